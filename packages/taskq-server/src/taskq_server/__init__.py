@@ -1,0 +1,3 @@
+"""taskq-server: a durable task service."""
+
+__version__ = "0.1.0"

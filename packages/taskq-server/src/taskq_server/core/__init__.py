@@ -1,0 +1,1 @@
+"""Settings, database, Redis, clock, group commit and the error tree."""

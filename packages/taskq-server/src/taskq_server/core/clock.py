@@ -1,0 +1,31 @@
+"""One clock for all processes: monotonic time plus the offset to the database's clock."""
+
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+class Clock:
+    """Tell the database's time without asking the database each time.
+
+    A step of the machine's wall clock changes nothing; `sync` is called with every heartbeat.
+
+    Args:
+        start: aware UTC, what the clock shows until the first `sync`.
+        monotonic: seconds that never go back.
+    """
+
+    def __init__(
+        self, start: datetime | None = None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._monotonic = monotonic
+        self.sync(start if start is not None else datetime.now(UTC))
+
+    def sync(self, database_now: datetime) -> None:
+        """Set the clock to what the database just said, aware UTC."""
+        self._base = database_now, self._monotonic()
+
+    def __call__(self) -> datetime:
+        """Return the time, aware UTC."""
+        base, at = self._base
+        return base + timedelta(seconds=self._monotonic() - at)

@@ -1,0 +1,124 @@
+"""Every setting of the server, read once from arguments and the environment."""
+
+from typing import Annotated, Any, Self
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from taskq_server.core.errors import ConfigurationError
+
+_DATABASE_SCHEMES = ("mysql+asyncmy://", "sqlite+aiosqlite://")
+_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+
+Names = Annotated[tuple[str, ...], NoDecode]
+
+
+class Settings(BaseSettings):
+    """All settings. Each one is also an environment variable, `TASKQ_` and its name in capitals.
+
+    Times are seconds, sizes are bytes.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="TASKQ_", frozen=True, extra="forbid")
+
+    database_url: str = Field(
+        "sqlite+aiosqlite:///.taskq/taskq.db",
+        description="`mysql+asyncmy://user:password@host/name` or `sqlite+aiosqlite:///file`",
+    )
+    database_pool_size: int = Field(8, ge=1, le=200, description="connections of one process")
+    database_connect_seconds: float = Field(
+        1.5, gt=0, le=60, description="how long to wait for a database connection"
+    )
+    redis_url: str | None = Field(None, description="`redis://host:6379/0` or `unix:///socket`")
+    namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
+
+    handlers: Names = Field((), description="modules with handlers, separated by commas")
+    queues: Names = Field(("default",), description="queues that a worker listens to")
+    concurrency: int = Field(100, ge=1, le=10_000, description="attempts a worker runs at once")
+    threads: int = Field(8, ge=1, le=1_000, description="threads for sync handlers of a worker")
+    lease_seconds: float = Field(
+        10.0, ge=0.5, le=600, description="a silent worker loses its tasks after this"
+    )
+    janitor_seconds: float = Field(1.0, gt=0, le=60, description="time between two sweeps")
+    poll_seconds: float = Field(
+        0.5, gt=0, le=10, description="longest sleep of an idle worker that nobody wakes"
+    )
+    drain_seconds: float = Field(
+        20.0, ge=0, le=3600, description="what running tasks get to finish in at SIGTERM"
+    )
+    cancel_grace_seconds: float = Field(
+        5.0, gt=0, le=600, description="what a handler gets to clean up when it is interrupted"
+    )
+    block_seconds: float = Field(
+        30.0, gt=0, le=3600, description="a worker whose event loop stands still this long ends"
+    )
+    hook_seconds: float = Field(10.0, gt=0, le=600, description="longest run of one hook")
+
+    max_retries: int = Field(3, ge=0, le=100, description="retries of a task that says nothing")
+    timeout_seconds: float = Field(
+        300.0, gt=0, le=86_400, description="time limit of an attempt that says nothing"
+    )
+
+    max_body_bytes: int = Field(1_048_576, ge=1_024, description="largest request body")
+    max_batch_bytes: int = Field(8_388_608, ge=1_024, description="largest body of a batch")
+    max_payload_bytes: int = Field(262_144, ge=64, description="largest payload, as JSON")
+    max_result_bytes: int = Field(1_048_576, ge=64, description="largest result, as JSON")
+    max_traceback_bytes: int = Field(8_192, ge=256, description="longest traceback kept")
+
+    retention_days: float = Field(30.0, gt=0, description="final tasks are kept this long")
+    wait_poll_seconds: float = Field(
+        2.0, gt=0, le=30, description="how often a waiter looks when no news came"
+    )
+
+    @property
+    def beat_seconds(self) -> float:
+        """Time between two heartbeats: a fifth of the lease."""
+        return self.lease_seconds / 5
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether the database is the embedded one."""
+        return self.database_url.startswith("sqlite")
+
+    @field_validator("handlers", "queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("queues")
+    @classmethod
+    def _some_queue(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if not value:
+            raise ValueError("name at least one queue")
+        return value
+
+    @field_validator("database_url")
+    @classmethod
+    def _known_database(cls, value: str) -> str:
+        if not value.startswith(_DATABASE_SCHEMES):
+            raise ValueError(f"must start with {' or '.join(_DATABASE_SCHEMES)}")
+        return value
+
+    @field_validator("redis_url")
+    @classmethod
+    def _known_redis(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(_REDIS_SCHEMES):
+            raise ValueError(f"must start with {' or '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @classmethod
+    def load(cls, **overrides: Any) -> Self:
+        """Read the environment; an override that is None counts as not given.
+
+        Raises:
+            ConfigurationError: a value cannot be used; the message names the variable.
+        """
+        given = {name: value for name, value in overrides.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            name = "TASKQ_" + "_".join(str(part) for part in first["loc"][:1]).upper()
+            raise ConfigurationError(f"{name}: {first['msg']}") from error

@@ -1,0 +1,191 @@
+"""Engine and transactions: the only lines that know MySQL from SQLite."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import event, func, select, text
+from sqlalchemy.dialects import mysql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.schema import Table
+from sqlalchemy.sql.dml import Insert
+
+from taskq_server.core.errors import DatabaseUnavailable
+
+_ATTEMPTS = 5
+_MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
+_READ_ONLY = "taskq_read_only"
+
+
+class Database:
+    """One engine, and short transactions on it.
+
+    MySQL and MariaDB run READ COMMITTED. SQLite runs in WAL mode; every write begins IMMEDIATE
+    behind one lock of this process, since a deferred read-then-write fails at once.
+
+    Args:
+        url: `mysql+asyncmy://…` or `sqlite+aiosqlite://…`.
+        pool_size: connections, at most.
+        connect_seconds: how long a transaction may wait for a connection.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, connect_seconds: float = 1.5) -> None:
+        parsed = make_url(url)
+        self.is_sqlite = parsed.get_backend_name() == "sqlite"
+        self.engine = (
+            _sqlite_engine(parsed) if self.is_sqlite
+            else _mysql_engine(parsed, pool_size, connect_seconds)
+        )
+        self._readers = self.engine.execution_options(**{_READ_ONLY: True})
+        self._write_lock = asyncio.Lock() if self.is_sqlite else None
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+    async def write[T](self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work` in one transaction and return its answer after the commit.
+
+        A deadlock, a lock wait or a lost connection rolls back and runs `work` again, a bounded
+        number of times: `work` must not change anything but the database.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        return await self._run(self.engine, work, self._write_lock)
+
+    async def read[T](self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Run `work`, which only reads, on one connection.
+
+        Raises:
+            DatabaseUnavailable: the database is away.
+        """
+        return await self._run(self._readers, work, None)
+
+    async def now(self) -> datetime:
+        """Return the database's clock, aware UTC."""
+        if self.is_sqlite:
+            return datetime.now(UTC)
+
+        async def ask(connection: AsyncConnection) -> datetime:
+            answer: datetime = (await connection.execute(select(func.utc_timestamp(6)))).scalar_one()
+            return answer.replace(tzinfo=UTC)
+
+        return await self.read(ask)
+
+    def insert_once(self, table: Table) -> Insert:
+        """Return an INSERT that leaves rows alone whose unique key is already there."""
+        if self.is_sqlite:
+            return sqlite.insert(table).on_conflict_do_nothing()
+        first = next(iter(table.primary_key.columns))
+        return mysql.insert(table).on_duplicate_key_update({first.name: first})
+
+    def upsert(self, table: Table, *, update: list[str]) -> Insert:
+        """Return an INSERT that updates the columns named in `update` of a row that is there."""
+        if self.is_sqlite:
+            new = sqlite.insert(table)
+            return new.on_conflict_do_update(
+                index_elements=list(table.primary_key.columns),
+                set_={name: new.excluded[name] for name in update},
+            )
+        statement = mysql.insert(table)
+        return statement.on_duplicate_key_update(
+            {name: statement.inserted[name] for name in update}
+        )
+
+    async def _run[T](
+        self,
+        engine: AsyncEngine,
+        work: Callable[[AsyncConnection], Awaitable[T]],
+        lock: asyncio.Lock | None,
+    ) -> T:
+        for attempt in range(_ATTEMPTS):
+            try:
+                async with _held(lock), engine.begin() as connection:
+                    return await work(connection)
+            except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+                last = attempt == _ATTEMPTS - 1
+                if not last and _is_conflict(error):
+                    await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
+                elif attempt == 0 and _is_disconnect(error):
+                    continue
+                else:
+                    raise DatabaseUnavailable("the database does not answer") from error
+        raise AssertionError("unreachable: the last attempt returns or raises")
+
+
+@asynccontextmanager
+async def _held(lock: asyncio.Lock | None) -> AsyncIterator[None]:
+    if lock is None:
+        yield
+    else:
+        async with lock:
+            yield
+
+
+def _is_conflict(error: Exception) -> bool:
+    if not isinstance(error, DBAPIError) or error.orig is None:
+        return False
+    code = error.orig.args[0] if error.orig.args else None
+    return code in _MYSQL_CONFLICTS or "database is locked" in str(error.orig)
+
+
+def _is_disconnect(error: Exception) -> bool:
+    return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def _mysql_engine(url: URL, pool_size: int, connect_seconds: float) -> AsyncEngine:
+    return create_async_engine(
+        url.update_query_dict({"charset": "utf8mb4"}),
+        isolation_level="READ COMMITTED",
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=connect_seconds,
+        pool_recycle=1800,
+        connect_args={
+            "connect_timeout": connect_seconds,
+            "init_command": "SET time_zone = '+00:00'",
+        },
+    )
+
+
+def _sqlite_engine(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Any) -> None:
+    read_only = connection.get_execution_options().get(_READ_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+async def ping(database: Database) -> None:
+    """Ask the database for a sign of life.
+
+    Raises:
+        DatabaseUnavailable: there is none.
+    """
+
+    async def one(connection: AsyncConnection) -> None:
+        await connection.execute(text("SELECT 1"))
+
+    await database.read(one)

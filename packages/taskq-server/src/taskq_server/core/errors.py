@@ -1,0 +1,96 @@
+"""Every error that taskq itself raises, in one tree. None of them knows HTTP.
+
+    TaskqError
+    ├── ConfigurationError        settings that cannot work; says what to change
+    ├── Rejected                  the request cannot be taken as it is
+    │   ├── InvalidFields         a value breaks a rule; carries pointers
+    │   │   ├── UnknownHandler    no worker has ever published this handler
+    │   │   └── InvalidPayload    the payload does not fit the handler's schema
+    │   ├── IdempotencyMismatch   the key was used before, with another body
+    │   └── InvalidCursor         the page cursor was not made for this list
+    ├── TaskNotFound
+    ├── IllegalTransition         the task's status does not allow this
+    ├── VersionMismatch           If-Match names an older version
+    ├── StaleAttempt              a worker no longer holds the attempt it wants to change
+    └── Unavailable               try again in `retry_after` seconds
+        ├── DatabaseUnavailable
+        └── Draining              this process is stopping
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One broken rule: where (RFC 6901 pointer), a stable code, and a sentence."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class TaskqError(Exception):
+    """Base of all errors raised by taskq."""
+
+
+class ConfigurationError(TaskqError):
+    """Settings that cannot work."""
+
+
+class Rejected(TaskqError):
+    """The request cannot be taken as it is."""
+
+
+class InvalidFields(Rejected):
+    """One or more values break a rule."""
+
+    def __init__(self, detail: str, errors: Sequence[FieldError]) -> None:
+        super().__init__(detail)
+        self.errors = tuple(errors)
+
+
+class UnknownHandler(InvalidFields):
+    """No worker has ever published this handler."""
+
+
+class InvalidPayload(InvalidFields):
+    """The payload does not fit the handler's schema."""
+
+
+class IdempotencyMismatch(Rejected):
+    """The idempotency key was used before, with another body."""
+
+
+class InvalidCursor(Rejected):
+    """The page cursor was not made for this list."""
+
+
+class TaskNotFound(TaskqError):
+    """No task has this id."""
+
+
+class IllegalTransition(TaskqError):
+    """The task's status does not allow this."""
+
+
+class VersionMismatch(TaskqError):
+    """The caller named an older version of the task."""
+
+
+class StaleAttempt(TaskqError):
+    """A worker no longer holds the attempt that it wants to change."""
+
+
+class Unavailable(TaskqError):
+    """Something taskq needs is away; the same request may succeed later."""
+
+    retry_after: int = 1
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
+
+
+class Draining(Unavailable):
+    """This process is stopping."""

@@ -1,0 +1,94 @@
+"""Group commit: many callers, one short transaction, an answer for each.
+
+A caller hands in an item and awaits its answer. While one batch is being committed, the items that
+arrive wait together and form the next one, so that a lone item never waits and a busy process pays
+one transaction for hundreds of items. A batch that fails is replayed item by item, so that one bad
+item fails alone; when the database is away, all of them learn it at once.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
+
+from taskq_server.core.errors import Unavailable
+
+
+class GroupCommit[Item, Answer]:
+    """Coalesce concurrent calls into batches.
+
+    Args:
+        commit: serves a batch in one transaction and returns one answer an item, in order; an
+            exception as an answer is raised to the one caller it belongs to.
+        max_items: items of one batch, at most.
+        max_weight: sum of the weights in one batch, at most; a heavier item travels alone.
+        weight: what an item counts, for example its bytes.
+    """
+
+    def __init__(
+        self,
+        commit: Callable[[Sequence[Item]], Awaitable[Sequence[Answer | Exception]]],
+        *,
+        max_items: int = 500,
+        max_weight: int = 4_194_304,
+        weight: Callable[[Item], int] = lambda _: 1,
+    ) -> None:
+        self._commit = commit
+        self._max_items = max_items
+        self._max_weight = max_weight
+        self._weight = weight
+        self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
+        self._worker: asyncio.Task[None] | None = None
+
+    async def __call__(self, item: Item) -> Answer:
+        """Return the answer to `item` once its batch is committed.
+
+        A caller that is cancelled before its batch starts takes its item along.
+        """
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        if self._worker is None:
+            self._worker = asyncio.create_task(self._drain())
+        return await future
+
+    async def _drain(self) -> None:
+        try:
+            while self._waiting:
+                batch = self._next_batch()
+                if batch:
+                    await self._serve(batch)
+        finally:
+            self._worker = None
+
+    def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
+        batch: list[tuple[Item, asyncio.Future[Answer]]] = []
+        total = 0
+        while self._waiting and len(batch) < self._max_items:
+            item, future = self._waiting[0]
+            if not future.done():
+                total += self._weight(item)
+                if batch and total > self._max_weight:
+                    break
+                batch.append((item, future))
+            self._waiting.popleft()
+        return batch
+
+    async def _serve(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        try:
+            answers = await self._commit([item for item, _ in batch])
+        except Exception as error:
+            if len(batch) > 1 and not isinstance(error, Unavailable):
+                for single in batch:
+                    await self._serve([single])
+                return
+            answers = [error] * len(batch)
+        except BaseException:
+            for _, future in batch:
+                future.cancel()
+            raise
+        for (_, future), answer in zip(batch, answers, strict=True):
+            if future.done():
+                continue
+            if isinstance(answer, Exception):
+                future.set_exception(answer)
+            else:
+                future.set_result(answer)

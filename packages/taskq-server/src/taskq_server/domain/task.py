@@ -1,0 +1,167 @@
+"""The task as a value: what one row says, and the closed sets it is made of."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import IntEnum, StrEnum
+from uuid import UUID
+
+PRIORITY_STEP_SECONDS = 30
+"""How much earlier than its due time one priority level counts: a `low` task waits at most
+three steps longer than an endless stream of `urgent` ones."""
+
+MAX_LOST = 3
+"""Claims in a row that may end in a vanished worker before the task fails as `WorkerLost`."""
+
+
+class Status(StrEnum):
+    """Where a task stands; the diagram is in the README."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def final(self) -> bool:
+        """Whether only a person's retry leaves this status."""
+        return self in FINAL
+
+    @property
+    def waiting(self) -> bool:
+        """Whether a worker may claim a task in this status."""
+        return self in WAITING
+
+
+FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
+WAITING = frozenset({Status.QUEUED, Status.RETRYING})
+
+
+class Priority(IntEnum):
+    """Who goes first; stored as the number, written on the wire as the lower-case name."""
+
+    LOW = 0
+    NORMAL = 1
+    HIGH = 2
+    URGENT = 3
+
+    @property
+    def label(self) -> str:
+        """The name on the wire."""
+        return self.name.lower()
+
+    @classmethod
+    def from_label(cls, label: str) -> "Priority":
+        """Return the priority that the wire calls `label`.
+
+        Raises:
+            KeyError: there is no such priority.
+        """
+        return cls[label.upper()]
+
+
+class Outcome(StrEnum):
+    """How one attempt ended."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    LOST = "lost"
+    RELEASED = "released"
+    CANCELLED = "cancelled"
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the attempt is listed under the task's `errors`."""
+        return self in ERRORS
+
+
+ERRORS = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Task:
+    """One task row. Times are aware UTC; payload and progress are JSON text."""
+
+    id: UUID
+    namespace: str
+    handler: str
+    title: str
+    description: str | None
+    payload: str
+    status: Status
+    priority: Priority
+    queue: str
+    run_at: datetime | None
+    score: int | None
+    timeout_seconds: float
+    max_retries: int
+    current_retry_count: int
+    backoff_base_seconds: float | None
+    backoff_max_seconds: float | None
+    attempt: int
+    lost_count: int
+    worker_id: UUID | None
+    progress: str | None
+    cancel_requested_at: datetime | None
+    traceparent: str | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def due_at(self) -> datetime:
+        """The moment from which a worker may claim the task."""
+        return self.run_at or self.created_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One ended attempt. `result` is JSON text; it is set when the attempt succeeded."""
+
+    task_id: UUID
+    attempt: int
+    outcome: Outcome
+    result: str | None = None
+    error_type: str | None = None
+    error_message: str | None = None
+    traceback: str | None = None
+    worker_id: UUID | None = None
+    started_at: datetime
+    finished_at: datetime
+    retry_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A task as the outside sees it: the row, its tags and its ended attempts."""
+
+    task: Task
+    tags: tuple[str, ...]
+    attempts: tuple[Attempt, ...] = ()
+
+    @property
+    def result(self) -> str | None:
+        """The JSON text of the result, once the task succeeded."""
+        if self.task.status is not Status.SUCCEEDED:
+            return None
+        return next((a.result for a in self.attempts if a.attempt == self.task.attempt), None)
+
+    @property
+    def errors(self) -> tuple[Attempt, ...]:
+        """The attempts that ended in an error, oldest first."""
+        return tuple(a for a in self.attempts if a.outcome.is_error)
+
+
+def score(due_at: datetime, priority: Priority) -> int:
+    """Return the place in the queue: milliseconds since the epoch, lower goes first.
+
+    Args:
+        due_at: from when the task may run, aware UTC.
+        priority: each level counts as `PRIORITY_STEP_SECONDS` earlier. The shift is bounded, so
+            waiting long enough beats any priority: that is the ageing.
+    """
+    return int(due_at.timestamp() * 1000) - int(priority) * PRIORITY_STEP_SECONDS * 1000

@@ -1,0 +1,10 @@
+"""SQLAlchemy tables: the shape of everything that is stored."""
+
+from taskq_server.models.base import Base
+from taskq_server.models.handler import Handler
+from taskq_server.models.tag import Tag, TaskTag
+from taskq_server.models.task import Task
+from taskq_server.models.task_attempt import TaskAttempt
+from taskq_server.models.worker import Worker
+
+__all__ = ["Base", "Handler", "Tag", "Task", "TaskAttempt", "TaskTag", "Worker"]

@@ -1,0 +1,23 @@
+"""The `handlers` table: what workers have published."""
+
+from datetime import datetime
+
+from sqlalchemy import String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from taskq_server.models.base import Base, LongText, UtcDateTime, options
+
+
+class Handler(Base):
+    """A handler's name, the JSON Schema of its payload, and its defaults."""
+
+    __tablename__ = "handlers"
+    __table_args__ = options()
+
+    namespace: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(128), primary_key=True)
+    description: Mapped[str] = mapped_column(Text)
+    payload_schema: Mapped[str] = mapped_column(LongText)
+    max_retries: Mapped[int]
+    timeout_seconds: Mapped[float]
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

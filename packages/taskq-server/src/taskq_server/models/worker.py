@@ -1,0 +1,25 @@
+"""The `workers` table: one row for each start of a worker process."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import Index, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from taskq_server.models.base import Base, TaskId, UtcDateTime, options
+
+
+class Worker(Base):
+    """A worker and its lease. `queues` and `handlers` are JSON lists of names."""
+
+    __tablename__ = "workers"
+    __table_args__ = options(Index(None, "lease_until"))
+
+    id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
+    name: Mapped[str] = mapped_column(String(255))
+    queues: Mapped[str] = mapped_column(Text)
+    handlers: Mapped[str] = mapped_column(Text)
+    concurrency: Mapped[int]
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    lease_until: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -1,0 +1,1 @@
+"""What goes over the wire: request models, and how a task is written."""

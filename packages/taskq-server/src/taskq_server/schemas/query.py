@@ -1,0 +1,35 @@
+"""The query of a task list."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from taskq_server.schemas.fields import (
+    HandlerName,
+    Moment,
+    PriorityLabel,
+    QueueName,
+    Request,
+    StatusLabel,
+    TagName,
+)
+
+
+class TaskQuery(Request):
+    """Filters, order and page of `GET /tasks`."""
+
+    status: list[StatusLabel] = Field(default_factory=list, description="any of these")
+    priority: list[PriorityLabel] = Field(default_factory=list, description="any of these")
+    tag: list[TagName] = Field(default_factory=list, max_length=8, description="all of these")
+    handler: HandlerName | None = None
+    queue: QueueName | None = None
+    created_after: Moment | None = Field(None, description="created at this time or later")
+    created_before: Moment | None = Field(None, description="created before this time")
+    q: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="how the title begins"
+    )
+    order: Literal["-created_at", "created_at"] = "-created_at"
+    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+        None, description="`next_cursor` of the page before"
+    )

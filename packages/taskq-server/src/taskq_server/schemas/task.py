@@ -1,0 +1,176 @@
+"""Requests about tasks, and the task on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Self
+from uuid import UUID
+
+from pydantic import Field, JsonValue, model_validator
+
+from taskq_server.schemas.fields import (
+    Answer,
+    BackoffSeconds,
+    Description,
+    HandlerName,
+    MaxRetries,
+    Moment,
+    PriorityLabel,
+    QueueName,
+    Request,
+    StatusLabel,
+    Tags,
+    TimeoutSeconds,
+    Title,
+)
+
+
+class TaskCreate(Request):
+    """A task to store and run."""
+
+    handler: HandlerName = Field(description="which handler does the work")
+    payload: dict[str, JsonValue] = Field(default_factory=dict, description="its parameters")
+    title: Title | None = Field(None, description="for people; defaults to the handler's name")
+    description: Description | None = None
+    priority: PriorityLabel = "normal"
+    tags: Tags = Field(default_factory=list, description="names to find the task by")
+    queue: QueueName = "default"
+    run_at: Moment | None = Field(None, description="not before this time; null means now")
+    delay_seconds: Annotated[float, Field(strict=True, ge=0, le=31_536_000)] | None = Field(
+        None, description="not before this many seconds from now; instead of `run_at`"
+    )
+    timeout_seconds: TimeoutSeconds | None = Field(
+        None, description="time limit of one attempt; the handler's own when null"
+    )
+    max_retries: MaxRetries | None = Field(
+        None, description="retries after the first try; the handler's own when null"
+    )
+    backoff_base_seconds: BackoffSeconds | None = Field(
+        None, description="most that the first retry waits; the handler's own when null"
+    )
+    backoff_max_seconds: BackoffSeconds | None = Field(
+        None, description="most that any retry waits; the handler's own when null"
+    )
+
+    @model_validator(mode="after")
+    def _one_start(self) -> Self:
+        if self.run_at is not None and self.delay_seconds is not None:
+            raise ValueError("give run_at or delay_seconds, not both")
+        return self
+
+
+class TaskBatch(Request):
+    """Tasks to store together: all of them, or none."""
+
+    items: Annotated[list[TaskCreate], Field(min_length=1, max_length=1_000)]
+
+
+class TaskUpdate(Request):
+    """A JSON merge patch (RFC 7396): absent means unchanged, null resets what may be reset."""
+
+    title: Title | None = Field(None, description="null: the handler's name")
+    description: Description | None = None
+    tags: Tags | None = Field(None, description="replaces all tags; null: none")
+    priority: PriorityLabel | None = Field(None, description="null: normal")
+    max_retries: MaxRetries | None = Field(None, description="null: the handler's own")
+    timeout_seconds: TimeoutSeconds | None = Field(None, description="null: the handler's own")
+    run_at: Moment | None = Field(None, description="null: now")
+
+
+class WaitRequest(Request):
+    """Tasks to wait for."""
+
+    ids: Annotated[list[UUID], Field(min_length=1, max_length=1_000)]
+    timeout_seconds: Annotated[float, Field(strict=True, ge=0, le=60)] = 20.0
+
+
+class Progress(Answer):
+    """How far a running handler says it is."""
+
+    current: float
+    total: float | None = None
+    message: str | None = None
+
+
+class AttemptRead(Answer):
+    """One ended attempt."""
+
+    attempt: int
+    outcome: str = Field(
+        description="succeeded, failed, timed_out, lost, released or cancelled",
+        json_schema_extra={
+            "enum": ["succeeded", "failed", "timed_out", "lost", "released", "cancelled"]
+        },
+    )
+    type: str | None = Field(description="class of the error")
+    message: str | None
+    traceback: str | None
+    worker_id: UUID | None
+    started_at: datetime
+    finished_at: datetime
+    retry_at: datetime | None
+
+
+class TaskItem(Answer):
+    """A task in a list: everything but payload, result and errors."""
+
+    id: UUID
+    handler: str
+    title: str
+    description: str | None
+    status: StatusLabel
+    priority: PriorityLabel
+    tags: list[str]
+    queue: str
+    run_at: datetime | None
+    timeout_seconds: float
+    max_retries: int
+    current_retry_count: int
+    backoff_base_seconds: float | None
+    backoff_max_seconds: float | None
+    attempt: int
+    progress: Progress | None
+    worker_id: UUID | None
+    cancel_requested_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class TaskRead(TaskItem):
+    """A whole task."""
+
+    payload: dict[str, JsonValue]
+    errors: list[AttemptRead]
+    result: JsonValue
+
+
+class TaskPage(Answer):
+    """One page of a list."""
+
+    items: list[TaskItem]
+    next_cursor: str | None
+
+
+class TaskList(Answer):
+    """Tasks in the order they were asked for."""
+
+    items: list[TaskRead]
+
+
+class TaskRef(Answer):
+    """A task's id alone, as `Prefer: return=minimal` asks for."""
+
+    id: UUID
+
+
+class TaskRefs(Answer):
+    """Ids in the order the tasks were sent."""
+
+    items: list[TaskRef]
+
+
+class AttemptList(Answer):
+    """The ended attempts of a task, oldest first."""
+
+    items: list[AttemptRead]

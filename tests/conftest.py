@@ -1,0 +1,130 @@
+"""Fixtures for all tests: real databases, a real Redis, and whole stacks of both kinds."""
+
+import os
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import cast
+
+import pytest
+
+from tests.support.mariadb import MariaDBServer
+from tests.support.servers import MissingServerError
+from tests.support.stack import Kind, NewStack, Stack
+from tests.support.valkey import ValkeyServer
+
+_stacks: list[Stack] = []
+
+
+def pytest_configure() -> None:
+    """Let no TASKQ_ setting of the caller's shell reach the tests."""
+    for name in list(os.environ):
+        if name.startswith("TASKQ_") and not name.startswith("TASKQ_TEST_"):
+            del os.environ[name]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes of the stacks printed below each failed test."""
+    report = yield
+    if report.failed:
+        for stack in _stacks:
+            report.sections += stack.logs()
+    return report
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture(scope="session")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """A private MariaDB for the session; never kill it, start one of your own for that."""
+    try:
+        server = MariaDBServer()
+    except MissingServerError as error:
+        pytest.fail(str(error), pytrace=False)
+    with server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[ValkeyServer]:
+    """A private Valkey for the session; never kill it, start one of your own for that."""
+    try:
+        server = ValkeyServer()
+    except MissingServerError as error:
+        pytest.fail(str(error), pytrace=False)
+    with server:
+        yield server
+
+
+@pytest.fixture
+def redis_url(redis_server: ValkeyServer) -> str:
+    """The URL of an empty Redis."""
+    redis_server.flush()
+    return redis_server.url
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """The URL of a SQLite database that does not exist yet."""
+    return f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}"
+
+
+@pytest.fixture
+def mariadb_url(mariadb_server: MariaDBServer) -> Iterator[str]:
+    """The URL of a new, empty MariaDB database."""
+    with mariadb_server.database() as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "mariadb"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """The URL of a new, empty database of each kind."""
+    return cast(str, request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A running taskq of each kind, shared: leave its processes alone."""
+    with _open(request, request.param) as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_stack(request: pytest.FixtureRequest) -> Iterator[NewStack]:
+    """Start private stacks, to be maltreated: `new_stack("mariadb", settings={...}, workers=2)`."""
+    with ExitStack() as cleanup:
+
+        def start(
+            kind: Kind,
+            *,
+            settings: Mapping[str, str] | None = None,
+            workers: int = 1,
+            mariadb: MariaDBServer | None = None,
+        ) -> Stack:
+            opening = _open(request, kind, settings=settings, workers=workers, mariadb=mariadb)
+            return cleanup.enter_context(opening)
+
+        yield start
+
+
+@contextmanager
+def _open(
+    request: pytest.FixtureRequest,
+    kind: Kind,
+    *,
+    settings: Mapping[str, str] | None = None,
+    workers: int = 1,
+    mariadb: MariaDBServer | None = None,
+) -> Iterator[Stack]:
+    if kind == "mariadb" and mariadb is None:
+        mariadb = request.getfixturevalue("mariadb_server")
+    with Stack(kind, mariadb=mariadb, settings=settings, workers=workers) as stack:
+        _stacks.append(stack)
+        try:
+            yield stack
+        finally:
+            _stacks.remove(stack)

@@ -1,0 +1,36 @@
+"""Handlers that the stacks of the tests run beside the built-in ones."""
+
+import asyncio
+import time
+
+from taskq_server import Context, Fatal, handler
+
+
+@handler("tests.add")
+async def add(a: int, b: int = 1) -> int:
+    """Add two numbers: a typed payload with a default."""
+    return a + b
+
+
+@handler("tests.fatal")
+async def fatal(message: str = "no") -> None:
+    """Fail for good at the first attempt."""
+    raise Fatal(message)
+
+
+@handler("tests.progress")
+async def progress(context: Context, steps: int = 3, seconds: float = 0.01) -> int:
+    """Report progress step by step."""
+    for step in range(1, steps + 1):
+        await context.progress(step, steps, f"step {step}")
+        await asyncio.sleep(seconds)
+    return steps
+
+
+@handler("tests.thread")
+def thread(context: Context, seconds: float = 0.01) -> str:
+    """Work in a thread until the time is up or the task is cancelled."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not context.cancelled:
+        time.sleep(0.01)
+    return "cancelled" if context.cancelled else "done"

@@ -1,0 +1,150 @@
+"""A private MariaDB server, and an empty database for each test that asks."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from tests.support.ports import free_port
+from tests.support.servers import MissingServerError, Server
+
+# Where an unpacked copy of the Debian packages is, if the system has none; see get_mariadb.py.
+ROOT_VARIABLE = "TASKQ_TEST_MARIADB_ROOT"
+# Debian's server is in a folder that the PATH of a normal user leaves out.
+SYSTEM_FOLDERS: tuple[str, ...] = ("/usr/sbin", "/usr/local/sbin")
+
+
+class MariaDBServer(Server):
+    """MariaDB in a temporary folder, on a loopback port, user root without a password.
+
+    Args:
+        flush_log: innodb_flush_log_at_trx_commit. 0 is fastest, and enough where only the process
+            is killed and not the machine's power; 1 is what production has.
+        options: More options of mariadbd, for example `--max-connections=500`.
+    """
+
+    name = "mariadb"
+
+    def __init__(self, *, flush_log: int = 0, options: tuple[str, ...] = ()) -> None:
+        self._programs = Programs()
+        super().__init__()
+        self._options = options
+        self.flush_log = flush_log
+        self.port = free_port()
+        self.socket = self.folder / "m.sock"
+        self.data = self.folder / "data"
+
+    def url(self, database: str) -> str:
+        """What TASKQ_DATABASE_URL wants."""
+        return f"mysql+asyncmy://root@127.0.0.1:{self.port}/{database}?charset=utf8mb4"
+
+    @contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a new, empty utf8mb4 database that is dropped at the end."""
+        name = f"taskq_{secrets.token_hex(6)}"
+        self.sql(f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+        try:
+            yield self.url(name)
+        finally:
+            if self.running:
+                self.sql(f"DROP DATABASE {name}")
+
+    def sql(self, statement: str, database: str = "") -> str:
+        """Run SQL as root through the command line client; columns are separated by tabs."""
+        client = [self._programs.client, "--no-defaults", f"--socket={self.socket}", "--user=root"]
+        return subprocess.run(
+            [*client, "--batch", "--skip-column-names", f"--execute={statement}", database],
+            env=self._programs.env,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=30,
+        ).stdout
+
+    def start(self) -> Self:
+        """Start the server, the first time with a new data directory."""
+        if not self.data.exists():
+            self._install()
+        return super().start()
+
+    def _install(self) -> None:
+        command = [
+            self._programs.install,
+            *self._programs.common,
+            f"--datadir={self.data}",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+        ]
+        done = subprocess.run(
+            command, env=self._programs.env, capture_output=True, text=True, timeout=60
+        )
+        if done.returncode:
+            raise RuntimeError(f"mariadb-install-db failed\n{done.stdout}\n{done.stderr}")
+
+    def _argv(self) -> list[str | Path]:
+        return [
+            self._programs.server,
+            *self._programs.common,
+            f"--lc-messages-dir={self._programs.share}",
+            f"--datadir={self.data}",
+            "--bind-address=127.0.0.1",
+            f"--port={self.port}",
+            f"--socket={self.socket}",
+            f"--pid-file={self.folder / 'pid'}",
+            "--skip-log-bin",
+            "--skip-name-resolve",
+            f"--innodb-flush-log-at-trx-commit={self.flush_log}",
+            *self._options,
+        ]
+
+    def _env(self) -> dict[str, str]:
+        return self._programs.env
+
+    def _answers(self) -> bool:
+        """The server greets whoever connects, once it can serve."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
+                return bool(connection.recv(1))
+        except OSError:
+            return False
+
+
+class Programs:
+    """Where MariaDB's programs are, in the system or in an unpacked tree.
+
+    Raises:
+        MissingServerError: They are in neither.
+    """
+
+    def __init__(self) -> None:
+        root = os.environ.get(ROOT_VARIABLE, "")
+        self.env: dict[str, str] = dict(os.environ)
+        if root:
+            libraries = [str(path) for path in Path(root, "usr", "lib").glob("*-linux-*")]
+            self.env["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
+            folders = [f"{root}/usr/sbin", f"{root}/usr/bin"]
+            self.env["PATH"] = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
+        self._path = os.pathsep.join([self.env.get("PATH", os.defpath), *SYSTEM_FOLDERS])
+        self.server = self._find("mariadbd")
+        self.install = self._find("mariadb-install-db")
+        self.client = self._find("mariadb")
+        base = self.install.resolve().parent.parent
+        shares = [base / "share" / "mysql", base / "share" / "mariadb"]
+        self.share = next((share for share in shares if share.exists()), shares[0])
+        as_root = ["--user=root"] if os.geteuid() == 0 else []
+        self.common: list[str] = ["--no-defaults", f"--basedir={base}", *as_root]
+
+    def _find(self, program: str) -> Path:
+        found = shutil.which(program, path=self._path)
+        if found is None:
+            raise MissingServerError(
+                f"No `{program}` found: install MariaDB (Debian and Ubuntu: `apt-get install "
+                "--no-install-recommends mariadb-server-core mariadb-client-core`; macOS: `brew "
+                "install mariadb`), or run the tests with `nox -s tests`, which gets it."
+            )
+        return Path(found)

@@ -1,0 +1,168 @@
+"""A whole taskq: database, Redis, API and worker, as real processes that a test may kill."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Literal, Protocol, Self
+
+from tests.support.mariadb import MariaDBServer
+from tests.support.ports import free_port
+from tests.support.processes import ApiProcess, ServerProcess, run_server_command
+from tests.support.valkey import ValkeyServer
+
+Kind = Literal["sqlite", "mariadb"]
+HANDLERS = "tests.support.handlers"
+
+
+class Stack:
+    """One taskq, as a context manager.
+
+    `sqlite` is one `taskq-server dev` process with SQLite and embedded Valkey: it is the API and
+    the worker, so that to kill one is to kill the other. `mariadb` has a database of its own on a
+    MariaDB server, a Valkey server of its own, and `api` and `worker` processes.
+
+    Args:
+        kind: Which of the two.
+        mariadb: The server for the database; only the kind `mariadb` needs it.
+        settings: TASKQ_ environment variables for all processes.
+        workers: How many workers the kind `mariadb` starts with.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        *,
+        mariadb: MariaDBServer | None = None,
+        settings: Mapping[str, str] | None = None,
+        workers: int = 1,
+    ) -> None:
+        self.kind = kind
+        self.mariadb = mariadb
+        self.redis: ValkeyServer | None = None
+        self.apis: list[ServerProcess] = []
+        self.workers: list[ServerProcess] = self.apis if kind == "sqlite" else []
+        self._first_workers = workers
+        self._settings = {"TASKQ_HANDLERS": HANDLERS, **(settings or {})}
+        self._started: list[ServerProcess] = []
+        self._cleanup = ExitStack()
+        self._port = free_port()
+
+    @property
+    def api_url(self) -> str:
+        """Where the first API process listens, also after it was started again."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def database_url(self) -> str:
+        """What the processes have as TASKQ_DATABASE_URL."""
+        return self._settings["TASKQ_DATABASE_URL"]
+
+    @property
+    def redis_url(self) -> str | None:
+        """What the processes have as TASKQ_REDIS_URL; None where `dev` embeds its own."""
+        return self._settings.get("TASKQ_REDIS_URL")
+
+    def start_api(
+        self, settings: Mapping[str, str] | None = None, *, port: int | None = None
+    ) -> ApiProcess:
+        """Start an API process and wait until it is ready.
+
+        Args:
+            settings: TASKQ_ variables for this process only.
+            port: Its port, if not that of `api_url`.
+        """
+        words = ["dev", "--data-dir", str(self._data)] if self.kind == "sqlite" else ["api"]
+        merged = {**self._settings, **(settings or {})}
+        process = ApiProcess(words, merged, self._log(words[0]), port or self._port)
+        self._started.append(process)
+        self.apis.append(process)
+        process.wait_ready()
+        return process
+
+    def start_worker(self, settings: Mapping[str, str] | None = None) -> ServerProcess:
+        """Start a worker process; it may take a second until it takes tasks.
+
+        Args:
+            settings: TASKQ_ variables for this process only.
+        """
+        if self.kind == "sqlite":
+            return self.start_api(settings)
+        merged = {**self._settings, **(settings or {})}
+        process = ServerProcess(["worker"], merged, self._log("worker"))
+        self._started.append(process)
+        self.workers.append(process)
+        return process
+
+    def kill_api(self) -> None:
+        """End the oldest API process with SIGKILL."""
+        self.apis.pop(0).kill()
+
+    def kill_worker(self) -> None:
+        """End the oldest worker process with SIGKILL."""
+        self.workers.pop(0).kill()
+
+    def stop_api(self, timeout: float = 30) -> int:
+        """End the oldest API process with SIGTERM; its exit status."""
+        return self.apis.pop(0).stop(timeout)
+
+    def stop_worker(self, timeout: float = 30) -> int:
+        """End the oldest worker process with SIGTERM; its exit status."""
+        return self.workers.pop(0).stop(timeout)
+
+    def logs(self) -> list[tuple[str, str]]:
+        """Name and last output of every process that was started."""
+        return [(f"{each.name}, pid {each.pid}", each.output()) for each in self._started]
+
+    def __enter__(self) -> Self:
+        self._folder = Path(tempfile.mkdtemp(prefix="taskq-stack-"))
+        self._data = self._folder / "data"
+        self._cleanup.callback(shutil.rmtree, self._folder, ignore_errors=True)
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in reversed(self._started):
+            if process.running:
+                process.stop()
+        self._cleanup.close()
+
+    def _start(self) -> None:
+        if self.kind == "sqlite":
+            database = f"sqlite+aiosqlite:///{self._data / 'taskq.db'}"
+            self._settings["TASKQ_DATABASE_URL"] = database
+            self.start_api()
+            return
+        if self.mariadb is None:
+            raise ValueError("a stack of the kind mariadb needs a MariaDBServer")
+        self.redis = self._cleanup.enter_context(ValkeyServer())
+        database = self._cleanup.enter_context(self.mariadb.database())
+        self._settings |= {"TASKQ_REDIS_URL": self.redis.url, "TASKQ_DATABASE_URL": database}
+        done = run_server_command(["db", "upgrade"], self._settings)
+        if done.returncode:
+            raise RuntimeError(f"taskq-server db upgrade failed\n{done.stdout}\n{done.stderr}")
+        for _ in range(self._first_workers):
+            self.start_worker()
+        self.start_api()
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}-{len(self._started)}.log"
+
+
+class NewStack(Protocol):
+    """The type of the fixture `new_stack`."""
+
+    def __call__(
+        self,
+        kind: Kind,
+        *,
+        settings: Mapping[str, str] | None = None,
+        workers: int = 1,
+        mariadb: MariaDBServer | None = None,
+    ) -> Stack:
+        """Start a stack that belongs to one test; `mariadb` replaces the shared server."""
