@@ -75,6 +75,7 @@ class Child:
     def stop(self, timeout: float = 30) -> int:
         """Ask it to end with SIGTERM, insist with SIGKILL, and return its exit status."""
         self._popen.terminate()
+        self._popen.send_signal(signal.SIGCONT)  # a stopped process would not notice
         try:
             return self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:

@@ -15,6 +15,11 @@ from tests.support.servers import MissingServerError, Server
 
 # Where an unpacked copy of the Debian packages is, if the system has none; see get_mariadb.py.
 ROOT_VARIABLE = "TASKQ_TEST_MARIADB_ROOT"
+HOW_TO_INSTALL = (
+    "install MariaDB (Debian and Ubuntu: `apt-get install --no-install-recommends "
+    "mariadb-server-core mariadb-client-core`; Fedora: `dnf install mariadb-server`; macOS: `brew "
+    "install mariadb`), or run the tests with `nox -s tests`, which gets it on Debian and Ubuntu."
+)
 # Debian's server is in a folder that the PATH of a normal user leaves out.
 SYSTEM_FOLDERS: tuple[str, ...] = ("/usr/sbin", "/usr/local/sbin")
 
@@ -56,15 +61,9 @@ class MariaDBServer(Server):
 
     def sql(self, statement: str, database: str = "") -> str:
         """Run SQL as root through the command line client; columns are separated by tabs."""
-        client = [self._programs.client, "--no-defaults", f"--socket={self.socket}", "--user=root"]
-        return subprocess.run(
-            [*client, "--batch", "--skip-column-names", f"--execute={statement}", database],
-            env=self._programs.env,
-            check=True,
-            capture_output=True,
-            text=True,
-            timeout=30,
-        ).stdout
+        command: list[str | Path] = [self._programs.client, "--no-defaults", "--user=root"]
+        command += [f"--socket={self.socket}", "--batch", "--skip-column-names"]
+        return self._run([*command, f"--execute={statement}", database])
 
     def start(self) -> Self:
         """Start the server, the first time with a new data directory."""
@@ -73,18 +72,17 @@ class MariaDBServer(Server):
         return super().start()
 
     def _install(self) -> None:
-        command = [
-            self._programs.install,
-            *self._programs.common,
-            f"--datadir={self.data}",
-            "--auth-root-authentication-method=normal",
-            "--skip-test-db",
-        ]
+        command: list[str | Path] = [self._programs.install, *self._programs.common]
+        command += [f"--datadir={self.data}", "--skip-test-db"]
+        self._run([*command, "--auth-root-authentication-method=normal"])
+
+    def _run(self, command: list[str | Path]) -> str:
         done = subprocess.run(
-            command, env=self._programs.env, capture_output=True, text=True, timeout=60
+            command, env=self._programs.env, capture_output=True, text=True, timeout=60, check=False
         )
         if done.returncode:
-            raise RuntimeError(f"mariadb-install-db failed\n{done.stdout}\n{done.stderr}")
+            raise RuntimeError(f"{Path(command[0]).name} failed\n{done.stdout}\n{done.stderr}")
+        return done.stdout
 
     def _argv(self) -> list[str | Path]:
         return [
@@ -117,12 +115,15 @@ class MariaDBServer(Server):
 class Programs:
     """Where MariaDB's programs are, in the system or in an unpacked tree.
 
+    Args:
+        root: The unpacked tree, if not that of the environment variable.
+
     Raises:
         MissingServerError: They are in neither.
     """
 
-    def __init__(self) -> None:
-        root = os.environ.get(ROOT_VARIABLE, "")
+    def __init__(self, root: Path | str | None = None) -> None:
+        root = root or os.environ.get(ROOT_VARIABLE, "")
         self.env: dict[str, str] = dict(os.environ)
         if root:
             libraries = [str(path) for path in Path(root, "usr", "lib").glob("*-linux-*")]
@@ -142,9 +143,5 @@ class Programs:
     def _find(self, program: str) -> Path:
         found = shutil.which(program, path=self._path)
         if found is None:
-            raise MissingServerError(
-                f"No `{program}` found: install MariaDB (Debian and Ubuntu: `apt-get install "
-                "--no-install-recommends mariadb-server-core mariadb-client-core`; macOS: `brew "
-                "install mariadb`), or run the tests with `nox -s tests`, which gets it."
-            )
+            raise MissingServerError(f"`{program}` is missing: {HOW_TO_INSTALL}")
         return Path(found)

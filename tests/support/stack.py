@@ -1,16 +1,20 @@
 """A whole taskq: database, Redis, API and worker, as real processes that a test may kill."""
 
 import shutil
+import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
+import httpx
+
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
 from tests.support.valkey import ValkeyServer
+from tests.support.waiting import wait_until
 
 Kind = Literal["sqlite", "mariadb"]
 HANDLERS = "tests.support.handlers"
@@ -127,16 +131,19 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in reversed(self._started):
-            if process.running:
-                process.stop()
+        for process in self._started:
+            process.signal(signal.SIGTERM)
+        for process in self._started:
+            process.stop()
         self._cleanup.close()
 
     def _start(self) -> None:
         if self.kind == "sqlite":
             database = f"sqlite+aiosqlite:///{self._data / 'taskq.db'}"
             self._settings["TASKQ_DATABASE_URL"] = database
+            self._data.mkdir()
             self.start_api()
+            self._wait_for_handlers()
             return
         if self.mariadb is None:
             raise ValueError("a stack of the kind mariadb needs a MariaDBServer")
@@ -149,6 +156,18 @@ class Stack:
         for _ in range(self._first_workers):
             self.start_worker()
         self.start_api()
+        if self._first_workers:
+            self._wait_for_handlers()
+
+    def _wait_for_handlers(self) -> None:
+        """The API knows a handler once a worker has published it."""
+        with httpx.Client(base_url=self.api_url, timeout=5, trust_env=False) as client:
+
+            def published() -> bool:
+                answer = client.get("/handlers")
+                return answer.is_success and '"taskq.echo"' in answer.text
+
+            wait_until(published, 30, "handlers published", 0.05, lambda: str(self.logs()))
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}-{len(self._started)}.log"

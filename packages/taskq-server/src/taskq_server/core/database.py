@@ -5,7 +5,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
@@ -18,6 +18,8 @@ from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
 from taskq_server.core.errors import DatabaseUnavailable
+
+T = TypeVar("T")
 
 _ATTEMPTS = 5
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
@@ -50,7 +52,7 @@ class Database:
         """Close all connections."""
         await self.engine.dispose()
 
-    async def write[T](self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one transaction and return its answer after the commit.
 
         A deadlock, a lock wait or a lost connection rolls back and runs `work` again, a bounded
@@ -61,7 +63,7 @@ class Database:
         """
         return await self._run(self.engine, work, self._write_lock)
 
-    async def read[T](self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work`, which only reads, on one connection.
 
         Raises:
@@ -100,7 +102,7 @@ class Database:
             {name: statement.inserted[name] for name in update}
         )
 
-    async def _run[T](
+    async def _run(
         self,
         engine: AsyncEngine,
         work: Callable[[AsyncConnection], Awaitable[T]],

@@ -9,11 +9,15 @@ item fails alone; when the database is away, all of them learn it at once.
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Generic, TypeVar
 
 from taskq_server.core.errors import Unavailable
 
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
-class GroupCommit[Item, Answer]:
+
+class GroupCommit(Generic[Item, Answer]):
     """Coalesce concurrent calls into batches.
 
     Args:

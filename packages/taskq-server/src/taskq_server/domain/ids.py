@@ -38,4 +38,5 @@ class IdSource:
 
 def first_id_of(moment: datetime) -> UUID:
     """Return the lowest id that a task created in this millisecond can have."""
-    return UUID(int=(int(moment.timestamp() * 1000) << 80) | (0x7 << 76) | (0b10 << 62))
+    milliseconds = max(0, int(moment.timestamp() * 1000))
+    return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))

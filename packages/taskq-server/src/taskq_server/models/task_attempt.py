@@ -13,8 +13,8 @@ from taskq_server.models.base import Base, LongText, TaskId, UtcDateTime, closed
 class TaskAttempt(Base):
     """How one attempt ended.
 
-    `retry_score` is the task's score at `retry_at`. `hook_done_at` is null while `on_retry` or
-    `on_job_failure` still has to run for this transition.
+    `next_score` is the score of a task that waits again after this attempt. `hook_done_at` is null
+    while `on_retry` or `on_job_failure` still has to run for this transition.
     """
 
     __tablename__ = "task_attempts"
@@ -33,5 +33,5 @@ class TaskAttempt(Base):
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime] = mapped_column(UtcDateTime)
     retry_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    retry_score: Mapped[int | None] = mapped_column(BigInteger)
+    next_score: Mapped[int | None] = mapped_column(BigInteger)
     hook_done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -1,0 +1,126 @@
+"""Everything that is checked: `pip install nox && nox`. `nox -l` lists the sessions."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_external_run = True
+nox.options.sessions = ["lint", "types", "unit", "tests"]
+
+ROOT = Path(__file__).parent
+PACKAGES = {
+    "taskq-server[embedded]": ROOT / "packages" / "taskq-server",
+    "taskq-client": ROOT / "packages" / "taskq-client",
+}
+SOURCES = [str(package / "src") for package in PACKAGES.values()]
+CONSTRAINTS = ("-c", "requirements.txt")
+TEST_TOOLS = ("pytest", "pytest-timeout", "anyio", "respx", "hypothesis", "schemathesis")
+PYTHONS = ("3.11", "3.12", "3.13")
+MARIADB = ROOT / ".nox" / "mariadb"
+MAX_LINES = 400
+
+
+def find_python(version: str) -> str | None:
+    """An interpreter of this version that runs: a pyenv shim of a version not selected does not."""
+    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
+        return sys.executable
+    folders = [Path(folder) for folder in os.get_exec_path()]
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
+    folders += sorted(pyenv.glob(f"versions/{version}*/bin"), reverse=True)
+    for folder in folders:
+        python = str(folder / f"python{version}")
+        if shutil.which(python) and runs(python, version):
+            return python
+    return None
+
+
+def runs(python: str, version: str) -> bool:
+    """Whether this program is a Python of this version."""
+    question = "import sys; print('%d.%d' % sys.version_info[:2])"
+    try:
+        answer = subprocess.run(
+            [python, "-c", question], capture_output=True, text=True, timeout=20, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return answer.returncode == 0 and answer.stdout.strip() == version
+
+
+RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
+FOUND = {version: find_python(version) for version in dict.fromkeys([*PYTHONS, RUNNING])}
+MISSING = [version for version, python in FOUND.items() if python is None]
+
+
+def install(session: nox.Session, *tools: str) -> None:
+    """Build both distributions and install the wheels, with tools, in the tested versions."""
+    wheels = Path(session.virtualenv.location) / "wheels"
+    shutil.rmtree(wheels, ignore_errors=True)
+    session.install(*CONSTRAINTS, "hatchling")
+    for package in PACKAGES.values():
+        with session.chdir(package):
+            session.run("hatchling", "build", "-t", "wheel", "-d", str(wheels), silent=True)
+    projects = []
+    for name in PACKAGES:
+        (wheel,) = wheels.glob(f"{name.partition('[')[0].replace('-', '_')}-*.whl")
+        projects.append(f"{name} @ {wheel.as_uri()}")
+    session.install(*CONSTRAINTS, *projects, *tools)
+
+
+@nox.session
+def lint(session: nox.Session) -> None:
+    """Style, formatting, import contracts, and no file that is too long."""
+    session.install(*CONSTRAINTS, "ruff", "import-linter")
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(SOURCES)})
+    too_long = []
+    for folder in ("packages", "tests", "examples", "benchmarks", "noxfile.py"):
+        path = ROOT / folder
+        for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
+            lines = len(file.read_text(encoding="utf-8").splitlines())
+            if lines > MAX_LINES:
+                too_long.append(f"{file.relative_to(ROOT)} has {lines} lines")
+    if too_long:
+        session.error(f"more than {MAX_LINES} lines: {'; '.join(too_long)}")
+
+
+@nox.session
+def types(session: nox.Session) -> None:
+    """Strict types of both distributions, the tests' helpers, the noxfile and the examples."""
+    install(session, "mypy", "nox", *TEST_TOOLS)
+    session.run("mypy")
+    for example in sorted(ROOT.glob("examples/*")):
+        if example.suffix == ".py" or (example.is_dir() and any(example.glob("*.py"))):
+            session.run("mypy", str(example.relative_to(ROOT)))
+
+
+@nox.session
+@nox.parametrize("python", [nox.param(path, id=name) for name, path in FOUND.items() if path])
+def unit(session: nox.Session) -> None:
+    """Unit tests, on every Python from 3.11 to 3.13 that is here."""
+    if MISSING and session.python == sys.executable:
+        session.warn(f"not here, so not tested: Python {', '.join(MISSING)}")
+    install(session, *TEST_TOOLS)
+    session.run("pytest", "tests/unit", *session.posargs)
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """All tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
+    install(session, *TEST_TOOLS)
+    session.run("python", "-m", "tests.support.get_mariadb", str(MARIADB))
+    env = {"TASKQ_TEST_MARIADB_ROOT": str(MARIADB)} if MARIADB.exists() else {}
+    session.run("pytest", *(session.posargs or ["tests"]), env=env)
+
+
+@nox.session
+def demo(session: nox.Session) -> None:
+    """See it work: the whole stack, and one task for each file of a folder (default: this one)."""
+    install(session)
+    session.run("python", "examples/demo.py", *session.posargs)

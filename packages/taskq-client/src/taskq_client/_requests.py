@@ -1,0 +1,126 @@
+"""From arguments to bytes: what is wrong with a value is found before anything is sent."""
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
+
+from taskq_client.errors import InvalidRequest
+from taskq_client.models import ListFilters, NewTask, Task, TaskChanges
+
+BATCH_ITEMS = 1000
+BATCH_BYTES = 8 * 1024 * 1024
+BATCH_START, BATCH_END = b'{"items":[', b"]}"
+
+_TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_PRINTABLE_ASCII = re.compile(r"[ -~]{1,255}")
+
+
+def task_path(task: Task | str, action: str = "") -> str:
+    """Name a task, or one of its actions, as a path."""
+    task_id = task.id if isinstance(task, Task) else str(task)
+    if not _TASK_ID.fullmatch(task_id):
+        raise InvalidRequest(f"{task_id!r} is not the id of a task")
+    return f"/tasks/{task_id}{action}"
+
+
+def new_task(item: NewTask | Mapping[str, object]) -> bytes:
+    """Encode one task to submit; what is None is left to the server."""
+    if not isinstance(item, Mapping):
+        raise InvalidRequest(f"a task to submit is a mapping, not {type(item).__name__}")
+    fields = _fields(item, NewTask.__required_keys__ | NewTask.__optional_keys__)
+    if not isinstance(fields.get("handler"), str):
+        raise InvalidRequest("a task needs the name of its handler, as text")
+    return encode({name: value for name, value in fields.items() if value is not None})
+
+
+def batches(items: Iterable[NewTask | Mapping[str, object]]) -> Iterator[bytes]:
+    """Encode tasks as bodies of `POST /tasks/batch`, each within the server's limits."""
+    batch: list[bytes] = []
+    size = len(BATCH_START + BATCH_END)
+    for item in items:
+        encoded = new_task(item)
+        if batch and (len(batch) == BATCH_ITEMS or size + len(encoded) + 1 >= BATCH_BYTES):
+            yield _batch(batch)
+            batch, size = [], len(BATCH_START + BATCH_END)
+        batch.append(encoded)
+        size += len(encoded) + 1
+    if batch:
+        yield _batch(batch)
+
+
+def changes_patch(changes: TaskChanges) -> bytes:
+    """Encode an update as a JSON merge patch; None stays, as null."""
+    return encode(_fields(changes, TaskChanges.__optional_keys__))
+
+
+def list_query(filters: ListFilters) -> str:
+    """Encode what a list is narrowed to."""
+    fields = _fields(filters, ListFilters.__optional_keys__)
+    for repeated in ("status", "priority", "tag"):
+        fields[repeated] = _texts(fields.get(repeated) or ())
+    given = {name: value for name, value in fields.items() if value is not None}
+    try:
+        return urlencode(given, doseq=True)
+    except UnicodeEncodeError:
+        raise InvalidRequest("a filter holds text that is not valid Unicode") from None
+
+
+def list_path(query: str, cursor: str | None) -> str:
+    """Name one page of a list."""
+    parts = [part for part in (query, urlencode({"cursor": cursor}) if cursor else "") if part]
+    return f"/tasks?{'&'.join(parts)}" if parts else "/tasks"
+
+
+def idempotency_header(key: str) -> dict[str, str]:
+    """Check an idempotency key and name it as a header."""
+    if not _PRINTABLE_ASCII.fullmatch(str(key)):
+        raise InvalidRequest("an idempotency key is 1 to 255 printable ASCII characters")
+    return {"Idempotency-Key": str(key)}
+
+
+def encode(value: object) -> bytes:
+    """Encode strict JSON in UTF-8."""
+    try:
+        return json.dumps(
+            value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
+        ).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise InvalidRequest(f"a value cannot be sent as JSON: {error}") from None
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+def _fields(given: Mapping[str, object], known: frozenset[str]) -> dict[str, object]:
+    if unknown := sorted(str(name) for name in given if name not in known):
+        raise InvalidRequest(f"{unknown[0]!r} is none of {', '.join(sorted(known))}")
+    return {name: _wire(name, value) for name, value in given.items()}
+
+
+def _wire(name: str, value: object) -> object:
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            raise InvalidRequest(f"{name} needs a time zone; for instance datetime.now(UTC)")
+        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if name == "tags" and value is not None:
+        return _texts(value)
+    return value
+
+
+def _texts(value: object) -> list[object]:
+    if isinstance(value, str):
+        return [value]
+    if not isinstance(value, Iterable):
+        raise InvalidRequest(f"{value!r} is neither a text nor several")
+    return list(value)
+
+
+def _batch(items: list[bytes]) -> bytes:
+    return BATCH_START + b",".join(items) + BATCH_END

@@ -1,0 +1,225 @@
+"""Everything the client raises, as one tree; each class pickles.
+
+    TaskqError
+    ├── ConfigurationError           the client cannot be made: a bad url, timeout or transport
+    ├── InvalidRequest               a value that cannot be sent: NaN, a set, a time without a zone
+    ├── TaskqConnectionError         nothing answers there, or the connection broke
+    ├── TaskqTimeout                 no answer in time
+    ├── UnexpectedAnswer             not what a taskq server sends: HTML, cut JSON, a redirect
+    ├── TaskqAPIError                the server said no: status, code, detail, request_id, errors
+    │   ├── BadRequest           400
+    │   ├── NotFound             404
+    │   ├── Conflict             409
+    │   │   └── InvalidTransition    the task's status does not allow it
+    │   ├── PreconditionFailed   412  the task is no longer the version in `if_match`
+    │   ├── PayloadTooLarge      413
+    │   ├── ValidationFailed     422  `errors` points at the fields
+    │   │   ├── UnknownHandler       no worker has published it
+    │   │   └── IdempotencyMismatch  the key was used for another request
+    │   ├── RateLimited          429
+    │   └── ServerError          5xx
+    │       └── Unavailable      502, 503, 504
+    ├── TaskFailed                   `run`: the task ended as failed
+    ├── TaskCancelled                `run`: the task ended as cancelled
+    └── WaitTimeout                  the wait ended before the task; nothing was cancelled
+
+The last three carry the `task`.
+"""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from taskq_client.models import Task
+
+
+class TaskqError(Exception):
+    """Anything that goes wrong in this package."""
+
+
+class ConfigurationError(TaskqError):
+    """The client cannot be made, or no longer be used, as it is."""
+
+
+class InvalidRequest(TaskqError):
+    """A value cannot be sent; no request was made."""
+
+
+class TaskqConnectionError(TaskqError):
+    """Nothing answers at the url, or the connection broke before the answer was whole."""
+
+
+class TaskqTimeout(TaskqError):
+    """The server did not answer in time; whether it got the request is not known."""
+
+
+class UnexpectedAnswer(TaskqError):
+    """The answer is not one of a taskq server."""
+
+    def __init__(
+        self, message: str, status: int | None = None, request_id: str | None = None
+    ) -> None:
+        super().__init__(message, status, request_id)
+        self.message = message
+        self.status = status
+        self.request_id = request_id
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class FieldProblem(NamedTuple):
+    """What is wrong with one field; `pointer` is a JSON pointer into the request's body."""
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class TaskqAPIError(TaskqError):
+    """The server refused; the attributes are those of its problem document (RFC 9457).
+
+    Attributes:
+        status: The HTTP status.
+        code: The stable name of the problem, empty if the answer had none.
+        title: What kind of problem it is.
+        detail: What it is this time.
+        request_id: What to look for in the server's log.
+        errors: One entry for each field that is wrong.
+        retry_after: Seconds after which the server asks to try again.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str = "",
+        title: str = "",
+        detail: str = "",
+        request_id: str | None = None,
+        errors: tuple[FieldProblem, ...] = (),
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(status, code, title, detail, request_id, errors, retry_after)
+        self.status = status
+        self.code = code
+        self.title = title
+        self.detail = detail
+        self.request_id = request_id
+        self.errors = errors
+        self.retry_after = retry_after
+
+    def __str__(self) -> str:
+        said = self.detail or self.title or "the server refused the request"
+        facts = [f"{self.status} {self.code}".strip()]
+        facts += [f"{field.pointer}: {field.detail or field.code}" for field in self.errors]
+        facts += [f"request {self.request_id}"] if self.request_id else []
+        return f"{said.rstrip('.')} ({'; '.join(facts)})"
+
+
+class BadRequest(TaskqAPIError):
+    """The server could not read the request."""
+
+
+class NotFound(TaskqAPIError):
+    """There is no such task."""
+
+
+class Conflict(TaskqAPIError):
+    """The request does not fit what the server has."""
+
+
+class InvalidTransition(Conflict):
+    """The task's status does not allow this."""
+
+
+class PreconditionFailed(TaskqAPIError):
+    """The task has changed since the version given as `if_match`."""
+
+
+class PayloadTooLarge(TaskqAPIError):
+    """The request's body is over the server's limit."""
+
+
+class ValidationFailed(TaskqAPIError):
+    """The request can be read, but its values are not allowed; `errors` tells which."""
+
+
+class UnknownHandler(ValidationFailed):
+    """No worker has published a handler of this name."""
+
+
+class IdempotencyMismatch(ValidationFailed):
+    """The idempotency key has been used for another request."""
+
+
+class RateLimited(TaskqAPIError):
+    """Too many requests; `retry_after` tells when to come back."""
+
+
+class ServerError(TaskqAPIError):
+    """The server failed."""
+
+
+class Unavailable(ServerError):
+    """The server, or what it needs, is away for the moment."""
+
+
+class TaskFailed(TaskqError):
+    """The task ended as failed; `task.errors` tells why."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.task = task
+
+    def __str__(self) -> str:
+        last = self.task.errors[-1] if self.task.errors else None
+        why = f": {last.type or last.outcome}: {last.message or ''}".rstrip(": ") if last else ""
+        return (
+            f"task {self.task.id} ({self.task.handler}) failed in attempt {self.task.attempt}{why}"
+        )
+
+
+class TaskCancelled(TaskqError):
+    """The task ended as cancelled."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return f"task {self.task.id} ({self.task.handler}) was cancelled"
+
+
+class WaitTimeout(TaskqError):
+    """The wait ended before the task did; `task` is its last snapshot, and it goes on."""
+
+    def __init__(self, task: Task) -> None:
+        super().__init__(task)
+        self.task = task
+
+    def __str__(self) -> str:
+        return f"task {self.task.id} ({self.task.handler}) is still {self.task.status}"
+
+
+_BY_CODE: Mapping[str, type[TaskqAPIError]] = {
+    "invalid-transition": InvalidTransition,
+    "unknown-handler": UnknownHandler,
+    "idempotency-mismatch": IdempotencyMismatch,
+}
+_BY_STATUS: Mapping[int, type[TaskqAPIError]] = {
+    400: BadRequest,
+    404: NotFound,
+    409: Conflict,
+    412: PreconditionFailed,
+    413: PayloadTooLarge,
+    422: ValidationFailed,
+    429: RateLimited,
+    502: Unavailable,
+    503: Unavailable,
+    504: Unavailable,
+}
+
+
+def error_class(status: int, code: str) -> type[TaskqAPIError]:
+    """Choose the class of a problem: by its code, else by its status."""
+    other = ServerError if status >= 500 else TaskqAPIError
+    return _BY_CODE.get(code) or _BY_STATUS.get(status, other)

@@ -1,0 +1,189 @@
+"""What goes in and what comes out: plain data, lenient to what a newer server adds.
+
+Answers are frozen pydantic models that ignore unknown fields and keep unknown enum values as text.
+Arguments are typed dictionaries: a key that is absent was not given, which is different from None.
+JSON of users is `Any`, as it is for `json.loads`: only they know its shape.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Annotated, Any, Generic, Required, TypedDict, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+ItemT = TypeVar("ItemT")
+
+
+class TaskStatus(StrEnum):
+    """Where a task stands."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    """Which of two due tasks goes first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+OpenStatus = Annotated[TaskStatus | str, Field(union_mode="left_to_right")]
+OpenPriority = Annotated[Priority | str, Field(union_mode="left_to_right")]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+
+
+class Attempt(_Model):
+    """One ended try of a task; `type`, `message` and `traceback` are None unless it failed."""
+
+    attempt: int
+    outcome: str
+    type: str | None = None
+    message: str | None = None
+    traceback: str | None = None
+    worker_id: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    retry_at: datetime | None = None
+
+
+class TaskError(Attempt):
+    """One failed try of a task, and when it was or will be tried again."""
+
+
+class Progress(_Model):
+    """How far a running task says it is."""
+
+    current: int | float
+    total: int | float | None = None
+    message: str | None = None
+
+
+class Task(_Model):
+    """A snapshot of a task. Items of a list leave out `payload`, `result` and `errors`."""
+
+    id: str
+    handler: str
+    title: str
+    description: str | None = None
+    payload: dict[str, Any] = Field(default_factory=dict)
+    status: OpenStatus
+    priority: OpenPriority
+    tags: list[str] = Field(default_factory=list)
+    queue: str
+    run_at: datetime | None = None
+    timeout_seconds: float
+    max_retries: int
+    backoff_base_seconds: float | None = None
+    backoff_max_seconds: float | None = None
+    current_retry_count: int
+    attempt: int
+    errors: list[TaskError] = Field(default_factory=list)
+    progress: Progress | None = None
+    result: Any = None
+    worker_id: str | None = None
+    cancel_requested_at: datetime | None = None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def final(self) -> bool:
+        """Tell whether the task has ended; with a status unknown here, by its end time."""
+        if isinstance(self.status, TaskStatus):
+            return self.status in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED)
+        return self.finished_at is not None
+
+
+class Handler(_Model):
+    """A handler that workers have published; `payload_schema` is the JSON Schema of its payload."""
+
+    name: str
+    description: str | None = None
+    payload_schema: dict[str, Any] | None = Field(default=None, alias="schema")
+    max_retries: int | None = None
+    timeout_seconds: float | None = None
+    workers: int = 0
+
+
+class Tag(_Model):
+    """A tag and how many tasks carry it."""
+
+    name: str
+    count: int
+
+
+class Health(_Model):
+    """Whether the server is ready for work, and what it says about it."""
+
+    ready: bool
+    detail: str = ""
+
+
+class Page(_Model, Generic[ItemT]):
+    """A piece of a list; more follows while `next_cursor` is set, even if this piece is empty."""
+
+    items: list[ItemT]
+    next_cursor: str | None = None
+
+
+class TaskOptions(TypedDict, total=False):
+    """What a submit can say besides handler and payload; None means the server's default."""
+
+    title: str | None
+    description: str | None
+    priority: Priority | str | None
+    tags: Iterable[str] | None
+    queue: str | None
+    run_at: datetime | None
+    delay_seconds: float | timedelta | None
+    timeout_seconds: float | timedelta | None
+    max_retries: int | None
+    backoff_base_seconds: float | timedelta | None
+    backoff_max_seconds: float | timedelta | None
+
+
+class NewTask(TaskOptions, total=False):
+    """One task of a `submit_many`."""
+
+    handler: Required[str]
+    payload: Mapping[str, object] | None
+
+
+class TaskChanges(TypedDict, total=False):
+    """What an update can change; None resets a field, an absent key leaves it alone."""
+
+    title: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    priority: Priority | str | None
+    max_retries: int | None
+    timeout_seconds: float | timedelta | None
+    run_at: datetime | None
+
+
+class ListFilters(TypedDict, total=False):
+    """What a list can be narrowed to; None is the same as absent."""
+
+    status: TaskStatus | str | Iterable[str] | None
+    priority: Priority | str | Iterable[str] | None
+    tag: str | Iterable[str] | None
+    handler: str | None
+    queue: str | None
+    created_after: datetime | None
+    created_before: datetime | None
+    q: str | None
+    order: str | None
+    limit: int | None

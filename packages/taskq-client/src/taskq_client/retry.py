@@ -1,0 +1,87 @@
+"""When to try again, and after how long."""
+
+import random
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
+from itertools import count
+from math import inf
+
+from taskq_client.errors import (
+    ConfigurationError,
+    TaskqAPIError,
+    TaskqConnectionError,
+    TaskqError,
+    TaskqTimeout,
+)
+
+RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
+LONGEST_RETRY_AFTER = 60.0
+
+
+@dataclass(frozen=True)
+class RetryPolicy:
+    """Draw pauses between tries: exponential with full jitter.
+
+    Attributes:
+        max_retries: Tries after the first one, 0 or more.
+        base_seconds: Upper bound of the first pause; it doubles with each further one.
+        max_seconds: Upper bound of every pause.
+        draw: Source of randomness, a number from 0 to 1.
+    """
+
+    max_retries: int = 2
+    base_seconds: float = 0.5
+    max_seconds: float = 8.0
+    draw: Callable[[], float] = random.random
+
+    def __post_init__(self) -> None:
+        if self.max_retries < 0:
+            raise ConfigurationError(f"max_retries must be 0 or more, not {self.max_retries!r}")
+
+    def delays(self, *, endless: bool = False) -> Iterator[float]:
+        """Iterate over the pauses in seconds, `max_retries` of them unless endless."""
+        bound = self.base_seconds
+        for _ in count() if endless else range(self.max_retries):
+            yield bound * self.draw()
+            bound = min(bound * 2, self.max_seconds)
+
+
+def pause_after(error: TaskqError, delays: Iterator[float]) -> float | None:
+    """Choose the pause before the next try, or None if the error is to be raised.
+
+    Never earlier than a `Retry-After` asks; one beyond a minute is left to the caller.
+    """
+    if not _passes(error) or (delay := next(delays, None)) is None:
+        return None
+    asked = error.retry_after if isinstance(error, TaskqAPIError) else None
+    if asked is None:
+        return delay
+    return max(asked, delay) if asked <= LONGEST_RETRY_AFTER else None
+
+
+def lost_in_transit(error: TaskqError) -> bool:
+    """Tell whether the server may have done what was asked although its answer never came."""
+    if isinstance(error, TaskqAPIError):
+        return error.status in (502, 504)
+    return isinstance(error, TaskqConnectionError | TaskqTimeout)
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read `Retry-After` in seconds; a date counts from the `Date` of the answer, not our clock."""
+    value = headers.get("retry-after", "").strip()
+    try:
+        seconds = float(value) if value[:1].isdigit() else _seconds_between(headers["date"], value)
+    except (KeyError, TypeError, ValueError):
+        return None
+    return max(0.0, seconds) if seconds < inf else None
+
+
+def _seconds_between(start: str, end: str) -> float:
+    return (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds()
+
+
+def _passes(error: TaskqError) -> bool:
+    if isinstance(error, TaskqAPIError):
+        return error.status in RETRIED_STATUSES
+    return isinstance(error, TaskqConnectionError | TaskqTimeout)

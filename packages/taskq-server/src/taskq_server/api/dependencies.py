@@ -1,0 +1,132 @@
+"""What routes ask for, as annotations: `tasks: Tasks`, `key: Key`, `prefer: Prefer`."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Header, Path, Query, Request
+
+from taskq_server.api.headers import (
+    MAX_WAIT_SECONDS,
+    EntityTags,
+    Preferences,
+    valid_traceparent,
+)
+from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.runtime import Runtime
+from taskq_server.schemas.fields import number_in_query
+from taskq_server.services.catalog import Catalog
+from taskq_server.services.tasks import IdempotencyKey, TaskService
+
+_KEY = "Idempotency-Key"
+
+TASK = "/tasks/{task_id:task_id}"
+"""The path of one task; what does not look like an id is not served (404)."""
+
+TaskId = Annotated[UUID, Path(description="the task's id")]
+
+WaitSeconds = Annotated[
+    float | None,
+    number_in_query,
+    Query(
+        alias="wait",
+        ge=0,
+        le=MAX_WAIT_SECONDS,
+        description="answer when the task is final, or after this many seconds",
+    ),
+]
+
+
+async def _runtime(request: Request) -> Runtime:
+    runtime: Runtime = request.app.state.runtime
+    return runtime
+
+
+async def _tasks(request: Request) -> TaskService:
+    tasks: TaskService = request.app.state.runtime.tasks
+    return tasks
+
+
+async def _catalog(request: Request) -> Catalog:
+    catalog: Catalog = request.app.state.runtime.catalog
+    return catalog
+
+
+async def _key(
+    request: Request,
+    value: Annotated[
+        str | None,
+        Header(
+            alias=_KEY,
+            min_length=1,
+            max_length=255,
+            pattern=r"^[ -~]*$",
+            description="the same key with the same body again answers with the first task",
+        ),
+    ] = None,
+) -> IdempotencyKey | None:
+    if value is None:
+        return None
+    if len(request.headers.getlist(_KEY)) > 1:
+        error = FieldError(f"/header/{_KEY}", "repeated-header", "give it once")
+        raise InvalidFields("the request has two idempotency keys", [error])
+    return IdempotencyKey.of(value, await request.json())
+
+
+async def _prefer(
+    request: Request,
+    value: Annotated[
+        str | None,
+        Header(
+            alias="Prefer",
+            description="`wait=N` (N seconds, at most 60) or, for a batch, `return=minimal`; "
+            "anything else is ignored (RFC 7240)",
+        ),
+    ] = None,
+) -> Preferences:
+    return Preferences() if value is None else Preferences.parse(_all(request, "Prefer"))
+
+
+async def _traceparent(
+    value: Annotated[
+        str | None,
+        Header(alias="traceparent", description="W3C trace context, kept with the task"),
+    ] = None,
+) -> str | None:
+    return None if value is None else valid_traceparent(value)
+
+
+async def _if_match(
+    request: Request,
+    value: Annotated[
+        str | None,
+        Header(alias="If-Match", description="change the task only if this is its `ETag`"),
+    ] = None,
+) -> EntityTags | None:
+    return None if value is None else EntityTags.parse("If-Match", _all(request, "If-Match"))
+
+
+async def _if_none_match(
+    request: Request,
+    value: Annotated[
+        str | None,
+        Header(alias="If-None-Match", description="answer 304 if this is the task's `ETag`"),
+    ] = None,
+) -> EntityTags | None:
+    if value is None:
+        return None
+    return EntityTags.parse("If-None-Match", _all(request, "If-None-Match"))
+
+
+def _all(request: Request, name: str) -> str:
+    """Join the lines of a list header (RFC 9110, section 5.3)."""
+    return ", ".join(request.headers.getlist(name))
+
+
+RuntimeDep = Annotated[Runtime, Depends(_runtime)]
+Tasks = Annotated[TaskService, Depends(_tasks)]
+CatalogDep = Annotated[Catalog, Depends(_catalog)]
+Key = Annotated[IdempotencyKey | None, Depends(_key)]
+Prefer = Annotated[Preferences, Depends(_prefer)]
+Trace = Annotated[str | None, Depends(_traceparent)]
+IfMatch = Annotated[EntityTags | None, Depends(_if_match)]
+IfNoneMatch = Annotated[EntityTags | None, Depends(_if_none_match)]

@@ -1,0 +1,40 @@
+"""Errors that only exist because the outside speaks HTTP."""
+
+from collections.abc import Iterable
+
+from taskq_server.core.errors import FieldError, InvalidFields, Rejected, TaskqError
+
+
+class InvalidJson(Rejected):
+    """The body is not strict JSON (RFC 8259, without what parsers disagree about)."""
+
+
+class InvalidHeader(InvalidFields):
+    """A header does not follow the grammar of RFC 9110."""
+
+    def __init__(self, name: str, detail: str) -> None:
+        super().__init__(detail, [FieldError(f"/header/{name}", "invalid-header", detail)])
+
+
+class BodyTooLarge(Rejected):
+    """The body has more bytes than the server takes."""
+
+
+class UnsupportedMediaType(Rejected):
+    """The body's media type, charset or content coding is not one that the route takes."""
+
+    def __init__(self, detail: str, accepted: Iterable[str]) -> None:
+        super().__init__(detail)
+        self.accepted = tuple(accepted)
+
+
+class NoSuchPath(TaskqError):
+    """Nothing is served under this path."""
+
+
+class MethodNotAllowed(TaskqError):
+    """The path is served, but not with this method."""
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        self.allowed = tuple(sorted(allowed))
+        super().__init__(f"this path takes {' and '.join(self.allowed)}")

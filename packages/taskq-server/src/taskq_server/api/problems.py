@@ -1,0 +1,166 @@
+"""Every error as an RFC 9457 problem: one table says the status, the code and the title."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+from starlette.routing import Match
+
+from taskq_server.api import errors as api
+from taskq_server.api.body import MERGE_PATCH
+from taskq_server.api.strict_json import pointer
+from taskq_server.core import errors as core
+
+MEDIA_TYPE = "application/problem+json"
+MAX_ERRORS = 100
+"""How many broken rules one answer lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of problem. The code is stable; the title is for people."""
+
+    status: int
+    code: str
+    title: str
+
+    @property
+    def uri(self) -> str:
+        """The problem's `type`."""
+        return f"urn:taskq:problem:{self.code}"
+
+
+KINDS: Mapping[type[Exception], Kind] = {
+    api.InvalidJson: Kind(400, "invalid-json", "The body is not strict JSON"),
+    api.InvalidHeader: Kind(400, "invalid-header", "A header is malformed"),
+    HTTPException: Kind(400, "bad-request", "The request cannot be understood"),
+    api.NoSuchPath: Kind(404, "not-found", "Nothing is here"),
+    core.TaskNotFound: Kind(404, "task-not-found", "There is no such task"),
+    api.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
+    core.IllegalTransition: Kind(409, "invalid-transition", "The task's status forbids this"),
+    core.VersionMismatch: Kind(412, "version-mismatch", "The task has changed since"),
+    api.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
+    api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body is no UTF-8 JSON"),
+    core.InvalidFields: Kind(422, "invalid-request", "A value breaks a rule"),
+    core.UnknownHandler: Kind(422, "unknown-handler", "No worker has such a handler"),
+    core.InvalidPayload: Kind(422, "invalid-payload", "The payload does not fit the handler"),
+    core.IdempotencyMismatch: Kind(
+        422, "idempotency-mismatch", "The idempotency key was used with another body"
+    ),
+    core.InvalidCursor: Kind(422, "invalid-cursor", "The cursor does not belong to this list"),
+    Exception: Kind(500, "internal-error", "The server has a bug"),
+    core.Unavailable: Kind(503, "unavailable", "Try again soon"),
+    core.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is away"),
+    core.Draining: Kind(503, "draining", "This process is stopping"),
+}
+
+
+def kind_of(error: Exception | type[Exception]) -> Kind:
+    """Return the entry of the nearest class in the table."""
+    cls = error if isinstance(error, type) else type(error)
+    return next(KINDS[base] for base in cls.__mro__ if base in KINDS)
+
+
+def answer(request_id: str, error: Exception) -> Response:
+    """Return the problem that says `error`."""
+    kind = kind_of(error)
+    listed = error.errors if isinstance(error, core.InvalidFields) else ()
+    problem = {
+        "type": kind.uri,
+        "title": kind.title,
+        "status": kind.status,
+        "detail": kind.title if kind.status == 500 else str(error) or kind.title,
+        "instance": f"urn:taskq:request:{request_id}",
+        "code": kind.code,
+        "request_id": request_id,
+        "errors": [_entry(each) for each in listed[:MAX_ERRORS]],
+    }
+    # A lone surrogate, wherever it came from, must not break the answer.
+    content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
+    return Response(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Let `app` answer every error with a problem; what is left, the middleware catches."""
+    app.add_exception_handler(core.TaskqError, _taskq_error)
+    app.add_exception_handler(RequestValidationError, _validation_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(ClientDisconnect, _hung_up)
+
+
+def _entry(error: core.FieldError) -> dict[str, str]:
+    return {"pointer": error.pointer, "code": error.code, "detail": error.detail}
+
+
+def _headers(error: Exception) -> Mapping[str, str]:
+    match error:
+        case core.Unavailable():
+            return {"Retry-After": str(error.retry_after)}
+        case api.MethodNotAllowed():
+            return {"Allow": ", ".join(error.allowed)}
+        case api.UnsupportedMediaType():
+            name = "Accept-Patch" if MERGE_PATCH in error.accepted else "Accept"
+            return {name: ", ".join(error.accepted)}
+        case _:
+            return {}
+
+
+async def _taskq_error(request: Request, error: Exception) -> Response:
+    if kind_of(error).status == 500:
+        raise error
+    return answer(request.state.request_id, error)
+
+
+async def _validation_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    broken = [_field_error(each) for each in error.errors()[:MAX_ERRORS]]
+    return answer(
+        request.state.request_id, core.InvalidFields("the request breaks a rule", broken)
+    )
+
+
+_CODES = {
+    "model_attributes_type": "not-an-object",
+    "dict_type": "not-an-object",
+    "extra_forbidden": "unknown-field",
+    "literal_error": "not-one-of",
+}
+
+
+def _field_error(error: Mapping[str, Any]) -> core.FieldError:
+    where: Sequence[str | int] = error["loc"]
+    kind: str = error["type"]
+    return core.FieldError(
+        pointer=pointer(tuple(where[1:] if where[0] == "body" else where)),
+        code=_CODES.get(kind, kind.replace("_", "-")),
+        detail=error["msg"].removeprefix("Value error, "),
+    )
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    translated: Exception = error
+    if error.status_code == 404:
+        translated = api.NoSuchPath("nothing is served under this path")
+    elif error.status_code == 405:
+        translated = api.MethodNotAllowed(_allowed(request))
+    return answer(request.state.request_id, translated)
+
+
+def _allowed(request: Request) -> set[str]:
+    """Return the methods of every route with this path; Starlette names those of the first."""
+    found: set[str] = set()
+    for route in request.app.routes:
+        if route.matches(request.scope)[0] is not Match.NONE:
+            found |= route.methods
+    return found
+
+
+async def _hung_up(request: Request, error: Exception) -> Response:
+    """Answer nobody: the caller has closed the connection."""
+    return Response(status_code=400)

@@ -1,0 +1,53 @@
+"""The outermost layer: each request has an id, and no error leaves without an answer."""
+
+import re
+import secrets
+
+import structlog
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from taskq_server.api import problems
+
+HEADER = "X-Request-Id"
+PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
+
+_SANE = re.compile(PATTERN.removesuffix("$") + r"\Z")
+_log = structlog.stdlib.get_logger(__name__)
+
+
+class RequestIdMiddleware:
+    """Take the caller's `X-Request-Id` if it is safe to log, else make one; send it back.
+
+    An error that nothing else has answered is logged with the id and becomes a 500 problem without
+    details.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get(HEADER, "")
+        request_id = given if _SANE.match(given) else secrets.token_hex(16)
+        scope.setdefault("state", {})["request_id"] = request_id
+        started = False
+
+        async def tagged(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                MutableHeaders(scope=message)[HEADER] = request_id
+            await send(message)
+
+        try:
+            await self._app(scope, receive, tagged)
+        except Exception as error:
+            _log.exception(
+                "request failed", request_id=request_id, method=scope["method"], path=scope["path"]
+            )
+            if started:
+                raise
+            await problems.answer(request_id, error)(scope, receive, tagged)

@@ -1,0 +1,91 @@
+"""The route class: every query parameter is known, and a body is strict JSON."""
+
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from typing import Any, ClassVar, get_origin
+
+from fastapi import Request, Response
+from fastapi.dependencies.models import Dependant
+from fastapi.routing import APIRoute
+from pydantic import BaseModel
+
+from taskq_server.api import body, strict_json
+from taskq_server.core.config import Settings
+from taskq_server.core.errors import FieldError, InvalidFields
+
+Handle = Callable[[Request], Coroutine[Any, Any, Response]]
+
+
+class StrictRoute(APIRoute):
+    """A route that refuses what it does not know, before FastAPI looks at the request.
+
+    FastAPI alone ignores unknown query parameters, takes the last of two equal ones, and parses
+    bodies leniently.
+    """
+
+    envelope: ClassVar[int] = 0
+
+    @staticmethod
+    def max_bytes(settings: Settings) -> int:
+        """Return how many bytes a body may have."""
+        return settings.max_body_bytes
+
+    def get_route_handler(self) -> Handle:
+        """Return FastAPI's handler behind the checks."""
+        handle = super().get_route_handler()
+        parameters = dict(_query_parameters(self.dependant))
+        media_types = _media_types(self.openapi_extra or {})
+
+        async def strict(request: Request) -> Response:
+            if request.scope["query_string"]:
+                _check_query(request, parameters)
+            if self.body_field is not None:
+                request = await self._read(request, media_types)
+            return await handle(request)
+
+        return strict
+
+    async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
+        settings: Settings = request.app.state.runtime.settings
+        raw = await body.read(request, media_types, self.max_bytes(settings))
+        return body.JsonRequest(request, raw, strict_json.parse(raw, self.envelope))
+
+
+class BatchRoute(StrictRoute):
+    """A route whose body is a list of tasks: larger, and two levels around each task."""
+
+    envelope = 2
+
+    @staticmethod
+    def max_bytes(settings: Settings) -> int:
+        """Return how many bytes a batch may have."""
+        return settings.max_batch_bytes
+
+
+def _media_types(extra: dict[str, Any]) -> tuple[str, ...]:
+    documented = extra.get("requestBody", {}).get("content", {})
+    return (*documented, body.JSON)
+
+
+def _query_parameters(dependant: Dependant) -> Iterator[tuple[str, bool]]:
+    """Yield the name of each query parameter, and whether it may be repeated."""
+    for field in dependant.query_params:
+        annotation = field.field_info.annotation
+        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+            for name, member in annotation.model_fields.items():
+                yield name, get_origin(member.annotation) is list
+        else:
+            yield field.alias, False
+
+
+def _check_query(request: Request, parameters: Mapping[str, bool]) -> None:
+    seen: set[str] = set()
+    errors = []
+    for name, _ in request.query_params.multi_items():
+        where = strict_json.pointer(("query", name))
+        if name not in parameters:
+            errors.append(FieldError(where, "unknown-parameter", "there is no such parameter"))
+        elif name in seen and not parameters[name]:
+            errors.append(FieldError(where, "repeated-parameter", "give it once"))
+        seen.add(name)
+    if errors:
+        raise InvalidFields("the query has parameters that this route does not take", errors)

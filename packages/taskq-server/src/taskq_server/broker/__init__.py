@@ -1,0 +1,1 @@
+"""Redis as a doorbell: ring workers, tell waiters. Nothing here is ever the only copy."""

@@ -1,0 +1,44 @@
+"""The connection that arq and the broker share, and the names of what lies in Redis."""
+
+import json
+
+from arq.connections import ArqRedis
+from arq.constants import default_queue_name
+
+DEFAULT_QUEUE = "default"
+RING_CHANNEL = "taskq:ring"
+CHANGED_CHANNEL = "taskq:changed"
+CANCEL_CHANNEL = "taskq:cancel"
+
+JOB_FUNCTION = "execute_task"
+
+
+def queue_key(queue: str) -> str:
+    """Return the key of arq's sorted set for a queue; `default` is arq's own default."""
+    return default_queue_name if queue == DEFAULT_QUEUE else f"{default_queue_name}:{queue}"
+
+
+def encode(value: object) -> bytes:
+    """Write a job as JSON: arq's default, pickle, would run what it reads."""
+    return json.dumps(value, separators=(",", ":")).encode()
+
+
+def decode(data: bytes) -> dict[str, object]:
+    """Read a job that `encode` wrote."""
+    value: dict[str, object] = json.loads(data)
+    return value
+
+
+def connect(url: str) -> ArqRedis:
+    """Return a client; it connects when it is first used.
+
+    Args:
+        url: `redis://`, `rediss://` or `unix://`.
+    """
+    return ArqRedis.from_url(  # type: ignore[no-any-return]
+        url,
+        job_serializer=encode,
+        job_deserializer=decode,
+        socket_connect_timeout=1.0,
+        socket_keepalive=not url.startswith("unix") or None,
+    )

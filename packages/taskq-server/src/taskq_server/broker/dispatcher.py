@@ -1,0 +1,75 @@
+"""Ring workers: put `<task id>:<attempt>` on arq's queue, in arq's own format."""
+
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from arq.constants import expires_extra_ms, job_key_prefix
+from arq.jobs import serialize_job
+from redis.asyncio.client import Pipeline
+
+from taskq_server.broker.connection import JOB_FUNCTION, RING_CHANNEL, encode, queue_key
+from taskq_server.broker.sender import Sender
+from taskq_server.domain.task import Task
+
+
+@dataclass(frozen=True, slots=True)
+class Doorbell:
+    """A ring for one attempt that is to come. `at` is its score in Redis, milliseconds."""
+
+    task_id: UUID
+    attempt: int
+    queue: str
+    at: int
+
+    @property
+    def job_id(self) -> str:
+        """arq's id of the job; unique for ever, since attempts never go back."""
+        return f"{self.task_id}:{self.attempt}"
+
+
+def doorbell(task: Task) -> Doorbell:
+    """Return the ring for a waiting task.
+
+    arq's workers take what scores below now. So a task that is not due yet is rung at its due
+    time, without the head start of its priority; once it is due, the janitor sees that its row
+    scores lower than that and moves it forward.
+    """
+    due = int(task.due_at.timestamp() * 1000)
+    early = task.score if task.score is not None else due
+    at = early if task.due_at <= task.updated_at else due
+    return Doorbell(task.id, task.attempt + 1, task.queue, at)
+
+
+class Dispatcher:
+    """Ring without waiting: a submit is answered whether or not Redis is there.
+
+    Args:
+        send: where the commands go.
+        now: the clock, aware UTC.
+    """
+
+    def __init__(self, send: Sender, now: Callable[[], datetime]) -> None:
+        self._send = send
+        self._now = now
+
+    def ring(self, bells: Sequence[Doorbell]) -> None:
+        """Ring for each of `bells`; a ring too many is harmless."""
+        if bells:
+            now = int(self._now().timestamp() * 1000)
+            self._send(lambda pipe: _ring(pipe, bells, now))
+
+
+def _ring(pipe: Pipeline, bells: Sequence[Doorbell], now: int) -> None:
+    queues: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    for bell in bells:
+        queues[bell.queue][bell.job_id] = bell.at
+        job = serialize_job(
+            JOB_FUNCTION, (str(bell.task_id), bell.attempt), {}, None, now, serializer=encode
+        )
+        pipe.set(job_key_prefix + bell.job_id, job, px=max(0, bell.at - now) + expires_extra_ms)
+    for queue, members in queues.items():
+        pipe.zadd(queue_key(queue), members)
+        pipe.publish(RING_CHANNEL, queue)

@@ -1,0 +1,102 @@
+"""Tell waiters that tasks changed, and workers that tasks are to be cancelled."""
+
+import asyncio
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from uuid import UUID
+
+from arq.connections import ArqRedis
+
+from taskq_server.broker.connection import CANCEL_CHANNEL, CHANGED_CHANNEL
+from taskq_server.broker.listener import listen
+from taskq_server.broker.sender import Sender
+
+
+class Subscription:
+    """News about some tasks.
+
+    A waiter subscribes first and reads the database second, so that no change falls between.
+    """
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._changed: set[UUID] = set()
+
+    def tell(self, task_ids: Iterable[UUID]) -> None:
+        """Note that tasks changed, and wake the waiter."""
+        self._changed.update(task_ids)
+        self._event.set()
+
+    async def news(self, timeout: float) -> set[UUID]:
+        """Return the tasks that changed since the last call; empty when the time is up.
+
+        Args:
+            timeout: seconds.
+        """
+        try:
+            async with asyncio.timeout(timeout):
+                await self._event.wait()
+        except TimeoutError:
+            return set()
+        self._event.clear()
+        changed, self._changed = self._changed, set()
+        return changed
+
+
+class Notifier:
+    """One message for each batch of changes, one subscriber for each process."""
+
+    def __init__(self, send: Sender) -> None:
+        self._send = send
+        self._waiters: dict[UUID, set[Subscription]] = {}
+
+    def changed(self, task_ids: Sequence[UUID]) -> None:
+        """Tell everybody that tasks changed."""
+        self._publish(CHANGED_CHANNEL, task_ids)
+
+    def cancel(self, task_ids: Sequence[UUID]) -> None:
+        """Tell workers that running tasks are to be cancelled; their next beat would as well."""
+        self._publish(CANCEL_CHANNEL, task_ids)
+
+    @contextmanager
+    def subscribe(self, task_ids: Sequence[UUID]) -> Iterator[Subscription]:
+        """Subscribe to changes of tasks."""
+        subscription = Subscription()
+        for task_id in task_ids:
+            self._waiters.setdefault(task_id, set()).add(subscription)
+        try:
+            yield subscription
+        finally:
+            for task_id in task_ids:
+                waiters = self._waiters.get(task_id, set())
+                waiters.discard(subscription)
+                if not waiters:
+                    self._waiters.pop(task_id, None)
+
+    async def run(self, redis: ArqRedis) -> None:
+        """Hand messages to the waiters of this process, for ever."""
+        await listen(redis, {CHANGED_CHANNEL: self._on_changed}, on_connect=self._wake_all)
+
+    def _publish(self, channel: str, task_ids: Sequence[UUID]) -> None:
+        if task_ids:
+            message = json.dumps([task_id.hex for task_id in task_ids])
+            self._send(lambda pipe: pipe.publish(channel, message))
+
+    def _on_changed(self, message: bytes) -> None:
+        told: dict[Subscription, set[UUID]] = {}
+        for task_id in read_ids(message):
+            for subscription in self._waiters.get(task_id, ()):
+                told.setdefault(subscription, set()).add(task_id)
+        for subscription, task_ids in told.items():
+            subscription.tell(task_ids)
+
+    def _wake_all(self) -> None:
+        for task_id, waiters in self._waiters.items():
+            for subscription in waiters:
+                subscription.tell([task_id])
+
+
+def read_ids(message: bytes) -> list[UUID]:
+    """Return the task ids of a message."""
+    return [UUID(hex=text) for text in json.loads(message)]

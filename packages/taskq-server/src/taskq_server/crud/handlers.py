@@ -1,0 +1,56 @@
+"""Published handlers."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.core.database import Database
+from taskq_server.crud.tables import handlers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedHandler:
+    """One handler as workers published it; the schema is JSON text."""
+
+    name: str
+    description: str
+    payload_schema: str
+    max_retries: int
+    timeout_seconds: float
+
+
+async def publish(
+    database: Database,
+    connection: AsyncConnection,
+    namespace: str,
+    published: Sequence[PublishedHandler],
+    now: datetime,
+) -> None:
+    """Insert or renew handlers."""
+    columns = ["description", "payload_schema", "max_retries", "timeout_seconds", "updated_at"]
+    await connection.execute(
+        database.upsert(handlers, update=columns),
+        [
+            asdict(one) | {"namespace": namespace, "updated_at": now}
+            for one in sorted(published, key=lambda one: one.name)
+        ],
+    )
+
+
+async def published(connection: AsyncConnection, namespace: str) -> list[PublishedHandler]:
+    """Return all handlers, by name."""
+    rows = await connection.execute(
+        select(
+            handlers.c.name,
+            handlers.c.description,
+            handlers.c.payload_schema,
+            handlers.c.max_retries,
+            handlers.c.timeout_seconds,
+        )
+        .where(handlers.c.namespace == namespace)
+        .order_by(handlers.c.name)
+    )
+    return [PublishedHandler(**row._mapping) for row in rows]

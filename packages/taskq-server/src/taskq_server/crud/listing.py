@@ -1,0 +1,163 @@
+"""Pages of tasks whose cost grows neither with the table nor with the depth.
+
+One index drives the scan in the order of ids; the other filters are applied to what it yields. A
+scan stops after `BUDGET` rows: a rare combination then gives a short page and the id to go on from.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
+from taskq_server.domain.ids import first_id_of
+from taskq_server.domain.task import Priority, Status, Task
+
+BUDGET = 2_000
+_CLOCK_STEP = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What to list. Empty or None means: any."""
+
+    namespace: str
+    statuses: tuple[Status, ...] = ()
+    priorities: tuple[Priority, ...] = ()
+    tag_ids: tuple[int, ...] = ()
+    handler: str | None = None
+    queue: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    title_prefix: str | None = None
+    descending: bool = True
+    after: UUID | None = None
+    limit: int = 50
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    """One page, and the id after which the next one begins (None: that was all)."""
+
+    tasks: list[Task]
+    next_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    scan: Subquery
+    residuals: Sequence[ColumnElement[bool]]
+    budget: int
+
+
+async def page(connection: AsyncConnection, wanted: Filter) -> Scanned:
+    """Return one page."""
+    plan = _plan(wanted)
+    statement = (
+        select(*task_without_payload)
+        .join(plan.scan, plan.scan.c.id == tasks.c.id)
+        .where(*plan.residuals)
+        .order_by(_ordered(tasks.c.id, wanted))
+        .limit(wanted.limit + 1)
+    )
+    found = [to_task(row) for row in await connection.execute(statement)]
+    if len(found) > wanted.limit:
+        return Scanned(found[: wanted.limit], found[wanted.limit - 1].id)
+    if not plan.residuals:
+        return Scanned(found, None)
+    return Scanned(found, await _where_the_scan_stopped(connection, plan, wanted))
+
+
+async def _where_the_scan_stopped(
+    connection: AsyncConnection, plan: _Plan, wanted: Filter
+) -> UUID | None:
+    last = func.min(plan.scan.c.id) if wanted.descending else func.max(plan.scan.c.id)
+    row = (await connection.execute(select(func.count(), last).select_from(plan.scan))).one()
+    scanned, boundary = row
+    return boundary if scanned >= plan.budget else None
+
+
+def _plan(wanted: Filter) -> _Plan:
+    filters: dict[str, ColumnElement[bool]] = {}
+    if wanted.statuses:
+        filters["status"] = tasks.c.status.in_(wanted.statuses)
+    if wanted.handler is not None:
+        filters["handler"] = tasks.c.handler == wanted.handler
+    if wanted.priorities:
+        filters["priority"] = tasks.c.priority.in_(wanted.priorities)
+    if wanted.queue is not None:
+        filters["queue"] = tasks.c.queue == wanted.queue
+    driver = None if wanted.tag_ids else next(iter(filters), None)
+    residuals = [condition for name, condition in filters.items() if name != driver]
+    residuals += _always_residual(wanted)
+    budget = BUDGET if residuals else wanted.limit + 1
+    if wanted.tag_ids:
+        scan = _scan_tags(wanted, budget)
+    else:
+        scan = _scan_tasks(wanted, driver, budget)
+    return _Plan(scan, residuals, budget)
+
+
+def _always_residual(wanted: Filter) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [
+        exists().where(task_tags.c.tag_id == tag_id, task_tags.c.task_id == tasks.c.id)
+        for tag_id in wanted.tag_ids[1:]
+    ]
+    if wanted.created_after is not None:
+        conditions.append(tasks.c.created_at >= wanted.created_after)
+    if wanted.created_before is not None:
+        conditions.append(tasks.c.created_at < wanted.created_before)
+    if wanted.title_prefix is not None:
+        prefix = func.substr(tasks.c.title, 1, len(wanted.title_prefix))
+        conditions.append(prefix == wanted.title_prefix)
+    return conditions
+
+
+def _scan_tags(wanted: Filter, budget: int) -> Subquery:
+    statement = select(task_tags.c.task_id.label("id")).where(
+        task_tags.c.tag_id == wanted.tag_ids[0]
+    )
+    return _bounded(statement, task_tags.c.task_id, wanted, budget).subquery("scan")
+
+
+def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
+    values: Sequence[object] = {
+        "status": wanted.statuses,
+        "priority": wanted.priorities,
+        "handler": (wanted.handler,),
+        "queue": (wanted.queue,),
+        None: (),
+    }[driver]
+    base = select(tasks.c.id).where(tasks.c.namespace == wanted.namespace)
+    if driver is None:
+        return _bounded(base, tasks.c.id, wanted, budget).subquery("scan")
+    parts = [
+        _bounded(base.where(tasks.c[driver] == value), tasks.c.id, wanted, budget).subquery()
+        for value in values
+    ]
+    if len(parts) == 1:
+        return parts[0]
+    merged = union_all(*(select(part.c.id) for part in parts)).subquery()
+    return (
+        select(merged.c.id).order_by(_ordered(merged.c.id, wanted)).limit(budget).subquery("scan")
+    )
+
+
+def _bounded(
+    statement: Select[tuple[UUID]], id_column: ColumnElement[UUID], wanted: Filter, budget: int
+) -> Select[tuple[UUID]]:
+    if wanted.after is not None:
+        beyond = id_column < wanted.after if wanted.descending else id_column > wanted.after
+        statement = statement.where(beyond)
+    if wanted.created_after is not None:
+        statement = statement.where(id_column >= first_id_of(wanted.created_after - _CLOCK_STEP))
+    if wanted.created_before is not None:
+        statement = statement.where(id_column < first_id_of(wanted.created_before + _CLOCK_STEP))
+    return statement.order_by(_ordered(id_column, wanted)).limit(budget)
+
+
+def _ordered(column: ColumnElement[UUID], wanted: Filter) -> ColumnElement[UUID]:
+    return column.desc() if wanted.descending else column.asc()

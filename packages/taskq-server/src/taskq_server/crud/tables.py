@@ -1,0 +1,35 @@
+"""The tables as Core sees them, and how a row becomes a value of the domain."""
+
+from dataclasses import fields
+from typing import Any, cast
+
+from sqlalchemy import Row, Table, literal
+
+from taskq_server import models
+from taskq_server.domain.task import Attempt, Task
+
+tasks = cast(Table, models.Task.__table__)
+attempts = cast(Table, models.TaskAttempt.__table__)
+tags = cast(Table, models.Tag.__table__)
+task_tags = cast(Table, models.TaskTag.__table__)
+workers = cast(Table, models.Worker.__table__)
+handlers = cast(Table, models.Handler.__table__)
+
+TASK_FIELDS = tuple(field.name for field in fields(Task))
+ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+
+whole_task = [tasks.c[name] for name in TASK_FIELDS]
+task_without_payload = [
+    literal("").label(name) if name == "payload" else tasks.c[name] for name in TASK_FIELDS
+]
+whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
+
+
+def to_task(row: Row[Any]) -> Task:
+    """Return the task of a row that selects `whole_task` or `task_without_payload`."""
+    return Task(**row._mapping)
+
+
+def to_attempt(row: Row[Any]) -> Attempt:
+    """Return the attempt of a row that selects `whole_attempt`."""
+    return Attempt(**row._mapping)

@@ -1,0 +1,189 @@
+"""One task or a few: insert, read, lock, change, delete."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.core.database import Database
+from taskq_server.crud.tables import (
+    TASK_FIELDS,
+    attempts,
+    tags,
+    task_tags,
+    task_without_payload,
+    tasks,
+    to_attempt,
+    to_task,
+    whole_attempt,
+    whole_task,
+)
+from taskq_server.domain.task import Attempt, Snapshot, Task
+
+_ids = bindparam("ids", expanding=True)
+_namespace = bindparam("of_namespace")
+
+_by_id = select(*whole_task).where(tasks.c.namespace == _namespace, tasks.c.id.in_(_ids))
+_by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).where(
+    tasks.c.namespace == _namespace, tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True))
+)
+_attempts_of = (
+    select(*whole_attempt)
+    .where(attempts.c.task_id.in_(_ids))
+    .order_by(attempts.c.task_id, attempts.c.attempt)
+)
+_tags_of = (
+    select(task_tags.c.task_id, tags.c.name)
+    .join(tags, tags.c.id == task_tags.c.tag_id)
+    .where(task_tags.c.task_id.in_(_ids))
+    .order_by(task_tags.c.task_id, tags.c.name)
+)
+_lock = (
+    select(*whole_task).where(tasks.c.id.in_(_ids)).order_by(tasks.c.id).with_for_update()
+)
+_lock_light = (
+    select(*task_without_payload).where(tasks.c.id.in_(_ids)).order_by(tasks.c.id).with_for_update()
+)
+
+
+@dataclass(frozen=True, slots=True)
+class NewRow:
+    """A task to insert: its tags' ids, and what makes its submit idempotent."""
+
+    task: Task
+    tag_ids: tuple[int, ...] = ()
+    idempotency_hash: str | None = None
+    fingerprint: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeyHolder:
+    """The task that an idempotency key belongs to."""
+
+    task_id: UUID
+    fingerprint: str | None
+
+
+async def insert(
+    database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
+) -> dict[str, KeyHolder]:
+    """Insert tasks; a row whose idempotency key is taken is left out.
+
+    Returns:
+        Who holds each idempotency key of `rows` now, by hash.
+    """
+    ordered = sorted(rows, key=lambda row: row.task.id)
+    await connection.execute(
+        database.insert_once(tasks),
+        [
+            {name: getattr(row.task, name) for name in TASK_FIELDS}
+            | {"idempotency_hash": row.idempotency_hash, "fingerprint": row.fingerprint}
+            for row in ordered
+        ],
+    )
+    namespace = ordered[0].task.namespace
+    hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
+    holders = await key_holders(connection, namespace, hashes)
+    links = [
+        {"task_id": row.task.id, "tag_id": tag_id}
+        for row in ordered
+        if row.idempotency_hash is None or holders[row.idempotency_hash].task_id == row.task.id
+        for tag_id in row.tag_ids
+    ]
+    if links:
+        await connection.execute(database.insert_once(task_tags), links)
+    return holders
+
+
+async def key_holders(
+    connection: AsyncConnection, namespace: str, hashes: Sequence[str]
+) -> dict[str, KeyHolder]:
+    """Return which task holds each of these idempotency keys."""
+    if not hashes:
+        return {}
+    found = await connection.execute(_by_hash, {"of_namespace": namespace, "hashes": hashes})
+    return {row.idempotency_hash: KeyHolder(row.id, row.fingerprint) for row in found}
+
+
+async def snapshots(
+    connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
+) -> dict[UUID, Snapshot]:
+    """Return the tasks with these ids, as the outside sees them."""
+    wanted = {"ids": sorted(set(ids))}
+    rows = await connection.execute(_by_id, wanted | {"of_namespace": namespace})
+    found = [to_task(row) for row in rows]
+    ended = await _attempts(connection, [task.id for task in found if task.attempt])
+    named = await tag_names(connection, [task.id for task in found])
+    return {
+        task.id: Snapshot(task, named.get(task.id, ()), tuple(ended.get(task.id, ())))
+        for task in found
+    }
+
+
+async def tag_names(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, tuple[str, ...]]:
+    """Return the tags of each task that has any, sorted by name."""
+    if not ids:
+        return {}
+    names: dict[UUID, tuple[str, ...]] = {}
+    for row in await connection.execute(_tags_of, {"ids": ids}):
+        names[row.task_id] = (*names.get(row.task_id, ()), row.name)
+    return names
+
+
+async def lock(
+    connection: AsyncConnection, ids: Iterable[UUID], *, payload: bool = True
+) -> dict[UUID, Task]:
+    """Lock rows until the end of the transaction and return them.
+
+    Args:
+        ids: in any order; they are locked in theirs.
+        payload: False leaves the payload empty, for decisions that do not need it.
+    """
+    statement = _lock if payload else _lock_light
+    rows = await connection.execute(statement, {"ids": sorted(set(ids))})
+    return {task.id: task for task in map(to_task, rows)}
+
+
+async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
+    """Write what differs between two states of one locked task."""
+    changes = {
+        name: getattr(after, name)
+        for name in TASK_FIELDS
+        if getattr(after, name) != getattr(before, name)
+    }
+    if changes:
+        await connection.execute(update(tasks).where(tasks.c.id == before.id).values(changes))
+
+
+async def set_tags(
+    database: Database, connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int]
+) -> None:
+    """Replace the tags of one locked task."""
+    await connection.execute(delete(task_tags).where(task_tags.c.task_id == task_id))
+    if tag_ids:
+        await connection.execute(
+            database.insert_once(task_tags),
+            [{"task_id": task_id, "tag_id": tag_id} for tag_id in sorted(tag_ids)],
+        )
+
+
+async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Delete tasks with their attempts and tag links."""
+    wanted = {"ids": sorted(ids)}
+    await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(_ids)), wanted)
+    await connection.execute(delete(attempts).where(attempts.c.task_id.in_(_ids)), wanted)
+    await connection.execute(delete(tasks).where(tasks.c.id.in_(_ids)), wanted)
+
+
+async def _attempts(
+    connection: AsyncConnection, ids: Sequence[UUID]
+) -> dict[UUID, list[Attempt]]:
+    ended: dict[UUID, list[Attempt]] = {}
+    if ids:
+        for row in await connection.execute(_attempts_of, {"ids": ids}):
+            ended.setdefault(row.task_id, []).append(to_attempt(row))
+    return ended

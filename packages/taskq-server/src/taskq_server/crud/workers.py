@@ -1,0 +1,102 @@
+"""Workers and their leases."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.tables import tasks, workers
+from taskq_server.domain.task import Status
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """A worker; `queues` and `handlers` are JSON lists."""
+
+    id: UUID
+    name: str
+    queues: str
+    handlers: str
+    concurrency: int
+    started_at: datetime
+    heartbeat_at: datetime
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A running attempt, as the database knows it."""
+
+    task_id: UUID
+    attempt: int
+    cancel_requested: bool
+
+
+async def register(connection: AsyncConnection, worker: WorkerRow) -> None:
+    """Insert a worker with its first lease."""
+    values = {name: getattr(worker, name) for name in WorkerRow.__dataclass_fields__}
+    await connection.execute(insert(workers).values(values))
+
+
+async def renew(
+    connection: AsyncConnection, worker_id: UUID, *, now: datetime, lease_until: datetime
+) -> bool:
+    """Renew a lease that has not run out; False when it has, or the worker is unknown."""
+    result = await connection.execute(
+        update(workers)
+        .where(workers.c.id == worker_id, workers.c.lease_until >= now)
+        .values(heartbeat_at=now, lease_until=lease_until)
+    )
+    return result.rowcount == 1
+
+
+async def held(connection: AsyncConnection, worker_id: UUID) -> list[Held]:
+    """Return what the worker runs."""
+    rows = await connection.execute(
+        select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
+            tasks.c.status == Status.RUNNING, tasks.c.worker_id == worker_id
+        )
+    )
+    return [Held(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
+
+
+async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:
+    """Delete a worker that has stopped."""
+    await connection.execute(delete(workers).where(workers.c.id == worker_id))
+
+
+async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
+    """Delete workers whose lease ran out before `before` and who hold no task any more."""
+    holds = exists().where(tasks.c.worker_id == workers.c.id, tasks.c.status == Status.RUNNING)
+    await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
+
+
+async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
+    """Return the JSON lists of handlers of all workers with a valid lease."""
+    rows = await connection.execute(
+        select(workers.c.handlers).where(workers.c.lease_until >= now)
+    )
+    return list(rows.scalars())
+
+
+async def orphans(connection: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
+    """Return running tasks whose worker has no valid lease."""
+    rows = await connection.execute(
+        select(tasks.c.id)
+        .outerjoin(workers, workers.c.id == tasks.c.worker_id)
+        .where(
+            tasks.c.status == Status.RUNNING,
+            or_(workers.c.id.is_(None), workers.c.lease_until < now),
+        )
+        .order_by(tasks.c.id)
+        .limit(limit)
+    )
+    return list(rows.scalars())
+
+
+async def live_ids(connection: AsyncConnection, now: datetime) -> set[UUID]:
+    """Return the workers with a valid lease."""
+    rows = await connection.execute(select(workers.c.id).where(workers.c.lease_until >= now))
+    return set(rows.scalars())

@@ -1,0 +1,28 @@
+"""Handlers: how people declare them, find them, and what they are given."""
+
+from taskq_server.handlers.context import Context, State
+from taskq_server.handlers.declare import (
+    Fatal,
+    Retry,
+    handler,
+    on_job_failure,
+    on_retry,
+    on_shutdown,
+    on_startup,
+)
+from taskq_server.handlers.registry import Registry, TaskEvent, load
+
+__all__ = [
+    "Context",
+    "Fatal",
+    "Registry",
+    "Retry",
+    "State",
+    "TaskEvent",
+    "handler",
+    "load",
+    "on_job_failure",
+    "on_retry",
+    "on_shutdown",
+    "on_startup",
+]

@@ -1,0 +1,110 @@
+"""The decorators and exceptions that people who write handlers use.
+
+A decorator only marks the function; `registry.load` finds the marks in the modules it is told to
+load, so that importing a module has no effect on anything else.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from taskq_server.domain.backoff import Backoff
+
+MARK = "__taskq__"
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+
+class Retry(Exception):
+    """Raise it to end this attempt and try again; it is charged like any failure.
+
+    Args:
+        message: why.
+        after: seconds until the next try, instead of the back-off; 0 or more.
+    """
+
+    def __init__(self, message: str = "retry asked for", *, after: float | None = None) -> None:
+        super().__init__(message)
+        if after is not None and not 0 <= after <= 31_536_000:
+            raise ValueError("after must be between 0 seconds and a year")
+        self.after = after
+
+
+class Fatal(Exception):
+    """Raise it to fail the task now: no further try is worth it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandlerMark:
+    """What `@handler` was told."""
+
+    name: str
+    max_retries: int | None
+    timeout: float | None
+    backoff: Backoff | None
+    retry_on: tuple[type[Exception], ...]
+
+
+class Hook(StrEnum):
+    """The moments that user code can hook into."""
+
+    STARTUP = "on_startup"
+    SHUTDOWN = "on_shutdown"
+    RETRY = "on_retry"
+    JOB_FAILURE = "on_job_failure"
+
+
+def handler(
+    name: str,
+    *,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    backoff: Backoff | None = None,
+    retry_on: type[Exception] | tuple[type[Exception], ...] = Exception,
+) -> Callable[[Function], Function]:
+    """Make a function, async or sync, the handler of the tasks that name it.
+
+    Its parameters are the keys of the payload, validated by pydantic; one annotated `Context`
+    receives the context. A sync function runs in a thread. The function itself stays as it is.
+
+    Args:
+        name: what tasks call it: letters, digits and `_ . : / -`, at most 128 characters.
+        max_retries: retries after the first try, 0 to 100; None takes the server's setting.
+        timeout: seconds one attempt may run, up to 24 hours; None takes the server's setting.
+        backoff: how long to wait between tries.
+        retry_on: exceptions worth a retry; any other one fails the task at once. A timeout is
+            always worth one.
+    """
+    errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+
+    def mark(function: Function) -> Function:
+        setattr(function, MARK, HandlerMark(name, max_retries, timeout, backoff, errors))
+        return function
+
+    return mark
+
+
+def on_startup(function: Function) -> Function:
+    """Run `function(state)` when a worker starts, before its first task."""
+    return _hook(function, Hook.STARTUP)
+
+
+def on_shutdown(function: Function) -> Function:
+    """Run `function(state)` when a worker has stopped working."""
+    return _hook(function, Hook.SHUTDOWN)
+
+
+def on_retry(function: Function) -> Function:
+    """Run `function(event)` at least once for every attempt that will be tried again."""
+    return _hook(function, Hook.RETRY)
+
+
+def on_job_failure(function: Function) -> Function:
+    """Run `function(event)` at least once for every task that failed for good."""
+    return _hook(function, Hook.JOB_FAILURE)
+
+
+def _hook(function: Function, hook: Hook) -> Function:
+    setattr(function, MARK, hook)
+    return function

@@ -1,0 +1,148 @@
+"""Everything a worker can run: found once at start, in the modules it is told to load."""
+
+import importlib
+import inspect
+import json
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from importlib.metadata import entry_points
+from types import ModuleType
+from typing import Any
+from uuid import UUID
+
+from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+
+from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.backoff import Backoff
+from taskq_server.handlers import signature
+from taskq_server.handlers.declare import MARK, HandlerMark, Hook
+from taskq_server.schemas.fields import NAME_PATTERN
+
+ENTRY_POINTS = "taskq.handlers"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskEvent:
+    """What `on_retry` and `on_job_failure` are told.
+
+    Attributes:
+        task_id: the task.
+        handler: its handler.
+        attempt: the attempt that ended.
+        error_type: class of the error.
+        error_message: what the error said.
+        retry_at: when the next try is due; None when the task failed for good.
+    """
+
+    task_id: UUID
+    handler: str
+    attempt: int
+    error_type: str
+    error_message: str
+    retry_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Handler:
+    """One handler, ready to be called."""
+
+    name: str
+    function: Callable[..., Any]
+    signature: signature.Signature
+    description: str
+    schema: str
+    max_retries: int | None
+    timeout: float | None
+    backoff: Backoff
+    retry_on: tuple[type[Exception], ...]
+
+    @property
+    def is_async(self) -> bool:
+        """Whether it runs on the event loop; else it runs in a thread."""
+        return inspect.iscoroutinefunction(self.function)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """All handlers by name, and the hooks in the order they were found."""
+
+    handlers: Mapping[str, Handler]
+    hooks: Mapping[Hook, Sequence[Callable[..., Any]]] = field(default_factory=dict)
+
+    def hooks_for(self, hook: Hook) -> Sequence[Callable[..., Any]]:
+        """Return the functions to run at this moment."""
+        return self.hooks.get(hook, ())
+
+
+def load(modules: Iterable[str]) -> Registry:
+    """Import modules and every `taskq.handlers` entry point, and collect what they declare.
+
+    A name of a package takes along its submodules that are imported by then.
+
+    Raises:
+        ConfigurationError: a module cannot be imported, or two handlers share a name.
+    """
+    published = [point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)]
+    handlers: dict[str, Handler] = {}
+    hooks: dict[Hook, list[Callable[..., Any]]] = {}
+    seen: set[int] = set()
+    for function in _marked([*sorted(published), *modules]):
+        if id(function) in seen:
+            continue
+        seen.add(id(function))
+        mark = getattr(function, MARK)
+        if isinstance(mark, Hook):
+            hooks.setdefault(mark, []).append(function)
+        elif mark.name in handlers:
+            raise ConfigurationError(f"two handlers are called {mark.name}")
+        else:
+            handlers[mark.name] = _handler(function, mark)
+    return Registry(handlers, hooks)
+
+
+def _marked(names: Iterable[str]) -> Iterator[Callable[..., Any]]:
+    for name in dict.fromkeys(names):
+        for module in _import(name):
+            for value in list(vars(module).values()):
+                if inspect.isfunction(value) and hasattr(value, MARK):
+                    yield value
+
+
+def _import(name: str) -> list[ModuleType]:
+    try:
+        importlib.import_module(name)
+    except Exception as error:
+        raise ConfigurationError(
+            f"cannot import the handlers in {name}: {type(error).__name__}: {error}"
+        ) from error
+    loaded = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
+    return [sys.modules[key] for key in loaded]
+
+
+def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
+    name = mark.name
+    if not re.fullmatch(NAME_PATTERN, name) or len(name) > 128:
+        raise ConfigurationError(f"{name!r} cannot be the name of a handler")
+    if mark.max_retries is not None and not 0 <= mark.max_retries <= 100:
+        raise ConfigurationError(f"handler {name}: max_retries must be between 0 and 100")
+    if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
+        raise ConfigurationError(f"handler {name}: timeout must be up to 86,400 seconds")
+    takes = signature.read(function, name)
+    try:
+        schema = json.dumps(takes.model.model_json_schema(by_alias=True))
+    except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
+        raise ConfigurationError(f"handler {name}: {error.message}") from error
+    return Handler(
+        name=name,
+        function=function,
+        signature=takes,
+        description=inspect.getdoc(function) or "",
+        schema=schema,
+        max_retries=mark.max_retries,
+        timeout=mark.timeout,
+        backoff=mark.backoff or Backoff(),
+        retry_on=mark.retry_on,
+    )

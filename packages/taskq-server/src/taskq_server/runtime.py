@@ -1,0 +1,160 @@
+"""The composition root: settings in, everything that a process needs out."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from taskq_server.broker.connection import connect
+from taskq_server.broker.dispatcher import Dispatcher
+from taskq_server.broker.notifier import Notifier
+from taskq_server.broker.sender import Sender
+from taskq_server.core.clock import Clock
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database, ping
+from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.ids import IdSource
+from taskq_server.schemas.service import Ready
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.catalog import Catalog
+from taskq_server.services.submission import Submission
+from taskq_server.services.tags import TagIds
+from taskq_server.services.tasks import Parts, TaskService
+
+_CLOCK_SECONDS = 5.0
+_PROBE_SECONDS = 1.8
+_log = logging.getLogger("taskq.server")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Runtime:
+    """What a process of taskq works with. `redis` is None when no URL was given."""
+
+    settings: Settings
+    clock: Clock
+    database: Database
+    redis: ArqRedis | None
+    dispatcher: Dispatcher
+    notifier: Notifier
+    catalog: Catalog
+    tasks: TaskService
+
+    def attempts(self, *, hooked: bool) -> AttemptService:
+        """Return the worker's side of the service."""
+        return AttemptService(
+            self.database, self.clock, self.dispatcher, self.notifier, hooked=hooked
+        )
+
+    async def ready(self) -> Ready:
+        """Probe what this process depends on, within two seconds. Never raises."""
+        database, redis = await asyncio.gather(
+            _answers(ping(self.database)), _answers(self._ping_redis())
+        )
+        return Ready(
+            status="ok" if database else "unavailable",
+            database="ok" if database else "unavailable",
+            redis="ok" if redis else "unavailable",
+        )
+
+    async def _ping_redis(self) -> None:
+        if self.redis is None:
+            raise ConnectionError("no Redis is configured")
+        await self.redis.ping()
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+    """Open everything, and close it at the end.
+
+    Neither the database nor Redis has to answer yet.
+
+    Args:
+        settings: the only input.
+    """
+    async with AsyncExitStack() as stack:
+        database = Database(
+            settings.database_url,
+            pool_size=settings.database_pool_size,
+            connect_seconds=settings.database_connect_seconds,
+        )
+        stack.push_async_callback(database.close)
+        redis = connect(settings.redis_url) if settings.redis_url is not None else None
+        if redis is not None:
+            stack.push_async_callback(redis.aclose, close_connection_pool=True)
+        clock = Clock()
+        send = Sender(redis)
+        stack.push_async_callback(send.close)
+        runtime = _assemble(settings, clock, database, redis, send)
+        await _sync(clock, database)
+        await _background(stack, _keep_in_sync(clock, database))
+        if redis is not None:
+            await _background(stack, runtime.notifier.run(redis))
+        yield runtime
+
+
+def _assemble(
+    settings: Settings, clock: Clock, database: Database, redis: ArqRedis | None, send: Sender
+) -> Runtime:
+    catalog = Catalog(database, clock, settings.namespace)
+    dispatcher = Dispatcher(send, clock)
+    notifier = Notifier(send)
+    service = TaskService(
+        Parts(
+            database=database,
+            clock=clock,
+            namespace=settings.namespace,
+            catalog=catalog,
+            submission=Submission(settings, catalog, clock, IdSource()),
+            tag_ids=TagIds(database, settings.namespace),
+            dispatcher=dispatcher,
+            notifier=notifier,
+            wait_poll_seconds=settings.wait_poll_seconds,
+        )
+    )
+    return Runtime(
+        settings=settings,
+        clock=clock,
+        database=database,
+        redis=redis,
+        dispatcher=dispatcher,
+        notifier=notifier,
+        catalog=catalog,
+        tasks=service,
+    )
+
+
+async def _background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+    stack.push_async_callback(stop)
+
+
+async def _sync(clock: Clock, database: Database) -> None:
+    try:
+        clock.sync(await database.now())
+    except DatabaseUnavailable:
+        _log.warning("the database does not answer yet")
+
+
+async def _keep_in_sync(clock: Clock, database: Database) -> None:
+    while True:
+        await asyncio.sleep(_CLOCK_SECONDS)
+        await _sync(clock, database)
+
+
+async def _answers(probe: Coroutine[Any, Any, None]) -> bool:
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            await probe
+    except (DatabaseUnavailable, RedisError, OSError, TimeoutError):
+        return False
+    return True

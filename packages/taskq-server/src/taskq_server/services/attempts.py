@@ -1,0 +1,236 @@
+"""What a worker does with tasks: claim, report, end an attempt. All of it in group commits."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.notifier import Notifier
+from taskq_server.core.database import Database
+from taskq_server.core.errors import IllegalTransition, StaleAttempt, TaskqError
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import attempts, tasks
+from taskq_server.domain import lifecycle
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Attempt, Status, Task
+
+Decision = Callable[[Task, datetime], Ended]
+"""How a locked task goes on at this moment."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ask:
+    """A worker's wish to run one attempt.
+
+    Attributes:
+        task_id: the task.
+        attempt: the attempt the doorbell rang for; another one is none of its business.
+        worker_id: who asks.
+        handlers: what the worker can run.
+        alone: whether nothing else runs in the worker.
+    """
+
+    task_id: UUID
+    attempt: int
+    worker_id: UUID
+    handlers: frozenset[str]
+    alone: bool
+
+
+class Refusal(Enum):
+    """Why an attempt is not the worker's to run."""
+
+    STALE = "somebody else has it, it is not due, or it is not for this worker"
+    SUSPECT = "it may have killed a worker before: it runs alone or not at all"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """The end of an attempt, as its worker reports it.
+
+    Attributes:
+        task_id: the task.
+        attempt: the attempt that ended.
+        worker_id: who ran it.
+        decide: the lifecycle's decision, applied to the locked row.
+        weight: bytes it adds to its transaction, about.
+    """
+
+    task_id: UUID
+    attempt: int
+    worker_id: UUID
+    decide: Decision
+    weight: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """Progress of a running attempt, as JSON text."""
+
+    task_id: UUID
+    attempt: int
+    worker_id: UUID
+    progress: str
+
+
+class AttemptService:
+    """The worker's side of the life of tasks.
+
+    Args:
+        database: holds the rows.
+        clock: aware UTC.
+        dispatcher: rings for what waits again.
+        notifier: tells who waits for what ended.
+        hooked: whether `on_retry` or `on_job_failure` hooks exist, so that errors stay marked
+            until a hook has run.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        *,
+        hooked: bool,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._dispatcher = dispatcher
+        self._notifier = notifier
+        self._hooked = hooked
+        self.claim: GroupCommit[Ask, Task | Refusal] = GroupCommit(self._claim)
+        self.end: GroupCommit[Ending, Ended] = GroupCommit(
+            self._end, weight=lambda ending: 500 + ending.weight
+        )
+        self.report: GroupCommit[Report, None] = GroupCommit(self._report)
+
+    async def rescue(self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]) -> list[Ended]:
+        """Take tasks back from workers that are gone.
+
+        Args:
+            task_ids: candidates.
+            is_orphan: looks again, now that the row is locked.
+        """
+
+        async def work(connection: AsyncConnection) -> list[Ended]:
+            now = self._clock()
+            locked = await tasks.lock(connection, task_ids, payload=False)
+            running = [task for task in locked.values() if task.status is Status.RUNNING]
+            ends = [lifecycle.rescue(task, now=now) for task in running if is_orphan(task)]
+            await self._write(connection, ends, now)
+            return ends
+
+        ends = await self._database.write(work)
+        self._announce(ends)
+        return ends
+
+    async def hook_done(self, attempt: Attempt) -> None:
+        """Remember that the hook of an ended attempt has run."""
+        now = self._clock()
+        await self._database.write(lambda c: attempts.mark_hook_done(c, attempt, now))
+
+    async def pending_hooks(
+        self, *, before: datetime, handlers: Sequence[str], limit: int
+    ) -> list[tuple[Attempt, Task]]:
+        """Return ended attempts whose hook should have run before `before`."""
+        return await self._database.read(
+            lambda c: attempts.pending_hooks(c, before=before, handlers=handlers, limit=limit)
+        )
+
+    async def _claim(self, asks: Sequence[Ask]) -> Sequence[Task | Refusal | Exception]:
+        async def work(connection: AsyncConnection) -> list[Task | Refusal]:
+            now = self._clock()
+            locked = await tasks.lock(connection, [ask.task_id for ask in asks])
+            answers = [_decide_claim(ask, locked, now) for ask in asks]
+            claimed = [answer for answer in answers if isinstance(answer, Task)]
+            if claimed:
+                ids = [task.id for task in claimed]
+                worker = asks[0].worker_id
+                await attempts.mark_claimed(connection, ids, worker_id=worker, now=now)
+            return answers
+
+        return await self._database.write(work)
+
+    async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
+        async def work(connection: AsyncConnection) -> list[Ended | TaskqError]:
+            now = self._clock()
+            ids = [ending.task_id for ending in endings]
+            locked = await tasks.lock(connection, ids, payload=False)
+            answers = [_decide_end(ending, locked, now) for ending in endings]
+            ends = [answer for answer in answers if isinstance(answer, Ended)]
+            await self._write(connection, ends, now)
+            return answers
+
+        answers = await self._database.write(work)
+        self._announce([answer for answer in answers if isinstance(answer, Ended)])
+        return answers
+
+    async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
+        async def work(connection: AsyncConnection) -> None:
+            locked = await tasks.lock(connection, [one.task_id for one in reports], payload=False)
+            valid = {
+                one.task_id: one.progress
+                for one in reports
+                if one.task_id in locked and _is_held(locked[one.task_id], one)
+            }
+            await attempts.set_progress(connection, valid, self._clock())
+
+        await self._database.write(work)
+        self._notifier.changed([one.task_id for one in reports])
+        return [None] * len(reports)
+
+    async def _write(
+        self, connection: AsyncConnection, ends: Sequence[Ended], now: datetime
+    ) -> None:
+        if ends:
+            await attempts.mark_ended(
+                self._database,
+                connection,
+                ends,
+                hook_done_at={end.task.id: self._hook_done_at(end, now) for end in ends},
+            )
+
+    def _hook_done_at(self, end: Ended, now: datetime) -> datetime | None:
+        pending = self._hooked and (
+            end.task.status is Status.FAILED or end.task.status is Status.RETRYING
+        )
+        return None if pending else now
+
+    def _announce(self, ends: Sequence[Ended]) -> None:
+        self._notifier.changed([end.task.id for end in ends])
+        self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
+
+
+def _decide_claim(ask: Ask, locked: dict[UUID, Task], now: datetime) -> Task | Refusal:
+    task = locked.get(ask.task_id)
+    if task is None or task.attempt + 1 != ask.attempt or task.handler not in ask.handlers:
+        return Refusal.STALE
+    if task.lost_count and not ask.alone:
+        return Refusal.SUSPECT
+    try:
+        claimed = lifecycle.claim(task, worker_id=ask.worker_id, now=now)
+    except IllegalTransition:
+        return Refusal.STALE
+    locked[ask.task_id] = claimed
+    return claimed
+
+
+def _decide_end(ending: Ending, locked: dict[UUID, Task], now: datetime) -> Ended | TaskqError:
+    task = locked.get(ending.task_id)
+    if task is None:
+        return StaleAttempt(f"task {ending.task_id} does not exist any more")
+    try:
+        lifecycle.hold(task, worker_id=ending.worker_id, attempt=ending.attempt)
+        return ending.decide(task, now)
+    except (StaleAttempt, IllegalTransition) as error:
+        return error
+
+
+def _is_held(task: Task, report: Report) -> bool:
+    held = (task.status, task.worker_id, task.attempt)
+    return held == (Status.RUNNING, report.worker_id, report.attempt)

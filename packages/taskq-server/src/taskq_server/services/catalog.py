@@ -1,0 +1,128 @@
+"""Which handlers workers have published, which tags are in use, and what payloads fit."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import jsonschema_rs
+from pydantic import JsonValue
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.core.database import Database
+from taskq_server.core.errors import FieldError, InvalidPayload, UnknownHandler
+from taskq_server.crud import handlers, tags, workers
+from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.schemas.service import HandlerRead, TagRead
+
+_FRESH = timedelta(seconds=2)
+_MOST_ERRORS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    handler: PublishedHandler
+    validator: Any
+
+
+class Catalog:
+    """Published handlers, remembered for two seconds and read again when one is missing.
+
+    Args:
+        database: holds what workers published; this process never imports their code.
+        clock: aware UTC.
+        namespace: whose handlers.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], namespace: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._namespace = namespace
+        self._known: dict[str, _Known] = {}
+        self._read_at: datetime | None = None
+
+    async def require(self, name: str) -> PublishedHandler:
+        """Return a handler.
+
+        Raises:
+            UnknownHandler: no worker has ever published it.
+        """
+        if not self._is_fresh() or name not in self._known:
+            await self._refresh()
+        known = self._known.get(name)
+        if known is None:
+            detail = f"no worker has published a handler called {name}"
+            raise UnknownHandler(detail, [FieldError("/handler", "unknown-handler", detail)])
+        return known.handler
+
+    def check(self, name: str, payload: Mapping[str, JsonValue]) -> None:
+        """Check a payload against the schema of a handler that `require` has returned.
+
+        Raises:
+            InvalidPayload: with a pointer to each place that does not fit.
+        """
+        validator = self._known[name].validator
+        if validator.is_valid(payload):
+            return
+        errors = []
+        for error in validator.iter_errors(payload):
+            where = "".join(f"/{_escaped(part)}" for part in error.instance_path)
+            errors.append(FieldError(f"/payload{where}", "invalid-payload", error.message[:300]))
+            if len(errors) == _MOST_ERRORS:
+                break
+        raise InvalidPayload(f"the payload does not fit the handler {name}", errors)
+
+    async def handlers(self) -> list[HandlerRead]:
+        """Return all published handlers with the number of live workers that can run them."""
+        now = self._clock()
+
+        async def read(connection: AsyncConnection) -> tuple[list[PublishedHandler], list[str]]:
+            return (
+                await handlers.published(connection, self._namespace),
+                await workers.handlers_of_live(connection, now),
+            )
+
+        published, live = await self._database.read(read)
+        able = Counter(name for names in live for name in json.loads(names))
+        return [
+            HandlerRead(
+                name=one.name,
+                description=one.description,
+                schema=json.loads(one.payload_schema),
+                max_retries=one.max_retries,
+                timeout_seconds=one.timeout_seconds,
+                workers=able[one.name],
+            )
+            for one in published
+        ]
+
+    async def names(self) -> tuple[str, ...]:
+        """Return the names of all published handlers, sorted."""
+        if not self._is_fresh():
+            await self._refresh()
+        return tuple(sorted(self._known))
+
+    async def tags(self) -> list[TagRead]:
+        """Return all tags in use, by name."""
+        counts = await self._database.read(lambda c: tags.counts(c, self._namespace))
+        return [TagRead(name=name, count=count) for name, count in counts]
+
+    def _is_fresh(self) -> bool:
+        return self._read_at is not None and self._clock() - self._read_at < _FRESH
+
+    async def _refresh(self) -> None:
+        published = await self._database.read(lambda c: handlers.published(c, self._namespace))
+        self._known = {one.name: self._prepared(one) for one in published}
+        self._read_at = self._clock()
+
+    def _prepared(self, handler: PublishedHandler) -> _Known:
+        known = self._known.get(handler.name)
+        if known is not None and known.handler == handler:
+            return known
+        return _Known(handler, jsonschema_rs.validator_for(json.loads(handler.payload_schema)))
+
+
+def _escaped(part: str | int) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")

@@ -1,0 +1,35 @@
+"""The opaque cursor of a list: where the next page begins, bound to the filters it was made for."""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from hashlib import sha256
+from uuid import UUID
+
+from taskq_server.core.errors import InvalidCursor
+from taskq_server.schemas.query import TaskQuery
+
+_BOUND_BYTES = 6
+
+
+def write(after: UUID, query: TaskQuery) -> str:
+    """Return the cursor that goes on after a task."""
+    return urlsafe_b64encode(after.bytes + _bound(query)).decode().rstrip("=")
+
+
+def read(cursor: str, query: TaskQuery) -> UUID:
+    """Return the task after which the page begins.
+
+    Raises:
+        InvalidCursor: it was not made by `write`, or for another list.
+    """
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except ValueError:
+        raise InvalidCursor("the cursor cannot be read") from None
+    if len(raw) != 16 + _BOUND_BYTES or write(UUID(bytes=raw[:16]), query) != cursor:
+        raise InvalidCursor("the cursor was made for a list with other filters")
+    return UUID(bytes=raw[:16])
+
+
+def _bound(query: TaskQuery) -> bytes:
+    filters = query.model_dump_json(exclude={"cursor", "limit"})
+    return sha256(filters.encode()).digest()[:_BOUND_BYTES]

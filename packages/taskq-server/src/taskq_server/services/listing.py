@@ -1,0 +1,70 @@
+"""Pages of tasks."""
+
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.core.database import Database
+from taskq_server.crud import listing, tasks
+from taskq_server.crud.listing import Filter
+from taskq_server.domain.task import Priority, Snapshot, Status
+from taskq_server.schemas.query import TaskQuery
+from taskq_server.services import cursor
+from taskq_server.services.tags import TagIds
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Tasks without payload, result and errors; `next_cursor` is None on the last page."""
+
+    items: tuple[Snapshot, ...]
+    next_cursor: str | None
+
+
+class Listing:
+    """List tasks by filters, page by page."""
+
+    def __init__(self, database: Database, tag_ids: TagIds, namespace: str) -> None:
+        self._database = database
+        self._tag_ids = tag_ids
+        self._namespace = namespace
+
+    async def page(self, query: TaskQuery) -> Page:
+        """Return one page; it may be short, or empty, and still have a cursor to go on with.
+
+        Raises:
+            InvalidCursor: the cursor was not made for these filters.
+        """
+        wanted = await self._filter(query)
+        if wanted is None:
+            return Page((), None)
+
+        async def read(connection: AsyncConnection) -> Page:
+            scanned = await listing.page(connection, wanted)
+            names = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
+            found = tuple(Snapshot(task, names.get(task.id, ())) for task in scanned.tasks)
+            after = scanned.next_after
+            return Page(found, None if after is None else cursor.write(after, query))
+
+        return await self._database.read(read)
+
+    async def _filter(self, query: TaskQuery) -> Filter | None:
+        names = set(query.tag)
+        known = await self._tag_ids.find(names) if names else {}
+        after = cursor.read(query.cursor, query) if query.cursor is not None else None
+        if names - known.keys():
+            return None
+        return Filter(
+            namespace=self._namespace,
+            statuses=tuple(sorted({Status(label) for label in query.status})),
+            priorities=tuple(sorted({Priority.from_label(label) for label in query.priority})),
+            tag_ids=tuple(known[name] for name in dict.fromkeys(query.tag)),
+            handler=query.handler,
+            queue=query.queue,
+            created_after=query.created_after,
+            created_before=query.created_before,
+            title_prefix=query.q,
+            descending=query.order == "-created_at",
+            after=after,
+            limit=query.limit,
+        )

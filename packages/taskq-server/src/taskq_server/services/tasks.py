@@ -1,0 +1,323 @@
+"""What callers do with tasks: submit, get, list, update, delete, cancel, retry."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.notifier import Notifier
+from taskq_server.core.database import Database
+from taskq_server.core.errors import (
+    FieldError,
+    IdempotencyMismatch,
+    InvalidFields,
+    TaskNotFound,
+    VersionMismatch,
+)
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import tasks
+from taskq_server.crud.tasks import KeyHolder, NewRow
+from taskq_server.domain import lifecycle
+from taskq_server.domain.lifecycle import Edit
+from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
+from taskq_server.schemas.query import TaskQuery
+from taskq_server.schemas.task import TaskCreate, TaskUpdate
+from taskq_server.services.catalog import Catalog
+from taskq_server.services.listing import Listing, Page
+from taskq_server.services.submission import IdempotencyKey, Submission
+from taskq_server.services.tags import TagIds
+from taskq_server.services.waiting import Waiting
+
+__all__ = ["IdempotencyKey", "Page", "Submitted", "SubmittedBatch", "TaskService"]
+
+
+@dataclass(frozen=True, slots=True)
+class Submitted:
+    """A submitted task; `replayed` when its idempotency key had submitted it before."""
+
+    snapshot: Snapshot
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedBatch:
+    """Submitted tasks, in the order they were sent."""
+
+    snapshots: tuple[Snapshot, ...]
+    replayed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What the service is made of."""
+
+    database: Database
+    clock: Callable[[], datetime]
+    namespace: str
+    catalog: Catalog
+    submission: Submission
+    tag_ids: TagIds
+    dispatcher: Dispatcher
+    notifier: Notifier
+    wait_poll_seconds: float
+
+
+class TaskService:
+    """Everything that may be done with tasks from outside. Errors are those of `core.errors`."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._database = parts.database
+        self._inserts: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
+            self._insert, weight=lambda row: 1_000 + len(row.task.payload)
+        )
+        self._reads: GroupCommit[UUID, Snapshot] = GroupCommit(self._read)
+        self._waiting = Waiting(self._reads, parts.notifier, parts.wait_poll_seconds)
+        self._listing = Listing(parts.database, parts.tag_ids, parts.namespace)
+        self.wait = self._waiting.wait
+        self.wait_any = self._waiting.wait_any
+        self.list = self._listing.page
+
+    async def submit(
+        self,
+        new: TaskCreate,
+        *,
+        key: IdempotencyKey | None = None,
+        traceparent: str | None = None,
+    ) -> Submitted:
+        """Store a task; when this returns, it is committed.
+
+        Raises:
+            Rejected: the task cannot be taken, or the key was used with another body.
+        """
+        task = await self._parts.submission.task(new, traceparent)
+        tags = tuple(sorted(set(new.tags)))
+        tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
+        holder = await self._inserts(
+            NewRow(
+                task,
+                tuple(tag_ids),
+                key.hash() if key else None,
+                key.fingerprint if key else None,
+            )
+        )
+        if key is not None and holder is not None and holder.task_id != task.id:
+            _check_fingerprint(holder, key)
+            return Submitted(await self.get(holder.task_id), replayed=True)
+        self._parts.dispatcher.ring([doorbell(task)])
+        return Submitted(Snapshot(task, tags), replayed=False)
+
+    async def submit_batch(
+        self,
+        items: Sequence[TaskCreate],
+        *,
+        key: IdempotencyKey | None = None,
+        traceparent: str | None = None,
+    ) -> SubmittedBatch:
+        """Store all tasks or none, in one transaction.
+
+        Raises:
+            Rejected: a task cannot be taken (pointers begin with `/items/<n>`), or the key was
+                used with another body.
+        """
+        new_tasks = await self._batch(items, traceparent)
+        tags = [tuple(sorted(set(item.tags))) for item in items]
+        ids = await self._parts.tag_ids.make({name for names in tags for name in names})
+        rows = [
+            NewRow(
+                task,
+                tuple(ids[name] for name in names),
+                key.hash(position) if key else None,
+                key.fingerprint if key else None,
+            )
+            for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
+        ]
+        replayed = await self._database.write(lambda c: self._insert_or_replay(c, rows, key))
+        if replayed is not None:
+            return SubmittedBatch(tuple(replayed), replayed=True)
+        self._parts.dispatcher.ring([doorbell(task) for task in new_tasks])
+        made = zip(new_tasks, tags, strict=True)
+        return SubmittedBatch(tuple(Snapshot(task, names) for task, names in made), False)
+
+    async def get(self, task_id: UUID) -> Snapshot:
+        """Return a task.
+
+        Raises:
+            TaskNotFound: there is none.
+        """
+        return await self._reads(task_id)
+
+    async def attempts(self, task_id: UUID) -> tuple[Attempt, ...]:
+        """Return the ended attempts of a task, oldest first.
+
+        Raises:
+            TaskNotFound: there is no such task.
+        """
+        return (await self._reads(task_id)).attempts
+
+    async def update(
+        self, task_id: UUID, changes: TaskUpdate, *, version: int | None = None
+    ) -> Snapshot:
+        """Change what the task's status allows to change.
+
+        Args:
+            task_id: the task.
+            changes: only the fields that are set count; None resets them.
+            version: change nothing unless the task has this version.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: a field is past changing.
+            VersionMismatch: the task has another version.
+        """
+        given = changes.model_fields_set
+        tags = tuple(sorted(set(changes.tags or ())))
+        tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
+
+        async def work(connection: AsyncConnection) -> Task:
+            before = await self._locked(connection, task_id)
+            if version is not None and version != before.version:
+                raise VersionMismatch(f"the task is at version {before.version}, not {version}")
+            edit = await self._edit(before, changes)
+            after = lifecycle.edit(before, edit, now=self._parts.clock())
+            await tasks.write(connection, before, after)
+            if "tags" in given:
+                await tasks.set_tags(
+                    self._database, connection, task_id, list(tag_ids.values())
+                )
+            return after
+
+        after = await self._database.write(work)
+        if after.status.waiting and given & {"priority", "run_at"}:
+            self._parts.dispatcher.ring([doorbell(after)])
+        self._parts.notifier.changed([task_id])
+        return await self.get(task_id)
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete a task with all that belongs to it.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it is running.
+        """
+
+        async def work(connection: AsyncConnection) -> None:
+            lifecycle.check_deletable(await self._locked(connection, task_id))
+            await tasks.remove(connection, [task_id])
+
+        await self._database.write(work)
+        self._parts.notifier.changed([task_id])
+
+    async def cancel(self, task_id: UUID) -> Snapshot:
+        """Cancel a task at once while it waits; ask its worker to while it runs.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it succeeded or failed.
+        """
+        after = await self._decide(task_id, lifecycle.cancel)
+        if after.status is Status.RUNNING:
+            self._parts.notifier.cancel([task_id])
+        self._parts.notifier.changed([task_id])
+        return await self.get(task_id)
+
+    async def retry(self, task_id: UUID) -> Snapshot:
+        """Queue a failed or cancelled task again, with all its retries.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it is neither failed nor cancelled.
+        """
+        after = await self._decide(task_id, lifecycle.retry)
+        self._parts.dispatcher.ring([doorbell(after)])
+        self._parts.notifier.changed([task_id])
+        return await self.get(task_id)
+
+    async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> Task:
+        async def work(connection: AsyncConnection) -> Task:
+            before = await self._locked(connection, task_id)
+            after = decision(before, now=self._parts.clock())
+            await tasks.write(connection, before, after)
+            return after
+
+        return await self._database.write(work)
+
+    async def _locked(self, connection: AsyncConnection, task_id: UUID) -> Task:
+        locked = await tasks.lock(connection, [task_id], payload=False)
+        task = locked.get(task_id)
+        if task is None or task.namespace != self._parts.namespace:
+            raise TaskNotFound(f"there is no task {task_id}")
+        return task
+
+    async def _edit(self, before: Task, changes: TaskUpdate) -> Edit:
+        given = frozenset(changes.model_fields_set - {"tags"})
+        handler = None
+        if {"max_retries", "timeout_seconds"} & given:
+            handler = await self._parts.catalog.require(before.handler)
+        retries, timeout = changes.max_retries, changes.timeout_seconds
+        if handler is not None:
+            retries = handler.max_retries if retries is None else retries
+            timeout = handler.timeout_seconds if timeout is None else timeout
+        return Edit(
+            given=given,
+            title=changes.title if changes.title is not None else before.handler,
+            description=changes.description,
+            priority=Priority.from_label(changes.priority or "normal"),
+            max_retries=retries if retries is not None else before.max_retries,
+            timeout_seconds=timeout if timeout is not None else before.timeout_seconds,
+            run_at=changes.run_at,
+        )
+
+    async def _batch(
+        self, items: Sequence[TaskCreate], traceparent: str | None
+    ) -> list[Task]:
+        made: list[Task] = []
+        errors: list[FieldError] = []
+        for position, item in enumerate(items):
+            try:
+                made.append(await self._parts.submission.task(item, traceparent))
+            except InvalidFields as error:
+                first = error
+                errors += [
+                    FieldError(f"/items/{position}{one.pointer}", one.code, one.detail)
+                    for one in error.errors
+                ]
+        if errors:
+            raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
+        return made
+
+    async def _insert(
+        self, rows: Sequence[NewRow]
+    ) -> Sequence[KeyHolder | None | Exception]:
+        holders = await self._database.write(lambda c: tasks.insert(self._database, c, rows))
+        return [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
+
+    async def _insert_or_replay(
+        self, connection: AsyncConnection, rows: Sequence[NewRow], key: IdempotencyKey | None
+    ) -> list[Snapshot] | None:
+        holders = await tasks.insert(self._database, connection, rows)
+        if key is None:
+            return None
+        held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]
+        ids = [holder.task_id for holder in held]
+        if ids == [row.task.id for row in rows]:
+            return None
+        for holder in held:
+            _check_fingerprint(holder, key)
+        found = await tasks.snapshots(connection, self._parts.namespace, ids)
+        return [found[task_id] for task_id in ids]
+
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[Snapshot | Exception]:
+        namespace = self._parts.namespace
+        found = await self._database.read(lambda c: tasks.snapshots(c, namespace, ids))
+        return [
+            found.get(task_id) or TaskNotFound(f"there is no task {task_id}") for task_id in ids
+        ]
+
+
+def _check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:
+    if holder.fingerprint != key.fingerprint:
+        raise IdempotencyMismatch("this idempotency key was used before, with another body")

@@ -1,0 +1,157 @@
+"""What the janitor does: stage, rescue, prune. The cost is bounded by what is missing."""
+
+import json
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.broker.dispatcher import Dispatcher, Doorbell
+from taskq_server.core.database import Database
+from taskq_server.crud import due, tasks, workers
+from taskq_server.crud.due import Due
+from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Task
+from taskq_server.services.attempts import AttemptService
+
+_BATCH = 1_000
+_PRUNE_BATCH = 500
+
+
+class Upkeep:
+    """Keep rows, doorbells and leases in step.
+
+    Args:
+        database: holds the rows.
+        clock: aware UTC.
+        attempts: rescues.
+        dispatcher: rings.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        attempts: AttemptService,
+        dispatcher: Dispatcher,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._attempts = attempts
+        self._dispatcher = dispatcher
+
+    async def stage(
+        self, queue: str, handlers: Sequence[str], *, head: int | None, settled: timedelta
+    ) -> int:
+        """Ring again for due tasks that lost their doorbell, and return how many.
+
+        A due row that scores below the head of its queue in Redis has lost its doorbell, unless
+        somebody popped it just now. An empty queue has lost all of them.
+
+        Args:
+            queue: one lane.
+            handlers: what this worker can run.
+            head: lowest score in Redis, milliseconds; None when the queue is empty.
+            settled: rows younger than this are left alone.
+        """
+        now = self._clock()
+        lost = await self._database.read(
+            lambda c: due.due(
+                c,
+                queue=queue,
+                handlers=handlers,
+                now=now,
+                limit=_BATCH,
+                below=head,
+                untouched_since=now - settled,
+            )
+        )
+        self._dispatcher.ring(
+            [Doorbell(one.task_id, one.attempt + 1, queue, one.score) for one in lost]
+        )
+        return len(lost)
+
+    async def due(self, queue: str, handlers: Sequence[str], limit: int) -> list[Due]:
+        """Return what a worker may claim without a doorbell, while Redis is away."""
+        now = self._clock()
+        return await self._database.read(
+            lambda c: due.due(c, queue=queue, handlers=handlers, now=now, limit=limit)
+        )
+
+    async def rescue(self) -> list[Ended]:
+        """Take tasks back from workers whose lease ran out."""
+        now = self._clock()
+
+        async def look(connection: AsyncConnection) -> tuple[list[UUID], set[UUID]]:
+            return (
+                await workers.orphans(connection, now, _BATCH),
+                await workers.live_ids(connection, now),
+            )
+
+        candidates, live = await self._database.read(look)
+        if not candidates:
+            return []
+
+        def is_orphan(task: Task) -> bool:
+            return task.worker_id not in live
+
+        return await self._attempts.rescue(candidates, is_orphan)
+
+    async def forget_workers(self, older_than: timedelta) -> None:
+        """Delete workers that vanished and hold nothing any more."""
+        before = self._clock() - older_than
+        await self._database.write(lambda c: workers.forget_dead(c, before=before))
+
+    async def prune(self, retention: timedelta) -> int:
+        """Delete a small batch of final tasks that are past retention; return how many."""
+        before = self._clock() - retention
+
+        async def look(connection: AsyncConnection) -> list[UUID]:
+            return await due.expired(connection, before=before, limit=_PRUNE_BATCH)
+
+        old = await self._database.read(look)
+        if old:
+            await self._database.write(lambda c: tasks.remove(c, old))
+        return len(old)
+
+
+class Leases:
+    """A worker's row: registered, renewed, removed. It may live in a thread of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> datetime:
+        """Return the database's clock."""
+        return await self._database.now()
+
+    async def register(self, worker: WorkerRow) -> None:
+        """Store a new worker with its first lease."""
+        await self._database.write(lambda c: workers.register(c, worker))
+
+    async def beat(self, worker: WorkerRow, lease: timedelta) -> list[Held] | None:
+        """Renew the lease and return what the worker holds; None when the lease was lost."""
+        now = await self._database.now()
+
+        async def work(connection: AsyncConnection) -> list[Held] | None:
+            renewed = await workers.renew(
+                connection, worker.id, now=now, lease_until=now + lease
+            )
+            return await workers.held(connection, worker.id) if renewed else None
+
+        return await self._database.write(work)
+
+    async def unregister(self, worker: WorkerRow) -> None:
+        """Remove a worker that has stopped."""
+        await self._database.write(lambda c: workers.unregister(c, worker.id))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._database.close()
+
+
+def names(values: Sequence[str]) -> str:
+    """Write names the way worker rows keep them."""
+    return json.dumps(sorted(values))

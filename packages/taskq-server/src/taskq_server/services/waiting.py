@@ -1,0 +1,68 @@
+"""Waiting until tasks are final: a subscription, plus a re-read. No connection is held."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from taskq_server.broker.notifier import Notifier
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.domain.task import Snapshot
+
+
+class Waiting:
+    """Wait for tasks.
+
+    Args:
+        reads: reads a task; the re-reads of many waiters share one transaction.
+        notifier: tells which tasks changed.
+        poll_seconds: how often to look when no news came, for a Redis that is away.
+    """
+
+    def __init__(
+        self, reads: GroupCommit[UUID, Snapshot], notifier: Notifier, poll_seconds: float
+    ) -> None:
+        self._reads = reads
+        self._notifier = notifier
+        self._poll_seconds = poll_seconds
+
+    async def wait(self, task_id: UUID, seconds: float) -> Snapshot:
+        """Return a task as soon as it is final, or as it is when the time is up.
+
+        Args:
+            task_id: the task.
+            seconds: how long, at most.
+
+        Raises:
+            TaskNotFound: there is no such task (any more).
+        """
+        deadline = asyncio.get_running_loop().time() + seconds
+        with self._notifier.subscribe([task_id]) as subscription:
+            while True:
+                snapshot = await self._reads(task_id)
+                left = deadline - asyncio.get_running_loop().time()
+                if snapshot.task.status.final or left <= 0:
+                    return snapshot
+                await subscription.news(min(left, self._poll_seconds))
+
+    async def wait_any(self, task_ids: Sequence[UUID], seconds: float) -> list[Snapshot]:
+        """Return those of some tasks that are final, as soon as there is one.
+
+        Args:
+            task_ids: the tasks.
+            seconds: how long, at most; then the answer is empty.
+
+        Raises:
+            TaskNotFound: one of them does not exist.
+        """
+        wanted = list(dict.fromkeys(task_ids))
+        deadline = asyncio.get_running_loop().time() + seconds
+        with self._notifier.subscribe(wanted) as subscription:
+            stale = set(wanted)
+            while True:
+                asked = [task_id for task_id in wanted if task_id in stale]
+                found = await asyncio.gather(*map(self._reads, asked))
+                final = [snapshot for snapshot in found if snapshot.task.status.final]
+                left = deadline - asyncio.get_running_loop().time()
+                if final or left <= 0:
+                    return final
+                stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)
