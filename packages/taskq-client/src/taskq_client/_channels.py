@@ -134,9 +134,7 @@ def server_url(url: str | None) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment or " " in chosen:
-        raise ConfigurationError(
-            f"{chosen!r} is not the url of a server such as {DEFAULT_URL}"
-        )
+        raise ConfigurationError(f"{chosen!r} is not the url of a server such as {DEFAULT_URL}")
     return chosen
 
 
@@ -167,7 +165,8 @@ def _configuration_errors() -> Iterator[None]:
 
 @contextmanager
 def _translated_errors(server: str, request: Request) -> Iterator[None]:
-    where = server.rpartition("@")[2] if "@" in server else server
+    scheme, _, rest = server.partition("//")
+    where = f"{scheme}//{rest.rpartition('@')[2]}"
     try:
         yield
     except httpx.TimeoutException:

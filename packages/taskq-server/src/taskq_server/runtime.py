@@ -14,6 +14,7 @@ from taskq_server.broker.connection import connect
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
+from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, ping
@@ -91,9 +92,10 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, send)
         await _sync(clock, database)
-        await _background(stack, _keep_in_sync(clock, database))
+        await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))
         if redis is not None:
-            await _background(stack, runtime.notifier.run(redis))
+            notifier = runtime.notifier
+            await stack.enter_async_context(background(lambda: notifier.run(redis)))
         yield runtime
 
 
@@ -126,16 +128,6 @@ def _assemble(
         catalog=catalog,
         tasks=service,
     )
-
-
-async def _background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
-    task = asyncio.create_task(work)
-
-    async def stop() -> None:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-
-    stack.push_async_callback(stop)
 
 
 async def _sync(clock: Clock, database: Database) -> None:

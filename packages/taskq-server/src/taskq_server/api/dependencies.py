@@ -13,26 +13,23 @@ from taskq_server.api.headers import (
 )
 from taskq_server.core.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
-from taskq_server.schemas.fields import number_in_query
+from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.tasks import IdempotencyKey, TaskService
 
 _KEY = "Idempotency-Key"
 
-TASK = "/tasks/{task_id:task_id}"
-"""The path of one task; what does not look like an id is not served (404)."""
-
 TaskId = Annotated[UUID, Path(description="the task's id")]
 
 WaitSeconds = Annotated[
     float | None,
-    number_in_query,
     Query(
         alias="wait",
         ge=0,
         le=MAX_WAIT_SECONDS,
         description="answer when the task is final, or after this many seconds",
     ),
+    NUMBER_IN_QUERY,
 ]
 
 

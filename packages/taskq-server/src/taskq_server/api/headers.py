@@ -11,7 +11,9 @@ MAX_WAIT_SECONDS = 60
 _PREFERENCE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*(?:,|\Z)')
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _ENTITY_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|\Z)')
-_TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACEPARENT = re.compile(
+    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+)
 
 
 @dataclass(frozen=True, slots=True)

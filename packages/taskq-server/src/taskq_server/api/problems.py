@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -29,16 +29,10 @@ class Kind:
     code: str
     title: str
 
-    @property
-    def uri(self) -> str:
-        """The problem's `type`."""
-        return f"urn:taskq:problem:{self.code}"
-
 
 KINDS: Mapping[type[Exception], Kind] = {
     api.InvalidJson: Kind(400, "invalid-json", "The body is not strict JSON"),
     api.InvalidHeader: Kind(400, "invalid-header", "A header is malformed"),
-    HTTPException: Kind(400, "bad-request", "The request cannot be understood"),
     api.NoSuchPath: Kind(404, "not-found", "Nothing is here"),
     core.TaskNotFound: Kind(404, "task-not-found", "There is no such task"),
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
@@ -66,20 +60,28 @@ def kind_of(error: Exception | type[Exception]) -> Kind:
     return next(KINDS[base] for base in cls.__mro__ if base in KINDS)
 
 
-def answer(request_id: str, error: Exception) -> Response:
-    """Return the problem that says `error`."""
-    kind = kind_of(error)
-    listed = error.errors if isinstance(error, core.InvalidFields) else ()
-    problem = {
-        "type": kind.uri,
+def body(
+    kind: Kind, request_id: str, detail: str = "", errors: Sequence[core.FieldError] = ()
+) -> dict[str, Any]:
+    """Return the members of a problem; the title stands in for a missing detail."""
+    return {
+        "type": f"urn:taskq:problem:{kind.code}",
         "title": kind.title,
         "status": kind.status,
-        "detail": kind.title if kind.status == 500 else str(error) or kind.title,
+        "detail": detail or kind.title,
         "instance": f"urn:taskq:request:{request_id}",
         "code": kind.code,
         "request_id": request_id,
-        "errors": [_entry(each) for each in listed[:MAX_ERRORS]],
+        "errors": [asdict(each) for each in errors[:MAX_ERRORS]],
     }
+
+
+def answer(request_id: str, error: Exception) -> Response:
+    """Return the problem that says `error`; of a bug, it says nothing but that there is one."""
+    kind = kind_of(error)
+    detail = "" if kind is KINDS[Exception] else str(error)
+    errors = error.errors if isinstance(error, core.InvalidFields) else ()
+    problem = body(kind, request_id, detail, errors)
     # A lone surrogate, wherever it came from, must not break the answer.
     content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
     return Response(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
@@ -91,10 +93,6 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(ClientDisconnect, _hung_up)
-
-
-def _entry(error: core.FieldError) -> dict[str, str]:
-    return {"pointer": error.pointer, "code": error.code, "detail": error.detail}
 
 
 def _headers(error: Exception) -> Mapping[str, str]:
@@ -119,9 +117,9 @@ async def _taskq_error(request: Request, error: Exception) -> Response:
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     broken = [_field_error(each) for each in error.errors()[:MAX_ERRORS]]
-    return answer(
-        request.state.request_id, core.InvalidFields("the request breaks a rule", broken)
-    )
+    more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
+    detail = f"{broken[0].pointer or 'the body'}: {broken[0].detail}{more}"
+    return answer(request.state.request_id, core.InvalidFields(detail, broken))
 
 
 _CODES = {
@@ -129,6 +127,7 @@ _CODES = {
     "dict_type": "not-an-object",
     "extra_forbidden": "unknown-field",
     "literal_error": "not-one-of",
+    "value_error": "invalid-value",
 }
 
 
@@ -144,11 +143,14 @@ def _field_error(error: Mapping[str, Any]) -> core.FieldError:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    translated: Exception = error
-    if error.status_code == 404:
-        translated = api.NoSuchPath("nothing is served under this path")
-    elif error.status_code == 405:
-        translated = api.MethodNotAllowed(_allowed(request))
+    translated: core.TaskqError
+    match error.status_code:
+        case 404:
+            translated = api.NoSuchPath("nothing is served under this path")
+        case 405:
+            translated = api.MethodNotAllowed(_allowed(request))
+        case _:
+            raise error
     return answer(request.state.request_id, translated)
 
 

@@ -1,9 +1,9 @@
 """The outermost layer: each request has an id, and no error leaves without an answer."""
 
+import logging
 import re
 import secrets
 
-import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,7 +13,7 @@ HEADER = "X-Request-Id"
 PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 
 _SANE = re.compile(PATTERN.removesuffix("$") + r"\Z")
-_log = structlog.stdlib.get_logger(__name__)
+_log = logging.getLogger("taskq.server.api")
 
 
 class RequestIdMiddleware:
@@ -27,6 +27,7 @@ class RequestIdMiddleware:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -45,9 +46,7 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, tagged)
         except Exception as error:
-            _log.exception(
-                "request failed", request_id=request_id, method=scope["method"], path=scope["path"]
-            )
+            _log.exception("request %s failed: %s %r", request_id, scope["method"], scope["path"])
             if started:
                 raise
             await problems.answer(request_id, error)(scope, receive, tagged)

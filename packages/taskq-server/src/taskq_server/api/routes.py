@@ -7,10 +7,21 @@ from fastapi import Request, Response
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from taskq_server.api import body, strict_json
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import FieldError, InvalidFields
+
+TASK_ID = "{task_id:task_id}"
+"""The id in a path: what is not a UUID with hyphens is another path, and answers 404."""
+
+
+class _TaskIdConvertor(StringConvertor):
+    regex = "[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+
+
+register_url_convertor("task_id", _TaskIdConvertor())
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 

@@ -4,6 +4,7 @@ import json
 
 from arq.connections import ArqRedis
 from arq.constants import default_queue_name
+from redis.asyncio import ConnectionPool
 
 DEFAULT_QUEUE = "default"
 RING_CHANNEL = "taskq:ring"
@@ -35,10 +36,5 @@ def connect(url: str) -> ArqRedis:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
     """
-    return ArqRedis.from_url(  # type: ignore[no-any-return]
-        url,
-        job_serializer=encode,
-        job_deserializer=decode,
-        socket_connect_timeout=1.0,
-        socket_keepalive=not url.startswith("unix") or None,
-    )
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=1.0)
+    return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)

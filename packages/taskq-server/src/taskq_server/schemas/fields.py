@@ -1,9 +1,19 @@
 """Constrained types that several requests share."""
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 PriorityLabel = Literal["low", "normal", "high", "urgent"]
 StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
@@ -24,15 +34,48 @@ MaxRetries = Annotated[int, Field(strict=True, ge=0, le=100)]
 TimeoutSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 BackoffSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
 
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)",
+    re.ASCII | re.IGNORECASE,
+)
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+_LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+
+
+def _rfc_3339(value: object) -> object:
+    if isinstance(value, datetime) or (isinstance(value, str) and _RFC_3339.fullmatch(value)):
+        return value
+    raise ValueError("must be a time as RFC 3339 writes it, with an offset or Z")
+
+
+def _hyphenated(value: object) -> object:
+    if isinstance(value, UUID) or (isinstance(value, str) and _UUID.fullmatch(value)):
+        return value
+    raise ValueError("must be a UUID with hyphens")
+
+
+def _as_json_number(value: object) -> object:
+    if isinstance(value, str) and not _NUMBER.fullmatch(value):
+        raise ValueError("must be a number as JSON writes it")
+    return value
+
 
 def _in_range(value: datetime) -> datetime:
-    utc = value.astimezone(UTC)
-    if not 1970 <= utc.year <= 9000:
+    if not _EARLIEST <= value < _LATEST:
         raise ValueError("must lie between the years 1970 and 9000")
-    return utc
+    return value.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, AfterValidator(_in_range)]
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_range)]
+"""A time. Pydantic alone would take a number as well, and a dozen other spellings."""
+
+Id = Annotated[UUID, BeforeValidator(_hyphenated)]
+"""An id, as it is written on the wire."""
+
+NUMBER_IN_QUERY = BeforeValidator(_as_json_number)
+"""For a number that comes as text: no `1_000`, no `+5`, no spaces, no other digits."""
 
 
 class Request(BaseModel):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from taskq_server.schemas.fields import (
+    NUMBER_IN_QUERY,
     HandlerName,
     Moment,
     PriorityLabel,
@@ -29,7 +30,7 @@ class TaskQuery(Request):
         None, description="how the title begins"
     )
     order: Literal["-created_at", "created_at"] = "-created_at"
-    limit: Annotated[int, Field(ge=1, le=200)] = 50
+    limit: Annotated[int, Field(ge=1, le=200), NUMBER_IN_QUERY] = 50
     cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="`next_cursor` of the page before"
     )

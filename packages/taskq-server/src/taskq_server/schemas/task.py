@@ -11,6 +11,7 @@ from taskq_server.schemas.fields import (
     BackoffSeconds,
     Description,
     HandlerName,
+    Id,
     MaxRetries,
     Moment,
     PriorityLabel,
@@ -78,7 +79,7 @@ class TaskUpdate(Request):
 class WaitRequest(Request):
     """Tasks to wait for."""
 
-    ids: Annotated[list[UUID], Field(min_length=1, max_length=1_000)]
+    ids: Annotated[list[Id], Field(min_length=1, max_length=1_000)]
     timeout_seconds: Annotated[float, Field(strict=True, ge=0, le=60)] = 20.0
 
 

@@ -1,0 +1,5 @@
+"""`python -m taskq_server` is `taskq-server`."""
+
+from taskq_server.cli import main
+
+main()

@@ -1,0 +1,52 @@
+"""Answers to routes, written straight from the rows."""
+
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
+
+from fastapi import Request, Response
+from starlette.requests import ClientDisconnect
+
+from taskq_server.api.body import JSON
+from taskq_server.api.headers import entity_tag
+from taskq_server.domain.task import Snapshot
+from taskq_server.schemas import wire
+
+T = TypeVar("T")
+
+
+def document(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """Return `value` as JSON."""
+    return Response(wire.dump(value), status, headers, JSON)
+
+
+def task(
+    snapshot: Snapshot, status: int = 200, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a whole task with its `ETag`."""
+    tagged = {"ETag": entity_tag(snapshot.task.version), **(headers or {})}
+    return document(wire.whole(snapshot), status, tagged)
+
+
+async def while_connected(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
+    """Return what `waiting` returns, unless the caller hangs up first.
+
+    Raises:
+        ClientDisconnect: the caller is gone; `waiting` is cancelled.
+    """
+    answer = asyncio.ensure_future(waiting)
+    gone = asyncio.ensure_future(_disconnected(request))
+    try:
+        await asyncio.wait((answer, gone), return_when=asyncio.FIRST_COMPLETED)
+        if not answer.done():
+            raise ClientDisconnect
+        return await answer
+    finally:
+        answer.cancel()
+        gone.cancel()
+        await asyncio.gather(answer, gone, return_exceptions=True)
+
+
+async def _disconnected(request: Request) -> None:
+    while (await request.receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,75 @@
+"""Routes that take many tasks at once."""
+
+from fastapi import APIRouter, Request, Response
+
+from taskq_server.api import answers
+from taskq_server.api.dependencies import Key, Prefer, Tasks, Trace
+from taskq_server.api.documentation import (
+    APPLIED,
+    BODY,
+    REPLAYED,
+    STORE,
+    failures,
+    reply,
+)
+from taskq_server.api.routes import BatchRoute, StrictRoute
+from taskq_server.core.errors import (
+    IdempotencyMismatch,
+    InvalidPayload,
+    TaskNotFound,
+    UnknownHandler,
+)
+from taskq_server.schemas import wire
+from taskq_server.schemas.task import TaskBatch, TaskList, TaskRefs, WaitRequest
+
+router = APIRouter(route_class=BatchRoute, tags=["tasks"])
+waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
+
+
+@router.post(
+    "/tasks/batch",
+    operation_id="submit_many",
+    status_code=201,
+    response_model=TaskList | TaskRefs,
+    responses={
+        **reply(201, "all tasks are stored, in this order", APPLIED),
+        **reply(
+            200,
+            "the first tasks of this idempotency key",
+            REPLAYED,
+            APPLIED,
+            model=TaskList | TaskRefs,
+        ),
+        **failures(*BODY, *STORE, UnknownHandler, InvalidPayload, IdempotencyMismatch),
+    },
+)
+async def submit_many(
+    batch: TaskBatch, tasks: Tasks, key: Key, prefer: Prefer, traceparent: Trace
+) -> Response:
+    """Store up to 1,000 tasks: all of them, or none."""
+    submitted = await tasks.submit_batch(batch.items, key=key, traceparent=traceparent)
+    headers = {}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if prefer.minimal:
+        headers["Preference-Applied"] = "return=minimal"
+        items = [{"id": each.task.id} for each in submitted.snapshots]
+    else:
+        items = [wire.whole(each) for each in submitted.snapshots]
+    return answers.document({"items": items}, 200 if submitted.replayed else 201, headers)
+
+
+@waits.post(
+    "/tasks/wait",
+    operation_id="wait",
+    response_model=TaskList,
+    responses={
+        **reply(200, "those that are final; none of them when the time is up"),
+        **failures(*BODY, *STORE, TaskNotFound),
+    },
+)
+async def wait(wanted: WaitRequest, request: Request, tasks: Tasks) -> Response:
+    """Wait until at least one of some tasks is final; answer with all of them that are."""
+    waiting = tasks.wait_any(wanted.ids, wanted.timeout_seconds)
+    final = await answers.while_connected(request, waiting)
+    return answers.document({"items": [wire.whole(each) for each in final]})

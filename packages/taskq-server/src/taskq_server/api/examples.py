@@ -1,0 +1,81 @@
+"""One example for each body in the OpenAPI document."""
+
+from typing import Any
+
+_ID = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
+_WORKER = "019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35"
+
+_CREATE: dict[str, Any] = {
+    "handler": "taskq.echo",
+    "payload": {"value": "hello"},
+    "title": "October",
+    "priority": "high",
+    "tags": ["monthly"],
+    "max_retries": 5,
+}
+
+_ITEM: dict[str, Any] = {
+    "id": _ID,
+    "handler": "taskq.echo",
+    "title": "October",
+    "description": None,
+    "status": "succeeded",
+    "priority": "high",
+    "queue": "default",
+    "run_at": None,
+    "timeout_seconds": 300.0,
+    "max_retries": 5,
+    "current_retry_count": 0,
+    "backoff_base_seconds": None,
+    "backoff_max_seconds": None,
+    "tags": ["monthly"],
+    "attempt": 1,
+    "progress": None,
+    "worker_id": None,
+    "cancel_requested_at": None,
+    "version": 3,
+    "created_at": "2026-10-01T08:00:00.000000Z",
+    "updated_at": "2026-10-01T08:00:00.020000Z",
+    "started_at": "2026-10-01T08:00:00.010000Z",
+    "finished_at": "2026-10-01T08:00:00.020000Z",
+}
+
+_TASK: dict[str, Any] = {**_ITEM, "payload": {"value": "hello"}, "errors": [], "result": "hello"}
+
+_ATTEMPT: dict[str, Any] = {
+    "attempt": 1,
+    "outcome": "failed",
+    "type": "ConnectionError",
+    "message": "the printer is on fire",
+    "traceback": "Traceback (most recent call last): …",
+    "worker_id": _WORKER,
+    "started_at": "2026-10-01T08:00:00.010000Z",
+    "finished_at": "2026-10-01T08:00:00.020000Z",
+    "retry_at": "2026-10-01T08:00:01.000000Z",
+}
+
+_HANDLER: dict[str, Any] = {
+    "name": "taskq.echo",
+    "description": "Return the value.",
+    "schema": {"type": "object", "properties": {"value": {}}, "required": ["value"]},
+    "max_retries": 3,
+    "timeout_seconds": 300.0,
+    "workers": 1,
+}
+
+EXAMPLES: dict[str, dict[str, Any]] = {
+    "TaskCreate": _CREATE,
+    "TaskBatch": {"items": [_CREATE, {"handler": "taskq.sleep", "payload": {"seconds": 1}}]},
+    "TaskUpdate": {"priority": "urgent", "tags": ["monthly", "late"], "run_at": None},
+    "WaitRequest": {"ids": [_ID], "timeout_seconds": 20},
+    "TaskRead": _TASK,
+    "TaskPage": {"items": [_ITEM], "next_cursor": "AZqhxk8ufDGNem8KUuO5Ec-oK1m0"},
+    "TaskList": {"items": [_TASK]},
+    "TaskRefs": {"items": [{"id": _ID}]},
+    "AttemptList": {"items": [_ATTEMPT]},
+    "TagList": {"items": [{"name": "monthly", "count": 12}]},
+    "HandlerList": {"items": [_HANDLER]},
+    "Live": {"status": "ok"},
+    "Ready": {"status": "ok", "database": "ok", "redis": "ok"},
+}
+"""By the name of the schema."""

@@ -1,0 +1,40 @@
+"""Probes: is the process alive, can it serve."""
+
+from fastapi import APIRouter, Response
+
+from taskq_server.api.body import JSON
+from taskq_server.api.dependencies import RuntimeDep
+from taskq_server.api.documentation import RETRY_AFTER, failures, reply
+from taskq_server.api.routes import StrictRoute
+from taskq_server.schemas.service import Live, Ready
+
+router = APIRouter(route_class=StrictRoute, tags=["health"])
+
+
+@router.get(
+    "/livez",
+    operation_id="livez",
+    responses={**reply(200, "the process answers"), **failures()},
+)
+async def livez() -> Live:
+    """Say that the process answers; it asks nobody else."""
+    return Live(status="ok")
+
+
+@router.get(
+    "/readyz",
+    operation_id="readyz",
+    response_model=Ready,
+    responses={
+        **reply(200, "requests can be served"),
+        **reply(503, "the database is away", RETRY_AFTER, model=Ready),
+        **failures(),
+    },
+)
+async def readyz(runtime: RuntimeDep) -> Response:
+    """Say whether requests can be served: the database must be there, Redis need not."""
+    ready = await runtime.ready()
+    body = ready.model_dump_json()
+    if ready.status == "ok":
+        return Response(body, media_type=JSON)
+    return Response(body, 503, {"Retry-After": "1"}, JSON)

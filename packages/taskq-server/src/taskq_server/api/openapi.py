@@ -1,0 +1,99 @@
+"""The OpenAPI document, and the pages that show it."""
+
+import json
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+
+from taskq_server import __version__
+from taskq_server.api.body import JSON
+from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.documentation import HEADERS
+from taskq_server.api.examples import EXAMPLES
+from taskq_server.api.routes import StrictRoute
+from taskq_server.core.errors import Unavailable
+from taskq_server.schemas.problem import Problem
+
+TITLE = "taskq"
+DESCRIPTION = """\
+Run `reports.build` with this payload, priority high, tag `monthly`: taskq stores that as a row, \
+runs the handler on a worker, retries it sensibly, and tells whoever waits.
+
+Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 64 bits, at most \
+32 levels deep. Every error is a problem (RFC 9457) with a stable `code`. Unknown fields and \
+query parameters are refused; clients should ignore fields that they do not know. Times are \
+RFC 3339 in UTC, durations are seconds."""
+
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the document of `app`, without the names of handlers."""
+    document = get_openapi(
+        title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes
+    )
+    components: dict[str, Any] = document["components"]
+    components["headers"] = HEADERS
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                _forbid_null(parameter["schema"])
+            for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for content in body.get("content", {}).values():
+                    if "examples" not in content:
+                        content["examples"] = _examples(content["schema"])
+    return document
+
+
+def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return `document` with the handlers that a task may name, if there are any."""
+    if not names:
+        return document
+    copied: dict[str, Any] = json.loads(json.dumps(document))
+    copied["components"]["schemas"]["TaskCreate"]["properties"]["handler"]["enum"] = list(names)
+    return copied
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request, catalog: CatalogDep) -> Response:
+    """Return the document; it names the handlers, unless the database is away."""
+    try:
+        names = await catalog.names()
+    except Unavailable:
+        names = ()
+    document = with_handlers(request.app.openapi(), names)
+    return Response(json.dumps(document), media_type=JSON)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """Show the document with Swagger UI."""
+    return get_swagger_ui_html(openapi_url=_document_url(request), title=TITLE)
+
+
+@router.get("/redoc")
+async def redoc(request: Request) -> HTMLResponse:
+    """Show the document with ReDoc."""
+    return get_redoc_html(openapi_url=_document_url(request), title=TITLE)
+
+
+def _document_url(request: Request) -> str:
+    return f"{request.scope.get('root_path', '')}/openapi.json"
+
+
+def _examples(schema: dict[str, Any]) -> dict[str, Any]:
+    names = [one["$ref"].rpartition("/")[2] for one in schema.get("anyOf", (schema,))]
+    return {name: {"value": EXAMPLES[name]} for name in names}
+
+
+def _forbid_null(schema: dict[str, Any]) -> None:
+    """Say what a parameter is when it is there: text in a URL or header is never null."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(options) == 1:
+        del schema["anyOf"]
+        schema |= options[0]

@@ -1,0 +1,231 @@
+"""Routes of single tasks, and their list."""
+
+from contextlib import suppress
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Query, Request, Response
+
+from taskq_server.api import answers
+from taskq_server.api.body import MERGE_PATCH
+from taskq_server.api.dependencies import (
+    IfMatch,
+    IfNoneMatch,
+    Key,
+    Prefer,
+    TaskId,
+    Tasks,
+    Trace,
+    WaitSeconds,
+)
+from taskq_server.api.documentation import (
+    APPLIED,
+    BODY,
+    ETAG,
+    LINK,
+    LOCATION,
+    REPLAYED,
+    STORE,
+    failures,
+    reply,
+)
+from taskq_server.api.errors import InvalidHeader, NoSuchPath
+from taskq_server.api.headers import entity_tag
+from taskq_server.api.routes import TASK_ID, StrictRoute
+from taskq_server.core.errors import (
+    IdempotencyMismatch,
+    IllegalTransition,
+    InvalidCursor,
+    InvalidPayload,
+    TaskNotFound,
+    UnknownHandler,
+    VersionMismatch,
+)
+from taskq_server.domain.task import Status
+from taskq_server.schemas import wire
+from taskq_server.schemas.query import TaskQuery
+from taskq_server.schemas.task import AttemptList, TaskCreate, TaskPage, TaskRead, TaskUpdate
+
+router = APIRouter(route_class=StrictRoute, tags=["tasks"])
+
+_ONE = (*STORE, TaskNotFound, NoSuchPath)
+_MERGE_PATCH = {
+    "requestBody": {
+        "content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/TaskUpdate"}}}
+    }
+}
+
+
+@router.post(
+    "/tasks",
+    operation_id="submit",
+    status_code=201,
+    response_model=TaskRead,
+    responses={
+        **reply(201, "the task is stored", LOCATION, ETAG, APPLIED),
+        **reply(
+            200,
+            "the first task of this idempotency key",
+            LOCATION,
+            ETAG,
+            REPLAYED,
+            APPLIED,
+            model=TaskRead,
+        ),
+        **failures(*BODY, *STORE, UnknownHandler, InvalidPayload, IdempotencyMismatch),
+    },
+)
+async def submit(
+    new: TaskCreate, request: Request, tasks: Tasks, key: Key, prefer: Prefer, traceparent: Trace
+) -> Response:
+    """Store a task; a worker runs it as soon as it is due and one is free."""
+    submitted = await tasks.submit(new, key=key, traceparent=traceparent)
+    snapshot = submitted.snapshot
+    headers = {"Location": f"{request.scope.get('root_path', '')}/tasks/{snapshot.task.id}"}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    if prefer.wait is not None:
+        headers["Preference-Applied"] = f"wait={prefer.wait}"
+        with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
+            waiting = tasks.wait(snapshot.task.id, prefer.wait)
+            snapshot = await answers.while_connected(request, waiting)
+    return answers.task(snapshot, 200 if submitted.replayed else 201, headers)
+
+
+@router.get(
+    "/tasks",
+    operation_id="list",
+    response_model=TaskPage,
+    responses={
+        **reply(200, "one page; it may be short, or empty, and still have a next one", LINK),
+        **failures(*STORE, InvalidCursor),
+    },
+)
+async def list_tasks(
+    query: Annotated[TaskQuery, Query()], request: Request, tasks: Tasks
+) -> Response:
+    """List tasks without payload, result and errors, the newest first unless told otherwise."""
+    page = await tasks.list(query)
+    body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
+    headers = {}
+    if page.next_cursor is not None:
+        headers["Link"] = f'<{_next_page(request, page.next_cursor)}>; rel="next"'
+    return answers.document(body, headers=headers)
+
+
+@router.get(
+    f"/tasks/{TASK_ID}",
+    operation_id="get",
+    response_model=TaskRead,
+    responses={
+        **reply(200, "the task", ETAG, APPLIED),
+        **reply(304, "the caller has this version", ETAG, APPLIED),
+        **failures(*_ONE, InvalidHeader),
+    },
+)
+async def get(
+    task_id: TaskId,
+    request: Request,
+    tasks: Tasks,
+    prefer: Prefer,
+    if_none_match: IfNoneMatch,
+    wait: WaitSeconds = None,
+) -> Response:
+    """Return a task, at once or when it is final."""
+    headers = {}
+    if wait is None and prefer.wait is not None:
+        wait = prefer.wait
+        headers["Preference-Applied"] = f"wait={prefer.wait}"
+    if wait:
+        snapshot = await answers.while_connected(request, tasks.wait(task_id, wait))
+    else:
+        snapshot = await tasks.get(task_id)
+    version = snapshot.task.version
+    if if_none_match is not None and if_none_match.match_weakly(version):
+        return Response(status_code=304, headers={"ETag": entity_tag(version), **headers})
+    return answers.task(snapshot, headers=headers)
+
+
+@router.patch(
+    f"/tasks/{TASK_ID}",
+    operation_id="update",
+    response_model=TaskRead,
+    openapi_extra=_MERGE_PATCH,
+    responses={
+        **reply(200, "the changed task", ETAG),
+        **failures(*BODY, *_ONE, InvalidHeader, IllegalTransition, VersionMismatch, UnknownHandler),
+    },
+)
+async def update(task_id: TaskId, changes: TaskUpdate, tasks: Tasks, if_match: IfMatch) -> Response:
+    """Change a task: a JSON merge patch (RFC 7396).
+
+    `title`, `description` and `tags` can change always; `priority`, `max_retries` and
+    `timeout_seconds` until the task is final; `run_at` while it waits.
+    """
+    version = None
+    if if_match is not None:
+        version = (await tasks.get(task_id)).task.version
+        if not if_match.match_strongly(version):
+            raise VersionMismatch(f"the task is at version {version}")
+    return answers.task(await tasks.update(task_id, changes, version=version))
+
+
+@router.delete(
+    f"/tasks/{TASK_ID}",
+    operation_id="delete",
+    status_code=204,
+    responses={
+        **reply(204, "the task is gone"),
+        **failures(*_ONE, IllegalTransition),
+    },
+)
+async def delete(task_id: TaskId, tasks: Tasks) -> Response:
+    """Delete a task with all that belongs to it; cancel it first if it runs."""
+    await tasks.delete(task_id)
+    return Response(status_code=204)
+
+
+@router.post(
+    f"/tasks/{TASK_ID}/cancel",
+    operation_id="cancel",
+    response_model=TaskRead,
+    responses={
+        **reply(200, "the task is cancelled", ETAG),
+        **reply(202, "the task runs; its worker will interrupt it", ETAG, model=TaskRead),
+        **failures(*_ONE, IllegalTransition),
+    },
+)
+async def cancel(task_id: TaskId, tasks: Tasks) -> Response:
+    """Cancel a task: at once while it waits, within about a second while it runs."""
+    snapshot = await tasks.cancel(task_id)
+    return answers.task(snapshot, 202 if snapshot.task.status is Status.RUNNING else 200)
+
+
+@router.post(
+    f"/tasks/{TASK_ID}/retry",
+    operation_id="retry",
+    response_model=TaskRead,
+    responses={
+        **reply(200, "the task is queued again", ETAG),
+        **failures(*_ONE, IllegalTransition),
+    },
+)
+async def retry(task_id: TaskId, tasks: Tasks) -> Response:
+    """Queue a failed or cancelled task again, with all its retries; its attempts stay."""
+    return answers.task(await tasks.retry(task_id))
+
+
+@router.get(
+    f"/tasks/{TASK_ID}/attempts",
+    operation_id="attempts",
+    response_model=AttemptList,
+    responses={**reply(200, "the attempts, oldest first"), **failures(*_ONE)},
+)
+async def attempts(task_id: TaskId, tasks: Tasks) -> Response:
+    """List the ended attempts of a task, with the traceback of those that failed."""
+    return answers.document({"items": wire.attempts(await tasks.attempts(task_id))})
+
+
+def _next_page(request: Request, cursor: str) -> str:
+    given = [each for each in request.query_params.multi_items() if each[0] != "cursor"]
+    return f"{request.scope.get('root_path', '')}/tasks?{urlencode([*given, ('cursor', cursor)])}"

@@ -1,0 +1,29 @@
+"""`taskq-server api`: the HTTP service."""
+
+import click
+
+from taskq_server.cli import logs, serving
+from taskq_server.cli.preparation import require_redis, require_schema, run
+from taskq_server.core.config import Settings
+from taskq_server.main import create_app
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="TASKQ_HOST")
+@click.option("--port", default=8000, show_default=True, envvar="TASKQ_PORT")
+@click.option("--insecure-no-auth", is_flag=True, envvar="TASKQ_INSECURE_NO_AUTH",
+              help="listen on an address that others can reach")  # fmt: skip
+@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+def api(host: str, port: int, insecure_no_auth: bool, log_level: str) -> None:
+    """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
+    logs.configure(log_level)
+    settings = Settings.load()
+    require_redis(settings)
+    run(_serve(settings, host, port, insecure=insecure_no_auth))
+
+
+async def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
+    await require_schema(settings)
+    listener = serving.listen(host, port, insecure=insecure)
+    stop = serving.stop_event()
+    await serving.serve(serving.server(create_app(settings)), listener, stop)

@@ -1,0 +1,93 @@
+"""`taskq-server db`: move the schema, and look at it."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import SQLAlchemyError
+
+from taskq_server import migrations
+from taskq_server.cli.preparation import run
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
+from taskq_server.core.errors import ConfigurationError
+
+
+@click.group()
+def db() -> None:
+    """Move the database's schema. The database is TASKQ_DATABASE_URL."""
+
+
+@db.command()
+@click.argument("revision", default="head")
+def upgrade(revision: str) -> None:
+    """Move the schema forward, to the newest revision unless told otherwise."""
+    _on_database(lambda database: migrations.upgrade(database, revision))
+    _on_database(_say_current)
+
+
+@db.command()
+@click.argument("revision")
+def downgrade(revision: str) -> None:
+    """Move the schema back to REVISION; `base` drops every table and its rows."""
+    _on_database(lambda database: migrations.downgrade(database, revision))
+    _on_database(_say_current)
+
+
+@db.command()
+def current() -> None:
+    """Print the revision the database is at."""
+    _on_database(_say_current)
+
+
+@db.command()
+def check() -> None:
+    """Exit with 1 unless the database is exactly what this version expects."""
+    _on_database(_check)
+
+
+async def _say_current(database: Database) -> None:
+    click.echo(await migrations.current(database) or "base")
+
+
+async def _check(database: Database) -> None:
+    found = await migrations.current(database)
+    if found != migrations.head():
+        raise ConfigurationError(
+            f"the database is at revision {found or 'base'}, not {migrations.head()}: "
+            "run `taskq-server db upgrade`"
+        )
+    differences = await migrations.differences(database)
+    if differences:
+        raise ConfigurationError(f"the database differs from the models: {differences}")
+    click.echo(f"{found}: as expected")
+
+
+def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    run(_with_database(work))
+
+
+async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    async with _database(Settings.load().database_url) as database:
+        try:
+            await work(database)
+        except (SQLAlchemyError, OSError, migrations.CommandError) as error:
+            raise ConfigurationError(f"the database says: {_first_line(error)}") from error
+
+
+@asynccontextmanager
+async def _database(url: str) -> AsyncIterator[Database]:
+    path = make_url(url).database
+    if url.startswith("sqlite") and path:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    database = Database(url, pool_size=1, connect_seconds=5)
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

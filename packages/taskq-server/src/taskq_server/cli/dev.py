@@ -1,0 +1,111 @@
+"""`taskq-server dev`: everything in one process, from nothing."""
+
+import asyncio
+import contextlib
+import fcntl
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import click
+
+from taskq_server import migrations
+from taskq_server.cli import logs, serving
+from taskq_server.cli.preparation import run
+from taskq_server.core.config import Settings
+from taskq_server.core.errors import ConfigurationError
+from taskq_server.core.redis import embedded_redis
+from taskq_server.handlers.registry import Registry, load
+from taskq_server.main import create_app
+from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.worker.process import run_worker
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, envvar="TASKQ_HOST")
+@click.option("--port", default=8000, show_default=True, envvar="TASKQ_PORT",
+              help="0 takes a free one")  # fmt: skip
+@click.option("--data-dir", default=".taskq", show_default=True, envvar="TASKQ_DATA_DIR",
+              type=click.Path(file_okay=False, path_type=Path))  # fmt: skip
+@click.option("--handlers", envvar="TASKQ_HANDLERS", help="modules with handlers, by commas")
+@click.option("--insecure-no-auth", is_flag=True, envvar="TASKQ_INSECURE_NO_AUTH",
+              help="listen on an address that others can reach")  # fmt: skip
+@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+def dev(
+    host: str,
+    port: int,
+    data_dir: Path,
+    handlers: str | None,
+    insecure_no_auth: bool,
+    log_level: str,
+) -> None:
+    """Run API, worker, database and Redis in one process, for development.
+
+    The data directory keeps the tasks: a restart goes on where it was.
+    """
+    logs.configure(log_level)
+    with _locked(data_dir):
+        listener = serving.listen(host, port, insecure=insecure_no_auth)
+        run(_run(data_dir, handlers, listener))
+
+
+async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) -> None:
+    stop = serving.stop_event()
+    async with _redis_url() as redis_url:
+        settings = _settings(data_dir, handlers, redis_url)
+        registry = load(settings.handlers)
+        async with open_runtime(settings) as runtime:
+            await migrations.upgrade(runtime.database)
+            await _serve_and_work(runtime, registry, listener, stop)
+
+
+async def _serve_and_work(
+    runtime: Runtime, registry: Registry, listener: socket.socket, stop: asyncio.Event
+) -> None:
+    http = serving.server(create_app(runtime=runtime))
+    worker = asyncio.create_task(run_worker(runtime, registry, stop))
+    serving_http = asyncio.create_task(serving.serve(http, listener, stop))
+    worker.add_done_callback(lambda _: stop.set())
+    serving_http.add_done_callback(lambda _: stop.set())
+    host, port = listener.getsockname()[:2]
+    click.echo(f"taskq is running: http://{host}:{port}  (docs: http://{host}:{port}/docs)")
+    click.echo("Press Ctrl-C to stop.")
+    await asyncio.gather(worker, serving_http)
+
+
+@asynccontextmanager
+async def _redis_url() -> AsyncIterator[str]:
+    configured = Settings.load().redis_url
+    if configured is not None:
+        yield configured
+    else:
+        async with embedded_redis() as url:
+            yield url
+
+
+def _settings(data_dir: Path, handlers: str | None, redis_url: str) -> Settings:
+    given = Settings.load(handlers=handlers, redis_url=redis_url)
+    if "database_url" in given.model_fields_set:
+        return given
+    path = (data_dir / "taskq.db").resolve()
+    return Settings.load(
+        handlers=handlers, redis_url=redis_url, database_url=f"sqlite+aiosqlite:///{path}"
+    )
+
+
+@contextlib.contextmanager
+def _locked(data_dir: Path) -> Iterator[None]:
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        lock = (data_dir / "lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(f"cannot use the data directory {data_dir}: {error}") from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ConfigurationError(
+                f"another taskq-server uses {data_dir}: stop it, or choose another --data-dir"
+            ) from None
+        yield

@@ -1,0 +1,45 @@
+"""What `api` and `worker` check before they start."""
+
+import uvloop
+from sqlalchemy.exc import SQLAlchemyError
+
+from taskq_server import migrations
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
+from taskq_server.core.errors import ConfigurationError, DatabaseUnavailable
+
+run = uvloop.run
+"""Run a coroutine on the event loop that all processes use."""
+
+
+def require_redis(settings: Settings) -> None:
+    """Check that a Redis is configured; only `dev` brings its own.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError(
+            "set TASKQ_REDIS_URL, for example redis://127.0.0.1:6379/0 "
+            "(`taskq-server dev` needs none)"
+        )
+
+
+async def require_schema(settings: Settings) -> None:
+    """Check that the database is at this version's revision; one that is away may come later.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        found = await migrations.current(database)
+    except (SQLAlchemyError, OSError, DatabaseUnavailable):
+        return
+    finally:
+        await database.close()
+    if found != migrations.head():
+        raise ConfigurationError(
+            f"the database is at revision {found or 'nothing'}, this version needs "
+            f"{migrations.head()}: run `taskq-server db upgrade`"
+        )

@@ -1,0 +1,100 @@
+"""Serving HTTP: the socket, uvicorn, and signals."""
+
+import asyncio
+import contextlib
+import ipaddress
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from taskq_server.core.errors import ConfigurationError
+
+_GRACE_SECONDS = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process decides what a signal means."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
+    """Open the listening socket.
+
+    Args:
+        host: an address or a name.
+        port: 0 takes a free one.
+        insecure: anybody who can reach the port may use the service.
+
+    Raises:
+        ConfigurationError: the port is taken, or the address is open to others.
+    """
+    if not insecure and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{host} can be reached from other machines and there is no authentication yet: "
+            "listen on 127.0.0.1, or say --insecure-no-auth"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port} ({error.strerror}): choose another --port"
+        ) from error
+    listener.listen(2048)
+    return listener
+
+
+def server(app: FastAPI) -> Server:
+    """Return a server for an app; it logs nothing for answers that are fine."""
+    return Server(
+        uvicorn.Config(
+            app,
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        )
+    )
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def serve(http: Server, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set."""
+
+    async def end() -> None:
+        await stop.wait()
+        http.should_exit = True
+
+    waiting = asyncio.create_task(end())
+    try:
+        await http.serve(sockets=[listener])
+    finally:
+        waiting.cancel()
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

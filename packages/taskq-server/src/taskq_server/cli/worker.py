@@ -1,0 +1,32 @@
+"""`taskq-server worker`: runs tasks."""
+
+import click
+
+from taskq_server.cli import logs, serving
+from taskq_server.cli.preparation import require_redis, require_schema, run
+from taskq_server.core.config import Settings
+from taskq_server.handlers.registry import Registry, load
+from taskq_server.runtime import open_runtime
+from taskq_server.worker.process import run_worker
+
+
+@click.command()
+@click.option("--handlers", envvar="TASKQ_HANDLERS", help="modules with handlers, by commas")
+@click.option("--queues", envvar="TASKQ_QUEUES", help="queues to listen to, by commas")
+@click.option("--concurrency", type=int, envvar="TASKQ_CONCURRENCY", help="attempts at once")
+@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+def worker(
+    handlers: str | None, queues: str | None, concurrency: int | None, log_level: str
+) -> None:
+    """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
+    logs.configure(log_level)
+    settings = Settings.load(handlers=handlers, queues=queues, concurrency=concurrency)
+    require_redis(settings)
+    run(_work(settings, load(settings.handlers)))
+
+
+async def _work(settings: Settings, registry: Registry) -> None:
+    await require_schema(settings)
+    stop = serving.stop_event()
+    async with open_runtime(settings) as runtime:
+        await run_worker(runtime, registry, stop)

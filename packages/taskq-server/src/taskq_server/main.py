@@ -1,0 +1,56 @@
+"""The ASGI application."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+
+from taskq_server.api import batch, catalog, health, openapi, problems, tasks
+from taskq_server.api.request_id import RequestIdMiddleware
+from taskq_server.core.config import Settings
+from taskq_server.runtime import Runtime, open_runtime
+
+_ROUTERS = (tasks.router, batch.router, batch.waits, catalog.router, health.router, openapi.router)
+
+
+class Api(FastAPI):
+    """FastAPI that describes itself with the document of `api.openapi`."""
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the OpenAPI document, without the names of handlers."""
+        if self.openapi_schema is None:
+            self.openapi_schema = openapi.describe(self)
+        return self.openapi_schema
+
+
+def create_app(settings: Settings | None = None, *, runtime: Runtime | None = None) -> FastAPI:
+    """Return the API as an ASGI application.
+
+    Args:
+        settings: the environment's when None; not looked at when `runtime` is given.
+        runtime: an open runtime to work with; without it the application's lifespan opens one,
+            and closes it.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        if runtime is not None:
+            yield
+            return
+        async with open_runtime(settings or Settings.load()) as opened:
+            app.state.runtime = opened
+            yield
+
+    app = Api(
+        lifespan=lifespan,
+        # Included routers are matched twice for each request; plain routes once.
+        routes=[route for router in _ROUTERS for route in router.routes],
+        openapi_url=None,
+        redirect_slashes=False,
+    )
+    if runtime is not None:
+        app.state.runtime = runtime
+    app.add_middleware(RequestIdMiddleware)
+    problems.install(app)
+    return app

@@ -1,0 +1,1 @@
+"""The worker: an arq worker whose jobs are attempts of tasks."""

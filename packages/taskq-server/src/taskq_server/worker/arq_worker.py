@@ -1,0 +1,172 @@
+"""arq's worker, woken instead of polling.
+
+arq starts jobs one by one with four round trips each, keeps running jobs in its queue, and ends
+when Redis goes away. Here a doorbell is popped when it is taken (the row is the lock), all that fit
+in one round trip, and a worker without Redis asks the database instead. Queue key and job format
+are arq's own: a stock `ArqRedis.enqueue_job("execute_task", task_id, attempt)` rings as well.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import DeserializationError, deserialize_job
+from arq.worker import Function, Worker
+from redis.exceptions import RedisError
+
+from taskq_server.broker.connection import JOB_FUNCTION, decode, queue_key
+
+Arguments = tuple[str, int]
+"""What a doorbell says: task id and attempt."""
+
+_POP = """
+local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
+local jobs = {}
+if #ids > 0 then
+  redis.call('ZREM', KEYS[1], unpack(ids))
+  for i, id in ipairs(ids) do
+    jobs[i] = redis.call('GET', ARGV[3] .. id)
+    redis.call('DEL', ARGV[3] .. id)
+  end
+end
+local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
+return {ids, jobs, head[2] or ''}
+"""
+_MOST_POPPED = 1_000
+_log = logging.getLogger("taskq.server.worker")
+
+
+class TaskqWorker(Worker):
+    """Pop doorbells and run `execute_task` for each.
+
+    Args:
+        queues: names of the queues, most important first.
+        now_ms: the clock, milliseconds.
+        may_start: how many more attempts may start now.
+        due: what is due in a queue according to the database, for a Redis that is away.
+        options: arq's own arguments.
+    """
+
+    def __init__(
+        self,
+        *,
+        queues: Sequence[str],
+        now_ms: Callable[[], int],
+        may_start: Callable[[], int],
+        due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
+        **options: Any,
+    ) -> None:
+        super().__init__(queue_name=queue_key(queues[0]), **options)
+        self._queues = queues
+        self._now_ms = now_ms
+        self._may_start = may_start
+        self._due = due
+        self._wake = asyncio.Event()
+        self._away = False
+        self._script = self.pool.register_script(_POP)
+
+    def wake(self) -> None:
+        """Look for doorbells now."""
+        self._wake.set()
+
+    async def main(self) -> None:
+        """Take doorbells for ever; replaces arq's polling loop."""
+        self.ctx["redis"] = self.pool
+        while True:
+            self._wake.clear()
+            pause = await self._take() if self.allow_pick_jobs else self.poll_delay_s
+            if pause > 0:
+                await self._sleep(pause)
+
+    async def heads(self) -> dict[str, int | None]:
+        """Return the lowest score of each queue; None for an empty one.
+
+        Raises:
+            RedisError: Redis is away.
+        """
+        found: dict[str, int | None] = {}
+        for queue in self._queues:
+            head = await self.pool.zrange(queue_key(queue), 0, 0, withscores=True)
+            found[queue] = int(head[0][1]) if head else None
+        return found
+
+    async def _take(self) -> float:
+        """Start what is there, and return how long to sleep unless somebody wakes us."""
+        pause = self.poll_delay_s
+        for queue in self._queues:
+            room = min(self._may_start(), self.max_jobs - len(self.tasks), _MOST_POPPED)
+            if room <= 0:
+                return self.poll_delay_s
+            jobs, next_in = await self._pop(queue, room)
+            for job in jobs:
+                self._start(job)
+            pause = min(pause, 0.0 if len(jobs) == room else next_in)
+        return pause
+
+    async def _pop(self, queue: str, room: int) -> tuple[Sequence[Arguments], float]:
+        now = self._now_ms()
+        try:
+            ids, jobs, head = await self._script(
+                keys=[queue_key(queue)], args=[now, room, job_key_prefix]
+            )
+        except (RedisError, OSError) as error:
+            return await self._without_redis(queue, room, error), self.poll_delay_s
+        if self._away:
+            _log.info("Redis is back")
+            self._away = False
+        next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
+        found = [_arguments(one.decode(), job) for one, job in zip(ids, jobs, strict=False)]
+        return [one for one in found if one is not None], max(0.0, next_in)
+
+    async def _without_redis(
+        self, queue: str, room: int, error: Exception
+    ) -> Sequence[Arguments]:
+        if not self._away:
+            _log.warning("Redis is away, tasks are claimed from the database: %s", error)
+            self._away = True
+        return await self._due(queue, room)
+
+    def _start(self, arguments: Arguments) -> None:
+        task_id, attempt = arguments
+        function = self.functions[JOB_FUNCTION]
+        assert isinstance(function, Function)
+        job = self.loop.create_task(function.coroutine(self.ctx, task_id, attempt))
+        key = f"{task_id}:{attempt}"
+        self.tasks[key] = job
+        job.add_done_callback(lambda done: self._finished(key, done))
+
+    def _finished(self, key: str, job: asyncio.Task[Any]) -> None:
+        if self.tasks.get(key) is job:
+            del self.tasks[key]
+        self._wake.set()
+        if not job.cancelled() and (error := job.exception()) is not None:
+            _log.error("attempt %s ended in an error of taskq's own", key, exc_info=error)
+
+    async def _sleep(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        except TimeoutError:
+            return
+
+
+def redis_pool(pool: ArqRedis | None) -> ArqRedis:
+    """Return the pool that a worker cannot do without."""
+    assert pool is not None, "a worker needs a Redis URL"
+    return pool
+
+
+def _arguments(job_id: str, job: bytes | None) -> Arguments | None:
+    """Read a job; one whose payload expired is known by its id."""
+    try:
+        if job:
+            task_id, attempt = deserialize_job(job, deserializer=decode).args
+        else:
+            task_id, attempt = job_id.rsplit(":", 1)
+        return str(task_id), int(attempt)
+    except (DeserializationError, ValueError, TypeError):
+        _log.warning("a doorbell that cannot be read is dropped: %.80r", job_id)
+        return None

@@ -1,0 +1,214 @@
+"""Run a handler once, within its limits, and turn whatever happens into a decision."""
+
+import asyncio
+import json
+import random
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, assert_never
+
+from pydantic_core import PydanticSerializationError, to_jsonable_python
+
+from taskq_server.domain import lifecycle
+from taskq_server.domain.lifecycle import Failure
+from taskq_server.domain.task import Outcome
+from taskq_server.handlers.declare import Fatal, Retry
+from taskq_server.handlers.registry import Handler
+from taskq_server.services.attempts import Decision
+from taskq_server.worker.running import Cause, Running, printable
+
+_LONGEST_MESSAGE = 8_192
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one attempt may take: seconds and bytes."""
+
+    grace: float
+    result_bytes: int
+    traceback_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the task goes on, and about how many bytes that adds to a transaction."""
+
+    decide: Decision
+    weight: int = 0
+
+
+class Executor:
+    """Call handlers: async ones on the loop, sync ones in a bounded number of threads."""
+
+    def __init__(self, threads: int, limits: Limits) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
+        self._slots = asyncio.Semaphore(threads)
+        self._limits = limits
+
+    async def run(self, handler: Handler, running: Running) -> Verdict | None:
+        """Run one attempt and return how its task goes on; None when that is not ours to say."""
+        try:
+            arguments = handler.signature.arguments(
+                json.loads(running.task.payload), running.context
+            )
+        except Fatal as error:
+            failure = Failure(
+                outcome=Outcome.FAILED, type="InvalidPayload", message=str(error), fatal=True
+            )
+            return self._failed(failure, handler)
+        call = partial(handler.function, **arguments)
+        if handler.is_async:
+            job = asyncio.create_task(_guarded(call))
+        else:
+            await self._slots.acquire()
+            job = asyncio.ensure_future(self._in_thread(call))
+        await self._until_done(job, running, cancel=handler.is_async)
+        return self._judge(job, handler, running)
+
+    def close(self) -> None:
+        """Let threads end by themselves; a deaf one must not hold up the process."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, call: Callable[[], Any]) -> Any:
+        context = copy_context()
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._pool, partial(context.run, _exit_as_error, call))
+        work.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.shield(work)
+
+    async def _until_done(
+        self, job: asyncio.Task[Any], running: Running, *, cancel: bool
+    ) -> None:
+        interruption = asyncio.create_task(running.interrupted.wait())
+        try:
+            await asyncio.wait(
+                {job, interruption},
+                timeout=running.task.timeout_seconds,
+                return_when=asyncio.FIRST_COMPLETED,
+            )
+            if job.done():
+                return
+            running.interrupt(Cause.TIMEOUT)
+            if cancel:
+                job.cancel()
+            await asyncio.wait({job}, timeout=self._limits.grace)
+            if not job.done():
+                running.context.logger.error("the handler ignores that it was told to stop")
+                job.cancel()
+        finally:
+            interruption.cancel()
+
+    def _judge(self, job: asyncio.Task[Any], handler: Handler, running: Running) -> Verdict | None:
+        cause = running.cause
+        finished = job.done() and not job.cancelled() and job.exception() is None
+        match cause:
+            case None:
+                pass
+            case Cause.CANCEL:
+                return Verdict(lambda task, now: lifecycle.cancel_running(task, now=now))
+            case Cause.TIMEOUT:
+                return self._failed(_timed_out(running.task.timeout_seconds), handler)
+            case Cause.RELEASE if not finished:
+                return Verdict(lambda task, now: lifecycle.release(task, now=now))
+            case Cause.RELEASE:
+                pass
+            case Cause.LOST:
+                return None
+            case _:
+                assert_never(cause)
+        if finished:
+            return self._succeeded(job.result(), handler)
+        return self._failed(self._failure(job, handler), handler)
+
+    def _succeeded(self, value: Any, handler: Handler) -> Verdict:
+        try:
+            result = json.dumps(
+                to_jsonable_python(value),
+                allow_nan=False,
+                ensure_ascii=False,
+                separators=(",", ":"),
+            )
+            size = len(result.encode())
+        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
+            return self._failed(_bad_result(f"the result is not JSON: {error}"), handler)
+        if size > self._limits.result_bytes:
+            detail = f"the result has {size} bytes of JSON, {self._limits.result_bytes} are allowed"
+            return self._failed(_bad_result(detail), handler)
+        return Verdict(
+            lambda task, now: lifecycle.succeed(task, result=result, now=now), weight=size
+        )
+
+    def _failed(self, failure: Failure, handler: Handler) -> Verdict:
+        return Verdict(
+            lambda task, now: lifecycle.fail(
+                task, failure, backoff=handler.backoff, random=random.random, now=now
+            ),
+            weight=len(failure.message) + len(failure.traceback or ""),
+        )
+
+    def _failure(self, job: asyncio.Task[Any], handler: Handler) -> Failure:
+        if job.cancelled():
+            return Failure(
+                outcome=Outcome.FAILED,
+                type="CancelledError",
+                message="the handler cancelled itself",
+            )
+        error = job.exception()
+        assert error is not None
+        text = "".join(traceback.format_exception(error))
+        return Failure(
+            outcome=Outcome.FAILED,
+            type=printable(type(error).__name__, 200),
+            message=printable(_message(error), _LONGEST_MESSAGE),
+            traceback=_last(text, self._limits.traceback_bytes),
+            fatal=isinstance(error, Fatal) or not isinstance(error, (Retry, *handler.retry_on)),
+            retry_after=error.after if isinstance(error, Retry) else None,
+        )
+
+
+async def _guarded(call: Callable[[], Any]) -> Any:
+    try:
+        return await call()
+    except (SystemExit, KeyboardInterrupt) as error:
+        raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+
+
+def _exit_as_error(call: Callable[[], Any]) -> Any:
+    try:
+        return call()
+    except (SystemExit, KeyboardInterrupt, StopIteration) as error:
+        raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+
+
+def _timed_out(seconds: float) -> Failure:
+    return Failure(
+        outcome=Outcome.TIMED_OUT,
+        type="TimeoutError",
+        message=f"the attempt ran longer than {seconds:g} seconds",
+    )
+
+
+def _bad_result(detail: str) -> Failure:
+    return Failure(
+        outcome=Outcome.FAILED,
+        type="InvalidResult",
+        message=printable(detail, _LONGEST_MESSAGE),
+        fatal=True,
+    )
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:
+        return "the error cannot be printed"
+
+
+def _last(text: str, most: int) -> str:
+    """Keep the end of a traceback: that is where the error is."""
+    data = text.encode("utf-8", "replace").replace(b"\0", b"")
+    return data[-most:].decode("utf-8", "ignore")

@@ -1,0 +1,163 @@
+"""The heartbeat: a thread of its own, so that a blocked event loop cannot lose the lease unseen."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
+from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.services.upkeep import Leases, names
+
+_EXIT_BLOCKED = 70
+_log = logging.getLogger("taskq.server.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one heartbeat saw: who we are, what the database says we run, and since when it knew.
+
+    `started` is on the event loop's clock; what was claimed later cannot be in `held`.
+    """
+
+    worker_id: UUID
+    held: tuple[Held, ...]
+    started: float
+
+
+class Lease:
+    """This process's row in `workers`, renewed from a thread.
+
+    A lease that ran out is never renewed: the worker drops what it ran and takes a new id.
+
+    Args:
+        settings: lease, queues, and where the database is.
+        handlers: what this worker can run.
+        on_beat: called on the event loop with what each beat saw.
+        on_lost: called on the event loop when the lease was lost.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        handlers: list[str],
+        *,
+        on_beat: Callable[[Beat], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        self._settings = settings
+        self._handlers = names(handlers)
+        self._on_beat = on_beat
+        self._on_lost = on_lost
+        self._lease = timedelta(seconds=settings.lease_seconds)
+        self._stop = threading.Event()
+        self._registered = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="taskq-lease", daemon=True)
+        self._loop = asyncio.get_running_loop()
+        self._pong = time.monotonic()
+        self._worker: WorkerRow | None = None
+
+    @property
+    def worker_id(self) -> UUID:
+        """The id of this worker; a lost lease changes it."""
+        assert self._worker is not None
+        return self._worker.id
+
+    async def start(self) -> None:
+        """Register, and begin to beat; returns when the first lease is granted."""
+        self._thread.start()
+        await asyncio.to_thread(self._registered.wait)
+
+    async def stop(self) -> None:
+        """Give the lease back and end the thread."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        asyncio.run(self._beat_for_ever())
+
+    async def _beat_for_ever(self) -> None:
+        leases = Leases(Database(self._settings.database_url, pool_size=1))
+        try:
+            await self._register(leases)
+            while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):
+                self._check_event_loop()
+                await self._beat(leases)
+            await self._unregister(leases)
+        finally:
+            await leases.close()
+
+    async def _register(self, leases: Leases) -> None:
+        while not self._stop.is_set():
+            try:
+                now = await leases.now()
+                worker = self._row(now)
+                await leases.register(worker)
+            except DatabaseUnavailable:
+                _log.warning("cannot register this worker: the database does not answer")
+                await asyncio.sleep(min(1.0, self._settings.beat_seconds))
+            else:
+                self._worker = worker
+                break
+        self._registered.set()
+
+    async def _beat(self, leases: Leases) -> None:
+        assert self._worker is not None
+        started = self._loop.time()
+        try:
+            held = await leases.beat(self._worker, self._lease)
+        except DatabaseUnavailable:
+            _log.warning("heartbeat missed: the database does not answer")
+            return
+        if held is None:
+            _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
+            self._call(self._on_lost)
+            await self._register(leases)
+            return
+        beat = Beat(self._worker.id, tuple(held), started)
+        self._call(lambda: self._heard(beat))
+
+    async def _unregister(self, leases: Leases) -> None:
+        if self._worker is not None:
+            try:
+                await leases.unregister(self._worker)
+            except DatabaseUnavailable:
+                _log.warning("could not unregister: the lease will run out by itself")
+
+    def _heard(self, beat: Beat) -> None:
+        self._pong = time.monotonic()
+        self._on_beat(beat)
+
+    def _check_event_loop(self) -> None:
+        self._call(self._answer)
+        silent = time.monotonic() - self._pong
+        if silent > self._settings.block_seconds:
+            _log.critical("the event loop stood still for %.0f s: this process ends", silent)
+            os._exit(_EXIT_BLOCKED)
+
+    def _answer(self) -> None:
+        self._pong = time.monotonic()
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+    def _row(self, now: datetime) -> WorkerRow:
+        return WorkerRow(
+            id=uuid4(),
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            queues=names(self._settings.queues),
+            handlers=self._handlers,
+            concurrency=self._settings.concurrency,
+            started_at=now.astimezone(UTC),
+            heartbeat_at=now,
+            lease_until=now + self._lease,
+        )

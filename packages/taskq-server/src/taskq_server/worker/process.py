@@ -1,0 +1,194 @@
+"""A worker from start to stop: load, publish, lease, work, drain."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from taskq_server.broker.connection import CANCEL_CHANNEL, RING_CHANNEL
+from taskq_server.broker.listener import listen
+from taskq_server.broker.notifier import read_ids
+from taskq_server.core.background import background
+from taskq_server.core.config import Settings
+from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.crud import handlers
+from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.handlers.context import State
+from taskq_server.handlers.declare import Hook
+from taskq_server.handlers.registry import Handler, Registry
+from taskq_server.runtime import Runtime
+from taskq_server.services.upkeep import Upkeep
+from taskq_server.worker.arq_worker import Arguments, TaskqWorker, redis_pool
+from taskq_server.worker.execution import Executor, Limits
+from taskq_server.worker.functions import RUNNER, call
+from taskq_server.worker.hooks import Hooks
+from taskq_server.worker.janitor import Janitor
+from taskq_server.worker.lease import Beat, Lease
+from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.running import Cause
+from taskq_server.worker.settings import WorkerSettings
+
+_PAUSE_SECONDS = 1.0
+_log = logging.getLogger("taskq.server.worker")
+
+
+async def run_worker(runtime: Runtime, registry: Registry, stop: asyncio.Event) -> None:
+    """Work until `stop` is set; then drain, and hand back what does not end in time.
+
+    Args:
+        runtime: what the process works with; it needs a Redis URL.
+        registry: what this worker can run.
+        stop: set it to drain.
+    """
+    await _publish(runtime, registry)
+    async with _user_state(registry) as state:
+        worker = _Assembly(runtime, registry, state)
+        async with worker.working():
+            _log.info(
+                "worker %s runs %d handlers on queues %s",
+                worker.lease.worker_id, len(registry.handlers), ", ".join(runtime.settings.queues),
+            )  # fmt: skip
+            await stop.wait()
+            await worker.drain()
+
+
+class _Assembly:
+    """The parts of one worker, wired."""
+
+    def __init__(self, runtime: Runtime, registry: Registry, state: State) -> None:
+        settings = runtime.settings
+        hooked = bool(registry.hooks_for(Hook.RETRY) or registry.hooks_for(Hook.JOB_FAILURE))
+        attempts = runtime.attempts(hooked=hooked)
+        names = sorted(registry.handlers)
+        self.settings = settings
+        self.runtime = runtime
+        self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        self.hooks = Hooks(
+            attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked
+        )
+        self.executor = Executor(settings.threads, _limits(settings))
+        self.lease = Lease(settings, names, on_beat=self._on_beat, on_lost=self._on_lost)
+        self.runner = Runner(
+            Crew(
+                attempts=attempts,
+                tasks=runtime.tasks,
+                registry=registry,
+                executor=self.executor,
+                state=state,
+                worker_id=lambda: self.lease.worker_id,
+                on_end=self.hooks.follow,
+            )
+        )
+        self.redis = redis_pool(runtime.redis)
+        self.names = names
+        self.arq = TaskqWorker(
+            queues=settings.queues,
+            now_ms=lambda: int(runtime.clock().timestamp() * 1000),
+            may_start=lambda: 0 if self.runner.isolating else settings.concurrency,
+            due=self._due,
+            **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
+        )
+        self.janitor = Janitor(
+            settings, self.upkeep, names, self.arq.heads, self.hooks.follow, self.hooks.replay
+        )
+
+    @asynccontextmanager
+    async def working(self) -> AsyncIterator[None]:
+        """Beat, listen, sweep and work while the block runs."""
+        channels = {
+            RING_CHANNEL: lambda _: self.arq.wake(),
+            CANCEL_CHANNEL: self._on_cancel,
+        }
+        async with AsyncExitStack() as stack:
+            stack.callback(self.executor.close)
+            await self.lease.start()
+            stack.push_async_callback(self.lease.stop)
+            stack.push_async_callback(self.hooks.close)
+            await stack.enter_async_context(
+                background(
+                    lambda: listen(self.redis, channels, on_connect=self.arq.wake),
+                    self.runner.report_for_ever,
+                    self.janitor.run,
+                    self.arq.async_run,
+                )
+            )
+            yield
+
+    async def drain(self) -> None:
+        """Start nothing new, let tasks finish, then hand back the rest without charging it."""
+        self.arq.allow_pick_jobs = False
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.drain_seconds):
+                await self.runner.idle()
+        self.runner.interrupt_all(Cause.RELEASE)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(self.settings.cancel_grace_seconds + 2):
+                await self.runner.idle()
+
+    async def _due(self, queue: str, room: int) -> list[Arguments]:
+        try:
+            found = await self.upkeep.due(queue, self.names, room)
+        except DatabaseUnavailable:
+            return []
+        return [(str(one.task_id), one.attempt + 1) for one in found]
+
+    def _on_cancel(self, message: bytes) -> None:
+        for task_id in read_ids(message):
+            self.runner.cancel(task_id)
+
+    def _on_beat(self, beat: Beat) -> None:
+        self.runner.compare(beat)
+
+    def _on_lost(self) -> None:
+        self.runner.interrupt_all(Cause.LOST)
+
+
+def _limits(settings: Settings) -> Limits:
+    return Limits(
+        grace=settings.cancel_grace_seconds,
+        result_bytes=settings.max_result_bytes,
+        traceback_bytes=settings.max_traceback_bytes,
+    )
+
+
+async def _publish(runtime: Runtime, registry: Registry) -> None:
+    settings = runtime.settings
+    published = [_published(handler, settings) for handler in registry.handlers.values()]
+    database, now = runtime.database, runtime.clock()
+    while True:
+        try:
+            await database.write(
+                lambda c: handlers.publish(database, c, settings.namespace, published, now)
+            )
+        except DatabaseUnavailable:
+            _log.warning("cannot publish handlers yet: the database does not answer")
+            await asyncio.sleep(_PAUSE_SECONDS)
+        else:
+            return
+
+
+def _published(handler: Handler, settings: Settings) -> PublishedHandler:
+    retries, timeout = handler.max_retries, handler.timeout
+    return PublishedHandler(
+        name=handler.name,
+        description=handler.description,
+        payload_schema=handler.schema,
+        max_retries=settings.max_retries if retries is None else retries,
+        timeout_seconds=settings.timeout_seconds if timeout is None else timeout,
+    )
+
+
+@asynccontextmanager
+async def _user_state(registry: Registry) -> AsyncIterator[State]:
+    state = State()
+    for hook in registry.hooks_for(Hook.STARTUP):
+        await call(hook, state)
+    try:
+        yield state
+    finally:
+        for hook in registry.hooks_for(Hook.SHUTDOWN):
+            try:
+                await call(hook, state)
+            except Exception:
+                _log.exception("the shutdown hook %s failed", hook.__name__)

@@ -1,0 +1,219 @@
+"""Take an attempt from its doorbell to its end: claim, run, commit, tell."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from taskq_server.core.errors import (
+    DatabaseUnavailable,
+    IllegalTransition,
+    StaleAttempt,
+)
+from taskq_server.domain import lifecycle
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Task
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
+from taskq_server.services.submission import IdempotencyKey
+from taskq_server.services.tasks import TaskService
+from taskq_server.worker.execution import Executor, Verdict
+from taskq_server.worker.lease import Beat
+from taskq_server.worker.running import Cause, Running
+
+_REPORT_SECONDS = 0.5
+_ISOLATION_SECONDS = 30.0
+_PAUSE_SECONDS = 0.5
+_log = logging.getLogger("taskq.server.worker")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Crew:
+    """What a runner works with."""
+
+    attempts: AttemptService
+    tasks: TaskService
+    registry: Registry
+    executor: Executor
+    state: State
+    worker_id: Callable[[], UUID]
+    on_end: Callable[[Ended], None]
+
+
+class Runner:
+    """All attempts of this worker.
+
+    A suspect (a task whose last worker vanished) runs alone: the worker takes nothing new, waits
+    until it is idle, and only then claims it, so that a poison task takes nobody down with it.
+    """
+
+    def __init__(self, crew: Crew) -> None:
+        self._crew = crew
+        self._handlers = frozenset(crew.registry.handlers)
+        self._running: dict[UUID, Running] = {}
+        self._unknown: set[tuple[UUID, int]] = set()
+        self._chores: set[asyncio.Task[None]] = set()
+        self._busy = 0
+        self._changed = asyncio.Event()
+        self.isolating = False
+
+    async def run(self, task_id: UUID, attempt: int) -> None:
+        """Run an attempt if it is ours to run; a stale doorbell is no news."""
+        if self.isolating:
+            return
+        self._busy += 1
+        try:
+            answer = await self._claim(task_id, attempt, alone=False)
+            if isinstance(answer, Task):
+                await self._perform(answer)
+        finally:
+            self._done()
+        if answer is Refusal.SUSPECT and not self.isolating:
+            await self._run_alone(task_id, attempt)
+
+    async def idle(self) -> None:
+        """Return when nothing is being claimed, run or committed."""
+        while self._busy:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def cancel(self, task_id: UUID) -> None:
+        """Interrupt a task whose cancellation was asked for."""
+        running = self._running.get(task_id)
+        if running is not None:
+            running.interrupt(Cause.CANCEL)
+
+    def interrupt_all(self, cause: Cause) -> None:
+        """Interrupt everything that runs."""
+        for running in self._running.values():
+            running.interrupt(cause)
+
+    def compare(self, beat: Beat) -> None:
+        """Bring what runs here in line with what the database says runs here."""
+        held = {(one.task_id, one.attempt): one for one in beat.held}
+        for task_id, running in self._running.items():
+            one = held.pop((task_id, running.task.attempt), None)
+            if one is not None and one.cancel_requested:
+                running.interrupt(Cause.CANCEL)
+            elif one is None and running.claimed_at < beat.started:
+                running.interrupt(Cause.LOST)
+        for task_id, attempt in self._unknown & held.keys():
+            chore = asyncio.create_task(self._give_back(task_id, attempt, beat.worker_id))
+            self._chores.add(chore)
+            chore.add_done_callback(self._chores.discard)
+        self._unknown = set() if self._busy > len(self._running) else set(held)
+
+    async def report_for_ever(self) -> None:
+        """Store the latest progress of every attempt, twice a second."""
+        while True:
+            await asyncio.sleep(_REPORT_SECONDS)
+            waiting = [self._report(running) for running in list(self._running.values())]
+            await asyncio.gather(*waiting)
+
+    async def _run_alone(self, task_id: UUID, attempt: int) -> None:
+        self.isolating = True
+        try:
+            async with asyncio.timeout(_ISOLATION_SECONDS):
+                await self.idle()
+        except TimeoutError:
+            self.isolating = False
+            return
+        self._busy += 1
+        try:
+            answer = await self._claim(task_id, attempt, alone=True)
+            if isinstance(answer, Task):
+                await self._perform(answer)
+        finally:
+            self.isolating = False
+            self._done()
+
+    async def _claim(self, task_id: UUID, attempt: int, *, alone: bool) -> Task | Refusal:
+        try:
+            return await self._crew.attempts.claim(
+                Ask(
+                    task_id=task_id,
+                    attempt=attempt,
+                    worker_id=self._crew.worker_id(),
+                    handlers=self._handlers,
+                    alone=alone,
+                )
+            )
+        except DatabaseUnavailable:
+            return Refusal.STALE
+
+    async def _perform(self, task: Task) -> None:
+        running = Running(task, self._crew.state, self._submit_child(task))
+        self._running[task.id] = running
+        try:
+            handler = self._crew.registry.handlers[task.handler]
+            verdict = await self._crew.executor.run(handler, running)
+            await self._report(running)
+            if verdict is not None:
+                await self._end(running, verdict)
+        finally:
+            del self._running[task.id]
+
+    async def _end(self, running: Running, verdict: Verdict) -> None:
+        task = running.task
+        assert task.worker_id is not None
+        ending = Ending(
+            task_id=task.id,
+            attempt=task.attempt,
+            worker_id=task.worker_id,
+            decide=verdict.decide,
+            weight=verdict.weight,
+        )
+        while running.cause is not Cause.LOST:
+            try:
+                ended = await self._crew.attempts.end(ending)
+            except DatabaseUnavailable:
+                await asyncio.sleep(_PAUSE_SECONDS)
+            except (StaleAttempt, IllegalTransition) as error:
+                _log.warning("an outcome is dropped: %s", error)
+                return
+            else:
+                self._crew.on_end(ended)
+                return
+
+    async def _report(self, running: Running) -> None:
+        progress = running.take_report()
+        task = running.task
+        if progress is None or task.worker_id is None:
+            return
+        report = Report(
+            task_id=task.id, attempt=task.attempt, worker_id=task.worker_id, progress=progress
+        )
+        try:
+            await self._crew.attempts.report(report)
+        except DatabaseUnavailable:
+            _log.debug("progress of task %s is not stored", task.id)
+
+    async def _give_back(self, task_id: UUID, attempt: int, worker_id: UUID) -> None:
+        """Release what the database says we run but we do not: the claim's answer was lost."""
+        ending = Ending(
+            task_id=task_id,
+            attempt=attempt,
+            worker_id=worker_id,
+            decide=lambda task, now: lifecycle.release(task, now=now),
+        )
+        try:
+            await self._crew.attempts.end(ending)
+        except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
+            _log.debug("nothing to give back: %s", error)
+
+    def _submit_child(self, parent: Task) -> Callable[[TaskCreate, str], "asyncio.Future[UUID]"]:
+        async def submit(new: TaskCreate, key: str) -> UUID:
+            body = new.model_dump(mode="json")
+            submitted = await self._crew.tasks.submit(
+                new, key=IdempotencyKey.of(key, body), traceparent=parent.traceparent
+            )
+            return submitted.snapshot.task.id
+
+        return lambda new, key: asyncio.ensure_future(submit(new, key))
+
+    def _done(self) -> None:
+        self._busy -= 1
+        self._changed.set()

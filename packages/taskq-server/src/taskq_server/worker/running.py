@@ -1,0 +1,88 @@
+"""One attempt while it runs, and why it may be interrupted."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from enum import Enum
+from uuid import UUID
+
+import orjson
+
+from taskq_server.domain.task import Task
+from taskq_server.handlers.context import Context, ProgressReport, State
+from taskq_server.schemas.task import TaskCreate
+
+_log = logging.getLogger("taskq.server.handler")
+_LONGEST_MESSAGE = 500
+
+
+class Cause(Enum):
+    """Why a handler was told to stop."""
+
+    CANCEL = "its task was cancelled"
+    TIMEOUT = "its time was up"
+    RELEASE = "its worker is stopping"
+    LOST = "its worker lost the lease"
+
+
+class Running:
+    """A claimed attempt.
+
+    Args:
+        task: as it was claimed.
+        state: what start-up hooks prepared.
+        submit: submits a child task under an idempotency key.
+    """
+
+    def __init__(
+        self, task: Task, state: State, submit: Callable[[TaskCreate, str], Awaitable[UUID]]
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        about = {"task_id": str(task.id), "handler": task.handler, "attempt": task.attempt}
+        self.task = task
+        self.claimed_at = loop.time()
+        self.cause: Cause | None = None
+        self.interrupted = asyncio.Event()
+        self._report: ProgressReport | None = None
+        self.context = Context(
+            task_id=task.id,
+            handler=task.handler,
+            attempt=task.attempt,
+            state=state,
+            logger=logging.LoggerAdapter(_log, about),
+            _loop=loop,
+            _submit=submit,
+            _report=self._note,
+        )
+
+    def interrupt(self, cause: Cause) -> None:
+        """Tell the handler to stop; only the first cause counts."""
+        if self.cause is None:
+            self.cause = cause
+            self.context.interrupt()
+            self.interrupted.set()
+
+    def take_report(self) -> str | None:
+        """Return the latest progress as JSON text, if there is a new one."""
+        report, self._report = self._report, None
+        if report is None:
+            return None
+        message = None
+        if report.message is not None:
+            message = printable(str(report.message), _LONGEST_MESSAGE)
+        body = {"current": report.current, "total": report.total, "message": message}
+        return orjson.dumps(body).decode()
+
+    def _note(self, report: ProgressReport) -> None:
+        for number in (report.current, report.total):
+            if number is not None and not isinstance(number, int | float):
+                raise TypeError(f"progress takes numbers, not {type(number).__name__}")
+        self._report = report
+
+
+def printable(text: str, most: int) -> str:
+    """Return text that every database and every JSON reader takes, cut to a number of bytes."""
+    data = text.encode("utf-8", "replace").replace(b"\0", b"")
+    if len(data) > most:
+        data = data[: most - 3] + "…".encode()
+    return data.decode("utf-8", "ignore")

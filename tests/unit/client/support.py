@@ -1,0 +1,126 @@
+"""A scripted server in place of the network, with a clock that only moves when told."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from taskq_client._channels import Answer, Request
+from taskq_client._core import Core
+from taskq_client.models import Task
+from taskq_client.retry import RetryPolicy
+
+Reply = Answer | Exception | Callable[[Request], Answer]
+
+
+def wire_task(**changes: Any) -> dict[str, Any]:
+    """A task as the server sends it."""
+    return {
+        "id": "0198c0de",
+        "handler": "reports.build",
+        "title": "October",
+        "description": None,
+        "payload": {"month": "2026-10"},
+        "status": "queued",
+        "priority": "high",
+        "tags": ["monthly"],
+        "queue": "default",
+        "run_at": None,
+        "timeout_seconds": 300,
+        "max_retries": 3,
+        "backoff_base_seconds": None,
+        "backoff_max_seconds": None,
+        "current_retry_count": 0,
+        "attempt": 0,
+        "errors": [],
+        "progress": None,
+        "result": None,
+        "worker_id": None,
+        "cancel_requested_at": None,
+        "version": 1,
+        "created_at": "2026-10-01T12:00:00.123456Z",
+        "updated_at": "2026-10-01T12:00:00.123456Z",
+        "started_at": None,
+        "finished_at": None,
+        **changes,
+    }
+
+
+def a_task(**changes: Any) -> Task:
+    return Task.model_validate(wire_task(**changes))
+
+
+def answer(status: int, body: Any = None, **headers: str) -> Answer:
+    """An answer in JSON."""
+    names = {name.replace("_", "-"): value for name, value in headers.items()}
+    return Answer(status, {"content-type": "application/json", **names}, json.dumps(body).encode())
+
+
+def problem(status: int, code: str = "", **fields: Any) -> Answer:
+    """An error as the server sends it; `retry_after` and `date` become headers."""
+    headers = {
+        name.replace("_", "-"): fields.pop(name)
+        for name in ("retry_after", "date")
+        if name in fields
+    }
+    body = {"type": "about:blank", "status": status, "code": code, **fields}
+    return Answer(
+        status,
+        {"content-type": "application/problem+json", **headers},
+        json.dumps(body).encode(),
+    )
+
+
+def late(seconds: float, reply: Reply) -> tuple[float, Reply]:
+    """A reply that takes its time."""
+    return seconds, reply
+
+
+@dataclass
+class RecordingChannel:
+    """Give the replies in order, or the same one for ever; remember what was asked and slept."""
+
+    replies: list[Reply | tuple[float, Reply]]
+    for_ever: Reply | tuple[float, Reply] | None = None
+    now: float = 1000.0
+    requests: list[Request] = field(default_factory=list)
+    sleeps: list[float] = field(default_factory=list)
+
+    def clock(self) -> float:
+        return self.now
+
+    async def send(self, request: Request) -> Answer:
+        self.requests.append(request)
+        reply = self.replies.pop(0) if self.replies else self.for_ever
+        assert reply is not None, f"one request too many: {request}"
+        if isinstance(reply, tuple):
+            seconds, reply = reply
+            self.now += seconds
+        if isinstance(reply, Exception):
+            raise reply
+        return reply if isinstance(reply, Answer) else reply(request)
+
+    async def sleep(self, seconds: float) -> None:
+        self.sleeps.append(seconds)
+        self.now += seconds
+
+    @property
+    def asked(self) -> list[str]:
+        return [f"{request.method} {request.path}" for request in self.requests]
+
+    def body(self, number: int = 0) -> Any:
+        body = self.requests[number].body
+        assert body is not None
+        return json.loads(body)
+
+
+def core_over(channel: RecordingChannel, **options: Any) -> Core:
+    """A core without chance: pauses are their upper bounds, keys are counted."""
+    keys = iter(f"key-{number}" for number in range(1, 100))
+    policy = RetryPolicy(options.pop("max_retries", 2), draw=lambda: 1.0)
+    return Core(channel, policy, 10.0, channel.clock, lambda: next(keys), **options)
+
+
+def core(*replies: Reply | tuple[float, Reply], **options: Any) -> tuple[Core, RecordingChannel]:
+    channel = RecordingChannel(list(replies))
+    return core_over(channel, **options), channel

@@ -1,0 +1,86 @@
+"""submit_many: any number of tasks in as few requests as the server allows."""
+
+import json
+
+import pytest
+
+from taskq_client import _requests
+from taskq_client._channels import Answer, Request, finish
+from taskq_client.errors import InvalidRequest, ServerError
+from tests.unit.client.support import RecordingChannel, answer, core, core_over, problem, wire_task
+
+
+def echo(request: Request) -> Answer:
+    assert request.body is not None
+    items = json.loads(request.body)["items"]
+    return answer(201, {"items": [wire_task(title=item["title"]) for item in items]})
+
+
+def items(count: int) -> list[dict[str, object]]:
+    return [{"handler": "h", "payload": {"n": n}, "title": str(n)} for n in range(count)]
+
+
+def test_a_list_larger_than_a_batch_is_split_and_keeps_its_order() -> None:
+    channel = RecordingChannel([], for_ever=echo)
+
+    tasks = finish(core_over(channel).submit_many(iter(items(2001)), None))
+
+    assert [task.title for task in tasks] == [str(n) for n in range(2001)]
+    assert channel.asked == ["POST /tasks/batch"] * 3
+    assert [len(channel.body(n)["items"]) for n in range(3)] == [1000, 1000, 1]
+
+
+def test_each_batch_has_a_key_of_its_own_that_is_the_same_next_time() -> None:
+    channel = RecordingChannel([], for_ever=echo)
+
+    finish(core_over(channel).submit_many(items(1001), "import-7"))
+    finish(core_over(channel).submit_many(items(1001), "import-7"))
+
+    keys = [request.headers["Idempotency-Key"] for request in channel.requests]
+    assert keys == ["import-7/1", "import-7/2"] * 2
+
+
+def test_one_fresh_key_serves_all_batches_and_tries_of_a_call() -> None:
+    client, channel = core(problem(503), echo, echo)
+
+    finish(client.submit_many(items(1001), None))
+
+    keys = [request.headers["Idempotency-Key"] for request in channel.requests]
+    assert keys == ["key-1/1", "key-1/1", "key-1/2"]
+
+
+def test_no_batch_reaches_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_requests, "BATCH_BYTES", 200)
+    channel = RecordingChannel([], for_ever=echo)
+
+    tasks = finish(core_over(channel).submit_many(items(10), None))
+
+    sizes = [len(request.body or b"") for request in channel.requests]
+    assert len(tasks) == 10
+    assert max(sizes) < 200
+    assert min(sizes[:-1]) > 200 - 2 * len(json.dumps(items(1)[0]))
+
+
+def test_nothing_is_sent_if_the_last_of_many_cannot_be() -> None:
+    client, channel = core()
+
+    with pytest.raises(InvalidRequest, match="cannot be sent as JSON"):
+        finish(client.submit_many([*items(1500), {"handler": "h", "payload": {"n": {1}}}], None))
+
+    assert channel.requests == []
+
+
+def test_a_refused_batch_ends_the_call() -> None:
+    client, channel = core(echo, problem(500))
+
+    with pytest.raises(ServerError):
+        finish(client.submit_many(items(3000), None))
+
+    assert len(channel.requests) == 2
+
+
+def test_none_at_all_needs_no_request() -> None:
+    client, channel = core()
+
+    assert finish(client.submit_many([], None)) == []
+    assert channel.requests == []

@@ -1,0 +1,341 @@
+"""The command `taskq`: what it sends, what it prints, how it ends."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from click.testing import CliRunner, Result
+
+from taskq_client.cli import main
+from taskq_client.cli.session import Session
+from tests.unit.client.support import a_task, wire_task
+
+URL = "http://127.0.0.1:8000"
+PROBLEM = {"content-type": "application/problem+json"}
+LIST_ITEM = {k: v for k, v in wire_task().items() if k not in ("payload", "result", "errors")}
+
+
+@pytest.fixture
+def server() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=URL) as router:
+        yield router
+
+
+def taskq(*arguments: str, stdin: str | None = None) -> Result:
+    result = CliRunner().invoke(main, arguments, input=stdin, prog_name="taskq")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def refusal(result: Result) -> tuple[int, str]:
+    """The exit code and the one sentence."""
+    assert result.stderr.startswith("taskq: ")
+    assert result.stderr.endswith(".\n")
+    assert result.stderr.count("\n") == 1
+    return result.exit_code, result.stderr[len("taskq: ") : -2]
+
+
+def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -> None:
+    route = server.post("/tasks").respond(201, json=wire_task())
+
+    result = taskq(
+        *("submit", "reports.build", "--payload", '{"month": "2026-10"}', "--title", "October"),
+        *("--priority", "high", "--tag", "a", "--tag", "b", "--queue", "q", "--max-retries", "5"),
+        *("--timeout", "60", "--delay", "1.5", "--idempotency-key", "mine"),
+    )
+
+    assert (result.exit_code, result.stdout, result.stderr) == (0, "0198c0de\n", "")
+    assert json.loads(route.calls.last.request.content) == {
+        "handler": "reports.build",
+        "payload": {"month": "2026-10"},
+        "title": "October",
+        "priority": "high",
+        "tags": ["a", "b"],
+        "queue": "q",
+        "max_retries": 5,
+        "timeout_seconds": 60,
+        "delay_seconds": 1.5,
+    }
+    assert route.calls.last.request.headers["idempotency-key"] == "mine"
+
+
+def test_submit_sends_nothing_that_was_not_given(server: respx.MockRouter) -> None:
+    route = server.post("/tasks").respond(201, json=wire_task())
+
+    taskq("submit", "h")
+
+    assert json.loads(route.calls.last.request.content) == {"handler": "h"}
+
+
+def test_a_payload_may_come_from_a_file_or_stdin(server: respx.MockRouter, tmp_path: Path) -> None:
+    route = server.post("/tasks").respond(201, json=wire_task())
+    file = tmp_path / "payload.json"
+    file.write_text('{"city": "城"}', encoding="utf-8")
+
+    taskq("submit", "h", "--payload", f"@{file}")
+    taskq("submit", "h", "--payload", "-", stdin='{"city": "城"}')
+
+    bodies = [json.loads(call.request.content)["payload"] for call in route.calls]
+    assert bodies == [{"city": "城"}] * 2
+
+
+def test_get_prints_a_line_for_each_field(server: respx.MockRouter) -> None:
+    server.get("/tasks/0198c0de").respond(
+        200, json=wire_task(title="tab\there\x1b[31m", run_at=None)
+    )
+
+    result = taskq("get", "0198c0de")
+
+    lines = dict(line.split("\t") for line in result.stdout.splitlines())
+    assert result.exit_code == 0
+    assert list(lines) == list(wire_task())
+    assert lines["title"] == "tab\\there\\x1b[31m"
+    assert lines["payload"] == '{"month": "2026-10"}'
+    assert lines["status"] == "queued"
+    assert lines["run_at"] == ""
+
+
+def test_json_is_what_the_server_sent(server: respx.MockRouter) -> None:
+    server.get("/tasks/0198c0de").respond(200, json=wire_task(title="城"))
+    server.get("/tasks").respond(200, json={"items": [LIST_ITEM], "next_cursor": None})
+
+    assert json.loads(taskq("--json", "get", "0198c0de").stdout) == wire_task(title="城")
+    assert json.loads(taskq("--json", "list").stdout) == [LIST_ITEM]
+
+
+def test_list_sends_every_filter_and_prints_a_line_for_each_task(server: respx.MockRouter) -> None:
+    route = server.get("/tasks").respond(200, json={"items": [LIST_ITEM], "next_cursor": None})
+
+    result = taskq(
+        *("list", "--status", "failed", "--status", "cancelled", "--priority", "high"),
+        *("--tag", "a", "--tag", "b", "--handler", "h", "--queue", "q", "--q", "Oct"),
+        *("--created-after", "2026-10-01T12:00:00Z", "--created-before", "2026-10-02T14:00+02:00"),
+        *("--order", "created_at"),
+    )
+
+    assert result.stdout == (
+        "0198c0de\tqueued\thigh\treports.build\t2026-10-01T12:00:00.123456Z\tOctober\n"
+    )
+    assert sorted(route.calls.last.request.url.params.multi_items()) == [
+        ("created_after", "2026-10-01T12:00:00Z"),
+        ("created_before", "2026-10-02T12:00:00Z"),
+        ("handler", "h"),
+        ("limit", "50"),
+        ("order", "created_at"),
+        ("priority", "high"),
+        ("q", "Oct"),
+        ("queue", "q"),
+        ("status", "cancelled"),
+        ("status", "failed"),
+        ("tag", "a"),
+        ("tag", "b"),
+    ]
+
+
+def test_the_limit_of_a_list_is_over_all_pages(server: respx.MockRouter) -> None:
+    full = {"items": [LIST_ITEM] * 200, "next_cursor": "more"}
+    route = server.get("/tasks").respond(200, json=full)
+
+    result = taskq("list", "--limit", "250")
+
+    assert len(result.stdout.splitlines()) == 250
+    assert [call.request.url.params["limit"] for call in route.calls] == ["200", "200"]
+
+
+def test_wait_shows_the_task_and_ends_well_if_it_did(server: respx.MockRouter) -> None:
+    route = server.get("/tasks/0198c0de").respond(200, json=wire_task(status="succeeded"))
+
+    result = taskq("wait", "0198c0de")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert "status\tsucceeded\n" in result.stdout
+    assert route.calls.last.request.url.query == b"wait=20"
+
+
+@pytest.mark.parametrize(
+    ("ended", "sentence"),
+    [
+        (
+            {
+                "status": "failed",
+                "attempt": 2,
+                "errors": [{"attempt": 2, "outcome": "failed", "type": "E", "message": "a\nb"}],
+            },
+            "task 0198c0de (reports.build) failed in attempt 2: E: a b; "
+            "see 'taskq get', and run it again with 'taskq retry'",
+        ),
+        (
+            {"status": "cancelled"},
+            "task 0198c0de (reports.build) was cancelled; run it again with 'taskq retry'",
+        ),
+    ],
+)
+def test_a_task_that_did_not_succeed_is_exit_code_1(
+    server: respx.MockRouter, ended: dict[str, Any], sentence: str
+) -> None:
+    server.post("/tasks").respond(201, json=wire_task())
+    server.get("/tasks/0198c0de").respond(200, json=wire_task(**ended))
+
+    for command in (["wait", "0198c0de"], ["submit", "h", "--wait"], ["submit", "h", "--wait=9"]):
+        result = taskq(*command)
+        assert refusal(result) == (1, sentence)
+        assert f"status\t{ended['status']}\n" in result.stdout
+    assert taskq("get", "0198c0de").exit_code == 0
+
+
+def test_a_wait_that_times_out_is_exit_code_5(server: respx.MockRouter) -> None:
+    server.post("/tasks").respond(201, json=wire_task())
+    server.get("/tasks/0198c0de").respond(200, json=wire_task())
+    sentence = "task 0198c0de (reports.build) is still queued; go on waiting with 'taskq wait'"
+
+    assert refusal(taskq("wait", "0198c0de", "--timeout", "0")) == (5, sentence)
+    assert refusal(taskq("submit", "h", "--wait", "0")) == (5, sentence)
+
+
+@pytest.mark.parametrize("command", ["cancel", "retry"])
+def test_cancel_and_retry_show_the_task(server: respx.MockRouter, command: str) -> None:
+    server.post(f"/tasks/0198c0de/{command}").respond(202, json=wire_task(version=9))
+
+    result = taskq(command, "0198c0de")
+
+    assert result.exit_code == 0
+    assert "version\t9\n" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "code", "advice"),
+    [
+        (404, {"code": "not-found", "detail": "There is no such task."}, 3, "'taskq list'"),
+        (409, {"code": "invalid-transition", "detail": "It runs."}, 3, "'taskq get'"),
+        (422, {"code": "unknown-handler", "detail": "No \x1b[31mhandler\n\x07."}, 3, "worker"),
+        (422, {"code": "validation-failed", "detail": "No."}, 3, "correct the values"),
+        (500, {"code": "internal", "detail": "Oh."}, 3, "log of the server"),
+        (503, {"code": "unavailable", "detail": "No database."}, 4, "try again in a moment"),
+    ],
+)
+def test_a_server_that_refuses_is_3_and_one_that_is_away_4(
+    server: respx.MockRouter,
+    status: int,
+    body: dict[str, str],
+    code: int,
+    advice: str,
+    slept: list[float],
+) -> None:
+    server.get("/tasks/0198c0de").respond(status, json=body, headers=PROBLEM)
+
+    ended, sentence = refusal(taskq("get", "0198c0de"))
+
+    assert ended == code
+    assert advice in sentence
+    assert f"({status} {body['code']})" in sentence
+    assert sentence.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("failure", "advice"),
+    [
+        (httpx.ConnectError("refused"), "start the server, or name another with --url"),
+        (httpx.ReadTimeout("x"), "check the server and try again"),
+        (httpx.Response(200, html="<html>"), "names a taskq server"),
+    ],
+)
+def test_nothing_or_nonsense_at_the_url_is_exit_code_4(
+    server: respx.MockRouter, failure: Exception, advice: str, slept: list[float]
+) -> None:
+    server.get("/tasks/0198c0de").mock(side_effect=[failure] * 3)
+
+    code, sentence = refusal(taskq("get", "0198c0de"))
+
+    assert code == 4
+    assert advice in sentence
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        ([], "Missing command; see 'taskq --help'"),
+        (["fly"], "No such command 'fly'"),
+        (["submit"], "Missing argument 'HANDLER'; see 'taskq submit --help'"),
+        (["get", "--json", "x"], "No such option"),
+        (["get", "../x"], "'../x' is not the id of a task; correct the value"),
+        (["submit", "h", "--payload", "{"], "not JSON"),
+        (["submit", "h", "--payload", "[" * 100_000], "not JSON"),
+        (["submit", "h", "--payload", "[1]"], "a payload is a JSON object"),
+        (["submit", "h", "--payload", '{"n": NaN}'], "cannot be sent as JSON"),
+        (["submit", "h", "--payload", "@/does/not/exist"], "cannot read '/does/not/exist'"),
+        (["submit", "h", "--priority", "huge"], "'huge' is not one of"),
+        (["submit", "h", "--wait", "soon"], "'soon' is not a valid"),
+        (["list", "--created-after", "yesterday"], "is not a time such as 2026-10-01T12:00:00Z"),
+        (["list", "--created-before", "2026-10-01"], "needs a time zone"),
+        (["list", "--limit", "0"], "0 is not in the range"),
+        (["--url", "nowhere", "list"], "'nowhere' is not the url of a server"),
+    ],
+)
+def test_a_wrong_command_line_is_exit_code_2(arguments: list[str], sentence: str) -> None:
+    with respx.mock():
+        code, said = refusal(taskq(*arguments))
+
+    assert code == 2
+    assert sentence in said
+
+
+def test_ctrl_c_is_exit_code_130(server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch) -> None:
+    def press(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("time.sleep", press)
+    server.get("/tasks/0198c0de").respond(200, json=wire_task())
+
+    result = taskq("wait", "0198c0de")
+
+    assert result.exit_code == 130
+    assert "taskq: interrupted; a task that was submitted goes on.\n" in result.stderr
+
+
+def test_the_url_is_the_option_else_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKQ_URL", "http://from.variable")
+    with respx.mock() as server:
+        one = server.get("http://from.variable/tasks/x").respond(200, json=wire_task())
+        two = server.get("http://from.option/tasks/x").respond(200, json=wire_task())
+        assert taskq("get", "x").exit_code == 0
+        assert taskq("--url", "http://from.option", "get", "x").exit_code == 0
+
+    assert (one.call_count, two.call_count) == (1, 1)
+
+
+def test_help_documents_the_exit_codes() -> None:
+    result = taskq("--help")
+
+    assert result.exit_code == 0
+    for code in ("0  done", "1  the task failed", "2  a wrong", "3  the server", "4  the server"):
+        assert code in result.stdout
+    assert "5  the wait timed out" in result.stdout
+    assert "130  interrupted" in result.stdout
+    assert taskq("--version").stdout == "taskq, version 0.1.0\n"
+
+
+def test_text_that_stdout_cannot_show_is_escaped(server: respx.MockRouter) -> None:
+    server.get("/tasks/0198c0de").respond(200, json=wire_task(title="é城"))
+
+    result = CliRunner(charset="latin-1").invoke(main, ["get", "0198c0de"])
+
+    assert result.exit_code == 0
+    assert "title\té\\u57ce\n" in result.stdout
+
+
+def test_a_terminal_gets_tables_that_titles_cannot_break(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    session = Session(None, as_json=False, terminal=True)
+
+    session.show_all([a_task(title="[red]x\n")])
+    session.show_submitted(a_task(title="mine"))
+
+    printed = capsys.readouterr().out
+    assert "┃" in printed
+    assert "mine" in printed
+    assert "[re" in printed

@@ -1,0 +1,401 @@
+"""Both clients over HTTP: the same signatures, the same words, the same behaviour."""
+
+import asyncio
+import inspect
+import logging
+import pickle
+import platform
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import httpx
+import pytest
+import respx
+
+import taskq_client
+from taskq_client import AsyncTaskqClient, ConfigurationError, TaskqClient, TaskqConnectionError
+from taskq_client._channels import finish
+from taskq_client.errors import TaskqError, TaskqTimeout, UnexpectedAnswer
+from tests.unit.client.support import a_task, wire_task
+
+URL = "http://127.0.0.1:8000"
+OPERATIONS = [
+    name
+    for name, member in inspect.getmembers(TaskqClient, inspect.isfunction)
+    if not name.startswith("_") and name != "close"
+]
+
+
+def test_the_operations_are_those_that_the_readme_lists() -> None:
+    assert sorted(OPERATIONS) == [
+        "attempts",
+        "cancel",
+        "delete",
+        "get",
+        "handlers",
+        "health",
+        "list",
+        "retry",
+        "run",
+        "submit",
+        "submit_many",
+        "tags",
+        "update",
+        "wait",
+    ]
+
+
+@pytest.mark.parametrize("name", [*OPERATIONS, "__init__"])
+def test_signatures_and_docstrings_are_equal(name: str) -> None:
+    blocking, awaited = getattr(TaskqClient, name), getattr(AsyncTaskqClient, name)
+    signature = inspect.signature(blocking)
+    if name == "list":
+        assert inspect.isgeneratorfunction(blocking)
+        assert inspect.isasyncgenfunction(awaited)
+        assert "AsyncIterator" in str(inspect.signature(awaited).return_annotation)
+        assert signature.parameters == inspect.signature(awaited).parameters
+    else:
+        assert inspect.iscoroutinefunction(awaited) is (name != "__init__")
+        assert signature == inspect.signature(awaited)
+    assert inspect.getdoc(blocking) == inspect.getdoc(awaited)
+    assert inspect.getdoc(blocking)
+
+
+@pytest.mark.parametrize("client", [TaskqClient, AsyncTaskqClient])
+@pytest.mark.parametrize("name", [*OPERATIONS, "__init__"])
+def test_no_type_of_the_http_library_is_in_a_signature(client: type, name: str) -> None:
+    signature = inspect.signature(getattr(client, name))
+    hints = [parameter.annotation for parameter in signature.parameters.values()]
+
+    assert "httpx" not in str([*hints, signature.return_annotation])
+
+
+def test_what_is_public_exists() -> None:
+    assert all(hasattr(taskq_client, name) for name in taskq_client.__all__)
+    assert taskq_client.__version__ == "0.1.0"
+
+
+def both(call: Callable[[Any], Any], **options: Any) -> list[Callable[[], Any]]:
+    """The same call on either client, each as a function without arguments."""
+
+    def blocking() -> Any:
+        with TaskqClient(**options) as client:
+            result = call(client)
+            return list(result) if inspect.isgenerator(result) else result
+
+    async def awaited() -> Any:
+        async with AsyncTaskqClient(**options) as client:
+            result = call(client)
+            return [item async for item in result] if inspect.isasyncgen(result) else await result
+
+    return [blocking, lambda: asyncio.run(awaited())]
+
+
+CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
+    (lambda c: c.submit("h", {"n": 1}, title="t"), "POST", "/tasks", 201, wire_task()),
+    (
+        lambda c: c.submit_many([{"handler": "h"}], idempotency_key="k"),
+        "POST",
+        "/tasks/batch",
+        201,
+        {"items": [wire_task()]},
+    ),
+    (lambda c: c.get(a_task()), "GET", "/tasks/0198c0de", 200, wire_task()),
+    (
+        lambda c: c.list(status="failed", tag=["a", "b"]),
+        "GET",
+        "/tasks?status=failed&tag=a&tag=b",
+        200,
+        {"items": [wire_task()], "next_cursor": None},
+    ),
+    (
+        lambda c: c.update("0198c0de", if_match=3, title="t"),
+        "PATCH",
+        "/tasks/0198c0de",
+        200,
+        wire_task(),
+    ),
+    (lambda c: c.delete("0198c0de"), "DELETE", "/tasks/0198c0de", 204, None),
+    (lambda c: c.cancel("0198c0de"), "POST", "/tasks/0198c0de/cancel", 202, wire_task()),
+    (lambda c: c.retry("0198c0de"), "POST", "/tasks/0198c0de/retry", 200, wire_task()),
+    (
+        lambda c: c.wait("0198c0de", 9.5),
+        "GET",
+        "/tasks/0198c0de?wait=9",
+        200,
+        wire_task(status="failed"),
+    ),
+    (lambda c: c.attempts("0198c0de"), "GET", "/tasks/0198c0de/attempts", 200, {"items": []}),
+    (lambda c: c.handlers(), "GET", "/handlers", 200, {"items": [{"name": "h"}]}),
+    (lambda c: c.tags(), "GET", "/tags", 200, {"items": [{"name": "a", "count": 1}]}),
+    (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
+]
+
+
+@pytest.mark.parametrize(("call", "method", "path", "status", "body"), CALLS)
+def test_every_operation_sends_and_returns_the_same_from_both(
+    call: Callable[[Any], Any], method: str, path: str, status: int, body: Any
+) -> None:
+    results, requests = [], []
+    for perform in both(call):
+        with respx.mock() as server:
+            content = {} if body is None else {"json": body}
+            route = server.request(method, f"{URL}{path}").respond(status, **content)
+            results.append(perform())
+            requests.append(route.calls.last.request)
+
+    first, second = requests
+    assert results[0] == results[1]
+    assert str(first.url) == f"{URL}{path}"
+    assert first.content == second.content
+    changing = {"idempotency-key"}
+    assert {k: v for k, v in first.headers.items() if k not in changing} == {
+        k: v for k, v in second.headers.items() if k not in changing
+    }
+    assert first.headers["accept"] == "application/json"
+    assert first.headers["user-agent"] == f"taskq-client/0.1.0 python/{platform.python_version()}"
+
+
+def test_run_sends_and_returns_the_same_from_both() -> None:
+    for perform in both(lambda c: c.run("h", {"n": 1}, timeout=5, idempotency_key="k", queue="q")):
+        with respx.mock(base_url=URL) as server:
+            submit = server.post("/tasks").respond(201, json=wire_task())
+            done = wire_task(status="succeeded", result=[7])
+            wait = server.get("/tasks/0198c0de").respond(200, json=done)
+
+            assert perform() == [7]
+            request = submit.calls.last.request
+            assert request.content == b'{"queue":"q","handler":"h","payload":{"n":1}}'
+            assert request.headers["idempotency-key"] == "k"
+            assert request.headers["content-type"] == "application/json"
+            assert wait.calls.last.request.url.query in (b"wait=4", b"wait=5")
+            assert wait.calls.last.request.extensions["timeout"]["read"] > 5
+
+
+def test_keys_are_made_for_each_submit() -> None:
+    with respx.mock(base_url=URL) as server, TaskqClient() as client:
+        route = server.post("/tasks").respond(201, json=wire_task())
+        client.submit("h")
+        client.submit("h")
+
+    keys = [call.request.headers["idempotency-key"] for call in route.calls]
+    assert len(set(keys)) == 2
+    assert all(len(key) == 32 for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("failure", "kind", "message"),
+    [
+        (httpx.ConnectError("refused"), TaskqConnectionError, f"cannot connect to {URL}: refused"),
+        (httpx.ReadError(""), TaskqConnectionError, f"the connection to {URL} broke: ReadError"),
+        (httpx.RemoteProtocolError("cut"), TaskqConnectionError, "broke: cut"),
+        (
+            httpx.ReadTimeout("x"),
+            TaskqTimeout,
+            "127.0.0.1:8000 did not answer GET /tasks within 10 s",
+        ),
+        (httpx.ConnectTimeout("x"), TaskqTimeout, "did not answer"),
+        (httpx.PoolTimeout("x"), TaskqTimeout, "did not answer"),
+        (httpx.DecodingError("not gzip"), UnexpectedAnswer, "cannot be read: not gzip"),
+    ],
+)
+def test_no_error_of_the_http_library_comes_through(
+    failure: Exception, kind: type[TaskqError], message: str
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        raise failure
+
+    for perform in both(
+        lambda c: c.list(q="secret"), max_retries=0, transport=httpx.MockTransport(refuse)
+    ):
+        with pytest.raises(kind) as caught:
+            perform()
+        assert message in str(caught.value)
+        assert "secret" not in str(caught.value)
+        assert caught.value.__cause__ is None
+        assert pickle.loads(pickle.dumps(caught.value)).args == caught.value.args
+
+
+def test_a_broken_connection_is_tried_again_by_both(slept: list[float]) -> None:
+    for perform in both(lambda c: c.get("0198c0de")):
+        replies: list[Exception | httpx.Response] = [httpx.ConnectError("refused")]
+        replies += [httpx.Response(200, json=wire_task())]
+        with respx.mock(base_url=URL) as server:
+            route = server.get("/tasks/0198c0de").mock(side_effect=replies)
+
+            assert perform().id == "0198c0de"
+            assert route.call_count == 2
+    assert len(slept) == 2
+    assert all(0 <= pause <= 0.5 for pause in slept)
+
+
+@pytest.mark.parametrize(
+    ("argument", "variable", "used"),
+    [
+        (None, None, "http://127.0.0.1:8000/tags"),
+        (None, "https://tasks.example.org/api/", "https://tasks.example.org/api/tags"),
+        (" http://[::1]:9/ ", "https://tasks.example.org", "http://[::1]:9/tags"),
+        ("", "", "http://127.0.0.1:8000/tags"),
+    ],
+)
+def test_the_url_is_the_argument_else_the_variable_else_local(
+    argument: str | None, variable: str | None, used: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if variable is not None:
+        monkeypatch.setenv("TASKQ_URL", variable)
+    for perform in both(lambda c: c.tags(), url=argument):
+        with respx.mock() as server:
+            server.get(used).respond(200, json={"items": []})
+
+            assert perform() == []
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "localhost:8000",
+        "ftp://host",
+        "http://",
+        "http://host:0",
+        "http://host:99999",
+        "http://[::1",
+        "http://a b",
+        "http://host?x=1",
+        "http://host#x",
+        "http://ho\x00st",
+    ],
+)
+def test_a_url_that_names_no_server_is_refused(url: str) -> None:
+    for client in (TaskqClient, AsyncTaskqClient):
+        with pytest.raises(ConfigurationError, match=r"not the url of a server|cannot be set up"):
+            client(url)
+
+
+def test_other_settings_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    for client in (TaskqClient, AsyncTaskqClient):
+        with pytest.raises(ConfigurationError, match="timeout"):
+            client(timeout=0)
+        with pytest.raises(ConfigurationError, match="max_retries"):
+            client(max_retries=-1)
+        with pytest.raises(ConfigurationError, match="transport"):
+            client(transport=object())
+    monkeypatch.setenv("HTTP_PROXY", "ftp://nonsense")
+    for client in (TaskqClient, AsyncTaskqClient):
+        with pytest.raises(ConfigurationError, match="the connection cannot be set up"):
+            client()
+
+
+def test_timeouts_are_those_of_the_client_with_a_shorter_one_to_connect() -> None:
+    for perform in both(lambda c: c.tags(), timeout=7.0):
+        with respx.mock(base_url=URL) as server:
+            route = server.get("/tags").respond(200, json={"items": []})
+            perform()
+        timeouts = route.calls.last.request.extensions["timeout"]
+        assert timeouts == {"connect": 3.0, "read": 7.0, "write": 7.0, "pool": 7.0}
+
+
+def test_a_password_in_the_url_is_used_but_not_shown() -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"].startswith("Basic ")
+        raise httpx.ConnectError("refused")
+
+    for perform in both(
+        lambda c: c.tags(),
+        url="http://me:secret@host",
+        max_retries=0,
+        transport=httpx.MockTransport(refuse),
+    ):
+        with pytest.raises(TaskqConnectionError) as caught:
+            perform()
+        assert str(caught.value) == "cannot connect to http://host: refused"
+
+
+def test_a_closed_client_says_so() -> None:
+    client = TaskqClient()
+    client.close()
+    with pytest.raises(ConfigurationError, match="has been closed"):
+        client.tags()
+
+    async def awaited() -> None:
+        client = AsyncTaskqClient()
+        await client.aclose()
+        with pytest.raises(ConfigurationError, match="has been closed"):
+            await client.tags()
+
+    asyncio.run(awaited())
+
+
+@pytest.mark.anyio
+async def test_the_blocking_client_works_inside_a_running_loop() -> None:
+    with respx.mock(base_url=URL) as server, TaskqClient() as client:
+        server.get("/tasks").respond(200, json={"items": [wire_task()], "next_cursor": None})
+
+        assert [task.id for task in client.list()] == ["0198c0de"]
+
+
+@pytest.mark.anyio
+async def test_many_waits_share_one_async_client() -> None:
+    def reply(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(
+            200, json=wire_task(id=request.url.path.rpartition("/")[2], status="succeeded")
+        )
+
+    async with AsyncTaskqClient(transport=httpx.MockTransport(reply)) as client:
+        tasks = await asyncio.gather(*(client.wait(f"t{n}") for n in range(300)))
+
+    assert [task.id for task in tasks] == [f"t{n}" for n in range(300)]
+
+
+@pytest.mark.anyio
+async def test_an_async_wait_can_be_cancelled() -> None:
+    started = asyncio.Event()
+
+    async def hang(request: httpx.Request) -> httpx.Response:
+        started.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with AsyncTaskqClient(transport=httpx.MockTransport(hang)) as client:
+        waiting = asyncio.create_task(client.wait("0198c0de"))
+        await started.wait()
+        waiting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+
+def test_both_sleep_as_long_as_the_server_asks(slept: list[float]) -> None:
+    for perform in both(lambda c: c.tags(), max_retries=1):
+        with respx.mock(base_url=URL) as server:
+            answers = [httpx.Response(503, headers={"Retry-After": "3"})]
+            answers += [httpx.Response(200, json={"items": []})]
+            server.get("/tags").mock(side_effect=answers)
+            perform()
+
+    assert slept == [3.0, 3.0]
+
+
+def test_finish_refuses_a_coroutine_that_really_suspends() -> None:
+    async def suspends() -> None:
+        await asyncio.sleep(0)
+
+    coroutine: Coroutine[object, None, None] = suspends()
+    with pytest.raises(RuntimeError, match="awaited something else"):
+        finish(coroutine)
+
+
+def test_each_request_is_one_line_in_the_log_without_what_was_sent(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG, "taskq.client")
+    with respx.mock(base_url=URL) as server, TaskqClient(max_retries=0) as client:
+        server.post("/tasks").respond(201, json=wire_task())
+        server.get("/tasks").mock(side_effect=httpx.ReadError("x"))
+        client.submit("h", {"password": "secret"})
+        with pytest.raises(TaskqConnectionError):
+            next(client.list(q="secret"))
+
+    lines = [r.getMessage() for r in caplog.records if r.name == "taskq.client"]
+    assert [line.rpartition(",")[0] for line in lines] == [
+        "POST /tasks: 201",
+        "GET /tasks: no answer",
+    ]

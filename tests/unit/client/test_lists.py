@@ -1,0 +1,80 @@
+"""list: page after page, until the server says that no more follows."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
+
+from taskq_client._channels import finish
+from taskq_client._core import Pages
+from taskq_client.models import TaskStatus
+from tests.unit.client.support import answer, core, wire_task
+
+
+def page(*titles: str, cursor: str | None) -> Any:
+    return answer(200, {"items": [wire_task(title=t) for t in titles], "next_cursor": cursor})
+
+
+def test_short_and_empty_pages_are_not_the_end() -> None:
+    client, channel = core(
+        page("a", "b", cursor="c1"),
+        page(cursor="c2"),
+        page("c", cursor="c 3/+"),
+        page(cursor=None),
+    )
+    pages = Pages(client, {"status": ["failed"]})
+
+    seen = [finish(pages.next()) for _ in range(6)]
+
+    assert [None if tasks is None else [task.title for task in tasks] for tasks in seen] == [
+        ["a", "b"],
+        [],
+        ["c"],
+        [],
+        None,
+        None,
+    ]
+    assert channel.asked == [
+        "GET /tasks?status=failed",
+        "GET /tasks?status=failed&cursor=c1",
+        "GET /tasks?status=failed&cursor=c2",
+        "GET /tasks?status=failed&cursor=c+3%2F%2B",
+    ]
+
+
+def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> None:
+    def tags() -> Generator[str]:
+        yield "a&b"
+        yield "é"
+
+    client, channel = core(page(cursor="c1"), page(cursor=None))
+    pages = Pages(
+        client,
+        {
+            "status": (TaskStatus.FAILED, "cancelled"),
+            "priority": "high",
+            "tag": tags(),
+            "handler": "reports.build",
+            "queue": None,
+            "created_after": datetime(2026, 10, 1, tzinfo=UTC),
+            "q": "Oct",
+            "order": "created_at",
+            "limit": 200,
+        },
+    )
+
+    finish(pages.next())
+    finish(pages.next())
+
+    query = (
+        "status=failed&status=cancelled&priority=high&tag=a%26b&tag=%C3%A9&handler=reports.build"
+        "&created_after=2026-10-01T00%3A00%3A00Z&q=Oct&order=created_at&limit=200"
+    )
+    assert channel.asked == [f"GET /tasks?{query}", f"GET /tasks?{query}&cursor=c1"]
+
+
+def test_no_filter_is_no_query() -> None:
+    client, channel = core(page(cursor="c1"), page(cursor=""))
+    pages = Pages(client, {})
+
+    assert [finish(pages.next()) for _ in range(3)] == [[], [], None]
+    assert channel.asked == ["GET /tasks", "GET /tasks?cursor=c1"]

@@ -1,0 +1,214 @@
+"""What each operation asks of the server, and what it makes of the answer."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from taskq_client._channels import finish
+from taskq_client.errors import TaskCancelled, TaskFailed
+from taskq_client.models import Task
+from tests.unit.client.support import a_task, answer, core, problem, wire_task
+
+
+def test_submit_sends_what_was_given_and_nothing_else() -> None:
+    client, channel = core(answer(201, wire_task()))
+
+    task = finish(
+        client.submit(
+            "reports.build",
+            {"month": "2026-10"},
+            None,
+            {"title": "October", "tags": ("monthly",), "priority": "high", "queue": None},
+        )
+    )
+
+    assert task == a_task()
+    assert channel.asked == ["POST /tasks"]
+    assert channel.body() == {
+        "handler": "reports.build",
+        "payload": {"month": "2026-10"},
+        "title": "October",
+        "tags": ["monthly"],
+        "priority": "high",
+    }
+    assert channel.requests[0].headers == {
+        "Content-Type": "application/json",
+        "Idempotency-Key": "key-1",
+    }
+    assert channel.requests[0].timeout == 10.0
+
+
+def test_submit_takes_a_replay_for_the_task_it_is() -> None:
+    client, _ = core(answer(200, wire_task(status="succeeded"), idempotency_replayed="true"))
+
+    assert finish(client.submit("reports.build", None, "mine", {})).status == "succeeded"
+
+
+def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
+    client, channel = core(answer(201, wire_task()))
+    run_at = datetime(2026, 10, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
+
+    finish(
+        client.submit(
+            "h",
+            None,
+            None,
+            {
+                "run_at": run_at,
+                "delay_seconds": timedelta(minutes=1.5),
+                "timeout_seconds": 2.5,
+                "backoff_base_seconds": timedelta(milliseconds=100),
+                "backoff_max_seconds": 9,
+            },
+        )
+    )
+
+    assert channel.body() == {
+        "handler": "h",
+        "run_at": "2026-10-01T12:30:00Z",
+        "delay_seconds": 90.0,
+        "timeout_seconds": 2.5,
+        "backoff_base_seconds": 0.1,
+        "backoff_max_seconds": 9,
+    }
+
+
+def test_get_takes_a_task_or_its_id() -> None:
+    client, channel = core(answer(200, wire_task()), answer(200, wire_task()))
+
+    assert finish(client.get("0198c0de")) == finish(client.get(a_task()))
+    assert channel.asked == ["GET /tasks/0198c0de"] * 2
+
+
+def test_update_sends_a_merge_patch_in_which_none_is_null() -> None:
+    client, channel = core(answer(200, wire_task(title="November")))
+
+    task = finish(client.update("0198c0de", 7, {"title": "November", "run_at": None, "tags": "x"}))
+
+    assert task.title == "November"
+    assert channel.asked == ["PATCH /tasks/0198c0de"]
+    assert channel.body() == {"title": "November", "run_at": None, "tags": ["x"]}
+    assert channel.requests[0].headers == {
+        "Content-Type": "application/merge-patch+json",
+        "If-Match": '"7"',
+    }
+
+
+def test_update_without_a_version_has_no_condition() -> None:
+    client, channel = core(answer(200, wire_task()))
+
+    finish(client.update(a_task(), None, {"description": "new"}))
+
+    assert channel.requests[0].headers == {"Content-Type": "application/merge-patch+json"}
+
+
+@pytest.mark.parametrize(
+    ("operation", "status"), [("cancel", 200), ("cancel", 202), ("retry", 200)]
+)
+def test_cancel_and_retry_answer_the_task(operation: str, status: int) -> None:
+    client, channel = core(answer(status, wire_task(version=2)))
+
+    task: Task = finish(getattr(client, operation)("0198c0de"))
+
+    assert task.version == 2
+    assert channel.asked == [f"POST /tasks/0198c0de/{operation}"]
+
+
+def test_delete_answers_nothing() -> None:
+    client, channel = core(answer(204))
+
+    assert finish(client.delete(a_task())) is None
+    assert channel.asked == ["DELETE /tasks/0198c0de"]
+
+
+def test_run_submits_waits_and_takes_the_result() -> None:
+    client, channel = core(
+        answer(201, wire_task()),
+        answer(200, wire_task(status="succeeded", result={"rows": 3})),
+    )
+
+    assert finish(client.run("reports.build", {}, 60.0, "mine", {"queue": "q"})) == {"rows": 3}
+    assert channel.asked == ["POST /tasks", "GET /tasks/0198c0de?wait=20"]
+    assert channel.body() == {"handler": "reports.build", "payload": {}, "queue": "q"}
+    assert channel.requests[0].headers["Idempotency-Key"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("status", "error"), [("failed", TaskFailed), ("cancelled", TaskCancelled)]
+)
+def test_run_raises_how_the_task_ended(status: str, error: type[Exception]) -> None:
+    client, _ = core(answer(201, wire_task()), answer(200, wire_task(status=status)))
+
+    with pytest.raises(error) as caught:
+        finish(client.run("reports.build", None, None, None, {}))
+
+    assert caught.value.task.status == status  # type: ignore[attr-defined]
+
+
+def test_attempts_have_no_error_when_they_succeeded() -> None:
+    failed = {
+        "attempt": 1,
+        "outcome": "failed",
+        "type": "ValueError",
+        "message": "boom",
+        "traceback": "Traceback",
+        "worker_id": "w1",
+        "started_at": "2026-10-01T12:00:00Z",
+        "finished_at": "2026-10-01T12:00:01Z",
+        "retry_at": "2026-10-01T12:00:02Z",
+    }
+    done = {"attempt": 2, "outcome": "succeeded", "type": None, "message": None}
+    client, channel = core(answer(200, {"items": [failed, done]}))
+
+    first, second = finish(client.attempts("0198c0de"))
+
+    assert channel.asked == ["GET /tasks/0198c0de/attempts"]
+    assert (first.type, first.message, first.worker_id) == ("ValueError", "boom", "w1")
+    assert first.retry_at == datetime(2026, 10, 1, 12, 0, 2, tzinfo=UTC)
+    assert (second.attempt, second.outcome, second.type) == (2, "succeeded", None)
+
+
+def test_handlers_carry_the_schema_of_their_payload() -> None:
+    item = {
+        "name": "taskq.echo",
+        "description": "Answer",
+        "schema": {"type": "object"},
+        "max_retries": 3,
+        "timeout_seconds": 300,
+        "workers": 2,
+    }
+    client, channel = core(answer(200, {"items": [item]}))
+
+    (handler,) = finish(client.handlers())
+
+    assert channel.asked == ["GET /handlers"]
+    assert (handler.name, handler.payload_schema, handler.workers) == (
+        "taskq.echo",
+        {"type": "object"},
+        2,
+    )
+
+
+def test_tags_carry_their_counts() -> None:
+    client, channel = core(answer(200, {"items": [{"name": "monthly", "count": 4}]}))
+
+    assert [(tag.name, tag.count) for tag in finish(client.tags())] == [("monthly", 4)]
+    assert channel.asked == ["GET /tags"]
+
+
+@pytest.mark.parametrize(
+    ("reply", "ready", "detail"),
+    [
+        (answer(200, {"status": "ready"}), True, "ready"),
+        (problem(503, "unavailable", detail="the database is away"), False, "the database is away"),
+        (problem(404, "not-found", title="Not found"), False, "Not found"),
+        (answer(200, "fine"), False, "200 without JSON: not a taskq server"),
+    ],
+)
+def test_health_is_an_answer_even_if_it_is_a_no(reply, ready, detail) -> None:  # type: ignore[no-untyped-def]
+    client, channel = core(reply)
+
+    health = finish(client.health())
+
+    assert channel.asked == ["GET /readyz"]
+    assert (health.ready, health.detail) == (ready, detail)
