@@ -21,8 +21,8 @@ async def runtime(database_url: str, redis_url: str) -> AsyncIterator[Runtime]:
     settings = Settings(
         database_url=database_url,
         wait_poll_seconds=0.05,
-        max_body_bytes=4_096,
-        max_batch_bytes=16_384,
+        max_body_bytes=65_536,
+        max_batch_bytes=131_072,
         max_payload_bytes=1_024,
     )
     async with open_runtime(settings) as opened:

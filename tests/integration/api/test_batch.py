@@ -69,7 +69,9 @@ async def test_a_thousand_and_no_more(api: httpx.AsyncClient) -> None:
     tiny = '{"handler":"a"}'
     many = "[" + ",".join([tiny] * 1_001) + "]"
     response = await api.post(
-        "/tasks/batch", content='{"items":' + many + "}", headers={"Content-Type": "application/json"}
+        "/tasks/batch",
+        content='{"items":' + many + "}",
+        headers={"Content-Type": "application/json"},
     )
     assert response.status_code == 422
     assert response.json()["errors"][0]["pointer"] == "/items"
@@ -99,7 +101,7 @@ async def test_the_same_key_with_another_list(api: httpx.AsyncClient) -> None:
 
 
 async def test_a_batch_may_be_larger_than_a_task(api: httpx.AsyncClient) -> None:
-    body = {"items": [{**item, "description": "x" * 900} for item in items(8)["items"]]}
+    body = {"items": [{**item, "description": "x" * 9_000} for item in items(8)["items"]]}
     assert (await api.post("/tasks/batch", json=body)).status_code == 201
     body["items"] *= 3
     response = await api.post("/tasks/batch", json=body)

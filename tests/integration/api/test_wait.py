@@ -1,26 +1,27 @@
 """`POST /tasks/wait`, and callers who hang up while they wait."""
 
 import asyncio
+import json
 import logging
 from typing import Any
-from uuid import uuid4
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.conftest import Submit
 from tests.integration.api.played import PlayedWorker
 
+NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
+
 
 async def test_as_soon_as_one_is_final(
     api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
 ) -> None:
     ids = [(await submit())["id"] for _ in range(3)]
-    waiting = asyncio.create_task(
-        api.post("/tasks/wait", json={"ids": ids, "timeout_seconds": 30})
-    )
+    waiting = asyncio.create_task(api.post("/tasks/wait", json={"ids": ids, "timeout_seconds": 30}))
     claimed = await worker.claim(ids[1])
     assert not waiting.done()
     await worker.succeed(claimed, "ok")
@@ -46,7 +47,7 @@ async def test_none_when_the_time_is_up(api: httpx.AsyncClient, submit: Submit) 
 
 
 async def test_an_id_that_nobody_has(api: httpx.AsyncClient, submit: Submit) -> None:
-    wanted = {"ids": [(await submit())["id"], str(uuid4())], "timeout_seconds": 30}
+    wanted = {"ids": [(await submit())["id"], NOBODY], "timeout_seconds": 30}
     response = await api.post("/tasks/wait", json=wanted)
     assert (response.status_code, response.json()["code"]) == (404, "task-not-found")
 
@@ -55,23 +56,65 @@ async def test_an_id_that_nobody_has(api: httpx.AsyncClient, submit: Submit) -> 
     ("wanted", "pointer"),
     [
         ({"ids": []}, "/ids"),
-        ({"ids": [uuid4().hex]}, "/ids/0"),
+        ({"ids": [NOBODY.replace("-", "")]}, "/ids/0"),
         ({"ids": [1]}, "/ids/0"),
-        ({"ids": [str(uuid4())] * 1_001}, "/ids"),
-        ({"ids": [str(uuid4())], "timeout_seconds": 61}, "/timeout_seconds"),
-        ({"ids": [str(uuid4())], "timeout_seconds": "1"}, "/timeout_seconds"),
-        ({"ids": [str(uuid4())], "wait": 1}, "/wait"),
+        ({"ids": [NOBODY] * 1_001}, "/ids"),
+        ({"ids": [NOBODY], "timeout_seconds": 61}, "/timeout_seconds"),
+        ({"ids": [NOBODY], "timeout_seconds": "1"}, "/timeout_seconds"),
+        ({"ids": [NOBODY], "wait": 1}, "/wait"),
         ({}, "/ids"),
     ],
 )
 async def test_what_cannot_be_waited_for(
-    runtime: Runtime, wanted: dict[str, Any], pointer: str
+    api: httpx.AsyncClient, wanted: dict[str, Any], pointer: str
 ) -> None:
-    settings = runtime.settings.model_copy(update={"max_body_bytes": 1_000_000})
-    roomy = create_app(runtime=dataclass_with(runtime, settings=settings))
-    async with httpx.AsyncClient(
-        transport=httpx.ASGITransport(roomy), base_url="http://taskq"
-    ) as client:
-        response = await client.post("/tasks/wait", json=wanted)
+    response = await api.post("/tasks/wait", json=wanted)
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
+
+
+class Caller:
+    """An ASGI server with one caller, who sends a request, waits, and then hangs up."""
+
+    def __init__(self, body: bytes = b"") -> None:
+        self.waits = asyncio.Event()
+        self.hangs_up = asyncio.Event()
+        self._body: bytes | None = body
+
+    async def receive(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body}
+        self.waits.set()
+        await self.hangs_up.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(self, message: Message) -> None:
+        """Nobody is there to read it."""
+
+
+@pytest.mark.parametrize("path", ["/tasks/wait", "/tasks/{id}", "/tasks"])
+async def test_who_hangs_up_is_not_waited_for(
+    runtime: Runtime, submit: Submit, path: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    task_id = (await submit())["id"]
+    body = {
+        "/tasks/wait": {"ids": [task_id], "timeout_seconds": 60},
+        "/tasks/{id}": None,
+        "/tasks": {"handler": "taskq.echo", "payload": {"value": 1}},
+    }[path]
+    caller = Caller(b"" if body is None else json.dumps(body).encode())
+    scope = {
+        "type": "http",
+        "method": "GET" if body is None else "POST",
+        "path": path.format(id=task_id),
+        "query_string": b"",
+        "headers": [(b"content-type", b"application/json"), (b"prefer", b"wait=60")],
+    }
+    serving = asyncio.create_task(create_app(runtime=runtime)(scope, caller.receive, caller.send))
+    await caller.waits.wait()
+    assert not serving.done()
+    caller.hangs_up.set()
+    async with asyncio.timeout(2):
+        await serving
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

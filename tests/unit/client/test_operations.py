@@ -199,7 +199,7 @@ def test_tags_carry_their_counts() -> None:
 @pytest.mark.parametrize(
     ("reply", "ready", "detail"),
     [
-        (answer(200, {"status": "ready"}), True, "ready"),
+        (answer(200, {"status": "ok", "redis": "ok"}), True, "status: ok, redis: ok"),
         (problem(503, "unavailable", detail="the database is away"), False, "the database is away"),
         (problem(404, "not-found", title="Not found"), False, "Not found"),
         (answer(200, "fine"), False, "200 without JSON: not a taskq server"),

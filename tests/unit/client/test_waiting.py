@@ -53,6 +53,7 @@ def test_it_asks_again_until_the_deadline_and_no_longer_than_that() -> None:
         finish(client.wait("0198c0de", 45))
 
     assert channel.asked == [f"GET /tasks/0198c0de?wait={n}" for n in (20, 20, 5)]
+    assert channel.sleeps == [0, 0]
     assert channel.now == 1045
     assert caught.value.task.status == "running"
     assert all(request.method == "GET" for request in channel.requests)
@@ -71,13 +72,14 @@ def test_the_answer_may_take_longer_than_the_server_was_asked_to_wait() -> None:
     assert channel.requests[0].timeout == 30.0
 
 
-def test_less_than_a_second_is_polled_up_to_the_deadline() -> None:
+def test_a_deadline_is_exact_even_if_the_server_does_not_wait() -> None:
     channel = RecordingChannel([], for_ever=QUEUED)
 
     with pytest.raises(WaitTimeout):
         finish(core_over(channel).wait("0198c0de", 0.6))
 
-    assert channel.asked == ["GET /tasks/0198c0de"] * 4
+    waits = ["?wait=0.6", "?wait=0.35", "?wait=0.1", ""]
+    assert channel.asked == [f"GET /tasks/0198c0de{wait}" for wait in waits]
     assert channel.sleeps == pytest.approx([0.25, 0.25, 0.1])
     assert channel.now == pytest.approx(1000.6)
 

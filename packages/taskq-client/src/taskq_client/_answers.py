@@ -46,7 +46,8 @@ def health(answer: Answer) -> Health:
     said = _object(answer)
     if said is None:
         return Health(ready=False, detail=f"{answer.status} without JSON: not a taskq server")
-    detail = _text(said, "detail") or _text(said, "title") or _text(said, "status")
+    parts = [f"{name}: {value}" for name, value in said.items() if isinstance(value, str)]
+    detail = _text(said, "detail") or _text(said, "title") or ", ".join(parts)
     return Health(ready=answer.status == 200, detail=detail)
 
 

@@ -34,7 +34,7 @@ from taskq_client.models import (
 )
 from taskq_client.retry import RetryPolicy, lost_in_transit, pause_after
 
-LONG_POLL_SECONDS = 20
+LONG_POLL_SECONDS = 20.0
 POLL_PAUSE = 0.25
 GRACE_SECONDS = 2.0
 JSON = {"Content-Type": "application/json"}
@@ -173,8 +173,8 @@ class Core:
         return await self._exchange(Request("POST", path, self.timeout, headers, body))
 
     async def _poll(self, task: Task | str, left: float) -> Task:
-        seconds = int(min(LONG_POLL_SECONDS, left))
-        path = _requests.task_path(task, f"?wait={seconds}" if seconds else "")
+        seconds = round(min(LONG_POLL_SECONDS, left), 3)
+        path = _requests.task_path(task, f"?wait={seconds:g}" if seconds else "")
         request = Request("GET", path, min(seconds + self.timeout, left + GRACE_SECONDS))
         answer = await self._send(request)
         _answers.check(answer)

@@ -7,10 +7,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import connect
+from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
@@ -39,7 +38,7 @@ class Runtime:
     settings: Settings
     clock: Clock
     database: Database
-    redis: ArqRedis | None
+    redis: Redis | None
     dispatcher: Dispatcher
     notifier: Notifier
     catalog: Catalog
@@ -100,7 +99,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
 
 
 def _assemble(
-    settings: Settings, clock: Clock, database: Database, redis: ArqRedis | None, send: Sender
+    settings: Settings, clock: Clock, database: Database, redis: Redis | None, send: Sender
 ) -> Runtime:
     catalog = Catalog(database, clock, settings.namespace)
     dispatcher = Dispatcher(send, clock)

@@ -6,6 +6,9 @@ from arq.connections import ArqRedis
 from arq.constants import default_queue_name
 from redis.asyncio import ConnectionPool
 
+Redis = ArqRedis
+"""The client that everything in taskq shares: arq's."""
+
 DEFAULT_QUEUE = "default"
 RING_CHANNEL = "taskq:ring"
 CHANGED_CHANNEL = "taskq:changed"

@@ -26,7 +26,7 @@ class Doorbell:
 
     @property
     def job_id(self) -> str:
-        """arq's id of the job; unique for ever, since attempts never go back."""
+        """Arq's id of the job; unique for ever, since attempts never go back."""
         return f"{self.task_id}:{self.attempt}"
 
 

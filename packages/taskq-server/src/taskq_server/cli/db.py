@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import click
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
 
 from taskq_server import migrations
 from taskq_server.cli.preparation import run
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database
+from taskq_server.core.database import Database, DatabaseError, make_folder
 from taskq_server.core.errors import ConfigurationError
 
 
@@ -73,15 +70,13 @@ async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     async with _database(Settings.load().database_url) as database:
         try:
             await work(database)
-        except (SQLAlchemyError, OSError, migrations.CommandError) as error:
+        except (DatabaseError, OSError, migrations.CommandError) as error:
             raise ConfigurationError(f"the database says: {_first_line(error)}") from error
 
 
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[Database]:
-    path = make_url(url).database
-    if url.startswith("sqlite") and path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
+    make_folder(url)
     database = Database(url, pool_size=1, connect_seconds=5)
     try:
         yield database

@@ -1,11 +1,10 @@
 """What `api` and `worker` check before they start."""
 
 import uvloop
-from sqlalchemy.exc import SQLAlchemyError
 
 from taskq_server import migrations
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database
+from taskq_server.core.database import Database, DatabaseError
 from taskq_server.core.errors import ConfigurationError, DatabaseUnavailable
 
 run = uvloop.run
@@ -34,7 +33,7 @@ async def require_schema(settings: Settings) -> None:
     database = Database(settings.database_url, pool_size=1)
     try:
         found = await migrations.current(database)
-    except (SQLAlchemyError, OSError, DatabaseUnavailable):
+    except (DatabaseError, OSError, DatabaseUnavailable):
         return
     finally:
         await database.close()

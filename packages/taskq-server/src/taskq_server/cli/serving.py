@@ -5,10 +5,10 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
 
 from taskq_server.core.errors import ConfigurationError
 
@@ -54,7 +54,7 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
     return listener
 
 
-def server(app: FastAPI) -> Server:
+def server(app: Callable[..., Any]) -> Server:
     """Return a server for an app; it logs nothing for answers that are fine."""
     return Server(
         uvicorn.Config(

@@ -5,12 +5,13 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -20,6 +21,12 @@ from sqlalchemy.sql.dml import Insert
 from taskq_server.core.errors import DatabaseUnavailable
 
 T = TypeVar("T")
+
+Connection = AsyncConnection
+"""What a transaction's work is handed."""
+
+DatabaseError = SQLAlchemyError
+"""Whatever the database may refuse."""
 
 _ATTEMPTS = 5
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
@@ -42,7 +49,8 @@ class Database:
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = (
-            _sqlite_engine(parsed) if self.is_sqlite
+            _sqlite_engine(parsed)
+            if self.is_sqlite
             else _mysql_engine(parsed, pool_size, connect_seconds)
         )
         self._readers = self.engine.execution_options(**{_READ_ONLY: True})
@@ -77,7 +85,9 @@ class Database:
             return datetime.now(UTC)
 
         async def ask(connection: AsyncConnection) -> datetime:
-            answer: datetime = (await connection.execute(select(func.utc_timestamp(6)))).scalar_one()
+            answer: datetime = (
+                await connection.execute(select(func.utc_timestamp(6)))
+            ).scalar_one()
             return answer.replace(tzinfo=UTC)
 
         return await self.read(ask)
@@ -169,7 +179,10 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode=WAL", "synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "busy_timeout=5000",
+        "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
@@ -178,6 +191,13 @@ def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
 def _begin_sqlite(connection: Any) -> None:
     read_only = connection.get_execution_options().get(_READ_ONLY, False)
     connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
+
+
+def make_folder(url: str) -> None:
+    """Create the folder that a SQLite file is to lie in."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
 
 
 async def ping(database: Database) -> None:

@@ -1,20 +1,20 @@
 """Every error that taskq itself raises, in one tree. None of them knows HTTP.
 
-    TaskqError
-    ├── ConfigurationError        settings that cannot work; says what to change
-    ├── Rejected                  the request cannot be taken as it is
-    │   ├── InvalidFields         a value breaks a rule; carries pointers
-    │   │   ├── UnknownHandler    no worker has ever published this handler
-    │   │   └── InvalidPayload    the payload does not fit the handler's schema
-    │   ├── IdempotencyMismatch   the key was used before, with another body
-    │   └── InvalidCursor         the page cursor was not made for this list
-    ├── TaskNotFound
-    ├── IllegalTransition         the task's status does not allow this
-    ├── VersionMismatch           If-Match names an older version
-    ├── StaleAttempt              a worker no longer holds the attempt it wants to change
-    └── Unavailable               try again in `retry_after` seconds
-        ├── DatabaseUnavailable
-        └── Draining              this process is stopping
+TaskqError
+├── ConfigurationError        settings that cannot work; says what to change
+├── Rejected                  the request cannot be taken as it is
+│   ├── InvalidFields         a value breaks a rule; carries pointers
+│   │   ├── UnknownHandler    no worker has ever published this handler
+│   │   └── InvalidPayload    the payload does not fit the handler's schema
+│   ├── IdempotencyMismatch   the key was used before, with another body
+│   └── InvalidCursor         the page cursor was not made for this list
+├── TaskNotFound
+├── IllegalTransition         the task's status does not allow this
+├── VersionMismatch           If-Match names an older version
+├── StaleAttempt              a worker no longer holds the attempt it wants to change
+└── Unavailable               try again in `retry_after` seconds
+    ├── DatabaseUnavailable
+    └── Draining              this process is stopping
 """
 
 from collections.abc import Sequence

@@ -35,8 +35,21 @@ async def embedded_redis() -> AsyncIterator[str]:
         log = Path(folder) / "redis.log"
         process = subprocess.Popen(
             [
-                binary, "--port", "0", "--unixsocket", str(socket), "--unixsocketperm", "700",
-                "--dir", folder, "--save", "", "--appendonly", "no", "--logfile", str(log),
+                binary,
+                "--port",
+                "0",
+                "--unixsocket",
+                str(socket),
+                "--unixsocketperm",
+                "700",
+                "--dir",
+                folder,
+                "--save",
+                "",
+                "--appendonly",
+                "no",
+                "--logfile",
+                str(log),
             ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
+    IDS,
     attempts,
     tasks,
     to_attempt,
@@ -21,12 +22,11 @@ from taskq_server.crud.tables import (
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Attempt, Status, Task
 
-_ids = bindparam("ids", expanding=True)
 _version = tasks.c.version + 1
 
 _claim = (
     update(tasks)
-    .where(tasks.c.id.in_(_ids))
+    .where(tasks.c.id.in_(IDS))
     .values(
         status=Status.RUNNING,
         attempt=tasks.c.attempt + 1,
@@ -43,9 +43,7 @@ async def mark_claimed(
     connection: AsyncConnection, ids: Sequence[UUID], *, worker_id: UUID, now: datetime
 ) -> None:
     """Write the claim of locked tasks, as `lifecycle.claim` decided it."""
-    await connection.execute(
-        _claim, {"ids": sorted(ids), "by_worker": worker_id, "moment": now}
-    )
+    await connection.execute(_claim, {"ids": sorted(ids), "by_worker": worker_id, "moment": now})
 
 
 async def mark_ended(
@@ -98,7 +96,7 @@ async def _write_group(connection: AsyncConnection, group: Sequence[Task]) -> No
     if first.status is Status.RETRYING:
         values["run_at"] = _of_attempt("retry_at")
     await connection.execute(
-        update(tasks).where(tasks.c.id.in_(_ids)).values(values),
+        update(tasks).where(tasks.c.id.in_(IDS)).values(values),
         {"ids": sorted(task.id for task in group)},
     )
 
@@ -147,7 +145,9 @@ async def pending_hooks(
     of_keys = or_(
         *(and_(attempts.c.task_id == task_id, attempts.c.attempt == n) for task_id, n in keys)
     )
-    ended = [to_attempt(row) for row in await connection.execute(select(*whole_attempt).where(of_keys))]
+    ended = [
+        to_attempt(row) for row in await connection.execute(select(*whole_attempt).where(of_keys))
+    ]
     rows = await connection.execute(
         select(*whole_task).where(tasks.c.id.in_([task_id for task_id, _ in keys]))
     )
@@ -155,9 +155,7 @@ async def pending_hooks(
     return [(attempt, by_id[attempt.task_id]) for attempt in ended if attempt.task_id in by_id]
 
 
-async def mark_hook_done(
-    connection: AsyncConnection, attempt: Attempt, now: datetime
-) -> None:
+async def mark_hook_done(connection: AsyncConnection, attempt: Attempt, now: datetime) -> None:
     """Remember that the hook of this transition has run."""
     await connection.execute(
         update(attempts)

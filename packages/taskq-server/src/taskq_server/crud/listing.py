@@ -94,10 +94,7 @@ def _plan(wanted: Filter) -> _Plan:
     residuals = [condition for name, condition in filters.items() if name != driver]
     residuals += _always_residual(wanted)
     budget = BUDGET if residuals else wanted.limit + 1
-    if wanted.tag_ids:
-        scan = _scan_tags(wanted, budget)
-    else:
-        scan = _scan_tasks(wanted, driver, budget)
+    scan = _scan_tags(wanted, budget) if wanted.tag_ids else _scan_tasks(wanted, driver, budget)
     return _Plan(scan, residuals, budget)
 
 

@@ -1,12 +1,17 @@
 """The tables as Core sees them, and how a row becomes a value of the domain."""
 
+from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any, cast
+from uuid import UUID
 
-from sqlalchemy import Row, Table, literal
+from sqlalchemy import BindParameter, Row, Table, bindparam, literal
 
 from taskq_server import models
 from taskq_server.domain.task import Attempt, Task
+
+IDS: BindParameter[Sequence[UUID]] = bindparam("ids", expanding=True)
+"""The parameter `ids` of a statement about some tasks."""
 
 tasks = cast(Table, models.Task.__table__)
 attempts = cast(Table, models.TaskAttempt.__table__)

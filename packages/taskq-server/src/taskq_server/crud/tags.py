@@ -9,9 +9,7 @@ from taskq_server.core.database import Database
 from taskq_server.crud.tables import tags, task_tags
 
 
-async def find(
-    connection: AsyncConnection, namespace: str, names: Iterable[str]
-) -> dict[str, int]:
+async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> dict[str, int]:
     """Return the ids of the tags that exist, by name."""
     rows = await connection.execute(
         select(tags.c.name, tags.c.id).where(

@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import BindParameter, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import (
+    IDS,
     TASK_FIELDS,
     attempts,
     tags,
@@ -22,29 +23,27 @@ from taskq_server.crud.tables import (
 )
 from taskq_server.domain.task import Attempt, Snapshot, Task
 
-_ids = bindparam("ids", expanding=True)
-_namespace = bindparam("of_namespace")
+_namespace: BindParameter[str] = bindparam("of_namespace")
 
-_by_id = select(*whole_task).where(tasks.c.namespace == _namespace, tasks.c.id.in_(_ids))
+_by_id = select(*whole_task).where(tasks.c.namespace == _namespace, tasks.c.id.in_(IDS))
 _by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).where(
-    tasks.c.namespace == _namespace, tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True))
+    tasks.c.namespace == _namespace,
+    tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True)),
 )
 _attempts_of = (
     select(*whole_attempt)
-    .where(attempts.c.task_id.in_(_ids))
+    .where(attempts.c.task_id.in_(IDS))
     .order_by(attempts.c.task_id, attempts.c.attempt)
 )
 _tags_of = (
     select(task_tags.c.task_id, tags.c.name)
     .join(tags, tags.c.id == task_tags.c.tag_id)
-    .where(task_tags.c.task_id.in_(_ids))
+    .where(task_tags.c.task_id.in_(IDS))
     .order_by(task_tags.c.task_id, tags.c.name)
 )
-_lock = (
-    select(*whole_task).where(tasks.c.id.in_(_ids)).order_by(tasks.c.id).with_for_update()
-)
+_lock = select(*whole_task).where(tasks.c.id.in_(IDS)).order_by(tasks.c.id).with_for_update()
 _lock_light = (
-    select(*task_without_payload).where(tasks.c.id.in_(_ids)).order_by(tasks.c.id).with_for_update()
+    select(*task_without_payload).where(tasks.c.id.in_(IDS)).order_by(tasks.c.id).with_for_update()
 )
 
 
@@ -174,14 +173,12 @@ async def set_tags(
 async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     """Delete tasks with their attempts and tag links."""
     wanted = {"ids": sorted(ids)}
-    await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(_ids)), wanted)
-    await connection.execute(delete(attempts).where(attempts.c.task_id.in_(_ids)), wanted)
-    await connection.execute(delete(tasks).where(tasks.c.id.in_(_ids)), wanted)
+    await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
+    await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
+    await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
 
 
-async def _attempts(
-    connection: AsyncConnection, ids: Sequence[UUID]
-) -> dict[UUID, list[Attempt]]:
+async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
     ended: dict[UUID, list[Attempt]] = {}
     if ids:
         for row in await connection.execute(_attempts_of, {"ids": ids}):

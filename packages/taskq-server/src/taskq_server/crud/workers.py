@@ -75,9 +75,7 @@ async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
 
 async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
     """Return the JSON lists of handlers of all workers with a valid lease."""
-    rows = await connection.execute(
-        select(workers.c.handlers).where(workers.c.lease_until >= now)
-    )
+    rows = await connection.execute(select(workers.c.handlers).where(workers.c.lease_until >= now))
     return list(rows.scalars())
 
 

@@ -5,7 +5,7 @@ a worker first passes the fence (`StaleAttempt`). Who calls it has locked the ro
 comes back. Nothing else in taskq decides about status, attempt, retries or due times.
 
     submit ──► queued ──claim──► running ──► succeeded
-                 │  ▲               │  ├───► failed      (retries used up, a fatal error, lost 3 times)
+                 │  ▲               │  ├───► failed      (no retries left, fatal, lost 3 times)
                  │  └──release──────┤  ├───► cancelled   (cancel asked while running)
                  ▼                  ▼  │
              cancelled          retrying ──claim──► running
@@ -16,6 +16,7 @@ A person's `retry` takes failed or cancelled back to queued; nothing else leaves
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -110,13 +111,17 @@ def fail(
     _require(task, Status.FAILED)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
-    detail = {
-        "error_type": failure.type,
-        "error_message": failure.message,
-        "traceback": failure.traceback,
-    }
+    ended = partial(
+        _end,
+        task,
+        now,
+        failure.outcome,
+        error_type=failure.type,
+        error_message=failure.message,
+        traceback=failure.traceback,
+    )
     if failure.fatal or task.current_retry_count >= task.max_retries:
-        return _end(task, now, failure.outcome, _final(task, Status.FAILED, now), **detail)
+        return ended(_final(task, Status.FAILED, now))
     delay = failure.retry_after
     if delay is None:
         window = backoff.override(task.backoff_base_seconds, task.backoff_max_seconds)
@@ -132,7 +137,7 @@ def fail(
         lost_count=0,
         worker_id=None,
     )
-    return _end(task, now, failure.outcome, after, retry_at=retry_at, **detail)
+    return ended(after, retry_at=retry_at)
 
 
 def release(task: Task, *, now: datetime) -> Ended:
@@ -154,9 +159,7 @@ def rescue(task: Task, *, now: datetime) -> Ended:
     else:
         after = _requeued(task, now, lost_count=lost)
     message = f"worker {task.worker_id} vanished while it ran this attempt"
-    return _end(
-        task, now, Outcome.LOST, after, error_type="WorkerLost", error_message=message
-    )
+    return _end(task, now, Outcome.LOST, after, error_type="WorkerLost", error_message=message)
 
 
 def cancel_running(task: Task, *, now: datetime) -> Ended:

@@ -15,7 +15,6 @@ from sqlalchemy import Connection
 from taskq_server.core.database import Database
 from taskq_server.models import Base
 
-
 __all__ = ["CommandError", "current", "differences", "downgrade", "head", "upgrade"]
 
 

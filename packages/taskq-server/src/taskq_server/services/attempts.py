@@ -6,11 +6,9 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import IllegalTransition, StaleAttempt, TaskqError
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import attempts, tasks
@@ -109,7 +107,9 @@ class AttemptService:
         )
         self.report: GroupCommit[Report, None] = GroupCommit(self._report)
 
-    async def rescue(self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]) -> list[Ended]:
+    async def rescue(
+        self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
+    ) -> list[Ended]:
         """Take tasks back from workers that are gone.
 
         Args:
@@ -117,7 +117,7 @@ class AttemptService:
             is_orphan: looks again, now that the row is locked.
         """
 
-        async def work(connection: AsyncConnection) -> list[Ended]:
+        async def work(connection: Connection) -> list[Ended]:
             now = self._clock()
             locked = await tasks.lock(connection, task_ids, payload=False)
             running = [task for task in locked.values() if task.status is Status.RUNNING]
@@ -143,7 +143,7 @@ class AttemptService:
         )
 
     async def _claim(self, asks: Sequence[Ask]) -> Sequence[Task | Refusal | Exception]:
-        async def work(connection: AsyncConnection) -> list[Task | Refusal]:
+        async def work(connection: Connection) -> list[Task | Refusal]:
             now = self._clock()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
             answers = [_decide_claim(ask, locked, now) for ask in asks]
@@ -157,7 +157,7 @@ class AttemptService:
         return await self._database.write(work)
 
     async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
-        async def work(connection: AsyncConnection) -> list[Ended | TaskqError]:
+        async def work(connection: Connection) -> list[Ended | TaskqError]:
             now = self._clock()
             ids = [ending.task_id for ending in endings]
             locked = await tasks.lock(connection, ids, payload=False)
@@ -171,7 +171,7 @@ class AttemptService:
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             locked = await tasks.lock(connection, [one.task_id for one in reports], payload=False)
             valid = {
                 one.task_id: one.progress
@@ -184,9 +184,7 @@ class AttemptService:
         self._notifier.changed([one.task_id for one in reports])
         return [None] * len(reports)
 
-    async def _write(
-        self, connection: AsyncConnection, ends: Sequence[Ended], now: datetime
-    ) -> None:
+    async def _write(self, connection: Connection, ends: Sequence[Ended], now: datetime) -> None:
         if ends:
             await attempts.mark_ended(
                 self._database,

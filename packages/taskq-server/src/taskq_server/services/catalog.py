@@ -9,9 +9,8 @@ from typing import Any
 
 import jsonschema_rs
 from pydantic import JsonValue
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import FieldError, InvalidPayload, UnknownHandler
 from taskq_server.crud import handlers, tags, workers
 from taskq_server.crud.handlers import PublishedHandler
@@ -78,7 +77,7 @@ class Catalog:
         """Return all published handlers with the number of live workers that can run them."""
         now = self._clock()
 
-        async def read(connection: AsyncConnection) -> tuple[list[PublishedHandler], list[str]]:
+        async def read(connection: Connection) -> tuple[list[PublishedHandler], list[str]]:
             return (
                 await handlers.published(connection, self._namespace),
                 await workers.handlers_of_live(connection, now),

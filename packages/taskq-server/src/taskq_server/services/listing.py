@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import listing, tasks
 from taskq_server.crud.listing import Filter
 from taskq_server.domain.task import Priority, Snapshot, Status
@@ -39,7 +37,7 @@ class Listing:
         if wanted is None:
             return Page((), None)
 
-        async def read(connection: AsyncConnection) -> Page:
+        async def read(connection: Connection) -> Page:
             scanned = await listing.page(connection, wanted)
             names = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
             found = tuple(Snapshot(task, names.get(task.id, ())) for task in scanned.tasks)

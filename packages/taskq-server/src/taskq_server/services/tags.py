@@ -2,9 +2,7 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import tags
 
 _MOST_REMEMBERED = 10_000
@@ -41,7 +39,7 @@ class TagIds:
         known = {name: self._known[name] for name in wanted if name in self._known}
         return known, wanted - known.keys()
 
-    async def _ensure(self, connection: AsyncConnection, names: set[str]) -> dict[str, int]:
+    async def _ensure(self, connection: Connection, names: set[str]) -> dict[str, int]:
         found = await tags.find(connection, self._namespace, names)
         if names - found.keys():
             await tags.add(self._database, connection, self._namespace, names - found.keys())

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import (
     FieldError,
     IdempotencyMismatch,
@@ -23,7 +21,6 @@ from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
-from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.listing import Listing, Page
@@ -177,7 +174,7 @@ class TaskService:
         tags = tuple(sorted(set(changes.tags or ())))
         tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
 
-        async def work(connection: AsyncConnection) -> Task:
+        async def work(connection: Connection) -> Task:
             before = await self._locked(connection, task_id)
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
@@ -185,9 +182,7 @@ class TaskService:
             after = lifecycle.edit(before, edit, now=self._parts.clock())
             await tasks.write(connection, before, after)
             if "tags" in given:
-                await tasks.set_tags(
-                    self._database, connection, task_id, list(tag_ids.values())
-                )
+                await tasks.set_tags(self._database, connection, task_id, list(tag_ids.values()))
             return after
 
         after = await self._database.write(work)
@@ -204,7 +199,7 @@ class TaskService:
             IllegalTransition: it is running.
         """
 
-        async def work(connection: AsyncConnection) -> None:
+        async def work(connection: Connection) -> None:
             lifecycle.check_deletable(await self._locked(connection, task_id))
             await tasks.remove(connection, [task_id])
 
@@ -237,7 +232,7 @@ class TaskService:
         return await self.get(task_id)
 
     async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> Task:
-        async def work(connection: AsyncConnection) -> Task:
+        async def work(connection: Connection) -> Task:
             before = await self._locked(connection, task_id)
             after = decision(before, now=self._parts.clock())
             await tasks.write(connection, before, after)
@@ -245,7 +240,7 @@ class TaskService:
 
         return await self._database.write(work)
 
-    async def _locked(self, connection: AsyncConnection, task_id: UUID) -> Task:
+    async def _locked(self, connection: Connection, task_id: UUID) -> Task:
         locked = await tasks.lock(connection, [task_id], payload=False)
         task = locked.get(task_id)
         if task is None or task.namespace != self._parts.namespace:
@@ -271,9 +266,7 @@ class TaskService:
             run_at=changes.run_at,
         )
 
-    async def _batch(
-        self, items: Sequence[TaskCreate], traceparent: str | None
-    ) -> list[Task]:
+    async def _batch(self, items: Sequence[TaskCreate], traceparent: str | None) -> list[Task]:
         made: list[Task] = []
         errors: list[FieldError] = []
         for position, item in enumerate(items):
@@ -289,14 +282,12 @@ class TaskService:
             raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
         return made
 
-    async def _insert(
-        self, rows: Sequence[NewRow]
-    ) -> Sequence[KeyHolder | None | Exception]:
+    async def _insert(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
         holders = await self._database.write(lambda c: tasks.insert(self._database, c, rows))
         return [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
 
     async def _insert_or_replay(
-        self, connection: AsyncConnection, rows: Sequence[NewRow], key: IdempotencyKey | None
+        self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
     ) -> list[Snapshot] | None:
         holders = await tasks.insert(self._database, connection, rows)
         if key is None:

@@ -5,10 +5,8 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from taskq_server.broker.dispatcher import Dispatcher, Doorbell
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import due, tasks, workers
 from taskq_server.crud.due import Due
 from taskq_server.crud.workers import Held, WorkerRow
@@ -84,7 +82,7 @@ class Upkeep:
         """Take tasks back from workers whose lease ran out."""
         now = self._clock()
 
-        async def look(connection: AsyncConnection) -> tuple[list[UUID], set[UUID]]:
+        async def look(connection: Connection) -> tuple[list[UUID], set[UUID]]:
             return (
                 await workers.orphans(connection, now, _BATCH),
                 await workers.live_ids(connection, now),
@@ -108,7 +106,7 @@ class Upkeep:
         """Delete a small batch of final tasks that are past retention; return how many."""
         before = self._clock() - retention
 
-        async def look(connection: AsyncConnection) -> list[UUID]:
+        async def look(connection: Connection) -> list[UUID]:
             return await due.expired(connection, before=before, limit=_PRUNE_BATCH)
 
         old = await self._database.read(look)
@@ -135,10 +133,8 @@ class Leases:
         """Renew the lease and return what the worker holds; None when the lease was lost."""
         now = await self._database.now()
 
-        async def work(connection: AsyncConnection) -> list[Held] | None:
-            renewed = await workers.renew(
-                connection, worker.id, now=now, lease_until=now + lease
-            )
+        async def work(connection: Connection) -> list[Held] | None:
+            renewed = await workers.renew(connection, worker.id, now=now, lease_until=now + lease)
             return await workers.held(connection, worker.id) if renewed else None
 
         return await self._database.write(work)

@@ -121,9 +121,7 @@ class TaskqWorker(Worker):
         found = [_arguments(one.decode(), job) for one, job in zip(ids, jobs, strict=False)]
         return [one for one in found if one is not None], max(0.0, next_in)
 
-    async def _without_redis(
-        self, queue: str, room: int, error: Exception
-    ) -> Sequence[Arguments]:
+    async def _without_redis(self, queue: str, room: int, error: Exception) -> Sequence[Arguments]:
         if not self._away:
             _log.warning("Redis is away, tasks are claimed from the database: %s", error)
             self._away = True

@@ -80,9 +80,7 @@ class Executor:
         work.add_done_callback(lambda _: self._slots.release())
         return await asyncio.shield(work)
 
-    async def _until_done(
-        self, job: asyncio.Task[Any], running: Running, *, cancel: bool
-    ) -> None:
+    async def _until_done(self, job: asyncio.Task[Any], running: Running, *, cancel: bool) -> None:
         interruption = asyncio.create_task(running.interrupted.wait())
         try:
             await asyncio.wait(

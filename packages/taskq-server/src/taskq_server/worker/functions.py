@@ -1,7 +1,7 @@
 """What arq calls for a doorbell, and what follows from a committed failure.
 
-`on_retry` and `on_job_failure` are not arq's hooks: those are skipped whenever a job dies before its
-function starts. These follow from the transition that was committed, on every path.
+`on_retry` and `on_job_failure` are not arq's hooks: those are skipped whenever a job dies before
+its function starts. These follow from the transition that was committed, on every path.
 """
 
 import asyncio
@@ -88,9 +88,7 @@ async def tell(registry: Registry, attempt: Attempt, task: Task, *, seconds: flo
         await on_job_failure(registry, event, seconds=seconds)
 
 
-async def _call_all(
-    hooks: Sequence[Callable[..., Any]], event: TaskEvent, seconds: float
-) -> None:
+async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, seconds: float) -> None:
     for hook in hooks:
         try:
             async with asyncio.timeout(seconds):

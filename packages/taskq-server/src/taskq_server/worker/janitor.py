@@ -69,7 +69,7 @@ class Janitor:
         await self._upkeep.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
         retention = timedelta(days=self._settings.retention_days)
         while await self._upkeep.prune(retention):
-            await asyncio.sleep(0)
+            pass
 
     async def _stage(self) -> None:
         try:
@@ -77,9 +77,7 @@ class Janitor:
         except (RedisError, OSError):
             return
         for queue, head in heads.items():
-            staged = await self._upkeep.stage(
-                queue, self._handlers, head=head, settled=_SETTLED
-            )
+            staged = await self._upkeep.stage(queue, self._handlers, head=head, settled=_SETTLED)
             if staged:
                 _log.info("rang again for %d tasks of queue %s", staged, queue)
 

@@ -64,9 +64,7 @@ class _Assembly:
         self.settings = settings
         self.runtime = runtime
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
-        self.hooks = Hooks(
-            attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked
-        )
+        self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
         self.executor = Executor(settings.threads, _limits(settings))
         self.lease = Lease(settings, names, on_beat=self._on_beat, on_lost=self._on_lost)
         self.runner = Runner(
