@@ -1,32 +1,64 @@
 """The real app over the real runtime, called without a socket."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server import migrations
 from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
 from taskq_server.main import create_app
+from taskq_server.models import Base
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.played import PlayedWorker
+from tests.support.mariadb import MariaDBServer
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
 
 
+@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
+def migrated_url(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
+    """A migrated database of each kind; migrating is too slow to do it for every test."""
+    with ExitStack() as cleanup:
+        if request.param == "sqlite":
+            url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('api') / 'taskq.db'}"
+        else:
+            server: MariaDBServer = request.getfixturevalue("mariadb_server")
+            url = cleanup.enter_context(server.database())
+        asyncio.run(_migrate(url))
+        yield url
+
+
+async def _migrate(url: str) -> None:
+    database = Database(url)
+    await migrations.upgrade(database)
+    await database.close()
+
+
+async def _empty(connection: AsyncConnection) -> None:
+    for table in reversed(Base.metadata.sorted_tables):
+        await connection.execute(table.delete())
+
+
 @pytest.fixture
-async def runtime(database_url: str, redis_url: str) -> AsyncIterator[Runtime]:
-    """A runtime on an empty, migrated database of each kind, with small limits."""
+async def runtime(migrated_url: str, redis_url: str) -> AsyncIterator[Runtime]:
+    """A runtime on an empty database of each kind, with small limits."""
     settings = Settings(
-        database_url=database_url,
-        wait_poll_seconds=0.05,
+        database_url=migrated_url,
+        redis_url=redis_url,
         max_body_bytes=65_536,
         max_batch_bytes=131_072,
         max_payload_bytes=1_024,
     )
     async with open_runtime(settings) as opened:
-        await migrations.upgrade(opened.database)
+        await opened.database.write(_empty)
         yield opened
 
 

@@ -118,7 +118,7 @@ async def test_a_cursor_of_another_list(api: httpx.AsyncClient, submit: Submit) 
         ("limit=201", "/query/limit"),
         ("limit=", "/query/limit"),
         ("limit=ten", "/query/limit"),
-        ("limit=1.0", "/query/limit"),
+        ("limit=1.5", "/query/limit"),
         ("limit=1_0", "/query/limit"),
         ("limit=%2B5", "/query/limit"),
         ("limit=5&limit=5", "/query/limit"),

@@ -91,6 +91,14 @@ def test_an_error_has_all_that_the_problem_document_says() -> None:
     )
 
 
+def test_an_error_does_not_say_the_same_twice() -> None:
+    errors = [{"pointer": "/title", "code": "too-long", "detail": "The title is too long."}]
+
+    error = error_of(problem(422, detail="The title is too long.", errors=errors))
+
+    assert str(error) == "The title is too long (422; /title)"
+
+
 @pytest.mark.parametrize(
     "fields",
     [

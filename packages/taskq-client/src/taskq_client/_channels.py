@@ -31,7 +31,7 @@ HEADERS = {
     "User-Agent": f"taskq-client/{__version__} python/{platform.python_version()}",
 }
 # A waiting request holds its connection for long; in a bounded pool waits would starve submits.
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=100)
+LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
 
 T = TypeVar("T")
 

@@ -110,7 +110,9 @@ class TaskqAPIError(TaskqError):
     def __str__(self) -> str:
         said = self.detail or self.title or "the server refused the request"
         facts = [f"{self.status} {self.code}".strip()]
-        facts += [f"{field.pointer}: {field.detail or field.code}" for field in self.errors]
+        for field in self.errors:
+            what = field.detail or field.code
+            facts.append(field.pointer if what in said else f"{field.pointer}: {what}")
         facts += [f"request {self.request_id}"] if self.request_id else []
         return f"{said.rstrip('.')} ({'; '.join(facts)})"
 

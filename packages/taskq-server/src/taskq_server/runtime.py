@@ -81,6 +81,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             settings.database_url,
             pool_size=settings.database_pool_size,
             connect_seconds=settings.database_connect_seconds,
+            timeout_seconds=settings.database_timeout_seconds,
         )
         stack.push_async_callback(database.close)
         redis = connect(settings.redis_url) if settings.redis_url is not None else None

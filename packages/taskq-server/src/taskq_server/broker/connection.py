@@ -14,6 +14,9 @@ RING_CHANNEL = "taskq:ring"
 CHANGED_CHANNEL = "taskq:changed"
 CANCEL_CHANNEL = "taskq:cancel"
 
+REPLY_SECONDS = 5.0
+"""A Redis that is silent for longer counts as away."""
+
 JOB_FUNCTION = "execute_task"
 
 

@@ -9,6 +9,8 @@ from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
+from taskq_server.broker.connection import REPLY_SECONDS
+
 Command = Callable[[Pipeline], object]
 
 _MOST_BUFFERED = 10_000
@@ -54,11 +56,11 @@ class Sender:
 
     async def _send(self, redis: ArqRedis, batch: list[Command]) -> None:
         try:
-            async with redis.pipeline(transaction=False) as pipe:
+            async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
                 for command in batch:
                     command(pipe)
                 await pipe.execute()
-        except (RedisError, OSError) as error:
+        except (RedisError, OSError, TimeoutError) as error:
             if not self._away:
                 _log.warning("Redis is away, doorbells wait for the janitor: %s", error)
             self._away = True

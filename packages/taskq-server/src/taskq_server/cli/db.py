@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
+from taskq_server.cli import logs
 from taskq_server.cli.preparation import run
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, make_folder
@@ -63,6 +64,7 @@ async def _check(database: Database) -> None:
 
 
 def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
+    logs.configure("WARNING")
     run(_with_database(work))
 
 

@@ -19,7 +19,7 @@ from taskq_server.core.redis import embedded_redis
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.worker.process import run_worker
+from taskq_server.worker.process import publish, run_worker
 
 
 @click.command()
@@ -57,6 +57,7 @@ async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) ->
         registry = load(settings.handlers)
         async with open_runtime(settings) as runtime:
             await migrations.upgrade(runtime.database)
+            await publish(runtime, registry)
             await _serve_and_work(runtime, registry, listener, stop)
 
 

@@ -5,7 +5,12 @@ import sys
 
 import structlog
 
-_QUIET = {"arq": logging.WARNING, "alembic": logging.WARNING, "uvicorn.error": logging.WARNING}
+_QUIET = {
+    "arq": logging.WARNING,
+    "alembic": logging.WARNING,
+    "asyncmy": logging.ERROR,
+    "uvicorn.error": logging.WARNING,
+}
 
 
 def configure(level: str = "INFO") -> None:

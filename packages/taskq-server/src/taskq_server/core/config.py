@@ -29,6 +29,9 @@ class Settings(BaseSettings):
     database_connect_seconds: float = Field(
         1.5, gt=0, le=60, description="how long to wait for a database connection"
     )
+    database_timeout_seconds: float = Field(
+        30.0, gt=0, le=3600, description="how long one transaction may take"
+    )
     redis_url: str | None = Field(None, description="`redis://host:6379/0` or `unix:///socket`")
     namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
 

@@ -1,6 +1,7 @@
 """Engine and transactions: the only lines that know MySQL from SQLite."""
 
 import asyncio
+import logging
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -11,7 +12,13 @@ from typing import Any, TypeVar
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -29,6 +36,8 @@ DatabaseError = SQLAlchemyError
 """Whatever the database may refuse."""
 
 _ATTEMPTS = 5
+_AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
+_log = logging.getLogger("taskq.server.database")
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
 _READ_ONLY = "taskq_read_only"
 
@@ -43,9 +52,18 @@ class Database:
         url: `mysql+asyncmy://…` or `sqlite+aiosqlite://…`.
         pool_size: connections, at most.
         connect_seconds: how long a transaction may wait for a connection.
+        timeout_seconds: how long a transaction may take.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, connect_seconds: float = 1.5) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        connect_seconds: float = 1.5,
+        timeout_seconds: float = 30.0,
+    ) -> None:
+        self._timeout = timeout_seconds
         parsed = make_url(url)
         self.is_sqlite = parsed.get_backend_name() == "sqlite"
         self.engine = (
@@ -120,15 +138,20 @@ class Database:
     ) -> T:
         for attempt in range(_ATTEMPTS):
             try:
-                async with _held(lock), engine.begin() as connection:
+                async with (
+                    asyncio.timeout(self._timeout),
+                    _held(lock),
+                    engine.begin() as connection,
+                ):
                     return await work(connection)
-            except (OperationalError, InterfaceError, PoolTimeout, OSError) as error:
+            except _AWAY as error:
                 last = attempt == _ATTEMPTS - 1
                 if not last and _is_conflict(error):
                     await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
                 elif attempt == 0 and _is_disconnect(error):
                     continue
                 else:
+                    _log.warning("the database does not answer: %s", str(error).partition("\n")[0])
                     raise DatabaseUnavailable("the database does not answer") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 

@@ -147,11 +147,12 @@ class AttemptService:
             now = self._clock()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
             answers = [_decide_claim(ask, locked, now) for ask in asks]
-            claimed = [answer for answer in answers if isinstance(answer, Task)]
-            if claimed:
-                ids = [task.id for task in claimed]
-                worker = asks[0].worker_id
-                await attempts.mark_claimed(connection, ids, worker_id=worker, now=now)
+            claimed: dict[UUID, list[UUID]] = {}
+            for ask, answer in zip(asks, answers, strict=True):
+                if isinstance(answer, Task):
+                    claimed.setdefault(ask.worker_id, []).append(answer.id)
+            for worker_id, ids in claimed.items():
+                await attempts.mark_claimed(connection, ids, worker_id=worker_id, now=now)
             return answers
 
         return await self._database.write(work)

@@ -17,7 +17,7 @@ from arq.jobs import DeserializationError, deserialize_job
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, decode, queue_key
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode, queue_key
 
 Arguments = tuple[str, int]
 """What a doorbell says: task id and attempt."""
@@ -85,11 +85,12 @@ class TaskqWorker(Worker):
         """Return the lowest score of each queue; None for an empty one.
 
         Raises:
-            RedisError: Redis is away.
+            RedisError, OSError, TimeoutError: Redis is away.
         """
         found: dict[str, int | None] = {}
         for queue in self._queues:
-            head = await self.pool.zrange(queue_key(queue), 0, 0, withscores=True)
+            async with asyncio.timeout(REPLY_SECONDS):
+                head = await self.pool.zrange(queue_key(queue), 0, 0, withscores=True)
             found[queue] = int(head[0][1]) if head else None
         return found
 
@@ -109,10 +110,11 @@ class TaskqWorker(Worker):
     async def _pop(self, queue: str, room: int) -> tuple[Sequence[Arguments], float]:
         now = self._now_ms()
         try:
-            ids, jobs, head = await self._script(
-                keys=[queue_key(queue)], args=[now, room, job_key_prefix]
-            )
-        except (RedisError, OSError) as error:
+            async with asyncio.timeout(REPLY_SECONDS):
+                ids, jobs, head = await self._script(
+                    keys=[queue_key(queue)], args=[now, room, job_key_prefix]
+                )
+        except (RedisError, OSError, TimeoutError) as error:
             return await self._without_redis(queue, room, error), self.poll_delay_s
         if self._away:
             _log.info("Redis is back")

@@ -74,7 +74,7 @@ class Janitor:
     async def _stage(self) -> None:
         try:
             heads = await self._heads()
-        except (RedisError, OSError):
+        except (RedisError, OSError, TimeoutError):
             return
         for queue, head in heads.items():
             staged = await self._upkeep.stage(queue, self._handlers, head=head, settled=_SETTLED)

@@ -41,7 +41,7 @@ async def run_worker(runtime: Runtime, registry: Registry, stop: asyncio.Event) 
         registry: what this worker can run.
         stop: set it to drain.
     """
-    await _publish(runtime, registry)
+    await publish(runtime, registry)
     async with _user_state(registry) as state:
         worker = _Assembly(runtime, registry, state)
         async with worker.working():
@@ -116,6 +116,7 @@ class _Assembly:
     async def drain(self) -> None:
         """Start nothing new, let tasks finish, then hand back the rest without charging it."""
         self.arq.allow_pick_jobs = False
+        self.runner.accepting = False
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_seconds):
                 await self.runner.idle()
@@ -150,7 +151,8 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _publish(runtime: Runtime, registry: Registry) -> None:
+async def publish(runtime: Runtime, registry: Registry) -> None:
+    """Store what this worker can run, so that the API accepts it; waits for the database."""
     settings = runtime.settings
     published = [_published(handler, settings) for handler in registry.handlers.values()]
     database, now = runtime.database, runtime.clock()

@@ -25,7 +25,8 @@ from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running
 
 _REPORT_SECONDS = 0.5
-_ISOLATION_SECONDS = 30.0
+_ISOLATION_SECONDS = 15.0
+_REST_SECONDS = 60.0
 _PAUSE_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
@@ -47,7 +48,8 @@ class Runner:
     """All attempts of this worker.
 
     A suspect (a task whose last worker vanished) runs alone: the worker takes nothing new, waits
-    until it is idle, and only then claims it, so that a poison task takes nobody down with it.
+    until it is idle, and only then claims it, so that a poison task takes nobody down with it. When
+    it does not become idle soon, it goes on as before and leaves suspects to others for a while.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -58,11 +60,13 @@ class Runner:
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
+        self._rest_until = 0.0
         self.isolating = False
+        self.accepting = True
 
     async def run(self, task_id: UUID, attempt: int) -> None:
         """Run an attempt if it is ours to run; a stale doorbell is no news."""
-        if self.isolating:
+        if self.isolating or not self.accepting:
             return
         self._busy += 1
         try:
@@ -71,7 +75,8 @@ class Runner:
                 await self._perform(answer)
         finally:
             self._done()
-        if answer is Refusal.SUSPECT and not self.isolating:
+        rested = asyncio.get_running_loop().time() >= self._rest_until
+        if answer is Refusal.SUSPECT and rested and not self.isolating:
             await self._run_alone(task_id, attempt)
 
     async def idle(self) -> None:
@@ -120,6 +125,7 @@ class Runner:
                 await self.idle()
         except TimeoutError:
             self.isolating = False
+            self._rest_until = asyncio.get_running_loop().time() + _REST_SECONDS
             return
         self._busy += 1
         try:

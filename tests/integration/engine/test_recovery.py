@@ -1,0 +1,139 @@
+"""Nothing is lost: killed workers, an empty Redis, deploys."""
+
+import signal
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.stack import NewStack, Stack
+from tests.support.waiting import wait_until
+
+LEASE = {"TASKQ_LEASE_SECONDS": "2"}
+
+
+@pytest.fixture
+def pair(new_stack: NewStack) -> Stack:
+    """A stack with a short lease and one worker."""
+    return new_stack("mariadb", settings=LEASE)
+
+
+def submit(stack: Stack, handler: str, payload: object, **fields: object) -> str:
+    body = {"handler": handler, "payload": payload, **fields}
+    answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=10)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def get(stack: Stack, task_id: str, wait: int = 0) -> dict[str, Any]:
+    answer = httpx.get(f"{stack.api_url}/tasks/{task_id}", params={"wait": wait}, timeout=70)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
+def until_status(stack: Stack, task_id: str, status: str, timeout: float = 20) -> dict[str, Any]:
+    wait_until(lambda: get(stack, task_id)["status"] == status, timeout, f"{task_id} is {status}")
+    return get(stack, task_id)
+
+
+def outcomes(stack: Stack, task_id: str) -> list[str]:
+    answer = httpx.get(f"{stack.api_url}/tasks/{task_id}/attempts").raise_for_status()
+    return [one["outcome"] for one in answer.json()["items"]]
+
+
+def test_a_killed_worker_loses_nothing_and_the_task_is_charged_nothing(pair: Stack) -> None:
+    task_id = submit(pair, "taskq.sleep", {"seconds": 60}, max_retries=0)
+    until_status(pair, task_id, "running")
+    pair.kill_worker()
+    pair.start_worker()
+    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 20, "the task runs again")
+    again = get(pair, task_id)
+    assert again["status"] == "running"
+    assert again["current_retry_count"] == 0
+    assert outcomes(pair, task_id) == ["lost"]
+
+
+def test_a_redis_that_comes_back_empty_loses_nothing(pair: Stack) -> None:
+    pair.stop_worker()
+    items = [{"handler": "taskq.echo", "payload": {"value": n}, "tags": ["r"]} for n in range(500)]
+    url = f"{pair.api_url}/tasks/batch"
+    httpx.post(url, json={"items": items}, timeout=30).raise_for_status()
+    assert pair.redis is not None
+    pair.redis.kill()
+    assert submit(pair, "taskq.echo", {"value": "while Redis is away"})
+    pair.redis.start()
+    pair.start_worker()
+
+    def finished() -> bool:
+        unfinished = {"status": ["queued", "running", "retrying"], "limit": 1}
+        return not httpx.get(f"{pair.api_url}/tasks", params=unfinished).json()["items"]
+
+    wait_until(finished, 30, "all tasks are final")
+    assert all_statuses(pair) == ["succeeded"] * 501
+
+
+def all_statuses(stack: Stack) -> list[str]:
+    found: list[str] = []
+    params: dict[str, str | int] = {"limit": 200}
+    while True:
+        page = httpx.get(f"{stack.api_url}/tasks", params=params).raise_for_status().json()
+        found += [item["status"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            return found
+        params["cursor"] = page["next_cursor"]
+
+
+def test_workers_go_on_while_redis_is_away(pair: Stack) -> None:
+    assert pair.redis is not None
+    pair.redis.kill()
+    task_id = submit(pair, "taskq.echo", {"value": 1})
+    assert get(pair, task_id, wait=20)["status"] == "succeeded"
+
+
+def test_a_deploy_charges_no_try(new_stack: NewStack) -> None:
+    stack = new_stack("mariadb", settings={**LEASE, "TASKQ_DRAIN_SECONDS": "0.2"})
+    task_id = submit(stack, "taskq.sleep", {"seconds": 60}, max_retries=0)
+    until_status(stack, task_id, "running")
+    assert stack.stop_worker() == 0
+    released = get(stack, task_id)
+    assert (released["status"], released["current_retry_count"]) == ("queued", 0)
+    stack.start_worker()
+    until_status(stack, task_id, "running")
+    assert outcomes(stack, task_id) == ["released"]
+
+
+def test_a_draining_worker_finishes_what_it_runs(pair: Stack) -> None:
+    task_id = submit(pair, "taskq.sleep", {"seconds": 1.5})
+    until_status(pair, task_id, "running")
+    assert pair.stop_worker() == 0
+    finished = get(pair, task_id)
+    assert (finished["status"], finished["attempt"]) == ("succeeded", 1)
+
+
+def test_a_thawed_worker_changes_nothing(pair: Stack) -> None:
+    task_id = submit(pair, "taskq.sleep", {"seconds": 4}, max_retries=0)
+    first = until_status(pair, task_id, "running")
+    frozen = pair.workers[0]
+    frozen.signal(signal.SIGSTOP)
+    pair.start_worker()
+    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 20, "another worker has it")
+    frozen.signal(signal.SIGCONT)
+    final = get(pair, task_id, wait=30)
+    assert (final["status"], final["attempt"]) == ("succeeded", 2)
+    assert final["worker_id"] != first["worker_id"]
+    assert outcomes(pair, task_id) == ["lost", "succeeded"]
+
+
+def test_a_task_that_kills_its_worker_three_times_fails_as_worker_lost(
+    new_stack: NewStack,
+) -> None:
+    stack = new_stack("mariadb", settings=LEASE)
+    poison = submit(stack, "tests.poison", {}, max_retries=5)
+    for _ in range(3):
+        stack.workers[0].wait(20)
+        stack.workers.pop(0)
+        stack.start_worker()
+    final = until_status(stack, poison, "failed")
+    assert outcomes(stack, poison) == ["lost", "lost", "lost"]
+    assert final["errors"][-1]["type"] == "WorkerLost"
+    assert final["current_retry_count"] == 0

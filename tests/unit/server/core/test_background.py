@@ -1,0 +1,77 @@
+"""Work behind the scenes."""
+
+import asyncio
+import logging
+
+import pytest
+
+from taskq_server.core.background import background
+
+
+async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
+    running = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with background(work):
+        async with asyncio.timeout(5):
+            await running.wait()
+        assert not ended.is_set()
+    assert ended.is_set()
+
+
+async def test_work_that_fails_is_logged_and_starts_again_and_the_rest_goes_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    starts = 0
+    again = asyncio.Event()
+    neighbour_ended = asyncio.Event()
+
+    async def failing() -> None:
+        nonlocal starts
+        starts += 1
+        if starts > 1:
+            again.set()
+            await asyncio.Event().wait()
+        raise RuntimeError("a surprise")
+
+    async def neighbour() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            neighbour_ended.set()
+
+    with caplog.at_level(logging.ERROR, "taskq.server"):
+        async with background(failing, neighbour):
+            async with asyncio.timeout(10):
+                await again.wait()
+            assert not neighbour_ended.is_set()
+    assert "a surprise" in caplog.text
+    assert starts == 2
+
+
+async def test_an_error_in_the_block_ends_the_work_and_comes_out() -> None:
+    ended = asyncio.Event()
+    running = asyncio.Event()
+
+    async def work() -> None:
+        running.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async def fail() -> None:
+        async with background(work):
+            await running.wait()
+            raise KeyError("out")
+
+    with pytest.raises(KeyError):
+        await fail()
+    assert ended.is_set()

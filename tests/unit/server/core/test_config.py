@@ -1,0 +1,99 @@
+"""Settings from arguments and the environment."""
+
+import pytest
+from pydantic import ValidationError
+
+from taskq_server.core.config import Settings
+from taskq_server.core.errors import ConfigurationError
+
+
+def test_the_defaults_are_those_of_the_design() -> None:
+    settings = Settings()
+    assert (settings.max_retries, settings.timeout_seconds) == (3, 300)
+    assert (settings.lease_seconds, settings.beat_seconds, settings.janitor_seconds) == (10, 2, 1)
+    assert (settings.concurrency, settings.threads) == (100, 8)
+    assert (settings.max_body_bytes, settings.max_batch_bytes) == (2**20, 8 * 2**20)
+    assert (settings.max_payload_bytes, settings.max_result_bytes) == (256 * 1024, 2**20)
+    assert (settings.max_traceback_bytes, settings.retention_days) == (8192, 30)
+    assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
+
+
+def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKQ_DATABASE_URL", "mysql+asyncmy://me@db/taskq")
+    monkeypatch.setenv("TASKQ_REDIS_URL", "redis://cache:6379/0")
+    monkeypatch.setenv("TASKQ_LEASE_SECONDS", "2.5")
+    monkeypatch.setenv("TASKQ_CONCURRENCY", "7")
+    settings = Settings.load()
+    assert settings.database_url == "mysql+asyncmy://me@db/taskq"
+    assert settings.redis_url == "redis://cache:6379/0"
+    assert (settings.lease_seconds, settings.beat_seconds) == (2.5, 0.5)
+    assert settings.concurrency == 7
+    assert not settings.is_sqlite
+    assert Settings(database_url="sqlite+aiosqlite:///x").is_sqlite
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("", ()),
+        ("one", ("one",)),
+        ("one,two", ("one", "two")),
+        (" one , two ,, ", ("one", "two")),
+    ],
+)
+def test_lists_are_separated_by_commas(
+    monkeypatch: pytest.MonkeyPatch, text: str, names: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("TASKQ_HANDLERS", text)
+    assert Settings.load().handlers == names
+
+
+def test_an_argument_wins_over_the_environment_and_none_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TASKQ_THREADS", "3")
+    assert Settings.load(threads=5).threads == 5
+    assert Settings.load(threads=None).threads == 3
+    assert Settings.load(handlers=("a", "b")).handlers == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "what"),
+    [
+        ("THREADS", "many", "integer"),
+        ("THREADS", "0", "greater"),
+        ("CONCURRENCY", "10001", "less"),
+        ("LEASE_SECONDS", "0.1", "greater"),
+        ("LEASE_SECONDS", "nan", "finite|greater|number"),
+        ("TIMEOUT_SECONDS", "inf", "less|finite"),
+        ("MAX_RETRIES", "101", "less"),
+        ("MAX_RETRIES", "-1", "greater"),
+        ("QUEUES", " , ", "at least one queue"),
+        ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
+        ("DATABASE_URL", "", r"sqlite\+aiosqlite"),
+        ("REDIS_URL", "http://x", "redis://"),
+        ("NAMESPACE", "", "at least 1"),
+    ],
+)
+def test_a_wrong_value_is_reported_with_the_name_of_its_variable(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, what: str
+) -> None:
+    monkeypatch.setenv(f"TASKQ_{name}", value)
+    with pytest.raises(ConfigurationError, match=rf"^TASKQ_{name}: .*({what})"):
+        Settings.load()
+
+
+def test_an_error_does_not_show_the_password() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        Settings.load(database_url="mysql://me:secret@db/taskq")
+    assert "secret" not in str(caught.value)
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="TASKQ_TREADS"):
+        Settings.load(treads=1)
+
+
+def test_settings_do_not_change() -> None:
+    with pytest.raises(ValidationError):
+        Settings().threads = 1

@@ -1,0 +1,191 @@
+"""Transactions on SQLite: rollback, contention, and a database that is away."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert, select, text, update
+from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.core.database import Database, ping
+from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.crud.tables import handlers, tags, tasks
+from tests.unit.server.factories import NOW, make_task, rows_of, store, stored
+
+
+def a_tag(name: str, number: int = 1) -> dict[str, object]:
+    return {"id": number, "namespace": "default", "name": name}
+
+
+async def names(database: Database) -> list[str]:
+    return [row["name"] for row in await rows_of(database, tags)]
+
+
+async def test_write_commits_and_returns_the_answer(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> str:
+        await connection.execute(insert(tags).values(a_tag("kept")))
+        return "answer"
+
+    assert await database.write(work) == "answer"
+    assert await names(database) == ["kept"]
+
+
+async def test_an_error_rolls_everything_back_and_comes_out(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tags).values(a_tag("lost")))
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        await database.write(work)
+    assert await names(database) == []
+
+
+async def test_a_broken_rule_is_no_missing_database(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tags).values(a_tag("one")))
+        await connection.execute(insert(tags).values(a_tag("two")))
+
+    with pytest.raises(IntegrityError):
+        await database.write(work)
+    assert await names(database) == []
+
+
+async def test_a_caller_that_is_cancelled_leaves_nothing_and_no_lock(database: Database) -> None:
+    inside = asyncio.Event()
+
+    async def work(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tags).values(a_tag("half")))
+        inside.set()
+        await asyncio.Event().wait()
+
+    caller = asyncio.create_task(database.write(work))
+    await inside.wait()
+    caller.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await caller
+    async with asyncio.timeout(5):
+        await database.write(lambda c: c.execute(insert(tags).values(a_tag("after"))))
+    assert await names(database) == ["after"]
+
+
+async def add_one(database: Database) -> None:
+    async def work(connection: AsyncConnection) -> None:
+        value = (await connection.execute(select(tasks.c.version))).scalar_one()
+        await asyncio.sleep(0)
+        await connection.execute(update(tasks).values(version=value + 1))
+
+    await database.write(work)
+
+
+async def test_racing_writers_lose_nothing(database: Database, url: str) -> None:
+    """Read, then write, from two engines as two processes do: each sees what came before it."""
+    task = make_task(version=0)
+    await store(database, task)
+    other = Database(url)
+    try:
+        await asyncio.gather(*(add_one(each) for each in (database, other) * 20))
+    finally:
+        await other.close()
+    assert (await stored(database, task.id)).version == 40
+
+
+async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tags).values(a_tag("new")))
+        inside.set()
+        await go_on.wait()
+
+    writer = asyncio.create_task(database.write(slow))
+    await inside.wait()
+    async with asyncio.timeout(3):
+        assert await names(database) == []
+    go_on.set()
+    await writer
+    assert await names(database) == ["new"]
+
+
+async def test_a_missing_database_is_unavailable(tmp_path: Path) -> None:
+    database = Database(f"sqlite+aiosqlite:///{tmp_path / 'no' / 'folder' / 'taskq.db'}")
+    for answer in (ping(database), database.write(lambda c: c.execute(text("SELECT 1")))):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await answer
+        assert caught.value.retry_after >= 1
+    await database.close()
+
+
+async def test_a_mysql_server_that_is_away_is_unavailable_within_two_seconds() -> None:
+    database = Database("mysql+asyncmy://nobody@127.0.0.1:1/none", connect_seconds=1)
+    async with asyncio.timeout(2):
+        with pytest.raises(DatabaseUnavailable):
+            await ping(database)
+    await database.close()
+
+
+async def test_ping_is_quiet_when_the_database_answers(database: Database) -> None:
+    await ping(database)
+
+
+async def test_now_is_aware_utc(database: Database) -> None:
+    now = await database.now()
+    assert now.tzinfo is UTC
+    assert abs(now - datetime.now(UTC)) < timedelta(seconds=5)
+
+
+async def test_foreign_keys_are_held(database: Database) -> None:
+    with pytest.raises(IntegrityError):
+        await database.write(
+            lambda c: c.execute(
+                text("INSERT INTO task_tags (task_id, tag_id) VALUES (:task, 1)"),
+                {"task": "0" * 32},
+            )
+        )
+
+
+async def test_insert_once_leaves_a_row_alone_that_is_there(database: Database) -> None:
+    rows = [a_tag("one", 1), a_tag("two", 2)]
+    await database.write(lambda c: c.execute(database.insert_once(tags), rows))
+    again = [a_tag("one", 7), a_tag("three", 3)]
+    await database.write(lambda c: c.execute(database.insert_once(tags), again))
+    found = {row["name"]: row["id"] for row in await rows_of(database, tags)}
+    assert found == {"one": 1, "two": 2, "three": 3}
+
+
+async def test_upsert_changes_the_named_columns_only(database: Database) -> None:
+    row = {
+        "namespace": "default",
+        "name": "a",
+        "description": "old",
+        "payload_schema": "{}",
+        "max_retries": 1,
+        "timeout_seconds": 1.0,
+        "updated_at": NOW,
+    }
+    statement = database.upsert(handlers, update=["description"])
+    await database.write(lambda c: c.execute(statement, [row]))
+    changed = row | {"description": "new", "max_retries": 9}
+    await database.write(lambda c: c.execute(statement, [changed, row | {"name": "b"}]))
+    found = {row["name"]: row for row in await rows_of(database, handlers)}
+    assert (found["a"]["description"], found["a"]["max_retries"]) == ("new", 1)
+    assert found["b"]["description"] == "old"
+
+
+async def test_a_naive_time_is_not_stored(database: Database) -> None:
+    task = make_task(run_at=datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None), score=0)
+    with pytest.raises(StatementError, match="naive"):
+        await store(database, task)
+    assert await rows_of(database, tasks) == []
+
+
+async def test_times_come_back_as_the_same_moment_in_utc(database: Database) -> None:
+    elsewhere = datetime.fromisoformat("2026-10-05T14:00:00.123456+05:30")
+    task = make_task(run_at=elsewhere)
+    await store(database, task)
+    found = (await stored(database, task.id)).run_at
+    assert found == elsewhere
+    assert found is not None
+    assert found.tzinfo is UTC
+    assert found.microsecond == 123456
