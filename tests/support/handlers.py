@@ -41,3 +41,11 @@ def thread(context: Context, seconds: float = 0.01) -> str:
 async def poison() -> None:
     """Take the whole worker down."""
     os._exit(1)
+
+
+@handler("tests.parent")
+async def parent(context: Context, children: int) -> list[str]:
+    """Submit children and answer their ids."""
+    return [
+        str(await context.submit("taskq.echo", {"value": number})) for number in range(children)
+    ]

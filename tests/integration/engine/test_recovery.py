@@ -9,7 +9,7 @@ import pytest
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 
-LEASE = {"TASKQ_LEASE_SECONDS": "2"}
+LEASE = {"TASKQ_LEASE_SECONDS": "2", "TASKQ_DRAIN_SECONDS": "3"}
 
 
 @pytest.fixture

@@ -26,25 +26,6 @@ OPERATIONS = [
 ]
 
 
-def test_the_operations_are_those_that_the_readme_lists() -> None:
-    assert sorted(OPERATIONS) == [
-        "attempts",
-        "cancel",
-        "delete",
-        "get",
-        "handlers",
-        "health",
-        "list",
-        "retry",
-        "run",
-        "submit",
-        "submit_many",
-        "tags",
-        "update",
-        "wait",
-    ]
-
-
 @pytest.mark.parametrize("name", [*OPERATIONS, "__init__"])
 def test_signatures_and_docstrings_are_equal(name: str) -> None:
     blocking, awaited = getattr(TaskqClient, name), getattr(AsyncTaskqClient, name)

@@ -171,7 +171,9 @@ def _translated_errors(server: str, request: Request) -> Iterator[None]:
         yield
     except httpx.TimeoutException:
         what = f"{request.method} {request.path.partition('?')[0]}"
-        raise TaskqTimeout(f"{where} did not answer {what} within {request.timeout:.3g} s") from None
+        raise TaskqTimeout(
+            f"{where} did not answer {what} within {request.timeout:.3g} s"
+        ) from None
     except httpx.ConnectError as error:
         raise TaskqConnectionError(f"cannot connect to {where}: {_reason(error)}") from None
     except httpx.TransportError as error:

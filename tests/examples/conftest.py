@@ -1,0 +1,61 @@
+"""Scripts, and the stacks that they talk to."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.examples.documents import blocks
+from tests.support.processes import ROOT, environment
+from tests.support.stack import Stack
+
+
+def run_script(
+    arguments: list[str], settings: dict[str, str], timeout: float = 50
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python script to its end."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        env=environment(settings),
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
+def tutorial_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """A running taskq of each kind with the handlers of the examples."""
+    mariadb = request.getfixturevalue("mariadb_server") if request.param == "mariadb" else None
+    settings = {"TASKQ_HANDLERS": "examples.handlers"}
+    with Stack(request.param, mariadb=mariadb, settings=settings) as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def documents_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """A running taskq with the handlers that the documents tell their readers to write."""
+    folder = tmp_path_factory.mktemp("handlers")
+    modules = save_modules(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        path = os.environ.get("PYTHONPATH")
+        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), path])))
+        with Stack("sqlite", settings={"TASKQ_HANDLERS": ",".join(modules)}) as stack:
+            yield stack
+
+
+def save_modules(folder: Path) -> list[str]:
+    """Save each module of the documents; all documents say the same of one name."""
+    modules: dict[str, str] = {}
+    for block in blocks("python"):
+        if block.module is not None:
+            assert modules.setdefault(block.module, block.code) == block.code, str(block)
+    for name, code in modules.items():
+        (folder / f"{name}.py").write_text(code, encoding="utf-8")
+    return sorted(modules)

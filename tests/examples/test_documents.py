@@ -1,0 +1,198 @@
+"""What the documents say is so: their code runs, and what they name exists."""
+
+import inspect
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+from taskq_client.cli import main as client_command
+from taskq_server import Settings
+from taskq_server.cli import cli as server_command
+from taskq_server.domain import lifecycle
+from tests.examples.conftest import run_script
+from tests.examples.documents import (
+    DOCUMENTS,
+    Block,
+    blocks,
+    blocks_of,
+    matches,
+    said_output,
+    table_rows,
+)
+from tests.support.processes import ROOT
+from tests.support.stack import Stack
+
+README = ROOT / "README.md"
+SERVER = ROOT / "packages" / "taskq-server" / "src" / "taskq_server"
+COMMANDS: dict[str, click.Command] = {"taskq-server": server_command, "taskq": client_command}
+PYTHON = [block for block in blocks("python") if block.module is None]
+
+
+@pytest.mark.parametrize("block", PYTHON, ids=str)
+def test_python_runs_and_prints_what_it_says(
+    block: Block, documents_stack: Stack, tmp_path: Path
+) -> None:
+    url = documents_stack.api_url
+    script = tmp_path / "block.py"
+    script.write_text(block.code.replace("http://127.0.0.1:8000", url), encoding="utf-8")
+    done = run_script([str(script)], {"TASKQ_URL": url})
+    assert done.returncode == 0, (done.stderr, documents_stack.logs())
+    said = said_output(block.code)
+    assert done.stdout if said is None else matches(said, done.stdout), done.stdout
+
+
+def test_the_readme_has_an_example_of_five_lines_with_its_output() -> None:
+    code = next(block.code for block in blocks_of(README) if block.language == "python")
+    script, _, said = code.partition("# prints:\n")
+    assert said
+    assert len([line for line in script.splitlines() if line.strip()]) == 5
+
+
+@pytest.mark.parametrize("block", blocks("bash"), ids=str)
+def test_bash_can_be_parsed(block: Block) -> None:
+    done = subprocess.run(
+        ["bash", "-n"], input=block.code, text=True, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("block", [b for b in blocks("bash", "ini", "")], ids=str)
+def test_commands_and_options_exist(block: Block) -> None:
+    for words in commands(block.code):
+        check_command(words)
+
+
+def test_some_commands_are_checked() -> None:
+    seen = {
+        tuple(words[:2]) for block in blocks("bash", "ini", "") for words in commands(block.code)
+    }
+    assert {("taskq-server", name) for name in ("dev", "api", "worker", "db")} <= seen
+    assert {("taskq", name) for name in ("submit", "get", "list", "wait")} <= seen
+    with pytest.raises(AssertionError):
+        check_command(["taskq-server", "worker", "--no-such-option"])
+    with pytest.raises(AssertionError):
+        check_command(["taskq-server", "no-such-command"])
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_variables_exist(path: Path) -> None:
+    known = {f"TASKQ_{name.upper()}" for name in Settings.model_fields} | {"TASKQ_URL"}
+    known |= {variable for command in COMMANDS.values() for variable in variables(command)}
+    named = set(re.findall(r"\bTASKQ_[A-Z_]+[A-Z]\b", path.read_text(encoding="utf-8")))
+    assert named - known == set()
+
+
+def test_the_settings_table_is_that_of_the_server() -> None:
+    rows = table_rows(README, "## Settings")
+    real = {f"`TASKQ_{n.upper()}`": shown(f.default) for n, f in Settings.model_fields.items()}
+    assert {name: default for name, default, _ in rows} == real
+    assert [name for name, _, _ in rows] == list(real)
+    assert all(meaning for _, _, meaning in rows)
+
+
+@pytest.mark.parametrize("path", [README, ROOT / "README.zh-CN.md"], ids=lambda path: path.name)
+def test_the_state_diagram_is_that_of_the_lifecycle(path: Path) -> None:
+    docstring = inspect.getdoc(lifecycle) or ""
+    paragraphs = [part for part in docstring.split("\n\n") if "──►" in part]
+    assert [block.code for block in blocks_of(path) if "──►" in block.code] == [
+        inspect.cleandoc(part) + "\n" for part in paragraphs
+    ]
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
+        if not target.startswith(("http://", "https://")):
+            assert (path.parent / target).exists(), target
+
+
+def test_the_map_names_what_is_there() -> None:
+    rows = table_rows(README, "## Map")
+    named = [path for first, _ in rows for path in re.findall(r"`([^`]+)`", first)]
+    assert [path for path in named if not (ROOT / path).exists()] == []
+    assert {"packages/taskq-server/", "packages/taskq-client/", "examples/"} <= set(named)
+
+
+def test_the_tree_is_the_real_one() -> None:
+    (block,) = (b for b in blocks_of(ROOT / "docs" / "architecture.md") if b.language == "text")
+    paths = set(tree(block.code))
+    assert [path for path in paths if not (ROOT / path).exists()] == []
+    ours = {
+        path
+        for path in SERVER.iterdir()
+        if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
+    }
+    assert ours - {ROOT / path for path in paths} == set()
+
+
+def test_files_that_the_architecture_names_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`(\w+/\w+\.py)`", text))
+    assert "domain/lifecycle.py" in named
+    assert [name for name in named if not (SERVER / name).exists()] == []
+
+
+def shown(default: object) -> str:
+    """A default as the table shows it; nothing where there is none."""
+    if default is None or default == ():
+        return ""
+    if isinstance(default, tuple):
+        default = ",".join(default)
+    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
+
+
+def commands(code: str) -> Iterator[list[str]]:
+    """The words of each `taskq` and `taskq-server` command in a block, up to a pipe."""
+    for line in (
+        code.replace("\\\n", " ").replace("./run_worker.sh", "taskq-server worker").splitlines()
+    ):
+        found = re.search(r"(?:^|[\s/(&])(taskq(?:-server)?) +([a-z].*)$", line)
+        if found and not line.lstrip().startswith(("#", "pip", "export")):
+            rest = found[2].partition(" | ")[0]
+            # A synopsis has its options in brackets.
+            yield [found[1], *re.sub(r"[\[\]()]|\.\.\.", " ", rest).split()]
+        elif re.match(r"\s+\[--", line):
+            yield [
+                "taskq",
+                "submit" if "--max-retries" in line or "--delay" in line else "list",
+                *re.findall(r"--[a-z-]+", line),
+            ]
+
+
+def check_command(words: list[str]) -> None:
+    """Check that a command, its subcommands and its options exist."""
+    command: click.Command = COMMANDS[words[0]]
+    rest = words[1:]
+    while isinstance(command, click.Group):
+        assert rest, f"{' '.join(words)}: a subcommand is missing"
+        name = rest.pop(0)
+        assert name in command.commands, " ".join(words)
+        command = command.commands[name]
+    options = {option for parameter in command.params for option in parameter.opts}
+    for word in rest:
+        if word.startswith("--"):
+            assert word.partition("=")[0] in options, " ".join(words)
+
+
+def variables(command: click.Command) -> Iterator[str]:
+    """The environment variables that a command and its subcommands read."""
+    for parameter in command.params:
+        if isinstance(parameter.envvar, str):
+            yield parameter.envvar
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            yield from variables(child)
+
+
+def tree(code: str) -> Iterator[str]:
+    """The paths that an indented tree names, from the repository on."""
+    parents: list[str] = []
+    for line in code.splitlines():
+        depth = (len(line) - len(line.lstrip())) // 4
+        name = line.split()[0]
+        parents[depth:] = [name.rstrip("/")]
+        yield "/".join(parents)

@@ -1,0 +1,54 @@
+"""Each numbered example prints what it says it prints."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.examples.conftest import run_script
+from tests.examples.documents import matches, said_output
+from tests.support.processes import ROOT
+from tests.support.stack import Stack
+
+TUTORIALS = sorted((ROOT / "examples").glob("0[1-9]_*.py"))
+
+
+def test_there_are_three_tutorials() -> None:
+    assert [path.name[:2] for path in TUTORIALS] == ["01", "02", "03"]
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_prints_what_it_says(path: Path, tutorial_stack: Stack) -> None:
+    done = run_script([str(path)], {"TASKQ_URL": tutorial_stack.api_url})
+    assert done.returncode == 0, (done.stderr, tutorial_stack.logs())
+    said = said_output(path.read_text(encoding="utf-8"))
+    assert said is not None
+    assert matches(said, done.stdout), done.stdout
+
+
+@pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
+def test_a_tutorial_says_how_to_start_and_reads_only_the_url(path: Path) -> None:
+    code = path.read_text(encoding="utf-8")
+    words = ast.get_docstring(ast.parse(code)) or ""
+    assert "taskq-server dev" in words
+    assert f"python examples/{path.name}" in words
+    assert "environ" not in code.replace(words, "")
+    assert set(re.findall(r"TASKQ_\w+", code)) <= {"TASKQ_URL"}
+
+
+def test_the_fan_out_counts_a_real_folder(tmp_path: Path, tutorial_stack: Stack) -> None:
+    (tmp_path / "poem.txt").write_text("one two\nthree\n", encoding="utf-8")
+    (tmp_path / "below").mkdir()
+    (tmp_path / "below" / "more.txt").write_text("four", encoding="utf-8")
+    (tmp_path / "picture.bin").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / ".hidden").write_text("not counted", encoding="utf-8")
+    (tmp_path / ".git").mkdir()
+    (tmp_path / ".git" / "config").write_text("not counted", encoding="utf-8")
+    script = ROOT / "examples" / "03_async_fan_out.py"
+    settings = {"TASKQ_URL": tutorial_stack.api_url}
+    done = run_script([str(script), str(tmp_path)], settings)
+    assert done.stdout == "2 text files, 1 others\n3 lines, 4 words\n", done.stderr
+    nowhere = run_script([str(script), str(tmp_path / "nowhere")], settings)
+    assert (nowhere.returncode, nowhere.stdout) == (1, "")
+    assert nowhere.stderr == f"{tmp_path / 'nowhere'} is not a folder\n"

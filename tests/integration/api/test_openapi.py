@@ -1,0 +1,206 @@
+"""The document says what the API does: names, statuses, codes, examples, and the wire form."""
+
+from typing import Any
+
+import httpx
+import jsonschema_rs
+import pytest
+from pydantic import BaseModel
+
+from taskq_server.api.problems import KINDS
+from taskq_server.main import create_app
+from taskq_server.schemas.task import AttemptList, TaskItem, TaskList, TaskPage, TaskRead
+from tests.integration.api.conftest import Submit
+from tests.integration.api.played import PlayedWorker
+
+OPERATIONS = {
+    "submit": ("post", "/tasks"),
+    "submit_many": ("post", "/tasks/batch"),
+    "wait": ("post", "/tasks/wait"),
+    "list": ("get", "/tasks"),
+    "get": ("get", "/tasks/{task_id}"),
+    "update": ("patch", "/tasks/{task_id}"),
+    "delete": ("delete", "/tasks/{task_id}"),
+    "cancel": ("post", "/tasks/{task_id}/cancel"),
+    "retry": ("post", "/tasks/{task_id}/retry"),
+    "attempts": ("get", "/tasks/{task_id}/attempts"),
+    "tags": ("get", "/tags"),
+    "handlers": ("get", "/handlers"),
+    "livez": ("get", "/livez"),
+    "readyz": ("get", "/readyz"),
+}
+STATUSES = {
+    "submit": "200 201 400 413 415 422 500 503",
+    "submit_many": "200 201 400 413 415 422 500 503",
+    "wait": "200 400 404 413 415 422 500 503",
+    "list": "200 422 500 503",
+    "get": "200 304 400 404 422 500 503",
+    "update": "200 400 404 409 412 413 415 422 500 503",
+    "delete": "204 404 409 422 500 503",
+    "cancel": "200 202 404 409 422 500 503",
+    "retry": "200 404 409 422 500 503",
+    "attempts": "200 404 422 500 503",
+    "tags": "200 422 500 503",
+    "handlers": "200 422 500 503",
+    "livez": "200 422 500",
+    "readyz": "200 422 500 503",
+}
+PROBLEM = "application/problem+json"
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    return create_app().openapi()
+
+
+def operation(document: dict[str, Any], name: str) -> dict[str, Any]:
+    method, path = OPERATIONS[name]
+    found: dict[str, Any] = document["paths"][path][method]
+    return found
+
+
+def contents(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """Every media type of every body, with where it is."""
+    found = []
+    for name in OPERATIONS:
+        described = operation(document, name)
+        bodies = {"request": described.get("requestBody", {}), **described["responses"]}
+        for where, body in bodies.items():
+            for media_type, content in body.get("content", {}).items():
+                found.append((f"{name} {where} {media_type}", content))
+    return found
+
+
+def test_operations_are_the_clients_verbs(document: dict[str, Any]) -> None:
+    found = {
+        described["operationId"]: (method, path)
+        for path, methods in document["paths"].items()
+        for method, described in methods.items()
+    }
+    assert found == OPERATIONS
+    assert document["openapi"].startswith("3.1")
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_every_status_is_documented(document: dict[str, Any], name: str) -> None:
+    responses = operation(document, name)["responses"]
+    assert " ".join(sorted(responses)) == STATUSES[name]
+    for status, response in responses.items():
+        assert "X-Request-Id" in response["headers"]
+        if int(status) >= 400 and (name, status) != ("readyz", "503"):
+            assert set(response["content"]) == {PROBLEM}
+
+
+def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any]) -> None:
+    documented = {
+        (code, example["value"]["status"], example["value"]["title"])
+        for name in OPERATIONS
+        for response in operation(document, name)["responses"].values()
+        for code, example in response.get("content", {})
+        .get(PROBLEM, {"examples": {}})["examples"]
+        .items()
+    }
+    everywhere = {"method-not-allowed", "unavailable"}
+    assert documented == {
+        (kind.code, kind.status, kind.title)
+        for kind in KINDS.values()
+        if kind.code not in everywhere
+    }
+    assert {"unknown-handler", "invalid-payload", "idempotency-mismatch", "invalid-request"} == set(
+        operation(document, "submit")["responses"]["422"]["content"][PROBLEM]["examples"]
+    )
+
+
+def test_every_body_has_examples_that_fit(document: dict[str, Any]) -> None:
+    assert len(contents(document)) > 60
+    for where, content in contents(document):
+        schema = {**content["schema"], "components": document["components"]}
+        validator = jsonschema_rs.validator_for(schema, validate_formats=True)
+        assert content["examples"], where
+        for example in content["examples"].values():
+            validator.validate(example["value"])
+
+
+def test_parameters_are_exact(document: dict[str, Any]) -> None:
+    parameters = {
+        (name, each["name"]): each["schema"]
+        for name in OPERATIONS
+        for each in operation(document, name).get("parameters", ())
+    }
+    key = parameters["submit", "Idempotency-Key"]
+    assert (key["minLength"], key["maxLength"], key["pattern"]) == (1, 255, "^[ -~]*$")
+    assert parameters["get", "task_id"]["format"] == "uuid"
+    wait, limit = parameters["get", "wait"], parameters["list", "limit"]
+    assert (wait["type"], wait["minimum"], wait["maximum"]) == ("number", 0, 60)
+    assert (limit["type"], limit["minimum"], limit["maximum"], limit["default"]) == (
+        "integer",
+        1,
+        200,
+        50,
+    )
+    assert not any("null" in str(schema) for schema in parameters.values())
+
+
+def test_a_patch_may_be_a_merge_patch(document: dict[str, Any]) -> None:
+    content = operation(document, "update")["requestBody"]["content"]
+    assert set(content) == {"application/merge-patch+json", "application/json"}
+
+
+async def test_the_served_document_names_the_handlers(
+    api: httpx.AsyncClient, worker: PlayedWorker
+) -> None:
+    document = (await api.get("/openapi.json")).json()
+    handler = document["components"]["schemas"]["TaskCreate"]["properties"]["handler"]
+    assert handler["enum"] == ["taskq.echo", "taskq.flaky", "taskq.sleep"]
+
+
+async def test_without_handlers_there_is_nothing_to_name(
+    api: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    assert (await api.get("/openapi.json")).json() == document
+
+
+def check(raw: bytes, model: type[BaseModel]) -> None:
+    """What was sent is what the model says: the same after a strict reading, and no more."""
+    read = model.model_validate_json(raw, strict=True)
+    sent, kept = read_json(raw), read.model_dump(mode="json", by_alias=True)
+    assert shape(sent) == shape(kept)
+
+
+def read_json(raw: bytes) -> Any:
+    return httpx.Response(200, content=raw).json()
+
+
+def shape(value: Any) -> Any:
+    """The keys and types of a document, all the way down."""
+    if isinstance(value, dict):
+        return {key: shape(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value]
+    return type(value)
+
+
+async def test_the_wire_is_what_the_models_say(
+    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+) -> None:
+    full = {
+        "title": "Ünïcode ☃",
+        "description": "d",
+        "tags": ["a", "b"],
+        "run_at": "2000-01-01T00:00:00Z",
+        "backoff_base_seconds": 1.5,
+        "backoff_max_seconds": 60,
+    }
+    ids = [(await submit(**full))["id"], (await submit())["id"], (await submit())["id"]]
+    await worker.fail(await worker.claim(ids[0]))
+    await worker.succeed(await worker.claim(ids[1]), {"deep": [None, 1.5, True]})
+    running = await worker.claim(ids[2])
+    await worker.report(running, {"current": 1.5, "total": None, "message": None})
+    await api.post(f"/tasks/{ids[2]}/cancel")
+    for task_id in ids:
+        check((await api.get(f"/tasks/{task_id}")).content, TaskRead)
+        check((await api.get(f"/tasks/{task_id}/attempts")).content, AttemptList)
+    check((await api.get("/tasks")).content, TaskPage)
+    check((await api.post("/tasks/wait", json={"ids": ids})).content, TaskList)
+    item = (await api.get("/tasks")).json()["items"][0]
+    assert set(item) == set(TaskItem.model_fields)

@@ -1,0 +1,217 @@
+"""Pages of tasks against a plain reading of the same filters."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from taskq_server.core.database import Database
+from taskq_server.crud import listing
+from taskq_server.crud.listing import Filter, Scanned
+from taskq_server.domain.ids import IdSource
+from taskq_server.domain.task import Priority, Status, Task
+from tests.unit.server.factories import NOW, make_tags, make_task, seconds, store
+
+HANDLERS = ("build", "send", "rare")
+QUEUES = ("default", "slow")
+TITLES = ("Report May", "Report June", "report", "100%", "100_x", "Über", "")
+TAGS = ("a", "b", "c")
+
+
+@dataclass(frozen=True)
+class Data:
+    """What is stored, as the reference reads it."""
+
+    tasks: tuple[Task, ...]
+    tags: dict[UUID, frozenset[int]]
+    tag_ids: tuple[int, ...]
+
+    def expected(self, wanted: Filter) -> list[Task]:
+        found = [task for task in self.tasks if self._fits(task, wanted)]
+        return sorted(found, key=lambda task: task.id, reverse=wanted.descending)
+
+    def _fits(self, task: Task, wanted: Filter) -> bool:
+        return (
+            task.namespace == wanted.namespace
+            and (not wanted.statuses or task.status in wanted.statuses)
+            and (not wanted.priorities or task.priority in wanted.priorities)
+            and set(wanted.tag_ids) <= self.tags[task.id]
+            and wanted.handler in (None, task.handler)
+            and wanted.queue in (None, task.queue)
+            and (wanted.created_after is None or task.created_at >= wanted.created_after)
+            and (wanted.created_before is None or task.created_at < wanted.created_before)
+            and task.title.startswith(wanted.title_prefix or "")
+        )
+
+
+@pytest.fixture
+async def data(database: Database) -> Data:
+    ids = await make_tags(database, *TAGS)
+    choose = random.Random(42)
+    new_id = IdSource()
+    made: list[Task] = []
+    links: dict[UUID, frozenset[int]] = {}
+    for n in range(300):
+        created = NOW + seconds(n // 3 * 0.75)
+        task = make_task(
+            choose.choices(list(Status), (5, 1, 1, 8, 2, 1))[0],
+            id=new_id(created),
+            created_at=created,
+            handler=choose.choices(HANDLERS, (10, 10, 1))[0],
+            queue=choose.choices(QUEUES, (5, 1))[0],
+            priority=choose.choice(list(Priority)),
+            title=choose.choice(TITLES),
+            namespace="theirs" if n % 25 == 0 else "default",
+        )
+        made.append(task)
+        tagged = task.namespace == "default"
+        links[task.id] = frozenset(i for i in ids.values() if tagged and choose.random() < 0.3)
+    await store(database, *made, tagged={key: sorted(value) for key, value in links.items()})
+    light = tuple(replace(task, payload="") for task in made)
+    return Data(light, links, tuple(ids.values()))
+
+
+async def pages(database: Database, wanted: Filter) -> list[Scanned]:
+    """All pages from the first to the last."""
+    found: list[Scanned] = []
+    while True:
+        page = await database.read(lambda c: listing.page(c, wanted))
+        found.append(page)
+        assert len(page.tasks) <= wanted.limit
+        if page.next_after is None:
+            return found
+        if wanted.after is not None:
+            forward = page.next_after < wanted.after
+            assert forward == wanted.descending, "the cursor moves on"
+        wanted = replace(wanted, after=page.next_after)
+        assert len(found) < 2_000, "the pages never end"
+
+
+def joined(found: list[Scanned]) -> list[Task]:
+    return [task for page in found for task in page.tasks]
+
+
+MOMENTS = st.none() | st.integers(-10, 120).map(lambda n: NOW + seconds(n * 0.75))
+
+
+def some(values: type[Status] | type[Priority]) -> st.SearchStrategy[tuple[object, ...]]:
+    return st.lists(st.sampled_from(list(values)), unique=True, max_size=3).map(
+        lambda chosen: tuple(sorted(chosen))
+    )
+
+
+FILTERS: st.SearchStrategy[Callable[[Data], Filter]] = st.builds(
+    lambda tag_numbers, **rest: lambda data: Filter(
+        namespace="default", tag_ids=tuple(data.tag_ids[n] for n in tag_numbers), **rest
+    ),
+    tag_numbers=st.lists(st.integers(0, 2), unique=True, max_size=3),
+    statuses=some(Status),
+    priorities=some(Priority),
+    handler=st.none() | st.sampled_from([*HANDLERS, "none"]),
+    queue=st.none() | st.sampled_from(QUEUES),
+    created_after=MOMENTS,
+    created_before=MOMENTS,
+    title_prefix=st.none() | st.sampled_from(["R", "Report", "report", "100%", "100_", "Ü", "zz"]),
+    descending=st.booleans(),
+    limit=st.sampled_from([3, 10, 50, 200]),
+)
+
+
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@given(make=FILTERS, budget=st.sampled_from([5, 40, 2_000]))
+async def test_any_combination_is_complete_in_order_and_without_duplicates(
+    database: Database, data: Data, make: Callable[[Data], Filter], budget: int
+) -> None:
+    wanted = make(data)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listing, "BUDGET", budget)
+        assert joined(await pages(database, wanted)) == data.expected(wanted)
+
+
+BASE = Filter(namespace="default", limit=7)
+MIDDLE = NOW + seconds(30)
+
+
+def name_of(wanted: Filter) -> str:
+    given = [name for name in Filter.__slots__ if getattr(wanted, name) != getattr(BASE, name)]
+    return ",".join(given) or "all"
+
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        BASE,
+        replace(BASE, statuses=(Status.FAILED,)),
+        replace(BASE, statuses=(Status.QUEUED, Status.RUNNING, Status.SUCCEEDED)),
+        replace(BASE, priorities=(Priority.HIGH,)),
+        replace(BASE, priorities=(Priority.LOW, Priority.URGENT)),
+        replace(BASE, handler="build"),
+        replace(BASE, handler="rare"),
+        replace(BASE, queue="slow"),
+        replace(BASE, created_after=MIDDLE),
+        replace(BASE, created_before=MIDDLE),
+        replace(BASE, created_after=MIDDLE, created_before=MIDDLE + seconds(9)),
+        replace(BASE, title_prefix="Report "),
+        replace(BASE, tag_ids=(1,)),
+        replace(BASE, tag_ids=(1, 2, 3)),
+        replace(BASE, namespace="theirs"),
+    ],
+    ids=lambda wanted: name_of(wanted),
+)
+@pytest.mark.parametrize("descending", [True, False])
+async def test_each_filter_alone(
+    database: Database, data: Data, wanted: Filter, descending: bool
+) -> None:
+    wanted = replace(wanted, descending=descending)
+    expected = data.expected(wanted)
+    assert expected, "the data must have something to find"
+    assert joined(await pages(database, wanted)) == expected
+
+
+async def test_pages_are_full_until_the_last(database: Database, data: Data) -> None:
+    wanted = Filter(namespace="default", statuses=(Status.SUCCEEDED, Status.QUEUED), limit=10)
+    found = await pages(database, wanted)
+    assert [len(page.tasks) for page in found[:-1]] == [10] * (len(found) - 1)
+    assert len(found) == -(-len(data.expected(wanted)) // 10)
+
+
+async def test_exactly_full_pages_end_without_an_empty_one(database: Database, data: Data) -> None:
+    total = len(data.expected(BASE))
+    found = await pages(database, replace(BASE, limit=total))
+    assert [len(page.tasks) for page in found] == [total]
+
+
+async def test_a_rare_combination_gives_short_pages_with_a_cursor(
+    database: Database, data: Data, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "BUDGET", 20)
+    wanted = Filter(namespace="default", queue="default", title_prefix="100%", limit=10)
+    found = await pages(database, wanted)
+    assert any(len(page.tasks) < 10 and page.next_after for page in found)
+    assert joined(found) == data.expected(wanted)
+
+    nothing = await pages(database, replace(wanted, title_prefix="no such title"))
+    assert joined(nothing) == []
+    assert len(nothing) > 1, "even an empty page has a cursor while there is more to scan"
+
+
+async def test_the_payload_is_not_read(database: Database, data: Data) -> None:
+    page = await database.read(lambda c: listing.page(c, BASE))
+    assert page.tasks
+    assert {task.payload for task in page.tasks} == {""}
+
+
+@pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(8999, 1, 1, tzinfo=UTC)])
+async def test_times_far_away_are_fine(database: Database, data: Data, moment: datetime) -> None:
+    for wanted in (replace(BASE, created_after=moment), replace(BASE, created_before=moment)):
+        assert joined(await pages(database, wanted)) == data.expected(wanted)

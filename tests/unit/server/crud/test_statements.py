@@ -1,0 +1,317 @@
+"""Every statement that crud emits, as MySQL 8 and MariaDB would get it."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Table, event
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql import asyncmy, mariadb
+from sqlalchemy.engine import Dialect
+from sqlalchemy.sql import ClauseElement
+from sqlalchemy.sql.dml import Insert, UpdateBase
+from sqlalchemy.sql.selectable import Select
+
+from taskq_server.core.database import Database
+from taskq_server.crud import attempts, due, handlers, listing, tables, tags, tasks, workers
+from taskq_server.crud.listing import Filter
+from taskq_server.crud.tasks import NewRow
+from taskq_server.domain import lifecycle
+from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.lifecycle import Failure
+from taskq_server.domain.task import Outcome, Priority, Status
+from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
+from tests.unit.server.factories import publish as publish_handlers
+from tests.unit.server.rows import end_all
+
+
+class Said:
+    """One statement with the values it was executed with."""
+
+    def __init__(self, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.statement = statement
+        self.rows = rows
+
+    def sql(self, dialect: Dialect) -> str:
+        keys = list(self.rows[0]) if self.rows and isinstance(self.statement, Insert) else None
+        many = len(self.rows) > 1
+        compiled = self.statement.compile(
+            dialect=dialect, column_keys=keys, for_executemany=many
+        )
+        return re.sub(r"\s+", " ", str(compiled))
+
+    @property
+    def locks(self) -> bool:
+        """Whether it takes locks that it keeps until the end of its transaction."""
+        if isinstance(self.statement, Select):
+            return self.statement._for_update_arg is not None
+        return isinstance(self.statement, UpdateBase)
+
+    def id_lists(self) -> Iterator[list[UUID]]:
+        """The ids of every IN list, and of the rows of an INSERT."""
+        given = {} if isinstance(self.statement, Insert) else dict(*self.rows)
+        compiled = self.statement.compile(dialect=asyncmy.dialect())
+        for value in {**compiled.params, **given}.values():
+            if isinstance(value, list | tuple) and value and isinstance(value[0], UUID):
+                yield list(value)
+        for key in ("id", "task_id"):
+            ids = [row[key] for row in self.rows if isinstance(row.get(key), UUID)]
+            if ids and isinstance(self.statement, Insert):
+                yield ids
+
+
+class Listener:
+    """Notes every statement; what only MySQL understands runs as its SQLite equivalent."""
+
+    def __init__(self, database: Database) -> None:
+        self.said: list[Said] = []
+        self._database = database
+
+    def __call__(
+        self, _: Any, statement: ClauseElement, many: Any, one: Any, options: Any
+    ) -> tuple[ClauseElement, Any, Any]:
+        self.said.append(Said(statement, list(many) if many else [one] if one else []))
+        if isinstance(statement, mysql.Insert):
+            assert isinstance(statement.table, Table)
+            statement = self._for_sqlite(statement.table)
+        return statement, many, one
+
+    def _for_sqlite(self, table: Table) -> Insert:
+        if table is tables.handlers:
+            names = [column.name for column in table.columns if not column.primary_key]
+            return self._database.upsert(table, update=names)
+        return self._database.insert_once(table)
+
+
+class MySQLWords(Database):
+    """Writes on SQLite, speaks MySQL: `insert_once` and `upsert` are MySQL's."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self._spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
+
+    def insert_once(self, table: Table) -> Insert:
+        return self._spoken.insert_once(table)
+
+    def upsert(self, table: Table, *, update: list[str]) -> Insert:
+        return self._spoken.upsert(table, update=update)
+
+
+def failed(n: int) -> Failure:
+    return Failure(outcome=Outcome.FAILED, type="E", message="m", fatal=n % 2 == 0)
+
+
+async def say_task_statements(database: Database) -> None:
+    await database.write(lambda c: tags.add(database, c, "default", ["b", "a"]))
+    ids = await database.read(lambda c: tags.find(c, "default", ["a", "b"]))
+    new = [make_task() for _ in range(6)]
+    rows = [
+        NewRow(task, tuple(ids.values()), f"hash {n}" if n % 2 else None, "print")
+        for n, task in enumerate(new)
+    ]
+    await database.write(lambda c: tasks.insert(database, c, rows[::-1]))
+    wanted = [task.id for task in new][::-1]
+    await database.read(lambda c: tasks.snapshots(c, "default", wanted))
+    await database.write(lambda c: tasks.lock(c, wanted))
+    await database.write(lambda c: tasks.lock(c, wanted, payload=False))
+    await database.write(lambda c: tasks.write(c, new[0], replace(new[0], title="t", score=None)))
+    tag_ids = list(ids.values())[::-1]
+    await database.write(lambda c: tasks.set_tags(database, c, new[0].id, tag_ids))
+    await database.read(lambda c: tags.counts(c, "default"))
+    await database.write(lambda c: tasks.remove(c, wanted))
+    await publish_handlers(database, "b", "a")
+    await database.read(lambda c: handlers.published(c, "default"))
+
+
+async def say_worker_statements(database: Database) -> None:
+    held = [running() for _ in range(8)]
+    await database.write(lambda c: tasks.insert(database, c, [NewRow(task) for task in held]))
+    ids = [task.id for task in held][::-1]
+    await database.write(lambda c: attempts.mark_claimed(c, ids, worker_id=WORKER, now=NOW))
+    progress = dict.fromkeys(ids, "{}")
+    await database.write(lambda c: attempts.set_progress(c, progress, NOW))
+    fails = [
+        lifecycle.fail(task, failed(n), backoff=Backoff(), random=lambda: 1.0, now=NOW)
+        for n, task in enumerate(held[:4])
+    ]
+    rest = [lifecycle.release(task, now=NOW) for task in held[4:6]]
+    rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
+    await end_all(database, (fails + rest)[::-1], hook_done_at=None)
+    await database.read(
+        lambda c: attempts.pending_hooks(
+            c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
+        )
+    )
+    await database.write(lambda c: attempts.mark_hook_done(c, fails[0].attempt, NOW))
+
+
+async def say_lease_statements(database: Database) -> None:
+    for worker_id in (WORKER, OTHER_WORKER):
+        row = workers.WorkerRow(
+            id=worker_id,
+            name="n",
+            queues="[]",
+            handlers="[]",
+            concurrency=1,
+            started_at=NOW,
+            heartbeat_at=NOW,
+            lease_until=NOW,
+        )
+        await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
+    await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
+    await database.read(lambda c: workers.held(c, WORKER))
+    await database.read(lambda c: workers.orphans(c, NOW, 5))
+    await database.read(lambda c: workers.live_ids(c, NOW))
+    await database.read(lambda c: workers.handlers_of_live(c, NOW))
+    await database.write(lambda c: workers.forget_dead(c, before=NOW))
+    await database.write(lambda c: workers.unregister(c, WORKER))
+    await database.read(lambda c: due.expired(c, before=NOW, limit=5))
+    await database.read(
+        lambda c: due.due(
+            c, queue="q", handlers=["h"], now=NOW, limit=5, below=1, untouched_since=NOW
+        )
+    )
+
+
+async def say_list_statements(database: Database) -> None:
+    every = Filter(
+        namespace="default",
+        statuses=(Status.QUEUED, Status.FAILED),
+        priorities=(Priority.LOW, Priority.HIGH),
+        handler="h",
+        queue="q",
+        created_after=NOW,
+        created_before=NOW,
+        title_prefix="p",
+        after=UUID(int=5),
+    )
+    plain = Filter(namespace="default")
+    wanted = [
+        every,
+        replace(every, tag_ids=(1, 2)),
+        replace(every, statuses=()),
+        plain,
+        replace(plain, descending=False, queue="q"),
+        replace(plain, priorities=(Priority.LOW, Priority.URGENT)),
+        replace(plain, tag_ids=(1,), descending=False),
+    ]
+    for one in wanted:
+        await database.read(lambda c, one=one: listing.page(c, one))  # type: ignore[misc]
+
+
+@pytest.fixture
+async def said(database: Database, url: str) -> list[Said]:
+    speaking = MySQLWords(url)
+    listener = Listener(database)
+    event.listen(speaking.engine.sync_engine, "before_execute", listener, retval=True)
+    await say_task_statements(speaking)
+    await say_worker_statements(speaking)
+    await say_lease_statements(speaking)
+    await say_list_statements(speaking)
+    await speaking.close()
+    return listener.said
+
+
+def mysql_8() -> Dialect:
+    dialect = asyncmy.dialect()
+    dialect.server_version_info = (8, 0, 18)
+    return dialect
+
+
+def mysql_8_4() -> Dialect:
+    dialect = asyncmy.dialect()
+    dialect.server_version_info = (8, 4, 0)
+    return dialect
+
+
+def mariadb_10_11() -> Dialect:
+    dialect = mariadb.loader("asyncmy")()  # type: ignore[no-untyped-call]
+    dialect.server_version_info = (10, 11, 0)
+    assert dialect.is_mariadb
+    return dialect  # type: ignore[no-any-return]
+
+
+FORBIDDEN = [
+    r"\bRETURNING\b",
+    r"\bJSON_TABLE\b",
+    r"\bAS new\b",
+    r"\bSKIP LOCKED\b",
+    r"^UPDATE .*\bFROM\b.*\bSET\b",
+    r"^WITH\b",
+]
+
+
+@pytest.mark.parametrize("dialect", [mysql_8, mariadb_10_11])
+async def test_no_statement_uses_what_one_of_the_databases_lacks(
+    said: list[Said], dialect: Any
+) -> None:
+    for one in said:
+        sql = one.sql(dialect())
+        for pattern in FORBIDDEN:
+            assert not re.search(pattern, sql, re.IGNORECASE), sql
+
+
+async def test_nothing_returns_rows_of_an_insert_on_any_mysql(said: list[Said]) -> None:
+    for one in said:
+        assert "RETURNING" not in one.sql(mysql_8_4())
+
+
+async def test_all_of_crud_was_heard(said: list[Said]) -> None:
+    heard = [one.sql(mysql_8()) for one in said]
+    assert len(heard) > 40
+    for start in (
+        "INSERT INTO tasks",
+        "INSERT INTO task_attempts",
+        "INSERT INTO task_tags",
+        "INSERT INTO tags",
+        "INSERT INTO handlers",
+        "INSERT INTO workers",
+        "UPDATE tasks SET",
+        "UPDATE workers SET",
+        "UPDATE task_attempts SET",
+        "DELETE FROM tasks",
+        "DELETE FROM task_attempts",
+        "DELETE FROM task_tags",
+        "DELETE FROM workers",
+        "SELECT",
+    ):
+        assert any(sql.startswith(start) for sql in heard), start
+
+
+async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Said]) -> None:
+    locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
+    assert len(locking) == 2
+    assert all(sql.endswith("ORDER BY tasks.id FOR UPDATE") for sql in locking)
+
+
+async def test_what_takes_locks_names_its_ids_in_order(said: list[Said]) -> None:
+    lists = [(one, ids) for one in said if one.locks for ids in one.id_lists()]
+    assert sum(len(ids) > 1 for _, ids in lists) >= 8
+    for one, ids in lists:
+        assert ids == sorted(ids), one.sql(mysql_8())
+
+
+async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Said]) -> None:
+    """MySQL sets from left to right."""
+    updates = [one.sql(mysql_8()) for one in said if one.sql(mysql_8()).startswith("UPDATE tasks")]
+    assert updates
+    for sql in updates:
+        assignments = sql.partition(" SET ")[2].rpartition(" WHERE ")[0]
+        done: set[str] = set()
+        for part in re.split(r", (?=[a-z_.]+=)", assignments):
+            column, _, value = part.partition("=")
+            read = set(re.findall(r"\btasks\.(\w+)", value))
+            assert not read & done, sql
+            done.add(column.strip().removeprefix("tasks."))
+
+
+async def test_insert_once_and_upsert_in_mysqls_words() -> None:
+    spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
+    once = Said(spoken.insert_once(tables.tasks), [{"id": UUID(int=1)}]).sql(mysql_8())
+    assert once.endswith("ON DUPLICATE KEY UPDATE id = tasks.id")
+    words = spoken.upsert(tables.handlers, update=["description"])
+    upsert = Said(words, [{"namespace": "n", "name": "a"}]).sql(mysql_8())
+    assert upsert.endswith("ON DUPLICATE KEY UPDATE description = VALUES(description)")

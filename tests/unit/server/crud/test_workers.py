@@ -1,0 +1,146 @@
+"""Workers, their leases, and what they leave behind."""
+
+from datetime import datetime
+from uuid import UUID
+
+from taskq_server.core.database import Database
+from taskq_server.crud import workers
+from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.domain.task import Status
+from tests.unit.server.factories import (
+    NOW,
+    OTHER_WORKER,
+    WORKER,
+    make_task,
+    rows_of,
+    running,
+    seconds,
+    store,
+)
+
+LEASE = seconds(10)
+
+
+async def register(
+    database: Database, worker_id: UUID, *, at: datetime = NOW, handlers: str = '["a"]'
+) -> WorkerRow:
+    row = WorkerRow(
+        id=worker_id,
+        name="host:1",
+        queues='["default"]',
+        handlers=handlers,
+        concurrency=5,
+        started_at=at,
+        heartbeat_at=at,
+        lease_until=at + LEASE,
+    )
+    await database.write(lambda c: workers.register(c, row))
+    return row
+
+
+async def renew(database: Database, worker_id: UUID, now: datetime) -> bool:
+    return await database.write(
+        lambda c: workers.renew(c, worker_id, now=now, lease_until=now + LEASE)
+    )
+
+
+async def orphans(database: Database, now: datetime, limit: int = 10) -> list[UUID]:
+    return await database.read(lambda c: workers.orphans(c, now, limit))
+
+
+async def live(database: Database, now: datetime) -> set[UUID]:
+    return await database.read(lambda c: workers.live_ids(c, now))
+
+
+async def test_a_registered_worker_is_stored_whole(database: Database) -> None:
+    row = await register(database, WORKER)
+    (found,) = await rows_of(database, workers.workers)
+    assert WorkerRow(**found) == row
+
+
+async def test_a_lease_is_renewed_until_it_ran_out(database: Database) -> None:
+    await register(database, WORKER)
+    other = await register(database, OTHER_WORKER)
+    assert await renew(database, WORKER, NOW + seconds(10))
+    assert await renew(database, WORKER, NOW + seconds(20))
+    assert not await renew(database, WORKER, NOW + seconds(30.1))
+    rows = {row["id"]: row for row in await rows_of(database, workers.workers)}
+    assert rows[WORKER]["heartbeat_at"] == NOW + seconds(20)
+    assert rows[WORKER]["lease_until"] == NOW + seconds(30)
+    assert WorkerRow(**rows[OTHER_WORKER]) == other
+
+
+async def test_an_unknown_worker_has_no_lease(database: Database) -> None:
+    assert not await renew(database, WORKER, NOW)
+
+
+async def test_a_worker_is_live_until_its_lease_ends(database: Database) -> None:
+    await register(database, WORKER)
+    await register(database, OTHER_WORKER, at=NOW + seconds(5))
+    assert await live(database, NOW + seconds(10)) == {WORKER, OTHER_WORKER}
+    assert await live(database, NOW + seconds(10.001)) == {OTHER_WORKER}
+    assert await live(database, NOW + seconds(15.001)) == set()
+
+
+async def test_unregister_removes_one_worker(database: Database) -> None:
+    await register(database, WORKER)
+    await register(database, OTHER_WORKER)
+    await database.write(lambda c: workers.unregister(c, WORKER))
+    assert await live(database, NOW) == {OTHER_WORKER}
+
+
+async def test_held_is_what_a_worker_runs_now(database: Database) -> None:
+    one = running(attempt=2)
+    asked = running(cancel_requested_at=NOW)
+    await store(
+        database,
+        one,
+        asked,
+        running(worker_id=OTHER_WORKER),
+        make_task(),
+        make_task(Status.SUCCEEDED, worker_id=WORKER),
+    )
+    found = await database.read(lambda c: workers.held(c, WORKER))
+    assert set(found) == {Held(one.id, 2, False), Held(asked.id, 1, True)}
+    assert len(found) == 2
+
+
+async def test_orphans_are_running_tasks_without_a_valid_lease(database: Database) -> None:
+    await register(database, WORKER)
+    await register(database, OTHER_WORKER, at=NOW + seconds(60))
+    expired, unknown = running(), running(worker_id=UUID(int=3))
+    safe = running(worker_id=OTHER_WORKER)
+    await store(
+        database,
+        expired,
+        unknown,
+        safe,
+        make_task(),
+        make_task(Status.FAILED, worker_id=UUID(int=3)),
+    )
+    assert await orphans(database, NOW + seconds(5)) == [unknown.id]
+    assert await orphans(database, NOW + seconds(10)) == [unknown.id], "valid to the end"
+    assert await orphans(database, NOW + seconds(11)) == sorted([expired.id, unknown.id])
+    assert len(await orphans(database, NOW + seconds(11), limit=1)) == 1
+
+
+async def test_the_dead_are_forgotten_once_they_hold_nothing(database: Database) -> None:
+    holder, idle, fresh = UUID(int=1), UUID(int=2), UUID(int=3)
+    for worker_id, age in ((holder, 0), (idle, 0), (fresh, 60)):
+        await register(database, worker_id, at=NOW + seconds(age))
+    await store(database, running(worker_id=holder), make_task(Status.FAILED, worker_id=idle))
+    await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(10)))
+    assert len(await rows_of(database, workers.workers)) == 3, "not before their lease ended"
+    await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(50)))
+    assert {row["id"] for row in await rows_of(database, workers.workers)} == {holder, fresh}
+
+
+async def test_handlers_of_live_workers(database: Database) -> None:
+    await register(database, WORKER, handlers='["a","b"]')
+    await register(database, OTHER_WORKER, handlers='["b"]', at=NOW + seconds(60))
+
+    async def at(moment: datetime) -> list[str]:
+        return sorted(await database.read(lambda c: workers.handlers_of_live(c, moment)))
+
+    assert await at(NOW) == ['["a","b"]', '["b"]']
+    assert await at(NOW + seconds(20)) == ['["b"]']
