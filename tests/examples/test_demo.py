@@ -73,6 +73,7 @@ def test_a_server_that_does_not_start_is_one_sentence(tmp_path: Path) -> None:
     # In a working folder like the repository, with a server that only complains.
     for name in ("examples", "taskq_server"):
         (tmp_path / name).mkdir()
+    (tmp_path / "taskq_server" / "__init__.py").touch()
     (tmp_path / "examples" / "demo.py").write_text(Path(DEMO).read_text(encoding="utf-8"), "utf-8")
     (tmp_path / "taskq_server" / "__main__.py").write_text(
         "import sys; sys.exit('taskq-server: no Redis server found')", "utf-8"

@@ -60,7 +60,7 @@ def test_bash_can_be_parsed(block: Block) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("block", [b for b in blocks("bash", "ini", "")], ids=str)
+@pytest.mark.parametrize("block", blocks("bash", "ini", ""), ids=str)
 def test_commands_and_options_exist(block: Block) -> None:
     for words in commands(block.code):
         check_command(words)
@@ -146,21 +146,17 @@ def shown(default: object) -> str:
 
 
 def commands(code: str) -> Iterator[list[str]]:
-    """The words of each `taskq` and `taskq-server` command in a block, up to a pipe."""
-    for line in (
-        code.replace("\\\n", " ").replace("./run_worker.sh", "taskq-server worker").splitlines()
+    """The words of each `taskq` and `taskq-server` command in a block.
+
+    The lines of a synopsis, with its options in brackets, go on where the next ones are indented.
+    """
+    code = re.sub(r"\\\n|\n {8,}(?=\[--)", " ", code)
+    for piece in re.split(
+        r"\n|\$\(|\)| \| | && ", code.replace("./run_worker.sh", "taskq-server worker")
     ):
-        found = re.search(r"(?:^|[\s/(&])(taskq(?:-server)?) +([a-z].*)$", line)
-        if found and not line.lstrip().startswith(("#", "pip", "export")):
-            rest = found[2].partition(" | ")[0]
-            # A synopsis has its options in brackets.
-            yield [found[1], *re.sub(r"[\[\]()]|\.\.\.", " ", rest).split()]
-        elif re.match(r"\s+\[--", line):
-            yield [
-                "taskq",
-                "submit" if "--max-retries" in line or "--delay" in line else "list",
-                *re.findall(r"--[a-z-]+", line),
-            ]
+        found = re.match(r" *(?:\$ |ExecStart=\S*/)?(taskq(?:-server)?) (.*)", piece)
+        if found:
+            yield [found[1], *re.sub(r"[\[\]]|\.\.\.", " ", found[2]).split()]
 
 
 def check_command(words: list[str]) -> None:

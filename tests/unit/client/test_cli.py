@@ -332,10 +332,11 @@ def test_a_terminal_gets_tables_that_titles_cannot_break(
 ) -> None:
     session = Session(None, as_json=False, terminal=True)
 
-    session.show_all([a_task(title="[red]x\n")])
+    session.show_all([a_task(id="01a209b0-851b-7003-b54c-131f9920159f", title="[red]x\n")])
     session.show_submitted(a_task(title="mine"))
 
     printed = capsys.readouterr().out
     assert "┃" in printed
     assert "mine" in printed
     assert "[re" in printed
+    assert "01a209b0-851b-7003-b54c-131f9920159f" in printed

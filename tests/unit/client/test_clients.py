@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import json
 import logging
 import pickle
 import platform
@@ -316,15 +317,31 @@ async def test_the_blocking_client_works_inside_a_running_loop() -> None:
 
 @pytest.mark.anyio
 async def test_many_waits_share_one_async_client() -> None:
-    def reply(request: httpx.Request) -> httpx.Response:
-        return httpx.Response(
-            200, json=wire_task(id=request.url.path.rpartition("/")[2], status="succeeded")
-        )
+    count = 120
+    all_here = asyncio.Event()
+    waiting = 0
 
-    async with AsyncTaskqClient(transport=httpx.MockTransport(reply)) as client:
-        tasks = await asyncio.gather(*(client.wait(f"t{n}") for n in range(300)))
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal waiting
+        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+        waiting += 1
+        if waiting == count:
+            all_here.set()
+        await all_here.wait()
+        task = wire_task(id=path.removeprefix("/tasks/").partition("?")[0], status="succeeded")
+        body = json.dumps(task).encode()
+        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
+        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body)
+        await writer.drain()
+        writer.close()
+        await writer.wait_closed()
 
-    assert [task.id for task in tasks] == [f"t{n}" for n in range(300)]
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, AsyncTaskqClient(f"http://127.0.0.1:{port}") as client:
+        tasks = await asyncio.gather(*(client.wait(f"t{n}", 20) for n in range(count)))
+
+    assert [task.id for task in tasks] == [f"t{n}" for n in range(count)]
 
 
 @pytest.mark.anyio
@@ -362,6 +379,7 @@ def test_finish_refuses_a_coroutine_that_really_suspends() -> None:
     coroutine: Coroutine[object, None, None] = suspends()
     with pytest.raises(RuntimeError, match="awaited something else"):
         finish(coroutine)
+    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
 
 
 def test_each_request_is_one_line_in_the_log_without_what_was_sent(
@@ -375,8 +393,9 @@ def test_each_request_is_one_line_in_the_log_without_what_was_sent(
         with pytest.raises(TaskqConnectionError):
             next(client.list(q="secret"))
 
-    lines = [r.getMessage() for r in caplog.records if r.name == "taskq.client"]
-    assert [line.rpartition(",")[0] for line in lines] == [
+    records = [record for record in caplog.records if record.name == "taskq.client"]
+    assert {record.levelno for record in records} == {logging.DEBUG}
+    assert [record.getMessage().rpartition(",")[0] for record in records] == [
         "POST /tasks: 201",
         "GET /tasks: no answer",
     ]

@@ -159,6 +159,13 @@ def test_without_a_deadline_an_outage_in_between_is_sat_out() -> None:
     assert channel.now > 1300
 
 
+def test_without_a_deadline_an_outage_right_after_the_submit_is_sat_out() -> None:
+    client, channel = core(*[LOST] * 50, DONE)
+
+    assert finish(client.wait(a_task(), None)).result == 3
+    assert channel.now > 1300
+
+
 def test_retry_after_is_honoured_but_not_past_the_deadline() -> None:
     channel = RecordingChannel([QUEUED], for_ever=problem(503, retry_after="7"))
 

@@ -116,7 +116,7 @@ async def set_progress(
     if not progress:
         return
     ids = sorted(progress)
-    value = case({task_id: progress[task_id] for task_id in ids}, value=tasks.c.id)
+    value = case(*((tasks.c.id == task_id, progress[task_id]) for task_id in ids))
     await connection.execute(
         update(tasks)
         .where(tasks.c.id.in_(ids))
