@@ -53,7 +53,7 @@ def main(arguments: list[str]) -> int:
                 show(client, folder, files)
             console.print("Stopped.")
     except (DemoError, TaskqError) as error:
-        print(f"The demo failed: {error}", file=sys.stderr)
+        print(f"The demo failed: {str(error).rstrip('.')}.", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("Interrupted; everything is stopped.", file=sys.stderr)
@@ -102,7 +102,7 @@ def text_files(folder: Path) -> list[Path]:
         DemoError: there is none.
     """
     if not folder.is_dir():
-        raise DemoError(f"{folder} is not a folder.")
+        raise DemoError(f"{folder} is not a folder")
     found: list[Path] = []
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__pycache__")))
@@ -110,7 +110,7 @@ def text_files(folder: Path) -> list[Path]:
         if len(found) >= MOST_FILES:
             break
     if not found:
-        raise DemoError(f"there is no text file in {folder}.")
+        raise DemoError(f"there is no text file in {folder}")
     return found[:MOST_FILES]
 
 
@@ -181,7 +181,7 @@ def expect(as_it_should_be: bool, otherwise: str) -> None:
         DemoError: it is not so.
     """
     if not as_it_should_be:
-        raise DemoError(f"{otherwise}.")
+        raise DemoError(otherwise)
 
 
 def results(counted: list[Task]) -> Table:

@@ -1,32 +1,13 @@
-"""Scripts, and the stacks that they talk to."""
+"""The stacks that examples and documents talk to."""
 
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.examples.documents import blocks
-from tests.support.processes import ROOT, environment
 from tests.support.stack import Stack
-
-
-def run_script(
-    arguments: list[str], settings: dict[str, str], timeout: float = 50
-) -> subprocess.CompletedProcess[str]:
-    """Run a Python script to its end."""
-    return subprocess.run(
-        [sys.executable, *arguments],
-        env=environment(settings),
-        cwd=ROOT,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
 
 
 @pytest.fixture(scope="session", params=["sqlite", "mariadb"])

@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from tests.examples.conftest import run_script
+from tests.examples.scripts import run_script
 from tests.support.children import Child
 from tests.support.processes import ROOT, environment
 from tests.support.waiting import wait_until

@@ -3,6 +3,7 @@
 import inspect
 import re
 import subprocess
+import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from taskq_client.cli import main as client_command
 from taskq_server import Settings
 from taskq_server.cli import cli as server_command
 from taskq_server.domain import lifecycle
-from tests.examples.conftest import run_script
 from tests.examples.documents import (
     DOCUMENTS,
     Block,
@@ -23,6 +23,7 @@ from tests.examples.documents import (
     said_output,
     table_rows,
 )
+from tests.examples.scripts import run_script
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 
@@ -99,7 +100,7 @@ def test_the_state_diagram_is_that_of_the_lifecycle(path: Path) -> None:
     docstring = inspect.getdoc(lifecycle) or ""
     paragraphs = [part for part in docstring.split("\n\n") if "──►" in part]
     assert [block.code for block in blocks_of(path) if "──►" in block.code] == [
-        inspect.cleandoc(part) + "\n" for part in paragraphs
+        textwrap.dedent(part).strip() + "\n" for part in paragraphs
     ]
 
 

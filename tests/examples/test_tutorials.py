@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.conftest import run_script
 from tests.examples.documents import matches, said_output
+from tests.examples.scripts import run_script
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 

@@ -103,6 +103,8 @@ async def test_json_in_utf_8_is_taken(api: httpx.AsyncClient, content_type: str)
         [("Content-Type", JSON), ("Content-Type", JSON)],
         [("Content-Type", "application/json; charset=utf-16")],
         [("Content-Type", "application/json; charset=latin-1")],
+        [("Content-Type", "application/json; charset*0*=utf-8; charset*=x")],
+        [("Content-Type", "application/json; charset")],
         [("Content-Type", JSON), ("Content-Encoding", "gzip")],
         [("Content-Type", JSON), ("Content-Encoding", "identity, br")],
         [("Content-Type", JSON), ("Content-Encoding", "")],

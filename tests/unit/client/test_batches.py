@@ -60,7 +60,7 @@ def test_no_batch_reaches_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) ->
         sizes = [len(request.body or b"") for request in channel.requests]
         assert len(tasks) == 10
         assert max(sizes) < limit
-        assert min(sizes[:-1]) >= limit - one - 1
+        assert min(sizes[:-1]) >= limit - one - 2
 
 
 def test_nothing_is_sent_if_the_last_of_many_cannot_be() -> None:

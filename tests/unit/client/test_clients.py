@@ -2,11 +2,10 @@
 
 import asyncio
 import inspect
-import json
 import logging
 import pickle
 import platform
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any
 
 import httpx
@@ -15,7 +14,6 @@ import respx
 
 import taskq_client
 from taskq_client import AsyncTaskqClient, ConfigurationError, TaskqClient, TaskqConnectionError
-from taskq_client._channels import finish
 from taskq_client.errors import TaskqError, TaskqTimeout, UnexpectedAnswer
 from tests.unit.client.support import a_task, wire_task
 
@@ -307,60 +305,6 @@ def test_a_closed_client_says_so() -> None:
     asyncio.run(awaited())
 
 
-@pytest.mark.anyio
-async def test_the_blocking_client_works_inside_a_running_loop() -> None:
-    with respx.mock(base_url=URL) as server, TaskqClient() as client:
-        server.get("/tasks").respond(200, json={"items": [wire_task()], "next_cursor": None})
-
-        assert [task.id for task in client.list()] == ["0198c0de"]
-
-
-@pytest.mark.anyio
-async def test_many_waits_share_one_async_client() -> None:
-    count = 120
-    all_here = asyncio.Event()
-    waiting = 0
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        nonlocal waiting
-        path = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-        waiting += 1
-        if waiting == count:
-            all_here.set()
-        await all_here.wait()
-        task = wire_task(id=path.removeprefix("/tasks/").partition("?")[0], status="succeeded")
-        body = json.dumps(task).encode()
-        head = f"content-type: application/json\r\ncontent-length: {len(body)}\r\nconnection: close"
-        writer.write(f"HTTP/1.1 200 OK\r\n{head}\r\n\r\n".encode() + body)
-        await writer.drain()
-        writer.close()
-        await writer.wait_closed()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    port = server.sockets[0].getsockname()[1]
-    async with server, AsyncTaskqClient(f"http://127.0.0.1:{port}") as client:
-        tasks = await asyncio.gather(*(client.wait(f"t{n}", 20) for n in range(count)))
-
-    assert [task.id for task in tasks] == [f"t{n}" for n in range(count)]
-
-
-@pytest.mark.anyio
-async def test_an_async_wait_can_be_cancelled() -> None:
-    started = asyncio.Event()
-
-    async def hang(request: httpx.Request) -> httpx.Response:
-        started.set()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async with AsyncTaskqClient(transport=httpx.MockTransport(hang)) as client:
-        waiting = asyncio.create_task(client.wait("0198c0de"))
-        await started.wait()
-        waiting.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await waiting
-
-
 def test_both_sleep_as_long_as_the_server_asks(slept: list[float]) -> None:
     for perform in both(lambda c: c.tags(), max_retries=1):
         with respx.mock(base_url=URL) as server:
@@ -370,16 +314,6 @@ def test_both_sleep_as_long_as_the_server_asks(slept: list[float]) -> None:
             perform()
 
     assert slept == [3.0, 3.0]
-
-
-def test_finish_refuses_a_coroutine_that_really_suspends() -> None:
-    async def suspends() -> None:
-        await asyncio.sleep(0)
-
-    coroutine: Coroutine[object, None, None] = suspends()
-    with pytest.raises(RuntimeError, match="awaited something else"):
-        finish(coroutine)
-    assert inspect.getcoroutinestate(coroutine) == inspect.CORO_CLOSED
 
 
 def test_each_request_is_one_line_in_the_log_without_what_was_sent(

@@ -1,7 +1,6 @@
 """Read a request's body: its media type, its size while it streams in, and strict JSON."""
 
 from collections.abc import Collection
-from email.message import Message
 
 from fastapi import Request
 from pydantic import JsonValue
@@ -11,6 +10,7 @@ from taskq_server.api.errors import BodyTooLarge, InvalidJson, UnsupportedMediaT
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
 
+_UTF_8 = ("charset=utf-8", 'charset="utf-8"')
 _DIGITS = 18
 
 
@@ -69,10 +69,9 @@ def _check_media_type(request: Request, accepted: Collection[str]) -> None:
 def _is_accepted(given: list[str], accepted: Collection[str]) -> bool:
     if len(given) != 1:
         return False
-    message = Message()
-    message["content-type"] = given[0]
-    charset = message.get_content_charset("utf-8")
-    return message.get_content_type() in accepted and charset == "utf-8"
+    media_type, *parameters = (part.strip() for part in given[0].lower().split(";"))
+    charsets = [each for each in parameters if each.startswith("charset")]
+    return media_type in accepted and all(each in _UTF_8 for each in charsets)
 
 
 def _check_announced(request: Request, max_bytes: int) -> None:

@@ -76,7 +76,13 @@ class Notifier:
 
     async def run(self, redis: ArqRedis) -> None:
         """Hand messages to the waiters of this process, for ever."""
-        await listen(redis, {CHANGED_CHANNEL: self._on_changed}, on_connect=self._wake_all)
+        await listen(redis, {CHANGED_CHANNEL: self._on_changed}, on_connect=self.wake_all)
+
+    def wake_all(self) -> None:
+        """Let all waiters look again."""
+        for task_id, waiters in self._waiters.items():
+            for subscription in waiters:
+                subscription.tell([task_id])
 
     def _publish(self, channel: str, task_ids: Sequence[UUID]) -> None:
         if task_ids:
@@ -90,11 +96,6 @@ class Notifier:
                 told.setdefault(subscription, set()).add(task_id)
         for subscription, task_ids in told.items():
             subscription.tell(task_ids)
-
-    def _wake_all(self) -> None:
-        for task_id, waiters in self._waiters.items():
-            for subscription in waiters:
-                subscription.tell([task_id])
 
 
 def read_ids(message: bytes) -> list[UUID]:

@@ -26,4 +26,4 @@ async def _serve(settings: Settings, host: str, port: int, *, insecure: bool) ->
     await require_schema(settings)
     listener = serving.listen(host, port, insecure=insecure)
     stop = serving.stop_event()
-    await serving.serve(serving.server(create_app(settings)), listener, stop)
+    await serving.serve(create_app(settings), listener, stop)

@@ -64,9 +64,8 @@ async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) ->
 async def _serve_and_work(
     runtime: Runtime, registry: Registry, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    http = serving.server(create_app(runtime=runtime))
     worker = asyncio.create_task(run_worker(runtime, registry, stop))
-    serving_http = asyncio.create_task(serving.serve(http, listener, stop))
+    serving_http = asyncio.create_task(serving.serve(create_app(runtime=runtime), listener, stop))
     worker.add_done_callback(lambda _: stop.set())
     serving_http.add_done_callback(lambda _: stop.set())
     host, port = listener.getsockname()[:2]

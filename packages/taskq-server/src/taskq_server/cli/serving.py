@@ -5,10 +5,10 @@ import contextlib
 import ipaddress
 import signal
 import socket
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 import uvicorn
+from fastapi import FastAPI
 
 from taskq_server.core.errors import ConfigurationError
 
@@ -54,8 +54,32 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
     return listener
 
 
-def server(app: Callable[..., Any]) -> Server:
-    """Return a server for an app; it logs nothing for answers that are fine."""
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve an app until `stop` is set; who waits for a task then is answered at once."""
+    http = _server(app)
+
+    async def end() -> None:
+        await stop.wait()
+        app.state.runtime.tasks.drain()
+        http.should_exit = True
+
+    waiting = asyncio.create_task(end())
+    try:
+        await http.serve(sockets=[listener])
+    finally:
+        waiting.cancel()
+
+
+def _server(app: FastAPI) -> Server:
     return Server(
         uvicorn.Config(
             app,
@@ -66,29 +90,6 @@ def server(app: Callable[..., Any]) -> Server:
             timeout_graceful_shutdown=_GRACE_SECONDS,
         )
     )
-
-
-def stop_event() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
-
-
-async def serve(http: Server, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set."""
-
-    async def end() -> None:
-        await stop.wait()
-        http.should_exit = True
-
-    waiting = asyncio.create_task(end())
-    try:
-        await http.serve(sockets=[listener])
-    finally:
-        waiting.cancel()
 
 
 def _is_loopback(host: str) -> bool:

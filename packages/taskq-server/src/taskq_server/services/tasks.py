@@ -77,6 +77,7 @@ class TaskService:
         self.wait = self._waiting.wait
         self.wait_any = self._waiting.wait_any
         self.list = self._listing.page
+        self.drain = self._waiting.drain
 
     async def submit(
         self,

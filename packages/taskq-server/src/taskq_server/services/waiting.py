@@ -24,6 +24,12 @@ class Waiting:
         self._reads = reads
         self._notifier = notifier
         self._poll_seconds = poll_seconds
+        self._draining = False
+
+    def drain(self) -> None:
+        """Answer all waiters now, as if their time were up: this process is stopping."""
+        self._draining = True
+        self._notifier.wake_all()
 
     async def wait(self, task_id: UUID, seconds: float) -> Snapshot:
         """Return a task as soon as it is final, or as it is when the time is up.
@@ -40,7 +46,7 @@ class Waiting:
             while True:
                 snapshot = await self._reads(task_id)
                 left = deadline - asyncio.get_running_loop().time()
-                if snapshot.task.status.final or left <= 0:
+                if snapshot.task.status.final or left <= 0 or self._draining:
                     return snapshot
                 await subscription.news(min(left, self._poll_seconds))
 
@@ -63,6 +69,6 @@ class Waiting:
                 found = await asyncio.gather(*map(self._reads, asked))
                 final = [snapshot for snapshot in found if snapshot.task.status.final]
                 left = deadline - asyncio.get_running_loop().time()
-                if final or left <= 0:
+                if final or left <= 0 or self._draining:
                     return final
                 stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)

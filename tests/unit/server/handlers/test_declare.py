@@ -1,0 +1,64 @@
+"""The decorators and exceptions of handlers."""
+
+import math
+
+import pytest
+
+from taskq_server import (
+    Fatal,
+    Retry,
+    handler,
+    on_job_failure,
+    on_retry,
+    on_shutdown,
+    on_startup,
+)
+from taskq_server.handlers.declare import MARK, HandlerMark, Hook
+
+
+def test_a_handler_stays_the_function_it_was() -> None:
+    def add(a: int, b: int) -> int:
+        return a + b
+
+    marked = handler("add", max_retries=2, timeout=3, retry_on=KeyError)(add)
+    assert marked is add
+    assert marked(1, 2) == 3
+    assert getattr(add, MARK) == HandlerMark("add", 2, 3, None, (KeyError,))
+
+
+@pytest.mark.parametrize(
+    ("decorate", "hook"),
+    [
+        (on_startup, Hook.STARTUP),
+        (on_shutdown, Hook.SHUTDOWN),
+        (on_retry, Hook.RETRY),
+        (on_job_failure, Hook.JOB_FAILURE),
+    ],
+)
+def test_hooks_are_marked(decorate: object, hook: Hook) -> None:
+    def function(_: object) -> str:
+        return "called"
+
+    marked = decorate(function)  # type: ignore[operator]
+    assert marked is function
+    assert marked(1) == "called"
+    assert getattr(function, MARK) is hook
+
+
+@pytest.mark.parametrize("after", [None, 0, 0.5, 31_536_000])
+def test_retry_says_after_how_long(after: float | None) -> None:
+    error = Retry("later", after=after)
+    assert (str(error), error.after) == ("later", after)
+    assert str(Retry())
+
+
+@pytest.mark.parametrize("after", [-1, -0.001, math.nan, math.inf, 31_536_001])
+def test_retry_refuses_nonsense(after: float) -> None:
+    with pytest.raises(ValueError, match="after"):
+        Retry(after=after)
+
+
+def test_retry_and_fatal_are_plain_exceptions() -> None:
+    assert issubclass(Retry, Exception)
+    assert issubclass(Fatal, Exception)
+    assert not issubclass(Fatal, Retry)

@@ -1,0 +1,243 @@
+"""The worker's side: claim, end, report, rescue."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+
+from taskq_server.core.errors import StaleAttempt
+from taskq_server.domain import lifecycle
+from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.task import Outcome, Status, Task
+from taskq_server.runtime import Runtime
+from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
+from tests.unit.server.factories import (
+    OTHER_WORKER,
+    WORKER,
+    all_stored,
+    make_task,
+    rows_of,
+    running,
+    seconds,
+    store,
+    stored,
+)
+
+CAN = frozenset({"taskq.echo"})
+
+
+@pytest.fixture
+def attempts(runtime: Runtime) -> AttemptService:
+    return runtime.attempts(hooked=True)
+
+
+def ask(task: Task, **changes: Any) -> Ask:
+    return Ask(
+        **{
+            "task_id": task.id,
+            "attempt": task.attempt + 1,
+            "worker_id": WORKER,
+            "handlers": CAN,
+            "alone": False,
+            **changes,
+        }
+    )
+
+
+def success(task: Task, now: datetime) -> Ended:
+    return lifecycle.succeed(task, result="1", now=now)
+
+
+def failure(task: Task, now: datetime) -> Ended:
+    broken = Failure(outcome=Outcome.FAILED, type="E", message="m")
+    return lifecycle.fail(task, broken, backoff=Backoff(), random=lambda: 0.5, now=now)
+
+
+def ending(task: Task, decide: Callable[[Task, datetime], Ended] = success, **of: Any) -> Ending:
+    fields = {"task_id": task.id, "attempt": task.attempt, "worker_id": WORKER, **of}
+    return Ending(**fields, decide=decide)
+
+
+async def test_a_claim_hands_over_the_whole_task(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    task = make_task(payload='{"value":"all of it"}')
+    await store(runtime.database, task)
+    claimed = await attempts.claim(ask(task))
+    assert isinstance(claimed, Task)
+    assert claimed.payload == task.payload
+    assert (claimed.status, claimed.attempt, claimed.worker_id) == (Status.RUNNING, 1, WORKER)
+    assert claimed == await stored(runtime.database, task.id)
+
+
+async def test_of_many_claims_of_one_task_one_wins(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    task = make_task()
+    await store(runtime.database, task)
+    answers = await asyncio.gather(*(attempts.claim(ask(task)) for _ in range(20)))
+    assert sum(isinstance(answer, Task) for answer in answers) == 1
+    assert answers.count(Refusal.STALE) == 19
+    assert (await stored(runtime.database, task.id)).attempt == 1
+
+
+async def test_claims_of_two_processes_do_not_meet(runtime: Runtime) -> None:
+    made = [make_task() for _ in range(30)]
+    await store(runtime.database, *made)
+    services = [runtime.attempts(hooked=False) for _ in range(2)]
+    answers = await asyncio.gather(
+        *(
+            service.claim(ask(task, worker_id=worker))
+            for service, worker in zip(services, (WORKER, OTHER_WORKER), strict=True)
+            for task in made
+        )
+    )
+    won = [answer for answer in answers if isinstance(answer, Task)]
+    assert sorted(task.id for task in won) == [task.id for task in made]
+    rows = await all_stored(runtime.database, [task.id for task in made])
+    assert rows == {task.id: task for task in won}
+
+
+async def test_claims_for_two_worker_ids_in_one_batch_are_written_as_answered(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    """A worker that lost its lease has a new id while older claims still wait."""
+    one, two = make_task(), make_task()
+    await store(runtime.database, one, two)
+    answers = await asyncio.gather(
+        attempts.claim(ask(one, worker_id=WORKER)), attempts.claim(ask(two, worker_id=OTHER_WORKER))
+    )
+    rows = await all_stored(runtime.database, [one.id, two.id])
+    assert [rows[one.id], rows[two.id]] == answers
+
+
+@pytest.mark.parametrize(
+    ("task", "changes"),
+    [
+        (make_task(), {"attempt": 2}),
+        (make_task(), {"attempt": 0}),
+        (make_task(), {"handlers": frozenset({"other"})}),
+        (make_task(handler="other"), {}),
+        (make_task(run_at=make_task().created_at + seconds(10**9)), {}),
+        *((make_task(status), {}) for status in Status if not status.waiting),
+    ],
+)
+async def test_what_is_not_the_workers_to_run_is_refused(
+    runtime: Runtime, attempts: AttemptService, task: Task, changes: dict[str, Any]
+) -> None:
+    await store(runtime.database, task)
+    assert await attempts.claim(ask(task, **changes)) is Refusal.STALE
+    assert await stored(runtime.database, task.id) == task
+
+
+async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -> None:
+    assert await attempts.claim(ask(make_task())) is Refusal.STALE
+
+
+async def test_a_suspect_runs_alone_or_not_at_all(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    task = make_task(lost_count=1, attempt=1)
+    await store(runtime.database, task)
+    assert await attempts.claim(ask(task)) is Refusal.SUSPECT
+    assert await stored(runtime.database, task.id) == task
+    assert isinstance(await attempts.claim(ask(task, alone=True)), Task)
+
+
+async def test_an_end_is_answered_after_it_is_written(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    task = running(lost_count=1)
+    await store(runtime.database, task)
+    ended = await attempts.end(ending(task))
+    snapshot = await runtime.tasks.get(task.id)
+    assert snapshot.task == await stored(runtime.database, task.id)
+    assert (snapshot.task.status, snapshot.result) == (Status.SUCCEEDED, "1")
+    assert ended.task.status is Status.SUCCEEDED
+    assert ended.attempt == snapshot.attempts[0]
+
+
+@pytest.mark.parametrize(
+    "of", [{"attempt": 2}, {"attempt": 0}, {"worker_id": OTHER_WORKER}, {"task_id": WORKER}]
+)
+async def test_the_fence_keeps_out_who_does_not_hold_the_attempt(
+    runtime: Runtime, attempts: AttemptService, of: dict[str, Any]
+) -> None:
+    task, mine = running(), running()
+    await store(runtime.database, task, mine)
+    stale, fine = await asyncio.gather(
+        attempts.end(ending(task, **of)), attempts.end(ending(mine)), return_exceptions=True
+    )
+    assert isinstance(stale, StaleAttempt)
+    assert isinstance(fine, Ended), "its neighbours in the batch do not suffer"
+    assert await stored(runtime.database, task.id) == task
+
+
+async def test_an_attempt_ends_once(runtime: Runtime, attempts: AttemptService) -> None:
+    task = running()
+    await store(runtime.database, task)
+    answers = await asyncio.gather(
+        attempts.end(ending(task)), attempts.end(ending(task)), return_exceptions=True
+    )
+    later = (await asyncio.gather(attempts.end(ending(task)), return_exceptions=True))[0]
+    assert isinstance(later, StaleAttempt)
+    assert isinstance(answers[0], Ended)
+    assert (await stored(runtime.database, task.id)).version == task.version + 1
+    assert len(await rows_of(runtime.database)) == 1
+
+
+@pytest.mark.parametrize(("hooked", "pending"), [(True, True), (False, False)])
+async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
+    runtime: Runtime, hooked: bool, pending: bool
+) -> None:
+    attempts = runtime.attempts(hooked=hooked)
+    fails, ends, lost = running(), running(), running(lost_count=2)
+    await store(runtime.database, fails, ends, lost)
+    await attempts.end(ending(fails, failure))
+    await attempts.end(ending(ends))
+    await attempts.rescue([lost.id], lambda _: True)
+    found = await attempts.pending_hooks(
+        before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
+    )
+    assert {task.id for _, task in found} == ({fails.id, lost.id} if pending else set())
+    for attempt, _ in found:
+        await attempts.hook_done(attempt)
+    assert not await attempts.pending_hooks(
+        before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
+    )
+
+
+async def test_progress_passes_the_fence_only(runtime: Runtime, attempts: AttemptService) -> None:
+    task = running(attempt=2)
+    await store(runtime.database, task)
+
+    async def report(attempt: int, worker: Any, text: str) -> None:
+        await attempts.report(
+            Report(task_id=task.id, attempt=attempt, worker_id=worker, progress=text)
+        )
+
+    await report(1, WORKER, '{"current":1}')
+    await report(2, OTHER_WORKER, '{"current":2}')
+    assert await stored(runtime.database, task.id) == task
+    await report(2, WORKER, '{"current":3}')
+    after = await stored(runtime.database, task.id)
+    assert (after.progress, after.version) == ('{"current":3}', task.version + 1)
+
+
+async def test_rescue_looks_again_at_the_locked_row(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    lost, live, ended = running(), running(worker_id=OTHER_WORKER), make_task(Status.SUCCEEDED)
+    await store(runtime.database, lost, live, ended)
+    ends = await attempts.rescue(
+        [lost.id, live.id, ended.id, WORKER], lambda task: task.worker_id == WORKER
+    )
+    assert [(one.task.id, one.task.status, one.task.lost_count) for one in ends] == [
+        (lost.id, Status.QUEUED, 1)
+    ]
+    assert await stored(runtime.database, live.id) == live
+    assert await stored(runtime.database, ended.id) == ended
+    assert (await stored(runtime.database, lost.id)).lost_count == 1

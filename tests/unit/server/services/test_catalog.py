@@ -1,0 +1,170 @@
+"""Which handlers exist, and which payloads fit them."""
+
+import json
+from typing import Any
+
+import pytest
+
+from taskq_server.core.database import Database
+from taskq_server.core.errors import InvalidPayload, UnknownHandler
+from taskq_server.crud import workers
+from taskq_server.crud.workers import WorkerRow
+from taskq_server.services.catalog import Catalog
+from tests.unit.server.factories import (
+    NOW,
+    OTHER_WORKER,
+    WORKER,
+    make_tags,
+    make_task,
+    publish,
+    seconds,
+    store,
+)
+from tests.unit.server.hands import Hands
+
+SCHEMA = json.dumps(
+    {
+        "type": "object",
+        "properties": {
+            "month": {"type": "string", "pattern": "^[0-9]{4}-[0-9]{2}$"},
+            "rows": {"type": "array", "items": {"type": "integer"}},
+            "a/b~c": {"type": "integer"},
+        },
+        "required": ["month"],
+        "additionalProperties": False,
+    }
+)
+
+
+@pytest.fixture
+def hands() -> Hands:
+    return Hands()
+
+
+@pytest.fixture
+def catalog(database: Database, hands: Hands) -> Catalog:
+    return Catalog(database, hands, "default")
+
+
+async def test_a_published_handler_is_found(database: Database, catalog: Catalog) -> None:
+    await publish(database, "build", schema=SCHEMA, max_retries=5, timeout_seconds=60)
+    found = await catalog.require("build")
+    assert (found.name, found.max_retries, found.timeout_seconds) == ("build", 5, 60)
+
+
+async def test_an_unknown_handler_is_refused_with_a_pointer(catalog: Catalog) -> None:
+    with pytest.raises(UnknownHandler, match="no.such") as caught:
+        await catalog.require("no.such")
+    assert [(e.pointer, e.code) for e in caught.value.errors] == [("/handler", "unknown-handler")]
+
+
+async def test_a_handler_of_another_namespace_is_unknown(
+    database: Database, catalog: Catalog
+) -> None:
+    await publish(database, "build", namespace="theirs")
+    with pytest.raises(UnknownHandler):
+        await catalog.require("build")
+
+
+async def test_a_missing_handler_is_looked_up_again_at_once(
+    database: Database, catalog: Catalog
+) -> None:
+    await publish(database, "old")
+    await catalog.require("old")
+    await publish(database, "new")
+    assert (await catalog.require("new")).name == "new"
+
+
+async def test_a_changed_handler_is_seen_when_the_memory_is_stale(
+    database: Database, catalog: Catalog, hands: Hands
+) -> None:
+    await publish(database, "build", max_retries=1)
+    await catalog.require("build")
+    await publish(database, "build", max_retries=2, schema=SCHEMA)
+    assert (await catalog.require("build")).max_retries == 1, "remembered"
+    catalog.check("build", {})
+    hands.move(3)
+    assert (await catalog.require("build")).max_retries == 2
+    with pytest.raises(InvalidPayload):
+        catalog.check("build", {})
+
+
+@pytest.mark.parametrize(
+    ("payload", "pointers"),
+    [
+        ({}, {"/payload"}),
+        ({"month": 5}, {"/payload/month"}),
+        ({"month": "May"}, {"/payload/month"}),
+        ({"month": "2026-10", "rows": [1, "2", 3, None]}, {"/payload/rows/1", "/payload/rows/3"}),
+        ({"month": "2026-10", "a/b~c": "x"}, {"/payload/a~1b~0c"}),
+        ({"month": "2026-10", "extra": 1}, {"/payload"}),
+        ({"month": 1, "rows": 2}, {"/payload/month", "/payload/rows"}),
+    ],
+)
+async def test_a_payload_that_does_not_fit_names_each_place(
+    database: Database, catalog: Catalog, payload: dict[str, Any], pointers: set[str]
+) -> None:
+    await publish(database, "build", schema=SCHEMA)
+    await catalog.require("build")
+    with pytest.raises(InvalidPayload, match="build") as caught:
+        catalog.check("build", payload)
+    assert {error.pointer for error in caught.value.errors} == pointers
+    assert {error.code for error in caught.value.errors} == {"invalid-payload"}
+    assert all(error.detail for error in caught.value.errors)
+
+
+async def test_a_payload_that_fits_is_taken(database: Database, catalog: Catalog) -> None:
+    await publish(database, "build", schema=SCHEMA)
+    await catalog.require("build")
+    catalog.check("build", {"month": "2026-10", "rows": [1, 2]})
+
+
+async def test_errors_are_bounded(database: Database, catalog: Catalog) -> None:
+    await publish(database, "build", schema=SCHEMA)
+    await catalog.require("build")
+    with pytest.raises(InvalidPayload) as caught:
+        catalog.check("build", {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
+    assert 0 < len(caught.value.errors) <= 50
+    assert all(len(error.detail) <= 300 for error in caught.value.errors)
+
+
+async def test_names_are_sorted(database: Database, catalog: Catalog) -> None:
+    assert await catalog.names() == ()
+    await publish(database, "b", "a")
+    with pytest.raises(UnknownHandler):
+        await catalog.require("missing")
+    assert await catalog.names() == ("a", "b")
+
+
+async def register(database: Database, worker_id: Any, *names: str, live: bool = True) -> None:
+    row = WorkerRow(
+        id=worker_id,
+        name="n",
+        queues="[]",
+        handlers=json.dumps(names),
+        concurrency=1,
+        started_at=NOW,
+        heartbeat_at=NOW,
+        lease_until=NOW + seconds(10 if live else -10),
+    )
+    await database.write(lambda c: workers.register(c, row))
+
+
+async def test_handlers_are_listed_with_their_live_workers(
+    database: Database, catalog: Catalog
+) -> None:
+    await publish(database, "b", "a", schema=SCHEMA)
+    await register(database, WORKER, "a", "b")
+    await register(database, OTHER_WORKER, "a")
+    await register(database, make_task().id, "a", live=False)
+    found = await catalog.handlers()
+    assert [(one.name, one.workers) for one in found] == [("a", 2), ("b", 1)]
+    assert found[0].schema_ == json.loads(SCHEMA)
+    assert found[0].description == "about a"
+
+
+async def test_tags_are_listed_with_their_tasks(database: Database, catalog: Catalog) -> None:
+    ids = await make_tags(database, "monthly", "unused")
+    task = make_task()
+    await store(database, task, tagged={task.id: [ids["monthly"]]})
+    assert [(tag.name, tag.count) for tag in await catalog.tags()] == [("monthly", 1)]

@@ -1,0 +1,212 @@
+"""What callers may do with tasks, and when."""
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from taskq_server.core.errors import IllegalTransition, TaskNotFound, VersionMismatch
+from taskq_server.domain.task import Priority, Snapshot, Status, score
+from taskq_server.runtime import Runtime
+from taskq_server.schemas.query import TaskQuery
+from taskq_server.schemas.task import TaskUpdate
+from tests.unit.server.factories import (
+    make_tags,
+    make_task,
+    publish,
+    rows_of,
+    running,
+    store,
+    stored,
+)
+
+MISSING = UUID(int=1)
+FINAL = [Status.SUCCEEDED, Status.FAILED, Status.CANCELLED]
+
+
+@pytest.fixture(autouse=True)
+async def echo(runtime: Runtime) -> None:
+    await publish(runtime.database, "taskq.echo", max_retries=6, timeout_seconds=66.0)
+
+
+async def update(runtime: Runtime, task_id: UUID, **fields: Any) -> Snapshot:
+    return await runtime.tasks.update(task_id, TaskUpdate.model_validate(fields))
+
+
+@pytest.mark.parametrize("of", ["missing", "of another namespace"])
+async def test_a_task_that_is_not_there_cannot_be_touched(runtime: Runtime, of: str) -> None:
+    theirs = make_task(Status.FAILED, namespace="theirs")
+    await store(runtime.database, theirs)
+    task_id = MISSING if of == "missing" else theirs.id
+    service = runtime.tasks
+    for verb in (service.get, service.attempts, service.delete, service.cancel, service.retry):
+        with pytest.raises(TaskNotFound, match=str(task_id)):
+            await verb(task_id)  # type: ignore[operator]
+    with pytest.raises(TaskNotFound):
+        await update(runtime, task_id, title="x")
+    assert await stored(runtime.database, theirs.id) == theirs
+
+
+async def test_an_update_changes_what_is_given_and_moves_the_version(runtime: Runtime) -> None:
+    task = make_task(description="old", payload='{"kept":1}')
+    await store(runtime.database, task)
+    after = await update(runtime, task.id, title="new", priority="high", max_retries=1)
+    assert (after.task.title, after.task.description) == ("new", "old")
+    assert (after.task.priority, after.task.max_retries) == (Priority.HIGH, 1)
+    assert after.task.score == score(task.created_at, Priority.HIGH)
+    assert (after.task.version, after.task.payload) == (2, '{"kept":1}')
+    assert after.task.updated_at > task.updated_at
+    assert await runtime.tasks.get(task.id) == after
+
+
+async def test_null_resets_to_the_defaults(runtime: Runtime) -> None:
+    task = make_task(
+        description="d", priority=Priority.LOW, max_retries=1, timeout_seconds=1.0
+    )
+    tags = await make_tags(runtime.database, "a")
+    await store(runtime.database, task, tagged={task.id: [tags["a"]]})
+    names = ("title", "description", "tags", "priority", "max_retries", "timeout_seconds", "run_at")
+    after = await update(runtime, task.id, **dict.fromkeys(names))
+    assert (after.task.title, after.task.description) == ("taskq.echo", None)
+    assert (after.task.priority, after.tags) == (Priority.NORMAL, ())
+    assert (after.task.max_retries, after.task.timeout_seconds) == (6, 66.0), "the handler's"
+    assert after.task.due_at <= runtime.clock()
+
+
+async def test_tags_are_replaced_and_move_the_version(runtime: Runtime) -> None:
+    tags = await make_tags(runtime.database, "a", "b")
+    task = make_task(Status.SUCCEEDED)
+    await store(runtime.database, task, tagged={task.id: list(tags.values())})
+    after = await update(runtime, task.id, tags=["new", "b", "b"])
+    assert (after.tags, after.task.version) == (("b", "new"), 2)
+    assert (await update(runtime, task.id, title="t")).tags == ("b", "new"), "not given, not changed"
+
+
+@pytest.mark.parametrize("status", FINAL)
+async def test_a_final_task_keeps_what_decides_its_life(runtime: Runtime, status: Status) -> None:
+    task = make_task(status)
+    await store(runtime.database, task)
+    for change in ({"priority": "low"}, {"max_retries": 1}, {"run_at": None}, {"title": "x", "timeout_seconds": 1}):  # fmt: skip
+        with pytest.raises(IllegalTransition):
+            await update(runtime, task.id, **change)
+    assert await stored(runtime.database, task.id) == task
+    assert (await update(runtime, task.id, title="x")).task.title == "x"
+
+
+async def test_an_update_of_an_old_version_changes_nothing(runtime: Runtime) -> None:
+    task = make_task(version=5)
+    await store(runtime.database, task)
+    change = TaskUpdate(title="x", tags=["t"])
+    for version in (4, 6):
+        with pytest.raises(VersionMismatch):
+            await runtime.tasks.update(task.id, change, version=version)
+    assert await runtime.tasks.get(task.id) == Snapshot(task, ())
+    assert (await runtime.tasks.update(task.id, change, version=5)).task.version == 6
+
+
+async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> None:
+    task = make_task()
+    await store(runtime.database, task)
+    answers = await asyncio.gather(
+        *(runtime.tasks.update(task.id, TaskUpdate(title=f"{n}"), version=1) for n in range(10)),
+        return_exceptions=True,
+    )
+    assert sum(isinstance(answer, Snapshot) for answer in answers) == 1
+    assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 9
+    assert (await stored(runtime.database, task.id)).version == 2
+
+
+@pytest.mark.parametrize("status", [Status.QUEUED, Status.RETRYING])
+async def test_a_waiting_task_is_cancelled_at_once(runtime: Runtime, status: Status) -> None:
+    task = make_task(status)
+    await store(runtime.database, task)
+    after = (await runtime.tasks.cancel(task.id)).task
+    assert (after.status, after.score) == (Status.CANCELLED, None)
+    assert after.finished_at is not None
+    assert await runtime.tasks.cancel(task.id) == await runtime.tasks.get(task.id)
+    assert (await stored(runtime.database, task.id)).version == 2, "the second time is no change"
+
+
+async def test_a_running_task_is_asked_to_stop(runtime: Runtime) -> None:
+    task = running()
+    await store(runtime.database, task)
+    after = (await runtime.tasks.cancel(task.id)).task
+    assert after.status is Status.RUNNING
+    assert after.cancel_requested_at is not None
+    assert (await runtime.tasks.cancel(task.id)).task == after
+
+
+@pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
+async def test_what_has_ended_cannot_be_cancelled(runtime: Runtime, status: Status) -> None:
+    task = make_task(status)
+    await store(runtime.database, task)
+    with pytest.raises(IllegalTransition):
+        await runtime.tasks.cancel(task.id)
+    assert await stored(runtime.database, task.id) == task
+
+
+@pytest.mark.parametrize("status", [Status.FAILED, Status.CANCELLED])
+async def test_a_persons_retry_queues_the_task_again(runtime: Runtime, status: Status) -> None:
+    task = make_task(status, current_retry_count=3, attempt=4)
+    await store(runtime.database, task)
+    after = (await runtime.tasks.retry(task.id)).task
+    assert (after.status, after.current_retry_count, after.attempt) == (Status.QUEUED, 0, 4)
+    assert after.due_at <= runtime.clock()
+    with pytest.raises(IllegalTransition):
+        await runtime.tasks.retry(task.id)
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s not in FINAL[1:]])
+async def test_what_did_not_fail_cannot_be_retried(runtime: Runtime, status: Status) -> None:
+    task = make_task(status)
+    await store(runtime.database, task)
+    with pytest.raises(IllegalTransition):
+        await runtime.tasks.retry(task.id)
+    assert await stored(runtime.database, task.id) == task
+
+
+@pytest.mark.parametrize("status", Status)
+async def test_a_task_is_deleted_unless_it_runs(runtime: Runtime, status: Status) -> None:
+    task = make_task(status)
+    await store(runtime.database, task)
+    if status is Status.RUNNING:
+        with pytest.raises(IllegalTransition):
+            await runtime.tasks.delete(task.id)
+        assert await stored(runtime.database, task.id) == task
+        return
+    await runtime.tasks.delete(task.id)
+    with pytest.raises(TaskNotFound):
+        await runtime.tasks.get(task.id)
+    with pytest.raises(TaskNotFound):
+        await runtime.tasks.delete(task.id)
+
+
+async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -> None:
+    ids = await make_tags(runtime.database, "a", "b")
+    made = [make_task(title=f"n{n}", priority=Priority(n % 4)) for n in range(25)]
+    tagged = {task.id: [ids["a"]] + [ids["b"]] * (n % 2) for n, task in enumerate(made)}
+    await store(runtime.database, *made, tagged=tagged)
+    found: list[Snapshot] = []
+    query = TaskQuery(tag=["a", "b"], priority=["normal", "urgent"], limit=5, order="created_at")
+    while True:
+        page = await runtime.tasks.list(query)
+        found += page.items
+        if page.next_cursor is None:
+            break
+        query = query.model_copy(update={"cursor": page.next_cursor})
+    assert [one.task.title for one in found] == [f"n{n}" for n in range(1, 25, 2)]
+    assert {one.tags for one in found} == {("a", "b")}
+
+
+async def test_a_tag_that_nobody_has_finds_nothing(runtime: Runtime) -> None:
+    await store(runtime.database, make_task())
+    page = await runtime.tasks.list(TaskQuery(tag=["unheard of"]))
+    assert (page.items, page.next_cursor) == ((), None)
+    assert await runtime.catalog.tags() == []
+
+
+async def test_ready_says_what_answers(runtime: Runtime) -> None:
+    ready = await runtime.ready()
+    assert (ready.status, ready.database, ready.redis) == ("ok", "ok", "unavailable")
+    assert await rows_of(runtime.database) == []

@@ -1,0 +1,163 @@
+"""The janitor's work, and the worker's lease."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import event
+
+from taskq_server.core.database import Database
+from taskq_server.crud.tables import workers as workers_table
+from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.domain.task import Status
+from taskq_server.runtime import Runtime
+from taskq_server.services.upkeep import Leases, Upkeep
+from tests.unit.server.factories import (
+    OTHER_WORKER,
+    WORKER,
+    make_task,
+    rows_of,
+    running,
+    seconds,
+    store,
+    stored,
+)
+
+LEASE = seconds(10)
+
+
+@pytest.fixture
+def upkeep(runtime: Runtime) -> Upkeep:
+    attempts = runtime.attempts(hooked=False)
+    return Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+
+
+def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
+    at = runtime.clock() - seconds(age)
+    return WorkerRow(
+        id=worker_id,
+        name="n",
+        queues="[]",
+        handlers="[]",
+        concurrency=1,
+        started_at=at,
+        heartbeat_at=at,
+        lease_until=at + LEASE,
+    )
+
+
+async def test_tasks_of_a_worker_that_is_gone_are_rescued(
+    runtime: Runtime, upkeep: Upkeep
+) -> None:
+    leases = Leases(runtime.database)
+    await leases.register(row(runtime, WORKER, age=60))
+    await leases.register(row(runtime, OTHER_WORKER))
+    lost, safe = running(), running(worker_id=OTHER_WORKER)
+    await store(runtime.database, lost, safe)
+    ends = await upkeep.rescue()
+    assert [(one.task.id, one.task.status) for one in ends] == [(lost.id, Status.QUEUED)]
+    assert (await stored(runtime.database, lost.id)).lost_count == 1
+    assert await stored(runtime.database, safe.id) == safe
+    assert await upkeep.rescue() == []
+
+
+async def test_a_beat_renews_the_lease_and_tells_what_is_held(runtime: Runtime) -> None:
+    leases = Leases(runtime.database)
+    mine = row(runtime, age=5)
+    await leases.register(mine)
+    task = running(cancel_requested_at=runtime.clock())
+    await store(runtime.database, task)
+    assert await leases.beat(mine, LEASE) == [Held(task.id, 1, True)]
+    (found,) = await rows_of(runtime.database, workers_table)
+    assert found["lease_until"] > mine.lease_until
+    await leases.unregister(mine)
+    assert await leases.beat(mine, LEASE) is None
+
+
+async def test_a_lease_that_ran_out_stays_lost(runtime: Runtime) -> None:
+    leases = Leases(runtime.database)
+    mine = row(runtime, age=10.5)
+    await leases.register(mine)
+    assert await leases.beat(mine, LEASE) is None
+    assert await leases.beat(mine, LEASE) is None
+
+
+async def test_vanished_workers_are_forgotten(runtime: Runtime, upkeep: Upkeep) -> None:
+    leases = Leases(runtime.database)
+    await leases.register(row(runtime, WORKER, age=200))
+    await leases.register(row(runtime, OTHER_WORKER, age=20))
+    await upkeep.forget_workers(seconds(100))
+    assert [one["id"] for one in await rows_of(runtime.database, workers_table)] == [OTHER_WORKER]
+
+
+async def test_stage_rings_for_what_lost_its_doorbell(runtime: Runtime, upkeep: Upkeep) -> None:
+    old = make_task(created_at=runtime.clock() - seconds(60))
+    fresh = make_task(created_at=runtime.clock())
+    await store(runtime.database, old, fresh)
+    assert old.score is not None
+
+    async def staged(head: int | None, *handlers: str) -> int:
+        return await upkeep.stage(
+            "default", handlers or ["taskq.echo"], head=head, settled=seconds(2)
+        )
+
+    assert await staged(None) == 1, "an empty queue has lost all that is not fresh"
+    assert await staged(old.score + 1) == 1
+    assert await staged(old.score) == 0, "the head of the queue has its doorbell"
+    assert await staged(None, "another") == 0
+
+
+async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Upkeep) -> None:
+    now = make_task(created_at=runtime.clock())
+    later = make_task(run_at=runtime.clock() + seconds(60))
+    await store(runtime.database, now, later)
+    found = await upkeep.due("default", ["taskq.echo"], 10)
+    assert [(one.task_id, one.attempt) for one in found] == [(now.id, 0)]
+
+
+async def test_prune_deletes_final_tasks_past_retention_only(
+    runtime: Runtime, upkeep: Upkeep
+) -> None:
+    past = runtime.clock() - timedelta(days=31)
+    old = [make_task(status, created_at=past) for status in Status]
+    new = make_task(Status.SUCCEEDED, created_at=past, finished_at=runtime.clock())
+    await store(runtime.database, *old, new)
+    assert await upkeep.prune(timedelta(days=30)) == 3
+    assert await upkeep.prune(timedelta(days=30)) == 0
+    for task in (new, *(task for task in old if not task.status.final)):
+        assert await stored(runtime.database, task.id) == task
+
+
+@contextmanager
+def when_first_read_ends(database: Database, url: str, statement: str) -> Iterator[None]:
+    """Let another process change the database right after this one has read."""
+    done = False
+
+    def change(_: Any) -> None:
+        nonlocal done
+        if not done:
+            done = True
+            with closing(sqlite3.connect(url.partition("///")[2])) as other, other:
+                other.execute(statement)
+
+    event.listen(database.engine.sync_engine, "commit", change)
+    try:
+        yield
+    finally:
+        event.remove(database.engine.sync_engine, "commit", change)
+    assert done
+
+
+async def test_prune_spares_a_task_that_is_retried_meanwhile(
+    runtime: Runtime, upkeep: Upkeep, url: str
+) -> None:
+    past = runtime.clock() - timedelta(days=31)
+    task = make_task(Status.FAILED, created_at=past)
+    await store(runtime.database, task)
+    retry = "UPDATE tasks SET status = 'queued', score = 1, finished_at = NULL"
+    with when_first_read_ends(runtime.database, url, retry):
+        await upkeep.prune(timedelta(days=30))
+    assert (await stored(runtime.database, task.id)).status is Status.QUEUED

@@ -1,0 +1,179 @@
+"""Waiting until tasks are final."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from uuid import UUID
+
+import pytest
+
+from taskq_server.broker.notifier import Notifier
+from taskq_server.broker.sender import Sender
+from taskq_server.core.errors import TaskNotFound
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.domain.task import Snapshot, Status, Task
+from taskq_server.runtime import Runtime
+from taskq_server.services.waiting import Waiting
+from tests.unit.server.factories import make_task, publish, running, store
+
+
+@pytest.fixture(autouse=True)
+async def echo(runtime: Runtime) -> None:
+    await publish(runtime.database, "taskq.echo")
+
+
+
+async def test_a_final_task_is_answered_at_once(runtime: Runtime) -> None:
+    task = make_task(Status.SUCCEEDED)
+    await store(runtime.database, task)
+    async with asyncio.timeout(5):
+        assert (await runtime.tasks.wait(task.id, 60)).task == task
+        assert [one.task for one in await runtime.tasks.wait_any([task.id], 60)] == [task]
+
+
+async def test_when_the_time_is_up_the_task_comes_as_it_is(runtime: Runtime) -> None:
+    task = running()
+    await store(runtime.database, task)
+    assert (await runtime.tasks.wait(task.id, 0)).task == task
+    assert (await runtime.tasks.wait(task.id, 0.02)).task == task
+    assert await runtime.tasks.wait_any([task.id], 0) == []
+    assert await runtime.tasks.wait_any([task.id], 0.02) == []
+
+
+async def test_without_redis_a_waiter_finds_out_by_looking(runtime: Runtime) -> None:
+    task, other = make_task(), make_task()
+    await store(runtime.database, task, other)
+    one = asyncio.create_task(runtime.tasks.wait(task.id, 30))
+    many = asyncio.create_task(runtime.tasks.wait_any([other.id, task.id], 30))
+    await runtime.tasks.get(other.id)
+    assert not one.done()
+    assert not many.done()
+    await runtime.tasks.cancel(task.id)
+    async with asyncio.timeout(5):
+        assert (await one).task.status is Status.CANCELLED
+        assert [snapshot.task.id for snapshot in await many] == [task.id]
+
+
+async def test_what_does_not_exist_cannot_be_waited_for(runtime: Runtime) -> None:
+    task = make_task()
+    await store(runtime.database, task)
+    with pytest.raises(TaskNotFound):
+        await runtime.tasks.wait(UUID(int=1), 30)
+    with pytest.raises(TaskNotFound):
+        await runtime.tasks.wait_any([task.id, UUID(int=1)], 30)
+
+
+async def test_a_task_that_is_deleted_ends_the_wait(runtime: Runtime) -> None:
+    task = make_task()
+    await store(runtime.database, task)
+    waiter = asyncio.create_task(runtime.tasks.wait(task.id, 30))
+    await runtime.tasks.get(task.id)
+    await runtime.tasks.delete(task.id)
+    async with asyncio.timeout(5):
+        with pytest.raises(TaskNotFound):
+            await waiter
+
+
+class Shelf:
+    """Snapshots to read, and what happens right after each look."""
+
+    def __init__(self, *tasks: Task) -> None:
+        self.tasks = {task.id: task for task in tasks}
+        self.looks: list[set[UUID]] = []
+        self.looked = asyncio.Event()
+        self.notifier = Notifier(Sender(None))
+        self.waiting = Waiting(GroupCommit(self._read), self.notifier, 30.0)
+
+    def finish(self, task_id: UUID) -> None:
+        old = self.tasks[task_id]
+        self.tasks[task_id] = make_task(Status.SUCCEEDED, id=old.id)
+
+    def tell(self, *task_ids: UUID) -> None:
+        """Hand a message of Redis to the subscribers of this process."""
+        message = "[" + ",".join(f'"{task_id.hex}"' for task_id in task_ids) + "]"
+        self.notifier._on_changed(message.encode())
+
+    async def until_looked(self, times: int) -> None:
+        async with asyncio.timeout(5):
+            while len(self.looks) < times:
+                self.looked.clear()
+                await self.looked.wait()
+
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[Snapshot | Exception]:
+        self.looks.append(set(ids))
+        self.looked.set()
+        answer = [Snapshot(self.tasks[task_id], ()) for task_id in ids]
+        await self.after_look()
+        return answer
+
+    async def after_look(self) -> None:
+        """Nothing happens."""
+
+
+async def test_news_wake_a_waiter_long_before_it_would_look(anyio_backend: str) -> None:
+    task = make_task()
+    shelf = Shelf(task)
+    waiter = asyncio.create_task(shelf.waiting.wait(task.id, 60))
+    await shelf.until_looked(1)
+    shelf.finish(task.id)
+    shelf.tell(task.id)
+    async with asyncio.timeout(5):
+        assert (await waiter).task.status is Status.SUCCEEDED
+    assert len(shelf.looks) == 2
+
+
+async def test_a_change_between_the_look_and_the_sleep_is_not_missed() -> None:
+    """Subscribed first, read second: the message comes while the old row is being read."""
+    task = make_task()
+
+    class Racing(Shelf):
+        async def after_look(self) -> None:
+            if len(self.looks) == 1:
+                self.finish(task.id)
+                self.tell(task.id)
+
+    shelf = Racing(task)
+    async with asyncio.timeout(5):
+        assert (await shelf.waiting.wait(task.id, 60)).task.status is Status.SUCCEEDED
+    shelf = Racing(task)
+    async with asyncio.timeout(5):
+        assert len(await shelf.waiting.wait_any([task.id], 60)) == 1
+
+
+async def test_news_of_other_tasks_wake_nobody_and_only_the_changed_are_read_again() -> None:
+    one, two, other = make_task(), make_task(), make_task()
+    shelf = Shelf(one, two, other)
+    waiter = asyncio.create_task(shelf.waiting.wait_any([one.id, two.id, one.id], 60))
+    await shelf.until_looked(1)
+    shelf.tell(other.id)
+    shelf.tell(two.id)
+    await shelf.until_looked(2)
+    shelf.finish(one.id)
+    shelf.tell(one.id)
+    async with asyncio.timeout(5):
+        assert [found.task.id for found in await waiter] == [one.id]
+    assert shelf.looks == [{one.id, two.id}, {two.id}, {one.id}]
+
+
+async def test_a_waiter_that_gives_up_leaves_no_subscription() -> None:
+    task = make_task()
+    shelf = Shelf(task)
+    waiter = asyncio.create_task(shelf.waiting.wait(task.id, 60))
+    await shelf.until_looked(1)
+    waiter.cancel()
+    with suppress(asyncio.CancelledError):
+        await waiter
+    assert not shelf.notifier._waiters
+
+
+async def test_a_thousand_waiters_share_their_reads() -> None:
+    task = make_task()
+    shelf = Shelf(task)
+    waiters = [asyncio.create_task(shelf.waiting.wait(task.id, 60)) for _ in range(1_000)]
+    await shelf.until_looked(2)
+    shelf.finish(task.id)
+    shelf.tell(task.id)
+    async with asyncio.timeout(10):
+        answers = await asyncio.gather(*waiters)
+    assert {answer.task.status for answer in answers} == {Status.SUCCEEDED}
+    assert len(shelf.looks) <= 6

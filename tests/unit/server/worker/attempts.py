@@ -1,0 +1,82 @@
+"""A claimed attempt, as a worker runs it."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from taskq_server.core.errors import TaskqError
+from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Task
+from taskq_server.handlers import signature
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Handler
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.worker.execution import Executor, Limits, Verdict
+from taskq_server.worker.running import Running
+from tests.unit.server.factories import NOW, running, seconds
+
+LIMITS = Limits(grace=0.2, result_bytes=1_000, traceback_bytes=600)
+
+
+def handler_of(
+    function: Callable[..., Any],
+    *,
+    retry_on: tuple[type[Exception], ...] = (Exception,),
+    backoff: Backoff | None = None,
+) -> Handler:
+    return Handler(
+        name="under.test",
+        function=function,
+        signature=signature.read(function, "under.test"),
+        description="",
+        schema="{}",
+        max_retries=None,
+        timeout=None,
+        backoff=backoff or Backoff(),
+        retry_on=retry_on,
+    )
+
+
+class Children:
+    """Notes the child tasks that a handler submits."""
+
+    def __init__(self) -> None:
+        self.submitted: list[tuple[TaskCreate, str]] = []
+
+    async def __call__(self, new: TaskCreate, key: str) -> UUID:
+        self.submitted.append((new, key))
+        return UUID(int=len(self.submitted))
+
+
+def attempt_of(
+    payload: dict[str, Any] | None = None, *, children: Children | None = None, **changes: Any
+) -> Running:
+    task = running(payload=json.dumps(payload or {}), **changes)
+    return Running(task, State(), children or Children())
+
+
+def decided(verdict: Verdict | None, task: Task) -> Ended:
+    """What the verdict makes of the task."""
+    assert verdict is not None
+    ended = verdict.decide(task, NOW + seconds(60))
+    assert not isinstance(ended, TaskqError)
+    return ended
+
+
+async def run(
+    function: Callable[..., Any],
+    payload: dict[str, Any] | None = None,
+    *,
+    retry_on: tuple[type[Exception], ...] = (Exception,),
+    **changes: Any,
+) -> Ended:
+    """Run a handler once and return how the attempt ended."""
+    executor = Executor(2, LIMITS)
+    try:
+        attempt = attempt_of(payload, **changes)
+        verdict = await executor.run(handler_of(function, retry_on=retry_on), attempt)
+        return decided(verdict, attempt.task)
+    finally:
+        executor.close()
