@@ -161,8 +161,7 @@ async def test_the_same_key_is_the_same_task(client: Any) -> None:
 async def test_fifty_at_once_with_one_key_are_one_task(client: Any) -> None:
     key = uuid4().hex
     submits = [
-        client.submit("taskq.echo", {"value": 1}, idempotency_key=key, title=key)
-        for _ in range(50)
+        client.submit("taskq.echo", {"value": 1}, idempotency_key=key, title=key) for _ in range(50)
     ]
     assert len({task.id for task in await asyncio.gather(*submits)}) == 1
     assert len([task async for task in client.list(q=key)]) == 1

@@ -42,6 +42,11 @@ class ValkeyServer(Server):
         with self.client() as client:
             client.flushall()
 
+    def size(self) -> int:
+        """How many keys there are."""
+        with self.client() as client:
+            return cast(int, client.dbsize())
+
     def _argv(self) -> list[str | Path]:
         address: list[str | Path] = ["--port", str(self.port), "--bind", "127.0.0.1"]
         if not self.port:

@@ -119,8 +119,10 @@ def some(values: type[Status] | type[Priority]) -> st.SearchStrategy[tuple[objec
 
 
 FILTERS: st.SearchStrategy[Callable[[Data], Filter]] = st.builds(
-    lambda tag_numbers, **rest: lambda data: Filter(
-        namespace="default", tag_ids=tuple(data.tag_ids[n] for n in tag_numbers), **rest
+    lambda tag_numbers, **rest: (
+        lambda data: Filter(
+            namespace="default", tag_ids=tuple(data.tag_ids[n] for n in tag_numbers), **rest
+        )
     ),
     tag_numbers=st.lists(st.integers(0, 2), unique=True, max_size=3),
     statuses=some(Status),
@@ -157,7 +159,6 @@ MIDDLE = NOW + seconds(30)
 def name_of(wanted: Filter) -> str:
     given = [name for name in Filter.__slots__ if getattr(wanted, name) != getattr(BASE, name)]
     return ",".join(given) or "all"
-
 
 
 @pytest.mark.parametrize(
@@ -224,7 +225,9 @@ async def test_the_payload_is_not_read(database: Database, data: Data) -> None:
     assert {task.payload for task in page.tasks} == {""}
 
 
-@pytest.mark.parametrize("moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(8999, 1, 1, tzinfo=UTC)])
+@pytest.mark.parametrize(
+    "moment", [datetime(1970, 1, 1, tzinfo=UTC), datetime(8999, 1, 1, tzinfo=UTC)]
+)
 async def test_times_far_away_are_fine(database: Database, data: Data, moment: datetime) -> None:
     for wanted in (replace(BASE, created_after=moment), replace(BASE, created_before=moment)):
         assert joined(await pages(database, wanted)) == data.expected(wanted)

@@ -38,9 +38,7 @@ class Said:
     def sql(self, dialect: Dialect) -> str:
         keys = list(self.rows[0]) if self.rows and isinstance(self.statement, Insert) else None
         many = len(self.rows) > 1
-        compiled = self.statement.compile(
-            dialect=dialect, column_keys=keys, for_executemany=many
-        )
+        compiled = self.statement.compile(dialect=dialect, column_keys=keys, for_executemany=many)
         return re.sub(r"\s+", " ", str(compiled))
 
     @property

@@ -25,9 +25,7 @@ STEP = st.tuples(
 )
 
 
-def decide(
-    name: str, task: Task, worker: UUID, attempt: int, now: datetime
-) -> Task | Ended | None:
+def decide(name: str, task: Task, worker: UUID, attempt: int, now: datetime) -> Task | Ended | None:
     if name == "claim":
         return lifecycle.claim(task, worker_id=worker, now=now)
     if name == "cancel":

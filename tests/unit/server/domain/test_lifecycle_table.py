@@ -120,7 +120,10 @@ def test_a_task_is_claimed_when_it_is_due_and_not_before(status: Status) -> None
         (running(attempt=2), OTHER_WORKER, 2),
         (running(attempt=2), WORKER, 1),
         (running(attempt=2), WORKER, 3),
-        *((make_task(status, attempt=2, worker_id=WORKER), WORKER, 2) for status in (Q, Y, S, F, C)),
+        *(
+            (make_task(status, attempt=2, worker_id=WORKER), WORKER, 2)
+            for status in (Q, Y, S, F, C)
+        ),
     ],
 )
 def test_the_fence_refuses_who_does_not_hold_the_attempt(

@@ -27,7 +27,7 @@ async def with_context(a: int, context: Context, b: int = 1) -> None: ...
 async def renamed(ctx: Context) -> None: ...
 
 
-async def untyped(a, b=2):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN201
+async def untyped(a, b=2):  # type: ignore[no-untyped-def]
     ...
 
 
@@ -44,7 +44,13 @@ async def keyword_only(*, a: int, b: int = 2) -> None: ...
 
 
 async def awkward(
-    schema: int, json: int, copy: int, model_config: int, model_dump: int, validate: int, _x: int = 1
+    schema: int,
+    json: int,
+    copy: int,
+    model_config: int,
+    model_dump: int,
+    validate: int,
+    _x: int = 1,
 ) -> None: ...
 
 

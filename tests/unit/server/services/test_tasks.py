@@ -61,9 +61,7 @@ async def test_an_update_changes_what_is_given_and_moves_the_version(runtime: Ru
 
 
 async def test_null_resets_to_the_defaults(runtime: Runtime) -> None:
-    task = make_task(
-        description="d", priority=Priority.LOW, max_retries=1, timeout_seconds=1.0
-    )
+    task = make_task(description="d", priority=Priority.LOW, max_retries=1, timeout_seconds=1.0)
     tags = await make_tags(runtime.database, "a")
     await store(runtime.database, task, tagged={task.id: [tags["a"]]})
     names = ("title", "description", "tags", "priority", "max_retries", "timeout_seconds", "run_at")
@@ -80,7 +78,9 @@ async def test_tags_are_replaced_and_move_the_version(runtime: Runtime) -> None:
     await store(runtime.database, task, tagged={task.id: list(tags.values())})
     after = await update(runtime, task.id, tags=["new", "b", "b"])
     assert (after.tags, after.task.version) == (("b", "new"), 2)
-    assert (await update(runtime, task.id, title="t")).tags == ("b", "new"), "not given, not changed"
+    assert (await update(runtime, task.id, title="t")).tags == ("b", "new"), (
+        "not given, not changed"
+    )
 
 
 @pytest.mark.parametrize("status", FINAL)

@@ -49,9 +49,7 @@ def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
     )
 
 
-async def test_tasks_of_a_worker_that_is_gone_are_rescued(
-    runtime: Runtime, upkeep: Upkeep
-) -> None:
+async def test_tasks_of_a_worker_that_is_gone_are_rescued(runtime: Runtime, upkeep: Upkeep) -> None:
     leases = Leases(runtime.database)
     await leases.register(row(runtime, WORKER, age=60))
     await leases.register(row(runtime, OTHER_WORKER))

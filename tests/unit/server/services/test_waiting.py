@@ -22,7 +22,6 @@ async def echo(runtime: Runtime) -> None:
     await publish(runtime.database, "taskq.echo")
 
 
-
 async def test_a_final_task_is_answered_at_once(runtime: Runtime) -> None:
     task = make_task(Status.SUCCEEDED)
     await store(runtime.database, task)

@@ -1,0 +1,115 @@
+"""The processes: how they start, refuse to start, stop, and come back."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from arq.connections import ArqRedis, RedisSettings, create_pool
+
+from taskq_server.broker.connection import decode, encode
+from tests.support.ports import free_port
+from tests.support.processes import run_server_command
+from tests.support.stack import NewStack
+from tests.support.waiting import wait_until
+
+
+def submit(url: str, handler: str, payload: object, **fields: object) -> str:
+    body = {"handler": handler, "payload": payload, **fields}
+    answer = httpx.post(f"{url}/tasks", json=body, timeout=10)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["id"])
+
+
+def wait(url: str, task_id: str, seconds: int = 30) -> dict[str, Any]:
+    answer = httpx.get(f"{url}/tasks/{task_id}", params={"wait": seconds}, timeout=70)
+    found: dict[str, Any] = answer.raise_for_status().json()
+    return found
+
+
+@pytest.mark.parametrize(
+    ("words", "settings", "says"),
+    [
+        (["api"], {}, "TASKQ_REDIS_URL"),
+        (["worker"], {}, "TASKQ_REDIS_URL"),
+        (["worker", "--concurrency", "0"], {}, "TASKQ_CONCURRENCY"),
+        (["api"], {"TASKQ_DATABASE_URL": "postgresql://x"}, "TASKQ_DATABASE_URL"),
+        (["worker"], {"TASKQ_REDIS_URL": "http://x"}, "TASKQ_REDIS_URL"),
+        (["dev", "--host", "0.0.0.0"], {}, "--insecure-no-auth"),
+        (["dev", "--handlers", "no.such.module"], {}, "no.such.module"),
+        (["db", "downgrade", "nonsense"], {}, "nonsense"),
+        (["db", "check"], {}, "taskq-server db upgrade"),
+    ],
+)
+def test_what_cannot_work_is_one_sentence(
+    tmp_path: Path, words: list[str], settings: dict[str, str], says: str
+) -> None:
+    if words[0] == "dev":
+        words = [*words, "--data-dir", str(tmp_path), "--port", str(free_port())]
+    defaults = {"TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}"}
+    done = run_server_command(words, defaults | settings)
+    assert done.returncode == 1
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr + done.stdout
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_an_old_schema_stops_api_and_worker(tmp_path: Path) -> None:
+    settings = {
+        "TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}",
+        "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    for words in (["api", "--port", str(free_port())], ["worker"]):
+        done = run_server_command(words, settings)
+        assert done.returncode == 1
+        assert "taskq-server db upgrade" in done.stderr
+
+
+def test_a_data_directory_belongs_to_one_dev_server(new_stack: NewStack) -> None:
+    stack = new_stack("sqlite")
+    folder = Path(stack.database_url.removeprefix("sqlite+aiosqlite:///")).parent
+    words = ["dev", "--data-dir", str(folder), "--port", str(free_port())]
+    done = run_server_command(words, {})
+    assert done.returncode == 1
+    assert "another taskq-server" in done.stderr
+
+
+def test_dev_goes_on_where_it_was(new_stack: NewStack) -> None:
+    stack = new_stack("sqlite", settings={"TASKQ_LEASE_SECONDS": "2"})
+    waiting = submit(stack.api_url, "taskq.echo", {"value": 1}, delay_seconds=1.5)
+    running = submit(stack.api_url, "taskq.sleep", {"seconds": 2})
+    stack.kill_api()
+    stack.start_api()
+    assert wait(stack.api_url, waiting)["status"] == "succeeded"
+    assert wait(stack.api_url, running)["status"] == "succeeded"
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any) -> None:
+    stack = new_stack(kind)
+    task_id = submit(stack.api_url, "taskq.echo", {"value": 1}, delay_seconds=60)
+    answers: list[dict[str, Any]] = []
+    waiter = threading.Thread(target=lambda: answers.append(wait(stack.api_url, task_id, 50)))
+    waiter.start()
+    submit(stack.api_url, "taskq.echo", {"value": "the waiter has been heard by now"})
+    assert stack.stop_api() == 0
+    waiter.join(10)
+    assert [answer["status"] for answer in answers] == ["queued"]
+
+
+@pytest.mark.anyio
+async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
+    stack = new_stack("mariadb")
+    assert stack.redis is not None
+    stack.stop_worker()
+    task_id = submit(stack.api_url, "taskq.echo", {"value": 1})
+    wait_until(lambda: stack.redis.size() > 0, 10, "the doorbell has been rung")
+    stack.redis.flush()
+    stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
+    pool: ArqRedis = await create_pool(
+        RedisSettings(port=stack.redis.port), job_serializer=encode, job_deserializer=decode
+    )
+    await pool.enqueue_job("execute_task", task_id, 1)
+    assert wait(stack.api_url, task_id)["status"] == "succeeded"
+    await pool.aclose()
