@@ -95,5 +95,6 @@ def test_an_unknown_setting_is_refused() -> None:
 
 
 def test_settings_do_not_change() -> None:
+    settings = Settings()
     with pytest.raises(ValidationError):
-        Settings().threads = 1
+        setattr(settings, "threads", 1)  # noqa: B010

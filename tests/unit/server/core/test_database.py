@@ -1,6 +1,7 @@
 """Transactions on SQLite: rollback, contention, and a database that is away."""
 
 import asyncio
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -70,6 +71,20 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_and_no_lock(database: D
     assert await names(database) == ["after"]
 
 
+async def test_a_transaction_that_takes_too_long_is_given_up(url: str) -> None:
+    database = Database(url, timeout_seconds=0.05)
+
+    async def hang(connection: AsyncConnection) -> None:
+        await connection.execute(insert(tags).values(a_tag("half")))
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(5):
+        with pytest.raises(DatabaseUnavailable):
+            await database.write(hang)
+        assert await names(database) == []
+    await database.close()
+
+
 async def add_one(database: Database) -> None:
     async def work(connection: AsyncConnection) -> None:
         value = (await connection.execute(select(tasks.c.version))).scalar_one()
@@ -115,6 +130,14 @@ async def test_a_missing_database_is_unavailable(tmp_path: Path) -> None:
             await answer
         assert caught.value.retry_after >= 1
     await database.close()
+    await threads_of_aiosqlite_end()
+
+
+async def threads_of_aiosqlite_end() -> None:
+    """A connection that could not be opened tells its end to the loop a little later."""
+    for thread in threading.enumerate():
+        if "_connection_worker_thread" in thread.name:
+            await asyncio.to_thread(thread.join, 5)
 
 
 async def test_a_mysql_server_that_is_away_is_unavailable_within_two_seconds() -> None:

@@ -170,7 +170,7 @@ async def test_a_caller_that_gives_up_before_its_batch_takes_its_item_along() ->
     dropped.cancel()
     await settle()
     ledger.gate.set()
-    assert await asyncio.gather(first, kept) == [0, 10]
+    assert [await first, await kept] == [0, 10]
     assert ledger.committed == [0, 1]
     assert dropped.cancelled()
 

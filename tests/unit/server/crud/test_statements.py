@@ -50,7 +50,9 @@ class Said:
 
     def id_lists(self) -> Iterator[list[UUID]]:
         """The ids of every IN list, and of the rows of an INSERT."""
-        given = {} if isinstance(self.statement, Insert) else dict(*self.rows)
+        given: dict[str, Any] = {}
+        if not isinstance(self.statement, Insert):
+            given.update(*self.rows)
         compiled = self.statement.compile(dialect=asyncmy.dialect())
         for value in {**compiled.params, **given}.values():
             if isinstance(value, list | tuple) and value and isinstance(value[0], UUID):
@@ -226,10 +228,10 @@ def mysql_8_4() -> Dialect:
 
 
 def mariadb_10_11() -> Dialect:
-    dialect = mariadb.loader("asyncmy")()  # type: ignore[no-untyped-call]
+    dialect = mariadb.loader("asyncmy")()
     dialect.server_version_info = (10, 11, 0)
     assert dialect.is_mariadb
-    return dialect  # type: ignore[no-any-return]
+    return dialect
 
 
 FORBIDDEN = [

@@ -1,6 +1,7 @@
 """Rows of tasks: insert, read, lock, change, delete."""
 
 from dataclasses import replace
+from typing import Any
 from uuid import UUID
 
 from taskq_server.core.database import Database
@@ -23,7 +24,7 @@ from tests.unit.server.factories import (
 )
 from tests.unit.server.rows import end
 
-FULL = dict(
+FULL: dict[str, Any] = dict(
     description="about it",
     payload='{"deep":{"ünïcode":"☃","list":[1,2.5,null]}}',
     priority=Priority.URGENT,

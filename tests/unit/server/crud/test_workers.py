@@ -5,6 +5,7 @@ from uuid import UUID
 
 from taskq_server.core.database import Database
 from taskq_server.crud import workers
+from taskq_server.crud.tables import workers as workers_table
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.domain.task import Status
 from tests.unit.server.factories import (
@@ -54,7 +55,7 @@ async def live(database: Database, now: datetime) -> set[UUID]:
 
 async def test_a_registered_worker_is_stored_whole(database: Database) -> None:
     row = await register(database, WORKER)
-    (found,) = await rows_of(database, workers.workers)
+    (found,) = await rows_of(database, workers_table)
     assert WorkerRow(**found) == row
 
 
@@ -64,7 +65,7 @@ async def test_a_lease_is_renewed_until_it_ran_out(database: Database) -> None:
     assert await renew(database, WORKER, NOW + seconds(10))
     assert await renew(database, WORKER, NOW + seconds(20))
     assert not await renew(database, WORKER, NOW + seconds(30.1))
-    rows = {row["id"]: row for row in await rows_of(database, workers.workers)}
+    rows = {row["id"]: row for row in await rows_of(database, workers_table)}
     assert rows[WORKER]["heartbeat_at"] == NOW + seconds(20)
     assert rows[WORKER]["lease_until"] == NOW + seconds(30)
     assert WorkerRow(**rows[OTHER_WORKER]) == other
@@ -130,9 +131,9 @@ async def test_the_dead_are_forgotten_once_they_hold_nothing(database: Database)
         await register(database, worker_id, at=NOW + seconds(age))
     await store(database, running(worker_id=holder), make_task(Status.FAILED, worker_id=idle))
     await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(10)))
-    assert len(await rows_of(database, workers.workers)) == 3, "not before their lease ended"
+    assert len(await rows_of(database, workers_table)) == 3, "not before their lease ended"
     await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(50)))
-    assert {row["id"] for row in await rows_of(database, workers.workers)} == {holder, fresh}
+    assert {row["id"] for row in await rows_of(database, workers_table)} == {holder, fresh}
 
 
 async def test_handlers_of_live_workers(database: Database) -> None:

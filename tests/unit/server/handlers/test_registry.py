@@ -46,7 +46,9 @@ def test_a_module_is_loaded_with_what_its_marks_say(write: Write) -> None:
     write(
         "mine.py",
         '''
-        @handler("a.b", max_retries=0, timeout=1.5, backoff=Backoff(2, 9), retry_on=(OSError, KeyError))
+        errors = (OSError, KeyError)
+
+        @handler("a.b", max_retries=0, timeout=1.5, backoff=Backoff(2, 9), retry_on=errors)
         async def first(n: int) -> int:
             """About it.
 
@@ -58,7 +60,7 @@ def test_a_module_is_loaded_with_what_its_marks_say(write: Write) -> None:
 
         def not_a_handler() -> None: ...
         ''',
-    )  # fmt: skip
+    )
     handlers = load(["mine"]).handlers
     first, second = handlers["a.b"], handlers["sync"]
     assert (first.max_retries, first.timeout) == (0, 1.5)

@@ -111,7 +111,7 @@ async def test_claims_for_two_worker_ids_in_one_batch_are_written_as_answered(
         attempts.claim(ask(one, worker_id=WORKER)), attempts.claim(ask(two, worker_id=OTHER_WORKER))
     )
     rows = await all_stored(runtime.database, [one.id, two.id])
-    assert [rows[one.id], rows[two.id]] == answers
+    assert (rows[one.id], rows[two.id]) == tuple(answers)
 
 
 @pytest.mark.parametrize(

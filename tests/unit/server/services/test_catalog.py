@@ -53,7 +53,7 @@ async def test_a_published_handler_is_found(database: Database, catalog: Catalog
 
 
 async def test_an_unknown_handler_is_refused_with_a_pointer(catalog: Catalog) -> None:
-    with pytest.raises(UnknownHandler, match="no.such") as caught:
+    with pytest.raises(UnknownHandler, match=r"no\.such") as caught:
         await catalog.require("no.such")
     assert [(e.pointer, e.code) for e in caught.value.errors] == [("/handler", "unknown-handler")]
 

@@ -42,7 +42,7 @@ async def test_a_task_that_is_not_there_cannot_be_touched(runtime: Runtime, of: 
     service = runtime.tasks
     for verb in (service.get, service.attempts, service.delete, service.cancel, service.retry):
         with pytest.raises(TaskNotFound, match=str(task_id)):
-            await verb(task_id)  # type: ignore[operator]
+            await verb(task_id)
     with pytest.raises(TaskNotFound):
         await update(runtime, task_id, title="x")
     assert await stored(runtime.database, theirs.id) == theirs
@@ -87,7 +87,13 @@ async def test_tags_are_replaced_and_move_the_version(runtime: Runtime) -> None:
 async def test_a_final_task_keeps_what_decides_its_life(runtime: Runtime, status: Status) -> None:
     task = make_task(status)
     await store(runtime.database, task)
-    for change in ({"priority": "low"}, {"max_retries": 1}, {"run_at": None}, {"title": "x", "timeout_seconds": 1}):  # fmt: skip
+    changes: list[dict[str, Any]] = [
+        {"priority": "low"},
+        {"max_retries": 1},
+        {"run_at": None},
+        {"title": "x", "timeout_seconds": 1},
+    ]
+    for change in changes:
         with pytest.raises(IllegalTransition):
             await update(runtime, task.id, **change)
     assert await stored(runtime.database, task.id) == task

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from taskq_server.core.errors import TaskqError
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
@@ -60,9 +59,7 @@ def attempt_of(
 def decided(verdict: Verdict | None, task: Task) -> Ended:
     """What the verdict makes of the task."""
     assert verdict is not None
-    ended = verdict.decide(task, NOW + seconds(60))
-    assert not isinstance(ended, TaskqError)
-    return ended
+    return verdict.decide(task, NOW + seconds(60))
 
 
 async def run(

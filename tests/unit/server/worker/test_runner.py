@@ -1,0 +1,274 @@
+"""From a doorbell to the end of the attempt, on a real database."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from taskq_server import Context
+from taskq_server.crud import workers
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Status, Task
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry
+from taskq_server.runtime import Runtime
+from taskq_server.services.attempts import Ask
+from taskq_server.worker.execution import Executor
+from taskq_server.worker.lease import Beat
+from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.running import Cause
+from tests.unit.server.factories import (
+    OTHER_WORKER,
+    WORKER,
+    make_task,
+    publish,
+    rows_of,
+    store,
+    stored,
+)
+from tests.unit.server.worker.attempts import LIMITS, handler_of
+
+
+class Stage:
+    """A runner with one handler for each name, on a database."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.executor = Executor(2, LIMITS)
+        self.ended: list[Ended] = []
+        self.handlers: dict[str, Any] = {}
+        self.attempts = runtime.attempts(hooked=False)
+
+    def runner(self) -> Runner:
+        registry = Registry({name: handler_of(one) for name, one in self.handlers.items()})
+        return Runner(
+            Crew(
+                attempts=self.attempts,
+                tasks=self.runtime.tasks,
+                registry=registry,
+                executor=self.executor,
+                state=State(),
+                worker_id=lambda: WORKER,
+                on_end=self.ended.append,
+            )
+        )
+
+    async def put(self, handler: str, payload: Any = None, **changes: Any) -> Task:
+        changes.setdefault("created_at", self.runtime.clock())
+        task = make_task(handler=handler, payload=json.dumps(payload or {}), **changes)
+        await store(self.runtime.database, task)
+        return task
+
+    async def run(self, task: Task) -> Task:
+        async with asyncio.timeout(10):
+            await self.runner().run(task.id, task.attempt + 1)
+        return await stored(self.runtime.database, task.id)
+
+
+@pytest.fixture
+async def stage(runtime: Runtime) -> AsyncIterator[Stage]:
+    stage = Stage(runtime)
+    yield stage
+    stage.executor.close()
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """A short, bounded poll for what nobody announces."""
+    async with asyncio.timeout(10):
+        while not condition():
+            await settle()
+
+
+async def add(a: int, b: int) -> int:
+    return a + b
+
+
+async def test_a_doorbell_becomes_a_result(stage: Stage) -> None:
+    stage.handlers["add"] = add
+    task = await stage.put("add", {"a": 40, "b": 2})
+    after = await stage.run(task)
+    assert (after.status, after.attempt, after.worker_id) == (Status.SUCCEEDED, 1, WORKER)
+    assert (await stage.runtime.tasks.get(task.id)).result == "42"
+    assert [ended.task for ended in stage.ended] == [replace(after, payload="")]
+
+
+async def test_a_stale_doorbell_does_nothing(stage: Stage) -> None:
+    stage.handlers["add"] = add
+    task = await stage.put("add", {"a": 1, "b": 2})
+    done = await stage.run(task)
+    assert await stage.run(task) == done
+    await stage.runner().run(UUID(int=1), 1)
+    assert len(await rows_of(stage.runtime.database)) == 1
+
+
+async def test_a_handler_that_is_not_ours_is_left_alone(stage: Stage) -> None:
+    stage.handlers["add"] = add
+    task = await stage.put("another")
+    assert await stage.run(task) == task
+
+
+async def test_the_last_progress_is_in_the_row(stage: Stage) -> None:
+    async def steps(context: Context) -> None:
+        await context.progress(1, 2, "one")
+        await context.progress(2, 2, "two")
+
+    stage.handlers["steps"] = steps
+    after = await stage.run(await stage.put("steps"))
+    assert after.status is Status.SUCCEEDED
+    assert json.loads(after.progress or "") == {"current": 2, "total": 2, "message": "two"}
+
+
+class Float(float):
+    """Like numpy.float64."""
+
+
+@pytest.mark.parametrize("number", [Float(0.5), 2**64, float("nan")])
+async def test_no_progress_can_keep_an_attempt_from_ending(stage: Stage, number: float) -> None:
+    async def odd(context: Context) -> None:
+        await context.progress(number)
+
+    stage.handlers["odd"] = odd
+    after = await stage.run(await stage.put("odd"))
+    assert after.status is not Status.RUNNING
+
+
+async def test_no_result_can_keep_an_attempt_from_ending(stage: Stage) -> None:
+    async def odd() -> Any:
+        return (1 // (n - 1) for n in range(3))
+
+    stage.handlers["odd"] = odd
+    after = await stage.run(await stage.put("odd"))
+    assert after.status is Status.FAILED
+
+
+async def test_a_child_is_one_task_however_often_its_parent_runs(stage: Stage) -> None:
+    await publish(stage.runtime.database, "child")
+
+    async def parent(context: Context) -> str:
+        child = await context.submit("child", {"n": 1}, title="a child")
+        if context.attempt == 1:
+            raise RuntimeError("once more")
+        return str(child)
+
+    stage.handlers["parent"] = parent
+    task = await stage.put("parent", traceparent="00-trace", backoff_base_seconds=1e-6)
+    first = await stage.run(task)
+    assert first.status is Status.RETRYING
+    await asyncio.sleep(0.001)
+    assert (await stage.run(first)).status is Status.SUCCEEDED
+    child = UUID(json.loads((await stage.runtime.tasks.get(task.id)).result or ""))
+    found = await stored(stage.runtime.database, child)
+    assert (found.title, found.traceparent) == ("a child", "00-trace")
+    assert len(await rows_of(stage.runtime.database)) == 2
+
+
+async def test_a_suspect_runs_when_nothing_else_does(stage: Stage) -> None:
+    inside, let_go = asyncio.Event(), asyncio.Event()
+    order: list[str] = []
+
+    async def slow() -> None:
+        inside.set()
+        await let_go.wait()
+        order.append("slow")
+
+    async def suspect() -> None:
+        order.append("suspect")
+
+    stage.handlers |= {"slow": slow, "suspect": suspect}
+    runner = stage.runner()
+    first, second = await stage.put("slow"), await stage.put("suspect", lost_count=1, attempt=1)
+    running = asyncio.create_task(runner.run(first.id, 1))
+    await inside.wait()
+    alone = asyncio.create_task(runner.run(second.id, 2))
+    await until(lambda: runner.isolating)
+    assert order == []
+    let_go.set()
+    async with asyncio.timeout(10):
+        await asyncio.gather(running, alone)
+    assert order == ["slow", "suspect"]
+    await until(lambda: not runner.isolating)
+    assert (await stored(stage.runtime.database, second.id)).lost_count == 0
+
+
+async def begin(stage: Stage) -> tuple[Runner, Task, "asyncio.Task[None]"]:
+    inside = asyncio.Event()
+
+    async def hang() -> None:
+        inside.set()
+        await asyncio.Event().wait()
+
+    stage.handlers["hang"] = hang
+    runner = stage.runner()
+    task = await stage.put("hang")
+    job = asyncio.create_task(runner.run(task.id, 1))
+    await inside.wait()
+    return runner, task, job
+
+
+def beat(stage: Stage, *held: Any) -> Beat:
+    return Beat(WORKER, held, asyncio.get_running_loop().time())
+
+
+async def test_a_cancelled_task_ends_cancelled(stage: Stage) -> None:
+    runner, task, job = await begin(stage)
+    await stage.runtime.tasks.cancel(task.id)
+    runner.cancel(task.id)
+    async with asyncio.timeout(10):
+        await job
+        await runner.idle()
+    assert (await stored(stage.runtime.database, task.id)).status is Status.CANCELLED
+
+
+async def test_what_the_database_does_not_say_is_ours_is_dropped(stage: Stage) -> None:
+    runner, task, job = await begin(stage)
+    before = await stored(stage.runtime.database, task.id)
+    runner.compare(beat(stage))
+    async with asyncio.timeout(10):
+        await job
+    assert await stored(stage.runtime.database, task.id) == before
+    assert stage.ended == []
+
+
+async def test_draining_hands_tasks_back_uncharged(stage: Stage) -> None:
+    runner, task, job = await begin(stage)
+    runner.interrupt_all(Cause.RELEASE)
+    async with asyncio.timeout(10):
+        await job
+    after = await stored(stage.runtime.database, task.id)
+    assert (after.status, after.current_retry_count, after.lost_count) == (Status.QUEUED, 0, 0)
+
+
+async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: Stage) -> None:
+    stage.handlers["add"] = add
+    task = await stage.put("add")
+    ask = Ask(
+        task_id=task.id, attempt=1, worker_id=WORKER, handlers=frozenset({"add"}), alone=False
+    )
+    await stage.attempts.claim(ask)
+    other = await stage.put("add")
+    await stage.attempts.claim(
+        Ask(
+            task_id=other.id,
+            attempt=1,
+            worker_id=OTHER_WORKER,
+            handlers=frozenset({"add"}),
+            alone=False,
+        )
+    )
+    runner = stage.runner()
+    held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
+    runner.compare(beat(stage, *held))
+    runner.compare(beat(stage, *held))
+    async with asyncio.timeout(10):
+        while (await stored(stage.runtime.database, task.id)).status is Status.RUNNING:
+            await settle()
+    assert (await stored(stage.runtime.database, task.id)).status is Status.QUEUED
+    assert (await stored(stage.runtime.database, other.id)).status is Status.RUNNING
