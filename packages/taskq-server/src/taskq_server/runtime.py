@@ -91,6 +91,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
         send = Sender(redis)
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, send)
+        stack.push_async_callback(runtime.tasks.close)
         await _sync(clock, database)
         await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))
         if redis is not None:

@@ -3,7 +3,7 @@
 import click
 
 from taskq_server.cli import logs, serving
-from taskq_server.cli.preparation import require_redis, require_schema, run
+from taskq_server.cli.preparation import require_redis, require_schema, run, stop_event
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 
@@ -25,5 +25,5 @@ def api(host: str, port: int, insecure_no_auth: bool, log_level: str) -> None:
 async def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
     await require_schema(settings)
     listener = serving.listen(host, port, insecure=insecure)
-    stop = serving.stop_event()
+    stop = stop_event()
     await serving.serve(create_app(settings), listener, stop)

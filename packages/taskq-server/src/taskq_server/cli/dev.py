@@ -12,7 +12,7 @@ import click
 
 from taskq_server import migrations
 from taskq_server.cli import logs, serving
-from taskq_server.cli.preparation import run
+from taskq_server.cli.preparation import run, stop_event
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.redis import embedded_redis
@@ -51,7 +51,7 @@ def dev(
 
 
 async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) -> None:
-    stop = serving.stop_event()
+    stop = stop_event()
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
         registry = load(settings.handlers)

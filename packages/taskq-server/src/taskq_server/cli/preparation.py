@@ -1,4 +1,7 @@
-"""What `api` and `worker` check before they start."""
+"""What the long-running commands share: checks before they start, and the signals to stop."""
+
+import asyncio
+import signal
 
 import uvloop
 
@@ -9,6 +12,15 @@ from taskq_server.core.errors import ConfigurationError, DatabaseUnavailable
 
 run = uvloop.run
 """Run a coroutine on the event loop that all processes use."""
+
+
+def stop_event() -> asyncio.Event:
+    """Return an event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
 
 
 def require_redis(settings: Settings) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import ipaddress
-import signal
 import socket
 from collections.abc import Iterator
 
@@ -52,15 +51,6 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
         ) from error
     listener.listen(2048)
     return listener
-
-
-def stop_event() -> asyncio.Event:
-    """Return an event that SIGTERM and SIGINT set."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    return stop
 
 
 async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:

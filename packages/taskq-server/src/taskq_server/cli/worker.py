@@ -2,8 +2,8 @@
 
 import click
 
-from taskq_server.cli import logs, serving
-from taskq_server.cli.preparation import require_redis, require_schema, run
+from taskq_server.cli import logs
+from taskq_server.cli.preparation import require_redis, require_schema, run, stop_event
 from taskq_server.core.config import Settings
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.runtime import open_runtime
@@ -27,6 +27,6 @@ def worker(
 
 async def _work(settings: Settings, registry: Registry) -> None:
     await require_schema(settings)
-    stop = serving.stop_event()
+    stop = stop_event()
     async with open_runtime(settings) as runtime:
         await run_worker(runtime, registry, stop)

@@ -54,6 +54,11 @@ class GroupCommit(Generic[Item, Answer]):
             self._worker = asyncio.create_task(self._drain())
         return await future
 
+    async def close(self) -> None:
+        """Wait until everything that was handed in is committed."""
+        while self._worker is not None:
+            await asyncio.shield(self._worker)
+
     async def _drain(self) -> None:
         try:
             while self._waiting:

@@ -107,6 +107,12 @@ class AttemptService:
         )
         self.report: GroupCommit[Report, None] = GroupCommit(self._report)
 
+    async def close(self) -> None:
+        """Wait for the transactions that are under way."""
+        await self.claim.close()
+        await self.end.close()
+        await self.report.close()
+
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
     ) -> list[Ended]:

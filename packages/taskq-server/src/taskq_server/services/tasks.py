@@ -79,6 +79,11 @@ class TaskService:
         self.list = self._listing.page
         self.drain = self._waiting.drain
 
+    async def close(self) -> None:
+        """Wait for the transactions that are under way."""
+        await self._inserts.close()
+        await self._reads.close()
+
     async def submit(
         self,
         new: TaskCreate,

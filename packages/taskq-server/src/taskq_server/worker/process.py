@@ -63,6 +63,7 @@ class _Assembly:
         names = sorted(registry.handlers)
         self.settings = settings
         self.runtime = runtime
+        self.attempts = attempts
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
         self.executor = Executor(settings.threads, _limits(settings))
@@ -99,6 +100,7 @@ class _Assembly:
             CANCEL_CHANNEL: self._on_cancel,
         }
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
             await self.lease.start()
             stack.push_async_callback(self.lease.stop)
