@@ -167,8 +167,9 @@ def check_command(words: list[str]) -> None:
     while isinstance(command, click.Group):
         assert rest, f"{' '.join(words)}: a subcommand is missing"
         name = rest.pop(0)
-        assert name in command.commands, " ".join(words)
-        command = command.commands[name]
+        found = command.get_command(click.Context(command), name)
+        assert found is not None, " ".join(words)
+        command = found
     options = {option for parameter in command.params for option in parameter.opts}
     for word in rest:
         if word.startswith("--"):
@@ -181,7 +182,10 @@ def variables(command: click.Command) -> Iterator[str]:
         if isinstance(parameter.envvar, str):
             yield parameter.envvar
     if isinstance(command, click.Group):
-        for child in command.commands.values():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            child = command.get_command(context, name)
+            assert child is not None
             yield from variables(child)
 
 
