@@ -1,7 +1,6 @@
 """Handlers that the stacks of the tests run beside the built-in ones."""
 
 import asyncio
-import os
 import time
 
 from taskq_server import Context, Fatal, handler
@@ -35,12 +34,6 @@ def thread(context: Context, seconds: float = 0.01) -> str:
     while time.monotonic() < end and not context.cancelled:
         time.sleep(0.01)
     return "cancelled" if context.cancelled else "done"
-
-
-@handler("tests.poison")
-async def poison() -> None:
-    """Take the whole worker down."""
-    os._exit(1)
 
 
 @handler("tests.parent")

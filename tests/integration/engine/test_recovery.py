@@ -127,7 +127,7 @@ def test_a_thawed_worker_changes_nothing(pair: Stack) -> None:
 def test_a_task_that_kills_its_worker_three_times_fails_as_worker_lost(
     new_stack: NewStack,
 ) -> None:
-    stack = new_stack("mariadb", settings=LEASE)
+    stack = new_stack("mariadb", settings={**LEASE, "TASKQ_HANDLERS": "tests.support.poison"})
     poison = submit(stack, "tests.poison", {}, max_retries=5)
     for _ in range(3):
         stack.workers[0].wait(20)

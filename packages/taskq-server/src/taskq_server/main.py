@@ -51,6 +51,7 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
     )
     if runtime is not None:
         app.state.runtime = runtime
+    app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.add_middleware(RequestIdMiddleware)
     problems.install(app)
     return app

@@ -68,6 +68,8 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         ("TIMEOUT_SECONDS", "inf", "less|finite"),
         ("MAX_RETRIES", "101", "less"),
         ("MAX_RETRIES", "-1", "greater"),
+        ("RETENTION_DAYS", "inf", "less|finite"),
+        ("RETENTION_DAYS", "1e9", "less"),
         ("QUEUES", " , ", "at least one queue"),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
         ("DATABASE_URL", "", r"sqlite\+aiosqlite"),

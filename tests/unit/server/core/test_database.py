@@ -85,25 +85,28 @@ async def test_a_transaction_that_takes_too_long_is_given_up(url: str) -> None:
     await database.close()
 
 
-async def add_one(database: Database) -> None:
-    async def work(connection: AsyncConnection) -> None:
+async def test_racing_writers_lose_nothing_and_repeat_nothing(
+    database: Database, url: str
+) -> None:
+    """Read, then write, from two engines as two processes do: each sees what came before it."""
+    runs = 0
+
+    async def add_one(connection: AsyncConnection) -> None:
+        nonlocal runs
+        runs += 1
         value = (await connection.execute(select(tasks.c.version))).scalar_one()
         await asyncio.sleep(0)
         await connection.execute(update(tasks).values(version=value + 1))
 
-    await database.write(work)
-
-
-async def test_racing_writers_lose_nothing(database: Database, url: str) -> None:
-    """Read, then write, from two engines as two processes do: each sees what came before it."""
     task = make_task(version=0)
     await store(database, task)
     other = Database(url)
     try:
-        await asyncio.gather(*(add_one(each) for each in (database, other) * 20))
+        await asyncio.gather(*(each.write(add_one) for each in (database, other) * 20))
     finally:
         await other.close()
     assert (await stored(database, task.id)).version == 40
+    assert runs == 40, "each waited for its turn before it read"
 
 
 async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:

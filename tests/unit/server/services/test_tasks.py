@@ -5,6 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import event
 
 from taskq_server.core.errors import IllegalTransition, TaskNotFound, VersionMismatch
 from taskq_server.domain.task import Priority, Snapshot, Status, score
@@ -121,6 +122,33 @@ async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> No
     assert sum(isinstance(answer, Snapshot) for answer in answers) == 1
     assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 9
     assert (await stored(runtime.database, task.id)).version == 2
+
+
+class Connections:
+    """Counts the connections that are in use."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.now = self.most = 0
+        event.listen(runtime.database.engine.sync_engine, "checkout", self._out)
+        event.listen(runtime.database.engine.sync_engine, "checkin", self._in)
+
+    def _out(self, *_: object) -> None:
+        self.now += 1
+        self.most = max(self.most, self.now)
+
+    def _in(self, *_: object) -> None:
+        self.now -= 1
+
+
+async def test_an_update_holds_one_connection_at_a_time(runtime: Runtime) -> None:
+    """Callers who each hold one and want another would wait for each other until all fail."""
+    task = make_task()
+    await store(runtime.database, task)
+    connections = Connections(runtime)
+    fields = {"title": "t", "tags": ["t"], "max_retries": 5, "timeout_seconds": 5.0}
+    after = await update(runtime, task.id, **fields)
+    assert after.task.max_retries == 5
+    assert (connections.most, connections.now) == (1, 0)
 
 
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.RETRYING])

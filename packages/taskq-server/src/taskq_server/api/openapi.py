@@ -7,6 +7,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+from fastapi.staticfiles import StaticFiles
 
 from taskq_server import __version__
 from taskq_server.api.body import JSON
@@ -26,6 +27,10 @@ Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 6
 32 levels deep. Every error is a problem (RFC 9457) with a stable `code`. Unknown fields and \
 query parameters are refused; clients should ignore fields that they do not know. Times are \
 RFC 3339 in UTC, durations are seconds."""
+
+ASSETS_PATH = "/docs/assets"
+assets = StaticFiles(packages=[("fastapi_offline", "static")])
+"""Scripts and styles of the pages, so that they work without the internet."""
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
@@ -73,17 +78,29 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Show the document with Swagger UI."""
-    return get_swagger_ui_html(openapi_url=_document_url(request), title=TITLE)
+    return get_swagger_ui_html(
+        openapi_url=_url(request, "/openapi.json"),
+        title=TITLE,
+        swagger_js_url=_url(request, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
+        swagger_css_url=_url(request, f"{ASSETS_PATH}/swagger-ui.css"),
+        swagger_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
+    )
 
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
     """Show the document with ReDoc."""
-    return get_redoc_html(openapi_url=_document_url(request), title=TITLE)
+    return get_redoc_html(
+        openapi_url=_url(request, "/openapi.json"),
+        title=TITLE,
+        redoc_js_url=_url(request, f"{ASSETS_PATH}/redoc.standalone.js"),
+        redoc_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
+        with_google_fonts=False,
+    )
 
 
-def _document_url(request: Request) -> str:
-    return f"{request.scope.get('root_path', '')}/openapi.json"
+def _url(request: Request, path: str) -> str:
+    return f"{request.scope.get('root_path', '')}{path}"
 
 
 def _examples(schema: dict[str, Any]) -> dict[str, Any]:

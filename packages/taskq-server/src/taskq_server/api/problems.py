@@ -154,13 +154,16 @@ async def _http_error(request: Request, error: Exception) -> Response:
     return answer(request.state.request_id, translated)
 
 
+_STATIC_METHODS = {"GET", "HEAD"}
+
+
 def _allowed(request: Request) -> set[str]:
     """Return the methods of every route with this path; Starlette names those of the first."""
     found: set[str] = set()
     for route in request.app.routes:
         if route.matches(request.scope)[0] is not Match.NONE:
-            found |= route.methods
-    return found
+            found |= getattr(route, "methods", None) or set()
+    return found or _STATIC_METHODS
 
 
 async def _hung_up(request: Request, error: Exception) -> Response:
