@@ -12,7 +12,7 @@ import click
 
 from taskq_server import migrations
 from taskq_server.cli import logs, serving
-from taskq_server.cli.preparation import run, stop_event
+from taskq_server.cli.preparation import leave, run, stop_event
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.redis import embedded_redis
@@ -20,6 +20,7 @@ from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.worker.process import publish, run_worker
+from taskq_server.worker.supervisor import Parent
 
 
 @click.command()
@@ -48,6 +49,7 @@ def dev(
     with _locked(data_dir):
         listener = serving.listen(host, port, insecure=insecure_no_auth)
         run(_run(data_dir, handlers, listener))
+    leave(0)
 
 
 async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) -> None:
@@ -64,7 +66,7 @@ async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) ->
 async def _serve_and_work(
     runtime: Runtime, registry: Registry, listener: socket.socket, stop: asyncio.Event
 ) -> None:
-    worker = asyncio.create_task(run_worker(runtime, registry, stop))
+    worker = asyncio.create_task(run_worker(runtime, registry, stop, Parent()))
     serving_http = asyncio.create_task(serving.serve(create_app(runtime=runtime), listener, stop))
     worker.add_done_callback(lambda _: stop.set())
     serving_http.add_done_callback(lambda _: stop.set())

@@ -1,7 +1,11 @@
 """What the long-running commands share: checks before they start, and the signals to stop."""
 
 import asyncio
+import logging
+import os
 import signal
+import sys
+from typing import NoReturn
 
 import uvloop
 
@@ -21,6 +25,14 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def leave(status: int) -> NoReturn:
+    """End the process although a handler's thread may still be running."""
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def require_redis(settings: Settings) -> None:

@@ -64,8 +64,12 @@ class Settings(BaseSettings):
 
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="largest request body")
     max_batch_bytes: int = Field(8_388_608, ge=1_024, description="largest body of a batch")
-    max_payload_bytes: int = Field(262_144, ge=64, description="largest payload, as JSON")
-    max_result_bytes: int = Field(1_048_576, ge=64, description="largest result, as JSON")
+    max_payload_bytes: int = Field(
+        262_144, ge=64, le=4_194_304, description="largest payload, as JSON"
+    )
+    max_result_bytes: int = Field(
+        1_048_576, ge=64, le=4_194_304, description="largest result, as JSON"
+    )
     max_traceback_bytes: int = Field(8_192, ge=256, description="longest traceback kept")
 
     retention_days: float = Field(30.0, gt=0, description="final tasks are kept this long")

@@ -46,7 +46,7 @@ async def due(
         select(tasks.c.id, tasks.c.attempt, tasks.c.score)
         .where(
             tasks.c.queue == queue,
-            tasks.c.score.is_not(None),
+            tasks.c.score <= int(now.timestamp() * 1000),
             tasks.c.handler.in_(handlers),
             or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now),
         )

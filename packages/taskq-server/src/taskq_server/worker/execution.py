@@ -42,12 +42,16 @@ class Verdict:
 
 
 class Executor:
-    """Call handlers: async ones on the loop, sync ones in a bounded number of threads."""
+    """Call handlers: async ones on the loop, sync ones in a bounded number of threads.
+
+    `deaf` is set once a handler has gone on although it was told to stop.
+    """
 
     def __init__(self, threads: int, limits: Limits) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
         self._slots = asyncio.Semaphore(threads)
         self._limits = limits
+        self.deaf = asyncio.Event()
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
         """Run one attempt and return how its task goes on; None when that is not ours to say."""
@@ -97,6 +101,7 @@ class Executor:
             if not job.done():
                 running.context.logger.error("the handler ignores that it was told to stop")
                 job.cancel()
+                self.deaf.set()
         finally:
             interruption.cancel()
 

@@ -16,6 +16,7 @@ from taskq_server.core.database import Database
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.services.upkeep import Leases, names
+from taskq_server.worker.supervisor import Parent
 
 _EXIT_BLOCKED = 70
 _log = logging.getLogger("taskq.server.worker")
@@ -43,6 +44,7 @@ class Lease:
         handlers: what this worker can run.
         on_beat: called on the event loop with what each beat saw.
         on_lost: called on the event loop when the lease was lost.
+        parent: without it, the lease is not renewed.
     """
 
     def __init__(
@@ -52,11 +54,15 @@ class Lease:
         *,
         on_beat: Callable[[Beat], None],
         on_lost: Callable[[], None],
+        parent: Parent,
     ) -> None:
         self._settings = settings
         self._handlers = names(handlers)
         self._on_beat = on_beat
         self._on_lost = on_lost
+        self._parent = parent
+        self._parent_seconds = min(2.0, settings.lease_seconds / 2)
+        self._valid_until = 0.0
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._stop = threading.Event()
         self._registered = threading.Event()
@@ -70,6 +76,11 @@ class Lease:
         """The id of this worker; a lost lease changes it."""
         assert self._worker is not None
         return self._worker.id
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the lease can be relied on; without one, nothing new may be claimed."""
+        return time.monotonic() < self._valid_until
 
     async def start(self) -> None:
         """Register, and begin to beat; returns when the first lease is granted."""
@@ -89,14 +100,16 @@ class Lease:
         try:
             await self._register(leases)
             while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):
-                self._check_event_loop()
-                await self._beat(leases)
+                await self._check_event_loop(leases)
+                if self._parent.is_alive(self._parent_seconds):
+                    await self._beat(leases)
             await self._unregister(leases)
         finally:
             await leases.close()
 
     async def _register(self, leases: Leases) -> None:
         while not self._stop.is_set():
+            asked = time.monotonic()
             try:
                 now = await leases.now()
                 worker = self._row(now)
@@ -106,12 +119,14 @@ class Lease:
                 await asyncio.sleep(min(1.0, self._settings.beat_seconds))
             else:
                 self._worker = worker
+                self._valid_until = asked + self._settings.lease_seconds
                 break
         self._registered.set()
 
     async def _beat(self, leases: Leases) -> None:
         assert self._worker is not None
         started = self._loop.time()
+        asked = time.monotonic()
         try:
             held = await leases.beat(self._worker, self._lease)
         except DatabaseUnavailable:
@@ -119,9 +134,11 @@ class Lease:
             return
         if held is None:
             _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
+            self._valid_until = 0.0
             self._call(self._on_lost)
             await self._register(leases)
             return
+        self._valid_until = asked + self._settings.lease_seconds
         beat = Beat(self._worker.id, tuple(held), started)
         self._call(lambda: self._heard(beat))
 
@@ -136,11 +153,12 @@ class Lease:
         self._pong = time.monotonic()
         self._on_beat(beat)
 
-    def _check_event_loop(self) -> None:
+    async def _check_event_loop(self, leases: Leases) -> None:
         self._call(self._answer)
         silent = time.monotonic() - self._pong
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
+            await self._unregister(leases)
             os._exit(_EXIT_BLOCKED)
 
     def _answer(self) -> None:

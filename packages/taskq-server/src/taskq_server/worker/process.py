@@ -28,35 +28,44 @@ from taskq_server.worker.lease import Beat, Lease
 from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.running import Cause
 from taskq_server.worker.settings import WorkerSettings
+from taskq_server.worker.supervisor import Parent
 
 _PAUSE_SECONDS = 1.0
 _log = logging.getLogger("taskq.server.worker")
 
 
-async def run_worker(runtime: Runtime, registry: Registry, stop: asyncio.Event) -> None:
+async def run_worker(
+    runtime: Runtime, registry: Registry, stop: asyncio.Event, parent: Parent
+) -> bool:
     """Work until `stop` is set; then drain, and hand back what does not end in time.
 
     Args:
         runtime: what the process works with; it needs a Redis URL.
         registry: what this worker can run.
         stop: set it to drain.
+        parent: starts this process again if it asks for that.
+
+    Returns:
+        Whether the process should be replaced: a handler in it cannot be stopped.
     """
     await publish(runtime, registry)
     async with _user_state(registry) as state:
-        worker = _Assembly(runtime, registry, state)
+        worker = _Assembly(runtime, registry, state, parent)
         async with worker.working():
             _log.info(
                 "worker %s runs %d handlers on queues %s",
                 worker.lease.worker_id, len(registry.handlers), ", ".join(runtime.settings.queues),
             )  # fmt: skip
-            await stop.wait()
+            await worker.until_recycled(stop)
             await worker.drain()
+    return worker.executor.deaf.is_set()
 
 
 class _Assembly:
     """The parts of one worker, wired."""
 
-    def __init__(self, runtime: Runtime, registry: Registry, state: State) -> None:
+    def __init__(self, runtime: Runtime, registry: Registry, state: State, parent: Parent) -> None:
+        self.parent = parent
         settings = runtime.settings
         hooked = bool(registry.hooks_for(Hook.RETRY) or registry.hooks_for(Hook.JOB_FAILURE))
         attempts = runtime.attempts(hooked=hooked)
@@ -67,7 +76,9 @@ class _Assembly:
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
         self.executor = Executor(settings.threads, _limits(settings))
-        self.lease = Lease(settings, names, on_beat=self._on_beat, on_lost=self._on_lost)
+        self.lease = Lease(
+            settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
+        )
         self.runner = Runner(
             Crew(
                 attempts=attempts,
@@ -84,7 +95,7 @@ class _Assembly:
         self.arq = TaskqWorker(
             queues=settings.queues,
             now_ms=lambda: int(runtime.clock().timestamp() * 1000),
-            may_start=lambda: 0 if self.runner.isolating else settings.concurrency,
+            may_start=self._may_start,
             due=self._due,
             **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
         )
@@ -115,6 +126,16 @@ class _Assembly:
             )
             yield
 
+    async def until_recycled(self, stop: asyncio.Event) -> None:
+        """Return when `stop` is set, or when a deaf handler calls for a new process."""
+        calls = [stop.wait()]
+        if self.parent.exists:
+            calls.append(self.executor.deaf.wait())
+        waiting = [asyncio.create_task(call) for call in calls]
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
+
     async def drain(self) -> None:
         """Start nothing new, let tasks finish, then hand back the rest without charging it."""
         self.arq.allow_pick_jobs = False
@@ -126,6 +147,10 @@ class _Assembly:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.cancel_grace_seconds + 2):
                 await self.runner.idle()
+
+    def _may_start(self) -> int:
+        claims = self.lease.is_valid and not self.runner.isolating
+        return self.settings.concurrency if claims else 0
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
         try:

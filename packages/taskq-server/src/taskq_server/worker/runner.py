@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -60,6 +61,7 @@ class Runner:
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
+        self._suspects: deque[tuple[UUID, int]] = deque()
         self._rest_until = 0.0
         self.isolating = False
         self.accepting = True
@@ -68,16 +70,14 @@ class Runner:
         """Run an attempt if it is ours to run; a stale doorbell is no news."""
         if self.isolating or not self.accepting:
             return
-        self._busy += 1
-        try:
-            answer = await self._claim(task_id, attempt, alone=False)
-            if isinstance(answer, Task):
-                await self._perform(answer)
-        finally:
-            self._done()
-        rested = asyncio.get_running_loop().time() >= self._rest_until
-        if answer is Refusal.SUSPECT and rested and not self.isolating:
-            await self._run_alone(task_id, attempt)
+        if await self._attempt(task_id, attempt, alone=False) is not Refusal.SUSPECT:
+            return
+        if asyncio.get_running_loop().time() < self._rest_until:
+            return
+        self._suspects.append((task_id, attempt))
+        if not self.isolating:
+            self.isolating = True
+            await self._isolate()
 
     async def idle(self) -> None:
         """Return when nothing is being claimed, run or committed."""
@@ -118,23 +118,28 @@ class Runner:
             waiting = [self._report(running) for running in list(self._running.values())]
             await asyncio.gather(*waiting)
 
-    async def _run_alone(self, task_id: UUID, attempt: int) -> None:
-        self.isolating = True
+    async def _attempt(self, task_id: UUID, attempt: int, *, alone: bool) -> Task | Refusal:
+        self._busy += 1
+        try:
+            answer = await self._claim(task_id, attempt, alone=alone)
+            if isinstance(answer, Task):
+                await self._perform(answer)
+            return answer
+        finally:
+            self._busy -= 1
+            self._changed.set()
+
+    async def _isolate(self) -> None:
+        """Run all waiting suspects, one after the other, with nothing beside them."""
         try:
             async with asyncio.timeout(_ISOLATION_SECONDS):
                 await self.idle()
         except TimeoutError:
-            self.isolating = False
             self._rest_until = asyncio.get_running_loop().time() + _REST_SECONDS
-            return
-        self._busy += 1
-        try:
-            answer = await self._claim(task_id, attempt, alone=True)
-            if isinstance(answer, Task):
-                await self._perform(answer)
-        finally:
-            self.isolating = False
-            self._done()
+            self._suspects.clear()
+        while self._suspects and self.accepting:
+            await self._attempt(*self._suspects.popleft(), alone=True)
+        self.isolating = False
 
     async def _claim(self, task_id: UUID, attempt: int, *, alone: bool) -> Task | Refusal:
         try:
@@ -219,7 +224,3 @@ class Runner:
             return submitted.snapshot.task.id
 
         return lambda new, key: asyncio.ensure_future(submit(new, key))
-
-    def _done(self) -> None:
-        self._busy -= 1
-        self._changed.set()
