@@ -85,9 +85,7 @@ async def test_a_transaction_that_takes_too_long_is_given_up(url: str) -> None:
     await database.close()
 
 
-async def test_racing_writers_lose_nothing_and_repeat_nothing(
-    database: Database, url: str
-) -> None:
+async def test_racing_writers_lose_nothing_and_repeat_nothing(database: Database, url: str) -> None:
     """Read, then write, from two engines as two processes do: each sees what came before it."""
     runs = 0
 

@@ -221,6 +221,13 @@ async def test_a_rare_combination_gives_short_pages_with_a_cursor(
     assert len(nothing) > 1, "even an empty page has a cursor while there is more to scan"
 
 
+async def test_a_page_is_full_as_long_as_the_budget_lasts(database: Database, data: Data) -> None:
+    wanted = Filter(namespace="default", queue="default", title_prefix="100%", limit=10)
+    found = await pages(database, wanted)
+    assert [len(page.tasks) for page in found[:-1]] == [10] * (len(found) - 1)
+    assert len(found) > 1
+
+
 async def test_the_payload_is_not_read(database: Database, data: Data) -> None:
     page = await one_page(database, BASE)
     assert page.tasks

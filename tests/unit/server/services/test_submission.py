@@ -92,6 +92,8 @@ async def test_a_payload_that_does_not_fit_is_refused(runtime: Runtime) -> None:
 async def test_a_payload_may_be_as_large_as_the_setting_says(runtime: Runtime) -> None:
     around = len('{"value":""}')
     fits = "x" * (2_000 - around)
+    with pytest.raises(InvalidFields):
+        await submit(runtime, payload={"value": fits + "x"})
     assert len((await submit(runtime, payload={"value": fits})).task.payload) == 2_000
 
 

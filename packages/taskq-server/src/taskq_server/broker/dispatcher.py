@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from math import ceil
 from uuid import UUID
 
 from arq.constants import expires_extra_ms, job_key_prefix
@@ -37,7 +38,7 @@ def doorbell(task: Task) -> Doorbell:
     time, without the head start of its priority; once it is due, the janitor sees that its row
     scores lower than that and moves it forward.
     """
-    due = int(task.due_at.timestamp() * 1000)
+    due = ceil(task.due_at.timestamp() * 1000)
     early = task.score if task.score is not None else due
     at = early if task.due_at <= task.updated_at else due
     return Doorbell(task.id, task.attempt + 1, task.queue, at)

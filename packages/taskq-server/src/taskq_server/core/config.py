@@ -72,7 +72,9 @@ class Settings(BaseSettings):
     )
     max_traceback_bytes: int = Field(8_192, ge=256, description="longest traceback kept")
 
-    retention_days: float = Field(30.0, gt=0, description="final tasks are kept this long")
+    retention_days: float = Field(
+        30.0, gt=0, le=36_500, description="final tasks are kept this long"
+    )
     wait_poll_seconds: float = Field(
         2.0, gt=0, le=30, description="how often a waiter looks when no news came"
     )

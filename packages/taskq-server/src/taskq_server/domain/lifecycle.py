@@ -96,6 +96,7 @@ def hold(task: Task, *, worker_id: UUID, attempt: int) -> None:
 
 def succeed(task: Task, *, result: str, now: datetime) -> Ended:
     """End a running task well; a cancel that came too late changes nothing."""
+    _require_running(task)
     return _end(task, now, Outcome.SUCCEEDED, _final(task, Status.SUCCEEDED, now), result=result)
 
 
@@ -108,7 +109,7 @@ def fail(
     now: datetime,
 ) -> Ended:
     """Charge a failure: the next try after the back-off, or the end."""
-    _require(task, Status.FAILED)
+    _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
     ended = partial(
@@ -142,7 +143,7 @@ def fail(
 
 def release(task: Task, *, now: datetime) -> Ended:
     """Hand a running task back without charging anything: its worker is stopping."""
-    _require(task, Status.QUEUED)
+    _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
     return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=0))
@@ -150,7 +151,7 @@ def release(task: Task, *, now: datetime) -> Ended:
 
 def rescue(task: Task, *, now: datetime) -> Ended:
     """Take a running task back from a worker that is gone; at `MAX_LOST` in a row it fails."""
-    _require(task, Status.QUEUED)
+    _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
     lost = task.lost_count + 1
@@ -164,6 +165,7 @@ def rescue(task: Task, *, now: datetime) -> Ended:
 
 def cancel_running(task: Task, *, now: datetime) -> Ended:
     """End a running task whose cancellation was asked for."""
+    _require_running(task)
     return _end(task, now, Outcome.CANCELLED, _final(task, Status.CANCELLED, now))
 
 
@@ -255,6 +257,11 @@ def check_deletable(task: Task) -> None:
 def _require(task: Task, target: Status) -> None:
     if target not in TRANSITIONS[task.status]:
         raise IllegalTransition(f"a {task.status} task cannot become {target}")
+
+
+def _require_running(task: Task) -> None:
+    if task.status is not Status.RUNNING:
+        raise IllegalTransition(f"a {task.status} task has no attempt that could end")
 
 
 def _advance(task: Task, now: datetime, **changes: Any) -> Task:

@@ -30,6 +30,8 @@ from taskq_server.services.waiting import Waiting
 
 __all__ = ["IdempotencyKey", "Page", "Submitted", "SubmittedBatch", "TaskService"]
 
+_RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -179,12 +181,12 @@ class TaskService:
         given = changes.model_fields_set
         tags = tuple(sorted(set(changes.tags or ())))
         tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
+        edit = await self._edit(task_id, changes)
 
         async def work(connection: Connection) -> Task:
             before = await self._locked(connection, task_id)
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
-            edit = await self._edit(before, changes)
             after = lifecycle.edit(before, edit, now=self._parts.clock())
             await tasks.write(connection, before, after)
             if "tags" in given:
@@ -253,22 +255,22 @@ class TaskService:
             raise TaskNotFound(f"there is no task {task_id}")
         return task
 
-    async def _edit(self, before: Task, changes: TaskUpdate) -> Edit:
+    async def _edit(self, task_id: UUID, changes: TaskUpdate) -> Edit:
         given = frozenset(changes.model_fields_set - {"tags"})
-        handler = None
-        if {"max_retries", "timeout_seconds"} & given:
-            handler = await self._parts.catalog.require(before.handler)
-        retries, timeout = changes.max_retries, changes.timeout_seconds
-        if handler is not None:
+        title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
+        if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
+            name = (await self.get(task_id)).task.handler
+            handler = await self._parts.catalog.require(name)
+            title = name if title is None else title
             retries = handler.max_retries if retries is None else retries
             timeout = handler.timeout_seconds if timeout is None else timeout
         return Edit(
             given=given,
-            title=changes.title if changes.title is not None else before.handler,
+            title=title or "",
             description=changes.description,
             priority=Priority.from_label(changes.priority or "normal"),
-            max_retries=retries if retries is not None else before.max_retries,
-            timeout_seconds=timeout if timeout is not None else before.timeout_seconds,
+            max_retries=retries or 0,
+            timeout_seconds=timeout or 0.0,
             run_at=changes.run_at,
         )
 

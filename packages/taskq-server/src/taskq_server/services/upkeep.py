@@ -109,10 +109,16 @@ class Upkeep:
         async def look(connection: Connection) -> list[UUID]:
             return await due.expired(connection, before=before, limit=_PRUNE_BATCH)
 
+        async def work(connection: Connection) -> int:
+            locked = (await tasks.lock(connection, old, payload=False)).values()
+            ended = [one for one in locked if one.status.final and one.finished_at]
+            gone = [one.id for one in ended if one.finished_at and one.finished_at < before]
+            if gone:
+                await tasks.remove(connection, gone)
+            return len(gone)
+
         old = await self._database.read(look)
-        if old:
-            await self._database.write(lambda c: tasks.remove(c, old))
-        return len(old)
+        return await self._database.write(work) if old else 0
 
 
 class Leases:

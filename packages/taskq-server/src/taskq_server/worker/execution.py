@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
-from pydantic_core import PydanticSerializationError, to_jsonable_python
+from pydantic_core import to_jsonable_python
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Failure
@@ -67,15 +67,29 @@ class Executor:
         call = partial(handler.function, **arguments)
         if handler.is_async:
             job = asyncio.create_task(_guarded(call))
-        else:
-            await self._slots.acquire()
+        elif await self._slot(running):
             job = asyncio.ensure_future(self._in_thread(call))
+        else:
+            return self._judge(None, handler, running)
         await self._until_done(job, running, cancel=handler.is_async)
         return self._judge(job, handler, running)
 
     def close(self) -> None:
         """Let threads end by themselves; a deaf one must not hold up the process."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _slot(self, running: Running) -> bool:
+        """Wait for a free thread; False when the attempt is interrupted before there is one."""
+        slot = asyncio.create_task(self._slots.acquire())
+        interruption = asyncio.create_task(running.interrupted.wait())
+        await asyncio.wait({slot, interruption}, return_when=asyncio.FIRST_COMPLETED)
+        interruption.cancel()
+        if not running.interrupted.is_set():
+            return True
+        if slot.done():
+            self._slots.release()
+        slot.cancel()
+        return False
 
     async def _in_thread(self, call: Callable[[], Any]) -> Any:
         context = copy_context()
@@ -105,9 +119,12 @@ class Executor:
         finally:
             interruption.cancel()
 
-    def _judge(self, job: asyncio.Task[Any], handler: Handler, running: Running) -> Verdict | None:
+    def _judge(
+        self, job: asyncio.Task[Any] | None, handler: Handler, running: Running
+    ) -> Verdict | None:
         cause = running.cause
-        finished = job.done() and not job.cancelled() and job.exception() is None
+        done = job if job is not None and job.done() and not job.cancelled() else None
+        finished = done is not None and done.exception() is None
         match cause:
             case None:
                 pass
@@ -123,9 +140,9 @@ class Executor:
                 return None
             case _:
                 assert_never(cause)
-        if finished:
-            return self._succeeded(job.result(), handler)
-        return self._failed(self._failure(job, handler), handler)
+        if done is not None and finished:
+            return self._succeeded(done.result(), handler)
+        return self._failed(self._failure(done, handler), handler)
 
     def _succeeded(self, value: Any, handler: Handler) -> Verdict:
         try:
@@ -136,8 +153,9 @@ class Executor:
                 separators=(",", ":"),
             )
             size = len(result.encode())
-        except (PydanticSerializationError, ValueError, TypeError, RecursionError) as error:
-            return self._failed(_bad_result(f"the result is not JSON: {error}"), handler)
+        except Exception as error:
+            detail = f"the result is not JSON: {_message(error)}"
+            return self._failed(_bad_result(detail), handler)
         if size > self._limits.result_bytes:
             detail = f"the result has {size} bytes of JSON, {self._limits.result_bytes} are allowed"
             return self._failed(_bad_result(detail), handler)
@@ -153,15 +171,14 @@ class Executor:
             weight=len(failure.message) + len(failure.traceback or ""),
         )
 
-    def _failure(self, job: asyncio.Task[Any], handler: Handler) -> Failure:
-        if job.cancelled():
+    def _failure(self, done: asyncio.Task[Any] | None, handler: Handler) -> Failure:
+        error = None if done is None else done.exception()
+        if error is None:
             return Failure(
                 outcome=Outcome.FAILED,
                 type="CancelledError",
                 message="the handler cancelled itself",
             )
-        error = job.exception()
-        assert error is not None
         text = "".join(traceback.format_exception(error))
         return Failure(
             outcome=Outcome.FAILED,

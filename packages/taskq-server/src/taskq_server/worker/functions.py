@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from taskq_server.domain.task import Attempt, Status, Task
+from taskq_server.domain.task import Attempt, Outcome, Status, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
 
@@ -84,7 +84,7 @@ async def tell(registry: Registry, attempt: Attempt, task: Task, *, seconds: flo
     )
     if attempt.retry_at is not None:
         await on_retry(registry, event, seconds=seconds)
-    elif task.status is Status.FAILED and task.attempt == attempt.attempt:
+    elif attempt.outcome is not Outcome.LOST or task.status is Status.FAILED:
         await on_job_failure(registry, event, seconds=seconds)
 
 
@@ -93,7 +93,7 @@ async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, secon
         try:
             async with asyncio.timeout(seconds):
                 await call(hook, event)
-        except Exception:
+        except (Exception, SystemExit, KeyboardInterrupt):
             _log.exception("the hook %s failed for task %s", hook.__name__, event.task_id)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
+from math import isfinite
 from uuid import UUID
 
 import orjson
@@ -14,6 +15,7 @@ from taskq_server.schemas.task import TaskCreate
 
 _log = logging.getLogger("taskq.server.handler")
 _LONGEST_MESSAGE = 500
+_EXACT = 2**53
 
 
 class Cause(Enum):
@@ -69,15 +71,25 @@ class Running:
             return None
         message = None
         if report.message is not None:
-            message = printable(str(report.message), _LONGEST_MESSAGE)
+            message = printable(report.message, _LONGEST_MESSAGE)
         body = {"current": report.current, "total": report.total, "message": message}
         return orjson.dumps(body).decode()
 
     def _note(self, report: ProgressReport) -> None:
-        for number in (report.current, report.total):
-            if number is not None and not isinstance(number, int | float):
-                raise TypeError(f"progress takes numbers, not {type(number).__name__}")
-        self._report = report
+        self._report = ProgressReport(
+            current=_number(report.current),
+            total=None if report.total is None else _number(report.total),
+            message=None if report.message is None else str(report.message),
+        )
+
+
+def _number(value: float) -> float:
+    if not isinstance(value, int | float):
+        raise TypeError(f"progress takes numbers, not {type(value).__name__}")
+    number = int(value) if isinstance(value, int) and abs(value) < _EXACT else float(value)
+    if not isfinite(number):
+        raise ValueError("progress takes finite numbers")
+    return number
 
 
 def printable(text: str, most: int) -> str:
