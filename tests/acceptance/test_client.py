@@ -1,6 +1,7 @@
 """What an application does with taskq, told as one story a test."""
 
 import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -87,8 +88,7 @@ async def test_cancel_reaches_a_running_handler(
     client: Any, handler: str, payload: dict[str, object]
 ) -> None:
     task = await client.submit(handler, payload)
-    while (await client.get(task)).status != "running":
-        await asyncio.sleep(0.02)
+    await until(lambda: client.get(task), lambda found: found.status == "running")
     asked = await client.cancel(task)
     assert asked.cancel_requested_at is not None
     assert (await client.wait(task, timeout=5)).status == "cancelled"
@@ -99,11 +99,23 @@ async def test_run_says_that_its_task_was_cancelled(client: Any) -> None:
     running = asyncio.ensure_future(
         client.run("taskq.sleep", {"seconds": 60}, title=title, timeout=30)
     )
-    while not (found := [task async for task in client.list(q=title)]):
-        await asyncio.sleep(0.02)
-    await client.cancel(found[0])
+    found = await until(lambda: first(client.list(q=title)), lambda task: task is not None)
+    await client.cancel(found)
     with pytest.raises(TaskCancelled):
         await running
+
+
+async def first(tasks: AsyncIterator[Any]) -> Any:
+    return await anext(tasks, None)
+
+
+async def until(ask: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool]) -> Any:
+    """Ask again and again, for ten seconds at most, and return what is accepted."""
+    for _ in range(500):
+        if accept(found := await ask()):
+            return found
+        await asyncio.sleep(0.02)
+    raise AssertionError(f"not within ten seconds: {found}")
 
 
 async def test_a_person_retries(client: Any) -> None:

@@ -133,16 +133,13 @@ class Calls:
         wait_until(quiet, timeout, "all tasks are final", 0.1, lambda: str(self._unfinished()))
         return self.items(**query)
 
-    def _unfinished(self) -> Counted:
+    def _unfinished(self) -> dict[str, int]:
         return counted(f"{one['handler']} {one['status']}" for one in self.items(status=UNFINISHED))
 
 
-Counted = dict[str, int]
-
-
-def counted(words: Iterable[str]) -> Counted:
+def counted(words: Iterable[str]) -> dict[str, int]:
     """How often each word occurs."""
-    found: Counted = {}
+    found: dict[str, int] = {}
     for word in words:
         found[word] = found.get(word, 0) + 1
     return found
