@@ -11,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from taskq_server import Context
+from taskq_server.core.errors import InvalidFields
 from taskq_server.worker.running import Cause, Running
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
@@ -177,3 +178,9 @@ async def test_a_sync_handler_submits_children_too() -> None:
     assert child.int == 1
     assert thread[0] is not threading.main_thread()
     assert children.submitted[0][0].handler == "child"
+
+
+async def test_a_child_that_cannot_be_taken_says_where() -> None:
+    with pytest.raises(InvalidFields) as caught:
+        await attempt_of().context.submit("child", {"n": 1}, priority="highest")
+    assert [error.pointer for error in caught.value.errors] == ["/priority"]

@@ -1,6 +1,7 @@
 """The decorators and exceptions of handlers."""
 
 import math
+from typing import Any
 
 import pytest
 
@@ -13,6 +14,7 @@ from taskq_server import (
     on_shutdown,
     on_startup,
 )
+from taskq_server.core.errors import ConfigurationError
 from taskq_server.handlers.declare import MARK, HandlerMark, Hook
 
 
@@ -62,3 +64,12 @@ def test_retry_and_fatal_are_plain_exceptions() -> None:
     assert issubclass(Retry, Exception)
     assert issubclass(Fatal, Exception)
     assert not issubclass(Fatal, Retry)
+
+
+@pytest.mark.parametrize("outer", [handler("other"), on_retry])
+def test_one_function_has_one_use(outer: Any) -> None:
+    @handler("first")
+    def work() -> None: ...
+
+    with pytest.raises(ConfigurationError, match="twice"):
+        outer(work)

@@ -11,7 +11,9 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import ValidationError
 
+from taskq_server.core.errors import FieldError, InvalidFields
 from taskq_server.schemas.task import TaskCreate
 
 
@@ -101,7 +103,11 @@ class Context:
         digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
         self._submitted[digest] += 1
         key = f"child:{self.task_id}:{digest}:{self._submitted[digest]}"
-        return await self._submit(TaskCreate.model_validate(body), key)
+        try:
+            new = TaskCreate.model_validate(body)
+        except ValidationError as error:
+            raise InvalidFields("the child task cannot be taken", _errors(error)) from None
+        return await self._submit(new, key)
 
     def submit_blocking(
         self, handler: str, payload: Mapping[str, Any] | None = None, **options: Any
@@ -113,3 +119,10 @@ class Context:
     def interrupt(self) -> None:
         """Make `cancelled` true; the worker calls this."""
         self._cancelled = True
+
+
+def _errors(error: ValidationError) -> list[FieldError]:
+    return [
+        FieldError("".join(f"/{part}" for part in one["loc"]), one["type"], one["msg"])
+        for one in error.errors(include_url=False)
+    ]

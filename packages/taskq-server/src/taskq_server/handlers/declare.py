@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.backoff import Backoff
 
 MARK = "__taskq__"
@@ -79,8 +80,7 @@ def handler(
     errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
 
     def mark(function: Function) -> Function:
-        setattr(function, MARK, HandlerMark(name, max_retries, timeout, backoff, errors))
-        return function
+        return _marked(function, HandlerMark(name, max_retries, timeout, backoff, errors))
 
     return mark
 
@@ -106,5 +106,13 @@ def on_job_failure(function: Function) -> Function:
 
 
 def _hook(function: Function, hook: Hook) -> Function:
-    setattr(function, MARK, hook)
+    return _marked(function, hook)
+
+
+def _marked(function: Function, mark: "HandlerMark | Hook") -> Function:
+    if hasattr(function, MARK):
+        raise ConfigurationError(
+            f"{function.__qualname__} is decorated twice: one function, one use"
+        )
+    setattr(function, MARK, mark)
     return function

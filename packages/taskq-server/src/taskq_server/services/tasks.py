@@ -142,6 +142,10 @@ class TaskService:
         ]
         replayed = await self._database.write(lambda c: self._insert_or_replay(c, rows, key))
         if replayed is not None:
+            found = {snapshot.task.id for snapshot in replayed}
+            # A task of the first batch that was deleted since is stored anew.
+            again = [task for task in new_tasks if task.id in found]
+            self._parts.dispatcher.ring([doorbell(task) for task in again])
             return SubmittedBatch(tuple(replayed), replayed=True)
         self._parts.dispatcher.ring([doorbell(task) for task in new_tasks])
         made = zip(new_tasks, tags, strict=True)
