@@ -114,9 +114,8 @@ async def storm(context: Context, reports: int, each: int) -> int:
 
 
 @handler("bad.fail")
-async def fail(times: int = 1_000_000, context: Context | None = None) -> int:
+async def fail(context: Context, times: int = 1_000_000) -> int:
     """Fail the first `times` attempts."""
-    assert context is not None
     if context.attempt <= times:
         raise ConnectionError("the upstream is dead")
     return context.attempt

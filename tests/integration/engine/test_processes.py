@@ -4,28 +4,15 @@ import threading
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from arq.connections import ArqRedis, RedisSettings, create_pool
 
 from taskq_server.broker.connection import decode, encode
+from tests.integration.engine.calls import get, submit
 from tests.support.ports import free_port
 from tests.support.processes import run_server_command
 from tests.support.stack import NewStack
 from tests.support.waiting import wait_until
-
-
-def submit(url: str, handler: str, payload: object, **fields: object) -> str:
-    body = {"handler": handler, "payload": payload, **fields}
-    answer = httpx.post(f"{url}/tasks", json=body, timeout=10)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-def wait(url: str, task_id: str, seconds: int = 30) -> dict[str, Any]:
-    answer = httpx.get(f"{url}/tasks/{task_id}", params={"wait": seconds}, timeout=70)
-    found: dict[str, Any] = answer.raise_for_status().json()
-    return found
 
 
 @pytest.mark.parametrize(
@@ -77,22 +64,22 @@ def test_a_data_directory_belongs_to_one_dev_server(new_stack: NewStack) -> None
 
 def test_dev_goes_on_where_it_was(new_stack: NewStack) -> None:
     stack = new_stack("sqlite", settings={"TASKQ_LEASE_SECONDS": "2"})
-    waiting = submit(stack.api_url, "taskq.echo", {"value": 1}, delay_seconds=1.5)
-    running = submit(stack.api_url, "taskq.sleep", {"seconds": 2})
+    waiting = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=1.5)
+    running = submit(stack, "taskq.sleep", {"seconds": 2})
     stack.kill_api()
     stack.start_api()
-    assert wait(stack.api_url, waiting)["status"] == "succeeded"
-    assert wait(stack.api_url, running)["status"] == "succeeded"
+    assert get(stack, waiting, wait=30)["status"] == "succeeded"
+    assert get(stack, running, wait=30)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any) -> None:
     stack = new_stack(kind)
-    task_id = submit(stack.api_url, "taskq.echo", {"value": 1}, delay_seconds=60)
+    task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     answers: list[dict[str, Any]] = []
-    waiter = threading.Thread(target=lambda: answers.append(wait(stack.api_url, task_id, 50)))
+    waiter = threading.Thread(target=lambda: answers.append(get(stack, task_id, wait=50)))
     waiter.start()
-    submit(stack.api_url, "taskq.echo", {"value": "the waiter has been heard by now"})
+    submit(stack, "taskq.echo", {"value": "the waiter has been heard by now"})
     assert stack.stop_api() == 0
     waiter.join(10)
     assert [answer["status"] for answer in answers] == ["queued"]
@@ -103,7 +90,7 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     stack = new_stack("mariadb")
     assert stack.redis is not None
     stack.stop_worker()
-    task_id = submit(stack.api_url, "taskq.echo", {"value": 1})
+    task_id = submit(stack, "taskq.echo", {"value": 1})
     wait_until(lambda: stack.redis.size() > 0, 10, "the doorbell has been rung")
     stack.redis.flush()
     stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
@@ -111,5 +98,5 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
         RedisSettings(port=stack.redis.port), job_serializer=encode, job_deserializer=decode
     )
     await pool.enqueue_job("execute_task", task_id, 1)
-    assert wait(stack.api_url, task_id)["status"] == "succeeded"
+    assert get(stack, task_id, wait=30)["status"] == "succeeded"
     await pool.aclose()

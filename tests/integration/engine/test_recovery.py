@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.integration.engine.calls import get, submit
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 
@@ -16,19 +17,6 @@ LEASE = {"TASKQ_LEASE_SECONDS": "2", "TASKQ_DRAIN_SECONDS": "3"}
 def pair(new_stack: NewStack) -> Stack:
     """A stack with a short lease and one worker."""
     return new_stack("mariadb", settings=LEASE)
-
-
-def submit(stack: Stack, handler: str, payload: object, **fields: object) -> str:
-    body = {"handler": handler, "payload": payload, **fields}
-    answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=10)
-    assert answer.status_code == 201, answer.text
-    return str(answer.json()["id"])
-
-
-def get(stack: Stack, task_id: str, wait: int = 0) -> dict[str, Any]:
-    answer = httpx.get(f"{stack.api_url}/tasks/{task_id}", params={"wait": wait}, timeout=70)
-    found: dict[str, Any] = answer.raise_for_status().json()
-    return found
 
 
 def until_status(stack: Stack, task_id: str, status: str, timeout: float = 20) -> dict[str, Any]:
