@@ -20,7 +20,11 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
-TEST_TOOLS = ("pytest", "pytest-timeout", "anyio", "respx", "hypothesis", "schemathesis")
+TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "schemathesis")
+EVERYTHING_ELSE = (
+    *("tests", "--ignore=tests/unit", "--ignore=tests/faults"),
+    *("--numprocesses=2", "--dist=loadfile"),
+)
 PYTHONS = ("3.11", "3.12", "3.13")
 MARIADB = ROOT / ".nox" / "mariadb"
 MAX_LINES = 400
@@ -112,11 +116,11 @@ def unit(session: nox.Session) -> None:
 
 @nox.session
 def tests(session: nox.Session) -> None:
-    """All tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
+    """All other tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
     install(session, *TEST_TOOLS)
     session.run("python", "-m", "tests.support.get_mariadb", str(MARIADB))
     env = {"TASKQ_TEST_MARIADB_ROOT": str(MARIADB)} if MARIADB.exists() else {}
-    session.run("pytest", *(session.posargs or ["tests"]), env=env)
+    session.run("pytest", *(session.posargs or EVERYTHING_ELSE), env=env)
 
 
 @nox.session

@@ -1,22 +1,14 @@
-"""`taskq-server worker`: runs tasks, in a child process that is replaced when it dies."""
+"""`taskq-server worker`: runs tasks, in a child process that is replaced when it dies.
+
+The parent imports next to nothing; the child's part is in `working.py`.
+"""
 
 import sys
 
 import click
 
 from taskq_server.cli import logs
-from taskq_server.cli.preparation import leave, require_redis, require_schema, run, stop_event
-from taskq_server.core.config import Settings
-from taskq_server.core.errors import TaskqError
-from taskq_server.handlers.registry import Registry, load
-from taskq_server.runtime import open_runtime
-from taskq_server.worker.process import run_worker
-from taskq_server.worker.supervisor import (
-    EXIT_CONFIGURATION,
-    EXIT_RECYCLE,
-    Parent,
-    Supervisor,
-)
+from taskq_server.worker.supervisor import Parent, Supervisor
 
 
 @click.command()
@@ -32,18 +24,6 @@ def worker(
     parent = Parent()
     if not parent.exists:
         sys.exit(Supervisor().run())
-    try:
-        settings = Settings.load(handlers=handlers, queues=queues, concurrency=concurrency)
-        require_redis(settings)
-        recycle = run(_work(settings, load(settings.handlers), parent))
-    except TaskqError as error:
-        click.echo(f"taskq-server: {error}", err=True)
-        sys.exit(EXIT_CONFIGURATION)
-    leave(EXIT_RECYCLE if recycle else 0)
+    from taskq_server.cli import working
 
-
-async def _work(settings: Settings, registry: Registry, parent: Parent) -> bool:
-    await require_schema(settings)
-    stop = stop_event()
-    async with open_runtime(settings) as runtime:
-        return await run_worker(runtime, registry, stop, parent)
+    working.work(parent, handlers=handlers, queues=queues, concurrency=concurrency)
