@@ -20,7 +20,10 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
-TEST_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "schemathesis")
+TEST_TOOLS = (
+    *("pytest", "pytest-timeout", "pytest-xdist", "anyio"),
+    *("respx", "hypothesis", "schemathesis"),
+)
 EVERYTHING_ELSE = (
     *("tests", "--ignore=tests/unit", "--ignore=tests/faults"),
     *("--numprocesses=2", "--dist=loadfile"),
