@@ -1,6 +1,7 @@
 """The processes: how they start, refuse to start, stop, and come back."""
 
 import json
+from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
@@ -78,11 +79,11 @@ def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any)
     stack = new_stack(kind)
     task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     host, port = stack.api_url.removeprefix("http://").split(":")
-    waiter = HTTPConnection(host, int(port), timeout=20)
-    waiter.request("GET", f"/tasks/{task_id}?wait=50")
-    submit(stack, "taskq.echo", {"value": "the waiter came first"})
-    assert stack.stop_api() == 0
-    assert json.load(waiter.getresponse())["status"] == "queued"
+    with closing(HTTPConnection(host, int(port), timeout=20)) as waiter:
+        waiter.request("GET", f"/tasks/{task_id}?wait=50")
+        submit(stack, "taskq.echo", {"value": "the waiter came first"})
+        assert stack.stop_api() == 0
+        assert json.load(waiter.getresponse())["status"] == "queued"
 
 
 @pytest.mark.anyio
