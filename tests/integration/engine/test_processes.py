@@ -89,14 +89,15 @@ def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any)
 @pytest.mark.anyio
 async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     stack = new_stack("mariadb")
-    assert stack.redis is not None
+    redis = stack.redis
+    assert redis is not None
     stack.stop_worker()
     task_id = submit(stack, "taskq.echo", {"value": 1})
-    wait_until(lambda: stack.redis.size() > 0, 10, "the doorbell has been rung")
-    stack.redis.flush()
+    wait_until(lambda: redis.size() > 0, 10, "the doorbell has been rung")
+    redis.flush()
     stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
     pool: ArqRedis = await create_pool(
-        RedisSettings(port=stack.redis.port), job_serializer=encode, job_deserializer=decode
+        RedisSettings(port=redis.port), job_serializer=encode, job_deserializer=decode
     )
     await pool.enqueue_job("execute_task", task_id, 1)
     assert get(stack, task_id, wait=30)["status"] == "succeeded"

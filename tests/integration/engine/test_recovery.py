@@ -53,8 +53,8 @@ def test_a_redis_that_comes_back_empty_loses_nothing(pair: Stack) -> None:
     pair.start_worker()
 
     def finished() -> bool:
-        unfinished = {"status": ["queued", "running", "retrying"], "limit": 1}
-        return not httpx.get(f"{pair.api_url}/tasks", params=unfinished).json()["items"]
+        unfinished = "status=queued&status=running&status=retrying&limit=1"
+        return not httpx.get(f"{pair.api_url}/tasks?{unfinished}").json()["items"]
 
     wait_until(finished, 30, "all tasks are final")
     assert all_statuses(pair) == ["succeeded"] * 501
