@@ -120,10 +120,36 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All other tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
+    env = install_with_mariadb(session)
+    session.run("pytest", *(session.posargs or EVERYTHING_ELSE), env=env)
+
+
+@nox.session
+def faults(session: nox.Session) -> None:
+    """Break everything, and check that no task is lost, stuck, or finished twice.
+
+    The short form has a lease of 2 s. `nox -s faults -- full`, or TASKQ_FAULTS=full, takes the
+    default lease and repeats each fault as often as the published figures say.
+    """
+    words = [word for word in session.posargs if word != "full"]
+    env = install_with_mariadb(session)
+    if "full" in session.posargs or os.environ.get("TASKQ_FAULTS") == "full":
+        env["TASKQ_TEST_FAULTS"] = "full"
+    session.run("pytest", *(words or ["tests/faults"]), env=env)
+
+
+@nox.session
+def chaos(session: nox.Session) -> None:
+    """Break everything at random: `nox -s chaos -- MINUTES [SEED]`; prints a report."""
+    env = install_with_mariadb(session)
+    session.run("python", "-m", "tests.faults.chaos", *session.posargs, env=env)
+
+
+def install_with_mariadb(session: nox.Session) -> dict[str, str]:
+    """Install both wheels, the tools of the tests and MariaDB; return what the tests need."""
     install(session, *TEST_TOOLS)
     session.run("python", "-m", "tests.support.get_mariadb", str(MARIADB))
-    env = {"TASKQ_TEST_MARIADB_ROOT": str(MARIADB)} if MARIADB.exists() else {}
-    session.run("pytest", *(session.posargs or EVERYTHING_ELSE), env=env)
+    return {"TASKQ_TEST_MARIADB_ROOT": str(MARIADB)} if MARIADB.exists() else {}
 
 
 @nox.session

@@ -1,0 +1,47 @@
+"""One ledger for all fault tests, and the figures of all tests at the end."""
+
+from collections.abc import Generator, Iterator
+
+import pytest
+
+from tests.faults.ledger import Ledger
+from tests.support.mariadb import MariaDBServer
+
+_open: list[Ledger] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what the processes of the ledger printed below each failed test."""
+    report = yield
+    if report.failed:
+        for ledger in _open:
+            report.sections += [(name, text[-1_500:]) for name, text in ledger.stack.logs()]
+    return report
+
+
+@pytest.fixture(scope="session")
+def _ledger(mariadb_server: MariaDBServer) -> Iterator[Ledger]:
+    with Ledger(mariadb_server) as opened:
+        _open.append(opened)
+        yield opened
+        _open.clear()
+
+
+@pytest.fixture
+def ledger(_ledger: Ledger) -> Ledger:
+    """Two API processes and three workers that a test may maltreat, and a new series of tasks."""
+    _ledger.begin()
+    return _ledger
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what the passed fault tests measured."""
+    shown = []
+    for report in terminalreporter.getreports("passed"):
+        if report.when == "call" and "tests/faults/" in report.nodeid:
+            shown += [line for line in report.capstdout.splitlines() if line.strip()]
+    if shown:
+        terminalreporter.section("figures of the fault tests")
+        for line in shown:
+            terminalreporter.line(line)

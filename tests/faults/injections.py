@@ -1,0 +1,136 @@
+"""Each fault as one call, for the random mix. What a call broke is whole again soon after it."""
+
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from arq.constants import default_queue_name
+
+from tests.faults.handlers import KILLER
+from tests.faults.ledger import LEASE_SECONDS, Ledger
+from tests.faults.test_doorbells import DELIVERIES, DROPPED, deliver
+from tests.property.calls import children
+from tests.support.waiting import wait_until
+
+Injection = Callable[[Ledger, random.Random], None]
+
+
+def kill_worker(ledger: Ledger, chance: random.Random) -> None:
+    """SIGKILL of a whole worker; another one starts."""
+    ledger.kill_worker(chance.choice(ledger.stack.workers))
+    ledger.heal()
+
+
+def kill_worker_child(ledger: Ledger, chance: random.Random) -> None:
+    """SIGKILL of the process that runs tasks; its parent replaces it."""
+    running = children(chance.choice(ledger.stack.workers).pid)
+    ledger.interruptions += 1
+    for pid in running[:1]:
+        os.kill(pid, signal.SIGKILL)
+
+
+def kill_api(ledger: Ledger, chance: random.Random) -> None:
+    """SIGKILL of an API process."""
+    api = chance.choice(ledger.stack.apis)
+    ledger.stack.apis.remove(api)
+    api.kill()
+    ledger.heal()
+
+
+def restart_worker(ledger: Ledger, chance: random.Random) -> None:
+    """A deploy: SIGTERM."""
+    worker = chance.choice(ledger.stack.workers)
+    ledger.stack.workers.remove(worker)
+    ledger.interruptions += 1
+    ledger.stack.start_worker()
+    worker.stop()
+
+
+def freeze_worker(ledger: Ledger, chance: random.Random) -> None:
+    """SIGSTOP for up to twice the lease."""
+    worker = chance.choice(ledger.stack.workers)
+    ledger.interruptions += 1
+    worker.signal(signal.SIGSTOP)
+    pause(LEASE_SECONDS * chance.uniform(0.5, 2.0))
+    worker.signal(signal.SIGCONT)
+
+
+def flush_redis(ledger: Ledger, chance: random.Random) -> None:
+    """FLUSHALL."""
+    assert ledger.stack.redis is not None
+    ledger.stack.redis.flush()
+
+
+def stop_redis(ledger: Ledger, chance: random.Random) -> None:
+    """Redis is killed and comes back empty."""
+    assert ledger.stack.redis is not None
+    ledger.stack.redis.kill()
+    pause(chance.uniform(0.5, 5.0))
+    ledger.stack.redis.start()
+
+
+def kill_database(ledger: Ledger, chance: random.Random) -> None:
+    """MariaDB is killed and comes back; leases may run out meanwhile."""
+    assert ledger.stack.mariadb is not None
+    ledger.interruptions += len(ledger.stack.workers)
+    ledger.stack.mariadb.kill()
+    pause(chance.uniform(0.2, 5.0))
+    ledger.stack.mariadb.start()
+
+
+def kill_connections(ledger: Ledger, chance: random.Random) -> None:
+    """KILL of every database connection; the answer of a claim may be lost."""
+    ledger.interruptions += len(ledger.stack.workers)
+    ledger.reader.kill_connections()
+
+
+def ring_again(ledger: Ledger, chance: random.Random) -> None:
+    """Recent tasks are rung for five times more."""
+    assert ledger.stack.redis is not None
+    recent = [one for one in ledger.callers.submits[-50:] if one.accepted]
+    with ledger.stack.redis.client() as client:
+        for one in recent:
+            for attempt in (1, 2):
+                deliver(client, one.task_id, attempt, DELIVERIES)
+
+
+def drop_doorbells(ledger: Ledger, chance: random.Random) -> None:
+    """A fifth of the bells in Redis are gone."""
+    assert ledger.stack.redis is not None
+    with ledger.stack.redis.client() as client:
+        for bell in cast(list[str], client.zrange(default_queue_name, 0, -1)):
+            if chance.random() < DROPPED:
+                client.zrem(default_queue_name, bell)
+
+
+def die_in_hooks(ledger: Ledger, chance: random.Random) -> None:
+    """A task whose hooks kill the process that first runs them."""
+    ledger.interruptions += 2
+    run_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    ledger.callers.submit(KILLER, max_retries=1, run_at=run_at.isoformat())
+
+
+INJECTIONS: Mapping[str, Injection] = {
+    "SIGKILL of a worker": kill_worker,
+    "SIGKILL of a worker's child": kill_worker_child,
+    "SIGKILL of an API": kill_api,
+    "SIGTERM of a worker": restart_worker,
+    "SIGSTOP of a worker": freeze_worker,
+    "FLUSHALL": flush_redis,
+    "Redis killed": stop_redis,
+    "MariaDB killed": kill_database,
+    "connections killed": kill_connections,
+    "doorbells 5 times": ring_again,
+    "doorbells dropped": drop_doorbells,
+    "SIGKILL in a hook": die_in_hooks,
+}
+
+
+def pause(seconds: float) -> None:
+    """Let a fault last."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= end, seconds + 10, "the fault ends")
