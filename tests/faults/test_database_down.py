@@ -62,7 +62,7 @@ def test_a_database_that_is_away_for_a_while_loses_nothing(
     new_stack: NewStack, server: MariaDBServer
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, mariadb=server)
-    with Calls(stack.api_url) as calls, Load(stack.api_url, ECHO) as load:
+    with Calls(stack.api_url) as calls, Load(stack.api_url, ECHO, pause=0.05) as load:
         held = _hold(calls, DOWN_SECONDS / 2)
         server.kill()
         with Probes(stack.api_url) as probes:
@@ -94,7 +94,7 @@ def test_a_database_that_is_killed_and_restarted_loses_nothing(
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, mariadb=server)
     kills = repeats(3, 15)
-    with Calls(stack.api_url) as calls, Load(stack.api_url, ECHO) as load:
+    with Calls(stack.api_url) as calls, Load(stack.api_url, ECHO, pause=0.05) as load:
         held = _hold(calls, 2)
         for _ in range(kills):
             time.sleep(0.7)

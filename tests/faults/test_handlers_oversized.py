@@ -55,9 +55,9 @@ def test_an_error_message_of_1_mb_is_cut(calls: Calls) -> None:
 
 
 def test_a_progress_storm_is_one_write_now_and_then(calls: Calls) -> None:
-    reports = repeats(30_000, 100_000)
+    reports = repeats(40_000, 200_000)
     started = time.monotonic()
-    task_id = calls.submit("bad.storm", {"reports": reports, "each": 100})
+    task_id = calls.submit("bad.storm", {"reports": reports, "each": 200})
     calls.until(task_id, "running")
     latencies = [timed(lambda: _echo(calls)) for _ in range(20)]
     beside = calls.get(task_id)

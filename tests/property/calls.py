@@ -6,6 +6,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -209,10 +210,15 @@ class Load:
     def again(self) -> None:
         """Submit what was refused once more, under the same keys; all of it has to be taken."""
         with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as http:
-            for one in self.refused():
-                answer = http.post("/tasks", json=self.body, headers={"Idempotency-Key": one.key})
+
+            def submit(one: Answer) -> Answer:
+                headers = {"Idempotency-Key": one.key}
+                answer = http.post("/tasks", json=self.body, headers=headers)
                 assert answer.status_code in (200, 201), answer.text
-                self.answers.append(_read(one.key, answer, 0.0))
+                return _read(one.key, answer, 0.0)
+
+            with ThreadPoolExecutor(self.threads) as pool:
+                self.answers += pool.map(submit, self.refused())
 
     def _submit(self) -> None:
         with httpx.Client(base_url=self.url, timeout=30, trust_env=False) as http:
