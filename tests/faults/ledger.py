@@ -1,6 +1,5 @@
 """The ledger: a taskq of real processes, everything noted, faults injected, invariants checked."""
 
-import random
 import secrets
 import shutil
 import tempfile
@@ -222,10 +221,6 @@ class Ledger:
             f"hooks to run {self.reader.pending_hooks(self.prefix)}, "
             f"leases {self.reader.leases()} of {len(self.stack.workers)}, queue {self._queued()}"
         )
-
-    def pick_worker(self) -> ServerProcess:
-        """Any worker."""
-        return random.choice(self.stack.workers)
 
     def _queued(self) -> int:
         assert self.stack.redis is not None

@@ -55,12 +55,11 @@ def test_a_fifth_of_the_doorbells_dropped(ledger: Ledger) -> None:
     assert ledger.stack.redis is not None
     with ledger.load(mix={"later": 70, "faults.noop": 20, "faults.once": 10}, rate=50):
         dropped = _drop(ledger, until=repeats(300, 3_000))
-    late = _lateness(ledger)
     evidence = ledger.settle("20 % of doorbells dropped", dropped=dropped)
     late = _lateness(ledger)
+    print(f"dropped doorbells: late by p50 {percentile(late, 50):.2f} s, most {max(late):.2f} s")
     assert dropped > 10
     assert evidence.extra_runs() == 0
-    print(f"late by p50 {percentile(late, 50):.2f} s, p99 {percentile(late, 99):.2f} s")
     assert max(late) < STAGE_SECONDS + SLACK_SECONDS + 10
 
 
