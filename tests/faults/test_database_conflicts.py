@@ -57,7 +57,7 @@ def test_killed_connections_are_replaced(new_stack: NewStack, server: MariaDBSer
     assert killed > 0
     assert load.broken == []
     assert set(codes) <= {"201", "503"}
-    assert refused <= len(load.answers) / 10, "most did not notice"
+    assert refused <= len(load.answers) / 100, "they are tried again"
     assert counted(one["status"] for one in done) == {"succeeded": len(load.accepted())}
     assert {one["current_retry_count"] for one in done} == {0}
 
@@ -76,6 +76,7 @@ def _kill_connections(server: MariaDBServer, stack: Stack) -> int:
 @pytest.mark.timeout(120 + 2 * SECONDS)
 def test_rows_that_everybody_wants_are_no_error(new_stack: NewStack, server: MariaDBServer) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, mariadb=server, workers=2)
+    server.sql("CREATE TABLE noise (number INT) ENGINE = InnoDB", database_name(stack))
     codes: list[str] = []
     with Calls(stack.api_url) as calls, ExitStack() as running:
         ids = [calls.submit("bad.fail", {"times": 3}, tags=["rows"]) for _ in range(ROWS)]
@@ -132,14 +133,20 @@ class _Caller:
 
 
 def _lock_backwards(server: MariaDBServer, stack: Stack) -> None:
-    """Change rows in the opposite order of taskq's, as a script of an administrator might."""
+    """Lock rows in the opposite order of taskq's, as a script of an administrator might.
+
+    The server ends the transaction that has changed less: the noise makes it taskq's.
+    """
     name = database_name(stack)
-    found = server.sql(f"SELECT id FROM tasks ORDER BY id DESC LIMIT {2 * ROWS}", name).split()
-    changes = [
-        f"UPDATE tasks SET description = '{time.monotonic()}' WHERE id = '{one}'; DO SLEEP(0.004)"
-        for one in found
-    ]
-    server.sql(f"BEGIN; {'; '.join(changes)}; COMMIT", name)
+    found = server.sql(f"SELECT id FROM tasks ORDER BY id DESC LIMIT {ROWS}", name).split()
+    steps = ["INSERT INTO noise SELECT seq FROM seq_1_to_200"]
+    for one in found:
+        steps += [
+            f"SELECT 1 FROM task_tags WHERE task_id = '{one}' FOR UPDATE",
+            "DO SLEEP(0.01)",
+            f"UPDATE tasks SET description = '{time.monotonic()}' WHERE id = '{one}'",
+        ]
+    server.sql(f"BEGIN; {'; '.join(steps)}; ROLLBACK", name)
 
 
 @contextmanager
