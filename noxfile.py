@@ -135,7 +135,8 @@ def faults(session: nox.Session) -> None:
     env = install_with_mariadb(session)
     if "full" in session.posargs or os.environ.get("TASKQ_FAULTS") == "full":
         env["TASKQ_TEST_FAULTS"] = "full"
-    session.run("pytest", *(words or ["tests/faults"]), env=env)
+    patient = ("-o", "faulthandler_timeout=2400")
+    session.run("pytest", *patient, *(words or ["tests/faults"]), env=env)
 
 
 @nox.session

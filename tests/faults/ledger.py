@@ -82,6 +82,7 @@ class Ledger:
     def begin(self, on_accepted: Callable[[Submit], None] = lambda _: None) -> None:
         """Start a new series with everything up."""
         self.heal()
+        self.file.write_bytes(b"")
         self.prefix = secrets.token_hex(4)
         self.callers.http.close()
         self.callers = Callers(self._urls, self.prefix, on_accepted)
