@@ -1,5 +1,6 @@
 """The database dies under load, or stays away for a while: nothing is lost, nobody sees a 500."""
 
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -111,6 +112,30 @@ def test_a_database_that_is_killed_and_restarted_loses_nothing(
         f"most {_slowest(load):.2f} s"
     )
     assert outcomes == [["succeeded"]] * HELD
+
+
+@pytest.mark.timeout(120)
+def test_a_database_that_hangs_is_away_too(new_stack: NewStack, server: MariaDBServer) -> None:
+    stack = new_stack("mariadb", settings=SETTINGS, mariadb=server)
+    with Calls(stack.api_url) as calls:
+        calls.submit("taskq.echo", {"value": 1})
+        server.child.signal(signal.SIGSTOP)
+        try:
+            asked = time.monotonic()
+            answer = calls.http.post("/tasks", json=ECHO)
+            seconds = time.monotonic() - asked
+            codes = {path: calls.http.get(path).status_code for path in ("/livez", "/readyz")}
+        finally:
+            server.child.signal(signal.SIGCONT)
+        _wait_ready(calls)
+        ended = calls.until_quiet(60)
+    print(
+        f"\ndatabase frozen: a submit is answered {answer.status_code} in {seconds:.1f} s, {codes}"
+    )
+    assert (answer.status_code, bool(answer.headers.get("Retry-After"))) == (503, True)
+    assert codes == {"/livez": 200, "/readyz": 503}
+    assert counted(one["status"] for one in ended) == {"succeeded": len(ended)}
+    assert seconds <= 3
 
 
 def _wait_ready(calls: Calls) -> None:

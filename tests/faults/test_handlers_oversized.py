@@ -7,7 +7,7 @@ import pytest
 
 from tests.property.calls import HANDLERS, Calls, counted, database_name, percentile, repeats, timed
 from tests.support.mariadb import MariaDBServer
-from tests.support.stack import Stack
+from tests.support.stack import NewStack, Stack
 
 MEGABYTE = 1024 * 1024
 MESSAGE_LIMIT = 8_192
@@ -52,6 +52,25 @@ def test_an_error_message_of_1_mb_is_cut(calls: Calls) -> None:
     assert 0 < len(message.encode()) <= MESSAGE_LIMIT
     assert 0 < len(traceback.encode()) <= TRACEBACK_LIMIT
     assert counted(one["status"] for one in ended) == {"succeeded": len(beside)}
+
+
+def test_an_outcome_that_the_database_refuses_is_no_endless_loop(new_stack: NewStack) -> None:
+    settings = {
+        "TASKQ_HANDLERS": HANDLERS,
+        "TASKQ_LEASE_SECONDS": "2",
+        "TASKQ_MAX_TRACEBACK_BYTES": "200000",  # more than the column takes
+    }
+    stack = new_stack("mariadb", settings=settings)
+    with Calls(stack.api_url) as calls:
+        task_id = calls.submit("bad.huge_message", {"size": MEGABYTE}, max_retries=0)
+        ended = calls.get(task_id, wait=10)
+        outcomes = calls.outcomes(task_id)
+        calls.cancel(task_id)
+    print(
+        f"\na traceback of 200 kB: {ended['status']} after {ended['attempt']} attempts, {outcomes}"
+    )
+    assert ended["status"] == "failed"
+    assert ended["attempt"] <= 3
 
 
 def test_a_progress_storm_is_one_write_now_and_then(calls: Calls) -> None:

@@ -24,15 +24,18 @@ def work(parent: Parent, **overrides: object) -> NoReturn:
     try:
         settings = Settings.load(**overrides)
         require_redis(settings)
-        recycle = run(_work(settings, load(settings.handlers), parent))
+        run(_work(settings, load(settings.handlers), parent))
     except TaskqError as error:
         click.echo(f"taskq-server: {error}", err=True)
         sys.exit(EXIT_CONFIGURATION)
-    leave(EXIT_RECYCLE if recycle else 0)
+    leave(0)
 
 
-async def _work(settings: Settings, registry: Registry, parent: Parent) -> bool:
+async def _work(settings: Settings, registry: Registry, parent: Parent) -> None:
     await require_schema(settings)
     stop = stop_event()
     async with open_runtime(settings) as runtime:
-        return await run_worker(runtime, registry, stop, parent)
+        recycle = await run_worker(runtime, registry, stop, parent)
+    if recycle:
+        # The loop would wait for the handler that cannot be stopped.
+        leave(EXIT_RECYCLE)

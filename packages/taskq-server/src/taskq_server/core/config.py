@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     max_result_bytes: int = Field(
         1_048_576, ge=64, le=4_194_304, description="largest result, as JSON"
     )
-    max_traceback_bytes: int = Field(8_192, ge=256, description="longest traceback kept")
+    max_traceback_bytes: int = Field(8_192, ge=256, le=32_768, description="longest traceback kept")
 
     retention_days: float = Field(
         30.0, gt=0, le=36_500, description="final tasks are kept this long"
