@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import (
     DBAPIError,
     InterfaceError,
@@ -193,9 +194,20 @@ def _mysql_engine(url: URL, pool_size: int, connect_seconds: float) -> AsyncEngi
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(url)
+    event.listen(engine.sync_engine, "do_connect", _check_sqlite_opens)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def _check_sqlite_opens(
+    dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
+) -> None:
+    """Raise for a file that cannot be opened, before aiosqlite starts a thread for it.
+
+    aiosqlite leaves that thread behind, and what it says may reach an event loop that is closed.
+    """
+    sqlite3.connect(*arguments, **options).close()
 
 
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
