@@ -2,8 +2,9 @@
 
 import click
 
-from taskq_server.cli import logs, serving
+from taskq_server.cli import serving
 from taskq_server.cli.preparation import require_redis, require_schema, run, stop_event
+from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 

@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
-from taskq_server.cli import logs
 from taskq_server.cli.preparation import run
+from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, make_folder
 from taskq_server.core.errors import ConfigurationError

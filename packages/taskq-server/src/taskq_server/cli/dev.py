@@ -11,8 +11,9 @@ from pathlib import Path
 import click
 
 from taskq_server import migrations
-from taskq_server.cli import logs, serving
+from taskq_server.cli import serving
 from taskq_server.cli.preparation import leave, run, stop_event
+from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.redis import embedded_redis

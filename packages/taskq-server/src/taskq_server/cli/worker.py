@@ -7,7 +7,7 @@ import sys
 
 import click
 
-from taskq_server.cli import logs
+from taskq_server.core import logs
 from taskq_server.worker.supervisor import Parent, Supervisor
 
 

@@ -13,11 +13,11 @@ _QUIET = {
 }
 
 
-def configure(level: str = "INFO") -> None:
+def configure(level: str | int = "INFO") -> None:
     """Send all logging to stderr through structlog.
 
     Args:
-        level: name of the lowest level that is shown.
+        level: name or number of the lowest level that is shown.
     """
     renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
