@@ -12,8 +12,9 @@ from taskq_server.handlers import signature
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.worker.execution import Executor, Limits, Verdict
+from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.running import Running
+from taskq_server.worker.verdict import Verdict, decision
 from tests.unit.server.factories import NOW, running, seconds
 
 LIMITS = Limits(grace=0.2, result_bytes=1_000, traceback_bytes=600)
@@ -56,10 +57,10 @@ def attempt_of(
     return Running(task, State(), children or Children())
 
 
-def decided(verdict: Verdict | None, task: Task) -> Ended:
+def decided(verdict: Verdict | None, task: Task, backoff: Backoff | None = None) -> Ended:
     """What the verdict makes of the task."""
     assert verdict is not None
-    return verdict.decide(task, NOW + seconds(60))
+    return decision(verdict, backoff or Backoff())(task, NOW + seconds(60))
 
 
 async def run(

@@ -1,8 +1,7 @@
-"""Run a handler once, within its limits, and turn whatever happens into a decision."""
+"""Run a handler once, within its limits, and turn whatever happens into a verdict."""
 
 import asyncio
 import json
-import random
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -13,13 +12,20 @@ from typing import Any, assert_never
 
 from pydantic_core import to_jsonable_python
 
-from taskq_server.domain import lifecycle
+from taskq_server.core.config import Settings
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.handlers.declare import Fatal, Retry
 from taskq_server.handlers.registry import Handler
-from taskq_server.services.attempts import Decision
 from taskq_server.worker.running import Cause, Running, printable
+from taskq_server.worker.verdict import (
+    Cancelled,
+    Failed,
+    Released,
+    Succeeded,
+    Verdict,
+    timed_out,
+)
 
 _LONGEST_MESSAGE = 8_192
 
@@ -32,13 +38,14 @@ class Limits:
     result_bytes: int
     traceback_bytes: int
 
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """How the task goes on, and about how many bytes that adds to a transaction."""
-
-    decide: Decision
-    weight: int = 0
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return what the server's settings allow."""
+        return cls(
+            grace=settings.cancel_grace_seconds,
+            result_bytes=settings.max_result_bytes,
+            traceback_bytes=settings.max_traceback_bytes,
+        )
 
 
 class Executor:
@@ -54,7 +61,7 @@ class Executor:
         self.deaf = asyncio.Event()
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
-        """Run one attempt and return how its task goes on; None when that is not ours to say."""
+        """Run one attempt and return how it ended; None when that is not ours to say."""
         try:
             arguments = handler.signature.arguments(
                 json.loads(running.task.payload), running.context
@@ -63,7 +70,7 @@ class Executor:
             failure = Failure(
                 outcome=Outcome.FAILED, type="InvalidPayload", message=str(error), fatal=True
             )
-            return self._failed(failure, handler)
+            return Failed(failure)
         call = partial(handler.function, **arguments)
         if handler.is_async:
             job = asyncio.create_task(_guarded(call))
@@ -129,11 +136,11 @@ class Executor:
             case None:
                 pass
             case Cause.CANCEL:
-                return Verdict(lambda task, now: lifecycle.cancel_running(task, now=now))
+                return Cancelled()
             case Cause.TIMEOUT:
-                return self._failed(_timed_out(running.task.timeout_seconds), handler)
+                return timed_out(running.task.timeout_seconds)
             case Cause.RELEASE if not finished:
-                return Verdict(lambda task, now: lifecycle.release(task, now=now))
+                return Released()
             case Cause.RELEASE:
                 pass
             case Cause.LOST:
@@ -141,10 +148,10 @@ class Executor:
             case _:
                 assert_never(cause)
         if done is not None and finished:
-            return self._succeeded(done.result(), handler)
-        return self._failed(self._failure(done, handler), handler)
+            return self._result(done.result())
+        return Failed(self._failure(done, handler))
 
-    def _succeeded(self, value: Any, handler: Handler) -> Verdict:
+    def _result(self, value: Any) -> Verdict:
         try:
             result = json.dumps(
                 to_jsonable_python(value),
@@ -155,21 +162,11 @@ class Executor:
             size = len(result.encode())
         except Exception as error:
             detail = f"the result is not JSON: {_message(error)}"
-            return self._failed(_bad_result(detail), handler)
+            return _bad_result(detail)
         if size > self._limits.result_bytes:
             detail = f"the result has {size} bytes of JSON, {self._limits.result_bytes} are allowed"
-            return self._failed(_bad_result(detail), handler)
-        return Verdict(
-            lambda task, now: lifecycle.succeed(task, result=result, now=now), weight=size
-        )
-
-    def _failed(self, failure: Failure, handler: Handler) -> Verdict:
-        return Verdict(
-            lambda task, now: lifecycle.fail(
-                task, failure, backoff=handler.backoff, random=random.random, now=now
-            ),
-            weight=len(failure.message) + len(failure.traceback or ""),
-        )
+            return _bad_result(detail)
+        return Succeeded(result, size)
 
     def _failure(self, done: asyncio.Task[Any] | None, handler: Handler) -> Failure:
         error = None if done is None else done.exception()
@@ -204,20 +201,14 @@ def _exit_as_error(call: Callable[[], Any]) -> Any:
         raise RuntimeError(f"the handler raised {type(error).__name__}") from error
 
 
-def _timed_out(seconds: float) -> Failure:
-    return Failure(
-        outcome=Outcome.TIMED_OUT,
-        type="TimeoutError",
-        message=f"the attempt ran longer than {seconds:g} seconds",
-    )
-
-
-def _bad_result(detail: str) -> Failure:
-    return Failure(
-        outcome=Outcome.FAILED,
-        type="InvalidResult",
-        message=printable(detail, _LONGEST_MESSAGE),
-        fatal=True,
+def _bad_result(detail: str) -> Failed:
+    return Failed(
+        Failure(
+            outcome=Outcome.FAILED,
+            type="InvalidResult",
+            message=printable(detail, _LONGEST_MESSAGE),
+            fatal=True,
+        )
     )
 
 

@@ -75,7 +75,7 @@ class _Assembly:
         self.attempts = attempts
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
-        self.executor = Executor(settings.threads, _limits(settings))
+        self.executor = Executor(settings.threads, Limits.of(settings))
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
         )
@@ -168,14 +168,6 @@ class _Assembly:
 
     def _on_lost(self) -> None:
         self.runner.interrupt_all(Cause.LOST)
-
-
-def _limits(settings: Settings) -> Limits:
-    return Limits(
-        grace=settings.cancel_grace_seconds,
-        result_bytes=settings.max_result_bytes,
-        traceback_bytes=settings.max_traceback_bytes,
-    )
 
 
 async def publish(runtime: Runtime, registry: Registry) -> None:

@@ -16,14 +16,15 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Registry
+from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
-from taskq_server.worker.execution import Executor, Verdict
+from taskq_server.worker.execution import Executor
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running
+from taskq_server.worker.verdict import Verdict, decision, weight
 
 _REPORT_SECONDS = 0.5
 _ISOLATION_SECONDS = 15.0
@@ -163,19 +164,19 @@ class Runner:
             verdict = await self._crew.executor.run(handler, running)
             await self._report(running)
             if verdict is not None:
-                await self._end(running, verdict)
+                await self._end(running, handler, verdict)
         finally:
             del self._running[task.id]
 
-    async def _end(self, running: Running, verdict: Verdict) -> None:
+    async def _end(self, running: Running, handler: Handler, verdict: Verdict) -> None:
         task = running.task
         assert task.worker_id is not None
         ending = Ending(
             task_id=task.id,
             attempt=task.attempt,
             worker_id=task.worker_id,
-            decide=verdict.decide,
-            weight=verdict.weight,
+            decide=decision(verdict, handler.backoff),
+            weight=weight(verdict),
         )
         while running.cause is not Cause.LOST:
             try:
