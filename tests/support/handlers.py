@@ -1,6 +1,7 @@
 """Handlers that the stacks of the tests run beside the built-in ones."""
 
 import asyncio
+import os
 import time
 
 from taskq_server import Context, Fatal, handler
@@ -10,6 +11,14 @@ from taskq_server import Context, Fatal, handler
 async def add(a: int, b: int = 1) -> int:
     """Add two numbers: a typed payload with a default."""
     return a + b
+
+
+@handler("tests.pid")
+async def pid(context: Context, seconds: float = 0) -> int:
+    """Say which process this is, at the beginning and at the end."""
+    await context.progress(os.getpid())
+    await asyncio.sleep(seconds)
+    return os.getpid()
 
 
 @handler("tests.fatal")

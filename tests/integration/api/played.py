@@ -51,7 +51,7 @@ class PlayedWorker:
                 attempt=waiting.attempt + 1,
                 worker_id=self.id,
                 handlers=frozenset(self._handlers),
-                alone=True,
+                cells=lambda: 1,
             )
         )
         assert isinstance(claimed, Task), claimed

@@ -12,13 +12,13 @@ import pytest
 
 from taskq_server import Context
 from taskq_server.core.errors import InvalidFields
-from taskq_server.worker.running import Cause, Running
+from taskq_server.worker.running import Cause, Running, progress_json
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
 
 def told(attempt: Running) -> Any:
-    text = attempt.take_report()
-    return None if text is None else json.loads(text)
+    report = attempt.take_report()
+    return None if report is None else json.loads(progress_json(report))
 
 
 async def test_the_latest_progress_is_taken_once(anyio_backend: str) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Annotated, Any
 
 import pytest
@@ -25,6 +26,9 @@ async def with_context(a: int, context: Context, b: int = 1) -> None: ...
 
 
 async def renamed(ctx: Context) -> None: ...
+
+
+async def optional(context: Context | None = None) -> None: ...
 
 
 async def untyped(a, b=2):  # type: ignore[no-untyped-def]
@@ -109,14 +113,17 @@ async def test_a_payload_that_does_not_fit_is_fatal(
         await arguments(function, payload)
 
 
-@pytest.mark.parametrize(("function", "name"), [(with_context, "context"), (renamed, "ctx")])
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [(with_context, "context"), (renamed, "ctx"), (optional, "context")],
+)
 async def test_the_context_goes_to_the_parameter_that_asks_for_it(
     function: Callable[..., Any], name: str
 ) -> None:
     read = signature.read(function, "h")
     assert read.context == name
     context = attempt_of().context
-    assert read.arguments({"a": 1} if name == "context" else {}, context)[name] is context
+    assert read.arguments({"a": 1} if function is with_context else {}, context)[name] is context
     assert name not in schema(function)["properties"]
 
 
@@ -164,8 +171,12 @@ async def starred(*values: int) -> None: ...
 async def unknown_type(a: "Nowhere") -> None: ...  # type: ignore[name-defined]  # noqa: F821
 
 
+async def no_json(session: ExitStack) -> None: ...
+
+
 @pytest.mark.parametrize(
-    ("function", "what"), [(positional, "a"), (starred, "values"), (unknown_type, "Nowhere")]
+    ("function", "what"),
+    [(positional, "a"), (starred, "values"), (unknown_type, "Nowhere"), (no_json, "ExitStack")],
 )
 def test_what_no_json_object_can_fill_is_refused(function: Callable[..., Any], what: str) -> None:
     with pytest.raises(ConfigurationError, match=f"handler h:.*{what}"):

@@ -41,7 +41,7 @@ def ask(task: Task, **changes: Any) -> Ask:
             "attempt": task.attempt + 1,
             "worker_id": WORKER,
             "handlers": CAN,
-            "alone": False,
+            "cells": lambda: 0,
             **changes,
         }
     )
@@ -137,14 +137,18 @@ async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -
     assert await attempts.claim(ask(make_task())) is Refusal.STALE
 
 
-async def test_a_suspect_runs_alone_or_not_at_all(
+async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
     runtime: Runtime, attempts: AttemptService
 ) -> None:
-    task = make_task(lost_count=1, attempt=1)
-    await store(runtime.database, task)
-    assert await attempts.claim(ask(task)) is Refusal.SUSPECT
-    assert await stored(runtime.database, task.id) == task
-    assert isinstance(await attempts.claim(ask(task, alone=True)), Task)
+    first, second = (make_task(lost_count=2, attempt=2) for _ in range(2))
+    other = make_task(lost_count=1, attempt=1)
+    await store(runtime.database, first, second, other)
+    assert await attempts.claim(ask(first)) is Refusal.CROWDED
+    assert await stored(runtime.database, first.id) == first
+    asked = [attempts.claim(ask(one, cells=lambda: 1)) for one in (first, second, other)]
+    answers = await asyncio.gather(*asked)
+    assert [isinstance(answer, Task) for answer in answers] == [True, False, True]
+    assert answers[1] is Refusal.CROWDED
 
 
 async def test_an_end_is_answered_after_it_is_written(

@@ -1,10 +1,12 @@
 """A claimed attempt, as a worker runs it."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
+from taskq_server.core.config import Settings
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
@@ -16,6 +18,8 @@ from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.running import Running
 from taskq_server.worker.verdict import Verdict, decision
 from tests.unit.server.factories import NOW, running, seconds
+
+CELL_HANDLERS = ("tests.support.handlers", "tests.support.poison")
 
 LIMITS = Limits(grace=0.2, result_bytes=1_000, traceback_bytes=600)
 
@@ -37,6 +41,11 @@ def handler_of(
         backoff=backoff or Backoff(),
         retry_on=retry_on,
     )
+
+
+def cell_settings(**changes: Any) -> Settings:
+    """Settings for processes of suspects; they find these handlers by themselves."""
+    return Settings(handlers=CELL_HANDLERS, cancel_grace_seconds=0.2, **changes)
 
 
 class Children:
@@ -78,3 +87,14 @@ async def run(
         return decided(verdict, attempt.task)
     finally:
         executor.close()
+
+
+async def settle() -> None:
+    await asyncio.sleep(0.001)
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+    """A short, bounded poll for what nobody announces."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await settle()

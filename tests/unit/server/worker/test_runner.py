@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+import os
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -18,6 +19,7 @@ from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ask
 from taskq_server.worker.execution import Executor
+from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.running import Cause
@@ -30,7 +32,9 @@ from tests.unit.server.factories import (
     store,
     stored,
 )
-from tests.unit.server.worker.attempts import LIMITS, handler_of
+from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of, settle
+
+PID = "tests.pid"
 
 
 class Stage:
@@ -39,6 +43,7 @@ class Stage:
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.executor = Executor(2, LIMITS)
+        self.cells = Cells(cell_settings())
         self.ended: list[Ended] = []
         self.handlers: dict[str, Any] = {}
         self.attempts = runtime.attempts(hooked=False)
@@ -51,6 +56,7 @@ class Stage:
                 tasks=self.runtime.tasks,
                 registry=registry,
                 executor=self.executor,
+                cells=self.cells,
                 state=State(),
                 worker_id=lambda: WORKER,
                 on_end=self.ended.append,
@@ -74,17 +80,7 @@ async def stage(runtime: Runtime) -> AsyncIterator[Stage]:
     stage = Stage(runtime)
     yield stage
     stage.executor.close()
-
-
-async def settle() -> None:
-    await asyncio.sleep(0.001)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """A short, bounded poll for what nobody announces."""
-    async with asyncio.timeout(10):
-        while not condition():
-            await settle()
+    await stage.cells.close()
 
 
 async def add(a: int, b: int) -> int:
@@ -170,32 +166,19 @@ async def test_a_child_is_one_task_however_often_its_parent_runs(stage: Stage) -
     assert len(await rows_of(stage.runtime.database)) == 2
 
 
-async def test_a_suspect_runs_when_nothing_else_does(stage: Stage) -> None:
-    inside, let_go = asyncio.Event(), asyncio.Event()
-    order: list[str] = []
+async def test_a_suspect_runs_in_another_process(stage: Stage) -> None:
+    async def pid() -> int:
+        return os.getpid()
 
-    async def slow() -> None:
-        inside.set()
-        await let_go.wait()
-        order.append("slow")
-
-    async def suspect() -> None:
-        order.append("suspect")
-
-    stage.handlers |= {"slow": slow, "suspect": suspect}
-    runner = stage.runner()
-    first, second = await stage.put("slow"), await stage.put("suspect", lost_count=1, attempt=1)
-    running = asyncio.create_task(runner.run(first.id, 1))
-    await inside.wait()
-    alone = asyncio.create_task(runner.run(second.id, 2))
-    await until(lambda: runner.isolating)
-    assert order == []
-    let_go.set()
-    async with asyncio.timeout(10):
-        await asyncio.gather(running, alone)
-    assert order == ["slow", "suspect"]
-    await until(lambda: not runner.isolating)
-    assert (await stored(stage.runtime.database, second.id)).lost_count == 0
+    stage.handlers[PID] = pid
+    trusted = await stage.put(PID)
+    assert (await stage.run(trusted)).status is Status.SUCCEEDED
+    suspect = await stage.put(PID, lost_count=1, attempt=1)
+    after = await stage.run(suspect)
+    assert (after.status, after.lost_count) == (Status.SUCCEEDED, 0)
+    results = [(await stage.runtime.tasks.get(one.id)).result for one in (trusted, suspect)]
+    assert results[0] == str(os.getpid())
+    assert results[1] not in (None, results[0])
 
 
 async def begin(stage: Stage) -> tuple[Runner, Task, "asyncio.Task[None]"]:
@@ -249,20 +232,16 @@ async def test_draining_hands_tasks_back_uncharged(stage: Stage) -> None:
 async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: Stage) -> None:
     stage.handlers["add"] = add
     task = await stage.put("add")
-    ask = Ask(
-        task_id=task.id, attempt=1, worker_id=WORKER, handlers=frozenset({"add"}), alone=False
-    )
-    await stage.attempts.claim(ask)
     other = await stage.put("add")
-    await stage.attempts.claim(
-        Ask(
-            task_id=other.id,
+    for one, worker_id in ((task, WORKER), (other, OTHER_WORKER)):
+        ask = Ask(
+            task_id=one.id,
             attempt=1,
-            worker_id=OTHER_WORKER,
+            worker_id=worker_id,
             handlers=frozenset({"add"}),
-            alone=False,
+            cells=lambda: 1,
         )
-    )
+        await stage.attempts.claim(ask)
     runner = stage.runner()
     held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
     runner.compare(beat(stage, *held))

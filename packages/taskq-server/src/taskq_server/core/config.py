@@ -39,6 +39,13 @@ class Settings(BaseSettings):
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(100, ge=1, le=10_000, description="attempts a worker runs at once")
     threads: int = Field(8, ge=1, le=1_000, description="threads for sync handlers of a worker")
+    cells: int = Field(
+        4,
+        ge=1,
+        le=1_000,
+        description="processes of a worker for tasks that lost a worker, and again for those "
+        "that lost two, which get one each",
+    )
     lease_seconds: float = Field(
         10.0, ge=0.5, le=600, description="a silent worker loses its tasks after this"
     )

@@ -19,6 +19,7 @@ TaskqError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,10 @@ class InvalidFields(Rejected):
     def __init__(self, detail: str, errors: Sequence[FieldError]) -> None:
         super().__init__(detail)
         self.errors = tuple(errors)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the pointers: a handler may run in another process than its worker."""
+        return type(self), (str(self), self.errors)
 
 
 class UnknownHandler(InvalidFields):

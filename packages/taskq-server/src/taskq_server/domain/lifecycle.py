@@ -159,7 +159,7 @@ def rescue(task: Task, *, now: datetime) -> Ended:
         after = replace(_final(task, Status.FAILED, now), lost_count=lost)
     else:
         after = _requeued(task, now, lost_count=lost)
-    message = f"worker {task.worker_id} vanished while it ran this attempt"
+    message = f"the process of worker {task.worker_id} that ran this attempt vanished"
     return _end(task, now, Outcome.LOST, after, error_type="WorkerLost", error_message=message)
 
 

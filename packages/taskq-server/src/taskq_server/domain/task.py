@@ -117,6 +117,16 @@ class Task:
         """The moment from which a worker may claim the task."""
         return self.run_at or self.created_at
 
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may have been the end of its last worker."""
+        return self.lost_count > 0
+
+    @property
+    def is_last_chance(self) -> bool:
+        """Whether one more vanished worker fails it."""
+        return self.lost_count + 1 >= MAX_LOST
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:

@@ -3,9 +3,10 @@
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic.errors import PydanticUserError
 
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.handlers.context import Context
@@ -65,7 +66,8 @@ def read(function: Callable[..., Any], name: str) -> Signature:
     context: str | None = None
     extra = False
     for parameter in inspect.signature(function).parameters.values():
-        if hints.get(parameter.name) is Context:
+        hint = hints.get(parameter.name)
+        if hint is Context or Context in get_args(hint):
             context = parameter.name
         elif parameter.kind is parameter.VAR_KEYWORD:
             extra = True
@@ -81,7 +83,11 @@ def read(function: Callable[..., Any], name: str) -> Signature:
                 Field(default, alias=parameter.name),
             )
             parameters.append(parameter.name)
-    model = create_model(
-        name, __config__=ConfigDict(extra="allow" if extra else "forbid"), **fields
-    )
+    try:
+        model = create_model(
+            name, __config__=ConfigDict(extra="allow" if extra else "forbid"), **fields
+        )
+    except PydanticUserError as error:
+        reason = error.message.partition(". ")[0]
+        raise ConfigurationError(f"handler {name}: cannot read its parameters: {reason}") from error
     return Signature(model, tuple(parameters), context, extra)

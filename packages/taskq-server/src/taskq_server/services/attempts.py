@@ -8,8 +8,13 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
-from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import IllegalTransition, StaleAttempt, TaskqError
+from taskq_server.core.database import Connection, Database, ping
+from taskq_server.core.errors import (
+    DatabaseUnavailable,
+    IllegalTransition,
+    StaleAttempt,
+    TaskqError,
+)
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import attempts, tasks
 from taskq_server.domain import lifecycle
@@ -29,21 +34,21 @@ class Ask:
         attempt: the attempt the doorbell rang for; another one is none of its business.
         worker_id: who asks.
         handlers: what the worker can run.
-        alone: whether nothing else runs in the worker.
+        cells: how many tasks more it could give a process of their own, now.
     """
 
     task_id: UUID
     attempt: int
     worker_id: UUID
     handlers: frozenset[str]
-    alone: bool
+    cells: Callable[[], int]
 
 
 class Refusal(Enum):
     """Why an attempt is not the worker's to run."""
 
     STALE = "somebody else has it, it is not due, or it is not for this worker"
-    SUSPECT = "it may have killed a worker before: it runs alone or not at all"
+    CROWDED = "the next loss is its last, and there is no process of its own for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,6 +118,14 @@ class AttemptService:
         await self.end.close()
         await self.report.close()
 
+    async def answers(self) -> bool:
+        """Return whether the database answers."""
+        try:
+            await ping(self._database)
+        except DatabaseUnavailable:
+            return False
+        return True
+
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
     ) -> list[Ended]:
@@ -152,7 +165,7 @@ class AttemptService:
         async def work(connection: Connection) -> list[Task | Refusal]:
             now = self._clock()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
-            answers = [_decide_claim(ask, locked, now) for ask in asks]
+            answers = _decide_claims(asks, locked, now)
             claimed: dict[UUID, list[UUID]] = {}
             for ask, answer in zip(asks, answers, strict=True):
                 if isinstance(answer, Task):
@@ -211,18 +224,31 @@ class AttemptService:
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
 
 
+def _decide_claims(
+    asks: Sequence[Ask], locked: dict[UUID, Task], now: datetime
+) -> list[Task | Refusal]:
+    answers: list[Task | Refusal] = []
+    cells = 0
+    for ask in asks:
+        answer = _decide_claim(ask, locked, now)
+        if isinstance(answer, Task):
+            if answer.is_last_chance and cells >= ask.cells():
+                answer = Refusal.CROWDED
+            else:
+                cells += answer.is_last_chance
+                locked[ask.task_id] = answer
+        answers.append(answer)
+    return answers
+
+
 def _decide_claim(ask: Ask, locked: dict[UUID, Task], now: datetime) -> Task | Refusal:
     task = locked.get(ask.task_id)
     if task is None or task.attempt + 1 != ask.attempt or task.handler not in ask.handlers:
         return Refusal.STALE
-    if task.lost_count and not ask.alone:
-        return Refusal.SUSPECT
     try:
-        claimed = lifecycle.claim(task, worker_id=ask.worker_id, now=now)
+        return lifecycle.claim(task, worker_id=ask.worker_id, now=now)
     except IllegalTransition:
         return Refusal.STALE
-    locked[ask.task_id] = claimed
-    return claimed
 
 
 def _decide_end(ending: Ending, locked: dict[UUID, Task], now: datetime) -> Ended | TaskqError:

@@ -100,9 +100,12 @@ class Lease:
         try:
             await self._register(leases)
             while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):
-                await self._check_event_loop(leases)
-                if self._parent.is_alive(self._parent_seconds):
-                    await self._beat(leases)
+                try:
+                    await self._check_event_loop(leases)
+                    if self._parent.is_alive(self._parent_seconds):
+                        await self._beat(leases)
+                except Exception:
+                    _log.exception("a heartbeat failed")
             await self._unregister(leases)
         finally:
             await leases.close()
@@ -116,11 +119,13 @@ class Lease:
                 await leases.register(worker)
             except DatabaseUnavailable:
                 _log.warning("cannot register this worker: the database does not answer")
-                await asyncio.sleep(min(1.0, self._settings.beat_seconds))
+            except Exception:
+                _log.exception("cannot register this worker")
             else:
                 self._worker = worker
                 self._valid_until = asked + self._settings.lease_seconds
                 break
+            await asyncio.sleep(min(1.0, self._settings.beat_seconds))
         self._registered.set()
 
     async def _beat(self, leases: Leases) -> None:

@@ -21,13 +21,15 @@ from taskq_server.runtime import Runtime
 from taskq_server.services.upkeep import Upkeep
 from taskq_server.worker.arq_worker import Arguments, TaskqWorker, redis_pool
 from taskq_server.worker.execution import Executor, Limits
-from taskq_server.worker.functions import RUNNER, call
+from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.hooks import Hooks
+from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.janitor import Janitor
 from taskq_server.worker.lease import Beat, Lease
 from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.running import Cause
 from taskq_server.worker.settings import WorkerSettings
+from taskq_server.worker.state import user_state
 from taskq_server.worker.supervisor import Parent
 
 _PAUSE_SECONDS = 1.0
@@ -49,7 +51,7 @@ async def run_worker(
         Whether the process should be replaced: a handler in it cannot be stopped.
     """
     await publish(runtime, registry)
-    async with _user_state(registry) as state:
+    async with user_state(registry) as state:
         worker = _Assembly(runtime, registry, state, parent)
         async with worker.working():
             _log.info(
@@ -76,6 +78,7 @@ class _Assembly:
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
         self.executor = Executor(settings.threads, Limits.of(settings))
+        self.cells = Cells(settings)
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
         )
@@ -85,6 +88,7 @@ class _Assembly:
                 tasks=runtime.tasks,
                 registry=registry,
                 executor=self.executor,
+                cells=self.cells,
                 state=state,
                 worker_id=lambda: self.lease.worker_id,
                 on_end=self.hooks.follow,
@@ -113,6 +117,7 @@ class _Assembly:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
+            stack.push_async_callback(self.cells.close)
             await self.lease.start()
             stack.push_async_callback(self.lease.stop)
             stack.push_async_callback(self.hooks.close)
@@ -149,8 +154,7 @@ class _Assembly:
                 await self.runner.idle()
 
     def _may_start(self) -> int:
-        claims = self.lease.is_valid and not self.runner.isolating
-        return self.settings.concurrency if claims else 0
+        return self.settings.concurrency if self.lease.is_valid else 0
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
         try:
@@ -196,18 +200,3 @@ def _published(handler: Handler, settings: Settings) -> PublishedHandler:
         max_retries=settings.max_retries if retries is None else retries,
         timeout_seconds=settings.timeout_seconds if timeout is None else timeout,
     )
-
-
-@asynccontextmanager
-async def _user_state(registry: Registry) -> AsyncIterator[State]:
-    state = State()
-    for hook in registry.hooks_for(Hook.STARTUP):
-        await call(hook, state)
-    try:
-        yield state
-    finally:
-        for hook in registry.hooks_for(Hook.SHUTDOWN):
-            try:
-                await call(hook, state)
-            except Exception:
-                _log.exception("the shutdown hook %s failed", hook.__name__)

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
@@ -16,20 +15,18 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Handler, Registry
+from taskq_server.handlers.registry import Registry
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
+from taskq_server.worker.ending import commit
 from taskq_server.worker.execution import Executor
+from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
-from taskq_server.worker.running import Cause, Running
-from taskq_server.worker.verdict import Verdict, decision, weight
+from taskq_server.worker.running import Cause, Running, progress_json
 
 _REPORT_SECONDS = 0.5
-_ISOLATION_SECONDS = 15.0
-_REST_SECONDS = 60.0
-_PAUSE_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -41,6 +38,7 @@ class Crew:
     tasks: TaskService
     registry: Registry
     executor: Executor
+    cells: Cells
     state: State
     worker_id: Callable[[], UUID]
     on_end: Callable[[Ended], None]
@@ -49,9 +47,8 @@ class Crew:
 class Runner:
     """All attempts of this worker.
 
-    A suspect (a task whose last worker vanished) runs alone: the worker takes nothing new, waits
-    until it is idle, and only then claims it, so that a poison task takes nobody down with it. When
-    it does not become idle soon, it goes on as before and leaves suspects to others for a while.
+    A suspect, which is a task whose last worker vanished, runs in a process of its own, so that a
+    poison task takes nobody down with it.
     """
 
     def __init__(self, crew: Crew) -> None:
@@ -62,23 +59,20 @@ class Runner:
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
-        self._suspects: deque[tuple[UUID, int]] = deque()
-        self._rest_until = 0.0
-        self.isolating = False
         self.accepting = True
 
     async def run(self, task_id: UUID, attempt: int) -> None:
         """Run an attempt if it is ours to run; a stale doorbell is no news."""
-        if self.isolating or not self.accepting:
+        if not self.accepting:
             return
-        if await self._attempt(task_id, attempt, alone=False) is not Refusal.SUSPECT:
-            return
-        if asyncio.get_running_loop().time() < self._rest_until:
-            return
-        self._suspects.append((task_id, attempt))
-        if not self.isolating:
-            self.isolating = True
-            await self._isolate()
+        self._busy += 1
+        try:
+            answer = await self._claim(task_id, attempt)
+            if isinstance(answer, Task):
+                await self._perform(answer)
+        finally:
+            self._busy -= 1
+            self._changed.set()
 
     async def idle(self) -> None:
         """Return when nothing is being claimed, run or committed."""
@@ -119,30 +113,7 @@ class Runner:
             waiting = [self._report(running) for running in list(self._running.values())]
             await asyncio.gather(*waiting)
 
-    async def _attempt(self, task_id: UUID, attempt: int, *, alone: bool) -> Task | Refusal:
-        self._busy += 1
-        try:
-            answer = await self._claim(task_id, attempt, alone=alone)
-            if isinstance(answer, Task):
-                await self._perform(answer)
-            return answer
-        finally:
-            self._busy -= 1
-            self._changed.set()
-
-    async def _isolate(self) -> None:
-        """Run all waiting suspects, one after the other, with nothing beside them."""
-        try:
-            async with asyncio.timeout(_ISOLATION_SECONDS):
-                await self.idle()
-        except TimeoutError:
-            self._rest_until = asyncio.get_running_loop().time() + _REST_SECONDS
-            self._suspects.clear()
-        while self._suspects and self.accepting:
-            await self._attempt(*self._suspects.popleft(), alone=True)
-        self.isolating = False
-
-    async def _claim(self, task_id: UUID, attempt: int, *, alone: bool) -> Task | Refusal:
+    async def _claim(self, task_id: UUID, attempt: int) -> Task | Refusal:
         try:
             return await self._crew.attempts.claim(
                 Ask(
@@ -150,7 +121,7 @@ class Runner:
                     attempt=attempt,
                     worker_id=self._crew.worker_id(),
                     handlers=self._handlers,
-                    alone=alone,
+                    cells=self._crew.cells.free,
                 )
             )
         except DatabaseUnavailable:
@@ -161,42 +132,29 @@ class Runner:
         self._running[task.id] = running
         try:
             handler = self._crew.registry.handlers[task.handler]
-            verdict = await self._crew.executor.run(handler, running)
+            if task.is_suspect:
+                verdict = await self._crew.cells.run(running)
+            else:
+                verdict = await self._crew.executor.run(handler, running)
             await self._report(running)
-            if verdict is not None:
-                await self._end(running, handler, verdict)
+            if verdict is None:
+                return
+            ended = await commit(self._crew.attempts, running, verdict, handler.backoff)
+            if ended is not None:
+                self._crew.on_end(ended)
         finally:
             del self._running[task.id]
 
-    async def _end(self, running: Running, handler: Handler, verdict: Verdict) -> None:
+    async def _report(self, running: Running) -> None:
+        latest = running.take_report()
         task = running.task
-        assert task.worker_id is not None
-        ending = Ending(
+        if latest is None or task.worker_id is None:
+            return
+        report = Report(
             task_id=task.id,
             attempt=task.attempt,
             worker_id=task.worker_id,
-            decide=decision(verdict, handler.backoff),
-            weight=weight(verdict),
-        )
-        while running.cause is not Cause.LOST:
-            try:
-                ended = await self._crew.attempts.end(ending)
-            except DatabaseUnavailable:
-                await asyncio.sleep(_PAUSE_SECONDS)
-            except (StaleAttempt, IllegalTransition) as error:
-                _log.warning("an outcome is dropped: %s", error)
-                return
-            else:
-                self._crew.on_end(ended)
-                return
-
-    async def _report(self, running: Running) -> None:
-        progress = running.take_report()
-        task = running.task
-        if progress is None or task.worker_id is None:
-            return
-        report = Report(
-            task_id=task.id, attempt=task.attempt, worker_id=task.worker_id, progress=progress
+            progress=progress_json(latest),
         )
         try:
             await self._crew.attempts.report(report)

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import asdict
 from enum import Enum
 from math import isfinite
 from uuid import UUID
@@ -45,6 +46,7 @@ class Running:
         self.claimed_at = loop.time()
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
+        self.submit = submit
         self._report: ProgressReport | None = None
         self.context = Context(
             task_id=task.id,
@@ -54,7 +56,7 @@ class Running:
             logger=logging.LoggerAdapter(_log, about),
             _loop=loop,
             _submit=submit,
-            _report=self._note,
+            _report=self.note,
         )
 
     def interrupt(self, cause: Cause) -> None:
@@ -64,23 +66,28 @@ class Running:
             self.context.interrupt()
             self.interrupted.set()
 
-    def take_report(self) -> str | None:
-        """Return the latest progress as JSON text, if there is a new one."""
+    def take_report(self) -> ProgressReport | None:
+        """Return the latest progress, if there is a new one."""
         report, self._report = self._report, None
-        if report is None:
-            return None
-        message = None
-        if report.message is not None:
-            message = printable(report.message, _LONGEST_MESSAGE)
-        body = {"current": report.current, "total": report.total, "message": message}
-        return orjson.dumps(body).decode()
+        return report
 
-    def _note(self, report: ProgressReport) -> None:
+    def note(self, report: ProgressReport) -> None:
+        """Keep a report of progress, in place of the one before it.
+
+        Raises:
+            TypeError, ValueError: its numbers are none.
+        """
+        message = None if report.message is None else str(report.message)
         self._report = ProgressReport(
             current=_number(report.current),
             total=None if report.total is None else _number(report.total),
-            message=None if report.message is None else str(report.message),
+            message=None if message is None else printable(message, _LONGEST_MESSAGE),
         )
+
+
+def progress_json(report: ProgressReport) -> str:
+    """Return a report as the JSON text that is stored."""
+    return orjson.dumps(asdict(report)).decode()
 
 
 def _number(value: float) -> float:

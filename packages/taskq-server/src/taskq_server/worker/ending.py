@@ -1,0 +1,79 @@
+"""Store how an attempt ended: patient with a database that is away, not with one that refuses.
+
+A database may take everything but this one outcome: a result beyond its packet size looks like a
+lost connection. So an outcome that failed once travels alone, and one that fails although the
+database answers becomes a failure of its task.
+"""
+
+import asyncio
+import logging
+
+from taskq_server.core.errors import DatabaseUnavailable, IllegalTransition, StaleAttempt
+from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.task import Outcome
+from taskq_server.services.attempts import AttemptService, Ending
+from taskq_server.worker.running import Cause, Running, printable
+from taskq_server.worker.verdict import Failed, Verdict, decision, weight
+
+_TRIES = 4
+_PAUSE_SECONDS = 0.5
+_TRAVELS_ALONE = 1 << 30
+_LONGEST_MESSAGE = 1_000
+_log = logging.getLogger("taskq.server.worker")
+
+
+async def commit(
+    attempts: AttemptService, running: Running, verdict: Verdict, backoff: Backoff
+) -> Ended | None:
+    """Return the end of an attempt once it is stored; None when it is no longer ours to say.
+
+    Args:
+        attempts: stores it.
+        running: the attempt.
+        verdict: how it ended.
+        backoff: of its handler.
+    """
+    failures = 0
+    while running.cause is not Cause.LOST:
+        try:
+            return await attempts.end(_ending(running, verdict, backoff, alone=failures > 0))
+        except (StaleAttempt, IllegalTransition) as error:
+            _log.warning("an outcome is dropped: %s", error)
+            return None
+        except DatabaseUnavailable as error:
+            failures += 1
+            if failures >= _TRIES and await attempts.answers():
+                verdict, failures = _refused(running, error), 0
+        except Exception as error:
+            verdict = _refused(running, error)
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return None
+
+
+def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool) -> Ending:
+    task = running.task
+    assert task.worker_id is not None
+    return Ending(
+        task_id=task.id,
+        attempt=task.attempt,
+        worker_id=task.worker_id,
+        decide=decision(verdict, backoff),
+        weight=_TRAVELS_ALONE if alone else weight(verdict),
+    )
+
+
+def _refused(running: Running, error: Exception) -> Failed:
+    cause = str(error.__cause__ or error).partition("\n")[0]  # the rest is the statement
+    _log.error("the outcome of task %s cannot be stored: %s", running.task.id, cause)
+    return Failed(
+        Failure(
+            outcome=Outcome.FAILED,
+            type="OutcomeRefused",
+            message=printable(
+                f"the database takes no outcome of this attempt but this one: {cause}",
+                _LONGEST_MESSAGE,
+            ),
+            fatal=True,
+        )
+    )

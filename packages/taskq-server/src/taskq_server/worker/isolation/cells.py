@@ -1,0 +1,75 @@
+"""Which suspect runs in which process."""
+
+import asyncio
+import logging
+import multiprocessing
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from taskq_server.core.config import Settings
+from taskq_server.domain.task import Task
+from taskq_server.worker.isolation import inside
+from taskq_server.worker.isolation.process import CellProcess
+from taskq_server.worker.running import Running
+from taskq_server.worker.verdict import Verdict
+
+
+class Cells:
+    """The processes of one worker's suspects.
+
+    They are forked from a small server (Python's forkserver), which has imported taskq and nothing
+    else, and is started for the first suspect.
+
+    Args:
+        settings: how many processes of each kind, and what they need to know.
+        patience: seconds a process gets, after its handler's grace, to say what became of it.
+    """
+
+    def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
+        self._settings = settings
+        self._silence = settings.cancel_grace_seconds + patience
+        self._context = multiprocessing.get_context("forkserver")
+        self._starting = asyncio.Lock()
+        self._processes: set[CellProcess] = set()
+
+    def free(self) -> int:
+        """Return how many more tasks can have a process of their own."""
+        return self._settings.cells - sum(each.single for each in self._open())
+
+    async def run(self, running: Running) -> Verdict | None:
+        """Run one attempt and return how it ended; None when that is not ours to say."""
+        return await self._cell_for(running.task).run(running)
+
+    async def close(self) -> None:
+        """End all processes."""
+        for each in self._open():
+            each.kill()
+        await asyncio.gather(*(each.gone() for each in list(self._processes)))
+
+    def _open(self) -> list[CellProcess]:
+        return [each for each in self._processes if each.is_open]
+
+    def _cell_for(self, task: Task) -> CellProcess:
+        shared = [each for each in self._open() if not each.single]
+        if not task.is_last_chance and len(shared) >= self._settings.cells:
+            return min(shared, key=lambda each: each.load)
+        cell = CellProcess(
+            self._spawn, self._processes.discard, self._silence, single=task.is_last_chance
+        )
+        self._processes.add(cell)
+        return cell
+
+    async def _spawn(self) -> tuple[BaseProcess, Connection]:
+        async with self._starting:
+            return await asyncio.to_thread(self._fork)
+
+    def _fork(self) -> tuple[BaseProcess, Connection]:
+        self._context.set_forkserver_preload([inside.__name__])
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=inside.main,
+            args=(theirs, self._settings, logging.getLogger().getEffectiveLevel()),
+        )
+        process.start()
+        theirs.close()
+        return process, ours

@@ -1,0 +1,165 @@
+"""A process of suspects: runs attempts for a worker that must not die with them.
+
+It has no database and no Redis. It gets claimed tasks from its worker and says how they ended; if
+it dies, the worker knows which tasks were in it. It ends when the worker lets go of it, and at once
+when the worker dies.
+"""
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+import sys
+import threading
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import NoReturn, assert_never
+from uuid import UUID
+
+from taskq_server.core import logs
+from taskq_server.core.config import Settings
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry, load
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.worker.execution import Executor, Limits
+from taskq_server.worker.isolation.messages import (
+    End,
+    FromCell,
+    Interrupt,
+    LetGo,
+    Progress,
+    Ready,
+    Run,
+    Submit,
+    Submitted,
+    ToCell,
+)
+from taskq_server.worker.running import Running
+from taskq_server.worker.state import user_state
+
+_REPORT_SECONDS = 0.5
+_log = logging.getLogger("taskq.server.worker")
+
+
+def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn:
+    """Run attempts until the worker closes the connection.
+
+    Args:
+        connection: to the worker.
+        settings: the worker's.
+        log_level: the worker's.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)  # the worker drains, and tells us
+    logs.configure(log_level)
+    asyncio.run(_work(connection, settings))
+    raise AssertionError("unreachable: the work ends with the process")
+
+
+async def _work(connection: Connection, settings: Settings) -> None:
+    registry = load(settings.handlers)
+    async with user_state(registry) as state:
+        executor = Executor(settings.threads, Limits.of(settings))
+        await Cell(connection, registry, executor, state).work()
+    _leave(0)
+
+
+class Cell:
+    """The attempts of this process.
+
+    Args:
+        connection: to the worker.
+        registry: what can run.
+        executor: runs it.
+        state: what start-up hooks prepared.
+    """
+
+    def __init__(
+        self, connection: Connection, registry: Registry, executor: Executor, state: State
+    ) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._executor = executor
+        self._state = state
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[UUID, Running] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count()
+        self._asked: dict[int, asyncio.Future[UUID]] = {}
+        self._let_go = asyncio.Event()
+
+    async def work(self) -> None:
+        """Do what the worker says until it lets go of this process."""
+        threading.Thread(target=self._listen, name="taskq-cell", daemon=True).start()
+        self._send(Ready())
+        let_go = asyncio.create_task(self._let_go.wait())
+        while not self._let_go.is_set():
+            for running in self._running.values():
+                self._report(running)
+            await asyncio.wait({let_go}, timeout=_REPORT_SECONDS)
+
+    def _listen(self) -> None:
+        """Hand on what the worker says, and end with it; runs in a thread."""
+        while True:
+            try:
+                message: ToCell = self._connection.recv()
+            except (EOFError, OSError):
+                _leave(1)
+            self._loop.call_soon_threadsafe(self._on, message)
+
+    def _on(self, message: ToCell) -> None:
+        match message:
+            case Run():
+                job = self._loop.create_task(self._perform(message))
+                self._jobs.add(job)
+                job.add_done_callback(self._jobs.discard)
+            case Interrupt(task_id=task_id, cause=cause):
+                if task_id in self._running:
+                    self._running[task_id].interrupt(cause)
+            case Submitted(number=number, answer=answer):
+                asked = self._asked.pop(number)
+                if isinstance(answer, Exception):
+                    asked.set_exception(answer)
+                else:
+                    asked.set_result(answer)
+            case LetGo():
+                self._let_go.set()
+            case _:
+                assert_never(message)
+
+    async def _perform(self, message: Run) -> None:
+        task = message.task
+        running = Running(task, self._state, partial(self._submit, task.id))
+        self._running[task.id] = running
+        try:
+            verdict = await self._executor.run(self._registry.handlers[task.handler], running)
+        except Exception:
+            _log.exception("task %s ended in an error of taskq's own", task.id)
+            _leave(1)
+        self._report(running)
+        del self._running[task.id]
+        self._send(End(task.id, verdict))
+
+    async def _submit(self, task_id: UUID, new: TaskCreate, key: str) -> UUID:
+        number = next(self._numbers)
+        self._asked[number] = self._loop.create_future()
+        self._send(Submit(task_id, number, new, key))
+        return await self._asked[number]
+
+    def _report(self, running: Running) -> None:
+        report = running.take_report()
+        if report is not None:
+            self._send(Progress(running.task.id, report))
+
+    def _send(self, message: FromCell) -> None:
+        try:
+            self._connection.send(message)
+        except OSError:
+            _leave(1)
+
+
+def _leave(status: int) -> NoReturn:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)

@@ -1,0 +1,184 @@
+"""Suspects in processes of their own: real processes, forked from a server of this test run."""
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from taskq_server.core.config import Settings
+from taskq_server.core.errors import FieldError, InvalidFields, Rejected
+from taskq_server.domain.task import MAX_LOST, Outcome, Status
+from taskq_server.handlers.context import State
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.running import Cause, Running
+from taskq_server.worker.verdict import Cancelled, Failed, Lost, Released, Succeeded, Verdict
+from tests.unit.server.factories import running
+from tests.unit.server.worker.attempts import (
+    Children,
+    attempt_of,
+    cell_settings,
+    decided,
+    until,
+)
+
+LAST_CHANCE = MAX_LOST - 1
+
+
+@pytest.fixture
+async def cells() -> AsyncIterator[Cells]:
+    """At most two processes of each kind."""
+    opened = Cells(cell_settings(cells=2), patience=0.5)
+    yield opened
+    await opened.close()
+
+
+def suspect(
+    handler: str, payload: dict[str, Any] | None = None, *, lost: int = 1, **changes: Any
+) -> Running:
+    return attempt_of(payload, handler=handler, lost_count=lost, attempt=lost + 1, **changes)
+
+
+def result(verdict: Verdict | None) -> Any:
+    assert isinstance(verdict, Succeeded), verdict
+    return json.loads(verdict.result)
+
+
+async def together(cells: Cells, *attempts: Running) -> list[Verdict | None]:
+    async with asyncio.timeout(30):
+        return await asyncio.gather(*map(cells.run, attempts))
+
+
+async def begun(attempt: Running) -> float:
+    """Return the first progress that the handler reports."""
+    reports: list[float] = []
+
+    def reported() -> bool:
+        if (report := attempt.take_report()) is not None:
+            reports.append(report.current)
+        return bool(reports)
+
+    await until(reported, seconds=30)
+    return reports[0]
+
+
+async def test_those_that_lost_one_worker_share_a_few_processes(cells: Cells) -> None:
+    verdicts = await together(cells, *(suspect("tests.pid", {"seconds": 0.5}) for _ in range(6)))
+    pids = [result(verdict) for verdict in verdicts]
+    assert len(set(pids)) == 2
+    assert os.getpid() not in pids
+
+
+async def test_those_that_lost_two_have_a_process_each(cells: Cells) -> None:
+    attempts = [suspect("tests.pid", {"seconds": 0.5}, lost=LAST_CHANCE) for _ in range(2)]
+    assert cells.free() == 2
+    running_now = asyncio.create_task(together(cells, *attempts, suspect("tests.pid")))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert cells.free() == 0
+    assert len({result(verdict) for verdict in await running_now}) == 3
+    assert cells.free() == 2
+
+
+async def test_a_process_that_dies_takes_only_its_own_tasks_along(cells: Cells) -> None:
+    alone = suspect("tests.pid", {"seconds": 1}, lost=LAST_CHANCE)
+    beside = [suspect("tests.pid", {"seconds": 1}) for _ in range(3)]
+    poison = suspect("tests.poison")
+    verdicts = await together(cells, alone, *beside, poison)
+    assert isinstance(verdicts[0], Succeeded)
+    assert verdicts[-1] == Lost()
+    assert verdicts[1:-1].count(Lost()) in (1, 2), "those in the same process, and no others"
+    for attempt, verdict in zip((alone, *beside, poison), verdicts, strict=True):
+        ended = decided(verdict, attempt.task)
+        assert ended.task.current_retry_count == 0
+
+
+async def test_the_third_loss_is_the_last(cells: Cells) -> None:
+    poison = suspect("tests.poison", lost=LAST_CHANCE)
+    (verdict,) = await together(cells, poison)
+    ended = decided(verdict, poison.task)
+    assert (ended.task.status, ended.attempt.error_type) == (Status.FAILED, "WorkerLost")
+
+
+async def test_progress_comes_through(cells: Cells) -> None:
+    attempt = suspect("tests.progress", {"steps": 3})
+    (verdict,) = await together(cells, attempt)
+    assert result(verdict) == 3
+    report = attempt.take_report()
+    assert report is not None
+    assert (report.current, report.total, report.message) == (3, 3, "step 3")
+
+
+async def test_child_tasks_come_through(cells: Cells) -> None:
+    children = Children()
+    attempt = suspect("tests.parent", {"children": 2}, children=children)
+    (verdict,) = await together(cells, attempt)
+    assert [new.payload for new, _ in children.submitted] == [{"value": 0}, {"value": 1}]
+    assert result(verdict) == [str(UUID(int=1)), str(UUID(int=2))]
+
+
+async def test_a_refused_child_is_the_handlers_to_see(cells: Cells) -> None:
+    async def refuse(new: TaskCreate, key: str) -> UUID:
+        raise InvalidFields("no such thing", [FieldError("/payload", "odd", "no")])
+
+    task = running(handler="tests.parent", payload='{"children": 1}', lost_count=1)
+    (verdict,) = await together(cells, Running(task, State(), refuse))
+    assert isinstance(verdict, Failed)
+    assert (verdict.failure.type, verdict.failure.message) == ("InvalidFields", "no such thing")
+    assert issubclass(InvalidFields, Rejected)
+
+
+@pytest.mark.parametrize(
+    ("cause", "expected"),
+    [(Cause.CANCEL, Cancelled()), (Cause.RELEASE, Released()), (Cause.LOST, None)],
+)
+@pytest.mark.parametrize("handler", ["tests.progress", "tests.block"])
+async def test_an_interruption_comes_through(
+    cells: Cells, handler: str, cause: Cause, expected: Verdict | None
+) -> None:
+    """One handler listens; the other blocks its process, which ends for that."""
+    payload = {"steps": 1000} if handler == "tests.progress" else {"seconds": 60, "after": 0.7}
+    attempt = suspect(handler, payload)
+    job = asyncio.create_task(together(cells, attempt))
+    await begun(attempt)
+    attempt.interrupt(cause)
+    assert await job == [expected]
+
+
+async def test_a_timeout_is_held_whatever_the_handler_does(cells: Cells) -> None:
+    attempts = [
+        suspect("tests.pid", {"seconds": 60}, timeout_seconds=0.1),
+        suspect("tests.block", {"seconds": 60}, timeout_seconds=0.1, lost=LAST_CHANCE),
+    ]
+    for attempt, verdict in zip(attempts, await together(cells, *attempts), strict=True):
+        assert isinstance(verdict, Failed)
+        assert verdict.failure.outcome is Outcome.TIMED_OUT
+        assert decided(verdict, attempt.task).task.current_retry_count == 1
+
+
+async def test_a_process_that_cannot_start_is_a_failure_like_any_other() -> None:
+    """Not a loss: start-up hooks may want something that is away, and back-off is for that."""
+    broken = Cells(Settings(handlers=("tests.support.no_start",)))
+    attempt = suspect("tests.pid")
+    (verdict,) = await together(broken, attempt)
+    await broken.close()
+    assert isinstance(verdict, Failed)
+    ended = decided(verdict, attempt.task)
+    assert ended.task.status is Status.RETRYING
+    assert "did not start" in (ended.attempt.error_message or "")
+
+
+async def test_signals_for_the_worker_do_not_end_its_suspects(cells: Cells) -> None:
+    """Ctrl-C reaches the whole group, and a service manager tells all processes to stop."""
+    attempt = suspect("tests.pid", {"seconds": 1})
+    job = asyncio.create_task(together(cells, attempt))
+    pid = int(await begun(attempt))
+    for number in (signal.SIGINT, signal.SIGTERM):
+        os.kill(pid, number)
+    (verdict,) = await job
+    assert result(verdict) == pid
