@@ -12,8 +12,9 @@ _MEGABYTE = 1024 * 1024
 
 
 @handler("bad.exit")
-async def exit_now() -> None:
+async def exit_now(after: float = 0) -> None:
     """End the whole process, as a bug in C code would."""
+    await asyncio.sleep(after)
     os._exit(3)
 
 

@@ -151,9 +151,12 @@ class Ledger:
         )
 
     def worker_of(self, line: Line) -> ServerProcess:
-        """The worker whose child wrote a line."""
-        parent = parent_of(line.pid)
-        return next(one for one in self.stack.workers if one.pid == parent)
+        """The worker one of whose processes wrote a line."""
+        pids = {one.pid: one for one in self.stack.workers}
+        pid = line.pid
+        while pid and pid not in pids:
+            pid = parent_of(pid)
+        return pids[pid]
 
     def kill_worker(self, worker: ServerProcess) -> None:
         """End a worker with SIGKILL; another one has to be started for it."""
@@ -244,6 +247,15 @@ def parent_of(pid: int) -> int:
     except (FileNotFoundError, ProcessLookupError):
         return 0
     return int(status.partition("PPid:")[2].split()[0])
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie; Linux only."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.partition("State:")[2].split()[0] != "Z"
 
 
 def report(name: str, **figures: Any) -> None:

@@ -44,6 +44,25 @@ def test_poison_fails_as_worker_lost_and_spares_its_neighbours(
     assert all(one["attempt"] <= 3 for one in ended)
 
 
+@pytest.mark.timeout(120)
+def test_poison_that_works_slowly_spares_those_that_work_as_slowly(new_stack: NewStack) -> None:
+    """It is found although it always has company when it dies, but the last time."""
+    stack = new_stack("mariadb", settings=SETTINGS)
+    with Calls(stack.api_url) as calls:
+        calls.submit_many(NEIGHBOURS, "bad.hold", {"seconds": 2}, tags=["slow"], max_retries=0)
+        calls.until_running("slow", NEIGHBOURS)
+        poison = calls.submit("bad.exit", {"after": 0.5}, max_retries=5)
+        ended = calls.until_quiet(90, tag="slow")
+        calls.until(poison, "failed", 60)
+        outcomes = calls.outcomes(poison)
+    attempts = counted(str(one["attempt"]) for one in ended)
+    print(f"\nslow poison: {outcomes}; neighbours by attempts needed: {attempts}")
+    assert outcomes == ["lost", "lost", "lost"]
+    assert counted(one["status"] for one in ended) == {"succeeded": NEIGHBOURS}
+    assert {one["current_retry_count"] for one in ended} == {0}
+    assert all(one["attempt"] <= 3 for one in ended)
+
+
 @pytest.mark.timeout(60)
 def test_out_of_memory_fails_the_task_that_wanted_it(new_stack: NewStack) -> None:
     stack = new_stack("mariadb", settings=SETTINGS)

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.faults.evidence import Submit
-from tests.faults.ledger import CONCURRENCY, LEASE_SECONDS, Ledger, report
+from tests.faults.ledger import CONCURRENCY, LEASE_SECONDS, Ledger, alive, report
 from tests.faults.load import CALM
 from tests.property.calls import children, percentile, repeats
 from tests.support.processes import ServerProcess
@@ -16,6 +16,7 @@ from tests.support.waiting import wait_until
 
 KILLS = repeats(5, 30)
 RESTARTS = repeats(3, 10)
+LONG = 30
 AFTER_LEASE_SECONDS = 5.0
 """The issue allows 15 s at the default lease of 10 s."""
 
@@ -54,6 +55,46 @@ def test_sigkill_of_a_worker_in_the_middle_of_a_task(ledger: Ledger) -> None:
         lease=f"{LEASE_SECONDS:g} s",
     )
     assert p95 <= LEASE_SECONDS + AFTER_LEASE_SECONDS
+
+
+@pytest.mark.timeout(repeats(180, 600))
+def test_long_tasks_of_a_killed_worker_start_again_at_once(ledger: Ledger) -> None:
+    """All of them, although no other worker is ever idle; and none outlives its next worker."""
+    seconds = LEASE_SECONDS * 6
+    long = [
+        ledger.callers.submit("faults.sleep", {"seconds": seconds}, timeout_seconds=3600)
+        for _ in range(LONG)
+    ]
+    with ledger.load(mix=CALM, rate=20):
+        first = {one.key: ledger.until_started(one).pid for one in long}
+        victims = [one for one in long if first[one.key] == first[long[0].key]]
+        again = _kill_and_watch(ledger, victims, attempt=2)
+        _, cell = again[victims[0].key]
+        twice = [one for one in victims if again[one.key][1] == cell]
+        third = _kill_and_watch(ledger, twice, attempt=3)
+        wait_until(lambda: not alive(cell), 10, "no process outlives its worker", 0.1)
+    late = [at for at, _ in [*again.values(), *third.values()]]
+    p95 = percentile(late, 95)
+    evidence = ledger.settle(
+        "long tasks of killed workers",
+        timeout=120,
+        victims=len(victims),
+        again=len(twice),
+        rerun_p95=f"{p95:.1f} s",
+    )
+    assert {evidence.rows[one.task_id].status for one in long} == {"succeeded"}
+    assert p95 <= LEASE_SECONDS + AFTER_LEASE_SECONDS
+
+
+def _kill_and_watch(
+    ledger: Ledger, victims: list[Submit], *, attempt: int
+) -> dict[str, tuple[float, int]]:
+    """Kill the worker that runs them; after how many seconds each starts again, and where."""
+    ledger.kill_worker(ledger.worker_of(ledger.until_started(victims[0], attempt - 1)))
+    killed = time.time()
+    ledger.stack.start_worker()
+    lines = {one.key: ledger.until_started(one, attempt, timeout=90) for one in victims}
+    return {key: (line.at - killed, line.pid) for key, line in lines.items()}
 
 
 @pytest.mark.timeout(repeats(180, 600))
