@@ -29,7 +29,7 @@ EVERYTHING_ELSE = (
     *("--numprocesses=2", "--dist=loadfile"),
 )
 PYTHONS = ("3.11", "3.12", "3.13")
-MARIADB = ROOT / ".nox" / "mariadb"
+PROGRAMS = ROOT / ".nox" / "programs"
 MAX_LINES = 400
 
 
@@ -120,7 +120,7 @@ def unit(session: nox.Session) -> None:
 @nox.session
 def tests(session: nox.Session) -> None:
     """All other tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
-    env = install_with_mariadb(session)
+    env = install_with_programs(session)
     session.run("pytest", *(session.posargs or EVERYTHING_ELSE), env=env)
 
 
@@ -132,7 +132,7 @@ def faults(session: nox.Session) -> None:
     default lease and repeats each fault as often as the published figures say.
     """
     words = [word for word in session.posargs if word != "full"]
-    env = install_with_mariadb(session)
+    env = install_with_programs(session)
     if "full" in session.posargs or os.environ.get("TASKQ_FAULTS") == "full":
         env["TASKQ_TEST_FAULTS"] = "full"
     patient = ("-o", "faulthandler_timeout=2400")
@@ -142,15 +142,15 @@ def faults(session: nox.Session) -> None:
 @nox.session
 def chaos(session: nox.Session) -> None:
     """Break everything at random: `nox -s chaos -- MINUTES [SEED]`; prints a report."""
-    env = install_with_mariadb(session)
+    env = install_with_programs(session)
     session.run("python", "-m", "tests.faults.chaos", *session.posargs, env=env)
 
 
-def install_with_mariadb(session: nox.Session) -> dict[str, str]:
-    """Install both wheels, the tools of the tests and MariaDB; return what the tests need."""
+def install_with_programs(session: nox.Session) -> dict[str, str]:
+    """Install both wheels, the tools of the tests, MariaDB and libfaketime; return what the tests need."""
     install(session, *TEST_TOOLS)
-    session.run("python", "-m", "tests.support.get_mariadb", str(MARIADB))
-    return {"TASKQ_TEST_MARIADB_ROOT": str(MARIADB)} if MARIADB.exists() else {}
+    session.run("python", "-m", "tests.support.get_programs", str(PROGRAMS))
+    return {"TASKQ_TEST_PROGRAMS": str(PROGRAMS)} if PROGRAMS.exists() else {}
 
 
 @nox.session

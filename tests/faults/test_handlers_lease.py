@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.property.calls import HANDLERS, Calls, Json, counted, database_name, inner_pid
-from tests.support.mariadb import ROOT_VARIABLE
+from tests.support.faketime import find_faketime
 from tests.support.processes import ROOT
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
@@ -21,9 +21,6 @@ SETTINGS = {
     "TASKQ_JANITOR_SECONDS": "0.5",
 }
 TASKS = 5
-HOW_TO_INSTALL = (
-    "libfaketime is missing: install it (Debian and Ubuntu: `apt-get install faketime`)."
-)
 SITECUSTOMIZE = """
 import os, sys
 if "TASKQ_SUPERVISOR_PIPE" in os.environ and "LD_PRELOAD" not in os.environ:
@@ -110,7 +107,7 @@ def _start_skewed(stack: Stack, folder: Path, minutes: int) -> None:
     stack.start_worker(
         {
             "PYTHONPATH": os.pathsep.join(path),
-            "TEST_FAKETIME": str(_find_faketime()),
+            "TEST_FAKETIME": str(find_faketime()),
             "FAKETIME": f"{minutes * 60:+d}",
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         }
@@ -122,14 +119,6 @@ def _live_workers(stack: Stack) -> list[str]:
     assert stack.mariadb is not None
     name = database_name(stack)
     return stack.mariadb.sql("SELECT id FROM workers", name).split()
-
-
-def _find_faketime() -> Path:
-    for root in filter(None, ("/", os.environ.get(ROOT_VARIABLE))):
-        for folder in ("lib", "lib64", "local/lib"):
-            for found in Path(root, "usr", folder).glob("**/faketime/libfaketimeMT.so.1"):
-                return found
-    pytest.fail(HOW_TO_INSTALL, pytrace=False)
 
 
 def _moment(text: str) -> datetime:

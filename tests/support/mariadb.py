@@ -13,8 +13,8 @@ from typing import Self
 from tests.support.ports import free_port
 from tests.support.servers import MissingServerError, Server
 
-# Where an unpacked copy of the Debian packages is, if the system has none; see get_mariadb.py.
-ROOT_VARIABLE = "TASKQ_TEST_MARIADB_ROOT"
+# Where an unpacked copy of the Debian packages is, if the system has none; see get_programs.py.
+ROOT_VARIABLE = "TASKQ_TEST_PROGRAMS"
 HOW_TO_INSTALL = (
     "install MariaDB (Debian and Ubuntu: `apt-get install --no-install-recommends "
     "mariadb-server-core mariadb-client-core`; Fedora: `dnf install mariadb-server`; macOS: `brew "

@@ -1,6 +1,6 @@
-"""Get MariaDB for the tests: `python -m tests.support.get_mariadb FOLDER`.
+"""Get MariaDB and libfaketime for the tests: `python -m tests.support.get_programs FOLDER`.
 
-Nothing happens where it is installed. On Debian and Ubuntu root installs it, and anybody else
+Nothing happens where they are installed. On Debian and Ubuntu root installs it, and anybody else
 unpacks the packages into FOLDER, with a package list of their own. Standard library only.
 """
 
@@ -11,39 +11,39 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.support.mariadb import HOW_TO_INSTALL, Programs
+from tests.support.faketime import find_faketime
+from tests.support.mariadb import Programs
 from tests.support.servers import MissingServerError
 
-PACKAGES = ("mariadb-server-core", "mariadb-client-core")
+PACKAGES = ("mariadb-server-core", "mariadb-client-core", "libfaketime")
 
 
-def get_mariadb(folder: Path) -> str:
-    """Make MariaDB's programs available and say where they are.
+def get_programs(folder: Path) -> str:
+    """Make the programs available and say where they are.
 
     Raises:
         MissingServerError: That is not possible; the message says what to install.
     """
-    if programs := _find(folder):
-        return f"MariaDB is here: {programs.server}"
-    if shutil.which("apt-get") is None:
-        raise MissingServerError(f"MariaDB is missing: {HOW_TO_INSTALL}")
+    try:
+        return _find(folder)
+    except MissingServerError:
+        if shutil.which("apt-get") is None:
+            raise
     try:
         _install() if os.geteuid() == 0 else _unpack(folder)
     except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingServerError(f"MariaDB is missing ({error}): {HOW_TO_INSTALL}") from error
-    programs = _find(folder)
-    if programs is None:
-        raise MissingServerError(f"MariaDB is missing: {HOW_TO_INSTALL}")
-    return f"MariaDB was installed: {programs.server}"
+        raise MissingServerError(f"{' '.join(PACKAGES)} cannot be installed: {error}") from error
+    return _find(folder)
 
 
-def _find(folder: Path) -> Programs | None:
-    for root in (None, folder):
+def _find(folder: Path) -> str:
+    """Where they are: in the system, or in `folder`."""
+    for root in ("", str(folder)):
         try:
-            return Programs(root)
-        except MissingServerError:
-            continue
-    return None
+            return f"here: {Programs(root).server}, {find_faketime(root)}"
+        except MissingServerError as error:
+            missing = error
+    raise missing
 
 
 def _install() -> None:
@@ -78,6 +78,6 @@ def _run(command: Sequence[str]) -> None:
 
 if __name__ == "__main__":
     try:
-        print(get_mariadb(Path(sys.argv[1]).absolute()))
+        print(get_programs(Path(sys.argv[1]).absolute()))
     except MissingServerError as error:
         sys.exit(str(error))
