@@ -1,10 +1,13 @@
 """The ledger: a taskq of real processes, everything noted, faults injected, invariants checked."""
 
+import os
 import secrets
 import shutil
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -256,6 +259,16 @@ def alive(pid: int) -> bool:
     except (FileNotFoundError, ProcessLookupError):
         return False
     return status.partition("State:")[2].split()[0] != "Z"
+
+
+@contextmanager
+def stopped(pid: int) -> Iterator[None]:
+    """Freeze a process while the block runs."""
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
 
 
 def report(name: str, **figures: Any) -> None:

@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.faults.evidence import Submit
-from tests.faults.ledger import CONCURRENCY, LEASE_SECONDS, Ledger, alive, report
+from tests.faults.ledger import CONCURRENCY, LEASE_SECONDS, Ledger, alive, report, stopped
 from tests.faults.load import CALM
 from tests.property.calls import children, percentile, repeats
 from tests.support.processes import ServerProcess
@@ -17,8 +17,8 @@ from tests.support.waiting import wait_until
 KILLS = repeats(5, 30)
 RESTARTS = repeats(3, 10)
 LONG = 30
-AFTER_LEASE_SECONDS = 5.0
-"""The issue allows 15 s at the default lease of 10 s."""
+RERUN_SECONDS = 15.0
+"""The promise at the default lease of 10 s; the short form has less to wait for."""
 
 
 def test_without_a_fault_nothing_runs_twice(ledger: Ledger) -> None:
@@ -54,7 +54,7 @@ def test_sigkill_of_a_worker_in_the_middle_of_a_task(ledger: Ledger) -> None:
         rerun_p95=f"{p95:.1f} s",
         lease=f"{LEASE_SECONDS:g} s",
     )
-    assert p95 <= LEASE_SECONDS + AFTER_LEASE_SECONDS
+    assert p95 <= RERUN_SECONDS
 
 
 @pytest.mark.timeout(repeats(180, 600))
@@ -83,7 +83,7 @@ def test_long_tasks_of_a_killed_worker_start_again_at_once(ledger: Ledger) -> No
         rerun_p95=f"{p95:.1f} s",
     )
     assert {evidence.rows[one.task_id].status for one in long} == {"succeeded"}
-    assert p95 <= LEASE_SECONDS + AFTER_LEASE_SECONDS
+    assert p95 <= RERUN_SECONDS
 
 
 def _kill_and_watch(
@@ -120,14 +120,14 @@ def test_rolling_restarts_under_load_charge_nothing(ledger: Ledger) -> None:
 @pytest.mark.timeout(repeats(120, 300))
 def test_what_a_worker_without_lease_comes_back_with_is_refused(ledger: Ledger) -> None:
     """A frozen parent lets the lease run out; its child finishes while the task runs elsewhere."""
-    task = ledger.callers.submit("faults.sleep", {"seconds": LEASE_SECONDS * 3})
+    length = LEASE_SECONDS * 6
+    task = ledger.callers.submit("faults.sleep", {"seconds": length})
     worker = ledger.worker_of(ledger.until_started(task))
     ledger.interruptions += 1
     with ledger.load(mix=CALM, rate=10):
-        worker.signal(signal.SIGSTOP)
-        ledger.until_started(task, attempt=2, timeout=LEASE_SECONDS * 3)
-        ledger.until_written(task, 1, "end", timeout=LEASE_SECONDS * 4)
-        worker.signal(signal.SIGCONT)
+        with stopped(worker.pid):
+            ledger.until_started(task, attempt=2, timeout=length)
+            ledger.until_written(task, 1, "end", timeout=length * 2)
         ledger.until_accepted(len(ledger.callers.submits) + 10)
     evidence = ledger.settle("worker frozen until its task ended", timeout=120)
     assert [one.outcome for one in evidence.ended[task.task_id]] == ["lost", "succeeded"]
@@ -142,9 +142,8 @@ def test_a_frozen_process_changes_nothing_when_it_thaws(ledger: Ledger) -> None:
         pid = ledger.until_started(tasks[0]).pid
         ledger.interruptions += 1
         with ledger.load(mix=CALM, rate=10):
-            os.kill(pid, signal.SIGSTOP)
-            ledger.until_started(tasks[0], attempt=2, timeout=LEASE_SECONDS * 10)
-            os.kill(pid, signal.SIGCONT)
+            with stopped(pid):
+                ledger.until_started(tasks[0], attempt=2, timeout=LEASE_SECONDS * 10)
             ledger.until_accepted(len(ledger.callers.submits) + 10)
         ledger.quiet(120)
     evidence = ledger.settle("process frozen until its task ran elsewhere")

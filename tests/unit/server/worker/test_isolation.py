@@ -98,6 +98,14 @@ async def test_a_process_that_dies_takes_only_its_own_tasks_along(cells: Cells) 
         assert ended.task.current_retry_count == 0
 
 
+async def test_a_handler_that_blocks_its_process_is_noticed() -> None:
+    cells = Cells(cell_settings(cells=1, block_seconds=0.5))
+    blocker = suspect("tests.block", {"seconds": 60})
+    beside = suspect("tests.pid", {"seconds": 60})
+    assert await together(cells, blocker, beside) == [Lost(), Lost()]
+    await cells.close()
+
+
 async def test_the_third_loss_is_the_last(cells: Cells) -> None:
     poison = suspect("tests.poison", lost=LAST_CHANCE)
     (verdict,) = await together(cells, poison)

@@ -16,9 +16,9 @@ from taskq_server.core.database import Database
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.services.upkeep import Leases, names
-from taskq_server.worker.supervisor import Parent
+from taskq_server.worker.loop_watch import LoopWatch
+from taskq_server.worker.supervisor import EXIT_BLOCKED, Parent
 
-_EXIT_BLOCKED = 70
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -68,7 +68,7 @@ class Lease:
         self._registered = threading.Event()
         self._thread = threading.Thread(target=self._run, name="taskq-lease", daemon=True)
         self._loop = asyncio.get_running_loop()
-        self._pong = time.monotonic()
+        self._watch = LoopWatch(self._loop)
         self._worker: WorkerRow | None = None
 
     @property
@@ -155,19 +155,15 @@ class Lease:
                 _log.warning("could not unregister: the lease will run out by itself")
 
     def _heard(self, beat: Beat) -> None:
-        self._pong = time.monotonic()
+        self._watch.answer()
         self._on_beat(beat)
 
     async def _check_event_loop(self, leases: Leases) -> None:
-        self._call(self._answer)
-        silent = time.monotonic() - self._pong
+        silent = self._watch.silence()
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
             await self._unregister(leases)
-            os._exit(_EXIT_BLOCKED)
-
-    def _answer(self) -> None:
-        self._pong = time.monotonic()
+            os._exit(EXIT_BLOCKED)
 
     def _call(self, callback: Callable[[], None]) -> None:
         if not self._loop.is_closed():

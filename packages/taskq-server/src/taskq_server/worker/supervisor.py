@@ -22,6 +22,9 @@ EXIT_CONFIGURATION = 78
 EXIT_RECYCLE = 75
 """The worker wants to be replaced by a new process."""
 
+EXIT_BLOCKED = 70
+"""The event loop of the process stood still."""
+
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
 _PING_SECONDS = 0.2
 _HEALTHY_SECONDS = 5.0

@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import NoReturn, assert_never
@@ -35,8 +36,10 @@ from taskq_server.worker.isolation.messages import (
     Submitted,
     ToCell,
 )
+from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.running import Running
 from taskq_server.worker.state import user_state
+from taskq_server.worker.supervisor import EXIT_BLOCKED
 
 _REPORT_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
@@ -61,7 +64,7 @@ async def _work(connection: Connection, settings: Settings) -> None:
     registry = load(settings.handlers)
     async with user_state(registry) as state:
         executor = Executor(settings.threads, Limits.of(settings))
-        await Cell(connection, registry, executor, state).work()
+        await Cell(connection, registry, executor, state, settings.block_seconds).work()
     _leave(0)
 
 
@@ -73,15 +76,22 @@ class Cell:
         registry: what can run.
         executor: runs it.
         state: what start-up hooks prepared.
+        block_seconds: an event loop that stands still this long ends the process.
     """
 
     def __init__(
-        self, connection: Connection, registry: Registry, executor: Executor, state: State
+        self,
+        connection: Connection,
+        registry: Registry,
+        executor: Executor,
+        state: State,
+        block_seconds: float,
     ) -> None:
         self._connection = connection
         self._registry = registry
         self._executor = executor
         self._state = state
+        self._block_seconds = block_seconds
         self._loop = asyncio.get_running_loop()
         self._running: dict[UUID, Running] = {}
         self._jobs: set[asyncio.Task[None]] = set()
@@ -91,7 +101,8 @@ class Cell:
 
     async def work(self) -> None:
         """Do what the worker says until it lets go of this process."""
-        threading.Thread(target=self._listen, name="taskq-cell", daemon=True).start()
+        for work in (self._listen, self._watch):
+            threading.Thread(target=work, name="taskq-cell", daemon=True).start()
         self._send(Ready())
         let_go = asyncio.create_task(self._let_go.wait())
         while not self._let_go.is_set():
@@ -107,6 +118,14 @@ class Cell:
             except (EOFError, OSError):
                 _leave(1)
             self._loop.call_soon_threadsafe(self._on, message)
+
+    def _watch(self) -> None:
+        """End a process that one of its handlers blocks; runs in a thread."""
+        watch = LoopWatch(self._loop)
+        while watch.silence() < self._block_seconds:
+            time.sleep(min(1.0, self._block_seconds / 4))
+        _log.critical("the event loop stood still: this process of suspects ends")
+        _leave(EXIT_BLOCKED)
 
     def _on(self, message: ToCell) -> None:
         match message:
