@@ -8,7 +8,15 @@ from functools import partial
 import pytest
 
 from tests.faults.evidence import Submit
-from tests.faults.ledger import CONCURRENCY, LEASE_SECONDS, Ledger, alive, report, stopped
+from tests.faults.ledger import (
+    CONCURRENCY,
+    LEASE_SECONDS,
+    WORKERS,
+    Ledger,
+    alive,
+    report,
+    stopped,
+)
 from tests.faults.load import CALM
 from tests.property.calls import children, percentile, repeats
 from tests.support.processes import ServerProcess
@@ -162,9 +170,9 @@ def test_racing_janitors_rescue_each_task_once(ledger: Ledger) -> None:
     lost = evidence.outcomes()["lost"]
     assert len(victims) <= lost <= CONCURRENCY
     assert evidence.extra_runs() == lost
-    for racer in racers:
-        ledger.stack.workers.remove(racer)
+    for racer in ledger.stack.workers[WORKERS:]:
         assert racer.stop() == 0
+    del ledger.stack.workers[WORKERS:]
     report("racing janitors stopped", rescued=lost)
 
 
