@@ -4,6 +4,7 @@ import json
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any
 
 import pytest
@@ -39,6 +40,27 @@ def test_what_cannot_work_is_one_sentence(
     defaults = {"TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}"}
     done = run_server_command(words, defaults | settings)
     assert done.returncode == 1
+    check_one_sentence(done, says)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["api", "--port", "65536"], "65536"),
+        (["dev", "--port", "no"], "--port"),
+        (["worker", "--log-level", "loud"], "'loud' is not one of"),
+        (["worker", "--nonsense"], "taskq-server worker --help"),
+        (["nonsense"], "taskq-server --help"),
+        (["db", "downgrade"], "REVISION"),
+    ],
+)
+def test_words_that_make_no_sense_are_one_sentence(words: list[str], says: str) -> None:
+    done = run_server_command(words, {})
+    assert done.returncode == 2
+    check_one_sentence(done, says)
+
+
+def check_one_sentence(done: "CompletedProcess[str]", says: str) -> None:
     assert says in done.stderr
     assert "Traceback" not in done.stderr + done.stdout
     assert len(done.stderr.strip().splitlines()) == 1

@@ -2,12 +2,14 @@
 
 import importlib
 import sys
+from typing import NoReturn
 
 import click
 
 from taskq_server import __version__
 from taskq_server.core.errors import TaskqError
 
+_NAME = "taskq-server"
 _COMMANDS = ("api", "db", "dev", "worker")
 
 
@@ -25,7 +27,7 @@ class _Lazy(click.Group):
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="taskq-server")
+@click.version_option(__version__, prog_name=_NAME)
 def cli() -> None:
     """Run taskq: `dev` for everything in one process, `api` and `worker` for deployments.
 
@@ -34,10 +36,25 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; an error of taskq's own is one sentence and exit status 1."""
+    """Run the command line; whatever cannot work is one sentence.
+
+    The exit status is 1 for an error of taskq's own, and 2 for words that make no sense.
+    """
     sys.path.insert(0, "")
     try:
-        cli(auto_envvar_prefix="TASKQ")
+        sys.exit(cli(prog_name=_NAME, auto_envvar_prefix="TASKQ", standalone_mode=False))
     except TaskqError as error:
-        click.echo(f"taskq-server: {error}", err=True)
-        sys.exit(1)
+        _leave(1, str(error))
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        path = error.ctx.command_path if error.ctx else _NAME
+        _leave(2, f"{error.format_message()} (see `{path} --help`)")
+    except click.Abort:
+        sys.exit(130)
+
+
+def _leave(status: int, sentence: str) -> NoReturn:
+    click.echo(f"{_NAME}: {sentence}", err=True)
+    sys.exit(status)

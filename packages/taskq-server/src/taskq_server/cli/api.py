@@ -2,7 +2,7 @@
 
 import click
 
-from taskq_server.cli import serving
+from taskq_server.cli import options, serving
 from taskq_server.cli.preparation import require_redis, require_schema, run, stop_event
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
@@ -10,11 +10,10 @@ from taskq_server.main import create_app
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="TASKQ_HOST")
-@click.option("--port", default=8000, show_default=True, envvar="TASKQ_PORT")
-@click.option("--insecure-no-auth", is_flag=True, envvar="TASKQ_INSECURE_NO_AUTH",
-              help="listen on an address that others can reach")  # fmt: skip
-@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+@options.host
+@options.port
+@options.insecure_no_auth
+@options.log_level
 def api(host: str, port: int, insecure_no_auth: bool, log_level: str) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
     logs.configure(log_level)

@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 
 from taskq_server import migrations
-from taskq_server.cli import serving
+from taskq_server.cli import options, serving
 from taskq_server.cli.preparation import leave, run, stop_event
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
@@ -25,15 +25,13 @@ from taskq_server.worker.supervisor import Parent
 
 
 @click.command()
-@click.option("--host", default="127.0.0.1", show_default=True, envvar="TASKQ_HOST")
-@click.option("--port", default=8000, show_default=True, envvar="TASKQ_PORT",
-              help="0 takes a free one")  # fmt: skip
+@options.host
+@options.port
 @click.option("--data-dir", default=".taskq", show_default=True, envvar="TASKQ_DATA_DIR",
               type=click.Path(file_okay=False, path_type=Path))  # fmt: skip
-@click.option("--handlers", envvar="TASKQ_HANDLERS", help="modules with handlers, by commas")
-@click.option("--insecure-no-auth", is_flag=True, envvar="TASKQ_INSECURE_NO_AUTH",
-              help="listen on an address that others can reach")  # fmt: skip
-@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+@options.handlers
+@options.insecure_no_auth
+@options.log_level
 def dev(
     host: str,
     port: int,

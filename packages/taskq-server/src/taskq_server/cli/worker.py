@@ -7,15 +7,16 @@ import sys
 
 import click
 
+from taskq_server.cli import options
 from taskq_server.core import logs
 from taskq_server.worker.supervisor import Parent, Supervisor
 
 
 @click.command()
-@click.option("--handlers", envvar="TASKQ_HANDLERS", help="modules with handlers, by commas")
+@options.handlers
 @click.option("--queues", envvar="TASKQ_QUEUES", help="queues to listen to, by commas")
 @click.option("--concurrency", type=int, envvar="TASKQ_CONCURRENCY", help="attempts at once")
-@click.option("--log-level", default="INFO", show_default=True, envvar="TASKQ_LOG_LEVEL")
+@options.log_level
 def worker(
     handlers: str | None, queues: str | None, concurrency: int | None, log_level: str
 ) -> None:
