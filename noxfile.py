@@ -12,6 +12,8 @@ nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
 nox.options.sessions = ["lint", "types", "unit", "tests"]
+if sys.platform == "linux":
+    nox.options.sessions.append("faults")  # its tests look into /proc and preload libfaketime
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -24,10 +26,8 @@ TEST_TOOLS = (
     *("pytest", "pytest-timeout", "pytest-xdist", "anyio"),
     *("respx", "hypothesis", "schemathesis"),
 )
-EVERYTHING_ELSE = (
-    *("tests", "--ignore=tests/unit", "--ignore=tests/faults"),
-    *("--numprocesses=2", "--dist=loadfile"),
-)
+TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
+EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13")
 PROGRAMS = ROOT / ".nox" / "programs"
 MAX_LINES = 400
@@ -114,7 +114,7 @@ def unit(session: nox.Session) -> None:
     if MISSING and session.python == sys.executable:
         session.warn(f"not here, so not tested: Python {', '.join(MISSING)}")
     install(session, *TEST_TOOLS)
-    session.run("pytest", "tests/unit", *session.posargs)
+    session.run("pytest", *(session.posargs or ("tests/unit", *TWO_AT_A_TIME)))
 
 
 @nox.session
@@ -136,7 +136,7 @@ def faults(session: nox.Session) -> None:
     if "full" in session.posargs or os.environ.get("TASKQ_FAULTS") == "full":
         env["TASKQ_TEST_FAULTS"] = "full"
     patient = ("-o", "faulthandler_timeout=2400")
-    session.run("pytest", *patient, *(words or ["tests/faults"]), env=env)
+    session.run("pytest", *patient, *(words or ["tests/faults", *TWO_AT_A_TIME]), env=env)
 
 
 @nox.session

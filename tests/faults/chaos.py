@@ -9,9 +9,9 @@ import secrets
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 from tests.faults.evidence import Evidence
+from tests.faults.footprint import Footprint
 from tests.faults.injections import INJECTIONS, pause
 from tests.faults.invariants import INVARIANTS
 from tests.faults.ledger import Ledger
@@ -30,7 +30,7 @@ def run(minutes: float, seed: int) -> bool:
     with MariaDBServer() as mariadb, Ledger(mariadb) as ledger:
         ledger.begin()
         pause(2.0)
-        before = _footprint(ledger)
+        before = Footprint.of(ledger.stack)
         end = time.monotonic() + minutes * 60
         with ledger.load(rate=RATE):
             while time.monotonic() < end:
@@ -42,7 +42,7 @@ def run(minutes: float, seed: int) -> bool:
             pause(SETTLED_SECONDS)
         quiet = _quiet(ledger)
         evidence = ledger.evidence()
-        _print_figures(ledger, evidence, done, quiet, (before, _footprint(ledger)))
+        _print_figures(ledger, evidence, done, quiet, (before, Footprint.of(ledger.stack)))
     return _print_verdicts(evidence, seed)
 
 
@@ -58,7 +58,7 @@ def _print_figures(
     evidence: Evidence,
     done: Counter[str],
     quiet: str,
-    footprints: tuple[str, str],
+    footprints: tuple[Footprint, Footprint],
 ) -> None:
     submits = evidence.submits
     answers = Counter(status for one in submits for status in one.answers)
@@ -99,17 +99,6 @@ def _print_verdicts(evidence: Evidence, seed: int) -> bool:
 
 def _row(name: str, value: object) -> None:
     print(f"| {name} | {value} |", flush=True)
-
-
-def _footprint(ledger: Ledger) -> str:
-    megabytes = [_resident(api.pid) for api in ledger.stack.apis]
-    return f"{ledger.reader.connections()} database connections, APIs of {megabytes} MB"
-
-
-def _resident(pid: int) -> int:
-    """The memory of a process in megabytes; Linux only."""
-    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    return int(status.partition("VmRSS:")[2].split()[0]) // 1024
 
 
 def main() -> int:

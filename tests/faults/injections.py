@@ -5,6 +5,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -13,7 +14,7 @@ from arq.constants import default_queue_name
 from tests.faults.handlers import KILLER
 from tests.faults.ledger import LEASE_SECONDS, Ledger
 from tests.faults.test_doorbells import DELIVERIES, DROPPED, deliver
-from tests.property.calls import children
+from tests.property.calls import descendants
 from tests.support.waiting import wait_until
 
 Injection = Callable[[Ledger, random.Random], None]
@@ -26,11 +27,12 @@ def kill_worker(ledger: Ledger, chance: random.Random) -> None:
 
 
 def kill_worker_child(ledger: Ledger, chance: random.Random) -> None:
-    """SIGKILL of the process that runs tasks; its parent replaces it."""
-    running = children(chance.choice(ledger.stack.workers).pid)
+    """SIGKILL of any process below a worker: the one that runs tasks, or one of suspects."""
+    below = descendants(chance.choice(ledger.stack.workers).pid)
     ledger.interruptions += 1
-    for pid in running[:1]:
-        os.kill(pid, signal.SIGKILL)
+    if below:
+        with suppress(ProcessLookupError):
+            os.kill(chance.choice(below), signal.SIGKILL)
 
 
 def kill_api(ledger: Ledger, chance: random.Random) -> None:

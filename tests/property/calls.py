@@ -254,6 +254,12 @@ def children(pid: int) -> list[int]:
         return []
 
 
+def descendants(pid: int) -> list[int]:
+    """The process ids of all processes below a process, Linux only."""
+    below = children(pid)
+    return below + [one for child in below for one in descendants(child)]
+
+
 def inner_pid(stack: Stack, worker: int = 0, other_than: int = 0) -> int:
     """The process of a worker that runs tasks, once it is there."""
     supervisor = stack.workers[worker].pid
