@@ -5,11 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import due
 from taskq_server.crud.due import Due
-from taskq_server.domain.task import Priority, Status, score
+from taskq_server.domain.task import Priority, Status, Task, score
 from tests.unit.server.factories import NOW, make_task, running, seconds, store
 
 
@@ -61,6 +62,77 @@ async def test_a_task_is_due_from_its_run_at_on(database: Database) -> None:
     assert await ids(database, NOW + seconds(5)) == [task.id]
 
 
+async def test_each_priority_is_due_at_its_time_and_goes_by_its_score(database: Database) -> None:
+    def at(due: float, priority: Priority) -> Task:
+        handler = "taskq.echo" if priority % 2 else "taskq.sleep"
+        return make_task(run_at=NOW + seconds(due), priority=priority, handler=handler)
+
+    due_now = [at(-5, Priority.URGENT), at(0, Priority.HIGH), at(-31, Priority.LOW)]
+    await store(database, *due_now[::-1], *(at(0.1, priority) for priority in Priority))
+    handlers = ["taskq.echo", "taskq.sleep"]
+    assert await ids(database, handlers=handlers) == [task.id for task in due_now]
+
+
+async def test_a_worker_may_have_any_number_of_handlers(database: Database) -> None:
+    names = [f"handler.{n:03}" for n in range(150)]
+    old_first = [
+        make_task(handler=name, created_at=NOW - seconds(n)) for n, name in enumerate(names)
+    ][::-1]
+    await store(database, *old_first)
+    assert await ids(database, handlers=names, limit=1_000) == [task.id for task in old_first]
+    assert await ids(database, handlers=names, limit=3) == [task.id for task in old_first[:3]]
+
+
+FULL = """
+WITH RECURSIVE seq(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM seq WHERE n < {rows})
+INSERT INTO tasks (id, handler, score, priority, run_at, status, finished_at, queue, namespace,
+  title, payload, timeout_seconds, max_retries, current_retry_count, attempt, lost_count, version,
+  created_at, updated_at)
+SELECT printf('%032x', n), {values}, 'default', 'default',
+  'full', '{{}}', 1, 3, 0, 0, 0, 1,
+  '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000'
+FROM seq
+"""
+SCORE = score(NOW, Priority.URGENT)
+FULL_OF = {
+    "rows with a bell": f"'taskq.echo', {SCORE} + n, 1, NULL, 'queued', NULL",
+    "rows without one": "'taskq.echo', n, n % 4, NULL, 'queued', NULL",
+    "rows of others": "'not.mine', n, 1, NULL, 'queued', NULL",
+    "rows due soon": f"'taskq.echo', {SCORE + 1} + n % 9, 3, '2026-10-05 12:00:01', 'queued', NULL",
+    "final rows": "'taskq.echo', NULL, 1, NULL, 'failed', '2026-10-05 12:00:00.000000'",
+}
+
+
+async def steps(database: Database, rows: int, values: str) -> int:
+    """How much SQLite does for the janitor when the table has so many rows of a kind."""
+    counted = 0
+
+    def count() -> None:
+        nonlocal counted
+        counted += 1
+
+    async def work(connection: Connection) -> None:
+        raw = (await connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        await raw.set_progress_handler(count, 100)
+        given: dict[str, Any] = {"queue": "default", "handlers": ["taskq.echo"], "now": NOW}
+        await due.due(connection, **given, below=SCORE, limit=50, untouched_since=NOW)
+        await due.due(connection, **given, limit=50)
+        await due.expired(connection, before=NOW - seconds(1), limit=50)
+        await raw.set_progress_handler(None, 100)
+
+    await database.write(lambda c: c.execute(text("DELETE FROM tasks")))
+    await database.write(lambda c: c.execute(text(FULL.format(rows=rows, values=values))))
+    await database.read(work)
+    return counted
+
+
+@pytest.mark.parametrize("kind", FULL_OF)
+async def test_sqlite_works_no_more_when_more_is_queued(database: Database, kind: str) -> None:
+    few = await steps(database, 1_000, FULL_OF[kind])
+    assert await steps(database, 20_000, FULL_OF[kind]) <= few + 5
+
+
 async def test_below_is_exclusive(database: Database) -> None:
     task = make_task()
     await store(database, task)
@@ -79,7 +151,8 @@ async def test_untouched_since_leaves_fresh_rows_alone(database: Database, statu
 
 async def test_final_tasks_expire_by_when_they_ended(database: Database) -> None:
     long_ago = NOW - seconds(1_000)
-    old = [make_task(status, finished_at=long_ago) for status in Status if status.final]
+    final = sorted((status for status in Status if status.final), reverse=True)
+    old = [make_task(one, finished_at=long_ago + seconds(n)) for n, one in enumerate(final)]
     await store(
         database,
         *old,
@@ -93,6 +166,6 @@ async def test_final_tasks_expire_by_when_they_ended(database: Database) -> None
     async def expired(before: datetime, limit: int = 100) -> list[UUID]:
         return await database.read(lambda c: due.expired(c, before=before, limit=limit))
 
-    assert await expired(NOW - seconds(500)) == sorted(task.id for task in old)
-    assert await expired(NOW - seconds(500), limit=2) == sorted(task.id for task in old)[:2]
+    assert await expired(NOW - seconds(500)) == [task.id for task in old]
+    assert await expired(NOW - seconds(500), limit=2) == [task.id for task in old][:2]
     assert await expired(long_ago) == []

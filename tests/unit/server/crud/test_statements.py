@@ -163,7 +163,7 @@ async def say_lease_statements(database: Database) -> None:
         await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
     await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
     await database.read(lambda c: workers.held(c, WORKER))
-    await database.read(lambda c: workers.orphans(c, NOW, 5))
+    await database.read(lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, 5))
     await database.read(lambda c: workers.live_ids(c, NOW))
     await database.read(lambda c: workers.handlers_of_live(c, NOW))
     await database.write(lambda c: workers.forget_dead(c, before=NOW))
@@ -171,7 +171,7 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(lambda c: due.expired(c, before=NOW, limit=5))
     await database.read(
         lambda c: due.due(
-            c, queue="q", handlers=["h"], now=NOW, limit=5, below=1, untouched_since=NOW
+            c, queue="q", handlers=["h", "i"], now=NOW, limit=5, below=1, untouched_since=NOW
         )
     )
 

@@ -46,7 +46,8 @@ async def renew(database: Database, worker_id: UUID, now: datetime) -> bool:
 
 
 async def orphans(database: Database, now: datetime, limit: int = 10) -> list[UUID]:
-    return await database.read(lambda c: workers.orphans(c, now, limit))
+    known = await live(database, now)
+    return sorted(await database.read(lambda c: workers.orphans(c, known, limit)))
 
 
 async def live(database: Database, now: datetime) -> set[UUID]:

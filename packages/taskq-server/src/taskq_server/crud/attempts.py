@@ -9,6 +9,7 @@ from sqlalchemy import and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
+from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
     IDS,
@@ -65,7 +66,11 @@ async def mark_ended(
         database.insert_once(attempts),
         [
             {name: getattr(end.attempt, name) for name in ATTEMPT_FIELDS}
-            | {"next_score": end.task.score, "hook_done_at": hook_done_at[end.task.id]}
+            | {
+                "handler": end.task.handler,
+                "next_score": end.task.score,
+                "hook_done_at": hook_done_at[end.task.id],
+            }
             for end in sorted(ends, key=lambda end: end.task.id)
         ],
     )
@@ -128,17 +133,15 @@ async def pending_hooks(
     connection: AsyncConnection, *, before: datetime, handlers: Sequence[str], limit: int
 ) -> list[tuple[Attempt, Task]]:
     """Return attempts whose hook has not run although they ended before `before`."""
-    found = await connection.execute(
-        select(attempts.c.task_id, attempts.c.attempt)
-        .join(tasks, tasks.c.id == attempts.c.task_id)
-        .where(
+    ranges = [
+        select(attempts.c.task_id, attempts.c.attempt, attempts.c.finished_at).where(
+            attempts.c.handler == handler,
             attempts.c.hook_done_at.is_(None),
             attempts.c.finished_at < before,
-            tasks.c.handler.in_(handlers),
         )
-        .order_by(attempts.c.finished_at)
-        .limit(limit)
-    )
+        for handler in sorted(handlers)
+    ]
+    found = await lowest(connection, ranges, "finished_at", limit)
     keys = [(row.task_id, row.attempt) for row in found]
     if not keys:
         return []

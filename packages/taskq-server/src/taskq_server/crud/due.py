@@ -1,4 +1,7 @@
-"""Which waiting tasks may run: for the janitor, and for workers while Redis is away."""
+"""Which waiting tasks may run, and which final ones are past retention.
+
+Both follow an index to what they return: a sweep costs the same however much is queued or kept.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +11,9 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import FINAL
+from taskq_server.domain.task import FINAL, Priority, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,31 +46,46 @@ async def due(
         below: only scores lower than this.
         untouched_since: only tasks that did not change since this time.
     """
-    statement = (
-        select(tasks.c.id, tasks.c.attempt, tasks.c.score)
-        .where(
-            tasks.c.queue == queue,
-            tasks.c.score <= int(now.timestamp() * 1000),
-            tasks.c.handler.in_(handlers),
-            or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now),
-        )
-        .order_by(tasks.c.score)
-        .limit(limit)
-    )
+    # A priority is a head start: what is scheduled for soon has a score below now, too. So each
+    # priority's range ends where its tasks are due.
+    ends = {one: score(now, one) + 1 for one in Priority}
     if below is not None:
-        statement = statement.where(tasks.c.score < below)
+        ends = {one: min(end, below) for one, end in ends.items()}
+    if not await _any(connection, queue, handlers, max(ends.values())):
+        return []
+    may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.score).where(
+        tasks.c.queue == queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
+    )
     if untouched_since is not None:
-        statement = statement.where(tasks.c.updated_at < untouched_since)
-    rows = await connection.execute(statement)
+        may_run = may_run.where(tasks.c.updated_at < untouched_since)
+    ranges = [
+        may_run.where(tasks.c.handler == handler, tasks.c.priority == priority, tasks.c.score < end)
+        for handler in sorted(handlers)
+        for priority, end in ends.items()
+    ]
+    rows = await lowest(connection, ranges, "score", limit)
     return [Due(row.id, row.attempt, row.score) for row in rows]
 
 
-async def expired(connection: AsyncConnection, *, before: datetime, limit: int) -> list[UUID]:
-    """Return final tasks that ended before `before`, oldest ids first."""
-    rows = await connection.execute(
-        select(tasks.c.id)
-        .where(tasks.c.status.in_(sorted(FINAL)), tasks.c.finished_at < before)
-        .order_by(tasks.c.id)
-        .limit(limit)
+async def _any(
+    connection: AsyncConnection, queue: str, handlers: Sequence[str], below: int
+) -> bool:
+    """Look into the index alone: most sweeps find nothing, and are spared the many ranges."""
+    one = select(tasks.c.id).where(
+        tasks.c.queue == queue,
+        tasks.c.handler.in_(sorted(handlers)),
+        tasks.c.priority.in_(list(Priority)),
+        tasks.c.score < below,
     )
-    return list(rows.scalars())
+    return (await connection.execute(one.limit(1))).first() is not None
+
+
+async def expired(connection: AsyncConnection, *, before: datetime, limit: int) -> list[UUID]:
+    """Return final tasks that ended before `before`, those that ended first."""
+    ranges = [
+        select(tasks.c.id, tasks.c.finished_at).where(
+            tasks.c.status == status, tasks.c.finished_at < before
+        )
+        for status in sorted(FINAL)
+    ]
+    return [row.id for row in await lowest(connection, ranges, "finished_at", limit)]

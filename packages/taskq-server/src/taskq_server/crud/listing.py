@@ -4,14 +4,15 @@ One index drives the scan in the order of ids; the other filters are applied to 
 scan stops after `BUDGET` rows: a rare combination then gives a short page and the id to go on from.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select, union_all
+from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
 from taskq_server.domain.ids import first_id_of
 from taskq_server.domain.task import Priority, Status, Task
@@ -117,7 +118,7 @@ def _scan_tags(wanted: Filter, budget: int) -> Subquery:
     statement = select(task_tags.c.task_id.label("id")).where(
         task_tags.c.tag_id == wanted.tag_ids[0]
     )
-    return _bounded(statement, task_tags.c.task_id, wanted, budget).subquery("scan")
+    return _scan([statement], task_tags.c.task_id, wanted, budget)
 
 
 def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
@@ -129,31 +130,28 @@ def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
         None: (),
     }[driver]
     base = select(tasks.c.id).where(tasks.c.namespace == wanted.namespace)
-    if driver is None:
-        return _bounded(base, tasks.c.id, wanted, budget).subquery("scan")
-    parts = [
-        _bounded(base.where(tasks.c[driver] == value), tasks.c.id, wanted, budget).subquery()
-        for value in values
-    ]
-    if len(parts) == 1:
-        return parts[0]
-    merged = union_all(*(select(part.c.id) for part in parts)).subquery()
-    return (
-        select(merged.c.id).order_by(_ordered(merged.c.id, wanted)).limit(budget).subquery("scan")
-    )
+    parts = [base] if driver is None else [base.where(tasks.c[driver] == one) for one in values]
+    return _scan(parts, tasks.c.id, wanted, budget)
 
 
-def _bounded(
-    statement: Select[tuple[UUID]], id_column: ColumnElement[UUID], wanted: Filter, budget: int
-) -> Select[tuple[UUID]]:
+def _scan(
+    parts: Sequence[Select[tuple[UUID]]],
+    id_column: ColumnElement[UUID],
+    wanted: Filter,
+    budget: int,
+) -> Subquery:
+    bounded = [part.where(*_bounds(id_column, wanted)) for part in parts]
+    return first(bounded, "id", budget, descending=wanted.descending).subquery("scan")
+
+
+def _bounds(id_column: ColumnElement[UUID], wanted: Filter) -> Iterator[ColumnElement[bool]]:
     if wanted.after is not None:
         beyond = id_column < wanted.after if wanted.descending else id_column > wanted.after
-        statement = statement.where(beyond)
+        yield beyond
     if wanted.created_after is not None:
-        statement = statement.where(id_column >= first_id_of(wanted.created_after - _CLOCK_STEP))
+        yield id_column >= first_id_of(wanted.created_after - _CLOCK_STEP)
     if wanted.created_before is not None:
-        statement = statement.where(id_column < first_id_of(wanted.created_before + _CLOCK_STEP))
-    return statement.order_by(_ordered(id_column, wanted)).limit(budget)
+        yield id_column < first_id_of(wanted.created_before + _CLOCK_STEP)
 
 
 def _ordered(column: ColumnElement[UUID], wanted: Filter) -> ColumnElement[UUID]:

@@ -1,14 +1,18 @@
 """Workers and their leases."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, insert, or_, select, update
+from sqlalchemy import and_, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import tasks, workers
 from taskq_server.domain.task import Status
+
+# What runs has not finished: saying so leads to the workers' part of the index.
+_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +60,7 @@ async def held(connection: AsyncConnection, worker_id: UUID) -> list[Held]:
     """Return what the worker runs."""
     rows = await connection.execute(
         select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
-            tasks.c.status == Status.RUNNING, tasks.c.worker_id == worker_id
+            _running, tasks.c.worker_id == worker_id
         )
     )
     return [Held(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
@@ -69,7 +73,7 @@ async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:
 
 async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
     """Delete workers whose lease ran out before `before` and who hold no task any more."""
-    holds = exists().where(tasks.c.worker_id == workers.c.id, tasks.c.status == Status.RUNNING)
+    holds = exists().where(_running, tasks.c.worker_id == workers.c.id)
     await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
 
 
@@ -79,17 +83,10 @@ async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[s
     return list(rows.scalars())
 
 
-async def orphans(connection: AsyncConnection, now: datetime, limit: int) -> list[UUID]:
-    """Return running tasks whose worker has no valid lease."""
+async def orphans(connection: AsyncConnection, live: Iterable[UUID], limit: int) -> list[UUID]:
+    """Return running tasks whose worker is not one of `live`, at the cost of what they are."""
     rows = await connection.execute(
-        select(tasks.c.id)
-        .outerjoin(workers, workers.c.id == tasks.c.worker_id)
-        .where(
-            tasks.c.status == Status.RUNNING,
-            or_(workers.c.id.is_(None), workers.c.lease_until < now),
-        )
-        .order_by(tasks.c.id)
-        .limit(limit)
+        select(tasks.c.id).where(_running, tasks.c.worker_id.not_in(sorted(live))).limit(limit)
     )
     return list(rows.scalars())
 

@@ -24,8 +24,8 @@ class Task(Base):
     __tablename__ = "tasks"
     __table_args__ = options(
         UniqueConstraint("namespace", "idempotency_hash"),
-        Index(None, "queue", "score"),
-        Index(None, "status", "worker_id"),
+        Index(None, "queue", "handler", "priority", "score"),
+        Index(None, "status", "finished_at", "worker_id"),
         Index(None, "namespace", "status", "id"),
         Index(None, "namespace", "priority", "id"),
         Index(None, "namespace", "handler", "id"),

@@ -14,16 +14,18 @@ class TaskAttempt(Base):
     """How one attempt ended.
 
     `next_score` is the score of a task that waits again after this attempt. `hook_done_at` is null
-    while `on_retry` or `on_job_failure` still has to run for this transition.
+    while `on_retry` or `on_job_failure` still has to run for this transition; `handler` is the
+    task's, for the index that finds those of one worker.
     """
 
     __tablename__ = "task_attempts"
-    __table_args__ = options(Index(None, "hook_done_at", "finished_at"))
+    __table_args__ = options(Index(None, "handler", "hook_done_at", "finished_at"))
 
     task_id: Mapped[UUID] = mapped_column(
         TaskId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
     )
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    handler: Mapped[str] = mapped_column(String(128))
     outcome: Mapped[Outcome] = mapped_column(closed_set(Outcome, "outcome"))
     result: Mapped[str | None] = mapped_column(LongText)
     error_type: Mapped[str | None] = mapped_column(String(255))

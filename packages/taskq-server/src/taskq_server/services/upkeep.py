@@ -83,10 +83,10 @@ class Upkeep:
         now = self._clock()
 
         async def look(connection: Connection) -> tuple[list[UUID], set[UUID]]:
-            return (
-                await workers.orphans(connection, now, _BATCH),
-                await workers.live_ids(connection, now),
-            )
+            live = await workers.live_ids(connection, now)
+            lost = await workers.orphans(connection, live, _BATCH)
+            # A worker that has come meanwhile may hold some of them.
+            return lost, await workers.live_ids(connection, now) if lost else live
 
         candidates, live = await self._database.read(look)
         if not candidates:

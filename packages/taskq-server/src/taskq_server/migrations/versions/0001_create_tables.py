@@ -114,8 +114,8 @@ def _tasks() -> None:
         sa.UniqueConstraint(
             "namespace", "idempotency_hash", name="uq_tasks_namespace_idempotency_hash"
         ),
-        sa.Index("ix_tasks_queue_score", "queue", "score"),
-        sa.Index("ix_tasks_status_worker_id", "status", "worker_id"),
+        sa.Index("ix_tasks_queue_handler_priority_score", "queue", "handler", "priority", "score"),
+        sa.Index("ix_tasks_status_finished_at_worker_id", "status", "finished_at", "worker_id"),
         sa.Index("ix_tasks_namespace_status_id", "namespace", "status", "id"),
         sa.Index("ix_tasks_namespace_priority_id", "namespace", "priority", "id"),
         sa.Index("ix_tasks_namespace_handler_id", "namespace", "handler", "id"),
@@ -144,6 +144,7 @@ def _task_attempts() -> None:
         "task_attempts",
         sa.Column("task_id", _ID, nullable=False),
         sa.Column("attempt", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("handler", sa.String(128), nullable=False),
         sa.Column("outcome", _OUTCOME, nullable=False),
         sa.Column("result", _LONG),
         sa.Column("error_type", sa.String(255)),
@@ -159,7 +160,12 @@ def _task_attempts() -> None:
             ["task_id"], ["tasks.id"], name="fk_task_attempts_task_id_tasks", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("task_id", "attempt", name="pk_task_attempts"),
-        sa.Index("ix_task_attempts_hook_done_at_finished_at", "hook_done_at", "finished_at"),
+        sa.Index(
+            "ix_task_attempts_handler_hook_done_at_finished_at",
+            "handler",
+            "hook_done_at",
+            "finished_at",
+        ),
     )
 
 
