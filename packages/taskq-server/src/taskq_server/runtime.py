@@ -68,13 +68,15 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
+async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIterator[Runtime]:
     """Open everything, and close it at the end.
 
     Neither the database nor Redis has to answer yet.
 
     Args:
-        settings: the only input.
+        settings: what the environment says.
+        patient: wait for a database that hangs, as long as a transaction may take; else give up
+            on it as soon as on one that is away.
     """
     async with AsyncExitStack() as stack:
         database = Database(
@@ -82,6 +84,7 @@ async def open_runtime(settings: Settings) -> AsyncIterator[Runtime]:
             pool_size=settings.database_pool_size,
             connect_seconds=settings.database_connect_seconds,
             timeout_seconds=settings.database_timeout_seconds,
+            hang_seconds=None if patient else settings.database_connect_seconds,
         )
         stack.push_async_callback(database.close)
         redis = connect(settings.redis_url) if settings.redis_url is not None else None

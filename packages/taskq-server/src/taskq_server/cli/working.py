@@ -34,7 +34,7 @@ def work(parent: Parent, **overrides: object) -> NoReturn:
 async def _work(settings: Settings, registry: Registry, parent: Parent) -> None:
     await require_schema(settings)
     stop = stop_event()
-    async with open_runtime(settings) as runtime:
+    async with open_runtime(settings, patient=True) as runtime:
         recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:
         # The loop would wait for the handler that cannot be stopped.

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(8, ge=1, le=200, description="connections of one process")
     database_connect_seconds: float = Field(
-        1.5, gt=0, le=60, description="how long to wait for a database connection"
+        1.5, gt=0, le=60, description="how long to wait for a database connection or a sign of life"
     )
     database_timeout_seconds: float = Field(
         30.0, gt=0, le=3600, description="how long one transaction may take"

@@ -5,7 +5,7 @@ import logging
 import random
 import sqlite3
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -22,11 +22,12 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.pulse import Pulse
 
 T = TypeVar("T")
 
@@ -37,6 +38,7 @@ DatabaseError = SQLAlchemyError
 """Whatever the database may refuse."""
 
 _ATTEMPTS = 5
+_NEVER_SECONDS = 3600.0
 _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
 _log = logging.getLogger("taskq.server.database")
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
@@ -54,6 +56,8 @@ class Database:
         pool_size: connections, at most.
         connect_seconds: how long a transaction may wait for a connection.
         timeout_seconds: how long a transaction may take.
+        hang_seconds: give up on a server that gives no sign of life for so long; None has patience
+            for `timeout_seconds`.
     """
 
     def __init__(
@@ -63,6 +67,7 @@ class Database:
         pool_size: int = 8,
         connect_seconds: float = 1.5,
         timeout_seconds: float = 30.0,
+        hang_seconds: float | None = None,
     ) -> None:
         self._timeout = timeout_seconds
         parsed = make_url(url)
@@ -70,13 +75,26 @@ class Database:
         self.engine = (
             _sqlite_engine(parsed)
             if self.is_sqlite
-            else _mysql_engine(parsed, pool_size, connect_seconds)
+            else _mysql_engine(
+                parsed,
+                connect_seconds,
+                pool_size=pool_size,
+                max_overflow=0,
+                pool_timeout=connect_seconds,
+                pool_recycle=1800,
+            )
         )
         self._readers = self.engine.execution_options(**{_READ_ONLY: True})
         self._write_lock = asyncio.Lock() if self.is_sqlite else None
+        self._pulse = None
+        if hang_seconds is not None and not self.is_sqlite:
+            ask = _mysql_engine(parsed, _NEVER_SECONDS, poolclass=NullPool)
+            self._pulse = Pulse(lambda: _select_one(ask), hang_seconds, self.engine.dispose)
 
     async def close(self) -> None:
         """Close all connections."""
+        if self._pulse is not None:
+            await self._pulse.close()
         await self.engine.dispose()
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -140,7 +158,7 @@ class Database:
         for attempt in range(_ATTEMPTS):
             try:
                 async with (
-                    asyncio.timeout(self._timeout),
+                    self._limit(),
                     _held(lock),
                     engine.begin() as connection,
                 ):
@@ -152,9 +170,15 @@ class Database:
                 elif attempt == 0 and _is_disconnect(error):
                     continue
                 else:
-                    _log.warning("the database does not answer: %s", str(error).partition("\n")[0])
+                    reason = str(error).partition("\n")[0] or "it takes too long"
+                    _log.warning("the database does not answer: %s", reason)
                     raise DatabaseUnavailable("the database does not answer") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _limit(self) -> AbstractAsyncContextManager[object]:
+        if self._pulse is None:
+            return asyncio.timeout(self._timeout)
+        return self._pulse.limit(self._timeout)
 
 
 @asynccontextmanager
@@ -177,19 +201,21 @@ def _is_disconnect(error: Exception) -> bool:
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
-def _mysql_engine(url: URL, pool_size: int, connect_seconds: float) -> AsyncEngine:
+def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
     return create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
-        pool_size=pool_size,
-        max_overflow=0,
-        pool_timeout=connect_seconds,
-        pool_recycle=1800,
         connect_args={
             "connect_timeout": connect_seconds,
             "init_command": "SET time_zone = '+00:00'",
         },
+        **pool,
     )
+
+
+async def _select_one(engine: AsyncEngine) -> None:
+    async with engine.connect() as connection:
+        await connection.execute(text("SELECT 1"))
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:

@@ -96,7 +96,9 @@ class Lease:
         asyncio.run(self._beat_for_ever())
 
     async def _beat_for_ever(self) -> None:
-        leases = Leases(Database(self._settings.database_url, pool_size=1))
+        # While the database hangs, the thread goes on to look after the event loop.
+        silence = self._settings.database_connect_seconds
+        leases = Leases(Database(self._settings.database_url, pool_size=1, hang_seconds=silence))
         try:
             await self._register(leases)
             while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):

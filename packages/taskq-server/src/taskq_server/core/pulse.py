@@ -1,0 +1,114 @@
+"""Tell a database that hangs from one that is busy.
+
+A statement may take long because it is big, or because it waits for a lock. While somebody waits
+for long, the database is asked for a sign of life: only one that gives none is away, and whoever
+waits learns it at once. Nobody asks a database that answers.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+_PARTS = 6
+_AGAIN_SECONDS = 10.0
+_log = logging.getLogger("taskq.server.database")
+
+
+class Pulse:
+    """Watch over those who wait for a database.
+
+    Args:
+        ping: asks for a sign of life on a connection of its own; an error is one, too.
+        seconds: how long to wait for a database that gives no sign of life.
+        on_return: called before anybody is let in again; what was open may be dead.
+    """
+
+    def __init__(
+        self,
+        ping: Callable[[], Awaitable[None]],
+        seconds: float,
+        on_return: Callable[[], Awaitable[None]],
+    ) -> None:
+        self._ping = ping
+        self._seconds = seconds
+        self._part = seconds / _PARTS
+        self._on_return = on_return
+        self._waiting: dict[asyncio.Timeout, float] = {}
+        self._watch: asyncio.Task[None] | None = None
+        self._silent = False
+
+    @asynccontextmanager
+    async def limit(self, seconds: float) -> AsyncIterator[None]:
+        """Run the block for so many seconds at most, and not while the database hangs.
+
+        Raises:
+            TimeoutError: the time is up, or the database gives no sign of life.
+        """
+        if self._silent:
+            raise TimeoutError("no sign of life")
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(seconds) as limit:
+            self._waiting[limit] = loop.time()
+            doubt = loop.call_later(self._part, self._doubt)
+            try:
+                yield
+            finally:
+                doubt.cancel()
+                del self._waiting[limit]
+
+    async def close(self) -> None:
+        """Stop watching."""
+        if self._watch is not None:
+            self._watch.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._watch
+
+    def _doubt(self) -> None:
+        if self._watch is None:
+            self._watch = asyncio.create_task(self._ask_while_needed())
+
+    async def _ask_while_needed(self) -> None:
+        try:
+            while self._silent or self._somebody_waits():
+                await self._ask()
+                await asyncio.sleep(self._part)
+        finally:
+            self._watch = None
+
+    def _somebody_waits(self) -> bool:
+        now = asyncio.get_running_loop().time()
+        return now - next(iter(self._waiting.values()), now) >= self._part
+
+    async def _ask(self) -> None:
+        ping = asyncio.ensure_future(self._ping())
+        try:
+            # A loop that stood still itself has missed one look, not a sign of life.
+            for _ in range(_PARTS - 1):
+                if await _done(ping, self._part):
+                    break
+            else:
+                self._give_up()
+                if not await _done(ping, _AGAIN_SECONDS):
+                    return
+            if self._silent:
+                await self._on_return()
+                self._silent = False
+                _log.info("the database answers again")
+        finally:
+            ping.cancel()
+            await asyncio.gather(ping, return_exceptions=True)
+
+    def _give_up(self) -> None:
+        if not self._silent:
+            _log.warning("the database has given no sign of life for %.1f s", self._seconds)
+        self._silent = True
+        now = asyncio.get_running_loop().time()
+        for limit in self._waiting:
+            if not limit.expired():
+                limit.reschedule(now)
+
+
+async def _done(ping: asyncio.Future[None], seconds: float) -> bool:
+    done, _ = await asyncio.wait({ping}, timeout=seconds)
+    return bool(done)
