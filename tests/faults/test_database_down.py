@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import httpx
@@ -15,6 +16,7 @@ from tests.support.waiting import wait_until
 
 DOWN_SECONDS = repeats(6, 30)
 HELD = 20
+BATCH = 500
 SETTINGS = {
     "TASKQ_HANDLERS": HANDLERS,
     "TASKQ_LEASE_SECONDS": str(3 * DOWN_SECONDS),  # longer than the database is away
@@ -94,23 +96,41 @@ def test_a_database_that_is_killed_and_restarted_loses_nothing(
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, mariadb=server)
     kills = repeats(3, 15)
-    with Calls(stack.api_url) as calls, Load(stack.api_url, ECHO, pause=0.05) as load:
+    with (
+        Calls(stack.api_url) as calls,
+        Load(stack.api_url, ECHO, pause=0.05) as load,
+        ThreadPoolExecutor(1) as other,
+    ):
         held = hold(calls, 2)
-        for _ in range(kills):
-            time.sleep(0.7)
+        batches = []
+        for number in range(kills):
+            batches.append(other.submit(_submit_batch, calls, number))
+            time.sleep(0.1 * (number % 5))  # somewhere on its way
             server.kill()
             server.start()
             wait_ready(calls)
     check_refusals(load)
+    codes = counted(str(batch.result()) for batch in batches)
     with Calls(stack.api_url) as calls:
         refused = len(load.refused())
         check_all_are_done(calls, load)
         outcomes = [calls.outcomes(task_id) for task_id in held]
+        again = {_submit_batch(calls, number) for number in range(kills)}
+        batched = calls.until_quiet(60, tag="batch")
     print(
         f"\ndatabase killed {kills} times: {len(load.accepted())} tasks, {refused} refused in at "
-        f"most {slowest(load):.2f} s"
+        f"most {slowest(load):.2f} s, batches in flight {codes}"
     )
     assert outcomes == [["succeeded"]] * HELD
+    assert set(codes) <= {"201", "503"}
+    assert again <= {200, 201}
+    assert counted(one["status"] for one in batched) == {"succeeded": kills * BATCH}
+
+
+def _submit_batch(calls: Calls, number: int) -> int:
+    body = {"items": [{**ECHO, "tags": ["batch"]}] * BATCH}
+    key = {"Idempotency-Key": f"batch {number}"}
+    return calls.http.post("/tasks/batch", json=body, headers=key).status_code
 
 
 def wait_ready(calls: Calls) -> None:

@@ -278,10 +278,12 @@ def database_name(stack: Stack) -> str:
 
 
 @contextmanager
-def private_mariadb(*, flush_log: int = 2) -> Iterator[MariaDBServer]:
+def private_mariadb(
+    *, flush_log: int = 2, options: tuple[str, ...] = ()
+) -> Iterator[MariaDBServer]:
     """A MariaDB that a test may kill, and whose counters are this test's."""
     try:
-        server = MariaDBServer(flush_log=flush_log)
+        server = MariaDBServer(flush_log=flush_log, options=options)
     except MissingServerError as error:
         pytest.fail(str(error), pytrace=False)
     with server:

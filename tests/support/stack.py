@@ -99,6 +99,16 @@ class Stack:
         self.workers.append(process)
         return process
 
+    def wait_for_handlers(self) -> None:
+        """Wait until the API knows a handler, as it does once a worker has published it."""
+        with httpx.Client(base_url=self.api_url, timeout=5, trust_env=False) as client:
+
+            def published() -> bool:
+                answer = client.get("/handlers")
+                return answer.is_success and '"taskq.echo"' in answer.text
+
+            wait_until(published, 30, "handlers published", 0.05, lambda: str(self.logs()))
+
     def kill_api(self) -> None:
         """End the oldest API process with SIGKILL."""
         self.apis.pop(0).kill()
@@ -143,7 +153,7 @@ class Stack:
             self._settings["TASKQ_DATABASE_URL"] = database
             self._data.mkdir()
             self.start_api()
-            self._wait_for_handlers()
+            self.wait_for_handlers()
             return
         if self.mariadb is None:
             raise ValueError("a stack of the kind mariadb needs a MariaDBServer")
@@ -157,17 +167,7 @@ class Stack:
             self.start_worker()
         self.start_api()
         if self._first_workers:
-            self._wait_for_handlers()
-
-    def _wait_for_handlers(self) -> None:
-        """The API knows a handler once a worker has published it."""
-        with httpx.Client(base_url=self.api_url, timeout=5, trust_env=False) as client:
-
-            def published() -> bool:
-                answer = client.get("/handlers")
-                return answer.is_success and '"taskq.echo"' in answer.text
-
-            wait_until(published, 30, "handlers published", 0.05, lambda: str(self.logs()))
+            self.wait_for_handlers()
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}-{len(self._started)}.log"

@@ -202,7 +202,7 @@ def _is_disconnect(error: Exception) -> bool:
 
 
 def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
-    return create_async_engine(
+    engine = create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
         connect_args={
@@ -211,6 +211,16 @@ def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
         },
         **pool,
     )
+    event.listen(engine.sync_engine, "do_connect", _connect_mysql)
+    return engine
+
+
+def _connect_mysql(dialect: Dialect, _: Any, arguments: Any, options: Any) -> Any:
+    try:
+        return dialect.connect(*arguments, **options)
+    except RuntimeError as error:
+        # What asyncmy makes of a server that hangs up as soon as it has taken the connection.
+        raise ConnectionError(str(error)) from error
 
 
 async def _select_one(engine: AsyncEngine) -> None:
