@@ -94,6 +94,7 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         send = Sender(redis)
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, send)
+        stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.tasks.close)
         await _sync(clock, database)
         await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))

@@ -1,9 +1,11 @@
 """Which handlers exist, and which payloads fit them."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 
 from taskq_server.core.database import Database
 from taskq_server.core.errors import InvalidPayload, UnknownHandler
@@ -168,3 +170,19 @@ async def test_tags_are_listed_with_their_tasks(database: Database, catalog: Cat
     task = make_task()
     await store(database, task, tagged={task.id: [ids["monthly"]]})
     assert [(tag.name, tag.count) for tag in await catalog.tags()] == [("monthly", 1)]
+
+
+async def test_those_who_ask_for_tags_at_once_share_a_count(
+    database: Database, catalog: Catalog
+) -> None:
+    counts: list[str] = []
+
+    def heard(_: Any, __: Any, statement: str, *rest: Any) -> None:
+        counts.append(statement)
+
+    await make_tags(database, "monthly")
+    event.listen(database.engine.sync_engine, "before_cursor_execute", heard)
+    answers = await asyncio.gather(*(catalog.tags() for _ in range(50)))
+    await catalog.close()
+    assert answers == [[]] * 50
+    assert len([one for one in counts if "count" in one]) == 1

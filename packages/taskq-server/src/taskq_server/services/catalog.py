@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import FieldError, InvalidPayload, UnknownHandler
+from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import handlers, tags, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.schemas.service import HandlerRead, TagRead
@@ -41,6 +42,11 @@ class Catalog:
         self._namespace = namespace
         self._known: dict[str, _Known] = {}
         self._read_at: datetime | None = None
+        self._counts: GroupCommit[None, list[TagRead]] = GroupCommit(self._count_tags)
+
+    async def close(self) -> None:
+        """Wait for the read that is under way."""
+        await self._counts.close()
 
     async def require(self, name: str) -> PublishedHandler:
         """Return a handler.
@@ -104,9 +110,15 @@ class Catalog:
         return tuple(sorted(self._known))
 
     async def tags(self) -> list[TagRead]:
-        """Return all tags in use, by name."""
+        """Return all tags in use, by name.
+
+        It counts every link of a task to a tag: those who ask at the same time share one count.
+        """
+        return await self._counts(None)
+
+    async def _count_tags(self, asked: Sequence[None]) -> Sequence[list[TagRead]]:
         counts = await self._database.read(lambda c: tags.counts(c, self._namespace))
-        return [TagRead(name=name, count=count) for name, count in counts]
+        return [[TagRead(name=name, count=count) for name, count in counts]] * len(asked)
 
     def _is_fresh(self) -> bool:
         return self._read_at is not None and self._clock() - self._read_at < _FRESH
