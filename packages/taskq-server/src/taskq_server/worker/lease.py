@@ -96,9 +96,16 @@ class Lease:
         asyncio.run(self._beat_for_ever())
 
     async def _beat_for_ever(self) -> None:
-        # While the database hangs, the thread goes on to look after the event loop.
-        silence = self._settings.database_connect_seconds
-        leases = Leases(Database(self._settings.database_url, pool_size=1, hang_seconds=silence))
+        # While the database hangs, the thread goes on to look after the event loop; and a
+        # connection that died unseen leaves time for a beat on a new one.
+        settings = self._settings
+        database = Database(
+            settings.database_url,
+            pool_size=1,
+            timeout_seconds=settings.lease_seconds / 3,
+            hang_seconds=settings.database_connect_seconds,
+        )
+        leases = Leases(database)
         try:
             await self._register(leases)
             while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):

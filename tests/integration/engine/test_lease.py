@@ -1,0 +1,43 @@
+"""The heartbeat on a real database, through a network that may lose connections unseen."""
+
+import asyncio
+
+from taskq_server import migrations
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
+from taskq_server.worker.lease import Beat, Lease
+from taskq_server.worker.supervisor import Parent
+from tests.support.mariadb import MariaDBServer
+from tests.support.proxy import Proxy
+
+LEASE_SECONDS = 3.0
+
+
+async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
+    mariadb_server: MariaDBServer, mariadb_url: str
+) -> None:
+    database = Database(mariadb_url, pool_size=1)
+    await migrations.upgrade(database)
+    await database.close()
+    beats: asyncio.Queue[Beat] = asyncio.Queue()
+    lost = asyncio.Event()
+    with Proxy(mariadb_server.port) as proxy:
+        url = mariadb_url.replace(f":{mariadb_server.port}/", f":{proxy.port}/")
+        lease = Lease(
+            Settings(database_url=url, lease_seconds=LEASE_SECONDS),
+            ["taskq.echo"],
+            on_beat=beats.put_nowait,
+            on_lost=lost.set,
+            parent=Parent(),
+        )
+        await lease.start()
+        try:
+            await beats.get()
+            proxy.silence()
+            proxy.flow()
+            async with asyncio.timeout(4 * LEASE_SECONDS):
+                ids = [(await beats.get()).worker_id for _ in range(4)]
+        finally:
+            await lease.stop()
+    assert not lost.is_set()
+    assert set(ids) == {lease.worker_id}
