@@ -10,7 +10,7 @@ from tests.support.stack import NewStack
 NEIGHBOURS = 100
 SETTINGS = {
     "TASKQ_HANDLERS": HANDLERS,
-    "TASKQ_LEASE_SECONDS": "1",
+    "TASKQ_LEASE_SECONDS": "2",
     "TASKQ_JANITOR_SECONDS": "0.3",
     "TASKQ_CONCURRENCY": "200",
 }

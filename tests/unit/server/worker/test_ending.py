@@ -59,6 +59,20 @@ async def test_an_outcome_that_the_database_refuses_fails_its_task_alone(runtime
     assert "heavy" not in (error.error_message or "")
 
 
+async def test_a_database_that_takes_nothing_is_waited_for(runtime: Runtime) -> None:
+    """Read-only or full: that is no fault of this outcome."""
+    nothing = REFUSE.replace("'%heavy%'", "'%'").replace("new.result", "new.outcome")
+    await runtime.database.write(lambda c: c.execute(text(nothing)))
+    attempt = await hold(runtime)
+    job = asyncio.create_task(ends(runtime.attempts(hooked=False), attempt, saying("light")))
+    done, _ = await asyncio.wait({job}, timeout=4)
+    assert not done
+    await runtime.database.write(lambda c: c.execute(text("DROP TRIGGER refuse")))
+    ended = await job
+    assert ended is not None
+    assert ended.task.status is Status.SUCCEEDED
+
+
 async def test_a_lost_lease_ends_the_tries(runtime: Runtime) -> None:
     attempt = await hold(runtime)
     attempt.interrupt(Cause.LOST)

@@ -8,9 +8,8 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
-from taskq_server.core.database import Connection, Database, ping
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import (
-    DatabaseUnavailable,
     IllegalTransition,
     StaleAttempt,
     TaskqError,
@@ -118,13 +117,20 @@ class AttemptService:
         await self.end.close()
         await self.report.close()
 
-    async def answers(self) -> bool:
-        """Return whether the database answers."""
+    async def would_take(self, ending: Ending) -> bool:
+        """Return whether the database would take this end, without keeping it."""
+
+        async def work(connection: Connection) -> None:
+            answers = await self._apply(connection, [ending])
+            raise _Undo(isinstance(answers[0], Ended))
+
         try:
-            await ping(self._database)
-        except DatabaseUnavailable:
+            await self._database.write(work)
+        except _Undo as undo:
+            return undo.taken
+        except Exception:
             return False
-        return True
+        raise AssertionError("unreachable: the work is always undone")
 
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
@@ -177,17 +183,19 @@ class AttemptService:
         return await self._database.write(work)
 
     async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
-        async def work(connection: Connection) -> list[Ended | TaskqError]:
-            now = self._clock()
-            ids = [ending.task_id for ending in endings]
-            locked = await tasks.lock(connection, ids, payload=False)
-            answers = [_decide_end(ending, locked, now) for ending in endings]
-            ends = [answer for answer in answers if isinstance(answer, Ended)]
-            await self._write(connection, ends, now)
-            return answers
-
-        answers = await self._database.write(work)
+        answers = await self._database.write(lambda c: self._apply(c, endings))
         self._announce([answer for answer in answers if isinstance(answer, Ended)])
+        return answers
+
+    async def _apply(
+        self, connection: Connection, endings: Sequence[Ending]
+    ) -> list[Ended | TaskqError]:
+        now = self._clock()
+        ids = [ending.task_id for ending in endings]
+        locked = await tasks.lock(connection, ids, payload=False)
+        answers = [_decide_end(ending, locked, now) for ending in endings]
+        ends = [answer for answer in answers if isinstance(answer, Ended)]
+        await self._write(connection, ends, now)
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
@@ -222,6 +230,14 @@ class AttemptService:
     def _announce(self, ends: Sequence[Ended]) -> None:
         self._notifier.changed([end.task.id for end in ends])
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
+
+
+class _Undo(Exception):
+    """Rolls a transaction back that was only tried."""
+
+    def __init__(self, taken: bool) -> None:
+        super().__init__("undone")
+        self.taken = taken
 
 
 def _decide_claims(

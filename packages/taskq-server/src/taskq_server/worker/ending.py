@@ -1,12 +1,14 @@
 """Store how an attempt ended: patient with a database that is away, not with one that refuses.
 
 A database may take everything but this one outcome: a result beyond its packet size looks like a
-lost connection. So an outcome that failed once travels alone, and one that fails although the
-database answers becomes a failure of its task.
+lost connection. So an outcome that failed once travels alone, and one that is refused although a
+small one would be taken becomes a failure of its task. A database that takes neither (it is away,
+read-only, full) is waited for.
 """
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from taskq_server.core.errors import DatabaseUnavailable, IllegalTransition, StaleAttempt
 from taskq_server.domain.backoff import Backoff
@@ -17,6 +19,7 @@ from taskq_server.worker.running import Cause, Running, printable
 from taskq_server.worker.verdict import Failed, Verdict, decision, weight
 
 _TRIES = 4
+_REFUSALS = 2
 _PAUSE_SECONDS = 0.5
 _TRAVELS_ALONE = 1 << 30
 _LONGEST_MESSAGE = 1_000
@@ -34,19 +37,25 @@ async def commit(
         verdict: how it ended.
         backoff: of its handler.
     """
-    failures = 0
+    failures = refusals = 0
     while running.cause is not Cause.LOST:
+        ending = _ending(running, verdict, backoff, alone=failures > 0)
         try:
-            return await attempts.end(_ending(running, verdict, backoff, alone=failures > 0))
+            return await attempts.end(ending)
         except (StaleAttempt, IllegalTransition) as error:
             _log.warning("an outcome is dropped: %s", error)
             return None
-        except DatabaseUnavailable as error:
-            failures += 1
-            if failures >= _TRIES and await attempts.answers():
-                verdict, failures = _refused(running, error), 0
         except Exception as error:
-            verdict = _refused(running, error)
+            failures += 1
+            instead = _refused(error)
+            may_be_away = isinstance(error, DatabaseUnavailable) and failures < _TRIES
+            if not may_be_away and await attempts.would_take(
+                replace(ending, decide=decision(instead, backoff))
+            ):
+                refusals += 1
+            if refusals >= _REFUSALS:
+                _log.error("the outcome of task %s cannot be stored", running.task.id)
+                verdict = instead
         await asyncio.sleep(_PAUSE_SECONDS)
     return None
 
@@ -63,9 +72,8 @@ def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool
     )
 
 
-def _refused(running: Running, error: Exception) -> Failed:
+def _refused(error: Exception) -> Failed:
     cause = str(error.__cause__ or error).partition("\n")[0]  # the rest is the statement
-    _log.error("the outcome of task %s cannot be stored: %s", running.task.id, cause)
     return Failed(
         Failure(
             outcome=Outcome.FAILED,
