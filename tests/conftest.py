@@ -122,6 +122,16 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 @pytest.fixture
 def new_stack(request: pytest.FixtureRequest) -> Iterator[NewStack]:
     """Start private stacks, to be maltreated: `new_stack("mariadb", settings={...}, workers=2)`."""
+    yield from _starter(request)
+
+
+@pytest.fixture(scope="module")
+def new_module_stack(request: pytest.FixtureRequest) -> Iterator[NewStack]:
+    """Start stacks that the tests of one module maltreat, and leave in good health."""
+    yield from _starter(request)
+
+
+def _starter(request: pytest.FixtureRequest) -> Iterator[NewStack]:
     with ExitStack() as cleanup:
 
         def start(

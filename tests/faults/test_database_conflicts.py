@@ -32,7 +32,7 @@ ROWS = 12
 ALLOWED = {"200", "202", "204", "404", "409"}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[MariaDBServer]:
     """A MariaDB whose counters are this test's."""
     with private_mariadb() as opened:

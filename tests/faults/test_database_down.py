@@ -25,7 +25,7 @@ SETTINGS = {
 ECHO = {"handler": "taskq.echo", "payload": {"value": 1}, "tags": ["load"], "max_retries": 0}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[MariaDBServer]:
     """A MariaDB that writes each commit to the disk, as a production server does."""
     with private_mariadb(flush_log=1) as opened:

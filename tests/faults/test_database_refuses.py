@@ -18,6 +18,7 @@ from tests.property.calls import (
 )
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import NewStack, Stack
+from tests.support.waiting import wait_until
 
 SECONDS = repeats(2, 10)
 LOCKED_SECONDS = 5
@@ -31,7 +32,7 @@ SETTINGS = {
     "TASKQ_LEASE_SECONDS": str(SECONDS + 15),
     "TASKQ_CONCURRENCY": "50",
 }
-ECHO = {"handler": "taskq.echo", "payload": {"value": 1}, "tags": ["load"], "max_retries": 0}
+ECHO = {"handler": "taskq.echo", "payload": {"value": 1}, "max_retries": 0}
 NO_SPACE = ("--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M:autoextend:max:40M")
 
 
@@ -43,10 +44,10 @@ def server() -> Iterator[MariaDBServer]:
         yield opened
 
 
-@pytest.fixture
-def stack(new_stack: NewStack, server: MariaDBServer) -> Stack:
+@pytest.fixture(scope="module")
+def stack(new_module_stack: NewStack, server: MariaDBServer) -> Stack:
     """One API and one worker that are not root in the database."""
-    opened = new_stack("mariadb", settings=SETTINGS, mariadb=server, workers=0)
+    opened = new_module_stack("mariadb", settings=SETTINGS, mariadb=server, workers=0)
     opened.stop_api()
     plain = {"TASKQ_DATABASE_URL": opened.database_url.replace("root@", f"{USER}@")}
     opened.start_worker(plain)
@@ -58,12 +59,12 @@ def stack(new_stack: NewStack, server: MariaDBServer) -> Stack:
 @contextmanager
 def nothing_lost(stack: Stack, what: str, *, refusals: bool) -> Iterator[Load]:
     """Submit and run tasks meanwhile: each is taken or refused in good form, and none is lost."""
+    echo, held_tag = {**ECHO, "tags": [what]}, f"{what}, held"
     with Calls(stack.api_url) as calls:
-        with Load(stack.api_url, ECHO, pause=0.02) as load:
-            held = calls.submit_many(
-                HELD, "bad.hold", {"seconds": SECONDS / 2}, tags=["held"], max_retries=0
-            )
-            calls.until_running("held", HELD)
+        with Load(stack.api_url, echo, pause=0.02) as load:
+            seconds = {"seconds": SECONDS / 2}
+            held = calls.submit_many(HELD, "bad.hold", seconds, tags=[held_tag], max_retries=0)
+            calls.until_running(held_tag, HELD)
             yield load
             time.sleep(0.5)  # some more load
         codes = counted(str(one.status) for one in load.answers)
@@ -72,10 +73,10 @@ def nothing_lost(stack: Stack, what: str, *, refusals: bool) -> Iterator[Load]:
         assert all(one.retry_after for one in load.refused())
         assert bool(load.refused()) is refusals, codes
         load.again()
-        done = calls.until_quiet(60, tag="load")
+        done = calls.until_quiet(60, tag=what)
         assert counted(one["status"] for one in done) == {"succeeded": len(load.accepted())}
         assert {one.task_id for one in load.accepted()} == {one["id"] for one in done}
-        ended = calls.until_quiet(60, tag="held")
+        ended = calls.until_quiet(60, tag=held_tag)
         assert counted(one["status"] for one in ended) == {"succeeded": HELD}
         assert [calls.outcomes(task_id) for task_id in held] == [["succeeded"]] * HELD
     print(f"\n{what}: answers {codes}, {len(done)} tasks done")
@@ -117,7 +118,10 @@ def test_the_database_is_read_only(stack: Stack, server: MariaDBServer) -> None:
 def test_the_disk_is_full(stack: Stack, server: MariaDBServer) -> None:
     name = database_name(stack)
     server.sql("CREATE TABLE noise (what VARBINARY(4000)) ENGINE = InnoDB", name)
-    with nothing_lost(stack, f"disk full for {SECONDS} s", refusals=True):
+    with (
+        nothing_lost(stack, f"disk full for {SECONDS} s", refusals=True),
+        Calls(stack.api_url) as calls,
+    ):
         try:
             for rows in (100, 1):
                 some = f"INSERT INTO noise SELECT REPEAT('x', 4000) FROM seq_1_to_{rows}"
@@ -126,6 +130,13 @@ def test_the_disk_is_full(stack: Stack, server: MariaDBServer) -> None:
             time.sleep(SECONDS)
         finally:
             server.sql("DROP TABLE noise", name)
+            # The server gives the space back in its own time.
+            wait_until(lambda: _takes_much(calls), 60, "there is space again", 0.2)
+
+
+def _takes_much(calls: Calls) -> bool:
+    item = {"handler": "taskq.echo", "payload": {"value": "x" * 4_000}}
+    return calls.http.post("/tasks/batch", json={"items": [item] * 500}).status_code == 201
 
 
 @pytest.mark.timeout(150)
