@@ -30,6 +30,7 @@ TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13")
 PROGRAMS = ROOT / ".nox" / "programs"
+POSTGRES = ROOT / ".nox" / "postgres"
 MAX_LINES = 400
 
 
@@ -99,7 +100,7 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
-    """Strict types of both distributions, the tests' helpers, the noxfile and the examples."""
+    """Strict types of both distributions, helpers, benchmarks, the noxfile and the examples."""
     install(session, "mypy", "nox", *TEST_TOOLS)
     session.run("mypy")
     for example in sorted(ROOT.glob("examples/*")):
@@ -151,6 +152,16 @@ def install_with_programs(session: nox.Session) -> dict[str, str]:
     install(session, *TEST_TOOLS)
     session.run("python", "-m", "tests.support.get_programs", str(PROGRAMS))
     return {"TASKQ_TEST_PROGRAMS": str(PROGRAMS)} if PROGRAMS.exists() else {}
+
+
+@nox.session
+def bench(session: nox.Session) -> None:
+    """Measure taskq beside its peers: `nox -s bench -- [P1 drain ...] [--rounds N] [--help]`."""
+    env = install_with_programs(session)
+    session.install(*CONSTRAINTS, "-r", "benchmarks/requirements.txt")
+    session.run("python", "-m", "benchmarks.get_postgres", str(POSTGRES))
+    env["TASKQ_BENCH_POSTGRES_ROOT"] = str(POSTGRES)
+    session.run("python", "-m", "benchmarks", *session.posargs, env=env)
 
 
 @nox.session

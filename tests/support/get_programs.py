@@ -30,7 +30,7 @@ def get_programs(folder: Path) -> str:
         if shutil.which("apt-get") is None:
             raise
     try:
-        _install() if os.geteuid() == 0 else _unpack(folder)
+        provide(PACKAGES, folder)
     except (OSError, subprocess.CalledProcessError) as error:
         raise MissingServerError(f"{' '.join(PACKAGES)} cannot be installed: {error}") from error
     return _find(folder)
@@ -46,14 +46,23 @@ def _find(folder: Path) -> str:
     raise missing
 
 
-def _install() -> None:
+def provide(packages: Sequence[str], folder: Path) -> None:
+    """Install packages as root, or unpack them and what the system lacks into `folder`.
+
+    Raises:
+        OSError, subprocess.CalledProcessError: That is not possible.
+    """
+    _install(packages) if os.geteuid() == 0 else _unpack(packages, folder)
+
+
+def _install(packages: Sequence[str]) -> None:
     os.environ["DEBIAN_FRONTEND"] = "noninteractive"
     wait = "DPkg::Lock::Timeout=120"
     _run(["apt-get", "-o", wait, "-q", "update"])
-    _run(["apt-get", "-o", wait, "-qy", "install", "--no-install-recommends", *PACKAGES])
+    _run(["apt-get", "-o", wait, "-qy", "install", "--no-install-recommends", *packages])
 
 
-def _unpack(folder: Path) -> None:
+def _unpack(packages: Sequence[str], folder: Path) -> None:
     """Download what the system lacks and unpack it; a half-unpacked tree is never left."""
     state, cache, tree = (folder.with_name(f"{folder.name}-{part}") for part in "sct")
     (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
@@ -63,7 +72,7 @@ def _unpack(folder: Path) -> None:
     apt = ["apt-get", "-q", "-o", "Debug::NoLocking=1"]
     apt += [word for option in options for word in ("-o", option)]
     _run([*apt, "update"])
-    _run([*apt, "-y", "install", "--download-only", "--no-install-recommends", *PACKAGES])
+    _run([*apt, "-y", "install", "--download-only", "--no-install-recommends", *packages])
     for package in sorted((cache / "archives").glob("*.deb")):
         _run(["dpkg", "-x", str(package), str(tree)])
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""taskq beside its peers, on this machine, in one run: `nox -s bench`."""

@@ -1,0 +1,1 @@
+"""FastAPI + SQLAlchemy ORM + asyncmy + arq, as it is usually written."""

@@ -1,0 +1,1 @@
+"""What is measured. A scenario runs one contestant once and returns numbers by name."""

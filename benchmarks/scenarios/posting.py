@@ -1,0 +1,45 @@
+"""P1, P2 and P10: single POSTs over HTTP, alone and with a worker."""
+
+import time
+
+from benchmarks.load import Load, request, send
+from benchmarks.peers.base import Peer, Queue, Web
+from benchmarks.scenarios.measure import Numbers, percentile
+
+CONNECTIONS = 32
+_WARM_UP = 300
+
+
+def post(peer: Peer, count: int) -> Numbers:
+    """P1: nothing else runs but the API."""
+    assert isinstance(peer, Web)
+    peer.start_api()
+    _post(peer, _WARM_UP)
+    return _numbers(_post(peer, count))
+
+
+def pipeline(peer: Peer, count: int) -> Numbers:
+    """P2: from the first POST until the last task has succeeded."""
+    assert isinstance(peer, Web)
+    assert isinstance(peer, Queue)
+    peer.start_api()
+    peer.start_worker()
+    _post(peer, _WARM_UP)
+    peer.wait(lambda: peer.done() == _WARM_UP, 60, "warm")
+    start = time.perf_counter()
+    load = _post(peer, count)
+    peer.wait(lambda: peer.done() == _WARM_UP + count, 600, "all succeeded")
+    return {**_numbers(load), "tasks/s": count / (time.perf_counter() - start)}
+
+
+def _post(peer: Web, count: int) -> Load:
+    bodies = [request("POST", peer.target, peer.body(n)) for n in range(count)]
+    return send(peer.port, bodies, connections=CONNECTIONS)
+
+
+def _numbers(load: Load) -> Numbers:
+    return {
+        "req/s": load.rate,
+        "p50 ms": percentile(load.latencies, 50) * 1e3,
+        "p99 ms": percentile(load.latencies, 99) * 1e3,
+    }

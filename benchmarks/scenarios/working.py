@@ -1,0 +1,28 @@
+"""P3, P4 and P5: drain a queue, fill a queue, and one task at a time."""
+
+from benchmarks.peers.base import Peer, Queue, Web
+from benchmarks.scenarios.measure import Numbers, drain_rate, latencies, percentile
+from benchmarks.scenarios.posting import post
+
+
+def drain(peer: Peer, count: int) -> Numbers:
+    """P3: queued no-op tasks, one worker."""
+    assert isinstance(peer, Queue)
+    peer.fill(count)
+    peer.start_worker()
+    return {"tasks/s": drain_rate(peer, count)}
+
+
+def bulk(peer: Peer, count: int) -> Numbers:
+    """P4: the bulk call, or single POSTs where there is none."""
+    assert isinstance(peer, Queue)
+    if isinstance(peer, Web) and peer.name == "handwritten":
+        return {"tasks/s": post(peer, min(count, 2_000))["req/s"]}
+    return {"tasks/s": count / peer.fill(count)}
+
+
+def round_trip(peer: Peer, count: int) -> Numbers:
+    """P5: submit, wait, read the result; nothing else goes on."""
+    assert isinstance(peer, Queue)
+    found = latencies(peer.round_trip(), count)
+    return {"p50 ms": percentile(found, 50) * 1e3, "p99 ms": percentile(found, 99) * 1e3}
