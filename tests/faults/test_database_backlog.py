@@ -121,7 +121,7 @@ async def rows_read(url: str) -> dict[str, int]:
     try:
         clock = Clock(await database.now())
         send = Sender(None)
-        dispatcher, notifier = Dispatcher(send, clock), Notifier(send)
+        dispatcher, notifier = Dispatcher(send), Notifier(send)
         attempts = AttemptService(database, clock, dispatcher, notifier, hooked=True)
         upkeep = Upkeep(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)

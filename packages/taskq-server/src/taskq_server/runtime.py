@@ -108,7 +108,7 @@ def _assemble(
     settings: Settings, clock: Clock, database: Database, redis: Redis | None, send: Sender
 ) -> Runtime:
     catalog = Catalog(database, clock, settings.namespace)
-    dispatcher = Dispatcher(send, clock)
+    dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     service = TaskService(
         Parts(

@@ -1,17 +1,14 @@
-"""Ring workers: put `<task id>:<attempt>` on arq's queue, in arq's own format."""
+"""Ring workers: put `<task id>:<attempt>` on arq's queue."""
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from math import ceil
 from uuid import UUID
 
-from arq.constants import expires_extra_ms, job_key_prefix
-from arq.jobs import serialize_job
 from redis.asyncio.client import Pipeline
 
-from taskq_server.broker.connection import JOB_FUNCTION, RING_CHANNEL, encode, queue_key
+from taskq_server.broker.connection import RING_CHANNEL, queue_key
 from taskq_server.broker.sender import Sender
 from taskq_server.domain.task import Task
 
@@ -49,28 +46,22 @@ class Dispatcher:
 
     Args:
         send: where the commands go.
-        now: the clock, aware UTC.
     """
 
-    def __init__(self, send: Sender, now: Callable[[], datetime]) -> None:
+    def __init__(self, send: Sender) -> None:
         self._send = send
-        self._now = now
 
     def ring(self, bells: Sequence[Doorbell]) -> None:
         """Ring for each of `bells`; a ring too many is harmless."""
         if bells:
-            now = int(self._now().timestamp() * 1000)
-            self._send(lambda pipe: _ring(pipe, bells, now))
+            self._send(_ring, bells)
 
 
-def _ring(pipe: Pipeline, bells: Sequence[Doorbell], now: int) -> None:
+def _ring(pipe: Pipeline, bells: Iterable[Doorbell]) -> None:
+    """Add the ids alone: what arq keeps beside them, the id says already."""
     queues: defaultdict[str, dict[str, int]] = defaultdict(dict)
     for bell in bells:
         queues[bell.queue][bell.job_id] = bell.at
-        job = serialize_job(
-            JOB_FUNCTION, (str(bell.task_id), bell.attempt), {}, None, now, serializer=encode
-        )
-        pipe.set(job_key_prefix + bell.job_id, job, px=max(0, bell.at - now) + expires_extra_ms)
     for queue, members in queues.items():
         pipe.zadd(queue_key(queue), members)
         pipe.publish(RING_CHANNEL, queue)

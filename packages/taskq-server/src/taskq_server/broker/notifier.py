@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from uuid import UUID
 
 from arq.connections import ArqRedis
+from redis.asyncio.client import Pipeline
 
 from taskq_server.broker.connection import CANCEL_CHANNEL, CHANGED_CHANNEL
 from taskq_server.broker.listener import listen
@@ -53,11 +54,12 @@ class Notifier:
 
     def changed(self, task_ids: Sequence[UUID]) -> None:
         """Tell everybody that tasks changed."""
-        self._publish(CHANGED_CHANNEL, task_ids)
+        if task_ids:
+            self._send(_publish_changed, task_ids)
 
     def cancel(self, task_ids: Sequence[UUID]) -> None:
         """Tell workers that running tasks are to be cancelled; their next beat would as well."""
-        self._publish(CANCEL_CHANNEL, task_ids)
+        self._send(_publish_cancel, task_ids)
 
     @contextmanager
     def subscribe(self, task_ids: Sequence[UUID]) -> Iterator[Subscription]:
@@ -84,11 +86,6 @@ class Notifier:
             for subscription in waiters:
                 subscription.tell([task_id])
 
-    def _publish(self, channel: str, task_ids: Sequence[UUID]) -> None:
-        if task_ids:
-            message = json.dumps([task_id.hex for task_id in task_ids])
-            self._send(lambda pipe: pipe.publish(channel, message))
-
     def _on_changed(self, message: bytes) -> None:
         told: dict[Subscription, set[UUID]] = {}
         for task_id in read_ids(message):
@@ -96,6 +93,18 @@ class Notifier:
                 told.setdefault(subscription, set()).add(task_id)
         for subscription, task_ids in told.items():
             subscription.tell(task_ids)
+
+
+def _publish_changed(pipe: Pipeline, task_ids: Iterable[UUID]) -> None:
+    pipe.publish(CHANGED_CHANNEL, _message(task_ids))
+
+
+def _publish_cancel(pipe: Pipeline, task_ids: Iterable[UUID]) -> None:
+    pipe.publish(CANCEL_CHANNEL, _message(task_ids))
+
+
+def _message(task_ids: Iterable[UUID]) -> str:
+    return json.dumps([task_id.hex for task_id in task_ids])
 
 
 def read_ids(message: bytes) -> list[UUID]:

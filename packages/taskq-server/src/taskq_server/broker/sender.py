@@ -1,9 +1,11 @@
-"""Commands to Redis that nobody waits for: buffered, sent together, lost when Redis is away."""
+"""Commands to Redis that nobody waits for."""
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Callable
+from collections import defaultdict, deque
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any, TypeVar
 
 from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
@@ -11,14 +13,17 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import REPLY_SECONDS
 
-Command = Callable[[Pipeline], object]
+Item = TypeVar("Item")
+
+Write = Callable[[Pipeline, deque[Item]], object]
+"""Adds the commands for some items to a pipeline."""
 
 _MOST_BUFFERED = 10_000
 _log = logging.getLogger("taskq.server.broker")
 
 
 class Sender:
-    """Send commands behind the caller's back, all that wait in one round trip.
+    """Send behind the caller's back, all that waits in one round trip.
 
     What does not reach Redis is dropped: the janitor rings again, and waiters poll.
 
@@ -28,15 +33,15 @@ class Sender:
 
     def __init__(self, redis: ArqRedis | None) -> None:
         self._redis = redis
-        self._waiting: deque[Command] = deque(maxlen=_MOST_BUFFERED)
+        self._waiting: defaultdict[Write[Any], deque[Any]] = _empty()
         self._flushing: asyncio.Task[None] | None = None
         self._away = False
 
-    def __call__(self, command: Command) -> None:
-        """Queue a command and return at once."""
+    def __call__(self, write: Write[Item], items: Iterable[Item]) -> None:
+        """Queue items and return at once; one call of `write` gets all that wait for it."""
         if self._redis is None:
             return
-        self._waiting.append(command)
+        self._waiting[write].extend(items)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush(self._redis))
 
@@ -48,17 +53,16 @@ class Sender:
     async def _flush(self, redis: ArqRedis) -> None:
         try:
             while self._waiting:
-                batch = list(self._waiting)
-                self._waiting.clear()
+                batch, self._waiting = self._waiting, _empty()
                 await self._send(redis, batch)
         finally:
             self._flushing = None
 
-    async def _send(self, redis: ArqRedis, batch: list[Command]) -> None:
+    async def _send(self, redis: ArqRedis, batch: dict[Write[Any], deque[Any]]) -> None:
         try:
             async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
-                for command in batch:
-                    command(pipe)
+                for write, items in batch.items():
+                    write(pipe, items)
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away:
@@ -66,3 +70,7 @@ class Sender:
             self._away = True
         else:
             self._away = False
+
+
+def _empty() -> defaultdict[Write[Any], deque[Any]]:
+    return defaultdict(partial(deque, maxlen=_MOST_BUFFERED))
