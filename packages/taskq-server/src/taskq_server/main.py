@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 
 from taskq_server.api import batch, catalog, health, openapi, problems, tasks
+from taskq_server.api.express import ExpressLane
 from taskq_server.api.request_id import RequestIdMiddleware
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
@@ -52,6 +53,7 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
     if runtime is not None:
         app.state.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
+    app.add_middleware(ExpressLane, runtime=lambda: app.state.runtime)
     app.add_middleware(RequestIdMiddleware)
     problems.install(app)
     return app

@@ -11,6 +11,7 @@ from taskq_server.api.body import JSON
 from taskq_server.api.headers import entity_tag
 from taskq_server.domain.task import Snapshot
 from taskq_server.schemas import wire
+from taskq_server.services.tasks import Submitted
 
 T = TypeVar("T")
 
@@ -26,6 +27,16 @@ def task(
     """Return a whole task with its `ETag`."""
     tagged = {"ETag": entity_tag(snapshot.task.version), **(headers or {})}
     return document(wire.whole(snapshot), status, tagged)
+
+
+def submitted(
+    done: Submitted, root_path: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Return a submitted task with its address."""
+    located = {"Location": f"{root_path}/tasks/{done.snapshot.task.id}", **(headers or {})}
+    if done.replayed:
+        located["Idempotency-Replayed"] = "true"
+    return task(done.snapshot, 200 if done.replayed else 201, located)
 
 
 async def while_connected(request: Request, waiting: Coroutine[Any, Any, T]) -> T:

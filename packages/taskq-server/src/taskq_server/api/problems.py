@@ -87,6 +87,13 @@ def answer(request_id: str, error: Exception) -> Response:
     return Response(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
 
 
+def expected(request_id: str, error: core.TaskqError) -> Response:
+    """Return the problem that says `error`; one that nobody expects is raised again: a bug."""
+    if kind_of(error).status == 500:
+        raise error
+    return answer(request_id, error)
+
+
 def install(app: FastAPI) -> None:
     """Let `app` answer every error with a problem; what is left, the middleware catches."""
     app.add_exception_handler(core.TaskqError, _taskq_error)
@@ -109,9 +116,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
 
 
 async def _taskq_error(request: Request, error: Exception) -> Response:
-    if kind_of(error).status == 500:
-        raise error
-    return answer(request.state.request_id, error)
+    assert isinstance(error, core.TaskqError)
+    return expected(request.state.request_id, error)
 
 
 async def _validation_error(request: Request, error: Exception) -> Response:

@@ -1,6 +1,7 @@
 """Routes of single tasks, and their list."""
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -80,16 +81,14 @@ async def submit(
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
     submitted = await tasks.submit(new, key=key, traceparent=traceparent)
-    snapshot = submitted.snapshot
-    headers = {"Location": f"{request.scope.get('root_path', '')}/tasks/{snapshot.task.id}"}
-    if submitted.replayed:
-        headers["Idempotency-Replayed"] = "true"
+    headers = {}
     if prefer.wait is not None:
         headers["Preference-Applied"] = f"wait={prefer.wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = tasks.wait(snapshot.task.id, prefer.wait)
+            waiting = tasks.wait(submitted.snapshot.task.id, prefer.wait)
             snapshot = await answers.while_connected(request, waiting)
-    return answers.task(snapshot, 200 if submitted.replayed else 201, headers)
+            submitted = replace(submitted, snapshot=snapshot)
+    return answers.submitted(submitted, request.scope.get("root_path", ""), headers)
 
 
 @router.get(
