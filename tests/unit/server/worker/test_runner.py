@@ -59,6 +59,7 @@ class Stage:
                 cells=self.cells,
                 state=State(),
                 worker_id=lambda: WORKER,
+                on_free=lambda: None,
                 on_end=self.ended.append,
             )
         )

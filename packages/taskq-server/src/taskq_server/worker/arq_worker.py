@@ -45,7 +45,7 @@ class TaskqWorker(Worker):
     Args:
         queues: names of the queues, most important first.
         now_ms: the clock, milliseconds.
-        may_start: how many more attempts may start now.
+        may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
         options: arq's own arguments.
     """
@@ -55,14 +55,14 @@ class TaskqWorker(Worker):
         *,
         queues: Sequence[str],
         now_ms: Callable[[], int],
-        may_start: Callable[[], int],
+        may_have: Callable[[], int],
         due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
         **options: Any,
     ) -> None:
         super().__init__(queue_name=queue_key(queues[0]), **options)
         self._queues = queues
         self._now_ms = now_ms
-        self._may_start = may_start
+        self._may_have = may_have
         self._due = due
         self._wake = asyncio.Event()
         self._away = False
@@ -98,7 +98,7 @@ class TaskqWorker(Worker):
         """Start what is there, and return how long to sleep unless somebody wakes us."""
         pause = self.poll_delay_s
         for queue in self._queues:
-            room = min(self._may_start(), self.max_jobs - len(self.tasks), _MOST_POPPED)
+            room = min(self._may_have() - len(self.tasks), _MOST_POPPED)
             if room <= 0:
                 return self.poll_delay_s
             jobs, next_in = await self._pop(queue, room)

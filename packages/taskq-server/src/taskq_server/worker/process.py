@@ -91,6 +91,7 @@ class _Assembly:
                 cells=self.cells,
                 state=state,
                 worker_id=lambda: self.lease.worker_id,
+                on_free=lambda: self.arq.wake(),
                 on_end=self.hooks.follow,
             )
         )
@@ -99,7 +100,7 @@ class _Assembly:
         self.arq = TaskqWorker(
             queues=settings.queues,
             now_ms=lambda: int(runtime.clock().timestamp() * 1000),
-            may_start=self._may_start,
+            may_have=self._may_have,
             due=self._due,
             **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
         )
@@ -153,8 +154,12 @@ class _Assembly:
             async with asyncio.timeout(self.settings.cancel_grace_seconds + 2):
                 await self.runner.idle()
 
-    def _may_start(self) -> int:
-        return self.settings.concurrency if self.lease.is_valid else 0
+    def _may_have(self) -> int:
+        """How many attempts may be under way: those that only wait for a commit run nothing."""
+        if not self.lease.is_valid:
+            return 0
+        concurrency = self.settings.concurrency
+        return concurrency + min(self.runner.ending, concurrency)
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
         try:

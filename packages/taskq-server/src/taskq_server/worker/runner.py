@@ -15,7 +15,7 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Registry
+from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from taskq_server.services.submission import IdempotencyKey
@@ -25,6 +25,7 @@ from taskq_server.worker.execution import Executor
 from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
+from taskq_server.worker.verdict import Verdict
 
 _REPORT_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
@@ -41,11 +42,14 @@ class Crew:
     cells: Cells
     state: State
     worker_id: Callable[[], UUID]
+    on_free: Callable[[], None]
     on_end: Callable[[Ended], None]
 
 
 class Runner:
     """All attempts of this worker.
+
+    `ending` is how many of them only wait for the commit of their end.
 
     A suspect, which is a task whose last worker vanished, runs in a process of its own, so that a
     poison task takes nobody down with it.
@@ -59,6 +63,7 @@ class Runner:
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
+        self.ending = 0
         self.accepting = True
 
     async def run(self, task_id: UUID, attempt: int) -> None:
@@ -136,6 +141,15 @@ class Runner:
                 verdict = await self._crew.cells.run(running)
             else:
                 verdict = await self._crew.executor.run(handler, running)
+            await self._end(running, verdict, handler)
+        finally:
+            del self._running[task.id]
+
+    async def _end(self, running: Running, verdict: Verdict | None, handler: Handler) -> None:
+        """Commit an end; meanwhile another attempt can start."""
+        self.ending += 1
+        self._crew.on_free()
+        try:
             await self._report(running)
             if verdict is None:
                 return
@@ -143,7 +157,7 @@ class Runner:
             if ended is not None:
                 self._crew.on_end(ended)
         finally:
-            del self._running[task.id]
+            self.ending -= 1
 
     async def _report(self, running: Running) -> None:
         latest = running.take_report()
