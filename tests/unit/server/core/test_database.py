@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
-from sqlalchemy.exc import IntegrityError, StatementError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database, ping
@@ -207,7 +207,7 @@ async def test_upsert_changes_the_named_columns_only(database: Database) -> None
 
 async def test_a_naive_time_is_not_stored(database: Database) -> None:
     task = make_task(run_at=datetime(2026, 1, 1, tzinfo=UTC).replace(tzinfo=None), score=0)
-    with pytest.raises(StatementError, match="naive"):
+    with pytest.raises(ValueError, match="naive"):
         await store(database, task)
     assert await rows_of(database, tasks) == []
 

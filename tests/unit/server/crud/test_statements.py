@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Table, event
-from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import asyncmy, mariadb
 from sqlalchemy.engine import Dialect
 from sqlalchemy.sql import ClauseElement
@@ -18,6 +18,7 @@ from sqlalchemy.sql.selectable import Select
 from taskq_server.core.database import Database
 from taskq_server.crud import attempts, due, handlers, listing, tables, tags, tasks, workers
 from taskq_server.crud.listing import Filter
+from taskq_server.crud.prepared import ByIds, InsertOnce
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -38,7 +39,8 @@ class Said:
     def sql(self, dialect: Dialect) -> str:
         keys = list(self.rows[0]) if self.rows and isinstance(self.statement, Insert) else None
         many = len(self.rows) > 1
-        compiled = self.statement.compile(dialect=dialect, column_keys=keys, for_executemany=many)
+        statement = in_mysqls_words(self.statement)
+        compiled = statement.compile(dialect=dialect, column_keys=keys, for_executemany=many)
         return re.sub(r"\s+", " ", str(compiled))
 
     @property
@@ -53,7 +55,7 @@ class Said:
         given: dict[str, Any] = {}
         if not isinstance(self.statement, Insert):
             given.update(*self.rows)
-        compiled = self.statement.compile(dialect=asyncmy.dialect())
+        compiled = in_mysqls_words(self.statement).compile(dialect=asyncmy.dialect())
         for value in {**compiled.params, **given}.values():
             if isinstance(value, list | tuple) and value and isinstance(value[0], UUID):
                 yield list(value)
@@ -64,40 +66,39 @@ class Said:
 
 
 class Listener:
-    """Notes every statement; what only MySQL understands runs as its SQLite equivalent."""
+    """Notes every statement of Core."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self) -> None:
         self.said: list[Said] = []
-        self._database = database
 
     def __call__(
         self, _: Any, statement: ClauseElement, many: Any, one: Any, options: Any
     ) -> tuple[ClauseElement, Any, Any]:
         self.said.append(Said(statement, list(many) if many else [one] if one else []))
-        if isinstance(statement, mysql.Insert):
-            assert isinstance(statement.table, Table)
-            statement = self._for_sqlite(statement.table)
         return statement, many, one
 
-    def _for_sqlite(self, table: Table) -> Insert:
-        if table is tables.handlers:
-            names = [column.name for column in table.columns if not column.primary_key]
-            return self._database.upsert(table, update=names)
-        return self._database.insert_once(table)
+
+def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
+    """What `insert_once` and `upsert` write on SQLite, as they write it on MySQL."""
+    if not isinstance(statement, sqlite.Insert):
+        return statement
+    spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
+    table = statement.table
+    assert isinstance(table, Table)
+    if table is tables.handlers:
+        names = [column.name for column in table.columns if not column.primary_key]
+        return spoken.upsert(table, update=names)
+    return spoken.insert_once(table)
 
 
-class MySQLWords(Database):
-    """Writes on SQLite, speaks MySQL: `insert_once` and `upsert` are MySQL's."""
-
-    def __init__(self, url: str) -> None:
-        super().__init__(url)
-        self._spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
-
-    def insert_once(self, table: Table) -> Insert:
-        return self._spoken.insert_once(table)
-
-    def upsert(self, table: Table, *, update: list[str]) -> Insert:
-        return self._spoken.upsert(table, update=update)
+def prepared_statements() -> Iterator[Said]:
+    """What `crud.prepared` compiles, which no listener of Core hears."""
+    found = [value for module in (tasks, attempts) for value in vars(module).values()]
+    for one in found:
+        if isinstance(one, ByIds):
+            yield Said(one.statement, [])
+        elif isinstance(one, InsertOnce):
+            yield Said(Database("sqlite+aiosqlite://").insert_once(one.table), [])
 
 
 def failed(n: int) -> Failure:
@@ -203,16 +204,18 @@ async def say_list_statements(database: Database) -> None:
 
 
 @pytest.fixture
-async def said(database: Database, url: str) -> list[Said]:
-    speaking = MySQLWords(url)
-    listener = Listener(database)
-    event.listen(speaking.engine.sync_engine, "before_execute", listener, retval=True)
-    await say_task_statements(speaking)
-    await say_worker_statements(speaking)
-    await say_lease_statements(speaking)
-    await say_list_statements(speaking)
-    await speaking.close()
-    return listener.said
+async def said(database: Database) -> list[Said]:
+    listener = Listener()
+    event.listen(database.engine.sync_engine, "before_execute", listener, retval=True)
+    await say_everything(database)
+    return [*listener.said, *prepared_statements()]
+
+
+async def say_everything(database: Database) -> None:
+    await say_task_statements(database)
+    await say_worker_statements(database)
+    await say_lease_statements(database)
+    await say_list_statements(database)
 
 
 def mysql_8() -> Dialect:
@@ -283,15 +286,29 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
 
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Said]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
-    assert len(locking) == 2
+    assert len(locking) == 3
     assert all(sql.endswith("ORDER BY tasks.id FOR UPDATE") for sql in locking)
 
 
 async def test_what_takes_locks_names_its_ids_in_order(said: list[Said]) -> None:
     lists = [(one, ids) for one in said if one.locks for ids in one.id_lists()]
-    assert sum(len(ids) > 1 for _, ids in lists) >= 8
+    assert sum(len(ids) > 1 for _, ids in lists) >= 3
     for one, ids in lists:
         assert ids == sorted(ids), one.sql(mysql_8())
+
+
+async def test_prepared_statements_name_their_ids_in_order(database: Database) -> None:
+    lists: list[list[str]] = []
+
+    def hear(_: Any, __: Any, sql: str, values: Any, *___: Any) -> None:
+        lists.extend(found.split("','") for found in re.findall(r"IN \('([0-9a-f',]+)'\)", sql))
+        if re.match(r"INSERT INTO (tasks|task_attempts) ", sql):
+            lists.append([row[0] for row in values])
+
+    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
+    await say_everything(database)
+    assert sum(len(ids) > 1 for ids in lists) >= 8
+    assert all(ids == sorted(ids) for ids in lists)
 
 
 async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Said]) -> None:

@@ -82,6 +82,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=connect_seconds,
                 pool_recycle=1800,
+                pool_reset_on_return=None,  # every transaction has ended: no ROLLBACK after it
             )
         )
         self._readers = self.engine.execution_options(**{_READ_ONLY: True})

@@ -3,16 +3,18 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from operator import attrgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
+from taskq_server.crud.prepared import ByIds, InsertOnce, is_one_of_ids
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
-    IDS,
     attempts,
     tasks,
     to_attempt,
@@ -23,28 +25,38 @@ from taskq_server.crud.tables import (
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Attempt, Status, Task
 
-_version = tasks.c.version + 1
 
-_claim = (
-    update(tasks)
-    .where(tasks.c.id.in_(IDS))
-    .values(
-        status=Status.RUNNING,
-        attempt=tasks.c.attempt + 1,
-        worker_id=bindparam("by_worker"),
-        score=None,
-        started_at=bindparam("moment"),
-        updated_at=bindparam("moment"),
-        version=_version,
+def _of_attempt(column: str) -> object:
+    return (
+        select(attempts.c[column])
+        .where(attempts.c.task_id == tasks.c.id, attempts.c.attempt == tasks.c.attempt)
+        .scalar_subquery()
     )
-)
+
+
+def _update(*names: str, **values: object) -> ByIds:
+    """Return an UPDATE of `names` to parameters of these names, and of `values`."""
+    given = {name: bindparam(f"to_{name}", type_=tasks.c[name].type) for name in names}
+    statement = update(tasks).where(is_one_of_ids(tasks.c.id))
+    return ByIds(statement.values({**given, "version": tasks.c.version + 1, **values}))
+
+
+_CLAIMED = ("worker_id", "started_at", "updated_at")
+_ENDED = ("status", "current_retry_count", "lost_count", "worker_id", "updated_at")
+_claim = _update(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt + 1, score=None)
+_finish = _update(*_ENDED, "finished_at", score=None)
+_requeue = _update(*_ENDED, score=_of_attempt("next_score"))
+_retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
+_insert_attempts = InsertOnce(attempts)
+_COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
+_ROW_OF = attrgetter(*ATTEMPT_FIELDS)
 
 
 async def mark_claimed(
     connection: AsyncConnection, ids: Sequence[UUID], *, worker_id: UUID, now: datetime
 ) -> None:
     """Write the claim of locked tasks, as `lifecycle.claim` decided it."""
-    await connection.execute(_claim, {"ids": sorted(ids), "by_worker": worker_id, "moment": now})
+    await _claim(connection, ids, to_worker_id=worker_id, to_started_at=now, to_updated_at=now)
 
 
 async def mark_ended(
@@ -62,56 +74,29 @@ async def mark_ended(
         ends: decided by the lifecycle.
         hook_done_at: by task; None while a hook still has to run for this transition.
     """
-    await connection.execute(
-        database.insert_once(attempts),
+    await _insert_attempts(
+        database,
+        connection,
+        _COLUMNS,
         [
-            {name: getattr(end.attempt, name) for name in ATTEMPT_FIELDS}
-            | {
-                "handler": end.task.handler,
-                "next_score": end.task.score,
-                "hook_done_at": hook_done_at[end.task.id],
-            }
+            (*_ROW_OF(end.attempt), end.task.handler, end.task.score, hook_done_at[end.task.id])
             for end in sorted(ends, key=lambda end: end.task.id)
         ],
     )
-    groups: dict[tuple[object, ...], list[Task]] = defaultdict(list)
+    groups: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
     for end in ends:
         task = end.task
-        groups[
-            task.status, task.current_retry_count, task.lost_count, task.worker_id, task.updated_at
-        ].append(task)
-    for group in groups.values():
-        await _write_group(connection, group)
+        alike = tuple(getattr(task, name) for name in _ENDED)
+        groups[(*alike, task.finished_at if task.status.final else None)].append(task.id)
+    for (*values, finished_at), ids in groups.items():
+        given = {f"to_{name}": value for name, value in zip(_ENDED, values, strict=True)}
+        await _end_statement(values[0])(connection, ids, **given, to_finished_at=finished_at)
 
 
-async def _write_group(connection: AsyncConnection, group: Sequence[Task]) -> None:
-    first = group[0]
-    values: dict[str, object] = {
-        "status": first.status,
-        "current_retry_count": first.current_retry_count,
-        "lost_count": first.lost_count,
-        "worker_id": first.worker_id,
-        "updated_at": first.updated_at,
-        "version": _version,
-    }
-    if first.status.final:
-        values |= {"finished_at": first.finished_at, "score": None}
-    else:
-        values["score"] = _of_attempt("next_score")
-    if first.status is Status.RETRYING:
-        values["run_at"] = _of_attempt("retry_at")
-    await connection.execute(
-        update(tasks).where(tasks.c.id.in_(IDS)).values(values),
-        {"ids": sorted(task.id for task in group)},
-    )
-
-
-def _of_attempt(column: str) -> object:
-    return (
-        select(attempts.c[column])
-        .where(attempts.c.task_id == tasks.c.id, attempts.c.attempt == tasks.c.attempt)
-        .scalar_subquery()
-    )
+def _end_statement(status: Status) -> ByIds:
+    if status.final:
+        return _finish
+    return _retry if status is Status.RETRYING else _requeue
 
 
 async def set_progress(
@@ -125,7 +110,7 @@ async def set_progress(
     await connection.execute(
         update(tasks)
         .where(tasks.c.id.in_(ids))
-        .values(progress=value, updated_at=now, version=_version)
+        .values(progress=value, updated_at=now, version=tasks.c.version + 1)
     )
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Row, Table, bindparam, literal
 
 from taskq_server import models
+from taskq_server.crud.prepared import Reader
 from taskq_server.domain.task import Attempt, Task
 
 IDS: BindParameter[Sequence[UUID]] = bindparam("ids", expanding=True)
@@ -28,6 +29,12 @@ task_without_payload = [
     literal("").label(name) if name == "payload" else tasks.c[name] for name in TASK_FIELDS
 ]
 whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
+
+read_tasks = Reader(Task, whole_task)
+"""Reads the driver's rows of `whole_task` or `task_without_payload`."""
+
+read_attempts = Reader(Attempt, whole_attempt)
+"""Reads the driver's rows of `whole_attempt`."""
 
 
 def to_task(row: Row[Any]) -> Task:

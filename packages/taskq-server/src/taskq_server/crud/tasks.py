@@ -1,38 +1,42 @@
 """One task or a few: insert, read, lock, change, delete."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from uuid import UUID
 
-from sqlalchemy import BindParameter, bindparam, delete, select, update
+from sqlalchemy import String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
+from taskq_server.crud.prepared import ByIds, InsertOnce, is_one_of_ids
 from taskq_server.crud.tables import (
     IDS,
     TASK_FIELDS,
     attempts,
+    read_attempts,
+    read_tasks,
     tags,
     task_tags,
     task_without_payload,
     tasks,
-    to_attempt,
-    to_task,
     whole_attempt,
     whole_task,
 )
 from taskq_server.domain.task import Attempt, Snapshot, Task
 
-_namespace: BindParameter[str] = bindparam("of_namespace")
-
-_by_id = select(*whole_task).where(tasks.c.namespace == _namespace, tasks.c.id.in_(IDS))
+_by_id = ByIds(
+    select(*whole_task).where(
+        tasks.c.namespace == bindparam("of_namespace", type_=String()), is_one_of_ids(tasks.c.id)
+    )
+)
 _by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).where(
-    tasks.c.namespace == _namespace,
+    tasks.c.namespace == bindparam("of_namespace"),
     tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True)),
 )
-_attempts_of = (
+_attempts_of = ByIds(
     select(*whole_attempt)
-    .where(attempts.c.task_id.in_(IDS))
+    .where(is_one_of_ids(attempts.c.task_id))
     .order_by(attempts.c.task_id, attempts.c.attempt)
 )
 _tags_of = (
@@ -41,10 +45,19 @@ _tags_of = (
     .where(task_tags.c.task_id.in_(IDS))
     .order_by(task_tags.c.task_id, tags.c.name)
 )
-_lock = select(*whole_task).where(tasks.c.id.in_(IDS)).order_by(tasks.c.id).with_for_update()
-_lock_light = (
-    select(*task_without_payload).where(tasks.c.id.in_(IDS)).order_by(tasks.c.id).with_for_update()
+_lock, _lock_light = (
+    ByIds(select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update())
+    for columns in (whole_task, task_without_payload)
 )
+_lock_versions = ByIds(
+    select(tasks.c.id, tasks.c.version, tasks.c.attempt, tasks.c.worker_id)
+    .where(is_one_of_ids(tasks.c.id))
+    .order_by(tasks.c.id)
+    .with_for_update()
+)
+_insert_tasks = InsertOnce(tasks)
+_COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
+_ROW_OF = attrgetter(*TASK_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +87,11 @@ async def insert(
         Who holds each idempotency key of `rows` now, by hash.
     """
     ordered = sorted(rows, key=lambda row: row.task.id)
-    await connection.execute(
-        database.insert_once(tasks),
-        [
-            {name: getattr(row.task, name) for name in TASK_FIELDS}
-            | {"idempotency_hash": row.idempotency_hash, "fingerprint": row.fingerprint}
-            for row in ordered
-        ],
+    await _insert_tasks(
+        database,
+        connection,
+        _COLUMNS,
+        [(*_ROW_OF(row.task), row.idempotency_hash, row.fingerprint) for row in ordered],
     )
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
@@ -110,9 +121,8 @@ async def snapshots(
     connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
 ) -> dict[UUID, Snapshot]:
     """Return the tasks with these ids, as the outside sees them."""
-    wanted = {"ids": sorted(set(ids))}
-    rows = await connection.execute(_by_id, wanted | {"of_namespace": namespace})
-    found = [to_task(row) for row in rows]
+    rows = await _by_id(connection, ids, of_namespace=namespace)
+    found = read_tasks(connection.dialect, rows)
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
     named = await tag_names(connection, [task.id for task in found])
     return {
@@ -142,9 +152,35 @@ async def lock(
         ids: in any order; they are locked in theirs.
         payload: False leaves the payload empty, for decisions that do not need it.
     """
-    statement = _lock if payload else _lock_light
-    rows = await connection.execute(statement, {"ids": sorted(set(ids))})
-    return {task.id: task for task in map(to_task, rows)}
+    rows = await (_lock if payload else _lock_light)(connection, ids)
+    return {task.id: task for task in read_tasks(connection.dialect, rows)}
+
+
+async def lock_known(
+    connection: AsyncConnection, ids: Iterable[UUID], known: Mapping[UUID, Task]
+) -> dict[UUID, Task]:
+    """Lock rows and return them; read only those that are not as they were known.
+
+    Args:
+        connection: keeps the locks.
+        ids: in any order.
+        known: tasks as they were written before. A row with the same version, attempt and worker
+            is the same task: every change moves the version. Other rows come without payload.
+    """
+    found: dict[UUID, Task] = {}
+    changed: list[UUID] = []
+    for row in await _lock_versions(connection, ids):
+        task = known.get(UUID(hex=row[0]))
+        if task is not None and tuple(row) == _version_row(task):
+            found[task.id] = task
+        else:
+            changed.append(UUID(hex=row[0]))
+    return found | await lock(connection, changed, payload=False) if changed else found
+
+
+def _version_row(task: Task) -> tuple[object, ...]:
+    worker = None if task.worker_id is None else task.worker_id.hex
+    return task.id.hex, task.version, task.attempt, worker
 
 
 async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
@@ -181,6 +217,7 @@ async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
     ended: dict[UUID, list[Attempt]] = {}
     if ids:
-        for row in await connection.execute(_attempts_of, {"ids": ids}):
-            ended.setdefault(row.task_id, []).append(to_attempt(row))
+        rows = await _attempts_of(connection, ids)
+        for attempt in read_attempts(connection.dialect, rows):
+            ended.setdefault(attempt.task_id, []).append(attempt)
     return ended

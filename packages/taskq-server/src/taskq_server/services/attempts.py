@@ -59,6 +59,7 @@ class Ending:
         attempt: the attempt that ended.
         worker_id: who ran it.
         decide: the lifecycle's decision, applied to the locked row.
+        claimed: the task as it was claimed, if at hand: it need not be read again.
         weight: bytes it adds to its transaction, about.
     """
 
@@ -66,6 +67,7 @@ class Ending:
     attempt: int
     worker_id: UUID
     decide: Decision
+    claimed: Task | None = None
     weight: int = 0
 
 
@@ -192,7 +194,8 @@ class AttemptService:
     ) -> list[Ended | TaskqError]:
         now = self._clock()
         ids = [ending.task_id for ending in endings]
-        locked = await tasks.lock(connection, ids, payload=False)
+        known = {each.task_id: each.claimed for each in endings if each.claimed is not None}
+        locked = await tasks.lock_known(connection, ids, known)
         answers = [_decide_end(ending, locked, now) for ending in endings]
         ends = [answer for answer in answers if isinstance(answer, Ended)]
         await self._write(connection, ends, now)

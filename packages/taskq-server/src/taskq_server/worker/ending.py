@@ -68,6 +68,7 @@ def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool
         attempt=task.attempt,
         worker_id=task.worker_id,
         decide=decision(verdict, backoff),
+        claimed=task,
         weight=_TRAVELS_ALONE if alone else weight(verdict),
     )
 

@@ -106,25 +106,17 @@ class Executor:
         return await asyncio.shield(work)
 
     async def _until_done(self, job: asyncio.Task[Any], running: Running, *, cancel: bool) -> None:
-        interruption = asyncio.create_task(running.interrupted.wait())
-        try:
-            await asyncio.wait(
-                {job, interruption},
-                timeout=running.task.timeout_seconds,
-                return_when=asyncio.FIRST_COMPLETED,
-            )
-            if job.done():
-                return
-            running.interrupt(Cause.TIMEOUT)
-            if cancel:
-                job.cancel()
-            await asyncio.wait({job}, timeout=self._limits.grace)
-            if not job.done():
-                running.context.logger.error("the handler ignores that it was told to stop")
-                job.cancel()
-                self.deaf.set()
-        finally:
-            interruption.cancel()
+        await running.until_interrupted(job, running.task.timeout_seconds)
+        if job.done():
+            return
+        running.interrupt(Cause.TIMEOUT)
+        if cancel:
+            job.cancel()
+        await asyncio.wait({job}, timeout=self._limits.grace)
+        if not job.done():
+            running.context.logger.error("the handler ignores that it was told to stop")
+            job.cancel()
+            self.deaf.set()
 
     def _judge(
         self, job: asyncio.Task[Any] | None, handler: Handler, running: Running

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from enum import Enum
 from math import isfinite
+from typing import Any
 from uuid import UUID
 
 import orjson
@@ -46,6 +47,7 @@ class Running:
         self.claimed_at = loop.time()
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
+        self._pause: asyncio.Future[None] = loop.create_future()
         self.submit = submit
         self._report: ProgressReport | None = None
         self.context = Context(
@@ -65,6 +67,24 @@ class Running:
             self.cause = cause
             self.context.interrupt()
             self.interrupted.set()
+            self._go_on()
+
+    async def until_interrupted(self, job: asyncio.Future[Any], timeout: float) -> None:
+        """Return when `job` is done, the attempt is interrupted, or the time is up.
+
+        For a short handler, `asyncio.wait` with a task for the event costs more than the handler.
+        """
+        timer = asyncio.get_running_loop().call_later(timeout, self._go_on)
+        job.add_done_callback(self._go_on)
+        try:
+            await self._pause
+        finally:
+            timer.cancel()
+            job.remove_done_callback(self._go_on)
+
+    def _go_on(self, _: object = None) -> None:
+        if not self._pause.done():
+            self._pause.set_result(None)
 
     def take_report(self) -> ProgressReport | None:
         """Return the latest progress, if there is a new one."""

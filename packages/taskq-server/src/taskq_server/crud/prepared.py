@@ -1,0 +1,157 @@
+"""Statements that run so often that SQLAlchemy's work for each row would be half of the cost.
+
+They are written in Core like all others and compiled once for each dialect. Then the driver runs
+them, ids stand in the text, and values pass through the column types' own processors.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Generic, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Dialect, Table, literal_column
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
+
+from taskq_server.core.database import Database
+
+T = TypeVar("T")
+Processor = Callable[[Any], Any] | None
+_Bind = tuple[str, Any, Processor]
+
+_IDS = "(:ids)"
+
+
+def is_one_of_ids(column: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Return the condition that `ByIds` fills in."""
+    return column.op("IN", is_comparison=True)(literal_column(_IDS))
+
+
+class ByIds:
+    """A statement about some rows, whose ids it is given.
+
+    Args:
+        statement: has one condition `is_one_of_ids`; its other parameters have names.
+    """
+
+    def __init__(self, statement: ClauseElement) -> None:
+        self.statement = statement
+        self._compiled: dict[str, tuple[str, str, list[_Bind]]] = {}
+
+    async def __call__(
+        self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
+    ) -> Sequence[Sequence[Any]]:
+        """Run it and return the driver's rows, if it has any; ids are sorted here."""
+        start, end, binds = self._prepared(connection.dialect)
+        listed = "','".join(sorted({each.hex for each in ids}))
+        values = tuple(
+            _bound(parameters.get(name, value), process) for name, value, process in binds
+        )
+        result = await connection.exec_driver_sql(f"{start}('{listed}'){end}", values or None)
+        return result.all() if result.returns_rows else ()
+
+    def _prepared(self, dialect: Dialect) -> tuple[str, str, list[_Bind]]:
+        if dialect.name not in self._compiled:
+            compiled = self.statement.compile(dialect=dialect)
+            assert isinstance(compiled, SQLCompiler)
+            start, _, end = str(compiled).partition(_IDS)
+            binds = [
+                (name, compiled.params[name], _bind_processor(compiled.binds[name].type, dialect))
+                for name in compiled.positiontup or ()
+            ]
+            self._compiled[dialect.name] = start, end, binds
+        return self._compiled[dialect.name]
+
+
+class InsertOnce:
+    """Insert rows, except those whose unique key is there already.
+
+    Args:
+        table: where to.
+    """
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self._compiled: dict[
+            tuple[str, tuple[str, ...]], tuple[str, list[tuple[str, Processor]]]
+        ] = {}
+
+    async def __call__(
+        self,
+        database: Database,
+        connection: AsyncConnection,
+        names: Sequence[str],
+        rows: Sequence[Sequence[object]],
+    ) -> None:
+        """Insert `rows`, whose values are in the order of the columns `names`.
+
+        A column that is null in all rows is left out.
+        """
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True))
+        used = [name for name, column in columns.items() if any(v is not None for v in column)]
+        key = (connection.dialect.name, tuple(used))
+        if key not in self._compiled:
+            self._compiled[key] = self._prepare(database, connection.dialect, used)
+        sql, binds = self._compiled[key]
+        bound = [
+            [_bound(value, process) for value in columns[name]] if process else columns[name]
+            for name, process in binds
+        ]
+        await connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
+
+    def _prepare(
+        self, database: Database, dialect: Dialect, names: Sequence[str]
+    ) -> tuple[str, list[tuple[str, Processor]]]:
+        compiled = database.insert_once(self.table).compile(dialect=dialect, column_keys=names)
+        assert isinstance(compiled, SQLCompiler)
+        binds = [
+            (name, _bind_processor(self.table.c[name].type, dialect))
+            for name in compiled.positiontup or ()
+        ]
+        return str(compiled), binds
+
+
+class Reader(Generic[T]):
+    """Turn the driver's rows into values of the domain.
+
+    Args:
+        make: takes the columns by name.
+        columns: what the statement selects.
+    """
+
+    def __init__(self, make: Callable[..., T], columns: Sequence[ColumnElement[Any]]) -> None:
+        self._make = make
+        self._columns = columns
+        self._names = [str(column.key) for column in columns]
+        self._processors: dict[str, list[tuple[str, Callable[[Any], Any]]]] = {}
+
+    def __call__(self, dialect: Dialect, rows: Iterable[Sequence[Any]]) -> list[T]:
+        """Return one value for each row."""
+        if dialect.name not in self._processors:
+            self._processors[dialect.name] = self._prepare(dialect)
+        processors = self._processors[dialect.name]
+        found = []
+        for row in rows:
+            values = dict(zip(self._names, row, strict=True))
+            for name, process in processors:
+                if (value := values[name]) is not None:
+                    values[name] = process(value)
+            found.append(self._make(**values))
+        return found
+
+    def _prepare(self, dialect: Dialect) -> list[tuple[str, Callable[[Any], Any]]]:
+        processors: list[tuple[str, Callable[[Any], Any]]] = []
+        for name, column in zip(self._names, self._columns, strict=True):
+            process = column.type.dialect_impl(dialect).result_processor(dialect, None)
+            if process is not None:
+                processors.append((name, process))
+        return processors
+
+
+def _bound(value: object, process: Processor) -> object:
+    return value if value is None or process is None else process(value)
+
+
+def _bind_processor(kind: TypeEngine[Any], dialect: Dialect) -> Processor:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
