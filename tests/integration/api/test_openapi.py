@@ -1,5 +1,6 @@
 """The document says what the API does: names, statuses, codes, examples, and the wire form."""
 
+import json
 from typing import Any
 
 import httpx
@@ -24,6 +25,7 @@ OPERATIONS = {
     "cancel": ("post", "/tasks/{task_id}/cancel"),
     "retry": ("post", "/tasks/{task_id}/retry"),
     "attempts": ("get", "/tasks/{task_id}/attempts"),
+    "events": ("get", "/tasks/{task_id}/events"),
     "tags": ("get", "/tags"),
     "handlers": ("get", "/handlers"),
     "livez": ("get", "/livez"),
@@ -40,6 +42,7 @@ STATUSES = {
     "cancel": "200 202 404 409 422 500 503",
     "retry": "200 404 409 422 500 503",
     "attempts": "200 404 422 500 503",
+    "events": "200 204 404 422 500 503",
     "tags": "200 422 500 503",
     "handlers": "200 422 500 503",
     "livez": "200 422 500",
@@ -114,11 +117,26 @@ def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any
 def test_every_body_has_examples_that_fit(document: dict[str, Any]) -> None:
     assert len(contents(document)) > 60
     for where, content in contents(document):
+        if "itemSchema" in content:
+            continue
         schema = {**content["schema"], "components": document["components"]}
         validator = jsonschema_rs.validator_for(schema, validate_formats=True)
         assert content["examples"], where
         for example in content["examples"].values():
             validator.validate(example["value"])
+
+
+def test_the_example_of_a_stream_is_an_event_with_a_task(document: dict[str, Any]) -> None:
+    response = operation(document, "events")["responses"]["200"]
+    ((media_type, content),) = response["content"].items()
+    assert media_type == "text/event-stream"
+    (example,) = content["examples"].values()
+    lines = example["value"].strip().splitlines()
+    event = {name: value for name, _, value in (line.partition(": ") for line in lines)}
+    data = content["itemSchema"]["properties"]["data"]["contentSchema"]
+    jsonschema_rs.validator_for(content["itemSchema"]).validate(event)
+    schema = {**data, "components": document["components"]}
+    jsonschema_rs.validator_for(schema).validate(json.loads(event["data"]))
 
 
 def test_parameters_are_exact(document: dict[str, Any]) -> None:

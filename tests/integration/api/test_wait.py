@@ -8,10 +8,10 @@ from uuid import UUID
 
 import httpx
 import pytest
-from starlette.types import Message
 
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
+from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
 from tests.integration.api.played import PlayedWorker
 
@@ -72,26 +72,6 @@ async def test_what_cannot_be_waited_for(
     response = await api.post("/tasks/wait", json=wanted)
     assert response.status_code == 422
     assert [error["pointer"] for error in response.json()["errors"]] == [pointer]
-
-
-class Caller:
-    """An ASGI server with one caller, who sends a request, waits, and then hangs up."""
-
-    def __init__(self, body: bytes = b"") -> None:
-        self.waits = asyncio.Event()
-        self.hangs_up = asyncio.Event()
-        self._body: bytes | None = body
-
-    async def receive(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body}
-        self.waits.set()
-        await self.hangs_up.wait()
-        return {"type": "http.disconnect"}
-
-    async def send(self, message: Message) -> None:
-        """Nobody is there to read it."""
 
 
 @pytest.mark.parametrize("path", ["/tasks/wait", "/tasks/{id}", "/tasks"])

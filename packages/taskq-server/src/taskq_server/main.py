@@ -6,13 +6,16 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from taskq_server.api import batch, catalog, health, openapi, problems, tasks
+from taskq_server.api import batch, catalog, events, health, openapi, problems, tasks
 from taskq_server.api.express import ExpressLane
 from taskq_server.api.request_id import RequestIdMiddleware
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
 
-_ROUTERS = (tasks.router, batch.router, batch.waits, catalog.router, health.router, openapi.router)
+_ROUTERS = (
+    *(tasks.router, events.router, batch.router, batch.waits),
+    *(catalog.router, health.router, openapi.router),
+)
 
 
 class Api(FastAPI):

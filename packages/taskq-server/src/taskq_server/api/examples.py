@@ -1,5 +1,6 @@
 """One example for each body in the OpenAPI document."""
 
+import json
 from typing import Any
 
 _ID = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
@@ -79,3 +80,8 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "Ready": {"status": "ok", "database": "ok", "redis": "ok"},
 }
 """By the name of the schema."""
+
+EVENTS: dict[str, Any] = {
+    "final": {"summary": "a final state", "value": f"id: 3\ndata: {json.dumps(_TASK)}\n\n"}
+}
+"""A stream of events."""

@@ -52,6 +52,11 @@ class Notifier:
         self._send = send
         self._waiters: dict[UUID, set[Subscription]] = {}
 
+    @property
+    def waiters(self) -> int:
+        """How many tasks somebody waits for, here."""
+        return len(self._waiters)
+
     def changed(self, task_ids: Sequence[UUID]) -> None:
         """Tell everybody that tasks changed."""
         if task_ids:

@@ -78,6 +78,7 @@ class TaskService:
         self._listing = Listing(parts.database, parts.tag_ids, parts.namespace)
         self.wait = self._waiting.wait
         self.wait_any = self._waiting.wait_any
+        self.follow = self._waiting.follow
         self.list = self._listing.page
         self.drain = self._waiting.drain
 

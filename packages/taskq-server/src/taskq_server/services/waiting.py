@@ -1,7 +1,7 @@
 """Waiting until tasks are final: a subscription, plus a re-read. No connection is held."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from taskq_server.broker.notifier import Notifier
@@ -72,3 +72,35 @@ class Waiting:
                 if final or left <= 0 or self._draining:
                     return final
                 stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)
+
+    async def follow(
+        self, task_id: UUID, *, seen: int | None, seconds: float, beat_seconds: float
+    ) -> AsyncIterator[Snapshot | None]:
+        """Yield a task as it is, and again when it has changed, up to its final state.
+
+        Of several changes at once only the last is seen.
+
+        Args:
+            task_id: the task.
+            seen: the version that the caller has; it is not yielded.
+            seconds: how long, at most; then the task may not be final yet.
+            beat_seconds: after so long without news None is yielded, as a sign of life.
+
+        Raises:
+            TaskNotFound: there is no such task (any more).
+        """
+        now = asyncio.get_running_loop().time
+        deadline, beat_at = now() + seconds, now() + beat_seconds
+        with self._notifier.subscribe([task_id]) as subscription:
+            while True:
+                snapshot = await self._reads(task_id)
+                if snapshot.task.version != seen:
+                    seen = snapshot.task.version
+                    yield snapshot
+                    beat_at = now() + beat_seconds
+                if snapshot.task.status.final or now() >= deadline or self._draining:
+                    return
+                if now() >= beat_at:
+                    yield None
+                    beat_at = now() + beat_seconds
+                await subscription.news(min(deadline - now(), beat_at - now(), self._poll_seconds))

@@ -1,0 +1,108 @@
+"""Server-sent events: the states of a task, as they come."""
+
+from collections.abc import AsyncIterator
+from math import inf
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.responses import StreamingResponse
+
+from taskq_server.api.dependencies import TaskId, Tasks
+from taskq_server.api.documentation import STORE, failures, reply
+from taskq_server.api.errors import NoSuchPath
+from taskq_server.api.examples import EVENTS
+from taskq_server.api.routes import TASK_ID, StrictRoute
+from taskq_server.core.errors import TaskNotFound, Unavailable
+from taskq_server.domain.task import Snapshot
+from taskq_server.schemas import wire
+from taskq_server.schemas.fields import NUMBER_IN_QUERY
+
+BEAT_SECONDS = 15.0
+LONGEST_SECONDS = 86_400
+MEDIA_TYPE = "text/event-stream"
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+
+router = APIRouter(route_class=StrictRoute, tags=["tasks"])
+
+LastEventId = Annotated[
+    str | None,
+    Header(alias="Last-Event-ID", description="the version that the caller has seen last"),
+]
+Seconds = Annotated[
+    float | None,
+    Query(
+        alias="timeout_seconds",
+        ge=0,
+        le=LONGEST_SECONDS,
+        description="end after this many seconds, even if the task is not final",
+    ),
+    NUMBER_IN_QUERY,
+]
+
+
+_EVENT = {
+    "type": "object",
+    "properties": {
+        "id": {"type": "string", "pattern": "^[0-9]+$"},
+        "data": {
+            "type": "string",
+            "contentMediaType": "application/json",
+            "contentSchema": {"$ref": "#/components/schemas/TaskRead"},
+        },
+    },
+    "required": ["id", "data"],
+}
+_STATES = reply(200, "the states; each has the version as its id and the task as its data")
+# OpenAPI 3.2 describes one event of a stream as `itemSchema`; before, there was no way.
+_STATES[200]["content"] = {MEDIA_TYPE: {"itemSchema": _EVENT, "examples": EVENTS}}
+
+
+@router.get(
+    f"/tasks/{TASK_ID}/events",
+    operation_id="events",
+    response_class=StreamingResponse,
+    responses={
+        **_STATES,
+        **reply(204, "the caller has seen the final state: there is nothing to come"),
+        **failures(*STORE, TaskNotFound, NoSuchPath),
+    },
+)
+async def events(
+    task_id: TaskId, tasks: Tasks, seen: LastEventId = None, seconds: Seconds = None
+) -> Response:
+    """Follow a task with server-sent events, up to its final state.
+
+    The state at the time comes first, unless `Last-Event-ID` says that it is known; then each
+    change. Changes in quick succession may come as one, the final state always comes. A comment
+    every 15 seconds shows that the connection is alive.
+    """
+    known = int(seen) if seen is not None and seen.isascii() and seen.isdigit() else None
+    task = (await tasks.get(task_id)).task
+    if task.status.final and task.version == known:
+        return Response(status_code=204)
+    states = tasks.follow(
+        task_id,
+        seen=known,
+        seconds=inf if seconds is None else seconds,
+        beat_seconds=BEAT_SECONDS,
+    )
+    return StreamingResponse(encoded(states), headers=_HEADERS, media_type=MEDIA_TYPE)
+
+
+async def encoded(states: AsyncIterator[Snapshot | None]) -> AsyncIterator[bytes]:
+    """Write states as events, and None as a comment.
+
+    A task that is deleted, or a database that goes away, ends the stream; who comes back for more
+    gets the error as its answer.
+    """
+    yield b": the states of a task\n\n"  # sends the head at once, even if no state is to come yet
+    try:
+        async for state in states:
+            yield b": alive\n\n" if state is None else event(state)
+    except (TaskNotFound, Unavailable):
+        return
+
+
+def event(snapshot: Snapshot) -> bytes:
+    """Write one state; its JSON is a single line."""
+    return b"id: %d\ndata: %b\n\n" % (snapshot.task.version, wire.dump(wire.whole(snapshot)))
