@@ -13,11 +13,11 @@ from taskq_client import TaskFailed, TaskqClient, UnknownHandler
 
 with TaskqClient() as client:
     # A submitted task is stored. It runs even if this script ends now.
-    task = client.submit("taskq.echo", {"value": 42}, title="The answer", tags=["tutorial"])
-    print(task.status, task.title)
+    submitted = client.submit("taskq.echo", {"value": 42}, title="The answer", tags=["tutorial"])
+    print(submitted.status, submitted.title)
 
     # Wait until it has ended, whatever its end.
-    task = client.wait(task, timeout=30)
+    task = submitted.wait(timeout=30)
     print(task.status, task.result)
 
     # Submit, wait, take the result: in one call. This handler fails twice before it succeeds.

@@ -19,8 +19,8 @@ with TaskqClient() as client:
             print(published.name, sorted((published.payload_schema or {})["properties"]))
 
     # An async handler. Its first attempt asks to be tried again; its result is a model.
-    task = client.submit("reports.build", {"month": "2026-10"}, priority="high", tags=["monthly"])
-    task = client.wait(task, timeout=30)
+    report = client.submit("reports.build", {"month": "2026-10"}, priority="high", tags=["monthly"])
+    task = report.wait(timeout=30)
     print(task.result, "after", task.current_retry_count, "retry")
     print("last progress:", task.progress and task.progress.current)
 

@@ -24,7 +24,7 @@ from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
-from taskq_client import NewTask, Task, TaskqClient, TaskqError, TaskStatus
+from taskq_client import NewTask, Task, TaskHandle, TaskqClient, TaskqError, TaskStatus
 
 ROOT = Path(__file__).resolve().parents[1]
 MOST_FILES = 200
@@ -75,12 +75,12 @@ def show(client: TaskqClient, folder: Path, files: list[Path]) -> None:
     counting = client.submit_many(_new_task(folder, path) for path in files)
     with Progress(console=console) as bar:
         row = bar.add_task("counting words", total=len(counting))
-        counted = [_ended(client, task, bar, row) for task in counting]
+        counted = [_ended(task, bar, row) for task in counting]
 
-    wait_until_running(client, sleeping)
+    wait_until_running(sleeping)
     client.cancel(sleeping)
-    sleeping = client.wait(sleeping, timeout=PATIENCE)
-    flaky = client.wait(flaky, timeout=PATIENCE)
+    sleeping.wait(timeout=PATIENCE)
+    flaked = flaky.wait(timeout=PATIENCE)
 
     expect(all(task.status == TaskStatus.SUCCEEDED for task in counted), "a file was not counted")
     console.print(results(counted))
@@ -90,8 +90,8 @@ def show(client: TaskqClient, folder: Path, files: list[Path]) -> None:
     expect([task.id for task in tagged] == [sleeping.id, flaky.id], "the list by tag is wrong")
     expect(sleeping.status == TaskStatus.CANCELLED, f"the sleep is {sleeping.status}")
     expect(
-        (flaky.status, flaky.result, flaky.current_retry_count) == (TaskStatus.SUCCEEDED, 3, 2),
-        f"the task that fails twice is {flaky.status} after {flaky.current_retry_count} retries",
+        (flaked.status, flaked.result, flaked.current_retry_count) == (TaskStatus.SUCCEEDED, 3, 2),
+        f"the task that fails twice is {flaked.status} after {flaked.current_retry_count} retries",
     )
 
 
@@ -166,10 +166,10 @@ def wait_for_handlers(client: TaskqClient) -> None:
         time.sleep(0.05)
 
 
-def wait_until_running(client: TaskqClient, task: Task) -> None:
+def wait_until_running(task: TaskHandle) -> None:
     """Wait until a worker has taken a task."""
     deadline = time.monotonic() + PATIENCE
-    while client.get(task).status != TaskStatus.RUNNING:
+    while task.refresh().status != TaskStatus.RUNNING:
         expect(time.monotonic() < deadline, f"no worker has taken the task {task.title}")
         time.sleep(0.05)
 
@@ -219,8 +219,8 @@ def _new_task(folder: Path, path: Path) -> NewTask:
     }
 
 
-def _ended(client: TaskqClient, task: Task, bar: Progress, row: TaskID) -> Task:
-    task = client.wait(task, timeout=PATIENCE)
+def _ended(handle: TaskHandle, bar: Progress, row: TaskID) -> Task:
+    task = handle.wait(timeout=PATIENCE)
     bar.advance(row)
     return task
 

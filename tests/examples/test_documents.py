@@ -81,7 +81,8 @@ def test_some_commands_are_checked() -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_variables_exist(path: Path) -> None:
-    known = {f"TASKQ_{name.upper()}" for name in Settings.model_fields} | {"TASKQ_URL"}
+    known = {f"TASKQ_{name.upper()}" for name in Settings.model_fields}
+    known |= {"TASKQ_URL", "TASKQ_API_KEY", "TASKQ_TIMEOUT"}
     known |= {variable for command in COMMANDS.values() for variable in variables(command)}
     named = set(re.findall(r"\bTASKQ_[A-Z_]+[A-Z]\b", path.read_text(encoding="utf-8")))
     assert named - known == set()

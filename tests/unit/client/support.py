@@ -1,12 +1,14 @@
 """A scripted server in place of the network, with a clock that only moves when told."""
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from taskq_client._channels import Answer, Request
 from taskq_client._core import Core
+from taskq_client.errors import TaskqConnectionError
 from taskq_client.models import Task
 from taskq_client.retry import RetryPolicy
 
@@ -76,6 +78,17 @@ def late(seconds: float, reply: Reply) -> tuple[float, Reply]:
     return seconds, reply
 
 
+CUT = b": cut\n"
+"""A line at which the connection breaks."""
+
+
+def events(*states: dict[str, Any], cut: bool = False) -> Answer:
+    """An event stream, which breaks after its last state if it is cut."""
+    lines = [f"id: {state['version']}\ndata: {json.dumps(state)}\n\n" for state in states]
+    body = ": hello\n\n".join(["", *lines]).encode() + (CUT if cut else b"")
+    return Answer(200, {"content-type": "text/event-stream; charset=utf-8"}, body)
+
+
 @dataclass
 class RecordingChannel:
     """Give the replies in order, or the same one for ever; remember what was asked and slept."""
@@ -103,6 +116,17 @@ class RecordingChannel:
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.now += seconds
+
+    async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
+        answer = await self.send(request)
+        if answer.media_type == "text/event-stream":
+            yield replace(answer, body=b"")
+            for piece in re.split(rb"(?<=\n)", answer.body):
+                if piece == CUT:
+                    raise TaskqConnectionError("cut")
+                yield replace(answer, body=piece)
+        else:
+            yield answer
 
     @property
     def asked(self) -> list[str]:

@@ -1,6 +1,7 @@
 """submit_many: any number of tasks in as few requests as the server allows."""
 
 import json
+from collections.abc import Iterator
 
 import pytest
 
@@ -63,13 +64,29 @@ def test_no_batch_reaches_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) ->
         assert min(sizes[:-1]) >= limit - one - 2
 
 
-def test_nothing_is_sent_if_the_last_of_many_cannot_be() -> None:
-    client, channel = core()
+def test_items_are_taken_batch_by_batch_and_each_batch_is_reported() -> None:
+    taken: list[int] = []
+    stored: list[tuple[int, int]] = []
+
+    def endless() -> Iterator[dict[str, object]]:
+        for item in items(2500):
+            taken.append(1)
+            yield item
+
+    channel = RecordingChannel([], for_ever=echo)
+    client = core_over(channel)
+    finish(client.submit_many(endless(), None, lambda n: stored.append((n, len(taken)))))
+
+    assert stored == [(1000, 1001), (2000, 2001), (2500, 2500)]
+
+
+def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None:
+    client, channel = core(echo)
 
     with pytest.raises(InvalidRequest, match="cannot be sent as JSON"):
         finish(client.submit_many([*items(1500), {"handler": "h", "payload": {"n": {1}}}], None))
 
-    assert channel.requests == []
+    assert len(channel.requests) == 1
 
 
 def test_a_refused_batch_ends_the_call() -> None:

@@ -179,6 +179,8 @@ def example(kind: type[TaskqError]) -> TaskqError:
         return kind("strange", 200, "r-1")
     if kind in (errors.TaskFailed, errors.TaskCancelled, errors.WaitTimeout):
         return kind(a_task())
+    if kind is errors.UnexpectedResult:
+        return kind(a_task(), "no number at rows")
     return kind("text")
 
 

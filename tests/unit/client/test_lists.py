@@ -4,8 +4,7 @@ from collections.abc import Generator
 from datetime import UTC, datetime
 from typing import Any
 
-from taskq_client._channels import finish
-from taskq_client._core import Pages
+from taskq_client._channels import iterate
 from taskq_client.models import TaskStatus
 from tests.unit.client.support import answer, core, wire_task
 
@@ -21,18 +20,10 @@ def test_short_and_empty_pages_are_not_the_end() -> None:
         page("c", cursor="c 3/+"),
         page(cursor=None),
     )
-    pages = Pages(client, {"status": ["failed"]})
 
-    seen = [finish(pages.next()) for _ in range(6)]
+    titles = [task.title for task in iterate(client.list({"status": ["failed"]}))]
 
-    assert [None if tasks is None else [task.title for task in tasks] for tasks in seen] == [
-        ["a", "b"],
-        [],
-        ["c"],
-        [],
-        None,
-        None,
-    ]
+    assert titles == ["a", "b", "c"]
     assert channel.asked == [
         "GET /tasks?status=failed",
         "GET /tasks?status=failed&cursor=c1",
@@ -47,8 +38,7 @@ def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> Non
         yield "é"
 
     client, channel = core(page(cursor="c1"), page(cursor=None))
-    pages = Pages(
-        client,
+    listed = client.list(
         {
             "status": (TaskStatus.FAILED, "cancelled"),
             "priority": "high",
@@ -62,8 +52,7 @@ def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> Non
         },
     )
 
-    finish(pages.next())
-    finish(pages.next())
+    assert list(iterate(listed)) == []
 
     query = (
         "status=failed&status=cancelled&priority=high&tag=a%26b&tag=%C3%A9&handler=reports.build"
@@ -74,7 +63,15 @@ def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> Non
 
 def test_no_filter_is_no_query() -> None:
     client, channel = core(page(cursor="c1"), page(cursor=""))
-    pages = Pages(client, {})
 
-    assert [finish(pages.next()) for _ in range(3)] == [[], [], None]
+    assert list(iterate(client.list({}))) == []
     assert channel.asked == ["GET /tasks", "GET /tasks?cursor=c1"]
+
+
+def test_a_page_is_fetched_only_when_the_one_before_it_is_used_up() -> None:
+    client, channel = core(page("a", "b", cursor="c1"))
+    tasks = iterate(client.list({}))
+
+    assert [next(tasks).title, next(tasks).title] == ["a", "b"]
+    tasks.close()
+    assert len(channel.requests) == 1

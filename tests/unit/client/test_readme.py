@@ -16,7 +16,7 @@ README = (Path(__file__).parents[3] / "packages/taskq-client/README.md").read_te
 
 
 def test_the_example_runs() -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example, *_ = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
     assert len([line for line in example.splitlines() if line]) == 4
 
     with respx.mock(base_url="http://127.0.0.1:8000") as server:

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskq_client._channels import finish
-from taskq_client._core import Pages
+from taskq_client._channels import finish, iterate
 from taskq_client.errors import ConfigurationError, InvalidRequest
 from tests.unit.client.support import RecordingChannel, answer, core, core_over, wire_task
 
@@ -102,7 +101,7 @@ def test_an_item_of_many_is_a_mapping_with_a_handler(item: Any) -> None:
 )
 def test_a_filter_has_to_make_sense(filters: Any, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        Pages(core()[0], filters)
+        list(iterate(core()[0].list(filters)))
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan])

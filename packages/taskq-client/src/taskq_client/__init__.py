@@ -5,6 +5,7 @@ in `taskq_client.models`, what they raise is drawn in `taskq_client.errors`.
 """
 
 from taskq_client._async import AsyncTaskqClient
+from taskq_client._handles import AsyncTaskHandle, TaskHandle
 from taskq_client._sync import TaskqClient
 from taskq_client._version import __version__
 from taskq_client.errors import (
@@ -28,6 +29,7 @@ from taskq_client.errors import (
     TaskqTimeout,
     Unavailable,
     UnexpectedAnswer,
+    UnexpectedResult,
     UnknownHandler,
     ValidationFailed,
     WaitTimeout,
@@ -49,6 +51,7 @@ from taskq_client.models import (
 )
 
 __all__ = [
+    "AsyncTaskHandle",
     "AsyncTaskqClient",
     "Attempt",
     "BadRequest",
@@ -75,6 +78,7 @@ __all__ = [
     "TaskChanges",
     "TaskError",
     "TaskFailed",
+    "TaskHandle",
     "TaskOptions",
     "TaskStatus",
     "TaskqAPIError",
@@ -84,6 +88,7 @@ __all__ = [
     "TaskqTimeout",
     "Unavailable",
     "UnexpectedAnswer",
+    "UnexpectedResult",
     "UnknownHandler",
     "ValidationFailed",
     "WaitTimeout",

@@ -1,20 +1,65 @@
 """From bytes to models and errors: whatever comes back leaves as a type of this package."""
 
 import json
-from collections.abc import Mapping
-from typing import TypeVar
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from taskq_client._channels import Answer
-from taskq_client.errors import FieldProblem, TaskqError, UnexpectedAnswer, error_class
-from taskq_client.models import Health
+from taskq_client.errors import (
+    FieldProblem,
+    TaskqError,
+    UnexpectedAnswer,
+    UnexpectedResult,
+    error_class,
+)
+from taskq_client.models import Health, Task
 from taskq_client.retry import retry_after
 
 # A proxy answers 502 or 413 for itself, but only the server can say that a task does not exist.
 ABOUT_A_TASK = frozenset({404, 409, 412, 422})
 
+T = TypeVar("T")
 ModelT = TypeVar("ModelT", bound=BaseModel)
+
+
+class Event(NamedTuple):
+    """One server-sent event, and the answer whose body it is a piece of."""
+
+    id: str | None
+    answer: Answer
+
+
+class EventReader:
+    """Cut an event stream into its events; comments and unknown fields are passed over."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self._id: str | None = None
+        self._data: list[bytes] = []
+
+    def read(self, piece: Answer) -> Iterator[Event]:
+        """Yield the events that are whole with this piece of the answer."""
+        check(piece)
+        if piece.media_type != "text/event-stream":
+            raise unexpected(piece, "no stream of events")
+        *lines, self._rest = (self._rest + piece.body).split(b"\n")
+        for line in lines:
+            name, _, value = line.removesuffix(b"\r").partition(b":")
+            value = value.removeprefix(b" ")
+            if name == b"id":
+                self._id = value.decode("utf-8", "replace")
+            elif name == b"data":
+                self._data.append(value)
+            elif not name and not value and self._data:
+                body, self._data = b"\n".join(self._data), []
+                yield Event(self._id, Answer(piece.status, piece.headers, body))
+
+
+def decode_event(event: Event, model: type[ModelT]) -> ModelT:
+    """Read the data of an event."""
+    return _validated(event.answer, model)
 
 
 def decode(answer: Answer, model: type[ModelT]) -> ModelT:
@@ -23,12 +68,28 @@ def decode(answer: Answer, model: type[ModelT]) -> ModelT:
         raise unexpected(
             answer, f"{answer.headers.get('content-type', 'no content type')!r} instead of JSON"
         )
+    return _validated(answer, model)
+
+
+def result_as(task: Task, returns: type[T]) -> T:
+    """Read the result of a task as a type that pydantic knows."""
+    try:
+        return TypeAdapter(returns).validate_json(json.dumps(task.result))
+    except ValidationError as error:
+        raise UnexpectedResult(task, _first_problem(error)) from None
+
+
+def _validated(answer: Answer, model: type[ModelT]) -> ModelT:
     try:
         return model.model_validate_json(answer.body)
     except ValidationError as error:
-        first = error.errors(include_input=False, include_url=False)[0]
-        where = ".".join(str(step) for step in first["loc"])
-        raise unexpected(answer, f"{first['msg']} at {where or 'its start'}") from None
+        raise unexpected(answer, _first_problem(error)) from None
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(step) for step in first["loc"])
+    return f"{first['msg']} at {where or 'its start'}"
 
 
 def check(answer: Answer) -> None:
@@ -106,5 +167,4 @@ def _text(fields: Mapping[str, object], name: str) -> str:
 
 
 def _is_json(answer: Answer) -> bool:
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    return media_type == "application/json" or media_type.endswith("+json")
+    return answer.media_type == "application/json" or answer.media_type.endswith("+json")

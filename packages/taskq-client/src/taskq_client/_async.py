@@ -1,54 +1,102 @@
 """The asyncio client: a signature and a docstring for each operation of the core."""
 
 import builtins
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
+from copy import copy
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Self, Unpack
 
+from taskq_client._async_waits import AsyncWaits
 from taskq_client._channels import AsyncChannel
-from taskq_client._core import Core, Pages
+from taskq_client._core import Core
+from taskq_client._handles import AsyncTaskHandle
+from taskq_client._settings import read_settings, read_timeout
 from taskq_client.models import (
     Attempt,
     Handler,
     Health,
     ListFilters,
-    NewTask,
     Tag,
     Task,
     TaskChanges,
+    TaskLike,
     TaskOptions,
 )
 from taskq_client.retry import RetryPolicy
 
 
-class AsyncTaskqClient:
+class AsyncTaskqClient(AsyncWaits):
     """A client to await; safe to share between the tasks of one event loop.
 
     Use it in an `async with` statement, or await `aclose` when done.
     """
 
+    __slots__ = ("_channel",)
+
     def __init__(
         self,
         url: str | None = None,
         *,
-        timeout: float = 10.0,
+        api_key: str | None = None,
+        timeout: float | None = None,
         max_retries: int = 2,
+        deadline: float = 120.0,
         transport: object = None,
     ) -> None:
         """Make a client; nothing is sent yet.
 
         Args:
             url: Where the server is. Default: TASKQ_URL, else http://127.0.0.1:8000.
-            timeout: Seconds one request may take, over 0. A wait has its own deadline.
+            api_key: Sent with each request, if the server wants one. Default: TASKQ_API_KEY.
+            timeout: Seconds one request may take, over 0. A wait has its own deadline. Default:
+                TASKQ_TIMEOUT, else 10.
             max_retries: How often a request is sent again when the connection breaks or the server
                 is busy, 0 or more.
+            deadline: Seconds a call may take with all its tries and the pauses between them, over
+                0. A wait has its own.
             transport: An httpx transport to use instead of the network.
 
         Raises:
             ConfigurationError: An argument, or a variable of the environment, cannot be used.
         """
-        self._channel = AsyncChannel(url, transport)
-        self._core = Core(self._channel, RetryPolicy(max_retries), timeout)
+        self._channel = AsyncChannel(read_settings(url, api_key), transport)
+        self._core = Core(
+            self._channel,
+            RetryPolicy(max_retries),
+            read_timeout(timeout),
+            deadline=deadline,
+        )
+
+    def __repr__(self) -> str:
+        core = self._core
+        return (
+            f"{type(self).__name__}({self._channel.settings.shown_url!r}, "
+            f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
+            f"deadline={core.deadline:g})"
+        )
+
+    def with_options(
+        self,
+        *,
+        timeout: float | None = None,
+        max_retries: int | None = None,
+        deadline: float | None = None,
+    ) -> Self:
+        """Make a copy with other options, which shares the connections; this one stays as it is.
+
+        Closing one closes both.
+
+        Args:
+            timeout: Seconds one request may take, over 0. Default: as it is here.
+            max_retries: How often a request is sent again, 0 or more. Default: as it is here.
+            deadline: Seconds a call may take, over 0. Default: as it is here.
+
+        Raises:
+            ConfigurationError: An option cannot be used.
+        """
+        other = copy(self)
+        other._core = self._core.with_options(timeout, max_retries, deadline)
+        return other
 
     async def __aenter__(self) -> Self:
         return self
@@ -72,8 +120,8 @@ class AsyncTaskqClient:
         *,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
-    ) -> Task:
-        """Submit a task and return it as stored, without waiting for its end.
+    ) -> AsyncTaskHandle:
+        """Submit a task and return a handle of it as stored, without waiting for its end.
 
         Args:
             handler: Name of the function that does the work, as a worker has published it.
@@ -101,37 +149,14 @@ class AsyncTaskqClient:
             IdempotencyMismatch: The key was used for another task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.submit(handler, payload, idempotency_key, options)
+        task = await self._core.submit(handler, payload, idempotency_key, options)
+        return AsyncTaskHandle(self._core, task)
 
-    async def submit_many(
-        self,
-        items: Iterable[NewTask | Mapping[str, object]],
-        *,
-        idempotency_key: str | None = None,
-    ) -> builtins.list[Task]:
-        """Submit many tasks in few requests and return them in the same order.
-
-        All items are encoded before the first request. They go in batches of up to 1,000 tasks and
-        8 MiB, one after the other. Each batch is all or nothing; if one is refused, those before it
-        are stored. The same call with the same key goes on where it stopped and repeats nothing.
-
-        Args:
-            items: Mappings with `handler`, `payload` and the options of `submit`.
-            idempotency_key: 1 to 240 printable ASCII characters, from which each batch derives its
-                own. Default: a fresh one.
-
-        Raises:
-            InvalidRequest: A value cannot be sent; nothing was.
-            ValidationFailed: An item is refused; `errors` points into its batch.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.submit_many(items, idempotency_key)
-
-    async def get(self, task: Task | str) -> Task:
+    async def get(self, task: TaskLike) -> Task:
         """Fetch a task as it is now.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.
@@ -139,7 +164,7 @@ class AsyncTaskqClient:
         """
         return await self._core.get(task)
 
-    async def list(self, **filters: Unpack[ListFilters]) -> AsyncIterator[Task]:
+    def list(self, **filters: Unpack[ListFilters]) -> AsyncIterator[Task]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
         The items leave out `payload`, `result` and `errors`; `get` has them.
@@ -162,18 +187,15 @@ class AsyncTaskqClient:
             ValidationFailed: A filter is not known to the server, or out of bounds.
             TaskqError: The server refused, failed or could not be reached.
         """
-        pages = Pages(self._core, filters)
-        while (tasks := await pages.next()) is not None:
-            for task in tasks:
-                yield task
+        return self._core.list(filters)
 
     async def update(
-        self, task: Task | str, *, if_match: int | None = None, **changes: Unpack[TaskChanges]
+        self, task: TaskLike, *, if_match: int | None = None, **changes: Unpack[TaskChanges]
     ) -> Task:
         """Change some fields of a task and return it as stored.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
             if_match: Change it only if this is still its `version`. If the answer to the first try
                 is lost, the second may find its own change and be refused.
             **changes: Any of these; None resets a field, an absent one stays.
@@ -195,11 +217,11 @@ class AsyncTaskqClient:
         """
         return await self._core.update(task, if_match, changes)
 
-    async def delete(self, task: Task | str) -> None:
+    async def delete(self, task: TaskLike) -> None:
         """Delete a task and all its attempts.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.
@@ -208,14 +230,14 @@ class AsyncTaskqClient:
         """
         return await self._core.delete(task)
 
-    async def cancel(self, task: Task | str) -> Task:
+    async def cancel(self, task: TaskLike) -> Task:
         """Ask for a task to be cancelled and return it as it is now.
 
         One that waits is cancelled at once; one that runs is told to stop, and `wait` tells when
         it has.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.
@@ -224,11 +246,11 @@ class AsyncTaskqClient:
         """
         return await self._core.cancel(task)
 
-    async def retry(self, task: Task | str) -> Task:
+    async def retry(self, task: TaskLike) -> Task:
         """Queue a failed or cancelled task again, with all its retries, and return it.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.
@@ -238,56 +260,11 @@ class AsyncTaskqClient:
         """
         return await self._core.retry(task)
 
-    async def wait(self, task: Task | str, timeout: float | None = None) -> Task:
-        """Wait until a task has ended and return it, whatever its end.
-
-        A server that goes away meanwhile is asked again until the deadline.
-
-        Args:
-            task: The task or its id.
-            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
-
-        Raises:
-            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
-            NotFound: There is no such task.
-            TaskqConnectionError: Nothing has answered at all, and only the id is known.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.wait(task, timeout)
-
-    async def run(
-        self,
-        handler: str,
-        payload: Mapping[str, object] | None = None,
-        *,
-        timeout: float | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[TaskOptions],
-    ) -> Any:
-        """Submit a task, wait until it has ended and return its result.
-
-        Args:
-            handler: Name of the function that does the work, as a worker has published it.
-            payload: What the handler gets: names and JSON values. Default: none.
-            timeout: Seconds to wait once it is submitted, 0 or more. Default: as long as it takes.
-            idempotency_key: As for `submit`.
-            **options: As for `submit`.
-
-        Raises:
-            TaskFailed: The task failed; the error carries it.
-            TaskCancelled: The task was cancelled; the error carries it.
-            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
-            InvalidRequest: A value cannot be sent.
-            ValidationFailed: As for `submit`.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.run(handler, payload, timeout, idempotency_key, options)
-
-    async def attempts(self, task: Task | str) -> builtins.list[Attempt]:
+    async def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
         """Fetch the ended tries of a task, the first one first.
 
         Args:
-            task: The task or its id.
+            task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.

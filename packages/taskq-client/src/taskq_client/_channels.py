@@ -1,21 +1,22 @@
 """The two ways to reach a server, behind one protocol: the only code that knows httpx.
 
 The core is coroutines that await nothing but a channel. Over the blocking channel they never really
-suspend, so `finish` runs one to its end with a single `send(None)`: no event loop, no thread.
+suspend, so `finish` runs one to its end with a single `send(None)`, and `iterate` does so for each
+item of an async generator: no event loop, no thread.
 """
 
 import asyncio
 import os
 import platform
 import time
-from collections.abc import Coroutine, Iterator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Protocol, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field, replace
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import httpx
 
+from taskq_client._settings import Settings
 from taskq_client._version import __version__
 from taskq_client.errors import (
     ConfigurationError,
@@ -24,7 +25,6 @@ from taskq_client.errors import (
     UnexpectedAnswer,
 )
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 CONNECT_SECONDS = 3.0
 HEADERS = {
     "Accept": "application/json",
@@ -49,11 +49,16 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, read to its end; the names of headers are in lower case."""
+    """What came back; the names of headers are in lower case."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+
+    @property
+    def media_type(self) -> str:
+        """The content type without its parameters, in lower case."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 class Channel(Protocol):
@@ -62,6 +67,12 @@ class Channel(Protocol):
     async def send(self, request: Request) -> Answer:
         """Send once; raise TaskqConnectionError or TaskqTimeout if no whole answer comes."""
 
+    def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
+        """Send once and yield an event stream piece by piece, the first one without a body.
+
+        Any other answer is yielded whole. Here the request's `timeout` counts for each piece.
+        """
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
@@ -69,49 +80,84 @@ class Channel(Protocol):
 class BlockingChannel:
     """A channel whose coroutines block instead of suspending."""
 
-    def __init__(self, url: str | None, transport: object) -> None:
-        self._server = server_url(url)
+    def __init__(self, settings: Settings, transport: object) -> None:
         if transport is not None and not isinstance(transport, httpx.BaseTransport):
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
-        with _configuration_errors():
-            self._client = httpx.Client(
-                base_url=self._server, headers=HEADERS, limits=LIMITS, transport=transport
-            )
+        self.settings = settings
+        self._http = _PerProcess(lambda: httpx.Client(**_arguments(settings), transport=transport))
 
     async def send(self, request: Request) -> Answer:
-        with _translated_errors(self._server, request):
-            return _answer(self._client.send(_built(self._client, request)))
+        ends_at = time.monotonic() + request.timeout
+        with _translated_errors(self.settings, request), self._open(request) as response:
+            body = b"".join(_in_time(response.iter_bytes(), ends_at))
+            return Answer(response.status_code, dict(response.headers), body)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
+        with _translated_errors(self.settings, request), self._open(request) as response:
+            head = Answer(response.status_code, dict(response.headers), b"")
+            if not _is_stream(head):
+                yield replace(head, body=response.read())
+                return
+            yield head
+            for piece in response.iter_bytes():
+                yield replace(head, body=piece)
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
 
     def close(self) -> None:
-        self._client.close()
+        self._http.get().close()
+
+    @contextmanager
+    def _open(self, request: Request) -> Iterator[httpx.Response]:
+        http = self._http.get()
+        response = http.send(_built(http, request), stream=True)
+        try:
+            yield response
+        finally:
+            response.close()
 
 
 class AsyncChannel:
     """A channel on asyncio."""
 
-    def __init__(self, url: str | None, transport: object) -> None:
-        self._server = server_url(url)
+    def __init__(self, settings: Settings, transport: object) -> None:
         if transport is not None and not isinstance(transport, httpx.AsyncBaseTransport):
             raise ConfigurationError(
                 "transport must be an httpx.AsyncBaseTransport for an AsyncTaskqClient"
             )
-        with _configuration_errors():
-            self._client = httpx.AsyncClient(
-                base_url=self._server, headers=HEADERS, limits=LIMITS, transport=transport
-            )
+        self.settings = settings
+        self._http = _PerProcess(
+            lambda: httpx.AsyncClient(**_arguments(settings), transport=transport)
+        )
 
     async def send(self, request: Request) -> Answer:
-        with _translated_errors(self._server, request):
-            return _answer(await self._client.send(_built(self._client, request)))
+        http = self._http.get()
+        with _translated_errors(self.settings, request):
+            async with asyncio.timeout(request.timeout):
+                response = await http.send(_built(http, request))
+            return Answer(response.status_code, dict(response.headers), response.content)
+
+    async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
+        http = self._http.get()
+        with _translated_errors(self.settings, request):
+            response = await http.send(_built(http, request), stream=True)
+            try:
+                head = Answer(response.status_code, dict(response.headers), b"")
+                if not _is_stream(head):
+                    yield replace(head, body=await response.aread())
+                    return
+                yield head
+                async for piece in response.aiter_bytes():
+                    yield replace(head, body=piece)
+            finally:
+                await response.aclose()
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
     async def aclose(self) -> None:
-        await self._client.aclose()
+        await self._http.get().aclose()
 
 
 def finish(coroutine: Coroutine[object, None, T]) -> T:
@@ -125,17 +171,47 @@ def finish(coroutine: Coroutine[object, None, T]) -> T:
     raise RuntimeError("the coroutine awaited something else than a blocking channel")
 
 
-def server_url(url: str | None) -> str:
-    """Choose the server's url: the argument, else TASKQ_URL, else the local default."""
-    chosen = (url or os.environ.get("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
+def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
+    """Iterate over an async generator that never suspends."""
     try:
-        parts = urlsplit(chosen)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or " " in chosen:
-        raise ConfigurationError(f"{chosen!r} is not the url of a server such as {DEFAULT_URL}")
-    return chosen
+        while True:
+            try:
+                item = finish(cast("Coroutine[object, None, T]", anext(items)))
+            except StopAsyncIteration:
+                return
+            yield item
+    finally:
+        finish(cast("Coroutine[object, None, None]", items.aclose()))
+
+
+class _PerProcess(Generic[T]):
+    """An HTTP client that a forked child replaces: two processes must not share a connection."""
+
+    def __init__(self, make: Callable[[], T]) -> None:
+        self._make = make
+        self._client = _configured(make)
+        self._process = os.getpid()
+
+    def get(self) -> T:
+        if self._process != os.getpid():
+            self._client = _configured(self._make)
+            self._process = os.getpid()
+        return self._client
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    headers = dict(HEADERS)
+    if settings.api_key is not None:
+        headers["Authorization"] = f"Bearer {settings.api_key}"
+    return {"base_url": settings.url, "headers": headers, "limits": LIMITS}
+
+
+def _configured(make: Callable[[], T]) -> T:
+    # httpx reads the proxy and certificate variables here; each can be wrong in its own way.
+    try:
+        return make()
+    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
+        raise ConfigurationError(f"the connection cannot be set up: {error}") from None
 
 
 def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
@@ -150,26 +226,24 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
     )
 
 
-def _answer(response: httpx.Response) -> Answer:
-    return Answer(response.status_code, dict(response.headers), response.content)
+def _is_stream(head: Answer) -> bool:
+    return head.status == 200 and head.media_type == "text/event-stream"
+
+
+def _in_time(pieces: Iterator[bytes], ends_at: float) -> Iterator[bytes]:
+    # The time limits of httpx are for each piece; a body that drips would never end.
+    for piece in pieces:
+        if time.monotonic() > ends_at:
+            raise TimeoutError
+        yield piece
 
 
 @contextmanager
-def _configuration_errors() -> Iterator[None]:
-    # httpx reads the proxy and certificate variables here; each can be wrong in its own way.
+def _translated_errors(settings: Settings, request: Request) -> Iterator[None]:
+    where = settings.shown_url
     try:
         yield
-    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        raise ConfigurationError(f"the connection cannot be set up: {error}") from None
-
-
-@contextmanager
-def _translated_errors(server: str, request: Request) -> Iterator[None]:
-    scheme, _, rest = server.partition("//")
-    where = f"{scheme}//{rest.rpartition('@')[2]}"
-    try:
-        yield
-    except httpx.TimeoutException:
+    except (httpx.TimeoutException, TimeoutError):
         what = f"{request.method} {request.path.partition('?')[0]}"
         raise TaskqTimeout(
             f"{where} did not answer {what} within {request.timeout:.3g} s"

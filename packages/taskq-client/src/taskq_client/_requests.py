@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 from taskq_client.errors import InvalidRequest
-from taskq_client.models import ListFilters, NewTask, Task, TaskChanges
+from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
 BATCH_ITEMS = 1000
 BATCH_BYTES = 8 * 1024 * 1024
@@ -17,12 +17,17 @@ _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
 _PRINTABLE_ASCII = re.compile(r"[ -~]{1,255}")
 
 
-def task_path(task: Task | str, action: str = "") -> str:
+def task_id(task: TaskLike) -> str:
+    """Take the id of a task, in the form that the server writes."""
+    given = task if isinstance(task, str) else str(getattr(task, "id", task))
+    if not _TASK_ID.fullmatch(given):
+        raise InvalidRequest(f"{given!r} is not the id of a task")
+    return given.lower()
+
+
+def task_path(task: TaskLike, action: str = "") -> str:
     """Name a task, or one of its actions, as a path."""
-    task_id = task.id if isinstance(task, Task) else str(task)
-    if not _TASK_ID.fullmatch(task_id):
-        raise InvalidRequest(f"{task_id!r} is not the id of a task")
-    return f"/tasks/{task_id}{action}"
+    return f"/tasks/{task_id(task)}{action}"
 
 
 def new_task(item: NewTask | Mapping[str, object]) -> bytes:
@@ -35,13 +40,18 @@ def new_task(item: NewTask | Mapping[str, object]) -> bytes:
     return encode({name: value for name, value in fields.items() if value is not None})
 
 
-def batches(items: Iterable[NewTask | Mapping[str, object]]) -> Iterator[bytes]:
-    """Encode tasks as bodies of `POST /tasks/batch`, each within the server's limits."""
+def batches(
+    items: Iterable[NewTask | Mapping[str, object]], most: int = BATCH_ITEMS
+) -> Iterator[bytes]:
+    """Encode tasks as bodies of `POST /tasks/batch`, each within the server's limits.
+
+    No more is taken from `items` than one batch needs, and one item to see that it is full.
+    """
     batch: list[bytes] = []
     size = len(BATCH_START + BATCH_END)
     for item in items:
         encoded = new_task(item)
-        if batch and (len(batch) == BATCH_ITEMS or size + len(encoded) + 1 >= BATCH_BYTES):
+        if batch and (len(batch) == most or size + len(encoded) + 1 >= BATCH_BYTES):
             yield _batch(batch)
             batch, size = [], len(BATCH_START + BATCH_END)
         batch.append(encoded)

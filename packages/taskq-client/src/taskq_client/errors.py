@@ -21,9 +21,10 @@
     │       └── Unavailable      502, 503, 504
     ├── TaskFailed                   `run`: the task ended as failed
     ├── TaskCancelled                `run`: the task ended as cancelled
+    ├── UnexpectedResult             `run`: the result is not of the type `returns`
     └── WaitTimeout                  the wait ended before the task; nothing was cancelled
 
-The last three carry the `task`.
+The last four carry the `task`.
 """
 
 from collections.abc import Mapping
@@ -189,6 +190,18 @@ class TaskCancelled(TaskqError):
 
     def __str__(self) -> str:
         return f"task {self.task.id} ({self.task.handler}) was cancelled"
+
+
+class UnexpectedResult(TaskqError):
+    """The task succeeded, but its result is not of the type that was asked for."""
+
+    def __init__(self, task: Task, problem: str) -> None:
+        super().__init__(task, problem)
+        self.task = task
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"the result of task {self.task.id} ({self.task.handler}): {self.problem}"
 
 
 class WaitTimeout(TaskqError):

@@ -40,7 +40,7 @@ OpenPriority = Annotated[Priority | str, Field(union_mode="left_to_right")]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Attempt(_Model):
@@ -67,6 +67,17 @@ class Progress(_Model):
     current: int | float
     total: int | float | None = None
     message: str | None = None
+
+
+class _Field(Generic[ItemT]):
+    """A field of the snapshot, read through its handle."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, handle: "Snapshot", owner: type) -> ItemT:
+        value: ItemT = getattr(handle.task, self._name)
+        return value
 
 
 class Task(_Model):
@@ -105,6 +116,52 @@ class Task(_Model):
         if isinstance(self.status, TaskStatus):
             return self.status in (TaskStatus.SUCCEEDED, TaskStatus.FAILED, TaskStatus.CANCELLED)
         return self.finished_at is not None
+
+
+class Snapshot:
+    """What is known of a task: the fields of its last snapshot, which `task` holds whole."""
+
+    task: Task
+
+    id = _Field[str]()
+    handler = _Field[str]()
+    title = _Field[str]()
+    description = _Field[str | None]()
+    payload = _Field[dict[str, Any]]()
+    status = _Field[TaskStatus | str]()
+    priority = _Field[Priority | str]()
+    tags = _Field[list[str]]()
+    queue = _Field[str]()
+    run_at = _Field[datetime | None]()
+    timeout_seconds = _Field[float]()
+    max_retries = _Field[int]()
+    backoff_base_seconds = _Field[float | None]()
+    backoff_max_seconds = _Field[float | None]()
+    current_retry_count = _Field[int]()
+    attempt = _Field[int]()
+    errors = _Field[list[TaskError]]()
+    progress = _Field[Progress | None]()
+    worker_id = _Field[str | None]()
+    cancel_requested_at = _Field[datetime | None]()
+    version = _Field[int]()
+    created_at = _Field[datetime]()
+    updated_at = _Field[datetime]()
+    started_at = _Field[datetime | None]()
+    finished_at = _Field[datetime | None]()
+    final = _Field[bool]()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.id} {self.handler} {self.status}>"
+
+
+TaskLike = Task | Snapshot | str
+"""A task, a handle of it, or its id."""
+
+
+class Ref(_Model):
+    """The id of a task, alone."""
+
+    id: str
 
 
 class Handler(_Model):

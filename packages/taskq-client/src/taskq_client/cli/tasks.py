@@ -93,7 +93,7 @@ def submit(
     with session.client() as client:
         task = client.submit(handler, payload, idempotency_key=idempotency_key, **options)
         if wait is None:
-            session.show_submitted(task)
+            session.show_submitted(task.task)
         else:
             _ended(session, client.wait(task, wait))
 

@@ -1,0 +1,208 @@
+"""The waiting operations of the asyncio client, and those on many tasks."""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from typing import Any, TypeVar, Unpack, overload
+
+from taskq_client._core import Core
+from taskq_client._handles import AsyncTaskHandle
+from taskq_client.models import NewTask, Progress, Task, TaskLike, TaskOptions
+
+T = TypeVar("T")
+
+
+class AsyncWaits:
+    """Operations that take longer than a request."""
+
+    __slots__ = ("_core",)
+
+    _core: Core
+
+    async def wait(
+        self,
+        task: TaskLike,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Task:
+        """Wait until a task has ended and return it, whatever its end.
+
+        A server that goes away meanwhile is asked again until the deadline.
+
+        Args:
+            task: The task, a handle or its id.
+            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            on_progress: Called with each new progress of the task, of which some may be skipped.
+
+        Raises:
+            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            NotFound: There is no such task.
+            TaskqConnectionError: Nothing has answered at all, and only the id is known.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return await self._core.wait(task, timeout, on_progress)
+
+    @overload
+    async def run(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: type[T],
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> T: ...
+
+    @overload
+    async def run(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: None = None,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> Any: ...
+
+    async def run(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: type[T] | None = None,
+        timeout: float | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> T | Any:
+        """Submit a task, wait until it has ended and return its result.
+
+        Args:
+            handler: Name of the function that does the work, as a worker has published it.
+            payload: What the handler gets: names and JSON values. Default: none.
+            returns: The type to read the result as, any that pydantic knows. Default: plain JSON.
+            timeout: Seconds to wait once it is submitted, 0 or more. Default: as long as it takes.
+            on_progress: Called with each new progress of the task, of which some may be skipped.
+            idempotency_key: As for `submit`.
+            **options: As for `submit`.
+
+        Raises:
+            TaskFailed: The task failed; the error carries it.
+            TaskCancelled: The task was cancelled; the error carries it.
+            UnexpectedResult: The result is not of the type `returns`; the error carries the task.
+            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            InvalidRequest: A value cannot be sent.
+            ValidationFailed: As for `submit`.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return await self._core.run(
+            handler, payload, timeout, idempotency_key, options, returns, on_progress
+        )
+
+    def stream(self, task: TaskLike, timeout: float | None = None) -> AsyncIterator[Task]:
+        """Iterate over the states of a task: as it is now, then each change, up to its end.
+
+        Changes in quick succession may come as one; the final state always comes. A connection
+        that breaks is made anew, and goes on where the old one stopped.
+
+        Args:
+            task: The task, a handle or its id.
+            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+
+        Raises:
+            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            NotFound: There is no such task.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return self._core.stream(task, timeout)
+
+    async def wait_all(self, tasks: Iterable[TaskLike], timeout: float | None = None) -> list[Task]:
+        """Wait until all of some tasks have ended and return them in the order given.
+
+        Args:
+            tasks: Tasks, handles or ids.
+            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+
+        Raises:
+            WaitTimeout: Not all have ended in time; the error carries one that has not.
+            NotFound: One of them does not exist.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return await self._core.wait_all(tasks, timeout)
+
+    def as_completed(
+        self, tasks: Iterable[TaskLike], timeout: float | None = None
+    ) -> AsyncIterator[Task]:
+        """Iterate over tasks as they end, the first one first; each comes once.
+
+        One request at a time waits for up to 1,000 of them; of more, each thousand in turn.
+
+        Args:
+            tasks: Tasks, handles or ids.
+            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+
+        Raises:
+            WaitTimeout: Not all have ended in time; the error carries one that has not.
+            NotFound: One of them does not exist.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return self._core.as_completed(tasks, timeout)
+
+    async def submit_many(
+        self,
+        items: Iterable[NewTask | Mapping[str, object]],
+        *,
+        idempotency_key: str | None = None,
+        on_stored: Callable[[int], object] | None = None,
+    ) -> list[AsyncTaskHandle]:
+        """Submit many tasks in few requests and return their handles in the same order.
+
+        They go in batches of up to 1,000 tasks and 8 MiB, one after the other, and are taken from
+        `items` batch by batch. Each batch is all or nothing, and is sent again safely; if one is
+        refused, those before it are stored. The same call with the same key goes on where it
+        stopped and repeats nothing.
+
+        Args:
+            items: Mappings with `handler`, `payload` and the options of `submit`.
+            idempotency_key: 1 to 240 printable ASCII characters, from which each batch derives its
+                own. Default: a fresh one.
+            on_stored: Called after each batch with the number of tasks that are stored so far.
+
+        Raises:
+            InvalidRequest: A value cannot be sent; the batches before it are stored.
+            ValidationFailed: An item is refused; `errors` points into its batch.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        tasks = await self._core.submit_many(items, idempotency_key, on_stored)
+        return [AsyncTaskHandle(self._core, task) for task in tasks]
+
+    def map(
+        self,
+        handler: str,
+        payloads: Iterable[Mapping[str, object] | None],
+        *,
+        timeout: float | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> AsyncIterator[Task]:
+        """Run a handler for each of many payloads and iterate over the tasks as they end.
+
+        Payloads are taken as needed: up to 1,000 tasks are under way at a time, so memory does not
+        grow with their number. A task that fails comes like any other; look at its `status`.
+
+        Args:
+            handler: Name of the function that does the work.
+            payloads: What each task gets; also endless, for who stops iterating.
+            timeout: Seconds for all of it, 0 or more. Default: as long as it takes.
+            idempotency_key: As for `submit_many`.
+            **options: As for `submit`, the same for every task.
+
+        Raises:
+            WaitTimeout: Not all have ended in time; the error carries one that has not.
+            ValidationFailed: A payload is refused; `errors` points into its batch.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return self._core.map(handler, payloads, timeout, idempotency_key, options)

@@ -1,0 +1,60 @@
+"""The operations on any number of tasks, in memory that does not grow with it."""
+
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+
+from taskq_client import _answers, _requests
+from taskq_client._exchange import Patience
+from taskq_client._waits import Waits
+from taskq_client.models import NewTask, Page, Ref, Task, TaskOptions
+
+MAP_BATCH = 250
+MAP_IN_FLIGHT = 1000
+
+OnStored = Callable[[int], object]
+
+
+class Bulk(Waits):
+    """Operations that send batches."""
+
+    async def submit_many(
+        self,
+        items: Iterable[NewTask | Mapping[str, object]],
+        key: str | None,
+        on_stored: OnStored | None = None,
+    ) -> list[Task]:
+        key = self.new_key() if key is None else key
+        tasks: list[Task] = []
+        for number, body in enumerate(_requests.batches(items), 1):
+            answer = await self._post("/tasks/batch", body, f"{key}/{number}")
+            tasks += _answers.decode(answer, Page[Task]).items
+            if on_stored is not None:
+                on_stored(len(tasks))
+        return tasks
+
+    async def map(
+        self,
+        handler: str,
+        payloads: Iterable[Mapping[str, object] | None],
+        timeout: float | None,
+        key: str | None,
+        options: TaskOptions,
+    ) -> AsyncGenerator[Task, None]:
+        key = self.new_key() if key is None else key
+        patience = Patience(self, timeout, known=False)
+        items = ({**options, "handler": handler, "payload": payload} for payload in payloads)
+        batches = enumerate(_requests.batches(items, MAP_BATCH), 1)
+        waiting: dict[str, None] = {}
+        more = True
+        while more or waiting:
+            while more and len(waiting) <= MAP_IN_FLIGHT - MAP_BATCH:
+                number, body = next(batches, (0, b""))
+                more = number > 0
+                if more:
+                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}"))
+            if waiting:
+                for task in await self._next_completed(waiting, patience):
+                    yield task
+
+    async def _store(self, body: bytes, key: str) -> list[str]:
+        answer = await self._post("/tasks/batch", body, key, Prefer="return=minimal")
+        return [ref.id for ref in _answers.decode(answer, Page[Ref]).items]

@@ -1,0 +1,146 @@
+"""A submitted task in hand: its last known state, and what can be done with it."""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing
+from typing import Any, TypeVar, overload
+
+from taskq_client._channels import finish, iterate
+from taskq_client._core import Core, result_of
+from taskq_client.models import Progress, Snapshot, Task
+
+T = TypeVar("T")
+
+
+class TaskHandle(Snapshot):
+    """A task with the client that submitted it.
+
+    Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
+    is plain data, to pickle or to keep.
+    """
+
+    def __init__(self, core: Core, task: Task) -> None:
+        self._core = core
+        self.task = task
+
+    def refresh(self) -> Task:
+        """Fetch the task as it is now; raise as `get` does."""
+        self.task = finish(self._core.get(self))
+        return self.task
+
+    def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Task:
+        """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
+
+        Args:
+            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            on_progress: Called with each new progress of the task, of which some may be skipped.
+        """
+        self.task = finish(self._core.wait(self, timeout, on_progress))
+        return self.task
+
+    @overload
+    def result(self, *, type_: type[T], timeout: float | None = None) -> T: ...
+    @overload
+    def result(self, *, type_: None = None, timeout: float | None = None) -> Any: ...
+
+    def result(self, *, type_: type[T] | None = None, timeout: float | None = None) -> T | Any:
+        """Wait until the task has ended and return its result, or raise how it ended; as `run`.
+
+        Args:
+            type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
+            timeout: Seconds to wait, 0 or more. Default: as long as it takes.
+        """
+        return result_of(self.wait(timeout), type_)
+
+    def stream(self, timeout: float | None = None) -> Iterator[Task]:
+        """Iterate over the states of the task up to its end; as `stream` of the client.
+
+        Args:
+            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+        """
+        for task in iterate(self._core.stream(self, timeout)):
+            self.task = task
+            yield task
+
+    def cancel(self) -> Task:
+        """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
+        self.task = finish(self._core.cancel(self))
+        return self.task
+
+    def retry(self) -> Task:
+        """Queue the failed or cancelled task again; raise as `retry` of the client does."""
+        self.task = finish(self._core.retry(self))
+        return self.task
+
+
+class AsyncTaskHandle(Snapshot):
+    """A task with the client that submitted it.
+
+    Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
+    is plain data, to pickle or to keep.
+    """
+
+    def __init__(self, core: Core, task: Task) -> None:
+        self._core = core
+        self.task = task
+
+    async def refresh(self) -> Task:
+        """Fetch the task as it is now; raise as `get` does."""
+        self.task = await self._core.get(self)
+        return self.task
+
+    async def wait(
+        self,
+        timeout: float | None = None,
+        *,
+        on_progress: Callable[[Progress], object] | None = None,
+    ) -> Task:
+        """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
+
+        Args:
+            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            on_progress: Called with each new progress of the task, of which some may be skipped.
+        """
+        self.task = await self._core.wait(self, timeout, on_progress)
+        return self.task
+
+    @overload
+    async def result(self, *, type_: type[T], timeout: float | None = None) -> T: ...
+    @overload
+    async def result(self, *, type_: None = None, timeout: float | None = None) -> Any: ...
+
+    async def result(
+        self, *, type_: type[T] | None = None, timeout: float | None = None
+    ) -> T | Any:
+        """Wait until the task has ended and return its result, or raise how it ended; as `run`.
+
+        Args:
+            type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
+            timeout: Seconds to wait, 0 or more. Default: as long as it takes.
+        """
+        return result_of(await self.wait(timeout), type_)
+
+    async def stream(self, timeout: float | None = None) -> AsyncIterator[Task]:
+        """Iterate over the states of the task up to its end; as `stream` of the client.
+
+        Args:
+            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+        """
+        async with aclosing(self._core.stream(self, timeout)) as states:
+            async for task in states:
+                self.task = task
+                yield task
+
+    async def cancel(self) -> Task:
+        """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
+        self.task = await self._core.cancel(self)
+        return self.task
+
+    async def retry(self) -> Task:
+        """Queue the failed or cancelled task again; raise as `retry` of the client does."""
+        self.task = await self._core.retry(self)
+        return self.task

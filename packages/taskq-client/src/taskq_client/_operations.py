@@ -1,0 +1,90 @@
+"""The operations on one task, and on what else the server knows: each one a request."""
+
+import builtins
+from collections.abc import AsyncGenerator, Mapping
+
+from taskq_client import _answers, _requests
+from taskq_client._channels import Request
+from taskq_client._exchange import Exchange
+from taskq_client.errors import NotFound, TaskqError
+from taskq_client.models import (
+    Attempt,
+    Handler,
+    Health,
+    ListFilters,
+    Page,
+    Tag,
+    Task,
+    TaskChanges,
+    TaskLike,
+    TaskOptions,
+)
+from taskq_client.retry import lost_in_transit
+
+MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
+
+
+class Operations(Exchange):
+    """Operations that do not wait."""
+
+    async def submit(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None,
+        key: str | None,
+        options: TaskOptions,
+    ) -> Task:
+        body = _requests.new_task({**options, "handler": handler, "payload": payload})
+        answer = await self._post("/tasks", body, self.new_key() if key is None else key)
+        return _answers.decode(answer, Task)
+
+    async def get(self, task: TaskLike) -> Task:
+        return _answers.decode(await self._get(_requests.task_path(task)), Task)
+
+    async def list(self, filters: ListFilters) -> AsyncGenerator[Task, None]:
+        query = _requests.list_query(filters)
+        cursor, more = None, True
+        while more:
+            answer = await self._get(_requests.list_path(query, cursor))
+            page = _answers.decode(answer, Page[Task])
+            cursor, more = page.next_cursor, bool(page.next_cursor)
+            for task in page.items:
+                yield task
+
+    async def update(self, task: TaskLike, if_match: int | None, changes: TaskChanges) -> Task:
+        headers = MERGE_PATCH if if_match is None else {**MERGE_PATCH, "If-Match": f'"{if_match}"'}
+        body = _requests.changes_patch(changes)
+        request = Request("PATCH", _requests.task_path(task), self.timeout, headers, body)
+        return _answers.decode(await self._exchange(request), Task)
+
+    async def delete(self, task: TaskLike) -> None:
+        failures: list[TaskqError] = []
+        try:
+            await self._exchange(
+                Request("DELETE", _requests.task_path(task), self.timeout), failures
+            )
+        except NotFound:
+            if not any(lost_in_transit(failure) for failure in failures):
+                raise
+
+    async def cancel(self, task: TaskLike) -> Task:
+        request = Request("POST", _requests.task_path(task, "/cancel"), self.timeout)
+        return _answers.decode(await self._exchange(request), Task)
+
+    async def retry(self, task: TaskLike) -> Task:
+        request = Request("POST", _requests.task_path(task, "/retry"), self.timeout)
+        return _answers.decode(await self._exchange(request), Task)
+
+    async def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
+        answer = await self._get(_requests.task_path(task, "/attempts"))
+        return _answers.decode(answer, Page[Attempt]).items
+
+    async def handlers(self) -> builtins.list[Handler]:
+        return _answers.decode(await self._get("/handlers"), Page[Handler]).items
+
+    async def tags(self) -> builtins.list[Tag]:
+        return _answers.decode(await self._get("/tags"), Page[Tag]).items
+
+    async def health(self) -> Health:
+        request = Request("GET", "/readyz", self.timeout)
+        return _answers.health(await self._exchange(request, any_status=True))

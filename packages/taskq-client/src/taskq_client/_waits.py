@@ -1,0 +1,166 @@
+"""The operations that wait: for one task, for many, or for each of its states."""
+
+import math
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import aclosing
+from itertools import islice
+
+from taskq_client import _answers, _requests
+from taskq_client._answers import Event, EventReader
+from taskq_client._channels import Request
+from taskq_client._exchange import JSON, Patience
+from taskq_client._operations import Operations
+from taskq_client.errors import TaskqError, WaitTimeout
+from taskq_client.models import Page, Progress, Snapshot, Task, TaskLike
+
+LONG_POLL_SECONDS = 20.0
+TURN_SECONDS = 1.0
+POLL_PAUSE = 0.25
+GRACE_SECONDS = 2.0
+BEAT_SECONDS = 15.0
+LONGEST_STREAM_SECONDS = 86_400.0
+WAIT_IDS = 1000
+
+OnProgress = Callable[[Progress], object]
+
+
+class Waits(Operations):
+    """Operations that wait, until a deadline of their own."""
+
+    async def wait(
+        self, task: TaskLike, timeout: float | None, on_progress: OnProgress | None = None
+    ) -> Task:
+        if on_progress is not None:
+            return await self._watch(task, timeout, on_progress)
+        last = _last_known(task)
+        patience = Patience(self, timeout, known=last is not None)
+        while True:
+            asked_at = self.clock()
+            try:
+                last = await self._poll(task, patience.left)
+            except TaskqError as error:
+                pause = patience.pause(error)
+            else:
+                if last.final:
+                    return last
+                patience.renew()
+                pause = POLL_PAUSE - (self.clock() - asked_at)
+            if last is not None and not patience.left:
+                raise WaitTimeout(last)
+            await patience.sleep(pause)
+
+    async def stream(self, task: TaskLike, timeout: float | None) -> AsyncGenerator[Task, None]:
+        last = _last_known(task)
+        patience = Patience(self, timeout, known=last is not None)
+        seen: str | None = None
+        while True:
+            try:
+                async with aclosing(self._events(task, seen, patience.left)) as events:
+                    async for event in events:
+                        seen, last = event.id, _answers.decode_event(event, Task)
+                        patience.renew()
+                        yield last
+                        if last.final:
+                            return
+                pause = POLL_PAUSE
+            except TaskqError as error:
+                pause = patience.pause(error)
+            if last is not None and not patience.left:
+                raise WaitTimeout(last)
+            await patience.sleep(pause)
+
+    async def wait_all(self, tasks: Iterable[TaskLike], timeout: float | None) -> list[Task]:
+        ids = [_requests.task_id(task) for task in tasks]
+        done: dict[str, Task] = {}
+        async with aclosing(self.as_completed(ids, timeout)) as completed:
+            async for task in completed:
+                done[task.id] = task
+        return [done[task_id] for task_id in ids]
+
+    async def as_completed(
+        self, tasks: Iterable[TaskLike], timeout: float | None
+    ) -> AsyncGenerator[Task, None]:
+        waiting = dict.fromkeys(_requests.task_id(task) for task in tasks)
+        patience = Patience(self, timeout, known=False)
+        while waiting:
+            for task in await self._next_completed(waiting, patience):
+                yield task
+
+    async def _next_completed(self, waiting: dict[str, None], patience: Patience) -> list[Task]:
+        """Take those that are final out of `waiting`, as soon as there is one."""
+        while True:
+            window = list(islice(waiting, WAIT_IDS))
+            asked_at = self.clock()
+            try:
+                # Beyond what one request can name, each thousand gets its turn.
+                turn = LONG_POLL_SECONDS if len(waiting) == len(window) else TURN_SECONDS
+                found = await self._poll_many(window, turn, patience.left)
+            except TaskqError as error:
+                pause = patience.pause(error)
+            else:
+                patience.renew()
+                final = [task for task in found if task.final and task.id in waiting]
+                for task in final:
+                    del waiting[task.id]
+                if final:
+                    return final
+                pause = POLL_PAUSE - (self.clock() - asked_at)
+                if len(waiting) > len(window):
+                    for task_id in window:
+                        waiting[task_id] = waiting.pop(task_id)
+            if not patience.left and patience.answered:
+                raise WaitTimeout(await self.get(next(iter(waiting))))
+            await patience.sleep(pause)
+
+    async def _watch(self, task: TaskLike, timeout: float | None, on_progress: OnProgress) -> Task:
+        told: Progress | None = None
+        async with aclosing(self.stream(task, timeout)) as states:
+            async for state in states:
+                if state.progress is not None and state.progress != told:
+                    told = state.progress
+                    on_progress(told)
+        return state
+
+    async def _poll(self, task: TaskLike, left: float) -> Task:
+        seconds = round(min(LONG_POLL_SECONDS, left), 3)
+        path = _requests.task_path(task, f"?wait={seconds:g}" if seconds else "")
+        request = Request("GET", path, min(seconds + self.timeout, left + GRACE_SECONDS))
+        answer = await self._send(request)
+        _answers.check(answer)
+        return _answers.decode(answer, Task)
+
+    async def _poll_many(self, ids: list[str], turn: float, left: float) -> list[Task]:
+        seconds = round(min(turn, left), 3)
+        body = _requests.encode({"ids": ids, "timeout_seconds": seconds})
+        # Many tasks are a large answer: what the wait is allowed to overrun is a whole try.
+        request = Request("POST", "/tasks/wait", seconds + self.timeout, JSON, body)
+        answer = await self._send(request)
+        _answers.check(answer)
+        return _answers.decode(answer, Page[Task]).items
+
+    async def _events(
+        self, task: TaskLike, seen: str | None, left: float
+    ) -> AsyncGenerator[Event, None]:
+        limit = f"?timeout_seconds={min(left, LONGEST_STREAM_SECONDS):.3f}"
+        path = _requests.task_path(task, f"/events{limit if left < math.inf else ''}")
+        headers = {
+            "Accept": "text/event-stream",
+            **({} if seen is None else {"Last-Event-ID": seen}),
+        }
+        silence = min(BEAT_SECONDS + self.timeout, left + GRACE_SECONDS)
+        started_at, outcome = self.clock(), "no answer"
+        reader = EventReader()
+        try:
+            pieces = self.channel.stream(Request("GET", path, silence, headers))
+            async with aclosing(pieces):
+                async for piece in pieces:
+                    outcome = str(piece.status)
+                    for event in reader.read(piece):
+                        yield event
+        finally:
+            self._log(Request("GET", path, silence), outcome, started_at)
+
+
+def _last_known(task: TaskLike) -> Task | None:
+    known = task.task if isinstance(task, Snapshot) else task
+    return known if isinstance(known, Task) else None
