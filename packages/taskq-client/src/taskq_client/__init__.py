@@ -4,51 +4,56 @@
 in `taskq_client.models`, what they raise is drawn in `taskq_client.errors`.
 """
 
-from taskq_client._async import AsyncTaskqClient
-from taskq_client._handles import AsyncTaskHandle, TaskHandle
-from taskq_client._sync import TaskqClient
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from taskq_client._version import __version__
-from taskq_client.errors import (
-    BadRequest,
-    ConfigurationError,
-    Conflict,
-    FieldProblem,
-    IdempotencyMismatch,
-    InvalidRequest,
-    InvalidTransition,
-    NotFound,
-    PayloadTooLarge,
-    PreconditionFailed,
-    RateLimited,
-    ServerError,
-    TaskCancelled,
-    TaskFailed,
-    TaskqAPIError,
-    TaskqConnectionError,
-    TaskqError,
-    TaskqTimeout,
-    Unavailable,
-    UnexpectedAnswer,
-    UnexpectedResult,
-    UnknownHandler,
-    ValidationFailed,
-    WaitTimeout,
-)
-from taskq_client.models import (
-    Attempt,
-    Handler,
-    Health,
-    ListFilters,
-    NewTask,
-    Priority,
-    Progress,
-    Tag,
-    Task,
-    TaskChanges,
-    TaskError,
-    TaskOptions,
-    TaskStatus,
-)
+
+if TYPE_CHECKING:
+    from taskq_client._async import AsyncTaskqClient
+    from taskq_client._handles import AsyncTaskHandle, TaskHandle
+    from taskq_client._sync import TaskqClient
+    from taskq_client.errors import (
+        BadRequest,
+        ConfigurationError,
+        Conflict,
+        FieldProblem,
+        IdempotencyMismatch,
+        InvalidRequest,
+        InvalidTransition,
+        NotFound,
+        PayloadTooLarge,
+        PreconditionFailed,
+        RateLimited,
+        ServerError,
+        TaskCancelled,
+        TaskFailed,
+        TaskqAPIError,
+        TaskqConnectionError,
+        TaskqError,
+        TaskqTimeout,
+        Unavailable,
+        UnexpectedAnswer,
+        UnexpectedResult,
+        UnknownHandler,
+        ValidationFailed,
+        WaitTimeout,
+    )
+    from taskq_client.models import (
+        Attempt,
+        Handler,
+        Health,
+        ListFilters,
+        NewTask,
+        Priority,
+        Progress,
+        Tag,
+        Task,
+        TaskChanges,
+        TaskError,
+        TaskOptions,
+        TaskStatus,
+    )
 
 __all__ = [
     "AsyncTaskHandle",
@@ -94,3 +99,20 @@ __all__ = [
     "WaitTimeout",
     "__version__",
 ]
+
+_HOMES = ("models", "errors", "_handles", "_sync", "_async")
+
+
+def __getattr__(name: str) -> object:
+    # A program that imports this package pays for httpx and pydantic when it first needs them.
+    if name in __all__:
+        for home in _HOMES:
+            value: object = getattr(import_module(f"{__name__}.{home}"), name, None)
+            if value is not None:
+                globals()[name] = value
+                return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
