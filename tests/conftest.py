@@ -16,6 +16,9 @@ from tests.support.servers import MissingServerError
 from tests.support.stack import Kind, NewStack, Stack
 from tests.support.valkey import ValkeyServer
 
+pytest.register_assert_rewrite("tests.contract.suite")
+pytest_plugins = ["pytester"]
+
 _stacks: list[Stack] = []
 
 

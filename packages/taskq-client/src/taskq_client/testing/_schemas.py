@@ -1,0 +1,82 @@
+"""What the fake accepts: the server's rules for requests, as models."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from taskq_client.testing._problems import Problem
+
+ModelT = TypeVar("ModelT", bound=BaseModel)
+
+Text = Annotated[str, Field(min_length=1, max_length=200)]
+TagName = Annotated[str, Field(min_length=1, max_length=64)]
+PriorityName = Literal["low", "normal", "high", "urgent"]
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Backoff = Annotated[float, Field(ge=0, le=86_400)]
+Retries = Annotated[int, Field(ge=0, le=100)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
+
+
+class NewTask(_Request):
+    """A task to store."""
+
+    handler: Text
+    payload: dict[str, Any] = Field(default_factory=dict)
+    title: Text | None = None
+    description: str | None = None
+    priority: PriorityName = "normal"
+    tags: Annotated[list[TagName], Field(max_length=32)] = Field(default_factory=list)
+    queue: Text = "default"
+    run_at: datetime | None = None
+    delay_seconds: Annotated[float, Field(ge=0, le=31_536_000)] | None = None
+    timeout_seconds: Seconds | None = None
+    max_retries: Retries | None = None
+    backoff_base_seconds: Backoff | None = None
+    backoff_max_seconds: Backoff | None = None
+
+
+class Batch(_Request):
+    """Tasks to store together."""
+
+    items: Annotated[list[NewTask], Field(min_length=1, max_length=1000)]
+
+
+class Changes(_Request):
+    """A merge patch."""
+
+    title: Text | None = None
+    description: str | None = None
+    tags: Annotated[list[TagName], Field(max_length=32)] | None = None
+    priority: PriorityName | None = None
+    max_retries: Retries | None = None
+    timeout_seconds: Seconds | None = None
+    run_at: datetime | None = None
+
+
+class Wanted(_Request):
+    """Tasks to wait for."""
+
+    ids: Annotated[list[str], Field(min_length=1, max_length=1000)]
+    timeout_seconds: Annotated[float, Field(ge=0, le=60)] = 20.0
+
+
+def read(model: type[ModelT], body: bytes) -> ModelT:
+    """Read a body, or raise the problem that the server would answer with."""
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        problems = [
+            {
+                "pointer": "".join(f"/{part}" for part in one["loc"]),
+                "code": one["type"].replace("_", "-"),
+                "detail": one["msg"],
+            }
+            for one in error.errors(include_url=False, include_input=False)
+        ]
+        first = problems[0]
+        detail = f"{first['pointer'] or 'the body'}: {first['detail']}"
+        raise Problem(422, "invalid-request", detail, problems) from None
