@@ -7,7 +7,7 @@ from typing import Any, NoReturn
 import click
 
 from taskq_client._version import __version__
-from taskq_client.cli import tasks
+from taskq_client.cli import catalog, completion, submits, tasks
 from taskq_client.cli.problems import INTERRUPTED, explain
 from taskq_client.cli.session import Session
 from taskq_client.errors import TaskqError
@@ -55,5 +55,9 @@ def main(context: click.Context, url: str | None, as_json: bool) -> None:
     context.obj = Session(url, as_json=as_json, terminal=sys.stdout.isatty())
 
 
-for command in (tasks.submit, tasks.get, tasks.list_, tasks.wait, tasks.cancel, tasks.retry):
+for command in (
+    *(submits.submit, submits.run),
+    *(tasks.get, tasks.list_, tasks.wait, tasks.events, tasks.cancel, tasks.retry, tasks.delete),
+    *(catalog.handlers, catalog.tags, completion.completion),
+):
     main.add_command(command)

@@ -1,13 +1,20 @@
 """What the global options decide: which server, and how a task is shown."""
 
 import json
-from collections.abc import Iterable
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from taskq_client._handles import TaskHandle
 from taskq_client._sync import TaskqClient
-from taskq_client.models import Task
+from taskq_client.models import Progress, Task
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 COLUMNS = ("id", "status", "priority", "handler", "created_at", "title")
 
@@ -39,31 +46,100 @@ class Session:
 
     def show(self, task: Task) -> None:
         """Show all fields of a task."""
-        fields = _fields(task)
+        fields = fields_of(task)
         if self.as_json:
             click.echo(json.dumps(fields))
         elif self.terminal:
-            _print_table(["field", "value"], [[name, _text(fields[name])] for name in fields])
+            _print(_table(["field", "value"], [[name, _text(fields[name])] for name in fields]))
         else:
             for name, value in fields.items():
                 click.echo(f"{name}\t{_text(value)}")
 
+    def show_state(self, task: Task) -> None:
+        """Show how a task stands, in one line."""
+        progress = "" if task.progress is None else _shown(task.progress)
+        click.echo(f"{task.version}\t{_text(task.status)}\t{task.attempt}\t{_text(progress)}")
+
+    def show_result(self, result: Any) -> None:
+        """Show a result as JSON, over several lines on a terminal."""
+        click.echo(json.dumps(result, indent=2 if self.terminal and not self.as_json else None))
+
     def show_all(self, tasks: Iterable[Task]) -> None:
         """Show one line for each task, or a JSON array."""
-        every = (_fields(task) for task in tasks)
+        every = (fields_of(task) for task in tasks)
         if self.as_json:
             click.echo(json.dumps(list(every)))
-            return
-        rows = ([_text(fields.get(name)) for name in COLUMNS] for fields in every)
-        if self.terminal:
-            _print_table(list(COLUMNS), rows)
+        else:
+            self.show_rows(COLUMNS, map(_row, every))
+
+    def show_rows(
+        self,
+        columns: Sequence[str],
+        rows: Iterable[Sequence[str]],
+        objects: Sequence[object] = (),
+    ) -> None:
+        """Show rows as a table or with tabs between the cells; as JSON, the objects."""
+        if self.as_json:
+            click.echo(json.dumps(objects))
+        elif self.terminal:
+            _print(_table(columns, rows))
         else:
             for row in rows:
-                click.echo("\t".join(row))
+                click.echo("\t".join(map(_text, row)))
+
+    @contextmanager
+    def watching(self) -> Iterator[Callable[[list[Task]], None]]:
+        """Show a list again and again: in place on a terminal, else only what has changed."""
+        if self.terminal and not self.as_json:
+            from rich.live import Live
+
+            with Live(auto_refresh=False) as live:
+                yield lambda tasks: live.update(
+                    _table(COLUMNS, (_row(fields_of(task)) for task in tasks)), refresh=True
+                )
+            return
+        seen: dict[str, int] = {}
+
+        def show(tasks: list[Task]) -> None:
+            for task in reversed(tasks):
+                if seen.get(task.id) != task.version:
+                    fields = fields_of(task)
+                    click.echo(json.dumps(fields) if self.as_json else "\t".join(_row(fields)))
+            seen.update((task.id, task.version) for task in tasks)
+
+        yield show
+
+    def watch(self, handle: TaskHandle, timeout: float | None) -> Task:
+        """Wait for a task, with a progress bar if there is a terminal to show it on."""
+        if not sys.stderr.isatty():
+            return handle.wait(timeout)
+        from rich.console import Console
+        from rich.markup import escape
+        from rich.progress import Progress as Bar
+
+        with Bar(console=Console(stderr=True), transient=True) as bar:
+            row = bar.add_task(escape(_text(handle.title)), total=None)
+
+            def move(progress: Progress) -> None:
+                words = escape(_text(progress.message or handle.title))
+                total = progress.total
+                bar.update(row, completed=progress.current, total=total, description=words)
+
+            return handle.wait(timeout, on_progress=move)
 
 
-def _fields(task: Task) -> dict[str, object]:
+def fields_of(task: Task) -> dict[str, object]:
+    """Take the fields that the server has sent."""
     return task.model_dump(mode="json", exclude_unset=True)
+
+
+def _row(fields: dict[str, object]) -> list[str]:
+    return [_text(fields.get(name)) for name in COLUMNS]
+
+
+def _shown(progress: Progress) -> str:
+    total = "" if progress.total is None else f"/{progress.total:g}"
+    return f"{progress.current:g}{total} {progress.message or ''}".rstrip()
 
 
 def _text(value: object) -> str:
@@ -74,14 +150,19 @@ def _text(value: object) -> str:
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
 
 
-def _print_table(columns: list[str], rows: Iterable[list[str]]) -> None:
-    from rich.console import Console  # the table is the only use of rich, and it is slow to load
-    from rich.table import Table
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
+    from rich.table import Table  # rich is slow to load, and a pipe needs none of it
     from rich.text import Text
 
     table = Table()
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column == "id")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(_text(cell)) for cell in row))
+    return table
+
+
+def _print(table: "Table") -> None:
+    from rich.console import Console
+
     Console().print(table)

@@ -1,0 +1,255 @@
+"""The command `taskq`: payloads in parts, results, states, lists that go on, completion."""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+import respx
+from click.testing import CliRunner, Result
+
+from taskq_client import TaskqClient
+from taskq_client.cli import main
+from taskq_client.cli.session import Session
+from taskq_client.testing import FakeTaskq
+from tests.unit.client.support import a_task, events, wire_task
+
+URL = "http://127.0.0.1:8000"
+
+
+@pytest.fixture
+def server() -> Iterator[respx.MockRouter]:
+    with respx.mock(base_url=URL) as router:
+        yield router
+
+
+def taskq(*arguments: str, stdin: str | None = None, **variables: str) -> Result:
+    result = CliRunner().invoke(main, arguments, input=stdin, prog_name="taskq", env=variables)
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return result
+
+
+def test_a_payload_is_made_of_its_parts(server: respx.MockRouter, tmp_path: Path) -> None:
+    route = server.post("/tasks").respond(201, json=wire_task())
+    file = tmp_path / "part.json"
+    file.write_text('{"a": 1, "month": "file"}', encoding="utf-8")
+
+    taskq("submit", "h", f"@{file}", "month=2026=10", "rows:=[1, null]", "empty=", "x:=2", "x:=3")
+    taskq("submit", "h", "-", "--payload", '{"b": 1, "c": 1}', "--tag", "t", stdin='{"c": 2}')
+    taskq("submit", "h", "url=http://x", "note:y=z")
+
+    bodies = [json.loads(call.request.content) for call in route.calls]
+    assert bodies[0]["payload"] == {
+        "a": 1, "month": "2026=10", "rows": [1, None], "empty": "", "x": 3,
+    }  # fmt: skip
+    assert bodies[1] == {"handler": "h", "payload": {"b": 1, "c": 2}, "tags": ["t"]}
+    assert bodies[2]["payload"] == {"url": "http://x", "note:y": "z"}
+
+
+def test_run_prints_the_result_as_json(server: respx.MockRouter) -> None:
+    server.post("/tasks").respond(201, json=wire_task())
+    wait = server.get("/tasks/0198c0de")
+    wait.respond(200, json=wire_task(status="succeeded", result={"é": [1, "x"]}))
+
+    result = taskq("run", "h", "a=1", "--wait", "5")
+
+    assert (result.exit_code, result.stderr) == (0, "")
+    assert json.loads(result.stdout) == {"é": [1, "x"]}
+    assert result.stdout.count("\n") == 1
+    assert 4 < float(wait.calls.last.request.url.params["wait"]) <= 5
+
+
+def test_run_fails_as_its_task_does(server: respx.MockRouter) -> None:
+    server.post("/tasks").respond(201, json=wire_task())
+    server.get("/tasks/0198c0de").respond(200, json=wire_task(status="failed"))
+
+    result = taskq("run", "h")
+
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "failed in attempt 0" in result.stderr
+
+
+def test_run_shows_the_progress_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def serve(request: httpx.Request) -> httpx.Response:
+        running = wire_task(version=2, progress={"current": 3, "total": 4, "message": "[red]x"})
+        stream = events(wire_task(), running, wire_task(version=3, status="succeeded", result=7))
+        if request.url.path.endswith("/events"):
+            return httpx.Response(200, headers=stream.headers, content=stream.body)
+        return httpx.Response(201, json=wire_task())
+
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True, raising=False)
+    with TaskqClient(transport=httpx.MockTransport(serve)) as client:
+        task = Session(None, as_json=False, terminal=True).watch(client.submit("h"), None)
+
+    assert task.result == 7
+    printed = capsys.readouterr()
+    assert "[red]x" in printed.err
+    assert printed.out == ""
+
+
+def test_events_is_a_line_for_each_state(server: respx.MockRouter) -> None:
+    progress = {"current": 1, "total": 4, "message": "half\tway"}
+    states = [
+        wire_task(),
+        wire_task(version=2, status="running", attempt=1, progress=progress),
+        wire_task(version=4, status="succeeded", attempt=1, progress={"current": 2.5}),
+    ]
+    stream = events(*states)
+    server.get("/tasks/0198c0de/events").respond(200, headers=stream.headers, content=stream.body)
+
+    assert taskq("events", "0198c0de").stdout == (
+        "1\tqueued\t0\t\n2\trunning\t1\t1/4 half\\tway\n4\tsucceeded\t1\t2.5\n"
+    )
+    lines = taskq("events", "0198c0de", "--json").stdout.splitlines()
+    assert [json.loads(line)["version"] for line in lines] == [1, 2, 4]
+
+
+def test_delete_prints_nothing(server: respx.MockRouter) -> None:
+    route = server.delete("/tasks/0198c0de").respond(204)
+
+    assert taskq("delete", "0198c0de").stdout == ""
+    assert route.call_count == 1
+
+
+HANDLERS = [
+    {
+        "name": "reports.build",
+        "description": "Build\nit.",
+        "schema": {
+            "properties": {
+                "month": {"type": "string"},
+                "rows": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+                "any": {},
+            },
+            "required": ["month"],
+        },
+        "max_retries": 3,
+        "timeout_seconds": 300.0,
+        "workers": 2,
+    },
+    {"name": "taskq.echo", "workers": 1},
+]
+
+
+def test_handlers_are_listed_with_their_parameters(server: respx.MockRouter) -> None:
+    server.get("/handlers").respond(200, json={"items": HANDLERS})
+
+    assert taskq("handlers").stdout == (
+        "reports.build\t2\tmonth: string, rows: integer or null (optional), any: any (optional)"
+        "\tBuild\\nit.\n"
+        "taskq.echo\t1\t\t\n"
+    )
+    assert json.loads(taskq("handlers", "--json").stdout)[0] == HANDLERS[0]
+
+
+def test_tags_are_listed_with_their_counts(server: respx.MockRouter) -> None:
+    items = [{"name": "monthly", "count": 12}, {"name": "a b", "count": 1}]
+    server.get("/tags").respond(200, json={"items": items})
+
+    assert taskq("tags").stdout == "monthly\t12\na b\t1\n"
+    assert json.loads(taskq("--json", "tags").stdout) == items
+
+
+def test_a_watched_list_prints_what_has_changed(
+    server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def page(*tasks: dict[str, Any]) -> httpx.Response:
+        return httpx.Response(200, json={"items": list(tasks), "next_cursor": None})
+
+    first, second = wire_task(id="a"), wire_task(id="b")
+    changed = wire_task(id="a", status="running", version=2)
+    server.get("/tasks").mock(side_effect=[page(first), page(second, first), page(second, changed)])
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        if len(pauses) == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(time, "sleep", pause)
+    result = taskq("list", "--watch=0.5")
+
+    lines = [line.split("\t")[:2] for line in result.stdout.splitlines()]
+    assert lines == [["a", "queued"], ["b", "queued"], ["a", "running"]]
+    assert pauses == [0.5] * 3
+    assert result.exit_code == 130
+
+
+def test_a_watched_list_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    with Session(None, as_json=False, terminal=True).watching() as show:
+        show([a_task(title="first")])
+        show([a_task(title="second")])
+
+    assert "second" in capsys.readouterr().out
+
+
+def test_json_may_come_before_or_after_the_command(server: respx.MockRouter) -> None:
+    server.get("/tasks/x").respond(200, json=wire_task())
+
+    assert taskq("--json", "get", "x").stdout == taskq("get", "--json", "x").stdout
+    assert json.loads(taskq("get", "x", "--json").stdout) == wire_task()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_a_shell_learns_to_complete(shell: str) -> None:
+    assert "_TASKQ_COMPLETE" in taskq("completion", shell).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        ("taskq h", ["handlers"]),
+        ("taskq submit taskq.f", ["taskq.flaky"]),
+        ("taskq run --ti", ["--title", "--timeout"]),
+        ("taskq get 000000", ["00000001-0000-7000-8000-000000000001"]),
+    ],
+)
+def test_commands_options_handlers_and_ids_are_completed(
+    words: str, found: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fake = FakeTaskq()
+    fake.client().submit("taskq.echo", {"value": 1})
+    monkeypatch.setattr(
+        "taskq_client.cli.completion.TaskqClient",
+        lambda url, **options: fake.client(url=url, **options),
+    )
+    variables = {"_TASKQ_COMPLETE": "bash_complete", "COMP_WORDS": words}
+    result = taskq(**variables, COMP_CWORD=str(words.count(" ")))
+
+    assert [line.partition(",")[2] for line in result.stdout.splitlines()] == found
+
+
+def test_completion_without_a_server_completes_nothing() -> None:
+    variables = {"_TASKQ_COMPLETE": "bash_complete", "TASKQ_URL": "http://127.0.0.1:9"}
+    for words in ("taskq submit x", "taskq get x"):
+        result = taskq(**variables, COMP_WORDS=words, COMP_CWORD="2")
+        assert (result.exit_code, result.stdout) == (0, "\n")
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
+    script = (
+        "import itertools, httpx\n"
+        "from taskq_client import Task\n"
+        "from taskq_client.cli import main, session\n"
+        "from tests.unit.client.support import a_task\n"
+        "class Client:\n"
+        "    __enter__ = lambda self: self\n"
+        "    __exit__ = lambda self, *_: None\n"
+        "    list = lambda self, **_: itertools.repeat(a_task())\n"
+        "session.TaskqClient = lambda url: Client()\n"
+        "main(['list', '--limit', '100000'])\n"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
