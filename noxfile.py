@@ -25,6 +25,7 @@ CONSTRAINTS = ("-c", "requirements.txt")
 TEST_TOOLS = (
     *("pytest", "pytest-timeout", "pytest-xdist", "anyio"),
     *("respx", "hypothesis", "schemathesis"),
+    *("mypy", "basedpyright"),
 )
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
@@ -101,7 +102,7 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict types of both distributions, helpers, benchmarks, the noxfile and the examples."""
-    install(session, "mypy", "nox", *TEST_TOOLS)
+    install(session, "nox", *TEST_TOOLS)
     session.run("mypy")
     for example in sorted(ROOT.glob("examples/*")):
         if example.suffix == ".py" or (example.is_dir() and any(example.glob("*.py"))):
