@@ -43,6 +43,7 @@ with TaskqClient() as client:
 
 # prints:
 # files.count ['most', 'path']
+# films.encode ['frames']
 # reports.build ['month', 'rows']
 # {'month': '2026-10', 'rows': 100, 'currency': 'EUR'} after 1 retry
 # last progress: 75

@@ -42,8 +42,7 @@ async def main(folder: Path) -> None:
         tasks = await client.submit_many(new)  # one request for up to a thousand
         with Progress(console=Console(stderr=True)) as bar:
             row = bar.add_task("counting", total=len(tasks))
-            for waiting in asyncio.as_completed([client.wait(task) for task in tasks]):
-                task = await waiting
+            async for task in client.as_completed(tasks):  # one request waits for all
                 totals[task.status] += 1
                 if task.status == TaskStatus.SUCCEEDED:
                     totals["lines"] += task.result["lines"]

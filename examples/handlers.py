@@ -61,6 +61,15 @@ async def build(context: Context, month: str, rows: int = 100) -> Report:
     return Report(month=month, rows=rows, currency=context.state.currency)
 
 
+@handler("films.encode")
+async def encode(context: Context, frames: int) -> int:
+    """Work for a while, and say how far it is. Progress is cheap: only the latest is stored."""
+    for frame in range(1, frames + 1):
+        await asyncio.sleep(0.02)
+        context.progress(frame, frames, f"frame {frame}")
+    return frames * 1024
+
+
 @handler("files.count", timeout=30, retry_on=OSError)
 def count(path: Path, most: int = 3) -> Count:
     """Count lines, words and the most frequent terms of a text file, which the worker reads.

@@ -14,13 +14,13 @@ from tests.support.stack import Stack
 TUTORIALS = sorted((ROOT / "examples").glob("0[1-9]_*.py"))
 
 
-def test_there_are_three_tutorials() -> None:
-    assert [path.name[:2] for path in TUTORIALS] == ["01", "02", "03"]
+def test_there_are_eight_tutorials() -> None:
+    assert [path.name[:2] for path in TUTORIALS] == [f"0{number}" for number in range(1, 9)]
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_prints_what_it_says(path: Path, tutorial_stack: Stack) -> None:
-    done = run_script([str(path)], {"TASKQ_URL": tutorial_stack.api_url})
+    done = run_script([str(path)], {"TASKQ_URL": tutorial_stack.api_url}, timeout=100)
     assert done.returncode == 0, (done.stderr, tutorial_stack.logs())
     said = said_output(path.read_text(encoding="utf-8"))
     assert said is not None
