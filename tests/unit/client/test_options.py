@@ -114,57 +114,6 @@ def test_a_call_ends_at_its_deadline(slept: list[float]) -> None:
 
 
 @contextmanager
-def dripping(head: bytes, drops: bytes) -> Iterator[str]:
-    """A server that sends a head, and then a byte every 50 ms."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    enough = threading.Event()
-
-    def serve() -> None:
-        while True:
-            try:
-                connection, _ = listener.accept()
-            except OSError:
-                return
-            with connection:
-                connection.recv(65_536)
-                try:
-                    connection.sendall(head)
-                    for drop in drops:
-                        connection.sendall(bytes([drop]))
-                        if enough.wait(0.05):
-                            return
-                except OSError:
-                    continue
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        enough.set()
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def test_a_body_that_drips_is_a_timeout() -> None:
-    head = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 999\r\n\r\n"
-    with dripping(head, b" " * 999) as url:
-        with (
-            TaskqClient(url, timeout=0.2, max_retries=0) as client,
-            pytest.raises(TaskqError, match=r"within 0\.2 s"),
-        ):
-            client.tags()
-
-        async def awaited() -> None:
-            async with AsyncTaskqClient(url, timeout=0.2, max_retries=0) as client:
-                await client.tags()
-
-        with pytest.raises(TaskqError, match=r"within 0\.2 s"):
-            asyncio.run(awaited())
-
-
-@contextmanager
 def counting() -> Iterator[tuple[str, list[int]]]:
     """A server that keeps connections open, and counts the requests of each."""
     listener = socket.create_server(("127.0.0.1", 0))

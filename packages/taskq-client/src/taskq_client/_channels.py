@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import httpx
 
+from taskq_client._deadlines import ends_at, limit
 from taskq_client._settings import Settings
 from taskq_client._version import __version__
 from taskq_client.errors import (
@@ -84,38 +85,39 @@ class BlockingChannel:
         if transport is not None and not isinstance(transport, httpx.BaseTransport):
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
         self.settings = settings
-        self._http = _PerProcess(lambda: httpx.Client(**_arguments(settings), transport=transport))
+        self._http = _PerProcess(
+            lambda: limit(httpx.Client(**_arguments(settings), transport=transport))
+        )
 
     async def send(self, request: Request) -> Answer:
-        ends_at = time.monotonic() + request.timeout
-        with _translated_errors(self.settings, request), self._open(request) as response:
-            body = b"".join(_in_time(response.iter_bytes(), ends_at))
-            return Answer(response.status_code, dict(response.headers), body)
+        http = self._http.get()
+        with (
+            _translated_errors(self.settings, request),
+            ends_at(time.monotonic() + request.timeout),
+        ):
+            response = http.send(_built(http, request))
+            return Answer(response.status_code, dict(response.headers), response.content)
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
-        with _translated_errors(self.settings, request), self._open(request) as response:
-            head = Answer(response.status_code, dict(response.headers), b"")
-            if not _is_stream(head):
-                yield replace(head, body=response.read())
-                return
-            yield head
-            for piece in response.iter_bytes():
-                yield replace(head, body=piece)
+        http = self._http.get()
+        with _translated_errors(self.settings, request):
+            response = http.send(_built(http, request), stream=True)
+            try:
+                head = Answer(response.status_code, dict(response.headers), b"")
+                if not _is_stream(head):
+                    yield replace(head, body=response.read())
+                    return
+                yield head
+                for piece in response.iter_bytes():
+                    yield replace(head, body=piece)
+            finally:
+                response.close()
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
 
     def close(self) -> None:
         self._http.get().close()
-
-    @contextmanager
-    def _open(self, request: Request) -> Iterator[httpx.Response]:
-        http = self._http.get()
-        response = http.send(_built(http, request), stream=True)
-        try:
-            yield response
-        finally:
-            response.close()
 
 
 class AsyncChannel:
@@ -228,14 +230,6 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
 
 def _is_stream(head: Answer) -> bool:
     return head.status == 200 and head.media_type == "text/event-stream"
-
-
-def _in_time(pieces: Iterator[bytes], ends_at: float) -> Iterator[bytes]:
-    # The time limits of httpx are for each piece; a body that drips would never end.
-    for piece in pieces:
-        if time.monotonic() > ends_at:
-            raise TimeoutError
-        yield piece
 
 
 @contextmanager
