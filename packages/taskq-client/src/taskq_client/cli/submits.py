@@ -2,18 +2,19 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, TypeVar, Unpack
+from functools import wraps
+from typing import Any, Unpack
 
 import click
 
 from taskq_client._core import result_of
+from taskq_client._handles import TaskHandle
+from taskq_client._sync import TaskqClient
 from taskq_client.cli.completion import handler_names
 from taskq_client.cli.options import SECONDS, json_option, none_if_empty
 from taskq_client.cli.payload import FIELDS, fields, whole
 from taskq_client.cli.session import Session
 from taskq_client.models import Priority, TaskOptions
-
-FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 _OPTIONS = (
     click.argument("handler", shell_complete=handler_names),
@@ -33,14 +34,35 @@ _OPTIONS = (
 )
 
 
-def _submitting(function: FunctionT) -> FunctionT:
+Submit = Callable[[TaskqClient], TaskHandle]
+"""Submits what the command line says."""
+
+
+def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Callable[..., None]:
+    @click.pass_obj
+    @wraps(command)
+    def call(
+        session: Session,
+        handler: str,
+        payload_fields: dict[str, Any],
+        payload: dict[str, Any] | None,
+        idempotency_key: str | None,
+        wait: float | None,
+        **options: Unpack[TaskOptions],
+    ) -> None:
+        merged = {**(payload or {}), **payload_fields} if payload_fields else payload
+
+        def submit(client: TaskqClient) -> TaskHandle:
+            return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+
+        command(session, submit, wait)
+
     for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+        call = option(call)
+    return call
 
 
 @click.command()
-@_submitting
 @click.option(
     "--wait",
     type=SECONDS,
@@ -49,54 +71,30 @@ def _submitting(function: FunctionT) -> FunctionT:
     metavar="[SECONDS]",
     help="Wait for its end; write a limit as --wait=60.",
 )
-@click.pass_obj
-def submit(
-    session: Session,
-    handler: str,
-    payload_fields: dict[str, Any],
-    payload: dict[str, Any] | None,
-    idempotency_key: str | None,
-    wait: float | None,
-    **options: Unpack[TaskOptions],
-) -> None:
+@_submitting
+def submit(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER; in a pipe, print its id.
 
     The payload is made of FIELDS: key=text, key:=json, @FILE with a JSON object, or - for one on
     stdin.
     """
-    merged = _merged(payload, payload_fields)
     with session.client() as client:
-        handle = client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+        handle = submit(client)
         if wait is None:
             session.show_submitted(handle.task)
             return
         task = handle.wait(wait)
-        session.show(task)
-        result_of(task)
+    session.show(task)
+    result_of(task)
 
 
 @click.command()
-@_submitting
 @click.option("--wait", type=SECONDS, help="Seconds to wait. Default: as long as it takes.")
-@click.pass_obj
-def run(
-    session: Session,
-    handler: str,
-    payload_fields: dict[str, Any],
-    payload: dict[str, Any] | None,
-    idempotency_key: str | None,
-    wait: float | None,
-    **options: Unpack[TaskOptions],
-) -> None:
+@_submitting
+def run(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER, wait for it, and print its result as JSON.
 
     FIELDS as for submit. On a terminal its progress is shown meanwhile.
     """
-    merged = _merged(payload, payload_fields)
     with session.client() as client:
-        handle = client.submit(handler, merged, idempotency_key=idempotency_key, **options)
-        session.show_result(result_of(session.watch(handle, wait)))
-
-
-def _merged(payload: dict[str, Any] | None, parts: dict[str, Any]) -> dict[str, Any] | None:
-    return payload if not parts else {**(payload or {}), **parts}
+        session.show_result(result_of(session.watch(submit(client), wait)))
