@@ -55,16 +55,22 @@ def test_nobody_sees_the_key(caplog: pytest.LogCaptureFixture) -> None:
     client = TaskqClient(api_key=KEY, max_retries=0, transport=httpx.MockTransport(refuse))
     awaited = AsyncTaskqClient(api_key=KEY, transport=httpx.MockTransport(refuse))
     texts = [repr(client), repr(awaited), str(vars(client._channel)), repr(client._core)]
-    try:
-        client.tags()
-    except TaskqError as error:
+    for fails in (
+        client.tags,
+        lambda: TaskqClient(api_key=KEY, url="nowhere"),
+        lambda: AsyncTaskqClient(api_key=KEY, timeout=0),
+        lambda: TaskqClient(api_key=KEY, transport=5),
+        lambda: TaskqClient(api_key=f"{KEY}\u2028x"),
+    ):
+        with pytest.raises(TaskqError) as caught:
+            fails()
+        error = caught.value
         shown = traceback.TracebackException.from_exception(error, capture_locals=True)
         texts += ["".join(shown.format()), repr(error)]
-    with pytest.raises(ConfigurationError) as caught:
-        TaskqClient(api_key=f"{KEY}\u2028x")
-    texts += [str(caught.value), caplog.text]
+    texts.append(caplog.text)
 
-    assert len(texts) == 8
+    assert len(texts) == 15
+    assert any("api_key = " in text or "secret = Secret(…)" in text for text in texts)
     assert not [text for text in texts if KEY in text]
 
 

@@ -203,8 +203,8 @@ class _PerProcess(Generic[T]):
 
 def _arguments(settings: Settings) -> dict[str, Any]:
     headers = dict(HEADERS)
-    if settings.api_key is not None:
-        headers["Authorization"] = f"Bearer {settings.api_key}"
+    if key := settings.api_key.reveal():
+        headers["Authorization"] = f"Bearer {key}"
     return {"base_url": settings.url, "headers": headers, "limits": LIMITS}
 
 

@@ -90,6 +90,7 @@ class Exchange:
                     raise
                 if failures is not None:
                     failures.append(error)
+                log.debug("%s %s: again in %.3f s", request.method, _bare(request), pause)
             await self.channel.sleep(pause)
 
     async def _send(self, request: Request) -> Answer:
@@ -103,8 +104,8 @@ class Exchange:
             self._log(request, outcome, started_at)
 
     def _log(self, request: Request, outcome: str, started_at: float) -> None:
-        path = request.path.partition("?")[0]
-        log.debug("%s %s: %s, %.3f s", request.method, path, outcome, self.clock() - started_at)
+        took = self.clock() - started_at
+        log.debug("%s %s: %s, %.3f s", request.method, _bare(request), outcome, took)
 
 
 class Patience:
@@ -143,6 +144,10 @@ class Patience:
     async def sleep(self, seconds: float) -> None:
         """Let time pass, but not beyond the deadline."""
         await self._core.channel.sleep(max(0.0, min(seconds, self.left)))
+
+
+def _bare(request: Request) -> str:
+    return request.path.partition("?")[0]
 
 
 def wait_seconds(timeout: float) -> float:

@@ -2,7 +2,7 @@
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from urllib.parse import urlsplit
 
@@ -14,17 +14,33 @@ DEFAULT_TIMEOUT = 10.0
 _TOKEN = re.compile(r"[!-~]+")
 
 
+class Secret:
+    """A text that is shown to nobody, not even by a traceback that lists variables."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str | None) -> None:
+        self._text = text
+
+    def __repr__(self) -> str:
+        return "Secret(…)" if self._text else "Secret()"
+
+    def reveal(self) -> str | None:
+        """Return the text."""
+        return self._text
+
+
 @dataclass(frozen=True)
 class Settings:
     """What a channel needs to know.
 
     Attributes:
         url: Where the server is, without a slash at its end.
-        api_key: What the server asks for, or None; it is in no representation of this.
+        api_key: What the server asks for.
     """
 
     url: str
-    api_key: str | None = field(default=None, repr=False)
+    api_key: Secret
 
     @property
     def shown_url(self) -> str:
@@ -33,12 +49,13 @@ class Settings:
         return f"{scheme}//{rest.rpartition('@')[2]}"
 
 
-def read_settings(url: str | None, api_key: str | None) -> Settings:
+def read_settings(url: str | None, api_key: Secret) -> Settings:
     """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY."""
-    key = (api_key or os.environ.get("TASKQ_API_KEY") or "").strip()
-    if key and not _TOKEN.fullmatch(key):
+    if not api_key.reveal():
+        api_key = Secret(os.environ.get("TASKQ_API_KEY", "").strip() or None)
+    if not _TOKEN.fullmatch(api_key.reveal() or "none"):
         raise ConfigurationError("the api key has characters that cannot be sent in a header")
-    return Settings(_server_url(url), key or None)
+    return Settings(_server_url(url), api_key)
 
 
 def read_timeout(timeout: float | None) -> float:

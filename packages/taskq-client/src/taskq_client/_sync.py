@@ -9,7 +9,7 @@ from typing import Self, Unpack
 from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
-from taskq_client._settings import read_settings, read_timeout
+from taskq_client._settings import Secret, read_settings, read_timeout
 from taskq_client._sync_waits import BlockingWaits
 from taskq_client.models import (
     Attempt,
@@ -59,7 +59,9 @@ class TaskqClient(BlockingWaits):
         Raises:
             ConfigurationError: An argument, or a variable of the environment, cannot be used.
         """
-        self._channel = BlockingChannel(read_settings(url, api_key), transport)
+        secret = Secret(api_key)
+        del api_key  # before anything can raise: tools show the variables of a traceback
+        self._channel = BlockingChannel(read_settings(url, secret), transport)
         self._core = Core(
             self._channel,
             RetryPolicy(max_retries),
@@ -68,7 +70,9 @@ class TaskqClient(BlockingWaits):
         )
 
     def __repr__(self) -> str:
-        core = self._core
+        core = getattr(self, "_core", None)
+        if core is None:
+            return f"<{type(self).__name__} that could not be made>"
         return (
             f"{type(self).__name__}({self._channel.settings.shown_url!r}, "
             f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
