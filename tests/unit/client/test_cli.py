@@ -1,6 +1,7 @@
 """The command `taskq`: what it sends, what it prints, how it ends."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -344,3 +345,4 @@ def test_a_terminal_gets_tables_that_titles_cannot_break(
     assert "mine" in printed
     assert "[re" in printed
     assert "01a209b0-851b-7003-b54c-131f9920159f" in printed
+    assert re.search(r"│ queued │ \d+ d ", printed)

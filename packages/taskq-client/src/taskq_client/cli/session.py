@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = ("id", "status", "priority", "handler", "created_at", "title")
+NARROW_COLUMNS = ("id", "status", "age", "handler", "title")
+UNBROKEN = frozenset({"id", "status", "age", "workers", "tasks"})
+UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
 @dataclass(frozen=True)
@@ -66,11 +70,13 @@ class Session:
 
     def show_all(self, tasks: Iterable[Task]) -> None:
         """Show one line for each task, or a JSON array."""
-        every = (fields_of(task) for task in tasks)
         if self.as_json:
-            click.echo(json.dumps(list(every)))
+            click.echo(json.dumps([fields_of(task) for task in tasks]))
+        elif self.terminal:
+            _print(_tasks_table(tasks))
         else:
-            self.show_rows(COLUMNS, map(_row, every))
+            for task in tasks:
+                click.echo("\t".join(_row(fields_of(task))))
 
     def show_rows(
         self,
@@ -94,9 +100,7 @@ class Session:
             from rich.live import Live
 
             with Live(auto_refresh=False) as live:
-                yield lambda tasks: live.update(
-                    _table(COLUMNS, (_row(fields_of(task)) for task in tasks)), refresh=True
-                )
+                yield lambda tasks: live.update(_tasks_table(tasks), refresh=True)
             return
         seen: dict[str, int] = {}
 
@@ -137,6 +141,28 @@ def _row(fields: dict[str, object]) -> list[str]:
     return [_text(fields.get(name)) for name in COLUMNS]
 
 
+def _tasks_table(tasks: Iterable[Task]) -> "Table":
+    now = datetime.now(UTC)
+    rows = (
+        [
+            task.id,
+            task.status,
+            _age((now - task.created_at).total_seconds()),
+            task.handler,
+            task.title,
+        ]
+        for task in tasks
+    )
+    return _table(NARROW_COLUMNS, rows)
+
+
+def _age(seconds: float) -> str:
+    for size, name in UNITS:
+        if seconds >= size:
+            return f"{seconds // size:.0f} {name}"
+    return "now"
+
+
 def _shown(progress: Progress) -> str:
     total = "" if progress.total is None else f"/{progress.total:g}"
     return f"{progress.current:g}{total} {progress.message or ''}".rstrip()
@@ -156,7 +182,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
 
     table = Table()
     for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column == "id")
+        table.add_column(column, overflow="fold", no_wrap=column in UNBROKEN)
     for row in rows:
         table.add_row(*(Text(_text(cell)) for cell in row))
     return table
