@@ -17,7 +17,7 @@ from taskq_client.errors import (
     UnexpectedAnswer,
 )
 from taskq_client.retry import RetryPolicy
-from tests.unit.client.support import Reply, answer, core, problem, wire_task
+from tests.unit.client.support import Reply, answer, core, late, problem, wire_task
 
 LOST = TaskqConnectionError("the connection broke")
 
@@ -173,3 +173,13 @@ def test_health_asks_again_only_if_nothing_answers() -> None:
     client, channel = core(LOST, LOST, LOST)
     with pytest.raises(TaskqError):
         finish(client.health())
+
+
+def test_a_try_takes_no_longer_than_the_call_has_left() -> None:
+    client, channel = core(late(8, LOST), late(2, LOST), deadline=12.0)
+
+    with pytest.raises(TaskqConnectionError):
+        finish(client.tags())
+
+    assert [request.timeout for request in channel.requests] == [10.0, 3.5]
+    assert channel.now <= 1012

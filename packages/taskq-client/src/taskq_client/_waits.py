@@ -143,10 +143,9 @@ class Waits(Operations):
     ) -> AsyncGenerator[Event, None]:
         limit = f"?timeout_seconds={min(left, LONGEST_STREAM_SECONDS):.3f}"
         path = _requests.task_path(task, f"/events{limit if left < math.inf else ''}")
-        headers = {
-            "Accept": "text/event-stream",
-            **({} if seen is None else {"Last-Event-ID": seen}),
-        }
+        headers = {"Accept": "text/event-stream"}
+        if seen is not None:
+            headers["Last-Event-ID"] = seen
         silence = min(BEAT_SECONDS + self.timeout, left + GRACE_SECONDS)
         started_at, outcome = self.clock(), "no answer"
         reader = EventReader()
