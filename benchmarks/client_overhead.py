@@ -72,8 +72,10 @@ def start(code: str) -> float:
 
 
 def compare_imports() -> None:
-    codes = ("pass", "import httpx, pydantic", "import taskq_client")
-    codes += ("from taskq_client import TaskqClient",)
+    codes = [
+        *("pass", "import httpx, pydantic"),
+        *("import taskq_client", "from taskq_client import TaskqClient"),
+    ]
     found = dict.fromkeys(codes, 60.0)
     for _ in range(STARTS):
         for code in codes:

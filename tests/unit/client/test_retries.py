@@ -176,10 +176,10 @@ def test_health_asks_again_only_if_nothing_answers() -> None:
 
 
 def test_a_try_takes_no_longer_than_the_call_has_left() -> None:
-    client, channel = core(late(8, LOST), late(2, LOST), deadline=12.0)
+    client, channel = core(late(8, LOST), late(2, LOST), late(0.5, LOST), deadline=12.0)
 
     with pytest.raises(TaskqConnectionError):
         finish(client.tags())
 
-    assert [request.timeout for request in channel.requests] == [10.0, 3.5]
+    assert [request.timeout for request in channel.requests] == [10.0, 3.5, 0.5]
     assert channel.now <= 1012

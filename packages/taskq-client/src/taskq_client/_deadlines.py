@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from math import inf
 from typing import Any
 
-import httpcore
 import httpx
 
 _local = threading.local()
@@ -32,43 +31,34 @@ def limit(client: httpx.Client) -> httpx.Client:
     mounts: Iterable[Any] = getattr(client, "_mounts", {}).values()
     for transport in (getattr(client, "_transport", None), *mounts):
         pool: Any = getattr(transport, "_pool", None)
-        if isinstance(backend := getattr(pool, "_network_backend", None), httpcore.NetworkBackend):
+        backend = getattr(pool, "_network_backend", None)
+        if backend is not None:
             pool._network_backend = _Backend(backend)
     return client
 
 
-class _Backend(httpcore.NetworkBackend):
-    def __init__(self, inner: httpcore.NetworkBackend) -> None:
+class _Wrapper:
+    """Something of httpcore's, which is not imported here: it is slow to load."""
+
+    def __init__(self, inner: Any) -> None:
         self._inner = inner
 
-    def connect_tcp(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+class _Backend(_Wrapper):
+    def connect_tcp(self, *args: Any, **kwargs: Any) -> "_Stream":
         return _Stream(self._inner.connect_tcp(*args, **kwargs))
 
-    def connect_unix_socket(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
-        return _Stream(self._inner.connect_unix_socket(*args, **kwargs))
 
-    def sleep(self, seconds: float) -> None:
-        self._inner.sleep(seconds)
-
-
-class _Stream(httpcore.NetworkStream):
-    def __init__(self, inner: httpcore.NetworkStream) -> None:
-        self._inner = inner
-
+class _Stream(_Wrapper):
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(timeout))
+        data: bytes = self._inner.read(max_bytes, _left(timeout))
+        return data
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, timeout)
-
-    def close(self) -> None:
-        self._inner.close()
-
-    def start_tls(self, *args: Any, **kwargs: Any) -> httpcore.NetworkStream:
+    def start_tls(self, *args: Any, **kwargs: Any) -> "_Stream":
         return _Stream(self._inner.start_tls(*args, **kwargs))
-
-    def get_extra_info(self, info: str) -> Any:
-        return self._inner.get_extra_info(info)
 
 
 def _left(timeout: float | None) -> float | None:
@@ -77,5 +67,5 @@ def _left(timeout: float | None) -> float | None:
         return timeout
     left = moment - time.monotonic()
     if left <= 0:
-        raise httpcore.ReadTimeout("the time of the whole request is up")
+        raise httpx.ReadTimeout("the time of the whole request is up")
     return left if timeout is None else min(timeout, left)
