@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.faults.evidence import Submit
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import Ledger, stopped
 from tests.property.calls import children, percentile, repeats
 from tests.support.waiting import wait_until
 
@@ -38,6 +38,33 @@ def test_a_backlog_that_redis_forgot_is_rung_again(ledger: Ledger) -> None:
     ledger.stack.redis.flush()
     first = ledger.until_started(waiting[0])
     ledger.settle("FLUSHALL of a backlog", first_start=f"{_late(first.at, soon):.1f} s late")
+
+
+@pytest.mark.timeout(90)
+def test_a_redis_that_takes_no_bells(ledger: Ledger) -> None:
+    """It is full, and answers everything else: the queue looks empty."""
+    assert ledger.stack.redis is not None
+    with ledger.stack.redis.client() as client:
+        client.config_set("maxmemory", "1")
+        try:
+            submits = [ledger.callers.submit("faults.noop") for _ in range(60)]
+            started = [ledger.until_started(one).at - one.answered_at for one in submits]
+        finally:
+            client.config_set("maxmemory", "0")
+    evidence = ledger.settle("Redis is full", late_p95=f"{percentile(started, 95):.1f} s")
+    assert evidence.extra_runs() == 0
+    assert max(started) < 10
+
+
+@pytest.mark.timeout(repeats(120, 300))
+def test_redis_that_hangs(ledger: Ledger) -> None:
+    assert ledger.stack.redis is not None
+    with stopped(ledger.stack.redis.child.pid):
+        submits = [ledger.callers.submit("faults.noop") for _ in range(60)]
+        started = [ledger.until_started(one, timeout=40).at - one.answered_at for one in submits]
+    assert {status for one in submits for status in one.answers} == {201}
+    ledger.settle("Redis hangs", late_p95=f"{percentile(started, 95):.1f} s")
+    assert max(started) < 20
 
 
 @pytest.mark.timeout(repeats(120, 300))

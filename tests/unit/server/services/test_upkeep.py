@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import event
@@ -97,15 +98,16 @@ async def test_stage_rings_for_what_lost_its_doorbell(runtime: Runtime, upkeep: 
     await store(runtime.database, old, fresh)
     assert old.score is not None
 
-    async def staged(head: int | None, *handlers: str) -> int:
-        return await upkeep.stage(
+    async def staged(head: int | None, *handlers: str) -> list[UUID]:
+        lost = await upkeep.stage(
             "default", handlers or ["taskq.echo"], head=head, settled=seconds(2)
         )
+        return [one.task_id for one in lost]
 
-    assert await staged(None) == 1, "an empty queue has lost all that is not fresh"
-    assert await staged(old.score + 1) == 1
-    assert await staged(old.score) == 0, "the head of the queue has its doorbell"
-    assert await staged(None, "another") == 0
+    assert await staged(None) == [old.id], "an empty queue has lost all that is not fresh"
+    assert await staged(old.score + 1) == [old.id]
+    assert await staged(old.score) == [], "the head of the queue has its doorbell"
+    assert await staged(None, "another") == []
 
 
 async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Upkeep) -> None:

@@ -42,8 +42,8 @@ class Upkeep:
 
     async def stage(
         self, queue: str, handlers: Sequence[str], *, head: int | None, settled: timedelta
-    ) -> int:
-        """Ring again for due tasks that lost their doorbell, and return how many.
+    ) -> list[Due]:
+        """Ring again for due tasks that lost their doorbell, and return them.
 
         A due row that scores below the head of its queue in Redis has lost its doorbell, unless
         somebody popped it just now. An empty queue has lost all of them.
@@ -69,7 +69,7 @@ class Upkeep:
         self._dispatcher.ring(
             [Doorbell(one.task_id, one.attempt + 1, queue, one.score) for one in lost]
         )
-        return len(lost)
+        return lost
 
     async def due(self, queue: str, handlers: Sequence[str], limit: int) -> list[Due]:
         """Return what a worker may claim without a doorbell, while Redis is away."""

@@ -36,6 +36,7 @@ local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return {ids, jobs, head[2] or ''}
 """
 _MOST_POPPED = 1_000
+_AWAY_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -81,6 +82,11 @@ class TaskqWorker(Worker):
             if pause > 0:
                 await self._sleep(pause)
 
+    def offer(self, attempts: Sequence[Arguments]) -> None:
+        """Start attempts that nobody rang for, as far as there is room."""
+        for one in attempts[: max(0, self._room())] if self.allow_pick_jobs else ():
+            self._start(one)
+
     async def heads(self) -> dict[str, int | None]:
         """Return the lowest score of each queue; None for an empty one.
 
@@ -98,7 +104,7 @@ class TaskqWorker(Worker):
         """Start what is there, and return how long to sleep unless somebody wakes us."""
         pause = self.poll_delay_s
         for queue in self._queues:
-            room = min(self._may_have() - len(self.tasks), _MOST_POPPED)
+            room = self._room()
             if room <= 0:
                 return self.poll_delay_s
             jobs, next_in = await self._pop(queue, room)
@@ -107,10 +113,13 @@ class TaskqWorker(Worker):
             pause = min(pause, 0.0 if len(jobs) == room else next_in)
         return pause
 
+    def _room(self) -> int:
+        return min(self._may_have() - len(self.tasks), _MOST_POPPED)
+
     async def _pop(self, queue: str, room: int) -> tuple[Sequence[Arguments], float]:
         now = self._now_ms()
         try:
-            async with asyncio.timeout(REPLY_SECONDS):
+            async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
                 ids, jobs, head = await self._script(
                     keys=[queue_key(queue)], args=[now, room, job_key_prefix]
                 )

@@ -10,6 +10,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.crud.due import Due
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.services.upkeep import Upkeep
 
@@ -26,6 +27,7 @@ class Janitor:
         upkeep: does the work.
         handlers: what this worker can run; it stages nothing else.
         heads: the lowest score of each queue in Redis.
+        start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         on_rescued: called with every attempt that was taken from a vanished worker.
         replay_hooks: runs hooks that should have run by now.
     """
@@ -36,6 +38,7 @@ class Janitor:
         upkeep: Upkeep,
         handlers: Sequence[str],
         heads: Callable[[], Awaitable[dict[str, int | None]]],
+        start: Callable[[Sequence[Due]], None],
         on_rescued: Callable[[Ended], None],
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
@@ -43,35 +46,31 @@ class Janitor:
         self._upkeep = upkeep
         self._handlers = handlers
         self._heads = heads
+        self._start = start
         self._on_rescued = on_rescued
         self._replay_hooks = replay_hooks
 
     async def run(self) -> None:
         """Sweep for ever."""
+        often = self._settings.janitor_seconds
         await asyncio.gather(
-            self._every(self._settings.janitor_seconds, self.sweep),
+            self._every(often, self.rescue),
+            self._every(often, self.stage),
+            self._every(often, self._replay_hooks),
             self._every(_RARELY_SECONDS, self.tidy),
         )
 
-    async def sweep(self) -> None:
-        """Rescue, stage, and replay hooks."""
+    async def rescue(self) -> None:
+        """Take tasks back from workers that vanished."""
         for ended in await self._upkeep.rescue():
             _log.warning(
                 "task %s was rescued from a vanished worker: it is %s",
                 ended.task.id, ended.task.status,
             )  # fmt: skip
             self._on_rescued(ended)
-        await self._stage()
-        await self._replay_hooks()
 
-    async def tidy(self) -> None:
-        """Forget vanished workers and prune final tasks past retention."""
-        await self._upkeep.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
-        retention = timedelta(days=self._settings.retention_days)
-        while await self._upkeep.prune(retention):
-            pass
-
-    async def _stage(self) -> None:
+    async def stage(self) -> None:
+        """Ring for what lost its doorbell, and start it: Redis may not take the bell either."""
         try:
             heads = await self._heads()
         except (RedisError, OSError, TimeoutError):
@@ -79,7 +78,15 @@ class Janitor:
         for queue, head in heads.items():
             staged = await self._upkeep.stage(queue, self._handlers, head=head, settled=_SETTLED)
             if staged:
-                _log.info("rang again for %d tasks of queue %s", staged, queue)
+                _log.info("rang again for %d tasks of queue %s", len(staged), queue)
+                self._start(staged)
+
+    async def tidy(self) -> None:
+        """Forget vanished workers and prune final tasks past retention."""
+        await self._upkeep.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
+        retention = timedelta(days=self._settings.retention_days)
+        while await self._upkeep.prune(retention):
+            pass
 
     async def _every(self, seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
         while True:

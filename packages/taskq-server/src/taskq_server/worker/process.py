@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from taskq_server.broker.connection import CANCEL_CHANNEL, RING_CHANNEL
@@ -13,6 +13,7 @@ from taskq_server.core.background import background
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud import handlers
+from taskq_server.crud.due import Due
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
@@ -105,7 +106,13 @@ class _Assembly:
             **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
         )
         self.janitor = Janitor(
-            settings, self.upkeep, names, self.arq.heads, self.hooks.follow, self.hooks.replay
+            settings,
+            self.upkeep,
+            names,
+            self.arq.heads,
+            lambda staged: self.arq.offer(_arguments(staged)),
+            self.hooks.follow,
+            self.hooks.replay,
         )
 
     @asynccontextmanager
@@ -166,7 +173,7 @@ class _Assembly:
             found = await self.upkeep.due(queue, self.names, room)
         except DatabaseUnavailable:
             return []
-        return [(str(one.task_id), one.attempt + 1) for one in found]
+        return _arguments(found)
 
     def _on_cancel(self, message: bytes) -> None:
         for task_id in read_ids(message):
@@ -177,6 +184,10 @@ class _Assembly:
 
     def _on_lost(self) -> None:
         self.runner.interrupt_all(Cause.LOST)
+
+
+def _arguments(found: Sequence[Due]) -> list[Arguments]:
+    return [(str(one.task_id), one.attempt + 1) for one in found]
 
 
 async def publish(runtime: Runtime, registry: Registry) -> None:
