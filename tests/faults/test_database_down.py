@@ -80,7 +80,7 @@ def test_a_database_that_is_away_for_a_while_loses_nothing(
     with Calls(stack.api_url) as calls:
         refused = len(load.refused())
         check_all_are_done(calls, load)
-        outcomes = [calls.outcomes(task_id) for task_id in held]
+        outcomes = outcomes_of(calls, held)
     print(
         f"\ndatabase down {DOWN_SECONDS} s: {len(load.accepted())} tasks, {refused} refused in at "
         f"most {slowest(load):.2f} s, probes in at most {probes.slowest:.2f} s, "
@@ -114,7 +114,7 @@ def test_a_database_that_is_killed_and_restarted_loses_nothing(
     with Calls(stack.api_url) as calls:
         refused = len(load.refused())
         check_all_are_done(calls, load)
-        outcomes = [calls.outcomes(task_id) for task_id in held]
+        outcomes = outcomes_of(calls, held)
         again = {_submit_batch(calls, number) for number in range(kills)}
         batched = calls.until_quiet(60, tag="batch")
     print(
@@ -141,6 +141,11 @@ def hold(calls: Calls, seconds: float) -> list[str]:
     ids = calls.submit_many(HELD, "bad.hold", {"seconds": seconds}, tags=["held"], max_retries=0)
     calls.until_running("held", HELD)
     return ids
+
+
+def outcomes_of(calls: Calls, held: list[str]) -> list[list[str]]:
+    calls.until_quiet(60, tag="held")
+    return [calls.outcomes(task_id) for task_id in held]
 
 
 def check_refusals(load: Load) -> None:

@@ -14,6 +14,7 @@ from tests.faults.test_database_down import (
     check_all_are_done,
     check_refusals,
     hold,
+    outcomes_of,
     server,
     slowest,
     wait_ready,
@@ -55,7 +56,7 @@ def test_a_database_that_hangs_is_away_and_loses_nothing(
     with Calls(stack.api_url) as calls:
         check_all_are_done(calls, load)
         done = calls.until_quiet(60, tag="batch")
-        outcomes = [calls.outcomes(task_id) for task_id in held]
+        outcomes = outcomes_of(calls, held)
     most = int(server.sql("SHOW GLOBAL STATUS LIKE 'Max_used_connections'").split()[1])
     print(
         f"\ndatabase frozen {DOWN_SECONDS} s: {len(load.accepted())} tasks, {refused} refused in "

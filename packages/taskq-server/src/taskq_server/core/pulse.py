@@ -70,15 +70,18 @@ class Pulse:
 
     async def _ask_while_needed(self) -> None:
         try:
-            while self._silent or self._somebody_waits():
+            waited = True
+            while waited or self._silent:
                 await self._ask()
                 await asyncio.sleep(self._part)
+                waited = self._somebody_waits()
         finally:
             self._watch = None
 
     def _somebody_waits(self) -> bool:
         now = asyncio.get_running_loop().time()
-        return now - next(iter(self._waiting.values()), now) >= self._part
+        # Half of it: whoever called for a look seems to have waited a little less, now and then.
+        return now - next(iter(self._waiting.values()), now) > self._part / 2
 
     async def _ask(self) -> None:
         ping = asyncio.ensure_future(self._ping())
