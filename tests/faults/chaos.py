@@ -15,7 +15,7 @@ from tests.faults.footprint import Footprint
 from tests.faults.injections import INJECTIONS, pause
 from tests.faults.invariants import INVARIANTS
 from tests.faults.ledger import Ledger
-from tests.property.calls import percentile
+from tests.support.calls import percentile
 from tests.support.mariadb import MariaDBServer
 
 RATE = 30.0

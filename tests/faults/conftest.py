@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator
 import pytest
 
 from tests.faults.ledger import Ledger
+from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 
 _open: list[Ledger] = []
@@ -45,3 +46,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("figures of the fault tests")
         for line in shown:
             terminalreporter.line(line)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[MariaDBServer]:
+    """A MariaDB that writes each commit to the disk, as a production server does."""
+    with private_mariadb(flush_log=1) as opened:
+        yield opened

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.evidence import Reader, redis_keys
-from tests.property.calls import inner_pid
+from tests.support.calls import inner_pid
 from tests.support.stack import Stack
 
 

@@ -14,7 +14,7 @@ from arq.constants import default_queue_name
 from tests.faults.handlers import KILLER
 from tests.faults.ledger import LEASE_SECONDS, Ledger
 from tests.faults.test_doorbells import DELIVERIES, DROPPED, deliver
-from tests.property.calls import descendants
+from tests.support.calls import descendants
 from tests.support.waiting import wait_until
 
 Injection = Callable[[Ledger, random.Random], None]

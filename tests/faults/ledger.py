@@ -16,7 +16,7 @@ from tests.faults import handlers
 from tests.faults.evidence import Evidence, Line, Reader, Submit, read_lines, redis_keys
 from tests.faults.invariants import check
 from tests.faults.load import MIXED, Callers, Load
-from tests.property.calls import FULL
+from tests.support.calls import FULL
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess

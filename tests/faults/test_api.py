@@ -14,7 +14,7 @@ import pytest
 from tests.faults.evidence import Submit
 from tests.faults.ledger import Ledger
 from tests.faults.load import Body
-from tests.property.calls import repeats
+from tests.support.calls import repeats
 from tests.support.processes import ApiProcess, ServerProcess
 from tests.support.waiting import wait_until
 

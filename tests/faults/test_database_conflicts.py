@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 import httpx
 import pytest
 
-from tests.property.calls import (
+from tests.support.calls import (
     HANDLERS,
     Calls,
     Load,

@@ -2,10 +2,11 @@
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
-from tests.faults.test_database_down import (
+from tests.faults.outage import (
     DOWN_SECONDS,
     ECHO,
     HELD,
@@ -15,20 +16,20 @@ from tests.faults.test_database_down import (
     check_refusals,
     hold,
     outcomes_of,
-    server,
     slowest,
     wait_ready,
 )
-from tests.property.calls import Calls, Load, counted, timed
+from tests.support.calls import Calls, Load, counted, timed
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import NewStack
-
-__all__ = ["server"]
 
 POOLS = 2 * (8 + 1) + 1
 """Connections of an API and a worker, one each that asks for a sign of life, and the lease's."""
 ITEM = {"handler": "taskq.echo", "payload": {"value": "x" * 7_000}, "tags": ["batch"]}
-BATCH = {"json": {"items": [ITEM] * 1_000}, "headers": {"Idempotency-Key": "the batch"}}
+BATCH: dict[str, Any] = {
+    "json": {"items": [ITEM] * 1_000},
+    "headers": {"Idempotency-Key": "the batch"},
+}
 
 
 @pytest.mark.timeout(150 + 5 * DOWN_SECONDS)

@@ -7,7 +7,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from tests.property.calls import (
+from tests.support.calls import (
     HANDLERS,
     Calls,
     Load,

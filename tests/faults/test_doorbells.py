@@ -19,7 +19,7 @@ from redis import Redis
 from taskq_server.broker.connection import RING_CHANNEL, encode
 from tests.faults.evidence import Submit
 from tests.faults.ledger import Ledger
-from tests.property.calls import percentile, repeats
+from tests.support.calls import percentile, repeats
 from tests.support.ports import free_port
 
 DELIVERIES = 5

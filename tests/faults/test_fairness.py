@@ -9,7 +9,7 @@ import pytest
 
 from taskq_server.domain.task import PRIORITY_STEP_SECONDS, Priority
 from tests.faults.ledger import Ledger
-from tests.property.calls import FULL, repeats
+from tests.support.calls import FULL, repeats
 
 BOUND_SECONDS = PRIORITY_STEP_SECONDS * (Priority.URGENT - Priority.LOW)
 LANE = "lane"

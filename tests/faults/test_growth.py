@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.footprint import Footprint
-from tests.property.calls import HANDLERS, Calls, repeats
+from tests.support.calls import HANDLERS, Calls, repeats
 from tests.support.stack import NewStack
 
 ROUNDS = repeats(6, 20)

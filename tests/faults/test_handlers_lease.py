@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.property.calls import HANDLERS, Calls, Json, counted, database_name, inner_pid
+from tests.support.calls import HANDLERS, Calls, Json, counted, database_name, inner_pid
 from tests.support.faketime import find_faketime
 from tests.support.processes import ROOT
 from tests.support.stack import NewStack, Stack

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.property.calls import (
+from tests.support.calls import (
     HANDLERS,
     Calls,
     counted,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from tests.property.calls import FULL, HANDLERS, Calls, counted
+from tests.support.calls import FULL, HANDLERS, Calls, counted
 from tests.support.stack import NewStack
 
 NEIGHBOURS = 100

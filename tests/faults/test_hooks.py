@@ -7,7 +7,7 @@ import pytest
 
 from tests.faults.handlers import KILLER
 from tests.faults.ledger import Ledger
-from tests.property.calls import repeats
+from tests.support.calls import repeats
 
 KILLS = repeats(3, 15)
 

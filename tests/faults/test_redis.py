@@ -8,7 +8,7 @@ import pytest
 
 from tests.faults.evidence import Submit
 from tests.faults.ledger import Ledger, stopped
-from tests.property.calls import children, percentile, repeats
+from tests.support.calls import children, percentile, repeats
 from tests.support.waiting import wait_until
 
 FLUSHES = repeats(5, 10)

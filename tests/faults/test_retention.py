@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.ledger import SETTINGS, report
-from tests.property.calls import Calls, repeats
+from tests.support.calls import Calls, repeats
 from tests.support.stack import NewStack
 from tests.support.waiting import wait_until
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.property.calls import HANDLERS, Calls, database_name, percentile, private_mariadb, timed
+from tests.support.calls import HANDLERS, Calls, database_name, percentile, private_mariadb, timed
 from tests.support.children import Child
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import NewStack, Stack

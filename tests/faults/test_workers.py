@@ -18,7 +18,7 @@ from tests.faults.ledger import (
     stopped,
 )
 from tests.faults.load import CALM
-from tests.property.calls import children, percentile, repeats
+from tests.support.calls import children, percentile, repeats
 from tests.support.processes import ServerProcess
 from tests.support.waiting import wait_until
 

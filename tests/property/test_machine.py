@@ -15,7 +15,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from tests.property.calls import FINAL, HANDLERS, Calls, Json, repeats
+from tests.support.calls import FINAL, HANDLERS, Calls, Json, repeats
 from tests.support.stack import Stack
 
 BODIES: list[Json] = [
