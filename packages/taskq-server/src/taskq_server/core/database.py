@@ -26,7 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.pulse import Pulse
 
 T = TypeVar("T")
@@ -173,7 +173,8 @@ class Database:
                 else:
                     reason = str(error).partition("\n")[0] or "it takes too long"
                     _log.warning("the database does not answer: %s", reason)
-                    raise DatabaseUnavailable("the database does not answer") from error
+                    away = ConnectionLost if _is_disconnect(error) else DatabaseUnavailable
+                    raise away("the database does not answer") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _limit(self) -> AbstractAsyncContextManager[object]:

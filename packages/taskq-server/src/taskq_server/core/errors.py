@@ -14,6 +14,7 @@ TaskqError
 ├── StaleAttempt              a worker no longer holds the attempt it wants to change
 └── Unavailable               try again in `retry_after` seconds
     ├── DatabaseUnavailable
+    │   └── ConnectionLost    the database hung up in the middle
     └── Draining              this process is stopping
 """
 
@@ -95,6 +96,10 @@ class Unavailable(TaskqError):
 
 class DatabaseUnavailable(Unavailable):
     """The database does not answer."""
+
+
+class ConnectionLost(DatabaseUnavailable):
+    """The database hung up in the middle: it has ended, or it does not like what it was sent."""
 
 
 class Draining(Unavailable):

@@ -1,16 +1,21 @@
 """Store how an attempt ended: patient with a database that is away, not with one that refuses.
 
 A database may take everything but this one outcome: a result beyond its packet size looks like a
-lost connection. So an outcome that failed once travels alone, and one that is refused although a
-small one would be taken becomes a failure of its task. A database that takes neither (it is away,
-read-only, full) is waited for.
+lost connection. So an outcome whose connection was lost travels alone from then on, and a large one
+that is refused although a small one would be taken becomes a failure of its task. A database that
+is away, read-only or full is waited for.
 """
 
 import asyncio
 import logging
 from dataclasses import replace
 
-from taskq_server.core.errors import DatabaseUnavailable, IllegalTransition, StaleAttempt
+from taskq_server.core.errors import (
+    ConnectionLost,
+    DatabaseUnavailable,
+    IllegalTransition,
+    StaleAttempt,
+)
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Ended, Failure
 from taskq_server.domain.task import Outcome
@@ -20,6 +25,7 @@ from taskq_server.worker.verdict import Failed, Verdict, decision, weight
 
 _TRIES = 4
 _REFUSALS = 2
+_LARGE_BYTES = 65_536
 _PAUSE_SECONDS = 0.5
 _TRAVELS_ALONE = 1 << 30
 _LONGEST_MESSAGE = 1_000
@@ -48,16 +54,20 @@ async def commit(
         except Exception as error:
             failures += 1
             instead = _refused(error)
-            may_be_away = isinstance(error, DatabaseUnavailable) and failures < _TRIES
-            if not may_be_away and await attempts.would_take(
-                replace(ending, decide=decision(instead, backoff))
-            ):
+            small = replace(ending, decide=decision(instead, backoff))
+            if _may_be_its_fault(error, verdict, failures) and await attempts.would_take(small):
                 refusals += 1
             if refusals >= _REFUSALS:
                 _log.error("the outcome of task %s cannot be stored", running.task.id)
                 verdict = instead
         await asyncio.sleep(_PAUSE_SECONDS)
     return None
+
+
+def _may_be_its_fault(error: Exception, verdict: Verdict, failures: int) -> bool:
+    if isinstance(error, ConnectionLost):
+        return failures >= _TRIES and weight(verdict) >= _LARGE_BYTES
+    return not isinstance(error, DatabaseUnavailable)
 
 
 def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool) -> Ending:
