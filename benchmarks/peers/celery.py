@@ -1,5 +1,6 @@
 """Celery on Redis, with results in Redis, tuned for short tasks as its documentation says."""
 
+import gc
 import os
 import time
 from collections.abc import Mapping
@@ -45,6 +46,10 @@ class Celery(Queue):
         self.stack.callback(self._app.close)
         self._results = self.stack.enter_context(self.servers.valkey.client())
         self._results.select(1)
+
+    def __exit__(self, *_: object) -> None:
+        gc.collect()  # results that outlive the server would try to reach it for minutes
+        super().__exit__()
 
     @property
     def _url(self) -> str:
