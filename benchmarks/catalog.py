@@ -12,7 +12,8 @@ from benchmarks.peers.nothing import Nothing
 from benchmarks.peers.pgqueuer import PgQueuerDefault, PgQueuerPeer
 from benchmarks.peers.procrastinate import Procrastinate
 from benchmarks.peers.taskq import Dev, Taskq
-from benchmarks.scenarios import posting, working
+from benchmarks.peers.taskq_sized import Few, Many, OneEach, TwoThree
+from benchmarks.scenarios import posting, scaling, working
 from benchmarks.scenarios.measure import Numbers
 
 Contestants = Mapping[str, type[Peer]]
@@ -71,6 +72,15 @@ SCENARIOS: Mapping[str, Scenario] = {
         count=200,
         default=_named(Taskq, Handwritten, Celery),
         on_request=_named(Procrastinate, PgQueuerPeer, Arq, Dramatiq),
+    ),
+    "P6": Scenario(title="idle", run=scaling.idle, count=100_000, default=_named(Taskq)),
+    "P7": Scenario(title="list", run=scaling.listing, count=40, default=_named(Few, Many)),
+    "P8": Scenario(title="deep", run=scaling.deep, count=10_000, default=_named(Few, Many)),
+    "P9": Scenario(
+        title="processes",
+        run=scaling.processes,
+        count=5_000,
+        default=_named(OneEach, TwoThree),
     ),
     "P10": Scenario(
         title="embedded", run=posting.pipeline, count=5_000, default=_named(Dev, Handwritten)

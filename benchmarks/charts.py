@@ -24,7 +24,7 @@ def write(folder: Path, results: Results) -> None:
 
 def _chart(title: str, values: Mapping[str, Sequence[float]]) -> str:
     height = _ROW * (len(values) + 1) + 12
-    scale = (_WIDTH - _LEFT - _RIGHT) / max(max(each) for each in values.values())
+    scale = (_WIDTH - _LEFT - _RIGHT) / (max(max(each) for each in values.values()) or 1)
     rows = [f'<text x="8" y="18" font-weight="bold">{escape(title)}</text>']
     for position, (who, each) in enumerate(values.items(), 1):
         rows += _row(position * _ROW + 4, who, each, scale)

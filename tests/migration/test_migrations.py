@@ -128,3 +128,9 @@ async def test_the_migrations_set_the_character_set(
     assert columns == "utf8mb4_bin\n"
     engines = f"SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = '{name}'"
     assert mariadb_server.sql(engines) == "InnoDB\n"
+
+
+def test_head_is_what_alembic_says() -> None:
+    folder = str(Path(migrations.__file__).parent)
+    history = ScriptDirectory(folder)
+    assert history.get_current_head() == migrations.head()
