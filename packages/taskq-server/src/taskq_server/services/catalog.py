@@ -42,10 +42,12 @@ class Catalog:
         self._namespace = namespace
         self._known: dict[str, _Known] = {}
         self._read_at: datetime | None = None
+        self._refreshes: GroupCommit[None, None] = GroupCommit(self._refresh)
         self._counts: GroupCommit[None, list[TagRead]] = GroupCommit(self._count_tags)
 
     async def close(self) -> None:
-        """Wait for the read that is under way."""
+        """Wait for the reads that are under way."""
+        await self._refreshes.close()
         await self._counts.close()
 
     async def require(self, name: str) -> PublishedHandler:
@@ -55,7 +57,7 @@ class Catalog:
             UnknownHandler: no worker has ever published it.
         """
         if not self._is_fresh() or name not in self._known:
-            await self._refresh()
+            await self._refreshes(None)
         known = self._known.get(name)
         if known is None:
             detail = f"no worker has published a handler called {name}"
@@ -106,7 +108,7 @@ class Catalog:
     async def names(self) -> tuple[str, ...]:
         """Return the names of all published handlers, sorted."""
         if not self._is_fresh():
-            await self._refresh()
+            await self._refreshes(None)
         return tuple(sorted(self._known))
 
     async def tags(self) -> list[TagRead]:
@@ -123,10 +125,11 @@ class Catalog:
     def _is_fresh(self) -> bool:
         return self._read_at is not None and self._clock() - self._read_at < _FRESH
 
-    async def _refresh(self) -> None:
+    async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
         published = await self._database.read(lambda c: handlers.published(c, self._namespace))
         self._known = {one.name: self._prepared(one) for one in published}
         self._read_at = self._clock()
+        return asked
 
     def _prepared(self, handler: PublishedHandler) -> _Known:
         known = self._known.get(handler.name)

@@ -1,0 +1,163 @@
+"""The work of the hot paths, counted: statements and Redis commands for 100 tasks at once.
+
+Seconds depend on the machine; these numbers do not. More of them is a regression.
+"""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+import redis
+from sqlalchemy import event
+
+from taskq_server.domain import lifecycle
+from taskq_server.domain.task import Task
+from taskq_server.runtime import Runtime
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.services.attempts import Ask, AttemptService, Ending
+from taskq_server.services.tasks import IdempotencyKey
+from tests.integration.api.played import PlayedWorker
+
+TASKS = 100
+NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
+
+
+@dataclass
+class Work:
+    """What was done meanwhile."""
+
+    statements: int = 0
+    transactions: int = 0
+    commands: Counter[str] = field(default_factory=Counter)
+
+
+class Meter:
+    """Counts at the driver, and at the Redis server."""
+
+    def __init__(self, runtime: Runtime, client: redis.Redis) -> None:
+        self._client = client
+        self._work = Work()
+        engine = runtime.database.engine.sync_engine
+        event.listen(engine, "before_cursor_execute", self._on_statement)
+        event.listen(engine, "commit", self._on_commit)
+
+    @asynccontextmanager
+    async def measured(self, publishes: int) -> AsyncIterator[Work]:
+        """Measure the block, and what it sends to Redis behind its back, up to the messages."""
+        work = self._work = Work()
+        before = self._commands()
+        yield work
+        async with asyncio.timeout(10):
+            while (self._commands() - before)["publish"] < publishes:  # noqa: ASYNC110 - no event
+                await asyncio.sleep(0.01)
+        work.commands = self._commands() - before
+
+    def _commands(self) -> Counter[str]:
+        stats: Any = self._client.info("commandstats")
+        calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
+        return Counter({name: calls.get(name, 0) for name in ("zadd", "publish", "set")})
+
+    def _on_statement(self, _: Any, __: Any, statement: str, *___: Any) -> None:
+        self._work.statements += not statement.startswith("BEGIN")
+
+    def _on_commit(self, _: Any) -> None:
+        self._work.transactions += 1
+
+
+@pytest.fixture
+async def meter(runtime: Runtime, redis_url: str, worker: PlayedWorker) -> AsyncIterator[Meter]:
+    await runtime.catalog.require(NEW.handler)
+    with redis.Redis.from_url(redis_url, decode_responses=True) as client:
+        yield Meter(runtime, client)
+
+
+@pytest.fixture
+def attempts(runtime: Runtime) -> AttemptService:
+    return runtime.attempts(hooked=False)
+
+
+async def submit(runtime: Runtime) -> list[Task]:
+    keys = [IdempotencyKey.of(f"key {n}", {}) for n in range(TASKS)]
+    done = await asyncio.gather(*(runtime.tasks.submit(NEW, key=key) for key in keys))
+    return [each.snapshot.task for each in done]
+
+
+async def claim(attempts: AttemptService, worker: PlayedWorker, waiting: list[Task]) -> list[Task]:
+    asks = [
+        Ask(
+            task_id=task.id,
+            attempt=1,
+            worker_id=worker.id,
+            handlers=frozenset([NEW.handler]),
+            cells=lambda: 1,
+        )
+        for task in waiting
+    ]
+    answers = await asyncio.gather(*map(attempts.claim, asks))
+    return [answer for answer in answers if isinstance(answer, Task)]
+
+
+async def end(attempts: AttemptService, running: list[Task]) -> None:
+    endings = [
+        Ending(
+            task_id=task.id,
+            attempt=1,
+            worker_id=task.worker_id,
+            decide=lambda row, now: lifecycle.succeed(row, result="1", now=now),
+            claimed=task,
+        )
+        for task in running
+        if task.worker_id is not None
+    ]
+    assert len(endings) == TASKS
+    await asyncio.gather(*map(attempts.end, endings))
+
+
+async def test_submits(runtime: Runtime, meter: Meter) -> None:
+    async with meter.measured(publishes=1) as work:
+        await submit(runtime)
+    assert (work.statements, work.transactions) == (2, 1)  # INSERT; who holds the keys
+    assert work.commands == {"zadd": 1, "publish": 1}
+
+
+async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
+    async with meter.measured(publishes=1) as work:
+        await runtime.tasks.submit_batch([NEW] * TASKS)
+    assert (work.statements, work.transactions) == (1, 1)
+    assert work.commands == {"zadd": 1, "publish": 1}
+
+
+async def test_claims_and_ends(
+    runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
+) -> None:
+    waiting = await submit(runtime)
+    async with meter.measured(publishes=0) as claims:
+        running = await claim(attempts, worker, waiting)
+    assert (claims.statements, claims.transactions) == (2, 1)  # SELECT FOR UPDATE, UPDATE
+    async with meter.measured(publishes=1) as ends:
+        await end(attempts, running)
+    assert (ends.statements, ends.transactions) == (3, 1)  # SELECT FOR UPDATE, INSERT, UPDATE
+    assert ends.commands == {"publish": 1}
+
+
+async def test_waits(
+    runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
+) -> None:
+    running = await claim(attempts, worker, await submit(runtime))
+    async with meter.measured(publishes=0) as first:
+        waits = [asyncio.create_task(runtime.tasks.wait(task.id, 30)) for task in running]
+        await runtime.tasks.get(running[0].id)  # its read comes after theirs
+    assert first.statements <= 6
+    assert first.transactions <= 2
+    async with meter.measured(publishes=1) as second:
+        await end(attempts, running)
+        final = await asyncio.gather(*waits)
+    assert [each.result for each in final] == ["1"] * TASKS
+    # The end of all, then one read of tasks, attempts and tags: by the message, one for all.
+    # A slow machine may see one poll more.
+    assert second.statements <= 9
+    assert second.transactions <= 3
