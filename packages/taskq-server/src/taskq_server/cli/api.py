@@ -3,7 +3,7 @@
 import click
 
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import require_redis, require_schema, run, stop_event
+from taskq_server.cli.preparation import require_redis, require_schema, run, settle, stop_event
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
@@ -26,4 +26,6 @@ async def _serve(settings: Settings, host: str, port: int, *, insecure: bool) ->
     await require_schema(settings)
     listener = serving.listen(host, port, insecure=insecure)
     stop = stop_event()
-    await serving.serve(create_app(settings), listener, stop)
+    app = create_app(settings)
+    settle()
+    await serving.serve(app, listener, stop)

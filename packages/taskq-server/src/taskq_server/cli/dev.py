@@ -12,7 +12,7 @@ import click
 
 from taskq_server import migrations
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import leave, run, stop_event
+from taskq_server.cli.preparation import leave, run, settle, stop_event
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
@@ -53,6 +53,7 @@ def dev(
 
 async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) -> None:
     stop = stop_event()
+    settle()
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
         registry = load(settings.handlers)

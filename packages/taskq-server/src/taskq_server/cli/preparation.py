@@ -1,6 +1,7 @@
 """What the long-running commands share: checks before they start, and the signals to stop."""
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -25,6 +26,12 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+def settle() -> None:
+    """Leave what start-up made out of all garbage collections: a full one takes 80 ms."""
+    gc.collect()
+    gc.freeze()
 
 
 def leave(status: int) -> NoReturn:

@@ -5,7 +5,14 @@ from typing import NoReturn
 
 import click
 
-from taskq_server.cli.preparation import leave, require_redis, require_schema, run, stop_event
+from taskq_server.cli.preparation import (
+    leave,
+    require_redis,
+    require_schema,
+    run,
+    settle,
+    stop_event,
+)
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import TaskqError
 from taskq_server.handlers.registry import Registry, load
@@ -34,6 +41,7 @@ def work(parent: Parent, **overrides: object) -> NoReturn:
 async def _work(settings: Settings, registry: Registry, parent: Parent) -> None:
     await require_schema(settings)
     stop = stop_event()
+    settle()
     async with open_runtime(settings, patient=True) as runtime:
         recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:

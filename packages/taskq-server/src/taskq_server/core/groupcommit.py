@@ -1,15 +1,15 @@
 """Group commit: many callers, one short transaction, an answer for each.
 
-A caller hands in an item and awaits its answer. While one batch is being committed, the items that
-arrive wait together and form the next one, so that a lone item never waits and a busy process pays
-one transaction for hundreds of items. A batch that fails is replayed item by item, so that one bad
-item fails alone; when the database is away, all of them learn it at once.
+A caller hands in an item and awaits its answer. While as many batches as may are being committed,
+the items that arrive wait together and form the next one, so that a lone item never waits and a
+busy process pays one transaction for hundreds of items. A batch that fails is replayed item by
+item, so that one bad item fails alone; when the database is away, all of them learn it at once.
 """
 
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from taskq_server.core.errors import Unavailable
 
@@ -26,6 +26,8 @@ class GroupCommit(Generic[Item, Answer]):
         max_items: items of one batch, at most.
         max_weight: sum of the weights in one batch, at most; a heavier item travels alone.
         weight: what an item counts, for example its bytes.
+        at_once: batches that may be under way; with two, one is filled and answered while the
+            disk writes the other.
     """
 
     def __init__(
@@ -35,13 +37,15 @@ class GroupCommit(Generic[Item, Answer]):
         max_items: int = 500,
         max_weight: int = 4_194_304,
         weight: Callable[[Item], int] = lambda _: 1,
+        at_once: int = 1,
     ) -> None:
         self._commit = commit
         self._max_items = max_items
         self._max_weight = max_weight
         self._weight = weight
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
-        self._worker: asyncio.Task[None] | None = None
+        self._at_once = at_once
+        self._workers: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, item: Item) -> Answer:
         """Return the answer to `item` once its batch is committed.
@@ -50,14 +54,14 @@ class GroupCommit(Generic[Item, Answer]):
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        if self._worker is None:
-            self._worker = asyncio.create_task(self._drain())
+        if len(self._workers) < self._at_once:
+            self._workers.add(asyncio.create_task(self._drain()))
         return await future
 
     async def close(self) -> None:
         """Wait until everything that was handed in is committed."""
-        while self._worker is not None:
-            await asyncio.shield(self._worker)
+        while self._workers:
+            await asyncio.wait(set(self._workers))
 
     async def _drain(self) -> None:
         try:
@@ -66,7 +70,8 @@ class GroupCommit(Generic[Item, Answer]):
                 if batch:
                     await self._serve(batch)
         finally:
-            self._worker = None
+            # At once, not when the loop comes to it: an item in between would wait for ever.
+            self._workers -= {asyncio.current_task()}
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:
         batch: list[tuple[Item, asyncio.Future[Answer]]] = []

@@ -71,7 +71,7 @@ class TaskService:
         self._parts = parts
         self._database = parts.database
         self._inserts: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
-            self._insert, weight=lambda row: 1_000 + len(row.task.payload)
+            self._insert, weight=lambda row: 1_000 + len(row.task.payload), at_once=3
         )
         self._reads: GroupCommit[UUID, Snapshot] = GroupCommit(self._read)
         self._waiting = Waiting(self._reads, parts.notifier, parts.wait_poll_seconds)
