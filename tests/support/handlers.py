@@ -14,9 +14,9 @@ async def add(a: int, b: int = 1) -> int:
 
 
 @handler("tests.pid")
-async def pid(context: Context, seconds: float = 0) -> int:
-    """Say which process this is, at the beginning and at the end."""
-    await context.progress(os.getpid())
+async def pid(context: Context, seconds: float = 0, note: str = "") -> int:
+    """Say which process this is, and which one its parent, at the beginning and at the end."""
+    await context.progress(os.getpid(), os.getppid(), note)
     await asyncio.sleep(seconds)
     return os.getpid()
 

@@ -16,6 +16,6 @@ async def poison() -> None:
 @handler("tests.block")
 async def block(context: Context, seconds: float, after: float = 0) -> None:
     """Block the event loop: a coroutine that does not know what it does."""
-    await context.progress(0)
+    await context.progress(os.getpid())
     await asyncio.sleep(after)
     time.sleep(seconds)  # noqa: ASYNC251

@@ -77,7 +77,7 @@ async def test_who_has_seen_the_final_state_is_told_that_nothing_comes(
     assert (response.status_code, response.content) == (204, b"")
 
 
-@pytest.mark.parametrize("seen", ["0", "-1", "x", "²"])
+@pytest.mark.parametrize("seen", ["0", "-1", "x", "²", "9" * 5_000])
 async def test_any_other_id_gets_the_state(
     api: httpx.AsyncClient, submit: Submit, seen: str
 ) -> None:

@@ -136,8 +136,9 @@ def _assemble(
 
 
 async def _sync(clock: Clock, database: Database) -> None:
+    asked = clock.monotonic()
     try:
-        clock.sync(await database.now())
+        clock.sync(await database.now(), asked)
     except DatabaseUnavailable:
         _log.warning("the database does not answer yet")
 

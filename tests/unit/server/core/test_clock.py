@@ -34,6 +34,15 @@ def test_it_follows_the_database() -> None:
     assert clock() == NOW + seconds(8)
 
 
+def test_an_answer_that_was_long_under_way_was_true_halfway() -> None:
+    ticks = Ticks()
+    clock = Clock(NOW, ticks)
+    asked = clock.monotonic()
+    ticks.value += 4
+    clock.sync(NOW + seconds(10), asked)
+    assert clock() == NOW + seconds(12)
+
+
 def test_without_a_start_it_shows_the_machines_time_as_aware_utc() -> None:
     shown = Clock()()
     assert abs(shown - datetime.now(UTC)) < timedelta(seconds=5)

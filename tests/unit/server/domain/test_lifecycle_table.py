@@ -1,6 +1,7 @@
 """Every decision in every status: where it leads, or that it is refused."""
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import NamedTuple
 
 import pytest
@@ -112,6 +113,14 @@ def test_a_task_is_claimed_when_it_is_due_and_not_before(status: Status) -> None
     with pytest.raises(IllegalTransition, match="not due"):
         lifecycle.claim(before, worker_id=WORKER, now=LATER - seconds(0.000001))
     assert lifecycle.claim(before, worker_id=WORKER, now=LATER).status is R
+
+
+@pytest.mark.parametrize("run_at", [None, NOW])
+def test_what_was_due_for_its_writer_is_due_for_a_clock_that_is_behind(
+    run_at: datetime | None,
+) -> None:
+    fresh = make_task(run_at=run_at)
+    assert lifecycle.claim(fresh, worker_id=WORKER, now=NOW - seconds(0.05)).status is R
 
 
 @pytest.mark.parametrize(

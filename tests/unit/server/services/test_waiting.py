@@ -11,10 +11,12 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
 from taskq_server.core.errors import TaskNotFound
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.domain import lifecycle
 from taskq_server.domain.task import Snapshot, Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.waiting import Waiting
-from tests.unit.server.factories import make_task, publish, running, store
+from taskq_server.services.attempts import Ending
+from taskq_server.services.waiting import MOST_BYTES, Waiting
+from tests.unit.server.factories import WORKER, make_task, publish, running, store
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +53,31 @@ async def test_without_redis_a_waiter_finds_out_by_looking(runtime: Runtime) -> 
     async with asyncio.timeout(5):
         assert (await one).task.status is Status.CANCELLED
         assert [snapshot.task.id for snapshot in await many] == [task.id]
+
+
+async def test_one_answer_has_only_so_many_bytes_of_results(runtime: Runtime) -> None:
+    attempts = runtime.attempts(hooked=False)
+    tasks = [running() for _ in range(120)]
+    await store(runtime.database, *tasks)
+    result = '"' + "x" * (MOST_BYTES // 40) + '"'
+    ends = [
+        Ending(
+            task_id=task.id,
+            attempt=task.attempt,
+            worker_id=WORKER,
+            decide=lambda task, now: lifecycle.succeed(task, result=result, now=now),
+        )
+        for task in tasks
+    ]
+    await asyncio.gather(*map(attempts.end, ends))
+    left = [task.id for task in tasks]
+    answers = 0
+    while left:
+        answer = await runtime.tasks.wait_any(left, 30)
+        assert 0 < len(answer) < 120
+        left = [task_id for task_id in left if task_id not in {one.task.id for one in answer}]
+        answers += 1
+    assert answers >= 2
 
 
 async def test_what_does_not_exist_cannot_be_waited_for(runtime: Runtime) -> None:

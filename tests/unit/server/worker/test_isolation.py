@@ -13,7 +13,7 @@ import pytest
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import FieldError, InvalidFields, Rejected
 from taskq_server.domain.task import MAX_LOST, Outcome, Status
-from taskq_server.handlers.context import State
+from taskq_server.handlers.context import ProgressReport, State
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.running import Cause, Running
@@ -54,13 +54,13 @@ async def together(cells: Cells, *attempts: Running) -> list[Verdict | None]:
         return await asyncio.gather(*map(cells.run, attempts))
 
 
-async def begun(attempt: Running) -> float:
+async def begun(attempt: Running) -> ProgressReport:
     """Return the first progress that the handler reports."""
-    reports: list[float] = []
+    reports: list[ProgressReport] = []
 
     def reported() -> bool:
         if (report := attempt.take_report()) is not None:
-            reports.append(report.current)
+            reports.append(report)
         return bool(reports)
 
     await until(reported, seconds=30)
@@ -185,8 +185,39 @@ async def test_signals_for_the_worker_do_not_end_its_suspects(cells: Cells) -> N
     """Ctrl-C reaches the whole group, and a service manager tells all processes to stop."""
     attempt = suspect("tests.pid", {"seconds": 1})
     job = asyncio.create_task(together(cells, attempt))
-    pid = int(await begun(attempt))
+    pid = int((await begun(attempt)).current)
     for number in (signal.SIGINT, signal.SIGTERM):
         os.kill(pid, number)
     (verdict,) = await job
     assert result(verdict) == pid
+
+
+async def test_the_end_of_the_server_that_forks_them_ends_no_suspect(cells: Cells) -> None:
+    """A service manager tells every process to stop; this one does, the suspects drain."""
+    attempt = suspect("tests.pid", {"seconds": 1}, lost=LAST_CHANCE)
+    job = asyncio.create_task(together(cells, attempt))
+    report = await begun(attempt)
+    assert report.total is not None
+    os.kill(int(report.total), signal.SIGTERM)
+    (verdict,) = await job
+    assert result(verdict) == report.current
+    (after,) = await together(cells, suspect("tests.pid"))
+    assert result(after) not in (report.current, os.getpid()), "another server forks the next one"
+
+
+async def test_a_process_that_does_not_listen_holds_nothing_up() -> None:
+    cells = Cells(cell_settings(cells=1), patience=0.5)
+    blocker = suspect("tests.block", {"seconds": 60, "after": 0.7})
+    big = [suspect("tests.pid", {"note": "x" * 2_000_000}) for _ in range(2)]
+    first = asyncio.create_task(together(cells, blocker))
+    pid = int((await begun(blocker)).current)
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        others = asyncio.create_task(together(cells, *big))
+        async with asyncio.timeout(5):
+            for _ in range(20):
+                await asyncio.sleep(0.01)
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    assert [*await first, *await others] == [Lost()] * 3
+    await cells.close()

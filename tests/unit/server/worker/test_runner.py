@@ -4,13 +4,14 @@ import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
 
 from taskq_server import Context
-from taskq_server.crud import workers
+from taskq_server.crud import tasks, workers
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Status, Task
 from taskq_server.handlers.context import State
@@ -31,7 +32,7 @@ from tests.unit.server.factories import (
     store,
     stored,
 )
-from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of, settle
+from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of, settle, until
 
 PID = "tests.pid"
 
@@ -181,7 +182,7 @@ async def test_a_suspect_runs_in_another_process(stage: Stage) -> None:
     assert results[1] not in (None, results[0])
 
 
-async def begin(stage: Stage) -> tuple[Runner, Task, "asyncio.Task[None]"]:
+async def begin(stage: Stage) -> tuple[Runner, Task, "asyncio.Task[bool]"]:
     inside = asyncio.Event()
 
     async def hang() -> None:
@@ -251,3 +252,72 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: 
             await settle()
     assert (await stored(stage.runtime.database, task.id)).status is Status.QUEUED
     assert (await stored(stage.runtime.database, other.id)).status is Status.RUNNING
+
+
+async def test_a_lost_answer_is_noticed_while_other_claims_are_under_way(stage: Stage) -> None:
+    stage.handlers["add"] = add
+    task = await stage.put("add")
+    ask = Ask(
+        task_id=task.id,
+        attempt=1,
+        worker_id=WORKER,
+        handlers=frozenset({"add"}),
+        cells=lambda: 1,
+    )
+    await stage.attempts.claim(ask)
+    runner = stage.runner()
+    held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
+
+    async def claim_for_ever() -> None:
+        while True:
+            await runner.run(UUID(int=7), 1)
+
+    claims = [asyncio.create_task(claim_for_ever()) for _ in range(2)]
+    await settle()
+    runner.compare(beat(stage, *held))
+    runner.compare(beat(stage, *held))
+    async with asyncio.timeout(10):
+        while (await stored(stage.runtime.database, task.id)).status is Status.RUNNING:
+            await settle()
+    for one in claims:
+        one.cancel()
+    assert (await stored(stage.runtime.database, task.id)).status is Status.QUEUED
+
+
+async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(stage: Stage) -> None:
+    """The lease was lost, and this very worker took the task again under a new id."""
+    order: list[str] = []
+    told, clean = asyncio.Event(), asyncio.Event()
+
+    async def slow_to_stop(context: Context) -> None:
+        order.append(f"start {context.attempt}")
+        try:
+            await asyncio.Event().wait()
+        finally:
+            if context.attempt == 1:
+                told.set()
+                await clean.wait()
+
+    stage.handlers["slow"] = slow_to_stop
+    stage.executor = Executor(2, replace(LIMITS, grace=5))
+    runner = stage.runner()
+    task = await stage.put("slow")
+    first = asyncio.create_task(runner.run(task.id, 1))
+    await until(lambda: order == ["start 1"])
+    runner.interrupt_all(Cause.LOST)
+    await told.wait()
+    lost = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
+    await stage.attempts.rescue([one.task_id for one in lost], lambda _: True)
+    rescued = await stored(stage.runtime.database, task.id)
+    trusted = replace(rescued, lost_count=0)
+    await stage.runtime.database.write(lambda c: tasks.write(c, rescued, trusted))
+    second = asyncio.create_task(runner.run(task.id, 2))
+    await until(lambda: order == ["start 1", "start 2"])
+    clean.set()
+    await first
+    await stage.runtime.tasks.cancel(task.id)
+    runner.cancel(task.id)
+    async with asyncio.timeout(10):
+        await second
+        await runner.idle()
+    assert (await stored(stage.runtime.database, task.id)).status is Status.CANCELLED

@@ -69,7 +69,10 @@ async def submit_many(
     },
 )
 async def wait(wanted: WaitRequest, request: Request, tasks: Tasks) -> Response:
-    """Wait until at least one of some tasks is final; answer with all of them that are."""
+    """Wait until at least one of some tasks is final; answer with all of them that are.
+
+    Large results may come in several answers: ask again for what is left.
+    """
     waiting = tasks.wait_any(wanted.ids, wanted.timeout_seconds)
     final = await answers.while_connected(request, waiting)
     return answers.document({"items": [wire.whole(each) for each in final]})

@@ -1,5 +1,6 @@
 """Server-sent events: the states of a task, as they come."""
 
+import re
 from collections.abc import AsyncIterator
 from math import inf
 from typing import Annotated
@@ -18,6 +19,7 @@ from taskq_server.schemas import wire
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 
 BEAT_SECONDS = 15.0
+_VERSION = re.compile("[0-9]{1,18}")
 LONGEST_SECONDS = 86_400
 MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -76,7 +78,7 @@ async def events(
     change. Changes in quick succession may come as one, the final state always comes. A comment
     every 15 seconds shows that the connection is alive.
     """
-    known = int(seen) if seen is not None and seen.isascii() and seen.isdigit() else None
+    known = int(seen) if seen is not None and _VERSION.fullmatch(seen) else None
     task = (await tasks.get(task_id)).task
     if task.status.final and task.version == known:
         return Response(status_code=204)

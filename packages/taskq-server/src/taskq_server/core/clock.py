@@ -18,14 +18,20 @@ class Clock:
     def __init__(
         self, start: datetime | None = None, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self.sync(start if start is not None else datetime.now(UTC))
 
-    def sync(self, database_now: datetime) -> None:
-        """Set the clock to what the database just said, aware UTC."""
-        self._base = database_now, self._monotonic()
+    def sync(self, database_now: datetime, asked: float | None = None) -> None:
+        """Set the clock to what the database said.
+
+        Args:
+            database_now: its answer, aware UTC.
+            asked: when it was asked, by `monotonic`; it answered halfway between then and now.
+        """
+        heard = self.monotonic()
+        self._base = database_now, heard if asked is None else (asked + heard) / 2
 
     def __call__(self) -> datetime:
         """Return the time, aware UTC."""
         base, at = self._base
-        return base + timedelta(seconds=self._monotonic() - at)
+        return base + timedelta(seconds=self.monotonic() - at)

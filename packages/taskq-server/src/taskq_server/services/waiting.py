@@ -8,6 +8,11 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.domain.task import Snapshot
 
+MOST_BYTES = 4_194_304
+"""What the results in one answer to a wait for many may have, about."""
+
+_READ_AT_ONCE = 50
+
 
 class Waiting:
     """Wait for tasks.
@@ -53,6 +58,8 @@ class Waiting:
     async def wait_any(self, task_ids: Sequence[UUID], seconds: float) -> list[Snapshot]:
         """Return those of some tasks that are final, as soon as there is one.
 
+        Once their results have `MOST_BYTES` together, the others are left for another question.
+
         Args:
             task_ids: the tasks.
             seconds: how long, at most; then the answer is empty.
@@ -65,13 +72,23 @@ class Waiting:
         with self._notifier.subscribe(wanted) as subscription:
             stale = set(wanted)
             while True:
-                asked = [task_id for task_id in wanted if task_id in stale]
-                found = await asyncio.gather(*map(self._reads, asked))
-                final = [snapshot for snapshot in found if snapshot.task.status.final]
+                final = await self._final([task_id for task_id in wanted if task_id in stale])
                 left = deadline - asyncio.get_running_loop().time()
                 if final or left <= 0 or self._draining:
                     return final
                 stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)
+
+    async def _final(self, task_ids: Sequence[UUID]) -> list[Snapshot]:
+        final: list[Snapshot] = []
+        size = 0
+        for start in range(0, len(task_ids), _READ_AT_ONCE):
+            part = task_ids[start : start + _READ_AT_ONCE]
+            found = await asyncio.gather(*map(self._reads, part))
+            final += [snapshot for snapshot in found if snapshot.task.status.final]
+            size += sum(len(snapshot.result or "") for snapshot in found)
+            if size > MOST_BYTES:
+                break
+        return final
 
     async def follow(
         self, task_id: UUID, *, seen: int | None, seconds: float, beat_seconds: float

@@ -140,19 +140,23 @@ class TaskqWorker(Worker):
 
     def _start(self, arguments: Arguments) -> None:
         task_id, attempt = arguments
+        key = f"{task_id}:{attempt}"
+        if key in self.tasks:
+            return
         function = self.functions[JOB_FUNCTION]
         assert isinstance(function, Function)
         job = self.loop.create_task(function.coroutine(self.ctx, task_id, attempt))
-        key = f"{task_id}:{attempt}"
         self.tasks[key] = job
         job.add_done_callback(lambda done: self._finished(key, done))
 
     def _finished(self, key: str, job: asyncio.Task[Any]) -> None:
-        if self.tasks.get(key) is job:
-            del self.tasks[key]
-        self._wake.set()
-        if not job.cancelled() and (error := job.exception()) is not None:
+        del self.tasks[key]
+        error = None if job.cancelled() else job.exception()
+        if error is not None:
             _log.error("attempt %s ended in an error of taskq's own", key, exc_info=error)
+        # The database would offer at once again what was refused just now.
+        if not self._away or (error is None and not job.cancelled() and job.result()):
+            self._wake.set()
 
     async def _sleep(self, seconds: float) -> None:
         try:

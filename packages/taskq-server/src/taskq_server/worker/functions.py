@@ -22,11 +22,11 @@ _log = logging.getLogger("taskq.server.worker")
 class RunsAttempts(Protocol):
     """What `execute_task` needs from its context."""
 
-    async def run(self, task_id: UUID, attempt: int) -> None:
-        """Run one attempt of a task."""
+    async def run(self, task_id: UUID, attempt: int) -> bool:
+        """Run one attempt of a task; False when it was not ours to run."""
 
 
-async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> None:
+async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> bool:
     """Run one attempt of a task: the one function that arq knows.
 
     The row decides everything, so this never raises for arq to retry.
@@ -35,14 +35,17 @@ async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> No
         ctx: arq's context; `runner` runs attempts.
         task_id: the task.
         attempt: the attempt the doorbell rang for.
+
+    Returns:
+        Whether it was run here.
     """
     runner: RunsAttempts = ctx[RUNNER]
     try:
         wanted = UUID(task_id)
     except ValueError:
         _log.warning("a doorbell for %.80r is dropped: that is no task id", task_id)
-        return
-    await runner.run(wanted, attempt)
+        return False
+    return await runner.run(wanted, attempt)
 
 
 async def on_retry(registry: Registry, event: TaskEvent, *, seconds: float) -> None:

@@ -27,6 +27,8 @@ from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
 from taskq_server.worker.verdict import Verdict
 
+_Key = tuple[UUID, int]
+
 _REPORT_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
@@ -58,24 +60,30 @@ class Runner:
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
         self._handlers = frozenset(crew.registry.handlers)
-        self._running: dict[UUID, Running] = {}
-        self._unknown: set[tuple[UUID, int]] = set()
+        self._running: dict[_Key, Running] = {}
+        self._claiming: set[_Key] = set()
+        self._unknown: set[_Key] = set()
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
         self.ending = 0
         self.accepting = True
 
-    async def run(self, task_id: UUID, attempt: int) -> None:
-        """Run an attempt if it is ours to run; a stale doorbell is no news."""
+    async def run(self, task_id: UUID, attempt: int) -> bool:
+        """Run an attempt if it is ours to run, and return whether; a stale doorbell is no news."""
         if not self.accepting:
-            return
+            return False
+        key = (task_id, attempt)
         self._busy += 1
+        self._claiming.add(key)
         try:
             answer = await self._claim(task_id, attempt)
+            self._claiming.discard(key)
             if isinstance(answer, Task):
                 await self._perform(answer)
+            return isinstance(answer, Task)
         finally:
+            self._claiming.discard(key)
             self._busy -= 1
             self._changed.set()
 
@@ -87,9 +95,9 @@ class Runner:
 
     def cancel(self, task_id: UUID) -> None:
         """Interrupt a task whose cancellation was asked for."""
-        running = self._running.get(task_id)
-        if running is not None:
-            running.interrupt(Cause.CANCEL)
+        for (running_id, _), running in self._running.items():
+            if running_id == task_id:
+                running.interrupt(Cause.CANCEL)
 
     def interrupt_all(self, cause: Cause) -> None:
         """Interrupt everything that runs."""
@@ -99,8 +107,8 @@ class Runner:
     def compare(self, beat: Beat) -> None:
         """Bring what runs here in line with what the database says runs here."""
         held = {(one.task_id, one.attempt): one for one in beat.held}
-        for task_id, running in self._running.items():
-            one = held.pop((task_id, running.task.attempt), None)
+        for key, running in self._running.items():
+            one = held.pop(key, None)
             if one is not None and one.cancel_requested:
                 running.interrupt(Cause.CANCEL)
             elif one is None and running.claimed_at < beat.started:
@@ -109,7 +117,7 @@ class Runner:
             chore = asyncio.create_task(self._give_back(task_id, attempt, beat.worker_id))
             self._chores.add(chore)
             chore.add_done_callback(self._chores.discard)
-        self._unknown = set() if self._busy > len(self._running) else set(held)
+        self._unknown = held.keys() - self._claiming
 
     async def report_for_ever(self) -> None:
         """Store the latest progress of every attempt, twice a second."""
@@ -134,7 +142,7 @@ class Runner:
 
     async def _perform(self, task: Task) -> None:
         running = Running(task, self._crew.state, self._submit_child(task))
-        self._running[task.id] = running
+        self._running[task.id, task.attempt] = running
         try:
             handler = self._crew.registry.handlers[task.handler]
             if task.is_suspect:
@@ -143,7 +151,7 @@ class Runner:
                 verdict = await self._crew.executor.run(handler, running)
             await self._end(running, verdict, handler)
         finally:
-            del self._running[task.id]
+            del self._running[task.id, task.attempt]
 
     async def _end(self, running: Running, verdict: Verdict | None, handler: Handler) -> None:
         """Commit an end; meanwhile another attempt can start."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
+from queue import SimpleQueue
 from typing import Any, assert_never
 from uuid import UUID
 
@@ -72,7 +74,7 @@ class CellProcess:
         self._ready: asyncio.Future[bool] = self._loop.create_future()
         self._gone = asyncio.Event()
         self._process: BaseProcess | None = None
-        self._connection: Connection | None = None
+        self._outbox: SimpleQueue[ToCell | None] = SimpleQueue()
         self._chores = {asyncio.create_task(self._start())}
 
     @property
@@ -122,36 +124,49 @@ class CellProcess:
 
     async def _start(self) -> None:
         try:
-            self._process, self._connection = await self._spawn()
+            self._process, connection = await self._spawn()
         except (OSError, EOFError) as error:
             _log.error("a process for suspects cannot be started: %s", error)
             self._on_gone()
             return
-        thread = threading.Thread(
-            target=self._listen,
-            args=(self._process, self._connection),
-            name="taskq-cell",
-            daemon=True,
-        )
-        thread.start()
-        if not self._attempts:
-            self._let_go()
+        for work in (self._listen, self._speak):
+            thread = threading.Thread(
+                target=work,
+                args=(self._process, connection),
+                name="taskq-cell",
+                daemon=True,
+            )
+            thread.start()
 
     def _listen(self, process: BaseProcess, connection: Connection) -> None:
         """Hand on what the process says, until it ends; runs in a thread."""
-        while connection in wait([connection, process.sentinel]):
+        watched: list[Any] = [connection, process.sentinel]
+        while ready := wait(watched):
+            if connection not in ready:
+                if not _exists(process.pid):
+                    break
+                watched = [connection]  # the server that forked it has ended, it has not
+                continue
             try:
                 message: FromCell = connection.recv()
             except (EOFError, OSError):
                 break
             self._loop.call_soon_threadsafe(self._on, message)
+        self._outbox.put(None)
         process.join(_END_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()
-        connection.close()
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_gone)
+
+    def _speak(self, process: BaseProcess, connection: Connection) -> None:
+        """Tell the process what there is to tell, in a thread: it may not listen."""
+        while (message := self._outbox.get()) is not None:
+            try:
+                connection.send(message)
+            except OSError:
+                _log.debug("process %s of suspects ended before it heard %s", process.pid, message)
 
     def _on(self, message: FromCell) -> None:
         match message:
@@ -197,12 +212,7 @@ class CellProcess:
         self._loop.call_later(_END_SECONDS, self.kill)
 
     def _send(self, message: ToCell) -> None:
-        if self._connection is None or self._gone.is_set():
-            return
-        try:
-            self._connection.send(message)
-        except OSError:
-            _log.debug("a process of suspects ended before it heard %s", message)
+        self._outbox.put(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +234,14 @@ class _Attempt:
         finally:
             interruption.cancel()
         return event.done()
+
+
+def _exists(pid: int | None) -> bool:
+    try:
+        os.kill(pid or 0, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def _cut_short(cause: Cause | None, otherwise: Verdict) -> Verdict | None:

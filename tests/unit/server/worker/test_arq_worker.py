@@ -1,0 +1,97 @@
+"""Which doorbells are taken, and when: arq's worker with a runner that notes what it is asked."""
+
+import asyncio
+from collections.abc import Sequence
+from uuid import UUID
+
+from taskq_server.broker.connection import connect
+from taskq_server.core.config import Settings
+from taskq_server.worker.arq_worker import Arguments, TaskqWorker
+from taskq_server.worker.functions import RUNNER
+from taskq_server.worker.settings import WorkerSettings
+from tests.unit.server.worker.attempts import until
+
+ROOM = 2
+NO_REDIS = "redis://127.0.0.1:1"
+
+
+def bell(number: int) -> Arguments:
+    return str(UUID(int=number)), 1
+
+
+class Attempts:
+    """Lets each attempt run until it is told, once; whoever asks again is refused."""
+
+    def __init__(self) -> None:
+        self.asked: list[UUID] = []
+        self.running: set[UUID] = set()
+        self.let_go = asyncio.Event()
+
+    async def run(self, task_id: UUID, attempt: int) -> bool:
+        self.asked.append(task_id)
+        await asyncio.sleep(0.001)
+        if task_id in self.running:
+            return False
+        self.running.add(task_id)
+        await self.let_go.wait()
+        return True
+
+
+class Database:
+    """Has the same tasks due, whenever it is asked."""
+
+    def __init__(self, *bells: Arguments) -> None:
+        self.bells = bells
+        self.asked = 0
+
+    async def due(self, queue: str, room: int) -> Sequence[Arguments]:
+        self.asked += 1
+        return self.bells[:room]
+
+
+def worker(attempts: Attempts, database: Database) -> TaskqWorker:
+    settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
+    return TaskqWorker(
+        queues=("default",),
+        now_ms=lambda: 0,
+        may_have=lambda: ROOM,
+        due=database.due,
+        **settings.arguments(connect(NO_REDIS), {RUNNER: attempts}),
+    )
+
+
+async def test_a_second_bell_for_what_is_under_way_changes_nothing() -> None:
+    attempts = Attempts()
+    working = worker(attempts, Database())
+    working.offer([bell(1), bell(2)])
+    await until(lambda: len(attempts.running) == ROOM)
+    for _ in range(3):
+        working.offer([bell(1), bell(3)])
+        await asyncio.sleep(0.005)
+    assert len(attempts.running) == ROOM
+    assert len(attempts.asked) == ROOM
+    attempts.let_go.set()
+    await until(lambda: not working.tasks)
+
+
+async def test_a_worker_that_drains_is_offered_in_vain() -> None:
+    attempts = Attempts()
+    working = worker(attempts, Database())
+    working.allow_pick_jobs = False
+    working.offer([bell(1)])
+    await asyncio.sleep(0.005)
+    assert not attempts.asked
+
+
+async def test_without_redis_what_is_refused_is_not_asked_for_again_at_once() -> None:
+    attempts = Attempts()
+    attempts.running.add(UUID(int=1))
+    database = Database(bell(1))
+    loop = asyncio.create_task(worker(attempts, database).main())
+    await until(lambda: database.asked >= 3)
+    assert len(attempts.asked) <= database.asked
+    began = asyncio.get_running_loop().time()
+    before = database.asked
+    await until(lambda: database.asked >= before + 3)
+    loop.cancel()
+    assert asyncio.get_running_loop().time() - began >= 0.3, "it sleeps between two looks"
