@@ -134,7 +134,8 @@ async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
 async def test_claims_and_ends(
     runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
 ) -> None:
-    waiting = await submit(runtime)
+    async with meter.measured(publishes=1):  # until its doorbells are out
+        waiting = await submit(runtime)
     async with meter.measured(publishes=0) as claims:
         running = await claim(attempts, worker, waiting)
     assert (claims.statements, claims.transactions) == (2, 1)  # SELECT FOR UPDATE, UPDATE
@@ -147,7 +148,8 @@ async def test_claims_and_ends(
 async def test_waits(
     runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
 ) -> None:
-    running = await claim(attempts, worker, await submit(runtime))
+    async with meter.measured(publishes=1):
+        running = await claim(attempts, worker, await submit(runtime))
     async with meter.measured(publishes=0) as first:
         waits = [asyncio.create_task(runtime.tasks.wait(task.id, 30)) for task in running]
         await runtime.tasks.get(running[0].id)  # its read comes after theirs
