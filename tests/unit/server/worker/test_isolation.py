@@ -75,13 +75,17 @@ async def test_those_that_lost_one_worker_share_a_few_processes(cells: Cells) ->
 
 
 async def test_those_that_lost_two_have_a_process_each(cells: Cells) -> None:
-    attempts = [suspect("tests.pid", {"seconds": 0.5}, lost=LAST_CHANCE) for _ in range(2)]
+    """Even if there are as many shared processes as may be."""
+    sharing = [suspect("tests.pid", {"seconds": 0.5}) for _ in range(4)]
+    alone = [suspect("tests.pid", {"seconds": 0.5}, lost=LAST_CHANCE) for _ in range(2)]
     assert cells.free() == 2
-    running_now = asyncio.create_task(together(cells, *attempts, suspect("tests.pid")))
+    running_now = asyncio.create_task(together(cells, *sharing, *alone))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert cells.free() == 0
-    assert len({result(verdict) for verdict in await running_now}) == 3
+    pids = [result(verdict) for verdict in await running_now]
+    assert len(set(pids[:4])) == 2
+    assert len(set(pids)) == 4
     assert cells.free() == 2
 
 
