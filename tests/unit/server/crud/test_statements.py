@@ -146,7 +146,7 @@ async def say_worker_statements(database: Database) -> None:
             c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
         )
     )
-    await database.write(lambda c: attempts.mark_hook_done(c, fails[0].attempt, NOW))
+    await database.write(lambda c: attempts.mark_hook_done(c, held[0].id, 1, NOW))
 
 
 async def say_lease_statements(database: Database) -> None:

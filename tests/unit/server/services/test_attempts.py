@@ -208,7 +208,7 @@ async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
     )
     assert {task.id for _, task in found} == ({fails.id, lost.id} if pending else set())
     for attempt, _ in found:
-        await attempts.hook_done(attempt)
+        await attempts.hook_done(attempt.task_id, attempt.attempt)
     assert not await attempts.pending_hooks(
         before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
     )

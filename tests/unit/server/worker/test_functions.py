@@ -1,6 +1,7 @@
 """`execute_task`, and the hooks that follow from a committed failure."""
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
@@ -15,7 +16,8 @@ from taskq_server.domain.lifecycle import Ended, Failure
 from taskq_server.domain.task import Outcome, Status
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
-from taskq_server.worker.functions import RUNNER, execute_task, tell
+from taskq_server.worker.calls import Calls
+from taskq_server.worker.functions import RUNNER, event_of, execute_task, tell
 from tests.unit.server.factories import NOW, running
 
 ID = UUID("0198c0de-0000-7000-8000-000000000001")
@@ -81,7 +83,7 @@ class Heard:
 
 async def told(hooks: Registry, ended: Ended, seconds: float = 5.0) -> None:
     async with asyncio.timeout(10):
-        await tell(hooks, ended.attempt, ended.task, seconds=seconds)
+        await tell(hooks, event_of(ended.attempt, ended.task), Calls(seconds))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -106,27 +108,11 @@ async def test_on_job_failure_hears_of_a_task_that_failed_for_good() -> None:
     assert retry.events == []
 
 
-async def test_on_job_failure_hears_of_the_third_lost_worker_and_of_no_earlier_one() -> None:
+async def test_on_job_failure_hears_of_a_lost_worker() -> None:
     heard = Heard()
-    hooks = registry([heard.hook()], [heard.hook()])
-    await told(hooks, lifecycle.rescue(running(lost_count=1), now=NOW))
-    assert heard.events == []
+    hooks = registry([], [heard.hook()])
     await told(hooks, lifecycle.rescue(running(lost_count=2), now=NOW))
     assert [event.error_type for event in heard.events] == ["WorkerLost"]
-
-
-@pytest.mark.parametrize(
-    "ended",
-    [
-        lifecycle.succeed(running(), result="1", now=NOW),
-        lifecycle.release(running(), now=NOW),
-        lifecycle.cancel_running(running(cancel_requested_at=NOW), now=NOW),
-    ],
-)
-async def test_nobody_hears_of_what_is_no_failure(ended: Ended) -> None:
-    heard = Heard()
-    await told(registry([heard.hook()], [heard.hook()]), ended)
-    assert heard.events == []
 
 
 async def async_raising(_: object) -> None:
@@ -149,7 +135,24 @@ async def hanging(_: object) -> None:
     await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("hook", [async_raising, raising, hanging, async_leaving, leaving])
+async def cancelling(_: object) -> None:
+    raise asyncio.CancelledError
+
+
+async def deaf(_: object) -> None:
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    await asyncio.Event().wait()
+
+
+def stopping(_: object) -> None:
+    raise StopIteration
+
+
+@pytest.mark.parametrize(
+    "hook",
+    [async_raising, raising, hanging, deaf, cancelling, async_leaving, leaving, stopping],
+)
 async def test_a_bad_hook_is_logged_and_the_next_one_runs(
     hook: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -166,10 +169,17 @@ async def test_a_bad_hook_is_logged_and_the_next_one_runs(
 async def test_a_slow_sync_hook_holds_nobody_up() -> None:
     let_go = threading.Event()
     heard = Heard()
-    hooks = registry([lambda _: let_go.wait(20), heard.async_hook()])
+
+    def slow(event: TaskEvent) -> None:
+        heard.hook()(event)
+        let_go.wait(20)
+
     try:
-        await told(hooks, failed(), seconds=0.02)
-        assert len(heard.events) == 1
+        await told(registry([slow, heard.async_hook()]), failed(), seconds=0.02)
+        assert len(heard.events) == 2
+        assert heard.threads[0].daemon, "the end of the process would wait for it"
+        async with asyncio.timeout(5):
+            await asyncio.get_running_loop().shutdown_default_executor()
     finally:
         let_go.set()
 

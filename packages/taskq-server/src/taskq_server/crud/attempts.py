@@ -143,10 +143,12 @@ async def pending_hooks(
     return [(attempt, by_id[attempt.task_id]) for attempt in ended if attempt.task_id in by_id]
 
 
-async def mark_hook_done(connection: AsyncConnection, attempt: Attempt, now: datetime) -> None:
+async def mark_hook_done(
+    connection: AsyncConnection, task_id: UUID, attempt: int, now: datetime
+) -> None:
     """Remember that the hook of this transition has run."""
     await connection.execute(
         update(attempts)
-        .where(attempts.c.task_id == attempt.task_id, attempts.c.attempt == attempt.attempt)
+        .where(attempts.c.task_id == task_id, attempts.c.attempt == attempt)
         .values(hook_done_at=now)
     )

@@ -42,6 +42,11 @@ class Ended:
     task: Task
     attempt: Attempt
 
+    @property
+    def calls_hooks(self) -> bool:
+        """Whether the attempt failed, so that `on_retry` or `on_job_failure` follows."""
+        return self.task.status is Status.RETRYING or self.task.status is Status.FAILED
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:

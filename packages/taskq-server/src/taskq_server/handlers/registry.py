@@ -76,6 +76,11 @@ class Registry:
         """Return the functions to run at this moment."""
         return self.hooks.get(hook, ())
 
+    @property
+    def hooked(self) -> bool:
+        """Whether somebody wants to hear of failures."""
+        return bool(self.hooks_for(Hook.RETRY) or self.hooks_for(Hook.JOB_FAILURE))
+
 
 def load(modules: Iterable[str]) -> Registry:
     """Import modules and every `taskq.handlers` entry point, and collect what they declare.

@@ -156,10 +156,10 @@ class AttemptService:
         self._announce(ends)
         return ends
 
-    async def hook_done(self, attempt: Attempt) -> None:
+    async def hook_done(self, task_id: UUID, attempt: int) -> None:
         """Remember that the hook of an ended attempt has run."""
         now = self._clock()
-        await self._database.write(lambda c: attempts.mark_hook_done(c, attempt, now))
+        await self._database.write(lambda c: attempts.mark_hook_done(c, task_id, attempt, now))
 
     async def pending_hooks(
         self, *, before: datetime, handlers: Sequence[str], limit: int
@@ -225,10 +225,7 @@ class AttemptService:
             )
 
     def _hook_done_at(self, end: Ended, now: datetime) -> datetime | None:
-        pending = self._hooked and (
-            end.task.status is Status.FAILED or end.task.status is Status.RETRYING
-        )
-        return None if pending else now
+        return None if self._hooked and end.calls_hooks else now
 
     def _announce(self, ends: Sequence[Ended]) -> None:
         self._notifier.changed([end.task.id for end in ends])

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from taskq_server.domain.task import Attempt, Outcome, Status, Task
+from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
+from taskq_server.worker.calls import Calls
 
 RUNNER = "runner"
 _log = logging.getLogger("taskq.server.worker")
@@ -48,36 +49,27 @@ async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> bo
     return await runner.run(wanted, attempt)
 
 
-async def on_retry(registry: Registry, event: TaskEvent, *, seconds: float) -> None:
+async def on_retry(registry: Registry, event: TaskEvent, calls: Calls) -> None:
     """Tell the `@on_retry` hooks that an attempt failed and another one follows."""
     _log.info(
         "task %s (%s) attempt %d failed, next try %s: %s",
         event.task_id, event.handler, event.attempt, event.retry_at, event.error_type,
     )  # fmt: skip
-    await _call_all(registry.hooks_for(Hook.RETRY), event, seconds)
+    await _call_all(registry.hooks_for(Hook.RETRY), event, calls)
 
 
-async def on_job_failure(registry: Registry, event: TaskEvent, *, seconds: float) -> None:
+async def on_job_failure(registry: Registry, event: TaskEvent, calls: Calls) -> None:
     """Tell the `@on_job_failure` hooks that a task failed for good."""
     _log.warning(
         "task %s (%s) failed for good at attempt %d: %s: %.200s",
         event.task_id, event.handler, event.attempt, event.error_type, event.error_message,
     )  # fmt: skip
-    await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, seconds)
+    await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, calls)
 
 
-async def tell(registry: Registry, attempt: Attempt, task: Task, *, seconds: float) -> None:
-    """Run the hook that an ended attempt calls for, if any.
-
-    Args:
-        registry: knows the hooks.
-        attempt: how it ended.
-        task: the task after it.
-        seconds: longest run of one hook.
-    """
-    if not attempt.outcome.is_error:
-        return
-    event = TaskEvent(
+def event_of(attempt: Attempt, task: Task) -> TaskEvent:
+    """Return what hooks are told about an attempt that failed."""
+    return TaskEvent(
         task_id=task.id,
         handler=task.handler,
         attempt=attempt.attempt,
@@ -85,19 +77,27 @@ async def tell(registry: Registry, attempt: Attempt, task: Task, *, seconds: flo
         error_message=attempt.error_message or "",
         retry_at=attempt.retry_at,
     )
-    if attempt.retry_at is not None:
-        await on_retry(registry, event, seconds=seconds)
-    elif attempt.outcome is not Outcome.LOST or task.status is Status.FAILED:
-        await on_job_failure(registry, event, seconds=seconds)
 
 
-async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, seconds: float) -> None:
+async def tell(registry: Registry, event: TaskEvent, calls: Calls) -> None:
+    """Run the hooks that an event calls for, one after the other.
+
+    Args:
+        registry: knows the hooks.
+        event: a committed failure.
+        calls: limits their time.
+    """
+    hear = on_job_failure if event.retry_at is None else on_retry
+    await hear(registry, event, calls)
+
+
+async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls: Calls) -> None:
     for hook in hooks:
-        try:
-            async with asyncio.timeout(seconds):
-                await call(hook, event)
-        except (Exception, SystemExit, KeyboardInterrupt):
-            _log.exception("the hook %s failed for task %s", hook.__name__, event.task_id)
+        error = await calls(hook, event)
+        if error is not None:
+            _log.error(
+                "the hook %s failed for task %s", hook.__name__, event.task_id, exc_info=error
+            )
 
 
 async def call(function: Callable[..., Any], argument: object) -> None:

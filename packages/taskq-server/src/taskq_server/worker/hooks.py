@@ -4,29 +4,36 @@ import asyncio
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.domain.lifecycle import Ended
-from taskq_server.domain.task import Attempt, Task
-from taskq_server.handlers.registry import Registry
+from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.services.attempts import AttemptService
-from taskq_server.worker.functions import tell
+from taskq_server.worker.calls import Calls
+from taskq_server.worker.functions import event_of, tell
 
 _REPLAY_BATCH = 100
 _SLACK_SECONDS = 5.0
+_AT_ONCE = 16
+_MOST_WAITING = 1_000
+_MOST_LEFT = 32
 _log = logging.getLogger("taskq.server.worker")
 
 
 class Hooks:
     """Run `on_retry` and `on_job_failure`, at least once for each transition.
 
+    Those of some transitions run at once, a bounded number waits. All others stay marked and are
+    replayed, as are those that wait when the worker stops.
+
     Args:
         attempts: remembers which hooks have run.
         registry: knows the hooks.
         clock: aware UTC.
         seconds: longest run of one hook.
-        hooked: whether the registry has such hooks; without, nothing has to be remembered.
+        on_stuck: called when so many hooks go on after their time that no more are started.
     """
 
     def __init__(
@@ -35,19 +42,27 @@ class Hooks:
         registry: Registry,
         clock: Callable[[], datetime],
         seconds: float,
-        *,
-        hooked: bool,
+        on_stuck: Callable[[], None],
     ) -> None:
         self._attempts = attempts
         self._registry = registry
         self._clock = clock
         self._seconds = seconds
-        self._hooked = hooked
+        self._on_stuck = on_stuck
+        self._hooked = registry.hooked
+        self._calls = Calls(seconds)
+        self._waiting: dict[tuple[UUID, int], TaskEvent] = {}
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+
+    @property
+    def left(self) -> int:
+        """How many hooks go on after their time."""
+        return len(self._calls.left)
 
     def follow(self, ended: Ended) -> None:
         """Run the hook of an attempt that has just ended; nobody waits for it."""
-        self._start(ended.attempt, ended.task)
+        if ended.calls_hooks:
+            self._add(event_of(ended.attempt, ended.task))
 
     async def replay(self) -> None:
         """Run hooks of transitions whose worker did not come to it."""
@@ -58,23 +73,39 @@ class Hooks:
             before=before, handlers=sorted(self._registry.handlers), limit=_REPLAY_BATCH
         )
         for attempt, task in pending:
-            self._start(attempt, task)
+            self._add(event_of(attempt, task))
+        self._start()
 
     async def close(self) -> None:
         """Wait for the hooks that run."""
+        self._waiting.clear()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _start(self, attempt: Attempt, task: Task) -> None:
-        key = (attempt.task_id, attempt.attempt)
-        if attempt.outcome.is_error and key not in self._running:
-            running = asyncio.create_task(self._run(attempt, task))
-            self._running[key] = running
-            running.add_done_callback(lambda _: self._running.pop(key))
+    def _add(self, event: TaskEvent) -> None:
+        key = (event.task_id, event.attempt)
+        full = self._hooked and len(self._waiting) >= _MOST_WAITING
+        if key not in self._running and not full:
+            self._waiting.setdefault(key, event)
+            self._start()
 
-    async def _run(self, attempt: Attempt, task: Task) -> None:
-        await tell(self._registry, attempt, task, seconds=self._seconds)
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < _AT_ONCE and self.left < _MOST_LEFT:
+            key = next(iter(self._waiting))
+            running = asyncio.create_task(self._run(self._waiting.pop(key)))
+            self._running[key] = running
+            running.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: tuple[UUID, int], _: object) -> None:
+        del self._running[key]
+        self._start()
+
+    async def _run(self, event: TaskEvent) -> None:
+        await tell(self._registry, event, self._calls)
+        if self.left >= _MOST_LEFT:
+            _log.error("%d hooks go on after their time: no more are started", self.left)
+            self._on_stuck()
         if self._hooked:
             try:
-                await self._attempts.hook_done(attempt)
+                await self._attempts.hook_done(event.task_id, event.attempt)
             except DatabaseUnavailable:
-                _log.debug("the hook of task %s will run again", task.id)
+                _log.debug("the hook of task %s will run again", event.task_id)

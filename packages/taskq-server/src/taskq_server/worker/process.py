@@ -16,7 +16,6 @@ from taskq_server.crud import handlers
 from taskq_server.crud.due import Due
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.handlers.context import State
-from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.upkeep import Upkeep
@@ -49,7 +48,7 @@ async def run_worker(
         parent: starts this process again if it asks for that.
 
     Returns:
-        Whether the process should be replaced: a handler in it cannot be stopped.
+        Whether the process should be replaced: a handler or a hook in it cannot be stopped.
     """
     await publish(runtime, registry)
     async with user_state(registry) as state:
@@ -61,7 +60,7 @@ async def run_worker(
             )  # fmt: skip
             await worker.until_recycled(stop)
             await worker.drain()
-    return worker.executor.deaf.is_set()
+    return worker.executor.deaf.is_set() or worker.hooks.left > 0
 
 
 class _Assembly:
@@ -70,15 +69,16 @@ class _Assembly:
     def __init__(self, runtime: Runtime, registry: Registry, state: State, parent: Parent) -> None:
         self.parent = parent
         settings = runtime.settings
-        hooked = bool(registry.hooks_for(Hook.RETRY) or registry.hooks_for(Hook.JOB_FAILURE))
-        attempts = runtime.attempts(hooked=hooked)
+        attempts = runtime.attempts(hooked=registry.hooked)
         names = sorted(registry.handlers)
         self.settings = settings
         self.runtime = runtime
         self.attempts = attempts
         self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
-        self.hooks = Hooks(attempts, registry, runtime.clock, settings.hook_seconds, hooked=hooked)
         self.executor = Executor(settings.threads, Limits.of(settings))
+        self.hooks = Hooks(
+            attempts, registry, runtime.clock, settings.hook_seconds, self.executor.deaf.set
+        )
         self.cells = Cells(settings)
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
@@ -140,7 +140,7 @@ class _Assembly:
             yield
 
     async def until_recycled(self, stop: asyncio.Event) -> None:
-        """Return when `stop` is set, or when a deaf handler calls for a new process."""
+        """Return when `stop` is set, or when deaf handlers or hooks call for a new process."""
         calls = [stop.wait()]
         if self.parent.exists:
             calls.append(self.executor.deaf.wait())

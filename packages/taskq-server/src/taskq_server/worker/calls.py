@@ -1,0 +1,67 @@
+"""Call hooks within their time: coroutine functions on the loop, others in their own threads."""
+
+import asyncio
+import contextlib
+import inspect
+import threading
+from collections.abc import Callable
+from typing import Any
+
+Job = asyncio.Future[BaseException | None]
+
+
+class Calls:
+    """Calls of hooks.
+
+    What goes on after its time is left behind: nobody waits for it, not even the process at its
+    end. `left` has those calls until they end.
+
+    Args:
+        seconds: longest run of one call.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self.left: set[Job] = set()
+
+    async def __call__(self, hook: Callable[..., Any], argument: object) -> BaseException | None:
+        """Start a hook at once and return what it raised, `TimeoutError` if it goes on."""
+        start = _on_loop if inspect.iscoroutinefunction(hook) else _in_thread
+        job = start(hook, argument)
+        await asyncio.wait({job}, timeout=self._seconds)
+        if job.done():
+            return job.result()
+        self.left.add(job)
+        job.add_done_callback(self.left.discard)
+        if isinstance(job, asyncio.Task):
+            job.cancel()
+        return TimeoutError(f"it goes on after {self._seconds:g} seconds")
+
+
+def _on_loop(hook: Callable[..., Any], argument: object) -> Job:
+    async def run() -> BaseException | None:
+        try:
+            await hook(argument)
+        except BaseException as error:
+            return error
+        return None
+
+    return asyncio.create_task(run())
+
+
+def _in_thread(hook: Callable[..., Any], argument: object) -> Job:
+    """Use a daemon thread: the end of the process waits for those of executors."""
+    loop = asyncio.get_running_loop()
+    job: Job = loop.create_future()
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            hook(argument)
+        except BaseException as raised:
+            error = raised
+        with contextlib.suppress(RuntimeError):  # the loop is closed by now
+            loop.call_soon_threadsafe(job.set_result, error)
+
+    threading.Thread(target=run, name="taskq-hook", daemon=True).start()
+    return job
