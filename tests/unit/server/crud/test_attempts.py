@@ -170,7 +170,7 @@ async def test_a_hook_is_pending_until_it_is_marked_done(database: Database) -> 
     assert await pending(database, LATER) == [], "it ended at that very moment"
     assert await pending(database, LATER + seconds(1)) == [(task.id, 2)]
     assert await pending(database, LATER + seconds(1), "another.handler") == []
-    await database.write(lambda c: attempts.mark_hook_done(c, task.id, 2, LATER))
+    await database.write(lambda c: attempts.mark_hooks_done(c, [(task.id, 2)], LATER))
     assert await pending(database, LATER + seconds(1)) == []
 
 

@@ -146,7 +146,8 @@ async def say_worker_statements(database: Database) -> None:
             c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
         )
     )
-    await database.write(lambda c: attempts.mark_hook_done(c, held[0].id, 1, NOW))
+    keys = [(task.id, 1) for task in held[3::-1]]
+    await database.write(lambda c: attempts.mark_hooks_done(c, keys, NOW))
 
 
 async def say_lease_statements(database: Database) -> None:

@@ -198,20 +198,32 @@ async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
     runtime: Runtime, hooked: bool, pending: bool
 ) -> None:
     attempts = runtime.attempts(hooked=hooked)
-    fails, ends, lost = running(), running(), running(lost_count=2)
-    await store(runtime.database, fails, ends, lost)
+    fails, ends = running(), running()
+    await store(runtime.database, fails, ends)
     await attempts.end(ending(fails, failure))
     await attempts.end(ending(ends))
-    await attempts.rescue([lost.id], lambda _: True)
     found = await attempts.pending_hooks(
         before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
     )
-    assert {task.id for _, task in found} == ({fails.id, lost.id} if pending else set())
-    for attempt, _ in found:
-        await attempts.hook_done(attempt.task_id, attempt.attempt)
+    assert {task.id for _, task in found} == ({fails.id} if pending else set())
+    if found:
+        await attempts.hooks_done([(attempt.task_id, attempt.attempt) for attempt, _ in found])
     assert not await attempts.pending_hooks(
         before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
     )
+
+
+@pytest.mark.parametrize("hooked", [True, False])
+async def test_a_rescue_leaves_the_hook_of_a_failure_to_who_has_the_handler(
+    runtime: Runtime, hooked: bool
+) -> None:
+    attempts = runtime.attempts(hooked=hooked)
+    waits, fails = running(lost_count=1), running(lost_count=2)
+    await store(runtime.database, waits, fails)
+    await attempts.rescue([waits.id, fails.id], lambda _: True)
+    done = {row["task_id"]: row["hook_done_at"] for row in await rows_of(runtime.database)}
+    assert done[fails.id] is None
+    assert done[waits.id] is not None
 
 
 async def test_progress_passes_the_fence_only(runtime: Runtime, attempts: AttemptService) -> None:

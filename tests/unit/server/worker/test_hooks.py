@@ -196,3 +196,37 @@ async def test_a_failure_is_told_although_somebody_retried_the_task(runtime: Run
     await worker.hooks.close()
     assert heard[0].error_type == "WorkerLost"
     assert await worker.done() == {task.id}
+
+
+@pytest.mark.parametrize("hooked", [True, False])
+async def test_a_rescue_by_a_worker_with_other_handlers_leaves_the_hook_to_its_own(
+    runtime: Runtime, hooked: bool
+) -> None:
+    heard: list[str] = []
+    others = [lambda _: heard.append("other")] if hooked else []
+    other = Worker(runtime, registry(*others, handler="others.build"))
+    own = Worker(runtime, registry(lambda _: heard.append("own")))
+    task = running(lost_count=2, handler=HANDLER)
+    await store(runtime.database, task)
+    for ended in await other.attempts.rescue([task.id], lambda _: True):
+        other.hooks.follow(ended)
+    for worker, late in ((other, 7_200), (own, 60)):
+        worker.late = late
+        await worker.hooks.replay()
+        await worker.hooks.close()
+    assert heard == ["own"]
+    assert await own.done() == {task.id}
+
+
+async def test_hooks_that_nobody_has_are_forgotten(runtime: Runtime) -> None:
+    """Late: some worker with the same handler may have hooks."""
+    worker = Worker(runtime, registry())
+    made = [running(lost_count=2, handler=HANDLER) for _ in range(3)]
+    await store(runtime.database, *made)
+    for ended in await worker.attempts.rescue([task.id for task in made], lambda _: True):
+        worker.hooks.follow(ended)
+    await worker.hooks.close()
+    for late, done in ((60, set()), (7_200, {task.id for task in made})):
+        worker.late = late
+        await worker.hooks.replay()
+        assert await worker.done() == done

@@ -1,13 +1,13 @@
 """The hot path of workers: claims, ends of attempts, progress, and hooks still to run."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
@@ -126,16 +126,12 @@ async def pending_hooks(
         )
         for handler in sorted(handlers)
     ]
-    found = await lowest(connection, ranges, "finished_at", limit)
-    keys = [(row.task_id, row.attempt) for row in found]
+    lowest_rows = await lowest(connection, ranges, "finished_at", limit)
+    keys = [(row.task_id, row.attempt) for row in lowest_rows]
     if not keys:
         return []
-    of_keys = or_(
-        *(and_(attempts.c.task_id == task_id, attempts.c.attempt == n) for task_id, n in keys)
-    )
-    ended = [
-        to_attempt(row) for row in await connection.execute(select(*whole_attempt).where(of_keys))
-    ]
+    found = await connection.execute(select(*whole_attempt).where(_is_one_of(keys)))
+    ended = [to_attempt(row) for row in found]
     rows = await connection.execute(
         select(*whole_task).where(tasks.c.id.in_([task_id for task_id, _ in keys]))
     )
@@ -143,12 +139,17 @@ async def pending_hooks(
     return [(attempt, by_id[attempt.task_id]) for attempt in ended if attempt.task_id in by_id]
 
 
-async def mark_hook_done(
-    connection: AsyncConnection, task_id: UUID, attempt: int, now: datetime
+async def mark_hooks_done(
+    connection: AsyncConnection, keys: Iterable[tuple[UUID, int]], now: datetime
 ) -> None:
-    """Remember that the hook of this transition has run."""
-    await connection.execute(
-        update(attempts)
-        .where(attempts.c.task_id == task_id, attempts.c.attempt == attempt)
-        .values(hook_done_at=now)
+    """Remember that the hooks of these transitions have run, or that nobody wants to run them."""
+    await connection.execute(update(attempts).where(_is_one_of(keys)).values(hook_done_at=now))
+
+
+def _is_one_of(keys: Iterable[tuple[UUID, int]]) -> ColumnElement[bool]:
+    return or_(
+        *(
+            and_(attempts.c.task_id == task_id, attempts.c.attempt == attempt)
+            for task_id, attempt in sorted(keys)
+        )
     )

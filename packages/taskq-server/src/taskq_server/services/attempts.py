@@ -89,8 +89,8 @@ class AttemptService:
         clock: aware UTC.
         dispatcher: rings for what waits again.
         notifier: tells who waits for what ended.
-        hooked: whether `on_retry` or `on_job_failure` hooks exist, so that errors stay marked
-            until a hook has run.
+        hooked: whether this worker has `on_retry` or `on_job_failure` hooks, so that the errors
+            of its tasks stay marked until a hook has run.
     """
 
     def __init__(
@@ -149,17 +149,18 @@ class AttemptService:
             locked = await tasks.lock(connection, task_ids, payload=False)
             running = [task for task in locked.values() if task.status is Status.RUNNING]
             ends = [lifecycle.rescue(task, now=now) for task in running if is_orphan(task)]
-            await self._write(connection, ends, now)
+            # Whether there are hooks is for a worker to say that has the handler.
+            await self._write(connection, ends, now, hooked=True)
             return ends
 
         ends = await self._database.write(work)
         self._announce(ends)
         return ends
 
-    async def hook_done(self, task_id: UUID, attempt: int) -> None:
-        """Remember that the hook of an ended attempt has run."""
+    async def hooks_done(self, keys: Sequence[tuple[UUID, int]]) -> None:
+        """Remember that nothing is left to do for the hooks of these ended attempts."""
         now = self._clock()
-        await self._database.write(lambda c: attempts.mark_hook_done(c, task_id, attempt, now))
+        await self._database.write(lambda c: attempts.mark_hooks_done(c, keys, now))
 
     async def pending_hooks(
         self, *, before: datetime, handlers: Sequence[str], limit: int
@@ -198,7 +199,7 @@ class AttemptService:
         locked = await tasks.lock_known(connection, ids, known)
         answers = [_decide_end(ending, locked, now) for ending in endings]
         ends = [answer for answer in answers if isinstance(answer, Ended)]
-        await self._write(connection, ends, now)
+        await self._write(connection, ends, now, hooked=self._hooked)
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
@@ -215,17 +216,12 @@ class AttemptService:
         self._notifier.changed([one.task_id for one in reports])
         return [None] * len(reports)
 
-    async def _write(self, connection: Connection, ends: Sequence[Ended], now: datetime) -> None:
+    async def _write(
+        self, connection: Connection, ends: Sequence[Ended], now: datetime, *, hooked: bool
+    ) -> None:
         if ends:
-            await attempts.mark_ended(
-                self._database,
-                connection,
-                ends,
-                hook_done_at={end.task.id: self._hook_done_at(end, now) for end in ends},
-            )
-
-    def _hook_done_at(self, end: Ended, now: datetime) -> datetime | None:
-        return None if self._hooked and end.calls_hooks else now
+            done = {end.task.id: None if hooked and end.calls_hooks else now for end in ends}
+            await attempts.mark_ended(self._database, connection, ends, hook_done_at=done)
 
     def _announce(self, ends: Sequence[Ended]) -> None:
         self._notifier.changed([end.task.id for end in ends])

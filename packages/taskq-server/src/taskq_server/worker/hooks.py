@@ -9,6 +9,7 @@ from uuid import UUID
 
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.services.attempts import AttemptService
 from taskq_server.worker.calls import Calls
@@ -16,6 +17,7 @@ from taskq_server.worker.functions import event_of, tell
 
 _REPLAY_BATCH = 100
 _SLACK_SECONDS = 5.0
+_UNWANTED_SECONDS = 3_600.0
 _AT_ONCE = 16
 _MOST_WAITING = 1_000
 _MOST_LEFT = 32
@@ -60,21 +62,31 @@ class Hooks:
         return len(self._calls.left)
 
     def follow(self, ended: Ended) -> None:
-        """Run the hook of an attempt that has just ended; nobody waits for it."""
-        if ended.calls_hooks:
+        """Run the hook of an attempt that has just ended; nobody waits for it.
+
+        One that was rescued may have been another worker's: it is left to who has its handler.
+        """
+        if ended.calls_hooks and ended.task.handler in self._registry.handlers:
             self._add(event_of(ended.attempt, ended.task))
 
     async def replay(self) -> None:
-        """Run hooks of transitions whose worker did not come to it."""
-        if not self._hooked:
-            return
-        before = self._clock() - timedelta(seconds=self._seconds + _SLACK_SECONDS)
-        pending = await self._attempts.pending_hooks(
-            before=before, handlers=sorted(self._registry.handlers), limit=_REPLAY_BATCH
+        """Run hooks of transitions whose worker did not come to it.
+
+        Without hooks, forget those that nobody has run for long: no worker may have any for them.
+        """
+        if self._hooked:
+            for attempt, task in await self._pending(self._seconds + _SLACK_SECONDS):
+                self._add(event_of(attempt, task))
+            self._start()
+        elif unwanted := await self._pending(_UNWANTED_SECONDS):
+            await self._attempts.hooks_done([(one.task_id, one.attempt) for one, _ in unwanted])
+
+    async def _pending(self, seconds: float) -> list[tuple[Attempt, Task]]:
+        return await self._attempts.pending_hooks(
+            before=self._clock() - timedelta(seconds=seconds),
+            handlers=sorted(self._registry.handlers),
+            limit=_REPLAY_BATCH,
         )
-        for attempt, task in pending:
-            self._add(event_of(attempt, task))
-        self._start()
 
     async def close(self) -> None:
         """Wait for the hooks that run."""
@@ -106,6 +118,6 @@ class Hooks:
             self._on_stuck()
         if self._hooked:
             try:
-                await self._attempts.hook_done(event.task_id, event.attempt)
+                await self._attempts.hooks_done([(event.task_id, event.attempt)])
             except DatabaseUnavailable:
                 _log.debug("the hook of task %s will run again", event.task_id)
