@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import resource
 import signal
 import time
@@ -52,6 +53,12 @@ async def neighbour(context: Context) -> int:
 async def block(seconds: float) -> None:
     """Block the event loop: a coroutine that does not know what it does."""
     time.sleep(seconds)  # noqa: ASYNC251
+
+
+@handler("bad.hold_gil")
+def hold_gil() -> None:
+    """Let no other thread of the process run for some centuries."""
+    re.match(r"(a+)+$", "a" * 60 + "b")
 
 
 @handler("bad.deaf")

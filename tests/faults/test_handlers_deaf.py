@@ -1,5 +1,6 @@
-"""Handlers that block the event loop, or ignore that they are told to stop."""
+"""Handlers that block the event loop or the process, or ignore that they are told to stop."""
 
+import os
 import time
 
 import pytest
@@ -73,3 +74,36 @@ def test_a_blocked_event_loop_is_noticed(new_stack: NewStack) -> None:
     assert counted(one["status"] for one in neighbours) == {"succeeded": NEIGHBOURS}
     assert {one["current_retry_count"] for one in neighbours} == {0}
     assert all(one["attempt"] <= 3 for one in neighbours)
+
+
+@pytest.mark.timeout(120)
+def test_a_process_in_which_nothing_runs_is_replaced(new_stack: NewStack) -> None:
+    """A handler that holds the GIL leaves no thread that could end its process."""
+    stack = new_stack("mariadb", settings={**SETTINGS, "TASKQ_BLOCK_SECONDS": "1"})
+    pid = inner_pid(stack)
+    with Calls(stack.api_url) as calls:
+        calls.submit_many(NEIGHBOURS, "bad.neighbour", tags=["neighbour"], max_retries=0)
+        calls.until_running("neighbour", NEIGHBOURS)
+        holder = calls.submit("bad.hold_gil", timeout_seconds=2, max_retries=0)
+        held = time.monotonic()
+        wait_until(lambda: pid not in children(stack.workers[0].pid), 30, "the process ended", 0.05)
+        ended_in = time.monotonic() - held
+        inner_pid(stack, other_than=pid)
+        neighbours = calls.until_quiet(60, tag="neighbour")
+        calls.until(holder, "failed", 60)
+        outcomes = calls.outcomes(holder)
+    print(f"\nheld GIL: ended in {ended_in:.1f} s, the handler's attempts {outcomes}")
+    assert outcomes[0] == "lost"
+    assert counted(one["status"] for one in neighbours) == {"succeeded": NEIGHBOURS}
+    assert {one["current_retry_count"] for one in neighbours} == {0}
+    assert all(one["attempt"] <= 3 for one in neighbours)
+
+
+@pytest.mark.timeout(90)
+def test_a_process_in_which_nothing_runs_can_be_stopped(new_stack: NewStack) -> None:
+    stack = new_stack("mariadb", settings={**SETTINGS, "TASKQ_BLOCK_SECONDS": "1"})
+    worker, pid = stack.workers[0], inner_pid(stack)
+    with Calls(stack.api_url) as calls:
+        calls.until(calls.submit("bad.hold_gil"), "running")
+    assert worker.stop(timeout=30) == 1, worker.output(2_000)
+    assert not os.path.exists(f"/proc/{pid}")

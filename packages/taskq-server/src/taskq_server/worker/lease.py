@@ -19,6 +19,7 @@ from taskq_server.services.upkeep import Leases, names
 from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.supervisor import EXIT_BLOCKED, Parent
 
+_SLACK_SECONDS = 5.0
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -44,7 +45,7 @@ class Lease:
         handlers: what this worker can run.
         on_beat: called on the event loop with what each beat saw.
         on_lost: called on the event loop when the lease was lost.
-        parent: without it, the lease is not renewed.
+        parent: without it, the lease is not renewed. It is told that this thread runs.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Lease:
         self._on_lost = on_lost
         self._parent = parent
         self._parent_seconds = min(2.0, settings.lease_seconds / 2)
+        self._silence = settings.block_seconds + _SLACK_SECONDS
         self._valid_until = 0.0
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._stop = threading.Event()
@@ -106,6 +108,7 @@ class Lease:
             hang_seconds=settings.database_connect_seconds,
         )
         leases = Leases(database)
+        telling = asyncio.create_task(self._tell_parent())
         try:
             await self._register(leases)
             while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):
@@ -118,6 +121,14 @@ class Lease:
             await self._unregister(leases)
         finally:
             await leases.close()
+            telling.cancel()
+            # Nobody speaks while shutdown hooks run.
+            self._parent.tell_alive(self._silence + settings.drain_seconds)
+
+    async def _tell_parent(self) -> None:
+        while True:
+            self._parent.tell_alive(self._silence)
+            await asyncio.sleep(1)
 
     async def _register(self, leases: Leases) -> None:
         while not self._stop.is_set():

@@ -1,12 +1,15 @@
 """The parent of a worker process: starts it again when it dies, and never outlives or loses it.
 
 A poison task, a crash in C code or a blocked event loop ends the process that runs tasks; the
-parent, which runs nothing, starts a new one. A pipe ties the two together: the parent writes to it
-a few times a second. A worker that finds it closed has no parent any more and ends at once; one
-that hears nothing (the parent is frozen) lets its lease run out.
+parent, which runs nothing, starts a new one. Two pipes tie the two together. To one, the parent
+writes a few times a second. A worker that finds it closed has no parent any more and ends at once;
+one that hears nothing (the parent is frozen) lets its lease run out. To the other, the worker
+writes for how long it may be silent. One that is silent for longer cannot run any thread, as when
+a handler holds the GIL, so the parent kills it.
 """
 
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -15,7 +18,7 @@ import threading
 import time
 from types import FrameType
 
-PIPE_VARIABLE = "TASKQ_SUPERVISOR_PIPE"
+PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
 EXIT_CONFIGURATION = 78
 """The worker cannot start as it is configured: starting it again would not help."""
 
@@ -27,6 +30,8 @@ EXIT_BLOCKED = 70
 
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
 _PING_SECONDS = 0.2
+_UNHEARD_SECONDS = 30.0
+_PIPE_BYTES = 65_536
 _HEALTHY_SECONDS = 5.0
 _SHORTEST_PAUSE = 0.2
 _LONGEST_PAUSE = 5.0
@@ -60,25 +65,36 @@ class Supervisor:
                 return 0
 
     def _run_once(self) -> int:
-        read_end, write_end = os.pipe()
-        os.set_blocking(write_end, False)
+        ear, pings = os.pipe()
+        words, mouth = os.pipe()
+        for descriptor in (pings, words, mouth):
+            os.set_blocking(descriptor, False)
         self._child = child = subprocess.Popen(
             [sys.executable, "-m", "taskq_server", *sys.argv[1:]],
-            env={**os.environ, PIPE_VARIABLE: str(read_end)},
-            pass_fds=[read_end],
+            env={**os.environ, PIPES_VARIABLE: f"{ear} {mouth}"},
+            pass_fds=[ear, mouth],
         )
-        os.close(read_end)
+        os.close(ear)
+        os.close(mouth)
         try:
             if self._stopping.is_set():
                 child.terminate()
-            while True:
-                _ping(write_end)
-                try:
-                    return child.wait(_PING_SECONDS)
-                except subprocess.TimeoutExpired:
-                    continue
+            return self._watch(child, pings, Voice(words))
         finally:
-            os.close(write_end)
+            os.close(pings)
+            os.close(words)
+
+    def _watch(self, child: subprocess.Popen[bytes], pings: int, voice: "Voice") -> int:
+        """Return the child's exit status, once it has ended or had to be killed."""
+        while not voice.is_overdue(stopping=self._stopping.is_set()):
+            _write(pings, b".")
+            try:
+                return child.wait(_PING_SECONDS)
+            except subprocess.TimeoutExpired:
+                continue
+        _log.critical("the worker process gives no sign of life: it is killed")
+        child.kill()
+        return child.wait()
 
     def _stop(self, number: int, frame: FrameType | None) -> None:
         self._stopping.set()
@@ -86,18 +102,62 @@ class Supervisor:
             self._child.terminate()
 
 
+class Voice:
+    """What the supervisor hears of its child: each time, for how long it may be silent now.
+
+    Silence is counted in rounds of the supervisor, not by the clock: where both were frozen, the
+    child is as healthy as before.
+
+    Args:
+        descriptor: the pipe that the child writes to.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._rounds = 0
+        self._allowed = math.inf
+
+    def is_overdue(self, *, stopping: bool) -> bool:
+        """Listen, once a round, and return whether the child has been silent for too long.
+
+        Args:
+            stopping: the child was told to end; if it has said nothing yet, it has nothing to
+                finish.
+        """
+        self._rounds += 1
+        if words := self._hear():
+            self._rounds, self._allowed = 0, float(words[-1])
+        elif stopping and self._allowed == math.inf:
+            self._rounds, self._allowed = 0, _UNHEARD_SECONDS
+        return self._rounds * _PING_SECONDS > self._allowed
+
+    def _hear(self) -> list[bytes]:
+        # A pipe takes short words whole, and a pipeful holds whole words.
+        try:
+            return os.read(self._descriptor, _PIPE_BYTES).split()
+        except BlockingIOError:
+            return []
+
+
 class Parent:
-    """The worker's side of the pipe; without a supervisor, the parent always counts as alive."""
+    """The worker's side of the pipes; without a supervisor, the parent always counts as alive."""
 
     def __init__(self) -> None:
         self._heard = time.monotonic()
-        descriptor = os.environ.pop(PIPE_VARIABLE, None)
-        self.exists = descriptor is not None
-        if descriptor is not None:
+        self._mouth: int | None = None
+        descriptors = os.environ.pop(PIPES_VARIABLE, None)
+        self.exists = descriptors is not None
+        if descriptors is not None:
+            ear, self._mouth = map(int, descriptors.split())
             listener = threading.Thread(
-                target=self._listen, args=(int(descriptor),), name="taskq-parent", daemon=True
+                target=self._listen, args=(ear,), name="taskq-parent", daemon=True
             )
             listener.start()
+
+    def tell_alive(self, silence: float) -> None:
+        """Tell the parent that this process runs, and to kill it after so many silent seconds."""
+        if self._mouth is not None:
+            _write(self._mouth, b"%.1f\n" % silence)
 
     def is_alive(self, within: float) -> bool:
         """Return whether the parent has been heard within these seconds."""
@@ -109,8 +169,8 @@ class Parent:
         os._exit(1)
 
 
-def _ping(descriptor: int) -> None:
+def _write(descriptor: int, words: bytes) -> None:
     try:
-        os.write(descriptor, b".")
+        os.write(descriptor, words)
     except (BlockingIOError, BrokenPipeError):
         return
