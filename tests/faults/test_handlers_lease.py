@@ -23,7 +23,7 @@ SETTINGS = {
 TASKS = 5
 SITECUSTOMIZE = """
 import os, sys
-if "TASKQ_SUPERVISOR_PIPE" in os.environ and "LD_PRELOAD" not in os.environ:
+if "TASKQ_SUPERVISOR_PIPES" in os.environ and "LD_PRELOAD" not in os.environ:
     os.environ["LD_PRELOAD"] = os.environ["TEST_FAKETIME"]
     os.execv(sys.executable, sys.orig_argv)
 """

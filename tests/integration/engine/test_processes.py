@@ -1,6 +1,8 @@
 """The processes: how they start, refuse to start, stop, and come back."""
 
 import json
+import signal
+import socket
 from contextlib import closing
 from http.client import HTTPConnection
 from pathlib import Path
@@ -13,7 +15,7 @@ from arq.connections import ArqRedis, RedisSettings, create_pool
 from taskq_server.broker.connection import decode, encode
 from tests.integration.engine.calls import get, submit
 from tests.support.ports import free_port
-from tests.support.processes import run_server_command
+from tests.support.processes import ServerProcess, run_server_command
 from tests.support.stack import NewStack
 from tests.support.waiting import wait_until
 
@@ -75,6 +77,71 @@ def test_an_old_schema_stops_api_and_worker(tmp_path: Path) -> None:
         done = run_server_command(words, settings)
         assert done.returncode == 1
         assert "taskq-server db upgrade" in done.stderr
+
+
+def test_a_worker_that_waits_for_its_database_can_be_stopped(tmp_path: Path) -> None:
+    settings = {
+        "TASKQ_DATABASE_URL": f"mysql+asyncmy://nobody@127.0.0.1:{free_port()}/none",
+        "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    stop_once_it_says("cannot publish handlers yet", settings, tmp_path)
+
+
+def test_a_worker_that_waits_for_its_lease_can_be_stopped(tmp_path: Path) -> None:
+    """Its start-up hook makes the database forget everything, once the handlers are published."""
+    (tmp_path / "losing.py").write_text(LOSING)
+    settings = {
+        "TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}",
+        "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+        "TASKQ_HANDLERS": "losing",
+    }
+    assert run_server_command(["db", "upgrade"], settings).returncode == 0
+    stop_once_it_says("cannot register this worker", settings, tmp_path)
+    assert (tmp_path / "shut-down").exists()
+
+
+LOSING = """
+from pathlib import Path
+from taskq_server import on_shutdown, on_startup
+
+@on_startup
+async def lose(state):
+    Path("taskq.db").rename("lost.db")
+
+@on_shutdown
+async def note(state):
+    Path("shut-down").touch()
+"""
+
+
+def stop_once_it_says(words: str, settings: dict[str, str], folder: Path) -> None:
+    worker = ServerProcess(["worker"], settings, folder / "worker.log")
+    try:
+        wait_until(lambda: words in worker.output(), 30, words, 0.05, worker.output)
+    finally:
+        status = worker.stop(timeout=20)
+    assert status == 0, worker.output()
+    assert "Traceback" not in worker.output()
+
+
+def test_an_api_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path) -> None:
+    """The second connection is that of its lifespan; it takes three seconds to give up on it."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as database:
+        database.settimeout(30)
+        settings = {
+            "TASKQ_DATABASE_URL": f"mysql+asyncmy://nobody@127.0.0.1:{database.getsockname()[1]}/x",
+            "TASKQ_DATABASE_CONNECT_SECONDS": "3",
+            "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+        }
+        api = ServerProcess(["api", "--port", str(free_port())], settings, tmp_path / "api.log")
+        try:
+            database.accept()[0].close()
+            with database.accept()[0]:
+                api.signal(signal.SIGTERM)
+                assert api.wait(timeout=20) == 0, api.output()
+        finally:
+            api.stop()
+    assert "Traceback" not in api.output()
 
 
 def test_a_data_directory_belongs_to_one_dev_server(new_stack: NewStack) -> None:

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from taskq_server.core.background import background
+from taskq_server.core.background import background, unless
 
 
 async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
@@ -75,3 +75,31 @@ async def test_an_error_in_the_block_ends_the_work_and_comes_out() -> None:
     with pytest.raises(KeyError):
         await fail()
     assert ended.is_set()
+
+
+async def test_work_is_left_when_something_else_makes_it_pointless() -> None:
+    stop = asyncio.Event()
+    ended = asyncio.Event()
+
+    async def work() -> None:
+        stop.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.set()
+
+    async with asyncio.timeout(5):
+        assert not await unless(stop, work())
+    assert ended.is_set()
+
+
+async def test_work_that_is_done_in_time_counts_as_done() -> None:
+    assert await unless(asyncio.Event(), asyncio.sleep(0))
+
+
+async def test_an_error_of_the_work_comes_out() -> None:
+    async def fail() -> None:
+        raise RuntimeError("a surprise")
+
+    with pytest.raises(RuntimeError, match="a surprise"):
+        await unless(asyncio.Event(), fail())

@@ -14,6 +14,7 @@ from taskq_server import migrations
 from taskq_server.cli import options, serving
 from taskq_server.cli.preparation import leave, run, settle, stop_event
 from taskq_server.core import logs
+from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.redis import embedded_redis
@@ -59,8 +60,8 @@ async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) ->
         registry = load(settings.handlers)
         async with open_runtime(settings) as runtime:
             await migrations.upgrade(runtime.database)
-            await publish(runtime, registry)
-            await _serve_and_work(runtime, registry, listener, stop)
+            if await unless(stop, publish(runtime, registry)):
+                await _serve_and_work(runtime, registry, listener, stop)
 
 
 async def _serve_and_work(

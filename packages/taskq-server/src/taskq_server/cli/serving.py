@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.runtime import Runtime
 
 _GRACE_SECONDS = 3
 
@@ -59,8 +60,10 @@ async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> N
 
     async def end() -> None:
         await stop.wait()
-        app.state.runtime.tasks.drain()
         http.should_exit = True
+        runtime: Runtime | None = getattr(app.state, "runtime", None)
+        if runtime is not None:  # start-up may not have come that far
+            runtime.tasks.drain()
 
     waiting = asyncio.create_task(end())
     try:

@@ -30,6 +30,26 @@ async def background(*works: Work) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+    """Do some work, or leave it when `stop` is set first; return whether it was done.
+
+    Args:
+        stop: what makes the work pointless.
+        work: whose result nobody needs.
+    """
+    tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+    await asyncio.wait(tasks)
+    if tasks[0].cancelled():
+        return False
+    tasks[0].result()
+    return True
+
+
 async def _keep_running(work: Work) -> None:
     while True:
         try:

@@ -3,13 +3,13 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
 
 from taskq_server.broker.connection import CANCEL_CHANNEL, RING_CHANNEL
 from taskq_server.broker.listener import listen
 from taskq_server.broker.notifier import read_ids
-from taskq_server.core.background import background
+from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud import handlers
@@ -44,22 +44,17 @@ async def run_worker(
     Args:
         runtime: what the process works with; it needs a Redis URL.
         registry: what this worker can run.
-        stop: set it to drain.
+        stop: set it to drain, or to start no further.
         parent: starts this process again if it asks for that.
 
     Returns:
         Whether the process should be replaced: a handler or a hook in it cannot be stopped.
     """
-    await publish(runtime, registry)
+    if not await unless(stop, publish(runtime, registry)):
+        return False
     async with user_state(registry) as state:
         worker = _Assembly(runtime, registry, state, parent)
-        async with worker.working():
-            _log.info(
-                "worker %s runs %d handlers on queues %s",
-                worker.lease.worker_id, len(registry.handlers), ", ".join(runtime.settings.queues),
-            )  # fmt: skip
-            await worker.until_recycled(stop)
-            await worker.drain()
+        await worker.work(stop)
     return worker.executor.deaf.is_set() or worker.hooks.left > 0
 
 
@@ -115,9 +110,8 @@ class _Assembly:
             self.hooks.replay,
         )
 
-    @asynccontextmanager
-    async def working(self) -> AsyncIterator[None]:
-        """Beat, listen, sweep and work while the block runs."""
+    async def work(self, stop: asyncio.Event) -> None:
+        """Beat, listen, sweep and work until `stop` is set or the process is to be replaced."""
         channels = {
             RING_CHANNEL: lambda _: self.arq.wake(),
             CANCEL_CHANNEL: self._on_cancel,
@@ -126,8 +120,9 @@ class _Assembly:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
             stack.push_async_callback(self.cells.close)
-            await self.lease.start()
             stack.push_async_callback(self.lease.stop)
+            if not await unless(stop, self.lease.start()):
+                return
             stack.push_async_callback(self.hooks.close)
             await stack.enter_async_context(
                 background(
@@ -137,19 +132,21 @@ class _Assembly:
                     self.arq.async_run,
                 )
             )
-            yield
+            _log.info(
+                "worker %s runs %d handlers on queues %s",
+                self.lease.worker_id, len(self.names), ", ".join(self.settings.queues),
+            )  # fmt: skip
+            await self._until_recycled(stop)
+            await self._drain()
 
-    async def until_recycled(self, stop: asyncio.Event) -> None:
+    async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when deaf handlers or hooks call for a new process."""
-        calls = [stop.wait()]
         if self.parent.exists:
-            calls.append(self.executor.deaf.wait())
-        waiting = [asyncio.create_task(call) for call in calls]
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        for one in waiting:
-            one.cancel()
+            await unless(stop, self.executor.deaf.wait())
+        else:
+            await stop.wait()
 
-    async def drain(self) -> None:
+    async def _drain(self) -> None:
         """Start nothing new, let tasks finish, then hand back the rest without charging it."""
         self.arq.allow_pick_jobs = False
         self.runner.accepting = False
