@@ -1,10 +1,12 @@
 """Handlers that block the event loop or the process, or ignore that they are told to stop."""
 
 import os
+import signal
 import time
 
 import pytest
 
+from tests.faults.ledger import alive
 from tests.support.calls import HANDLERS, Calls, children, counted, inner_pid
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
@@ -106,4 +108,18 @@ def test_a_process_in_which_nothing_runs_can_be_stopped(new_stack: NewStack) -> 
     with Calls(stack.api_url) as calls:
         calls.until(calls.submit("bad.hold_gil"), "running")
     assert worker.stop(timeout=30) == 1, worker.output(2_000)
-    assert not os.path.exists(f"/proc/{pid}")
+    assert not alive(pid)
+
+
+@pytest.mark.timeout(90)
+def test_a_process_in_which_nothing_runs_ends_with_its_parent(new_stack: NewStack) -> None:
+    stack = new_stack("mariadb", settings=SETTINGS)
+    pid = inner_pid(stack)
+    with Calls(stack.api_url) as calls:
+        calls.until(calls.submit("bad.hold_gil"), "running")
+    stack.kill_worker()
+    try:
+        wait_until(lambda: not alive(pid), 5, "the process ended")
+    finally:
+        if alive(pid):
+            os.kill(pid, signal.SIGKILL)

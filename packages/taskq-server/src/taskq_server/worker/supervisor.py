@@ -148,6 +148,7 @@ class Parent:
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
         if descriptors is not None:
+            end_with_parent()
             ear, self._mouth = map(int, descriptors.split())
             listener = threading.Thread(
                 target=self._listen, args=(ear,), name="taskq-parent", daemon=True
@@ -167,6 +168,17 @@ class Parent:
         while os.read(descriptor, 4096):
             self._heard = time.monotonic()
         os._exit(1)
+
+
+def end_with_parent() -> None:
+    """Have the kernel kill this process with its parent, although none of its threads may run.
+
+    Only Linux can do this (PR_SET_PDEATHSIG is 1); elsewhere a thread has to notice the end.
+    """
+    if sys.platform == "linux":
+        import ctypes  # here, since the supervisor does without
+
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 
 
 def _write(descriptor: int, words: bytes) -> None:
