@@ -13,6 +13,8 @@ from taskq_server.worker.isolation.process import CellProcess
 from taskq_server.worker.running import Running
 from taskq_server.worker.verdict import Verdict
 
+_SERVER = f"{__package__}.server"
+
 
 class Cells:
     """The processes of one worker's suspects.
@@ -64,7 +66,7 @@ class Cells:
             return await asyncio.to_thread(self._fork)
 
     def _fork(self) -> tuple[BaseProcess, Connection]:
-        self._context.set_forkserver_preload([inside.__name__])
+        self._context.set_forkserver_preload([_SERVER])
         ours, theirs = self._context.Pipe()
         process = self._context.Process(
             target=inside.main,

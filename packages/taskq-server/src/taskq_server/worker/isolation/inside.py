@@ -39,7 +39,7 @@ from taskq_server.worker.isolation.messages import (
 from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.running import Running
 from taskq_server.worker.state import user_state
-from taskq_server.worker.supervisor import EXIT_BLOCKED
+from taskq_server.worker.supervisor import EXIT_BLOCKED, end_with_parent
 
 _REPORT_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
@@ -55,6 +55,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
     """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)  # the worker drains, and tells us
+    end_with_parent()
     logs.configure(log_level)
     asyncio.run(_work(connection, settings))
     raise AssertionError("unreachable: the work ends with the process")
