@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 
 from taskq_server import Context, handler
@@ -19,3 +20,10 @@ async def block(context: Context, seconds: float, after: float = 0) -> None:
     await context.progress(os.getpid())
     await asyncio.sleep(after)
     time.sleep(seconds)  # noqa: ASYNC251
+
+
+@handler("tests.hold_gil")
+async def hold_gil(context: Context) -> None:
+    """Run C code that never ends and lets no other thread run."""
+    await context.progress(os.getpid())
+    re.match(r"(a+)+$", "a" * 60 + "b")

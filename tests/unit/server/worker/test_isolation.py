@@ -111,6 +111,16 @@ async def test_a_handler_that_blocks_its_process_is_noticed() -> None:
     await cells.close()
 
 
+async def test_a_handler_that_lets_no_thread_run_is_noticed() -> None:
+    cells = Cells(cell_settings(cells=1, block_seconds=1), patience=0.5)
+    beside = suspect("tests.pid", {"seconds": 60})
+    running_now = asyncio.create_task(together(cells, beside))
+    await begun(beside)
+    assert await together(cells, suspect("tests.hold_gil")) == [Lost()]
+    assert await running_now == [Lost()]
+    await cells.close()
+
+
 async def test_the_third_loss_is_the_last(cells: Cells) -> None:
     poison = suspect("tests.poison", lost=LAST_CHANCE)
     (verdict,) = await together(cells, poison)

@@ -29,7 +29,7 @@ class Cells:
 
     def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
         self._settings = settings
-        self._silence = settings.cancel_grace_seconds + patience
+        self._patience = patience
         self._context = multiprocessing.get_context("forkserver")
         self._starting = asyncio.Lock()
         self._processes: set[CellProcess] = set()
@@ -56,7 +56,11 @@ class Cells:
         if not task.is_last_chance and len(shared) >= self._settings.cells:
             return min(shared, key=lambda each: each.load)
         cell = CellProcess(
-            self._spawn, self._processes.discard, self._silence, single=task.is_last_chance
+            self._spawn,
+            self._processes.discard,
+            grace=self._settings.cancel_grace_seconds + self._patience,
+            silence=self._settings.block_seconds + self._patience,
+            single=task.is_last_chance,
         )
         self._processes.add(cell)
         return cell

@@ -25,6 +25,7 @@ from taskq_server.handlers.registry import Registry, load
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.isolation.messages import (
+    Alive,
     End,
     FromCell,
     Interrupt,
@@ -93,6 +94,7 @@ class Cell:
         self._executor = executor
         self._state = state
         self._block_seconds = block_seconds
+        self._sending = threading.Lock()
         self._loop = asyncio.get_running_loop()
         self._running: dict[UUID, Running] = {}
         self._jobs: set[asyncio.Task[None]] = set()
@@ -121,9 +123,10 @@ class Cell:
             self._loop.call_soon_threadsafe(self._on, message)
 
     def _watch(self) -> None:
-        """End a process that one of its handlers blocks; runs in a thread."""
+        """End a process that one of its handlers blocks, and say that it lives; in a thread."""
         watch = LoopWatch(self._loop)
         while watch.silence() < self._block_seconds:
+            self._send(Alive())
             time.sleep(min(1.0, self._block_seconds / 4))
         _log.critical("the event loop stood still: this process of suspects ends")
         _leave(EXIT_BLOCKED)
@@ -174,7 +177,8 @@ class Cell:
 
     def _send(self, message: FromCell) -> None:
         try:
-            self._connection.send(message)
+            with self._sending:
+                self._connection.send(message)
         except OSError:
             _leave(1)
 

@@ -47,6 +47,11 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Alive:
+    """Cell: threads run here, so no handler holds the GIL."""
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Cell: how far a handler says it is."""
 
@@ -72,4 +77,4 @@ class End:
     verdict: Verdict | None
 
 
-FromCell = Ready | Progress | Submit | End
+FromCell = Ready | Alive | Progress | Submit | End

@@ -15,6 +15,7 @@ from uuid import UUID
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.worker.isolation.messages import (
+    Alive,
     End,
     FromCell,
     Interrupt,
@@ -32,6 +33,7 @@ from taskq_server.worker.verdict import Cancelled, Failed, Lost, Released, Verdi
 Spawn = Callable[[], Awaitable[tuple[BaseProcess, Connection]]]
 
 _START_SECONDS = 60.0
+_LISTEN_SECONDS = 0.5
 _END_SECONDS = 10.0
 _NOT_STARTED = Failed(
     Failure(
@@ -52,7 +54,8 @@ class CellProcess:
     Args:
         spawn: starts it.
         on_gone: called when it has ended.
-        silence: seconds after which a process that should have said something is killed.
+        grace: seconds after which one that should have said how an attempt ended is killed.
+        silence: seconds after which one that gives no sign of life is killed.
         single: whether it is for one task only.
     """
 
@@ -60,14 +63,16 @@ class CellProcess:
         self,
         spawn: Spawn,
         on_gone: Callable[["CellProcess"], None],
-        silence: float,
         *,
+        grace: float,
+        silence: float,
         single: bool,
     ) -> None:
         self.single = single
         self.is_open = True
         self._spawn = spawn
         self._tell_gone = on_gone
+        self._grace = grace
         self._silence = silence
         self._loop = asyncio.get_running_loop()
         self._attempts: dict[UUID, _Attempt] = {}
@@ -115,11 +120,11 @@ class CellProcess:
 
     async def _ends(self, attempt: "_Attempt", timeout: float) -> bool:
         """Whether the attempt ended in time; the process itself minds the timeout, if it can."""
-        if await attempt.until(attempt.ended, timeout + self._silence):
+        if await attempt.until(attempt.ended, timeout + self._grace):
             return True
         if attempt.running.cause is not None:
             self._send(Interrupt(attempt.running.task.id, attempt.running.cause))
-            await asyncio.wait({attempt.ended}, timeout=self._silence)
+            await asyncio.wait({attempt.ended}, timeout=self._grace)
         return attempt.ended.done()
 
     async def _start(self) -> None:
@@ -141,7 +146,16 @@ class CellProcess:
     def _listen(self, process: BaseProcess, connection: Connection) -> None:
         """Hand on what the process says, until it ends; runs in a thread."""
         watched: list[Any] = [connection, process.sentinel]
-        while ready := wait(watched):
+        silent = -_START_SECONDS
+        while True:
+            ready = wait(watched, timeout=_LISTEN_SECONDS)
+            if not ready:
+                silent += _LISTEN_SECONDS  # by rounds, not by the clock: both may have been frozen
+                if silent > self._silence:
+                    _log.error("process %s of suspects gives no sign of life", process.pid)
+                    break
+                continue
+            silent = 0.0
             if connection not in ready:
                 if not _exists(process.pid):
                     break
@@ -153,7 +167,7 @@ class CellProcess:
                 break
             self._loop.call_soon_threadsafe(self._on, message)
         self._outbox.put(None)
-        process.join(_END_SECONDS)
+        process.join(0 if silent else _END_SECONDS)
         if process.is_alive():
             process.kill()
             process.join()
@@ -172,6 +186,8 @@ class CellProcess:
         match message:
             case Ready():
                 self._ready.set_result(True)
+            case Alive():
+                pass
             case Progress(task_id=task_id, report=report):
                 if attempt := self._attempts.get(task_id):
                     attempt.running.note(report)
