@@ -12,8 +12,6 @@ nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
 nox.options.sessions = ["lint", "types", "unit", "tests"]
-if sys.platform == "linux":
-    nox.options.sessions.append("faults")  # its tests look into /proc and preload libfaketime
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -128,7 +126,7 @@ def tests(session: nox.Session) -> None:
 
 @nox.session
 def faults(session: nox.Session) -> None:
-    """Break everything, and check that no task is lost, stuck, or finished twice.
+    """Break everything, and check that no task is lost, stuck, or finished twice; Linux only.
 
     The short form has a lease of 2 s. `nox -s faults -- full`, or TASKQ_FAULTS=full, takes the
     default lease and repeats each fault as often as the published figures say.

@@ -68,7 +68,8 @@ def _attempts(calls: Calls) -> int:
 
 @pytest.mark.timeout(60)
 def test_a_clock_that_is_wrong_changes_nothing(new_stack: NewStack, tmp_path: Path) -> None:
-    stack = new_stack("mariadb", settings={**SETTINGS, "TASKQ_CONCURRENCY": "12"})
+    settings = {**SETTINGS, "TASKQ_CONCURRENCY": "12", "TASKQ_LEASE_SECONDS": str(2 * LEASE)}
+    stack = new_stack("mariadb", settings=settings)
     for minutes in (10, -10):
         _start_skewed(stack, tmp_path, minutes)
     stack.stop_worker()

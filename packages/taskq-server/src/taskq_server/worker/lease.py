@@ -104,7 +104,7 @@ class Lease:
         database = Database(
             settings.database_url,
             pool_size=1,
-            timeout_seconds=settings.lease_seconds / 3,
+            timeout_seconds=max(1.0, settings.lease_seconds / 3),
             hang_seconds=settings.database_connect_seconds,
         )
         leases = Leases(database)
