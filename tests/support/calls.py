@@ -95,13 +95,16 @@ class Calls:
 
     def items(self, **query: Any) -> list[Json]:
         """All tasks that the list shows for a query."""
-        found: list[Json] = []
-        params: Json = {"limit": 200, **query}
+        return list(self._pages(**{"limit": 200, **query}))
+
+    def _pages(self, **query: Any) -> Iterator[Json]:
+        """The items of all pages; a page may be empty although others follow."""
+        params: Json = dict(query)
         while True:
             page = self.http.get("/tasks", params=params).raise_for_status().json()
-            found += page["items"]
+            yield from page["items"]
             if page["next_cursor"] is None:
-                return found
+                return
             params["cursor"] = page["next_cursor"]
 
     def count(self, **query: Any) -> int:
@@ -132,8 +135,7 @@ class Calls:
         """Wait until all tasks of a query are final, and return them."""
 
         def quiet() -> bool:
-            page = self.http.get("/tasks", params={"status": UNFINISHED, "limit": 1, **query})
-            return page.is_success and not page.json()["items"]
+            return next(self._pages(status=UNFINISHED, limit=1, **query), None) is None
 
         wait_until(quiet, timeout, "all tasks are final", 0.1, lambda: str(self._unfinished()))
         return self.items(**query)
