@@ -135,7 +135,10 @@ class Calls:
         """Wait until all tasks of a query are final, and return them."""
 
         def quiet() -> bool:
-            return next(self._pages(status=UNFINISHED, limit=1, **query), None) is None
+            try:
+                return next(self._pages(status=UNFINISHED, limit=1, **query), None) is None
+            except httpx.HTTPStatusError:
+                return False  # the database is not back yet
 
         wait_until(quiet, timeout, "all tasks are final", 0.1, lambda: str(self._unfinished()))
         return self.items(**query)
