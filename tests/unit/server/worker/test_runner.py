@@ -230,19 +230,24 @@ async def test_draining_hands_tasks_back_uncharged(stage: Stage) -> None:
     assert (after.status, after.current_retry_count, after.lost_count) == (Status.QUEUED, 0, 0)
 
 
+async def claim_unheard(stage: Stage, task: Task, worker_id: UUID) -> None:
+    """Claim a task of the handler `add`, as if the answer never came."""
+    ask = Ask(
+        task_id=task.id,
+        attempt=1,
+        worker_id=worker_id,
+        handlers=frozenset({"add"}),
+        cells=lambda: 1,
+    )
+    await stage.attempts.claim(ask)
+
+
 async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: Stage) -> None:
     stage.handlers["add"] = add
     task = await stage.put("add")
     other = await stage.put("add")
     for one, worker_id in ((task, WORKER), (other, OTHER_WORKER)):
-        ask = Ask(
-            task_id=one.id,
-            attempt=1,
-            worker_id=worker_id,
-            handlers=frozenset({"add"}),
-            cells=lambda: 1,
-        )
-        await stage.attempts.claim(ask)
+        await claim_unheard(stage, one, worker_id)
     runner = stage.runner()
     held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
     runner.compare(beat(stage, *held))
@@ -257,14 +262,7 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: 
 async def test_a_lost_answer_is_noticed_while_other_claims_are_under_way(stage: Stage) -> None:
     stage.handlers["add"] = add
     task = await stage.put("add")
-    ask = Ask(
-        task_id=task.id,
-        attempt=1,
-        worker_id=WORKER,
-        handlers=frozenset({"add"}),
-        cells=lambda: 1,
-    )
-    await stage.attempts.claim(ask)
+    await claim_unheard(stage, task, WORKER)
     runner = stage.runner()
     held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
 

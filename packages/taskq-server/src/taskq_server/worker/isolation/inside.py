@@ -142,6 +142,8 @@ class Cell:
                     self._running[task_id].interrupt(cause)
             case Submitted(number=number, answer=answer):
                 asked = self._asked.pop(number)
+                if asked.done():
+                    return  # its handler was told to stop meanwhile
                 if isinstance(answer, Exception):
                     asked.set_exception(answer)
                 else:

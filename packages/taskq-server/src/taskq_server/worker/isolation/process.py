@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any, assert_never
 from uuid import UUID
 
+from taskq_server.core.errors import TaskqError
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.worker.isolation.messages import (
@@ -217,8 +218,10 @@ class CellProcess:
         answer: UUID | Exception
         try:
             answer = await attempt.running.submit(message.new, message.key)
-        except Exception as error:
+        except TaskqError as error:
             answer = error
+        except Exception as error:
+            answer = TaskqError(str(error))  # ours can be sent, others perhaps not
         self._send(Submitted(message.number, answer))
 
     def _let_go(self) -> None:
