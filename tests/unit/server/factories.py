@@ -1,7 +1,6 @@
 """Values and rows that the tests start from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -65,9 +64,9 @@ def make_task(status: Status = Status.QUEUED, **changes: Any) -> Task:
         started_at=created if started else None,
         finished_at=created if status.final else None,
     )
-    task = replace(base, **changes)
+    task = base._replace(**changes)
     if status.waiting and "score" not in changes:
-        task = replace(task, score=score(task.due_at, task.priority))
+        task = task._replace(score=score(task.due_at, task.priority))
     return task
 
 

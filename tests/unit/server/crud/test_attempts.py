@@ -1,7 +1,6 @@
 """Claims, ends, progress and pending hooks: what the rows say afterwards."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -64,7 +63,7 @@ ENDS: dict[str, Callable[[Task], Ended]] = {
     "retry after": lambda task: failed(task, after=123.456),
     "release": lambda task: lifecycle.release(task, now=LATER),
     "rescue": lambda task: lifecycle.rescue(task, now=LATER),
-    "rescue the third time": lambda task: lifecycle.rescue(replace(task, lost_count=2), now=LATER),
+    "rescue the third time": lambda task: lifecycle.rescue(task._replace(lost_count=2), now=LATER),
     "cancel": lambda task: lifecycle.cancel_running(task, now=LATER),
 }
 
@@ -88,7 +87,7 @@ async def test_an_end_in_the_row_is_the_end_of_the_lifecycle(database: Database,
     assert await stored(database, task.id) == ended.task
     assert await stored(database, bystander.id) == bystander
     (row,) = await rows_of(database)
-    expected = {field: getattr(ended.attempt, field) for field in Attempt.__dataclass_fields__}
+    expected = {field: getattr(ended.attempt, field) for field in Attempt._fields}
     kept = {"handler": task.handler, "next_score": ended.task.score, "hook_done_at": NOW}
     assert row == expected | kept
 
@@ -135,8 +134,8 @@ async def test_progress_is_written_to_each_task_and_moves_the_version(database: 
     values = {two.id: '{"current":2}', one.id: '{"current":1,"message":"\'quoted\'"}'}
     await database.write(lambda c: attempts.set_progress(c, values, LATER))
     found = await all_stored(database, [one.id, two.id, other.id])
-    assert found[one.id] == replace(one, progress=values[one.id], version=4, updated_at=LATER)
-    assert found[two.id] == replace(two, progress=values[two.id], version=6, updated_at=LATER)
+    assert found[one.id] == one._replace(progress=values[one.id], version=4, updated_at=LATER)
+    assert found[two.id] == two._replace(progress=values[two.id], version=6, updated_at=LATER)
     assert found[other.id] == other
 
 

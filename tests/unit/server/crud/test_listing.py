@@ -85,7 +85,7 @@ async def data(database: Database) -> Data:
         tagged = task.namespace == "default"
         links[task.id] = frozenset(i for i in ids.values() if tagged and choose.random() < 0.3)
     await store(database, *made, tagged={key: sorted(value) for key, value in links.items()})
-    light = tuple(replace(task, payload="") for task in made)
+    light = tuple(task._replace(payload="") for task in made)
     return Data(light, links, tuple(ids.values()))
 
 

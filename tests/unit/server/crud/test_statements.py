@@ -118,7 +118,7 @@ async def say_task_statements(database: Database) -> None:
     await database.read(lambda c: tasks.snapshots(c, "default", wanted))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
-    await database.write(lambda c: tasks.write(c, new[0], replace(new[0], title="t", score=None)))
+    await database.write(lambda c: tasks.write(c, new[0], new[0]._replace(title="t", score=None)))
     tag_ids = list(ids.values())[::-1]
     await database.write(lambda c: tasks.set_tags(database, c, new[0].id, tag_ids))
     await database.read(lambda c: tags.counts(c, "default"))

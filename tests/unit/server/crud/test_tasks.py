@@ -1,6 +1,5 @@
 """Rows of tasks: insert, read, lock, change, delete."""
 
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -63,7 +62,7 @@ async def test_snapshots_carry_tags_by_name_and_attempts_in_order(database: Data
     task, plain = running(attempt=2), make_task()
     await store(database, task, plain, tagged={task.id: [ids["b"], ids["a"]]})
     retrying = await end(database, lifecycle.release(task, now=NOW))
-    again = replace(retrying, status=Status.RUNNING, attempt=3, worker_id=WORKER)
+    again = retrying._replace(status=Status.RUNNING, attempt=3, worker_id=WORKER)
     await end(database, lifecycle.succeed(again, result="3", now=NOW + seconds(1)))
 
     found = await read(database, task.id, plain.id)
@@ -126,17 +125,17 @@ async def test_lock_returns_what_exists_with_or_without_payload(database: Databa
     wanted = [two.id, one.id, UUID(int=1), one.id]
     assert await database.write(lambda c: tasks.lock(c, wanted)) == {one.id: one, two.id: two}
     light = await database.write(lambda c: tasks.lock(c, wanted, payload=False))
-    assert light[one.id] == replace(one, payload="")
+    assert light[one.id] == one._replace(payload="")
 
 
 async def test_write_changes_what_differs_and_no_other_task(database: Database) -> None:
     before, bystander = make_task(**FULL), make_task()
     await store(database, before, bystander)
-    light = replace(before, payload="")
-    after = replace(light, title="new", description=None, version=18)
+    light = before._replace(payload="")
+    after = light._replace(title="new", description=None, version=18)
     await database.write(lambda c: tasks.write(c, light, after))
-    assert await stored(database, before.id) == replace(
-        before, title="new", description=None, version=18
+    assert await stored(database, before.id) == before._replace(
+        title="new", description=None, version=18
     )
     assert await stored(database, bystander.id) == bystander
 

@@ -1,7 +1,5 @@
 """How an attempt ends that did not succeed: charged, handed back, or taken back."""
 
-from dataclasses import replace
-
 import pytest
 
 from taskq_server.domain import lifecycle
@@ -74,7 +72,7 @@ def test_retry_after_is_no_way_around_max_retries() -> None:
 def test_the_task_overrides_the_handlers_back_off() -> None:
     task = running(backoff_base_seconds=2.0, backoff_max_seconds=3.0, current_retry_count=1)
     assert fail(task, random=1.0).task.run_at == LATER + seconds(3)
-    task = replace(task, current_retry_count=0)
+    task = task._replace(current_retry_count=0)
     assert fail(task, random=1.0).task.run_at == LATER + seconds(2)
 
 

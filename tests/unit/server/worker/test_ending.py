@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import text
@@ -82,6 +81,6 @@ async def test_a_lost_lease_ends_the_tries(runtime: Runtime) -> None:
 
 async def test_what_somebody_else_holds_is_left_alone(runtime: Runtime) -> None:
     attempt = await hold(runtime)
-    stale = Running(replace(attempt.task, worker_id=OTHER_WORKER), State(), Children())
+    stale = Running(attempt.task._replace(worker_id=OTHER_WORKER), State(), Children())
     assert await ends(runtime.attempts(hooked=False), stale, saying("late")) is None
     assert await stored(runtime.database, attempt.task.id) == attempt.task

@@ -307,7 +307,7 @@ async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(stage:
     lost = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
     await stage.attempts.rescue([one.task_id for one in lost], lambda _: True)
     rescued = await stored(stage.runtime.database, task.id)
-    trusted = replace(rescued, lost_count=0)
+    trusted = rescued._replace(lost_count=0)
     await stage.runtime.database.write(lambda c: tasks.write(c, rescued, trusted))
     second = asyncio.create_task(runner.run(task.id, 2))
     await until(lambda: order == ["start 1", "start 2"])

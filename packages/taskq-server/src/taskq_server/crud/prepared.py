@@ -94,10 +94,7 @@ class InsertOnce:
         if key not in self._compiled:
             self._compiled[key] = self._prepare(database, connection.dialect, used)
         sql, binds = self._compiled[key]
-        bound = [
-            [_bound(value, process) for value in columns[name]] if process else columns[name]
-            for name, process in binds
-        ]
+        bound = [_bound_column(columns[name], process) for name, process in binds]
         await connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
 
     def _prepare(
@@ -116,37 +113,41 @@ class Reader(Generic[T]):
     """Turn the driver's rows into values of the domain.
 
     Args:
-        make: takes the columns by name.
+        make: takes the values of one row.
         columns: what the statement selects.
     """
 
-    def __init__(self, make: Callable[..., T], columns: Sequence[ColumnElement[Any]]) -> None:
+    def __init__(
+        self, make: Callable[[Iterable[Any]], T], columns: Sequence[ColumnElement[Any]]
+    ) -> None:
         self._make = make
         self._columns = columns
-        self._names = [str(column.key) for column in columns]
-        self._processors: dict[str, list[tuple[str, Callable[[Any], Any]]]] = {}
+        self._processors: dict[str, list[tuple[int, Callable[[Any], Any]]]] = {}
 
-    def __call__(self, dialect: Dialect, rows: Iterable[Sequence[Any]]) -> list[T]:
+    def __call__(self, dialect: Dialect, rows: Sequence[Sequence[Any]]) -> list[T]:
         """Return one value for each row."""
         if dialect.name not in self._processors:
             self._processors[dialect.name] = self._prepare(dialect)
-        processors = self._processors[dialect.name]
-        found = []
-        for row in rows:
-            values = dict(zip(self._names, row, strict=True))
-            for name, process in processors:
-                if (value := values[name]) is not None:
-                    values[name] = process(value)
-            found.append(self._make(**values))
-        return found
+        columns: list[Sequence[Any]] = list(zip(*rows, strict=True))
+        for index, process in self._processors[dialect.name] if columns else ():
+            columns[index] = [None if value is None else process(value) for value in columns[index]]
+        return list(map(self._make, zip(*columns, strict=True)))
 
-    def _prepare(self, dialect: Dialect) -> list[tuple[str, Callable[[Any], Any]]]:
-        processors: list[tuple[str, Callable[[Any], Any]]] = []
-        for name, column in zip(self._names, self._columns, strict=True):
+    def _prepare(self, dialect: Dialect) -> list[tuple[int, Callable[[Any], Any]]]:
+        processors: list[tuple[int, Callable[[Any], Any]]] = []
+        for index, column in enumerate(self._columns):
             process = column.type.dialect_impl(dialect).result_processor(dialect, None)
             if process is not None:
-                processors.append((name, process))
+                processors.append((index, process))
         return processors
+
+
+def _bound_column(values: Sequence[object], process: Processor) -> Sequence[object]:
+    if process is None:
+        return values
+    if values.count(values[0]) == len(values):  # a batch has one time, one worker, one namespace
+        return [_bound(values[0], process)] * len(values)
+    return [_bound(value, process) for value in values]
 
 
 def _bound(value: object, process: Processor) -> object:

@@ -1,7 +1,6 @@
 """The tables as Core sees them, and how a row becomes a value of the domain."""
 
 from collections.abc import Sequence
-from dataclasses import fields
 from typing import Any, cast
 from uuid import UUID
 
@@ -21,8 +20,8 @@ task_tags = cast(Table, models.TaskTag.__table__)
 workers = cast(Table, models.Worker.__table__)
 handlers = cast(Table, models.Handler.__table__)
 
-TASK_FIELDS = tuple(field.name for field in fields(Task))
-ATTEMPT_FIELDS = tuple(field.name for field in fields(Attempt))
+TASK_FIELDS = Task._fields
+ATTEMPT_FIELDS = Attempt._fields
 
 whole_task = [tasks.c[name] for name in TASK_FIELDS]
 task_without_payload = [
@@ -30,18 +29,18 @@ task_without_payload = [
 ]
 whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
 
-read_tasks = Reader(Task, whole_task)
+read_tasks = Reader(Task._make, whole_task)
 """Reads the driver's rows of `whole_task` or `task_without_payload`."""
 
-read_attempts = Reader(Attempt, whole_attempt)
+read_attempts = Reader(Attempt._make, whole_attempt)
 """Reads the driver's rows of `whole_attempt`."""
 
 
 def to_task(row: Row[Any]) -> Task:
     """Return the task of a row that selects `whole_task` or `task_without_payload`."""
-    return Task(**row._mapping)
+    return Task._make(row)
 
 
 def to_attempt(row: Row[Any]) -> Attempt:
     """Return the attempt of a row that selects `whole_attempt`."""
-    return Attempt(**row._mapping)
+    return Attempt._make(row)

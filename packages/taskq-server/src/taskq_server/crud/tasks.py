@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from uuid import UUID
 
 from sqlalchemy import String, bindparam, delete, select, update
@@ -57,7 +56,6 @@ _lock_versions = ByIds(
 )
 _insert_tasks = InsertOnce(tasks)
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
-_ROW_OF = attrgetter(*TASK_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +89,7 @@ async def insert(
         database,
         connection,
         _COLUMNS,
-        [(*_ROW_OF(row.task), row.idempotency_hash, row.fingerprint) for row in ordered],
+        [(*row.task, row.idempotency_hash, row.fingerprint) for row in ordered],
     )
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]

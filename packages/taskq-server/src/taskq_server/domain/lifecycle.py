@@ -14,7 +14,7 @@ A person's `retry` takes failed or cancelled back to queued; nothing else leaves
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -163,7 +163,7 @@ def rescue(task: Task, *, now: datetime) -> Ended:
         return cancel_running(task, now=now)
     lost = task.lost_count + 1
     if lost >= MAX_LOST:
-        after = replace(_final(task, Status.FAILED, now), lost_count=lost)
+        after = _final(task, Status.FAILED, now)._replace(lost_count=lost)
     else:
         after = _requeued(task, now, lost_count=lost)
     message = f"the process of worker {task.worker_id} that ran this attempt vanished"
@@ -189,7 +189,7 @@ def cancel(task: Task, *, now: datetime) -> Task:
             return task
         return _advance(task, now, cancel_requested_at=now)
     _require(task, Status.CANCELLED)
-    return replace(_final(task, Status.CANCELLED, now), cancel_requested_at=now)
+    return _final(task, Status.CANCELLED, now)._replace(cancel_requested_at=now)
 
 
 def retry(task: Task, *, now: datetime) -> Task:
@@ -245,9 +245,9 @@ def edit(task: Task, changes: Edit, *, now: datetime) -> Task:
         raise IllegalTransition(f"run_at: the task is {task.status}")
     after = _advance(task, now, **{name: getattr(changes, name) for name in changes.given})
     if "run_at" in changes.given and changes.run_at is None:
-        after = replace(after, run_at=now)
+        after = after._replace(run_at=now)
     if task.status.waiting:
-        after = replace(after, score=score(after.due_at, after.priority))
+        after = after._replace(score=score(after.due_at, after.priority))
     return after
 
 
@@ -272,7 +272,7 @@ def _require_running(task: Task) -> None:
 
 
 def _advance(task: Task, now: datetime, **changes: Any) -> Task:
-    return replace(task, version=task.version + 1, updated_at=now, **changes)
+    return task._replace(version=task.version + 1, updated_at=now, **changes)
 
 
 def _final(task: Task, status: Status, now: datetime) -> Task:

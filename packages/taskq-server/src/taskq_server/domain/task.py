@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import NamedTuple
 from uuid import UUID
 
 PRIORITY_STEP_SECONDS = 30
@@ -80,9 +81,11 @@ class Outcome(StrEnum):
 ERRORS = frozenset({Outcome.FAILED, Outcome.TIMED_OUT, Outcome.LOST})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One task row. Times are aware UTC; payload and progress are JSON text."""
+class Task(NamedTuple):
+    """One task row. Times are aware UTC; payload and progress are JSON text.
+
+    A tuple, as the driver reads and writes it: a worker makes three of them for each task.
+    """
 
     id: UUID
     namespace: str
@@ -128,20 +131,19 @@ class Task:
         return self.lost_count + 1 >= MAX_LOST
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One ended attempt. `result` is JSON text; it is set when the attempt succeeded."""
 
     task_id: UUID
     attempt: int
     outcome: Outcome
+    started_at: datetime
+    finished_at: datetime
     result: str | None = None
     error_type: str | None = None
     error_message: str | None = None
     traceback: str | None = None
     worker_id: UUID | None = None
-    started_at: datetime
-    finished_at: datetime
     retry_at: datetime | None = None
 
 
