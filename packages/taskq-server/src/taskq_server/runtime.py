@@ -116,7 +116,7 @@ def _assemble(
             clock=clock,
             namespace=settings.namespace,
             catalog=catalog,
-            submission=Submission(settings, catalog, clock, IdSource()),
+            submission=Submission(settings, catalog, IdSource()),
             tag_ids=TagIds(database, settings.namespace),
             dispatcher=dispatcher,
             notifier=notifier,

@@ -26,6 +26,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
+from taskq_server.core import multirow
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.pulse import Pulse
 
@@ -43,6 +44,7 @@ _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, 
 _log = logging.getLogger("taskq.server.database")
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
 _READ_ONLY = "taskq_read_only"
+_AS_IT_IS = {"no_parameters": True}  # a % is a % then
 
 
 class Database:
@@ -136,6 +138,24 @@ class Database:
             return sqlite.insert(table).on_conflict_do_nothing()
         first = next(iter(table.primary_key.columns))
         return mysql.insert(table).on_duplicate_key_update({first.name: first})
+
+    async def insert_rows(
+        self, connection: AsyncConnection, sql: str, columns: multirow.Columns
+    ) -> None:
+        """Run an INSERT for many rows.
+
+        Args:
+            connection: in a transaction of this database.
+            sql: what `insert_once` compiles to, for one row.
+            columns: the driver's values of each column, one for each row.
+        """
+        if self.is_sqlite:
+            await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+            return
+        driver = (await connection.get_raw_connection()).driver_connection
+        assert driver is not None
+        for statement in multirow.statements(sql, columns, driver.cursor().mogrify):
+            await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
 
     def upsert(self, table: Table, *, update: list[str]) -> Insert:
         """Return an INSERT that updates the columns named in `update` of a row that is there."""

@@ -15,6 +15,7 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from taskq_server.core.database import Database
+from taskq_server.core.multirow import is_constant
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any] | None
@@ -95,7 +96,7 @@ class InsertOnce:
             self._compiled[key] = self._prepare(database, connection.dialect, used)
         sql, binds = self._compiled[key]
         bound = [_bound_column(columns[name], process) for name, process in binds]
-        await connection.exec_driver_sql(sql, list(zip(*bound, strict=True)))
+        await database.insert_rows(connection, sql, bound)
 
     def _prepare(
         self, database: Database, dialect: Dialect, names: Sequence[str]
@@ -145,7 +146,7 @@ class Reader(Generic[T]):
 def _bound_column(values: Sequence[object], process: Processor) -> Sequence[object]:
     if process is None:
         return values
-    if values.count(values[0]) == len(values):  # a batch has one time, one worker, one namespace
+    if is_constant(values):  # a batch has one worker, one namespace, one time of its end
         return [_bound(values[0], process)] * len(values)
     return [_bound(value, process) for value in values]
 

@@ -48,24 +48,23 @@ class Submission:
     Args:
         settings: sizes and defaults.
         catalog: the handlers that exist.
-        clock: aware UTC.
         new_id: makes an id for a moment.
     """
 
     def __init__(
-        self,
-        settings: Settings,
-        catalog: Catalog,
-        clock: Callable[[], datetime],
-        new_id: Callable[[datetime], UUID],
+        self, settings: Settings, catalog: Catalog, new_id: Callable[[datetime], UUID]
     ) -> None:
         self._settings = settings
         self._catalog = catalog
-        self._clock = clock
         self._new_id = new_id
 
-    async def task(self, new: TaskCreate, traceparent: str | None) -> Task:
+    async def task(self, new: TaskCreate, traceparent: str | None, now: datetime) -> Task:
         """Return the task to store.
+
+        Args:
+            new: what is asked for.
+            traceparent: of the request.
+            now: aware UTC.
 
         Raises:
             UnknownHandler: nobody has published its handler.
@@ -74,7 +73,6 @@ class Submission:
         """
         handler = await self._catalog.require(new.handler)
         self._catalog.check(new.handler, new.payload)
-        now = self._clock()
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)

@@ -99,7 +99,7 @@ class TaskService:
         Raises:
             Rejected: the task cannot be taken, or the key was used with another body.
         """
-        task = await self._parts.submission.task(new, traceparent)
+        task = await self._parts.submission.task(new, traceparent, self._parts.clock())
         tags = tuple(sorted(set(new.tags)))
         tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
         holder = await self._inserts(
@@ -282,9 +282,10 @@ class TaskService:
     async def _batch(self, items: Sequence[TaskCreate], traceparent: str | None) -> list[Task]:
         made: list[Task] = []
         errors: list[FieldError] = []
+        now = self._parts.clock()
         for position, item in enumerate(items):
             try:
-                made.append(await self._parts.submission.task(item, traceparent))
+                made.append(await self._parts.submission.task(item, traceparent, now))
             except InvalidFields as error:
                 first = error
                 errors += [
