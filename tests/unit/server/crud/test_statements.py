@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, event
+from sqlalchemy import Table, event, insert
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.dialects.mysql import asyncmy, mariadb
 from sqlalchemy.engine import Dialect
@@ -18,7 +18,7 @@ from sqlalchemy.sql.selectable import Select
 from taskq_server.core.database import Database
 from taskq_server.crud import attempts, due, handlers, listing, tables, tags, tasks, workers
 from taskq_server.crud.listing import Filter
-from taskq_server.crud.prepared import ByIds, InsertOnce
+from taskq_server.crud.prepared import ByIds, InsertRows
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -97,8 +97,9 @@ def prepared_statements() -> Iterator[Said]:
     for one in found:
         if isinstance(one, ByIds):
             yield Said(one.statement, [])
-        elif isinstance(one, InsertOnce):
-            yield Said(Database("sqlite+aiosqlite://").insert_once(one.table), [])
+        elif isinstance(one, InsertRows):
+            once = Database("sqlite+aiosqlite://").insert_once(one.table)
+            yield Said(once if one.once else insert(one.table), [])
 
 
 def failed(n: int) -> Failure:

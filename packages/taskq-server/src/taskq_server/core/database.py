@@ -15,6 +15,7 @@ from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import (
     DBAPIError,
+    IntegrityError,
     InterfaceError,
     InternalError,
     OperationalError,
@@ -37,6 +38,9 @@ Connection = AsyncConnection
 
 DatabaseError = SQLAlchemyError
 """Whatever the database may refuse."""
+
+Duplicate = IntegrityError
+"""What a unique key refuses."""
 
 _ATTEMPTS = 5
 _NEVER_SECONDS = 3600.0

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
-from taskq_server.crud.prepared import ByIds, InsertOnce, is_one_of_ids
+from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
@@ -47,7 +47,7 @@ _claim = _update(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt + 1, 
 _finish = _update(*_ENDED, "finished_at", score=None)
 _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
-_insert_attempts = InsertOnce(attempts)
+_insert_attempts = InsertRows(attempts, once=True)
 _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
 _ROW_OF = attrgetter(*ATTEMPT_FIELDS)
 

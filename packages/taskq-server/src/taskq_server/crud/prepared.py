@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Dialect, Table, literal_column
+from sqlalchemy import ColumnElement, Dialect, Table, insert, literal_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -65,15 +65,17 @@ class ByIds:
         return self._compiled[dialect.name]
 
 
-class InsertOnce:
-    """Insert rows, except those whose unique key is there already.
+class InsertRows:
+    """Insert rows.
 
     Args:
         table: where to.
+        once: leave out those whose unique key is there already, instead of raising `Duplicate`.
     """
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, *, once: bool) -> None:
         self.table = table
+        self.once = once
         self._compiled: dict[
             tuple[str, tuple[str, ...]], tuple[str, list[tuple[str, Processor]]]
         ] = {}
@@ -101,7 +103,8 @@ class InsertOnce:
     def _prepare(
         self, database: Database, dialect: Dialect, names: Sequence[str]
     ) -> tuple[str, list[tuple[str, Processor]]]:
-        compiled = database.insert_once(self.table).compile(dialect=dialect, column_keys=names)
+        statement = database.insert_once(self.table) if self.once else insert(self.table)
+        compiled = statement.compile(dialect=dialect, column_keys=names)
         assert isinstance(compiled, SQLCompiler)
         binds = [
             (name, _bind_processor(self.table.c[name].type, dialect))

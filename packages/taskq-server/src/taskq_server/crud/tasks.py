@@ -8,7 +8,7 @@ from sqlalchemy import String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
-from taskq_server.crud.prepared import ByIds, InsertOnce, is_one_of_ids
+from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.tables import (
     IDS,
     TASK_FIELDS,
@@ -54,7 +54,7 @@ _lock_versions = ByIds(
     .order_by(tasks.c.id)
     .with_for_update()
 )
-_insert_tasks = InsertOnce(tasks)
+_insert_new, _insert_once = (InsertRows(tasks, once=once) for once in (False, True))
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
 
@@ -76,6 +76,19 @@ class KeyHolder:
     fingerprint: str | None
 
 
+async def insert_new(
+    database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
+) -> None:
+    """Insert tasks whose idempotency keys are new.
+
+    Raises:
+        Duplicate: one of them is taken.
+    """
+    ordered = _ordered(rows)
+    await _insert_new(database, connection, _COLUMNS, _values(ordered))
+    await _link(database, connection, ordered)
+
+
 async def insert(
     database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
 ) -> dict[str, KeyHolder]:
@@ -84,24 +97,17 @@ async def insert(
     Returns:
         Who holds each idempotency key of `rows` now, by hash.
     """
-    ordered = sorted(rows, key=lambda row: row.task.id)
-    await _insert_tasks(
-        database,
-        connection,
-        _COLUMNS,
-        [(*row.task, row.idempotency_hash, row.fingerprint) for row in ordered],
-    )
+    ordered = _ordered(rows)
+    await _insert_once(database, connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
     holders = await key_holders(connection, namespace, hashes)
-    links = [
-        {"task_id": row.task.id, "tag_id": tag_id}
+    winners = [
+        row
         for row in ordered
         if row.idempotency_hash is None or holders[row.idempotency_hash].task_id == row.task.id
-        for tag_id in row.tag_ids
     ]
-    if links:
-        await connection.execute(database.insert_once(task_tags), links)
+    await _link(database, connection, winners)
     return holders
 
 
@@ -210,6 +216,20 @@ async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
+
+
+def _ordered(rows: Sequence[NewRow]) -> list[NewRow]:
+    return sorted(rows, key=lambda row: row.task.id)
+
+
+def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
+    return [(*row.task, row.idempotency_hash, row.fingerprint) for row in rows]
+
+
+async def _link(database: Database, connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
+    links = [{"task_id": row.task.id, "tag_id": tag_id} for row in rows for tag_id in row.tag_ids]
+    if links:
+        await connection.execute(database.insert_once(task_tags), links)
 
 
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:

@@ -10,19 +10,19 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import (
     FieldError,
-    IdempotencyMismatch,
     InvalidFields,
     TaskNotFound,
     VersionMismatch,
 )
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tasks
-from taskq_server.crud.tasks import KeyHolder, NewRow
+from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.catalog import Catalog
+from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.listing import Listing, Page
 from taskq_server.services.submission import IdempotencyKey, Submission
 from taskq_server.services.tags import TagIds
@@ -70,9 +70,7 @@ class TaskService:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._database = parts.database
-        self._inserts: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
-            self._insert, weight=lambda row: 1_000 + len(row.task.payload), at_once=3
-        )
+        self._inserts = Inserts(parts.database, parts.namespace)
         self._reads: GroupCommit[UUID, Snapshot] = GroupCommit(self._read)
         self._waiting = Waiting(self._reads, parts.notifier, parts.wait_poll_seconds)
         self._listing = Listing(parts.database, parts.tag_ids, parts.namespace)
@@ -102,7 +100,7 @@ class TaskService:
         task = await self._parts.submission.task(new, traceparent, self._parts.clock())
         tags = tuple(sorted(set(new.tags)))
         tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
-        holder = await self._inserts(
+        holder = await self._inserts.one(
             NewRow(
                 task,
                 tuple(tag_ids),
@@ -110,8 +108,8 @@ class TaskService:
                 key.fingerprint if key else None,
             )
         )
-        if key is not None and holder is not None and holder.task_id != task.id:
-            _check_fingerprint(holder, key)
+        if key is not None and holder is not None:
+            check_fingerprint(holder, key)
             return Submitted(await self.get(holder.task_id), replayed=True)
         self._parts.dispatcher.ring([doorbell(task)])
         return Submitted(Snapshot(task, tags), replayed=False)
@@ -141,7 +139,7 @@ class TaskService:
             )
             for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
         ]
-        replayed = await self._database.write(lambda c: self._insert_or_replay(c, rows, key))
+        replayed = await self._inserts.batch(rows, key)
         if replayed is not None:
             found = {snapshot.task.id for snapshot in replayed}
             # A task of the first batch that was deleted since is stored anew.
@@ -296,33 +294,9 @@ class TaskService:
             raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
         return made
 
-    async def _insert(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
-        holders = await self._database.write(lambda c: tasks.insert(self._database, c, rows))
-        return [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
-
-    async def _insert_or_replay(
-        self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
-    ) -> list[Snapshot] | None:
-        holders = await tasks.insert(self._database, connection, rows)
-        if key is None:
-            return None
-        held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]
-        ids = [holder.task_id for holder in held]
-        if ids == [row.task.id for row in rows]:
-            return None
-        for holder in held:
-            _check_fingerprint(holder, key)
-        found = await tasks.snapshots(connection, self._parts.namespace, ids)
-        return [found[task_id] for task_id in ids]
-
     async def _read(self, ids: Sequence[UUID]) -> Sequence[Snapshot | Exception]:
         namespace = self._parts.namespace
         found = await self._database.read(lambda c: tasks.snapshots(c, namespace, ids))
         return [
             found.get(task_id) or TaskNotFound(f"there is no task {task_id}") for task_id in ids
         ]
-
-
-def _check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:
-    if holder.fingerprint != key.fingerprint:
-        raise IdempotencyMismatch("this idempotency key was used before, with another body")

@@ -1,0 +1,98 @@
+"""Store new tasks, so that an idempotency key makes one task whatever races.
+
+Nearly always a key is new. So all are inserted as new, and nothing is read back; only when a unique
+key refuses one, each row is inserted unless it or its key is there, and the holders are looked up.
+"""
+
+from collections.abc import Sequence
+
+from taskq_server.core.database import Connection, Database, Duplicate
+from taskq_server.core.errors import IdempotencyMismatch
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import tasks
+from taskq_server.crud.tasks import KeyHolder, NewRow
+from taskq_server.domain.task import Snapshot
+from taskq_server.services.submission import IdempotencyKey
+
+_ROW_BYTES = 1_000
+
+
+class Inserts:
+    """Inserts of single tasks, in group commits, and of batches.
+
+    `one` inserts a row and returns who holds its key; None if that is the row itself.
+
+    Args:
+        database: holds the rows.
+        namespace: of all tasks.
+    """
+
+    def __init__(self, database: Database, namespace: str) -> None:
+        self._database = database
+        self._namespace = namespace
+        self.one: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
+            self._some, weight=lambda row: _ROW_BYTES + len(row.task.payload), at_once=3
+        )
+
+    async def close(self) -> None:
+        """Wait for the transactions that are under way."""
+        await self.one.close()
+
+    async def batch(
+        self, rows: Sequence[NewRow], key: IdempotencyKey | None
+    ) -> list[Snapshot] | None:
+        """Insert all rows or none; return the tasks that hold their keys if those are others.
+
+        Raises:
+            IdempotencyMismatch: the key was used with another body.
+        """
+        try:
+            await self._all_new(rows)
+        except Duplicate:
+            return await self._database.write(lambda c: self._replay(c, rows, key))
+        return None
+
+    async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
+        try:
+            await self._all_new(rows)
+        except Duplicate:
+            return await self._database.write(lambda c: self._each_once(c, rows))
+        return [None] * len(rows)
+
+    async def _each_once(
+        self, connection: Connection, rows: Sequence[NewRow]
+    ) -> list[KeyHolder | None]:
+        holders = await tasks.insert(self._database, connection, rows)
+        held = [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
+        return [
+            None if holder is None or holder.task_id == row.task.id else holder
+            for row, holder in zip(rows, held, strict=True)
+        ]
+
+    async def _all_new(self, rows: Sequence[NewRow]) -> None:
+        await self._database.write(lambda c: tasks.insert_new(self._database, c, rows))
+
+    async def _replay(
+        self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
+    ) -> list[Snapshot] | None:
+        holders = await tasks.insert(self._database, connection, rows)
+        if key is None:
+            return None  # the same rows: they were committed, and the answer to that was lost
+        held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]
+        ids = [holder.task_id for holder in held]
+        if ids == [row.task.id for row in rows]:
+            return None  # what was there has been deleted since
+        for holder in held:
+            check_fingerprint(holder, key)
+        found = await tasks.snapshots(connection, self._namespace, ids)
+        return [found[task_id] for task_id in ids]
+
+
+def check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:
+    """Check that a key comes with the body it came with before.
+
+    Raises:
+        IdempotencyMismatch: it does not.
+    """
+    if holder.fingerprint != key.fingerprint:
+        raise IdempotencyMismatch("this idempotency key was used before, with another body")
