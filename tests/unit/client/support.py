@@ -2,16 +2,19 @@
 
 import json
 import re
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from taskq_client._channels import Answer, Request
+from taskq_client._beside import Begun
+from taskq_client._channels import Answer, Request, finish
 from taskq_client._core import Core
 from taskq_client.errors import TaskqConnectionError
 from taskq_client.models import Task
 from taskq_client.retry import RetryPolicy
 
+T = TypeVar("T")
 Reply = Answer | Exception | Callable[[Request], Answer]
 
 
@@ -89,6 +92,24 @@ def events(*states: dict[str, Any], cut: bool = False) -> Answer:
     return Answer(200, {"content-type": "text/event-stream; charset=utf-8"}, body)
 
 
+class _AtOnce(Generic[T]):
+    """Work that is done as soon as it is begun; how it ended is learned when it is awaited."""
+
+    def __init__(self, work: Coroutine[Any, Any, T]) -> None:
+        self._future: Future[T] = Future()
+        try:
+            self._future.set_result(finish(work))
+        except Exception as error:
+            self._future.set_exception(error)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        yield from ()
+        return self._future.result()
+
+    def cancel(self) -> bool:
+        return False
+
+
 @dataclass
 class RecordingChannel:
     """Give the replies in order, or the same one for ever; remember what was asked and slept."""
@@ -116,6 +137,9 @@ class RecordingChannel:
     async def sleep(self, seconds: float) -> None:
         self.sleeps.append(seconds)
         self.now += seconds
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+        return _AtOnce(work)
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
         answer = await self.send(request)

@@ -1,11 +1,14 @@
 """submit_many: any number of tasks in as few requests as the server allows."""
 
+import asyncio
 import json
+import threading
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
-from taskq_client import _requests
+from taskq_client import AsyncTaskqClient, TaskqClient, _requests
 from taskq_client._channels import Answer, Request, finish
 from taskq_client.errors import InvalidRequest, ServerError
 from tests.unit.client.support import RecordingChannel, answer, core, core_over, problem, wire_task
@@ -77,7 +80,7 @@ def test_items_are_taken_batch_by_batch_and_each_batch_is_reported() -> None:
     client = core_over(channel)
     finish(client.submit_many(endless(), None, lambda n: stored.append((n, len(taken)))))
 
-    assert stored == [(1000, 1001), (2000, 2001), (2500, 2500)]
+    assert stored == [(1000, 2001), (2000, 2500), (2500, 2500)]
 
 
 def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None:
@@ -89,13 +92,63 @@ def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None
     assert len(channel.requests) == 1
 
 
-def test_a_refused_batch_ends_the_call() -> None:
-    client, channel = core(echo, problem(500))
+def test_a_refused_batch_ends_the_call_after_the_one_that_is_under_way() -> None:
+    client, channel = core(problem(500), echo)
 
     with pytest.raises(ServerError):
         finish(client.submit_many(items(3000), None))
 
     assert len(channel.requests) == 2
+
+
+def echoed(request: httpx.Request) -> httpx.Response:
+    given = echo(Request("POST", "/tasks/batch", 1, body=request.content))
+    return httpx.Response(given.status, headers=given.headers, content=given.body)
+
+
+class HoldingTransport(httpx.BaseTransport):
+    """Answers the first of two requests only once the second is there."""
+
+    def __init__(self) -> None:
+        self.second = threading.Event()
+        self.bodies: list[bytes] = []
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        self.bodies.append(request.read())
+        if len(self.bodies) == 1:
+            assert self.second.wait(10), "the second batch waits for the first one"
+        else:
+            self.second.set()
+        sent = Request("POST", "/tasks/batch", 1, body=request.content)
+        return httpx.Response(
+            201, headers={"content-type": "application/json"}, content=echo(sent).body
+        )
+
+
+def test_a_batch_is_sent_while_the_one_before_is_under_way() -> None:
+    with TaskqClient("http://server", transport=HoldingTransport()) as client:
+        tasks = client.submit_many(items(2000))
+
+    assert [task.title for task in tasks] == [str(n) for n in range(2000)]
+
+
+async def test_an_async_batch_too() -> None:
+    second = asyncio.Event()
+
+    async def handle(request: httpx.Request) -> httpx.Response:
+        sent = Request("POST", "/tasks/batch", 1, body=request.content)
+        if b'"title":"0"' in request.content:
+            await asyncio.wait_for(second.wait(), 10)
+        second.set()
+        return httpx.Response(
+            201, headers={"content-type": "application/json"}, content=echo(sent).body
+        )
+
+    transport = httpx.MockTransport(handle)
+    async with AsyncTaskqClient("http://server", transport=transport) as client:
+        tasks = await client.submit_many(items(2000))
+
+    assert [task.title for task in tasks] == [str(n) for n in range(2000)]
 
 
 def test_none_at_all_needs_no_request() -> None:

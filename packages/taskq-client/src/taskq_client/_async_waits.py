@@ -160,10 +160,10 @@ class AsyncWaits:
     ) -> list[AsyncTaskHandle]:
         """Submit many tasks in few requests and return their handles in the same order.
 
-        They go in batches of up to 1,000 tasks and 8 MiB, one after the other, and are taken from
-        `items` batch by batch. Each batch is all or nothing, and is sent again safely; if one is
-        refused, those before it are stored. The same call with the same key goes on where it
-        stopped and repeats nothing.
+        They go in batches of up to 1,000 tasks and 8 MiB, two of them under way at a time, and are
+        taken from `items` batch by batch. Each batch is all or nothing, and is sent again safely;
+        if one is refused, those before it are stored, and perhaps the one after it. The same call
+        with the same key goes on where it stopped and repeats nothing.
 
         Args:
             items: Mappings with `handler`, `payload` and the options of `submit`.

@@ -1,12 +1,17 @@
 """The operations on any number of tasks, in memory that does not grow with it."""
 
+from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from contextlib import suppress
 
 from taskq_client import _answers, _requests
+from taskq_client._beside import Begun
 from taskq_client._exchange import Patience
 from taskq_client._waits import Waits
+from taskq_client.errors import TaskqError
 from taskq_client.models import NewTask, Page, Ref, Task, TaskOptions
 
+BATCHES_IN_FLIGHT = 2
 MAP_BATCH = 250
 MAP_IN_FLIGHT = 1000
 
@@ -24,12 +29,33 @@ class Bulk(Waits):
     ) -> list[Task]:
         key = self.new_key() if key is None else key
         tasks: list[Task] = []
-        for number, body in enumerate(_requests.batches(items), 1):
-            answer = await self._post("/tasks/batch", body, f"{key}/{number}")
-            tasks += _answers.decode(answer, Page[Task]).items
+        begun: deque[Begun[list[Task]]] = deque()
+
+        async def take_first() -> None:
+            tasks.extend(await begun.popleft())
             if on_stored is not None:
                 on_stored(len(tasks))
+
+        try:
+            for number, body in enumerate(_requests.batches(items), 1):
+                begun.append(self.channel.begin(self._submit_batch(body, f"{key}/{number}")))
+                if len(begun) == BATCHES_IN_FLIGHT:
+                    await take_first()
+            while begun:
+                await take_first()
+        except Exception:
+            for one in begun:  # nothing is under way any more when the caller learns of an error
+                with suppress(TaskqError):
+                    await one
+            raise
+        finally:
+            for one in begun:
+                one.cancel()
         return tasks
+
+    async def _submit_batch(self, body: bytes, key: str) -> list[Task]:
+        answer = await self._post("/tasks/batch", body, key)
+        return _answers.decode(answer, Page[Task]).items
 
     async def map(
         self,

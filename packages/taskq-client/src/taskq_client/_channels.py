@@ -2,7 +2,7 @@
 
 The core is coroutines that await nothing but a channel. Over the blocking channel they never really
 suspend, so `finish` runs one to its end with a single `send(None)`, and `iterate` does so for each
-item of an async generator: no event loop, no thread.
+item of an async generator: no event loop, and no thread but for what is begun beside the caller.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 
 import httpx
 
+from taskq_client._beside import Begun, OnThread
 from taskq_client._deadlines import ends_at, limit
 from taskq_client._settings import Settings
 from taskq_client._version import __version__
@@ -77,6 +78,9 @@ class Channel(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
+    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+        """Start work of the core that goes on beside its caller."""
+
 
 class BlockingChannel:
     """A channel whose coroutines block instead of suspending."""
@@ -115,6 +119,9 @@ class BlockingChannel:
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
+
+    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+        return OnThread(lambda: finish(work))
 
     def close(self) -> None:
         self._http.get().close()
@@ -158,11 +165,14 @@ class AsyncChannel:
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+        return asyncio.create_task(work)
+
     async def aclose(self) -> None:
         await self._http.get().aclose()
 
 
-def finish(coroutine: Coroutine[object, None, T]) -> T:
+def finish(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run a coroutine that never suspends and return its result."""
     try:
         coroutine.send(None)
