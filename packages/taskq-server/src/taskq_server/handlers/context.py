@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -59,7 +58,7 @@ class Context:
     _submit: Callable[[TaskCreate, str], Awaitable[UUID]]
     _report: Callable[[ProgressReport], None]
     _cancelled: bool = False
-    _submitted: Counter[str] = field(default_factory=Counter)
+    _submitted: dict[str, int] = field(default_factory=dict)
 
     @property
     def cancelled(self) -> bool:
@@ -101,7 +100,7 @@ class Context:
         """
         body = {"handler": handler, "payload": dict(payload or {}), **options}
         digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
-        self._submitted[digest] += 1
+        self._submitted[digest] = self._submitted.get(digest, 0) + 1
         key = f"child:{self.task_id}:{digest}:{self._submitted[digest]}"
         try:
             new = TaskCreate.model_validate(body)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import entry_points
 from types import ModuleType
 from typing import Any
@@ -45,7 +46,7 @@ class TaskEvent:
     retry_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Handler:
     """One handler, ready to be called."""
 
@@ -59,7 +60,7 @@ class Handler:
     backoff: Backoff
     retry_on: tuple[type[Exception], ...]
 
-    @property
+    @cached_property
     def is_async(self) -> bool:
         """Whether it runs on the event loop; else it runs in a thread."""
         return inspect.iscoroutinefunction(self.function)

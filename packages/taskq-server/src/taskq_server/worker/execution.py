@@ -28,6 +28,7 @@ from taskq_server.worker.verdict import (
 )
 
 _LONGEST_MESSAGE = 8_192
+_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +146,7 @@ class Executor:
 
     def _result(self, value: Any) -> Verdict:
         try:
-            result = json.dumps(
-                to_jsonable_python(value),
-                allow_nan=False,
-                ensure_ascii=False,
-                separators=(",", ":"),
-            )
+            result = _ENCODER.encode(to_jsonable_python(value))
             size = len(result.encode())
         except Exception as error:
             detail = f"the result is not JSON: {_message(error)}"
