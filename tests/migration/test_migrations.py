@@ -9,10 +9,24 @@ from sqlalchemy import inspect, text
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from taskq_server.models import Base
+from taskq_server.models import Base, Task
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
 
+TASKS = [
+    ("default", "a", "queued"),
+    ("default", "a", "queued"),
+    ("default", "a", "running"),  # counts as queued
+    ("default", "a", "failed"),
+    ("default", "b", "running"),
+    ("other", "a", "retrying"),
+]
+FILLERS = {
+    "created_at": "2026-01-01 00:00:00",
+    "updated_at": "2026-01-01 00:00:00",
+    "payload": "{}",
+}
+LEDGER = "SELECT namespace, queue, status, amount FROM task_counts"
 TABLES = set(Base.metadata.tables)
 
 
@@ -80,6 +94,29 @@ async def test_every_revision_can_be_undone(database: Database, history: ScriptD
         await migrations.upgrade(database, revision)
         assert await tables(database) == after
     assert await migrations.differences(database) == []
+
+
+async def test_the_ledger_begins_with_the_tasks_that_are_there(database: Database) -> None:
+    await migrations.upgrade(database, "0001")
+    async with database.engine.begin() as connection:
+        columns = [column for column in Task.__table__.columns if not column.nullable]
+        for number, (namespace, queue, status) in enumerate(TASKS):
+            row = {column.name: FILLERS.get(column.name, 0) for column in columns}
+            row |= {"id": f"{number:032x}", "namespace": namespace, "queue": queue}
+            names, values = ", ".join(row | {"status": 0}), ", ".join(f":{one}" for one in row)
+            insert = f"INSERT INTO tasks ({names}) VALUES ({values})"
+            await connection.execute(text(insert), row | {"status": status})
+    for _ in range(2):  # going down and up again counts anew
+        await migrations.upgrade(database)
+        found = await database.read(lambda c: c.execute(text(LEDGER)))
+        assert sorted(tuple(row) for row in found) == [
+            ("default", "a", "failed", 1),
+            ("default", "a", "queued", 3),
+            ("default", "b", "queued", 1),
+            ("other", "a", "retrying", 1),
+        ]
+        await migrations.downgrade(database, "0001")
+        assert "task_counts" not in await tables(database)
 
 
 async def test_check_refuses_an_empty_database(database: Database, database_url: str) -> None:

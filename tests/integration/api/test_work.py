@@ -120,7 +120,7 @@ async def end(attempts: AttemptService, running: list[Task]) -> None:
 async def test_submits(runtime: Runtime, meter: Meter) -> None:
     async with meter.measured(publishes=1) as work:
         await submit(runtime)
-    assert (work.statements, work.transactions) == (1, 1)  # INSERT
+    assert (work.statements, work.transactions) == (2, 1)  # INSERT; ledger
     assert work.commands == {"zadd": 1, "publish": 1}
 
 
@@ -128,7 +128,7 @@ async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
     async with meter.measured(publishes=1) as work:
         key = IdempotencyKey.of("all of them", {})
         await runtime.tasks.submit_batch([NEW] * TASKS, key=key)
-    assert (work.statements, work.transactions) == (1, 1)
+    assert (work.statements, work.transactions) == (2, 1)
     assert work.commands == {"zadd": 1, "publish": 1}
 
 
@@ -142,7 +142,10 @@ async def test_claims_and_ends(
     assert (claims.statements, claims.transactions) == (2, 1)  # SELECT FOR UPDATE, UPDATE
     async with meter.measured(publishes=1) as ends:
         await end(attempts, running)
-    assert (ends.statements, ends.transactions) == (3, 1)  # SELECT FOR UPDATE, INSERT, UPDATE
+    assert (ends.statements, ends.transactions) == (
+        4,
+        1,
+    )  # SELECT FOR UPDATE, INSERT, UPDATE; ledger
     assert ends.commands == {"publish": 1}
 
 
@@ -162,5 +165,5 @@ async def test_waits(
     assert [each.result for each in final] == ["1"] * TASKS
     # The end of all, then one read of tasks, attempts and tags: by the message, one for all.
     # A slow machine may see one poll more.
-    assert second.statements <= 9
+    assert second.statements <= 10
     assert second.transactions <= 3

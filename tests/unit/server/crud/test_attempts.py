@@ -48,9 +48,10 @@ async def test_a_claim_in_the_row_is_the_claim_of_the_lifecycle(database: Databa
     ]
     bystander = make_task()
     await store(database, *waiting, bystander)
-    ids = [task.id for task in reversed(waiting)]
-    await database.write(lambda c: attempts.mark_claimed(c, ids, worker_id=OTHER_WORKER, now=LATER))
-    found = await all_stored(database, ids)
+    await database.write(
+        lambda c: attempts.mark_claimed(c, waiting[::-1], worker_id=OTHER_WORKER, now=LATER)
+    )
+    found = await all_stored(database, [task.id for task in waiting])
     for task in waiting:
         assert found[task.id] == lifecycle.claim(task, worker_id=OTHER_WORKER, now=LATER)
     assert await stored(database, bystander.id) == bystander

@@ -16,7 +16,7 @@ from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import Select
 
 from taskq_server.core.database import Database
-from taskq_server.crud import attempts, due, handlers, listing, tables, tags, tasks, workers
+from taskq_server.crud import attempts, counts, due, handlers, listing, tables, tags, tasks, workers
 from taskq_server.crud.listing import Filter
 from taskq_server.crud.prepared import ByIds, InsertRows
 from taskq_server.crud.tasks import NewRow
@@ -123,7 +123,9 @@ async def say_task_statements(database: Database) -> None:
     tag_ids = list(ids.values())[::-1]
     await database.write(lambda c: tasks.set_tags(database, c, new[0].id, tag_ids))
     await database.read(lambda c: tags.counts(c, "default"))
-    await database.write(lambda c: tasks.remove(c, wanted))
+    await database.write(lambda c: tasks.remove(c, new[::-1]))
+    await database.write(lambda c: counts.compact(c, limit=1))
+    await database.read(lambda c: counts.totals(c, "default"))
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
 
@@ -132,7 +134,7 @@ async def say_worker_statements(database: Database) -> None:
     held = [running() for _ in range(8)]
     await database.write(lambda c: tasks.insert(database, c, [NewRow(task) for task in held]))
     ids = [task.id for task in held][::-1]
-    await database.write(lambda c: attempts.mark_claimed(c, ids, worker_id=WORKER, now=NOW))
+    await database.write(lambda c: attempts.mark_claimed(c, held[::-1], worker_id=WORKER, now=NOW))
     progress = dict.fromkeys(ids, "{}")
     await database.write(lambda c: attempts.set_progress(c, progress, NOW))
     fails = [
@@ -274,6 +276,7 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
         "INSERT INTO tags",
         "INSERT INTO handlers",
         "INSERT INTO workers",
+        "INSERT INTO task_counts",
         "UPDATE tasks SET",
         "UPDATE workers SET",
         "UPDATE task_attempts SET",
@@ -281,6 +284,7 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
         "DELETE FROM task_attempts",
         "DELETE FROM task_tags",
         "DELETE FROM workers",
+        "DELETE FROM task_counts",
         "SELECT",
     ):
         assert any(sql.startswith(start) for sql in heard), start

@@ -170,7 +170,7 @@ async def test_remove_takes_attempts_and_tags_along(database: Database) -> None:
     await store(database, gone, kept, tagged={gone.id: [ids["a"]], kept.id: [ids["a"]]})
     for task in (gone, kept):
         await end(database, lifecycle.succeed(task, result="1", now=NOW))
-    await database.write(lambda c: tasks.remove(c, [gone.id]))
+    await database.write(lambda c: tasks.remove(c, [gone]))
     for table, column in ((tasks_table, "id"), (attempts, "task_id"), (task_tags, "task_id")):
         assert [row[column] for row in await rows_of(database, table)] == [kept.id]
 

@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
+from taskq_server.crud import counts
 from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import (
@@ -22,6 +23,7 @@ from taskq_server.crud.tables import (
     whole_attempt,
     whole_task,
 )
+from taskq_server.domain.counts import place
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Attempt, Status, Task
 
@@ -53,10 +55,14 @@ _ROW_OF = attrgetter(*ATTEMPT_FIELDS)
 
 
 async def mark_claimed(
-    connection: AsyncConnection, ids: Sequence[UUID], *, worker_id: UUID, now: datetime
+    connection: AsyncConnection, waiting: Sequence[Task], *, worker_id: UUID, now: datetime
 ) -> None:
-    """Write the claim of locked tasks, as `lifecycle.claim` decided it."""
+    """Write the claim of locked tasks, which are given as they waited, as the lifecycle decided."""
+    ids = [task.id for task in waiting]
     await _claim(connection, ids, to_worker_id=worker_id, to_started_at=now, to_updated_at=now)
+    await counts.move(
+        connection, before=map(place, waiting), after=(place(t, Status.RUNNING) for t in waiting)
+    )
 
 
 async def mark_ended(
@@ -91,6 +97,11 @@ async def mark_ended(
     for (*values, finished_at), ids in groups.items():
         given = {f"to_{name}": value for name, value in zip(_ENDED, values, strict=True)}
         await _end_statement(values[0])(connection, ids, **given, to_finished_at=finished_at)
+    await counts.move(
+        connection,
+        before=(place(end.task, Status.RUNNING) for end in ends),
+        after=(place(end.task) for end in ends),
+    )
 
 
 def _end_statement(status: Status) -> ByIds:

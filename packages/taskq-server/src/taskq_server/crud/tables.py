@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import BindParameter, Row, Table, bindparam, literal
+from sqlalchemy import BindParameter, Row, Table, and_, bindparam, literal
 
 from taskq_server import models
 from taskq_server.crud.prepared import Reader
-from taskq_server.domain.task import Attempt, Task
+from taskq_server.domain.task import Attempt, Status, Task
 
 IDS: BindParameter[Sequence[UUID]] = bindparam("ids", expanding=True)
 """The parameter `ids` of a statement about some tasks."""
@@ -17,6 +17,7 @@ tasks = cast(Table, models.Task.__table__)
 attempts = cast(Table, models.TaskAttempt.__table__)
 tags = cast(Table, models.Tag.__table__)
 task_tags = cast(Table, models.TaskTag.__table__)
+task_counts = cast(Table, models.TaskCount.__table__)
 workers = cast(Table, models.Worker.__table__)
 handlers = cast(Table, models.Handler.__table__)
 
@@ -28,6 +29,9 @@ task_without_payload = [
     literal("").label(name) if name == "payload" else tasks.c[name] for name in TASK_FIELDS
 ]
 whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
+
+is_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
+"""What runs has not finished: saying so leads to the workers' part of the index."""
 
 read_tasks = Reader(Task._make, whole_task)
 """Reads the driver's rows of `whole_task` or `task_without_payload`."""

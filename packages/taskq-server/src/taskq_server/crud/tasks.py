@@ -8,6 +8,7 @@ from sqlalchemy import String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
+from taskq_server.crud import counts
 from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.tables import (
     IDS,
@@ -22,6 +23,7 @@ from taskq_server.crud.tables import (
     whole_attempt,
     whole_task,
 )
+from taskq_server.domain.counts import place
 from taskq_server.domain.task import Attempt, Snapshot, Task
 
 _by_id = ByIds(
@@ -86,18 +88,22 @@ async def insert_new(
     """
     ordered = _ordered(rows)
     await _insert_new(database, connection, _COLUMNS, _values(ordered))
-    await _link(database, connection, ordered)
+    await _enter(database, connection, ordered)
 
 
 async def insert(
     database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
 ) -> dict[str, KeyHolder]:
-    """Insert tasks; a row whose idempotency key is taken is left out.
+    """Insert tasks; a row that is there already, or whose idempotency key is taken, is left out.
 
     Returns:
         Who holds each idempotency key of `rows` now, by hash.
     """
     ordered = _ordered(rows)
+    # A commit that was never answered: inserting them once more does no harm, counting them would.
+    there = {
+        UUID(hex=row[0]) for row in await _lock_versions(connection, [r.task.id for r in rows])
+    }
     await _insert_once(database, connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
@@ -107,7 +113,8 @@ async def insert(
         for row in ordered
         if row.idempotency_hash is None or holders[row.idempotency_hash].task_id == row.task.id
     ]
-    await _link(database, connection, winners)
+    new = [row for row in winners if row.task.id not in there]
+    await _enter(database, connection, new)
     return holders
 
 
@@ -196,6 +203,7 @@ async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
     }
     if changes:
         await connection.execute(update(tasks).where(tasks.c.id == before.id).values(changes))
+        await counts.move(connection, before=[place(before)], after=[place(after)])
 
 
 async def set_tags(
@@ -210,12 +218,13 @@ async def set_tags(
         )
 
 
-async def remove(connection: AsyncConnection, ids: Sequence[UUID]) -> None:
-    """Delete tasks with their attempts and tag links."""
-    wanted = {"ids": sorted(ids)}
+async def remove(connection: AsyncConnection, gone: Sequence[Task]) -> None:
+    """Delete locked tasks with their attempts and tag links."""
+    wanted = {"ids": sorted(task.id for task in gone)}
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
+    await counts.move(connection, before=map(place, gone))
 
 
 def _ordered(rows: Sequence[NewRow]) -> list[NewRow]:
@@ -226,10 +235,12 @@ def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
     return [(*row.task, row.idempotency_hash, row.fingerprint) for row in rows]
 
 
-async def _link(database: Database, connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
+async def _enter(database: Database, connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
+    """Link inserted rows with their tags, and count them."""
     links = [{"task_id": row.task.id, "tag_id": tag_id} for row in rows for tag_id in row.tag_ids]
     if links:
         await connection.execute(database.insert_once(task_tags), links)
+    await counts.move(connection, after=(place(row.task) for row in rows))
 
 
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:

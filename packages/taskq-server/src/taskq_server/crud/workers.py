@@ -5,14 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, insert, select, update
+from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.tables import tasks, workers
-from taskq_server.domain.task import Status
-
-# What runs has not finished: saying so leads to the workers' part of the index.
-_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
+from taskq_server.crud.tables import is_running, tasks, workers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +56,7 @@ async def held(connection: AsyncConnection, worker_id: UUID) -> list[Held]:
     """Return what the worker runs."""
     rows = await connection.execute(
         select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
-            _running, tasks.c.worker_id == worker_id
+            is_running, tasks.c.worker_id == worker_id
         )
     )
     return [Held(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
@@ -73,7 +69,7 @@ async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:
 
 async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
     """Delete workers whose lease ran out before `before` and who hold no task any more."""
-    holds = exists().where(_running, tasks.c.worker_id == workers.c.id)
+    holds = exists().where(is_running, tasks.c.worker_id == workers.c.id)
     await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
 
 
@@ -86,7 +82,7 @@ async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[s
 async def orphans(connection: AsyncConnection, live: Iterable[UUID], limit: int) -> list[UUID]:
     """Return running tasks whose worker is not one of `live`, at the cost of what they are."""
     rows = await connection.execute(
-        select(tasks.c.id).where(_running, tasks.c.worker_id.not_in(sorted(live))).limit(limit)
+        select(tasks.c.id).where(is_running, tasks.c.worker_id.not_in(sorted(live))).limit(limit)
     )
     return list(rows.scalars())
 

@@ -5,6 +5,7 @@ from taskq_server.models.handler import Handler
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
+from taskq_server.models.task_count import TaskCount
 from taskq_server.models.worker import Worker
 
-__all__ = ["Base", "Handler", "Tag", "Task", "TaskAttempt", "TaskTag", "Worker"]
+__all__ = ["Base", "Handler", "Tag", "Task", "TaskAttempt", "TaskCount", "TaskTag", "Worker"]

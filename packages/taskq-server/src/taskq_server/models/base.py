@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import DateTime, Enum, MetaData, SmallInteger, Text, Uuid
+from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, SmallInteger, Text, Uuid
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
@@ -23,6 +23,7 @@ MYSQL = {
 
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
 TaskId = Uuid(native_uuid=False)
+RowId = BigInteger().with_variant(Integer(), "sqlite")
 
 
 class Base(DeclarativeBase):

@@ -2,12 +2,10 @@
 
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from taskq_server.models.base import Base, TaskId, options
-
-TagId = BigInteger().with_variant(Integer(), "sqlite")
+from taskq_server.models.base import Base, RowId, TaskId, options
 
 
 class Tag(Base):
@@ -16,7 +14,7 @@ class Tag(Base):
     __tablename__ = "tags"
     __table_args__ = options(UniqueConstraint("namespace", "name"))
 
-    id: Mapped[int] = mapped_column(TagId, primary_key=True, autoincrement=True)
+    id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     namespace: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(64))
 
@@ -31,5 +29,5 @@ class TaskTag(Base):
         TaskId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
     )
     tag_id: Mapped[int] = mapped_column(
-        TagId, ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True
+        RowId, ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True
     )

@@ -174,13 +174,13 @@ class AttemptService:
         async def work(connection: Connection) -> list[Task | Refusal]:
             now = self._clock()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
-            answers = _decide_claims(asks, locked, now)
-            claimed: dict[UUID, list[UUID]] = {}
+            answers = _decide_claims(asks, dict(locked), now)
+            claimed: dict[UUID, list[Task]] = {}
             for ask, answer in zip(asks, answers, strict=True):
                 if isinstance(answer, Task):
-                    claimed.setdefault(ask.worker_id, []).append(answer.id)
-            for worker_id, ids in claimed.items():
-                await attempts.mark_claimed(connection, ids, worker_id=worker_id, now=now)
+                    claimed.setdefault(ask.worker_id, []).append(locked[answer.id])
+            for worker_id, waiting in claimed.items():
+                await attempts.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             return answers
 
         return await self._database.write(work)

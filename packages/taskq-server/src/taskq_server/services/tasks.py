@@ -211,8 +211,9 @@ class TaskService:
         """
 
         async def work(connection: Connection) -> None:
-            lifecycle.check_deletable(await self._locked(connection, task_id))
-            await tasks.remove(connection, [task_id])
+            task = await self._locked(connection, task_id)
+            lifecycle.check_deletable(task)
+            await tasks.remove(connection, [task])
 
         await self._database.write(work)
         self._parts.notifier.changed([task_id])

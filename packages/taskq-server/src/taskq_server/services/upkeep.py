@@ -1,4 +1,4 @@
-"""What the janitor does: stage, rescue, prune. The cost is bounded by what is missing."""
+"""What the janitor does: stage, rescue, prune, compact. The cost is bounded by what is missing."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, Doorbell
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import due, tasks, workers
+from taskq_server.crud import counts, due, tasks, workers
 from taskq_server.crud.due import Due
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.domain.lifecycle import Ended
@@ -16,6 +16,7 @@ from taskq_server.services.attempts import AttemptService
 
 _BATCH = 1_000
 _PRUNE_BATCH = 500
+_COMPACT_BATCH = 5_000
 
 
 class Upkeep:
@@ -112,13 +113,20 @@ class Upkeep:
         async def work(connection: Connection) -> int:
             locked = (await tasks.lock(connection, old, payload=False)).values()
             ended = [one for one in locked if one.status.final and one.finished_at]
-            gone = [one.id for one in ended if one.finished_at and one.finished_at < before]
+            gone = [one for one in ended if one.finished_at and one.finished_at < before]
             if gone:
                 await tasks.remove(connection, gone)
             return len(gone)
 
         old = await self._database.read(look)
         return await self._database.write(work) if old else 0
+
+    async def compact(self) -> bool:
+        """Replace rows of the ledger of tasks by their sums; return whether more are worth it."""
+        try:
+            return await self._database.write(lambda c: counts.compact(c, limit=_COMPACT_BATCH))
+        except counts.Overtaken:
+            return False
 
 
 class Leases:

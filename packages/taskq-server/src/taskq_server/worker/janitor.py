@@ -1,4 +1,4 @@
-"""The janitor: stage what lost its doorbell, rescue what lost its worker, replay hooks, prune."""
+"""The janitor: stage what lost its doorbell, rescue what lost its worker, replay hooks, tidy."""
 
 import asyncio
 import logging
@@ -15,6 +15,7 @@ from taskq_server.domain.lifecycle import Ended
 from taskq_server.services.upkeep import Upkeep
 
 _SETTLED = timedelta(seconds=2)
+_NOW_AND_THEN_SECONDS = 5.0
 _RARELY_SECONDS = 30.0
 _log = logging.getLogger("taskq.server.janitor")
 
@@ -57,6 +58,7 @@ class Janitor:
             self._every(often, self.rescue),
             self._every(often, self.stage),
             self._every(often, self._replay_hooks),
+            self._every(_NOW_AND_THEN_SECONDS, self.compact),
             self._every(_RARELY_SECONDS, self.tidy),
         )
 
@@ -80,6 +82,11 @@ class Janitor:
             if staged:
                 _log.info("rang again for %d tasks of queue %s", len(staged), queue)
                 self._start(staged)
+
+    async def compact(self) -> None:
+        """Keep the ledger of tasks short."""
+        while await self._upkeep.compact():
+            pass
 
     async def tidy(self) -> None:
         """Forget vanished workers and prune final tasks past retention."""

@@ -1,0 +1,92 @@
+"""The ledger of tasks: each transaction appends what it changes, so that nobody waits for a row.
+
+Its sums are as exact as the tasks, since they are committed together. `compact` keeps it short.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import delete, func, insert, select, union_all
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.tables import IDS, is_running, task_counts, tasks
+from taskq_server.domain.counts import Place, changes
+from taskq_server.domain.task import Status
+
+_place = (task_counts.c.namespace, task_counts.c.queue, task_counts.c.status)
+_place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
+_insert = insert(task_counts)
+_delete = delete(task_counts).where(task_counts.c.id.in_(IDS))
+_totals = union_all(
+    select(*_place, func.sum(task_counts.c.amount)).group_by(*_place),
+    # The condition that it is one namespace would lead SQLite to all tasks of it.
+    select(*_place_of_task, func.count()).where(is_running).group_by(*_place_of_task),
+)
+
+
+class Overtaken(Exception):
+    """Rows of the ledger are gone: somebody else has compacted them meanwhile."""
+
+
+async def move(
+    connection: AsyncConnection, *, before: Iterable[Place] = (), after: Iterable[Place] = ()
+) -> None:
+    """Enter tasks that were counted in some places, and are now in others, or gone, or new."""
+    await _append(connection, changes(before=before, after=after))
+
+
+async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
+    """Return the sums of the ledger and what runs, by queue and status, at one moment."""
+    rows = await connection.execute(_totals)
+    return {(queue, status): int(amount) for of, queue, status, amount in rows if of == namespace}
+
+
+async def compact(connection: AsyncConnection, *, limit: int) -> bool:
+    """Replace the oldest rows by their sums, if that makes the ledger much shorter.
+
+    Args:
+        connection: READ COMMITTED or alone; what others append meanwhile stays as it is.
+        limit: rows, at most.
+
+    Returns:
+        Whether it did, and there may be more of them.
+
+    Raises:
+        Overtaken: the transaction has to be rolled back.
+    """
+    oldest = select(task_counts.c.id, task_counts.c.amount, *_place).order_by(task_counts.c.id)
+    rows = (await connection.execute(oldest.limit(limit))).all()
+    sums: Counter[Place] = Counter()
+    for _, amount, *place in rows:
+        sums[tuple(place)] += amount
+    left = {place: amount for place, amount in sums.items() if amount}
+    more = len(rows) == limit
+    worthwhile = len(rows) > 2 * len(left)
+    # A whole batch with little to sum up goes to the end, so that the next ones come to their turn.
+    if worthwhile or more:
+        await replace(connection, [row.id for row in rows], left)
+    return worthwhile and more
+
+
+async def replace(
+    connection: AsyncConnection, ids: Sequence[int], amounts: Mapping[Place, int]
+) -> None:
+    """Put new rows in the place of those with these ids.
+
+    Raises:
+        Overtaken: not all of them are there any more; the transaction has to be rolled back.
+    """
+    # First of all: who inserts before and then waits for another who has done so, waits for ever.
+    deleted = await connection.execute(_delete, {"ids": ids})
+    if deleted.rowcount != len(ids):
+        raise Overtaken
+    await _append(connection, amounts)
+
+
+async def _append(connection: AsyncConnection, amounts: Mapping[Place, int]) -> None:
+    if amounts:
+        rows = [
+            {"namespace": namespace, "queue": queue, "status": status, "amount": amount}
+            for (namespace, queue, status), amount in amounts.items()
+        ]
+        await connection.execute(_insert, rows)
