@@ -60,4 +60,4 @@ def test_nothing_is_found(new_stack: NewStack, kind: Kind) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "15 selected / 15 total" in done.stdout
+    assert "16 selected / 16 total" in done.stdout

@@ -90,6 +90,10 @@ class PlayedWorker:
             ),
         )
 
+    async def release(self, task: Task) -> None:
+        """Hand a running attempt back."""
+        await self._end(task, lambda row, now: lifecycle.release(row, now=now))
+
     async def _end(self, task: Task, decide: Decision) -> None:
         await self._service.end(
             Ending(task_id=task.id, attempt=task.attempt, worker_id=self.id, decide=decide)

@@ -30,6 +30,7 @@ ROUTES = [
     ("GET", f"/tasks/{NOBODY}/attempts", None),
     ("GET", "/tags", None),
     ("GET", "/handlers", None),
+    ("GET", "/stats", None),
 ]
 
 

@@ -167,6 +167,7 @@ async def test_no_route_takes_what_it_does_not_know(api: httpx.AsyncClient, subm
         ("GET", f"{path}/attempts"),
         ("GET", "/tags"),
         ("GET", "/handlers"),
+        ("GET", "/stats"),
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/openapi.json"),

@@ -28,6 +28,7 @@ OPERATIONS = {
     "events": ("get", "/tasks/{task_id}/events"),
     "tags": ("get", "/tags"),
     "handlers": ("get", "/handlers"),
+    "stats": ("get", "/stats"),
     "livez": ("get", "/livez"),
     "readyz": ("get", "/readyz"),
 }
@@ -45,6 +46,7 @@ STATUSES = {
     "events": "200 204 404 422 500 503",
     "tags": "200 422 500 503",
     "handlers": "200 422 500 503",
+    "stats": "200 422 500 503",
     "livez": "200 422 500",
     "readyz": "200 422 500 503",
 }

@@ -51,6 +51,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> None:
         (f"/tasks/{NOBODY}/attempts", "GET"),
         ("/tags", "GET"),
         ("/handlers", "GET"),
+        ("/stats", "GET"),
         ("/livez", "GET"),
         ("/readyz", "GET"),
         ("/openapi.json", "GET"),

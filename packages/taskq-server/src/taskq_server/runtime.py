@@ -22,6 +22,7 @@ from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.catalog import Catalog
+from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.tags import TagIds
 from taskq_server.services.tasks import Parts, TaskService
@@ -42,6 +43,7 @@ class Runtime:
     dispatcher: Dispatcher
     notifier: Notifier
     catalog: Catalog
+    stats: StatsService
     tasks: TaskService
 
     def attempts(self, *, hooked: bool) -> AttemptService:
@@ -95,6 +97,7 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, send)
         stack.push_async_callback(runtime.catalog.close)
+        stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.tasks.close)
         await _sync(clock, database)
         await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))
@@ -131,6 +134,7 @@ def _assemble(
         dispatcher=dispatcher,
         notifier=notifier,
         catalog=catalog,
+        stats=StatsService(database, clock, settings.namespace),
         tasks=service,
     )
 

@@ -179,6 +179,9 @@ async def say_lease_statements(database: Database) -> None:
             c, queue="q", handlers=["h", "i"], now=NOW, limit=5, below=1, untouched_since=NOW
         )
     )
+    await database.read(
+        lambda c: due.oldest(c, namespace="n", queues=["q"], handlers=["h", "i"], now=NOW)
+    )
 
 
 async def say_list_statements(database: Database) -> None:

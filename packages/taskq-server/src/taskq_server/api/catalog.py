@@ -1,11 +1,11 @@
-"""Routes that list handlers and tags."""
+"""Routes that tell what there is: handlers, tags, numbers of tasks."""
 
 from fastapi import APIRouter
 
-from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.dependencies import CatalogDep, StatsDep
 from taskq_server.api.documentation import STORE, failures, reply
 from taskq_server.api.routes import StrictRoute
-from taskq_server.schemas.service import HandlerList, TagList
+from taskq_server.schemas.service import HandlerList, StatsRead, TagList
 
 router = APIRouter(route_class=StrictRoute, tags=["catalog"])
 
@@ -28,3 +28,13 @@ async def tags(catalog: CatalogDep) -> TagList:
 async def handlers(catalog: CatalogDep) -> HandlerList:
     """List the handlers that workers have published, with the JSON Schema of their payloads."""
     return HandlerList(items=await catalog.handlers())
+
+
+@router.get(
+    "/stats",
+    operation_id="stats",
+    responses={**reply(200, "counts, depths and ages at this moment"), **failures(*STORE)},
+)
+async def stats(service: StatsDep) -> StatsRead:
+    """Count the tasks by status and queue, and tell how long the oldest has waited."""
+    return await service.read()

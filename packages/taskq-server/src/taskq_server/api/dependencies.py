@@ -15,6 +15,7 @@ from taskq_server.core.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog
+from taskq_server.services.stats import StatsService
 from taskq_server.services.tasks import IdempotencyKey, TaskService
 
 _KEY = "Idempotency-Key"
@@ -46,6 +47,11 @@ async def _tasks(request: Request) -> TaskService:
 async def _catalog(request: Request) -> Catalog:
     catalog: Catalog = request.app.state.runtime.catalog
     return catalog
+
+
+async def _stats(request: Request) -> StatsService:
+    stats: StatsService = request.app.state.runtime.stats
+    return stats
 
 
 async def _key(
@@ -122,6 +128,7 @@ def _all(request: Request, name: str) -> str:
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 Tasks = Annotated[TaskService, Depends(_tasks)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
+StatsDep = Annotated[StatsService, Depends(_stats)]
 Key = Annotated[IdempotencyKey | None, Depends(_key)]
 Prefer = Annotated[Preferences, Depends(_prefer)]
 Trace = Annotated[str | None, Depends(_traceparent)]

@@ -64,6 +64,22 @@ _HANDLER: dict[str, Any] = {
     "workers": 1,
 }
 
+_COUNTS: dict[str, int] = {
+    "queued": 40,
+    "running": 8,
+    "retrying": 2,
+    "succeeded": 1250,
+    "failed": 3,
+    "cancelled": 1,
+}
+
+_QUEUE: dict[str, Any] = {
+    "name": "default",
+    "tasks": _COUNTS,
+    "depth": 42,
+    "oldest_age_seconds": 1.5,
+}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "TaskCreate": _CREATE,
     "TaskBatch": {"items": [_CREATE, {"handler": "taskq.sleep", "payload": {"seconds": 1}}]},
@@ -76,6 +92,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "AttemptList": {"items": [_ATTEMPT]},
     "TagList": {"items": [{"name": "monthly", "count": 12}]},
     "HandlerList": {"items": [_HANDLER]},
+    "StatsRead": {"tasks": _COUNTS, "queues": [_QUEUE], "workers": 2},
     "Live": {"status": "ok"},
     "Ready": {"status": "ok", "database": "ok", "redis": "ok"},
 }

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.ranges import lowest
+from taskq_server.crud.ranges import heads, lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import FINAL, Priority, score
+from taskq_server.domain.task import FINAL, Priority, due_at, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +46,7 @@ async def due(
         below: only scores lower than this.
         untouched_since: only tasks that did not change since this time.
     """
-    # A priority is a head start: what is scheduled for soon has a score below now, too. So each
-    # priority's range ends where its tasks are due.
-    ends = {one: score(now, one) + 1 for one in Priority}
+    ends = _ends(now)
     if below is not None:
         ends = {one: min(end, below) for one, end in ends.items()}
     if not await _any(connection, queue, handlers, max(ends.values())):
@@ -65,6 +63,51 @@ async def due(
     ]
     rows = await lowest(connection, ranges, "score", limit)
     return [Due(row.id, row.attempt, row.score) for row in rows]
+
+
+async def oldest(
+    connection: AsyncConnection,
+    *,
+    namespace: str,
+    queues: Sequence[str],
+    handlers: Sequence[str],
+    now: datetime,
+) -> dict[str, datetime]:
+    """Return for each queue that has a due task since when the oldest of them has been due.
+
+    Args:
+        connection: any.
+        namespace: whose tasks.
+        queues: which lanes.
+        handlers: all that tasks may name.
+        now: aware UTC.
+    """
+    waiting = select(tasks.c.queue, tasks.c.priority, tasks.c.score)
+    ranges = [
+        waiting.where(
+            tasks.c.queue == queue,
+            tasks.c.handler == handler,
+            tasks.c.priority == priority,
+            tasks.c.score < end,
+            tasks.c.namespace == namespace,
+        )
+        for queue in queues
+        for handler in handlers
+        for priority, end in _ends(now).items()
+    ]
+    found: dict[str, datetime] = {}
+    for row in await heads(connection, ranges, "score"):
+        since = due_at(row.score, row.priority)
+        found[row.queue] = min(since, found.get(row.queue, since))
+    return found
+
+
+def _ends(now: datetime) -> dict[Priority, int]:
+    """Return where the range of each priority ends whose tasks are due.
+
+    A priority is a head start: what is scheduled for soon has a score below now, too.
+    """
+    return {one: score(now, one) + 1 for one in Priority}
 
 
 async def _any(

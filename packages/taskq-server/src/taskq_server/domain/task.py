@@ -1,7 +1,7 @@
 """The task as a value: what one row says, and the closed sets it is made of."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
 from uuid import UUID
@@ -177,3 +177,9 @@ def score(due_at: datetime, priority: Priority) -> int:
             waiting long enough beats any priority: that is the ageing.
     """
     return int(due_at.timestamp() * 1000) - int(priority) * PRIORITY_STEP_SECONDS * 1000
+
+
+def due_at(score: int, priority: Priority) -> datetime:
+    """Return the due time, in whole milliseconds, of which `score` is the place in the queue."""
+    milliseconds = score + int(priority) * PRIORITY_STEP_SECONDS * 1000
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)

@@ -1,4 +1,4 @@
-"""What the service says about itself: tags, handlers, health."""
+"""What the service says about itself: tags, handlers, numbers of tasks, health."""
 
 from typing import Any, Literal
 
@@ -35,6 +35,36 @@ class HandlerList(Answer):
     """All handlers, by name."""
 
     items: list[HandlerRead]
+
+
+class StatusCounts(Answer):
+    """How many tasks stand where."""
+
+    queued: int = Field(ge=0, description="those that are scheduled for later, too")
+    running: int = Field(ge=0)
+    retrying: int = Field(ge=0)
+    succeeded: int = Field(ge=0)
+    failed: int = Field(ge=0)
+    cancelled: int = Field(ge=0)
+
+
+class QueueRead(Answer):
+    """A queue, and how its tasks stand."""
+
+    name: str
+    tasks: StatusCounts
+    depth: int = Field(ge=0, description="tasks that wait: queued or retrying, due or not")
+    oldest_age_seconds: float | None = Field(
+        ge=0, description="how long the task has been due that waits the longest; null if none is"
+    )
+
+
+class StatsRead(Answer):
+    """How many tasks there are, in all and in each queue that has any, by name."""
+
+    tasks: StatusCounts
+    queues: list[QueueRead]
+    workers: int = Field(ge=0, description="live workers")
 
 
 class Live(Answer):

@@ -1,0 +1,74 @@
+"""How many tasks there are, where, and how long they wait."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from datetime import datetime
+
+from taskq_server.core.database import Connection, Database
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import counts, due, handlers, workers
+from taskq_server.domain.counts import by_queue
+from taskq_server.domain.task import WAITING, Status
+from taskq_server.schemas.service import QueueRead, StatsRead, StatusCounts
+
+
+class StatsService:
+    """Read what the ledger of tasks adds up to; the cost does not grow with the tasks.
+
+    Args:
+        database: holds the ledger.
+        clock: aware UTC.
+        namespace: whose tasks.
+    """
+
+    def __init__(self, database: Database, clock: Callable[[], datetime], namespace: str) -> None:
+        self._database = database
+        self._clock = clock
+        self._namespace = namespace
+        self._reads: GroupCommit[None, StatsRead] = GroupCommit(self._read_once)
+
+    async def close(self) -> None:
+        """Wait for the reads that are under way."""
+        await self._reads.close()
+
+    async def read(self) -> StatsRead:
+        """Return the tasks by queue and status; those who ask at the same time share the answer."""
+        return await self._reads(None)
+
+    async def _read_once(self, asked: Sequence[None]) -> Sequence[StatsRead]:
+        return [await self._database.read(self._stats)] * len(asked)
+
+    async def _stats(self, connection: Connection) -> StatsRead:
+        now = self._clock()
+        queues = by_queue(await counts.totals(connection, self._namespace))
+        published = await handlers.published(connection, self._namespace)
+        names = [handler.name for handler in published]
+        since = await due.oldest(
+            connection,
+            namespace=self._namespace,
+            queues=[name for name, by_status in queues.items() if _depth(by_status)],
+            handlers=names,
+            now=now,
+        )
+        ages = {name: max(0.0, (now - moment).total_seconds()) for name, moment in since.items()}
+        return StatsRead(
+            tasks=_status_counts(sum(queues.values(), Counter())),
+            queues=[
+                QueueRead(
+                    name=name,
+                    tasks=_status_counts(by_status),
+                    depth=_depth(by_status),
+                    oldest_age_seconds=ages.get(name),
+                )
+                for name, by_status in queues.items()
+            ],
+            workers=len(await workers.live_ids(connection, now)),
+        )
+
+
+def _depth(by_status: Counter[Status]) -> int:
+    return sum(by_status[status] for status in WAITING)
+
+
+def _status_counts(by_status: Counter[Status]) -> StatusCounts:
+    return StatusCounts(**{status.value: by_status[status] for status in Status})
