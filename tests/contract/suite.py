@@ -301,6 +301,25 @@ async def test_a_map_hands_out_each_task_as_it_ends(client: Any) -> None:
     assert [found.count for found in await client.tags() if found.name == tag] == [30]
 
 
+async def test_stats_count_the_tasks_of_each_queue(client: Any) -> None:
+    name = uuid4().hex
+    options = {"queue": name, "delay_seconds": 3600}
+    later = [await client.submit("taskq.echo", {"value": n}, **options) for n in range(3)]
+    await client.cancel(later[0])
+    await client.delete(later[1])
+    found = await client.stats()
+    (queue,) = (each for each in found.queues if each.name == name)
+    none = {"running": 0, "retrying": 0, "succeeded": 0, "failed": 0}
+    assert queue.tasks == {"queued": 1, "cancelled": 1, **none}
+    assert (queue.depth, queue.oldest_age_seconds) == (1, None)
+    assert [each.name for each in found.queues] == sorted(each.name for each in found.queues)
+    assert found.tasks["cancelled"] == sum(each.tasks["cancelled"] for each in found.queues)
+    assert found.workers >= 1
+    await client.delete(later[0])
+    await client.delete(later[2])
+    assert name not in {each.name for each in (await client.stats()).queues}
+
+
 async def test_many_submits_report_and_repeat_nothing(client: Any) -> None:
     key, stored = uuid4().hex, []
     items = [{"handler": "taskq.echo", "payload": {"value": n}} for n in range(1500)]

@@ -14,7 +14,7 @@ import respx
 from click.testing import CliRunner, Result
 
 from taskq_client import TaskqClient
-from taskq_client.cli import main
+from taskq_client.cli import catalog, main
 from taskq_client.cli.session import Session
 from taskq_client.testing import FakeTaskq
 from tests.unit.client.support import a_task, events, wire_task
@@ -155,6 +155,55 @@ def test_tags_are_listed_with_their_counts(server: respx.MockRouter) -> None:
 
     assert taskq("tags").stdout == "monthly\t12\na b\t1\n"
     assert json.loads(taskq("--json", "tags").stdout) == items
+
+
+STATS: dict[str, Any] = {
+    "tasks": {
+        "queued": 5,
+        "running": 1,
+        "retrying": 0,
+        "succeeded": 7,
+        "failed": 0,
+        "cancelled": 0,
+    },
+    "queues": [
+        {
+            "name": "default",
+            "tasks": {"queued": 5, "running": 1, "succeeded": 7},
+            "depth": 5,
+            "oldest_age_seconds": 90.26,
+        },
+        {"name": "mail", "tasks": {"failed": 2}, "depth": 0, "oldest_age_seconds": None},
+    ],
+    "workers": 2,
+}
+
+
+def test_stats_are_listed_by_queue(server: respx.MockRouter) -> None:
+    server.get("/stats").respond(200, json=STATS)
+
+    assert taskq("stats").stdout == (
+        "default\t5\t90.3\t5\t1\t0\t7\t0\t0\nmail\t0\t\t0\t0\t0\t0\t2\t0\n"
+    )
+    assert json.loads(taskq("stats", "--json").stdout) == STATS
+
+
+def test_stats_on_a_terminal_are_a_table_and_a_sentence(
+    server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.get("/stats").respond(200, json=STATS)
+    monkeypatch.setenv("COLUMNS", "120")
+    session = Session(None, as_json=False, terminal=True)
+
+    shown = CliRunner().invoke(catalog.stats, obj=session).stdout
+
+    assert [line.split()[1::2] for line in shown.splitlines() if "default" in line] == [
+        ["default", "5", "90.3", "5", "1", "0", "7", "0", "0"]
+    ]
+    assert shown.endswith(
+        "In all: 5 queued, 1 running, 0 retrying, 7 succeeded, 0 failed, 0 cancelled. "
+        "Live workers: 2.\n"
+    )
 
 
 def test_a_watched_list_prints_what_has_changed(

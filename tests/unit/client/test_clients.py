@@ -141,6 +141,7 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
     (lambda c: c.attempts("0198c0de"), "GET", "/tasks/0198c0de/attempts", 200, {"items": []}),
     (lambda c: c.handlers(), "GET", "/handlers", 200, {"items": [{"name": "h"}]}),
     (lambda c: c.tags(), "GET", "/tags", 200, {"items": [{"name": "a", "count": 1}]}),
+    (lambda c: c.stats(), "GET", "/stats", 200, {"tasks": {"queued": 1}, "queues": []}),
     (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
 ]
 

@@ -1,12 +1,13 @@
 """What each operation asks of the server, and what it makes of the answer."""
 
+import pickle
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
 from taskq_client._channels import finish
 from taskq_client.errors import TaskCancelled, TaskFailed
-from taskq_client.models import Task
+from taskq_client.models import Task, TaskStatus
 from tests.unit.client.support import a_task, answer, core, problem, wire_task
 
 
@@ -194,6 +195,27 @@ def test_tags_carry_their_counts() -> None:
 
     assert [(tag.name, tag.count) for tag in finish(client.tags())] == [("monthly", 4)]
     assert channel.asked == ["GET /tags"]
+
+
+def test_stats_tell_how_many_tasks_stand_where_and_take_what_a_newer_server_adds() -> None:
+    queue = {"name": "mail", "tasks": {"queued": 2, "paused": 1}, "depth": 2, "colour": "blue"}
+    body = {
+        "tasks": {"queued": 2, "paused": 1},
+        "queues": [{**queue, "oldest_age_seconds": 1.5}, {"name": "empty"}],
+        "workers": 3,
+        "colour": "blue",
+    }
+    client, channel = core(answer(200, body))
+
+    stats = finish(client.stats())
+
+    assert channel.asked == ["GET /stats"]
+    assert (stats.tasks, stats.workers) == ({TaskStatus.QUEUED: 2, "paused": 1}, 3)
+    assert stats.tasks["queued"] == 2
+    mail, empty = stats.queues
+    assert (mail.name, mail.depth, mail.oldest_age_seconds) == ("mail", 2, 1.5)
+    assert (empty.tasks, empty.depth, empty.oldest_age_seconds) == ({}, 0, None)
+    assert pickle.loads(pickle.dumps(stats)) == stats
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from taskq_client.models import (
     Health,
     ListFilters,
     Page,
+    Stats,
     Tag,
     Task,
     TaskChanges,
@@ -84,6 +85,9 @@ class Operations(Exchange):
 
     async def tags(self) -> builtins.list[Tag]:
         return _answers.decode(await self._get("/tags"), Page[Tag]).items
+
+    async def stats(self) -> Stats:
+        return _answers.decode(await self._get("/stats"), Stats)
 
     async def health(self) -> Health:
         request = Request("GET", "/readyz", self.timeout)

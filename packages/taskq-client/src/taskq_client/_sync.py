@@ -16,6 +16,7 @@ from taskq_client.models import (
     Handler,
     Health,
     ListFilters,
+    Stats,
     Tag,
     Task,
     TaskChanges,
@@ -291,6 +292,14 @@ class TaskqClient(BlockingWaits):
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tags())
+
+    def stats(self) -> Stats:
+        """Fetch how many tasks there are, by queue and status, and how long the oldest waits.
+
+        Raises:
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return finish(self._core.stats())
 
     def health(self) -> Health:
         """Ask whether the server is ready for work; one that says no is an answer, not an error.

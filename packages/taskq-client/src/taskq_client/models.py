@@ -182,6 +182,36 @@ class Tag(_Model):
     count: int
 
 
+class QueueStats(_Model):
+    """How the tasks of one queue stand.
+
+    Attributes:
+        name: Of the queue.
+        tasks: How many there are in each status.
+        depth: How many wait: queued or retrying, due or not.
+        oldest_age_seconds: How long the task has been due that waits the longest; None if none is.
+    """
+
+    name: str
+    tasks: dict[OpenStatus, int] = Field(default_factory=dict)
+    depth: int = 0
+    oldest_age_seconds: float | None = None
+
+
+class Stats(_Model):
+    """How many tasks there are.
+
+    Attributes:
+        tasks: How many in each status, in all queues.
+        queues: Those that have any tasks, by name.
+        workers: How many are alive.
+    """
+
+    tasks: dict[OpenStatus, int] = Field(default_factory=dict)
+    queues: list[QueueStats] = Field(default_factory=list)
+    workers: int = 0
+
+
 class Health(_Model):
     """Whether the server is ready for work, and what it says about it."""
 

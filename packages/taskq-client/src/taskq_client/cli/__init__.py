@@ -58,6 +58,6 @@ def main(context: click.Context, url: str | None, as_json: bool) -> None:
 for command in (
     *(submits.submit, submits.run),
     *(tasks.get, tasks.list_, tasks.wait, tasks.events, tasks.cancel, tasks.retry, tasks.delete),
-    *(catalog.handlers, catalog.tags, completion.completion),
+    *(catalog.handlers, catalog.tags, catalog.stats, completion.completion),
 ):
     main.add_command(command)

@@ -12,14 +12,14 @@ import click
 
 from taskq_client._handles import TaskHandle
 from taskq_client._sync import TaskqClient
-from taskq_client.models import Progress, Task
+from taskq_client.models import Progress, Task, TaskStatus
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 COLUMNS = ("id", "status", "priority", "handler", "created_at", "title")
 NARROW_COLUMNS = ("id", "status", "age", "handler", "title")
-UNBROKEN = frozenset({"id", "status", "age", "workers", "tasks"})
+UNBROKEN = frozenset({"id", "status", "age", "workers", "tasks", "depth", "oldest", *TaskStatus})
 UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
 
 
@@ -82,7 +82,7 @@ class Session:
         self,
         columns: Sequence[str],
         rows: Iterable[Sequence[str]],
-        objects: Sequence[object] = (),
+        objects: object = (),
     ) -> None:
         """Show rows as a table or with tabs between the cells; as JSON, the objects."""
         if self.as_json:

@@ -4,14 +4,15 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
 import httpx
 
+from taskq_client.models import TaskStatus
 from taskq_client.testing import _schemas
-from taskq_client.testing._life import FINAL, Life
+from taskq_client.testing._life import FINAL, WAITING, Life
 from taskq_client.testing._problems import Problem, conflict
 from taskq_client.testing._world import World
 
@@ -69,6 +70,22 @@ def _handlers(world: World, request: httpx.Request) -> httpx.Response:
         for name in sorted(world.scripts)
     ]
     return _json({"items": items})
+
+
+def _stats(world: World, request: httpx.Request) -> httpx.Response:
+    queues = sorted({life.fields["queue"] for life in world.lives.values()})
+    items = []
+    for name in queues:
+        tasks = _statuses(life for life in world.lives.values() if life.fields["queue"] == name)
+        depth = sum(tasks[status] for status in WAITING)
+        # What is due runs at once: nothing has waited.
+        items.append({"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None})
+    return _json({"tasks": _statuses(world.lives.values()), "queues": items, "workers": 1})
+
+
+def _statuses(lives: Iterable[Life]) -> dict[str, int]:
+    found = Counter(life.status for life in lives)
+    return {status: found[status] for status in TaskStatus}
 
 
 def _ready(world: World, request: httpx.Request) -> httpx.Response:
@@ -162,5 +179,6 @@ _ROUTES: Mapping[tuple[str, str], Callable[[World, httpx.Request], httpx.Respons
     ("GET", "/tasks"): _listed,
     ("GET", "/tags"): _tags,
     ("GET", "/handlers"): _handlers,
+    ("GET", "/stats"): _stats,
     ("GET", "/readyz"): _ready,
 }
