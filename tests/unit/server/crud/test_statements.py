@@ -18,7 +18,7 @@ from sqlalchemy.sql.selectable import Select
 from taskq_server.core.database import Database
 from taskq_server.crud import attempts, counts, due, handlers, listing, tables, tags, tasks, workers
 from taskq_server.crud.listing import Filter
-from taskq_server.crud.prepared import ByIds, InsertRows
+from taskq_server.crud.prepared import ByIds, InsertRows, Together
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -93,9 +93,9 @@ def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
 
 def prepared_statements() -> Iterator[Said]:
     """What `crud.prepared` compiles, which no listener of Core hears."""
-    found = [value for module in (tasks, attempts) for value in vars(module).values()]
+    found = [value for module in (tasks, attempts, due) for value in vars(module).values()]
     for one in found:
-        if isinstance(one, ByIds):
+        if isinstance(one, ByIds | Together):
             yield Said(one.statement, [])
         elif isinstance(one, InsertRows):
             once = Database("sqlite+aiosqlite://").insert_once(one.table)

@@ -8,12 +8,27 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import or_, select
+from sqlalchemy import bindparam, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.ranges import heads, lowest
+from taskq_server.crud.prepared import Together
+from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
 from taskq_server.domain.task import FINAL, Priority, due_at, score
+
+_head = (
+    select(tasks.c.queue, tasks.c.priority, tasks.c.score)
+    .where(
+        tasks.c.queue == bindparam("in_queue"),
+        tasks.c.handler == bindparam("for_handler"),
+        tasks.c.priority == bindparam("at_priority"),
+        tasks.c.score < bindparam("below"),
+        tasks.c.namespace == bindparam("of_namespace"),
+    )
+    .order_by(tasks.c.score)
+    .limit(1)
+)
+_heads = Together(select(_head.subquery()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,23 +97,23 @@ async def oldest(
         handlers: all that tasks may name.
         now: aware UTC.
     """
-    waiting = select(tasks.c.queue, tasks.c.priority, tasks.c.score)
+    ends = _ends(now)
     ranges = [
-        waiting.where(
-            tasks.c.queue == queue,
-            tasks.c.handler == handler,
-            tasks.c.priority == priority,
-            tasks.c.score < end,
-            tasks.c.namespace == namespace,
-        )
+        {
+            "of_namespace": namespace,
+            "in_queue": queue,
+            "for_handler": handler,
+            "at_priority": priority,
+            "below": end,
+        }
         for queue in queues
         for handler in handlers
-        for priority, end in _ends(now).items()
+        for priority, end in ends.items()
     ]
     found: dict[str, datetime] = {}
-    for row in await heads(connection, ranges, "score"):
-        since = due_at(row.score, row.priority)
-        found[row.queue] = min(since, found.get(row.queue, since))
+    for queue, priority, lowest_score in await _heads(connection, ranges):
+        since = due_at(lowest_score, Priority(priority))
+        found[queue] = min(since, found.get(queue, since))
     return found
 
 

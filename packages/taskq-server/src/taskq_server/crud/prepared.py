@@ -4,11 +4,11 @@ They are written in Core like all others and compiled once for each dialect. The
 them, ids stand in the text, and values pass through the column types' own processors.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Dialect, Table, insert, literal_column
+from sqlalchemy import ColumnElement, Dialect, Select, Table, insert, literal_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -22,6 +22,7 @@ Processor = Callable[[Any], Any] | None
 _Bind = tuple[str, Any, Processor]
 
 _IDS = "(:ids)"
+_TOGETHER = 100  # SQLite takes no more than 500 parts of one statement
 
 
 def is_one_of_ids(column: ColumnElement[UUID]) -> ColumnElement[bool]:
@@ -54,15 +55,42 @@ class ByIds:
 
     def _prepared(self, dialect: Dialect) -> tuple[str, str, list[_Bind]]:
         if dialect.name not in self._compiled:
-            compiled = self.statement.compile(dialect=dialect)
-            assert isinstance(compiled, SQLCompiler)
-            start, _, end = str(compiled).partition(_IDS)
-            binds = [
-                (name, compiled.params[name], _bind_processor(compiled.binds[name].type, dialect))
-                for name in compiled.positiontup or ()
-            ]
+            sql, binds = _compiled(self.statement, dialect)
+            start, _, end = sql.partition(_IDS)
             self._compiled[dialect.name] = start, end, binds
         return self._compiled[dialect.name]
+
+
+class Together:
+    """A statement that is asked for many values of its parameters, in few round trips.
+
+    Args:
+        statement: a subquery, selected; its parameters have names.
+    """
+
+    def __init__(self, statement: Select[Any]) -> None:
+        self.statement = statement
+        self._compiled: dict[str, tuple[str, list[_Bind]]] = {}
+
+    async def __call__(
+        self, connection: AsyncConnection, given: Sequence[Mapping[str, object]]
+    ) -> list[Sequence[Any]]:
+        """Return the driver's rows of all answers."""
+        dialect = connection.dialect
+        if dialect.name not in self._compiled:
+            self._compiled[dialect.name] = _compiled(self.statement, dialect)
+        sql, binds = self._compiled[dialect.name]
+        found: list[Sequence[Any]] = []
+        for start in range(0, len(given), _TOGETHER):
+            some = given[start : start + _TOGETHER]
+            values = tuple(
+                _bound(one.get(name, value), process)
+                for one in some
+                for name, value, process in binds
+            )
+            text = " UNION ALL ".join([sql] * len(some))
+            found += (await connection.exec_driver_sql(text, values)).all()
+        return found
 
 
 class InsertRows:
@@ -144,6 +172,16 @@ class Reader(Generic[T]):
             if process is not None:
                 processors.append((index, process))
         return processors
+
+
+def _compiled(statement: ClauseElement, dialect: Dialect) -> tuple[str, list[_Bind]]:
+    compiled = statement.compile(dialect=dialect)
+    assert isinstance(compiled, SQLCompiler)
+    binds = [
+        (name, compiled.params[name], _bind_processor(compiled.binds[name].type, dialect))
+        for name in compiled.positiontup or ()
+    ]
+    return str(compiled), binds
 
 
 def _bound_column(values: Sequence[object], process: Processor) -> Sequence[object]:
