@@ -80,7 +80,7 @@ async def store(
     """Insert tasks as they are."""
     links = tagged or {}
     rows = [NewRow(task, tuple(links.get(task.id, ()))) for task in new]
-    await database.write(lambda c: tasks.insert(database, c, rows))
+    await database.write(lambda c: tasks.insert(c, rows))
 
 
 async def stored(database: Database, task_id: UUID) -> Task:
@@ -102,7 +102,7 @@ async def rows_of(database: Database, table: Table = attempts_table) -> list[dic
 
 
 async def make_tags(database: Database, *names: str, namespace: str = "default") -> dict[str, int]:
-    await database.write(lambda c: tags.add(database, c, namespace, names))
+    await database.write(lambda c: tags.add(c, namespace, names))
     return await database.read(lambda c: tags.find(c, namespace, names))
 
 

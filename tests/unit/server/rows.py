@@ -14,7 +14,7 @@ async def end_all(
     database: Database, ends: Sequence[Ended], hook_done_at: datetime | None = NOW
 ) -> None:
     done = {end.task.id: hook_done_at for end in ends}
-    await database.write(lambda c: attempts.mark_ended(database, c, ends, hook_done_at=done))
+    await database.write(lambda c: attempts.mark_ended(c, ends, hook_done_at=done))
 
 
 async def end(database: Database, ended: Ended, hook_done_at: datetime | None = NOW) -> Task:

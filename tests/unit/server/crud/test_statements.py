@@ -15,7 +15,7 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import Select
 
-from taskq_server.core.database import Database
+from taskq_server.core.database import Database, insert_once
 from taskq_server.crud import attempts, counts, due, handlers, listing, tables, tags, tasks, workers
 from taskq_server.crud.listing import Filter
 from taskq_server.crud.prepared import ByIds, InsertRows, Together
@@ -82,23 +82,26 @@ def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
     """What `insert_once` and `upsert` write on SQLite, as they write it on MySQL."""
     if not isinstance(statement, sqlite.Insert):
         return statement
-    spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
     table = statement.table
     assert isinstance(table, Table)
     if table is tables.handlers:
         names = [column.name for column in table.columns if not column.primary_key]
+        spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
         return spoken.upsert(table, update=names)
-    return spoken.insert_once(table)
+    return insert_once(table, mysql_8())
+
+
+PREPARED = (attempts, counts, due, tags, tasks)
 
 
 def prepared_statements() -> Iterator[Said]:
     """What `crud.prepared` compiles, which no listener of Core hears."""
-    found = [value for module in (tasks, attempts, due) for value in vars(module).values()]
+    found = [value for module in PREPARED for value in vars(module).values()]
     for one in found:
         if isinstance(one, ByIds | Together):
             yield Said(one.statement, [])
         elif isinstance(one, InsertRows):
-            once = Database("sqlite+aiosqlite://").insert_once(one.table)
+            once = insert_once(one.table, sqlite.dialect())
             yield Said(once if one.once else insert(one.table), [])
 
 
@@ -107,21 +110,21 @@ def failed(n: int) -> Failure:
 
 
 async def say_task_statements(database: Database) -> None:
-    await database.write(lambda c: tags.add(database, c, "default", ["b", "a"]))
+    await database.write(lambda c: tags.add(c, "default", ["b", "a"]))
     ids = await database.read(lambda c: tags.find(c, "default", ["a", "b"]))
     new = [make_task() for _ in range(6)]
     rows = [
         NewRow(task, tuple(ids.values()), f"hash {n}" if n % 2 else None, "print")
         for n, task in enumerate(new)
     ]
-    await database.write(lambda c: tasks.insert(database, c, rows[::-1]))
+    await database.write(lambda c: tasks.insert(c, rows[::-1]))
     wanted = [task.id for task in new][::-1]
     await database.read(lambda c: tasks.snapshots(c, "default", wanted))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
     await database.write(lambda c: tasks.write(c, new[0], new[0]._replace(title="t", score=None)))
     tag_ids = list(ids.values())[::-1]
-    await database.write(lambda c: tasks.set_tags(database, c, new[0].id, tag_ids))
+    await database.write(lambda c: tasks.set_tags(c, new[0].id, tag_ids))
     await database.read(lambda c: tags.counts(c, "default"))
     await database.write(lambda c: tasks.remove(c, new[::-1]))
     await database.write(lambda c: counts.compact(c, limit=1))
@@ -132,7 +135,7 @@ async def say_task_statements(database: Database) -> None:
 
 async def say_worker_statements(database: Database) -> None:
     held = [running() for _ in range(8)]
-    await database.write(lambda c: tasks.insert(database, c, [NewRow(task) for task in held]))
+    await database.write(lambda c: tasks.insert(c, [NewRow(task) for task in held]))
     ids = [task.id for task in held][::-1]
     await database.write(lambda c: attempts.mark_claimed(c, held[::-1], worker_id=WORKER, now=NOW))
     progress = dict.fromkeys(ids, "{}")
@@ -336,7 +339,7 @@ async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Said])
 
 async def test_insert_once_and_upsert_in_mysqls_words() -> None:
     spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
-    once = Said(spoken.insert_once(tables.tasks), [{"id": UUID(int=1)}]).sql(mysql_8())
+    once = Said(insert_once(tables.tasks, mysql_8()), [{"id": UUID(int=1)}]).sql(mysql_8())
     assert once.endswith("ON DUPLICATE KEY UPDATE id = tasks.id")
     words = spoken.upsert(tables.handlers, update=["description"])
     upsert = Said(words, [{"namespace": "n", "name": "a"}]).sql(mysql_8())

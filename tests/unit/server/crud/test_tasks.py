@@ -43,7 +43,7 @@ FULL: dict[str, Any] = dict(
 
 
 async def insert(database: Database, *rows: NewRow) -> dict[str, KeyHolder]:
-    return await database.write(lambda c: tasks.insert(database, c, rows))
+    return await database.write(lambda c: tasks.insert(c, rows))
 
 
 async def read(database: Database, *ids: UUID, namespace: str = "default") -> dict[UUID, Snapshot]:
@@ -155,7 +155,7 @@ async def test_set_tags_replaces_them(database: Database) -> None:
 
     async def set_to(*names: str) -> None:
         chosen = [ids[name] for name in names]
-        await database.write(lambda c: tasks.set_tags(database, c, task.id, chosen))
+        await database.write(lambda c: tasks.set_tags(c, task.id, chosen))
 
     await set_to("c", "b")
     found = await read(database, task.id, bystander.id)

@@ -136,31 +136,6 @@ class Database:
 
         return await self.read(ask)
 
-    def insert_once(self, table: Table) -> Insert:
-        """Return an INSERT that leaves rows alone whose unique key is already there."""
-        if self.is_sqlite:
-            return sqlite.insert(table).on_conflict_do_nothing()
-        first = next(iter(table.primary_key.columns))
-        return mysql.insert(table).on_duplicate_key_update({first.name: first})
-
-    async def insert_rows(
-        self, connection: AsyncConnection, sql: str, columns: multirow.Columns
-    ) -> None:
-        """Run an INSERT for many rows.
-
-        Args:
-            connection: in a transaction of this database.
-            sql: what `insert_once` compiles to, for one row.
-            columns: the driver's values of each column, one for each row.
-        """
-        if self.is_sqlite:
-            await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
-            return
-        driver = (await connection.get_raw_connection()).driver_connection
-        assert driver is not None
-        for statement in multirow.statements(sql, columns, driver.cursor().mogrify):
-            await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
-
     def upsert(self, table: Table, *, update: list[str]) -> Insert:
         """Return an INSERT that updates the columns named in `update` of a row that is there."""
         if self.is_sqlite:
@@ -205,6 +180,31 @@ class Database:
         if self._pulse is None:
             return asyncio.timeout(self._timeout)
         return self._pulse.limit(self._timeout)
+
+
+def insert_once(table: Table, dialect: Dialect) -> Insert:
+    """Return an INSERT that leaves rows alone whose unique key is already there."""
+    if dialect.name == "sqlite":
+        return sqlite.insert(table).on_conflict_do_nothing()
+    first = next(iter(table.primary_key.columns))
+    return mysql.insert(table).on_duplicate_key_update({first.name: first})
+
+
+async def insert_rows(connection: AsyncConnection, sql: str, columns: multirow.Columns) -> None:
+    """Run an INSERT for many rows.
+
+    Args:
+        connection: in a transaction.
+        sql: an INSERT of one row, as it is compiled for this database.
+        columns: the driver's values of each column, one for each row.
+    """
+    if connection.dialect.name == "sqlite":
+        await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
+        return
+    driver = (await connection.get_raw_connection()).driver_connection
+    assert driver is not None
+    for statement in multirow.statements(sql, columns, driver.cursor().mogrify):
+        await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
 
 
 @asynccontextmanager

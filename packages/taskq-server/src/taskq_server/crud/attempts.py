@@ -3,14 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core.database import Database
 from taskq_server.crud import counts
 from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.ranges import lowest
@@ -51,7 +49,6 @@ _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
 _insert_attempts = InsertRows(attempts, once=True)
 _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
-_ROW_OF = attrgetter(*ATTEMPT_FIELDS)
 
 
 async def mark_claimed(
@@ -66,7 +63,6 @@ async def mark_claimed(
 
 
 async def mark_ended(
-    database: Database,
     connection: AsyncConnection,
     ends: Sequence[Ended],
     *,
@@ -75,17 +71,15 @@ async def mark_ended(
     """Write the ends of attempts of locked tasks: one INSERT, and one UPDATE for each outcome.
 
     Args:
-        database: knows the dialect.
         connection: holds the locks.
         ends: decided by the lifecycle.
         hook_done_at: by task; None while a hook still has to run for this transition.
     """
     await _insert_attempts(
-        database,
         connection,
         _COLUMNS,
         [
-            (*_ROW_OF(end.attempt), end.task.handler, end.task.score, hook_done_at[end.task.id])
+            (*end.attempt, end.task.handler, end.task.score, hook_done_at[end.task.id])
             for end in sorted(ends, key=lambda end: end.task.id)
         ],
     )

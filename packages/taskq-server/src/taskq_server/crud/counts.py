@@ -6,16 +6,18 @@ Its sums are as exact as the tasks, since they are committed together. `compact`
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import delete, func, insert, select, union_all
+from sqlalchemy import delete, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.prepared import InsertRows
 from taskq_server.crud.tables import IDS, is_running, task_counts, tasks
 from taskq_server.domain.counts import Place, changes
 from taskq_server.domain.task import Status
 
 _place = (task_counts.c.namespace, task_counts.c.queue, task_counts.c.status)
 _place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
-_insert = insert(task_counts)
+_insert = InsertRows(task_counts, once=False)
+_COLUMNS = ("namespace", "queue", "status", "amount")
 _delete = delete(task_counts).where(task_counts.c.id.in_(IDS))
 _totals = union_all(
     select(*_place, func.sum(task_counts.c.amount)).group_by(*_place),
@@ -84,9 +86,5 @@ async def replace(
 
 
 async def _append(connection: AsyncConnection, amounts: Mapping[Place, int]) -> None:
-    if amounts:
-        rows = [
-            {"namespace": namespace, "queue": queue, "status": status, "amount": amount}
-            for (namespace, queue, status), amount in amounts.items()
-        ]
-        await connection.execute(_insert, rows)
+    rows = [(*counted, amount) for counted, amount in amounts.items()]
+    await _insert(connection, _COLUMNS, rows)

@@ -14,7 +14,7 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from taskq_server.core.database import Database
+from taskq_server.core.database import insert_once, insert_rows
 from taskq_server.core.multirow import is_constant
 
 T = TypeVar("T")
@@ -109,29 +109,27 @@ class InsertRows:
         ] = {}
 
     async def __call__(
-        self,
-        database: Database,
-        connection: AsyncConnection,
-        names: Sequence[str],
-        rows: Sequence[Sequence[object]],
+        self, connection: AsyncConnection, names: Sequence[str], rows: Sequence[Sequence[object]]
     ) -> None:
         """Insert `rows`, whose values are in the order of the columns `names`.
 
         A column that is null in all rows is left out.
         """
+        if not rows:
+            return
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
         used = [name for name, column in columns.items() if any(v is not None for v in column)]
         key = (connection.dialect.name, tuple(used))
         if key not in self._compiled:
-            self._compiled[key] = self._prepare(database, connection.dialect, used)
+            self._compiled[key] = self._prepare(connection.dialect, used)
         sql, binds = self._compiled[key]
         bound = [_bound_column(columns[name], process) for name, process in binds]
-        await database.insert_rows(connection, sql, bound)
+        await insert_rows(connection, sql, bound)
 
     def _prepare(
-        self, database: Database, dialect: Dialect, names: Sequence[str]
+        self, dialect: Dialect, names: Sequence[str]
     ) -> tuple[str, list[tuple[str, Processor]]]:
-        statement = database.insert_once(self.table) if self.once else insert(self.table)
+        statement = insert_once(self.table, dialect) if self.once else insert(self.table)
         compiled = statement.compile(dialect=dialect, column_keys=names)
         assert isinstance(compiled, SQLCompiler)
         binds = [

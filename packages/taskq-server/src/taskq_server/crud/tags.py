@@ -5,8 +5,10 @@ from collections.abc import Iterable, Sequence
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core.database import Database
+from taskq_server.crud.prepared import InsertRows
 from taskq_server.crud.tables import tags, task_tags
+
+_insert_once = InsertRows(tags, once=True)
 
 
 async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> dict[str, int]:
@@ -19,14 +21,10 @@ async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]
     return {row.name: row.id for row in rows}
 
 
-async def add(
-    database: Database, connection: AsyncConnection, namespace: str, names: Iterable[str]
-) -> None:
+async def add(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> None:
     """Insert the tags that are missing."""
-    await connection.execute(
-        database.insert_once(tags),
-        [{"namespace": namespace, "name": name} for name in sorted(set(names))],
-    )
+    rows = [(namespace, name) for name in sorted(set(names))]
+    await _insert_once(connection, ("namespace", "name"), rows)
 
 
 async def counts(connection: AsyncConnection, namespace: str) -> Sequence[tuple[str, int]]:

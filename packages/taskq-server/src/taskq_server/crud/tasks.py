@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core.database import Database
 from taskq_server.crud import counts
 from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
 from taskq_server.crud.tables import (
@@ -57,6 +56,8 @@ _lock_versions = ByIds(
     .with_for_update()
 )
 _insert_new, _insert_once = (InsertRows(tasks, once=once) for once in (False, True))
+_insert_links = InsertRows(task_tags, once=True)
+_LINK = ("task_id", "tag_id")
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
 
@@ -78,22 +79,18 @@ class KeyHolder:
     fingerprint: str | None
 
 
-async def insert_new(
-    database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
-) -> None:
+async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
     """Insert tasks whose idempotency keys are new.
 
     Raises:
         Duplicate: one of them is taken.
     """
     ordered = _ordered(rows)
-    await _insert_new(database, connection, _COLUMNS, _values(ordered))
-    await _enter(database, connection, ordered)
+    await _insert_new(connection, _COLUMNS, _values(ordered))
+    await _enter(connection, ordered)
 
 
-async def insert(
-    database: Database, connection: AsyncConnection, rows: Sequence[NewRow]
-) -> dict[str, KeyHolder]:
+async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[str, KeyHolder]:
     """Insert tasks; a row that is there already, or whose idempotency key is taken, is left out.
 
     Returns:
@@ -104,7 +101,7 @@ async def insert(
     there = {
         UUID(hex=row[0]) for row in await _lock_versions(connection, [r.task.id for r in rows])
     }
-    await _insert_once(database, connection, _COLUMNS, _values(ordered))
+    await _insert_once(connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
     holders = await key_holders(connection, namespace, hashes)
@@ -114,7 +111,7 @@ async def insert(
         if row.idempotency_hash is None or holders[row.idempotency_hash].task_id == row.task.id
     ]
     new = [row for row in winners if row.task.id not in there]
-    await _enter(database, connection, new)
+    await _enter(connection, new)
     return holders
 
 
@@ -206,16 +203,10 @@ async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
         await counts.move(connection, before=[place(before)], after=[place(after)])
 
 
-async def set_tags(
-    database: Database, connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int]
-) -> None:
+async def set_tags(connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int]) -> None:
     """Replace the tags of one locked task."""
     await connection.execute(delete(task_tags).where(task_tags.c.task_id == task_id))
-    if tag_ids:
-        await connection.execute(
-            database.insert_once(task_tags),
-            [{"task_id": task_id, "tag_id": tag_id} for tag_id in sorted(tag_ids)],
-        )
+    await _insert_links(connection, _LINK, [(task_id, tag_id) for tag_id in sorted(tag_ids)])
 
 
 async def remove(connection: AsyncConnection, gone: Sequence[Task]) -> None:
@@ -235,11 +226,10 @@ def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
     return [(*row.task, row.idempotency_hash, row.fingerprint) for row in rows]
 
 
-async def _enter(database: Database, connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
+async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
     """Link inserted rows with their tags, and count them."""
-    links = [{"task_id": row.task.id, "tag_id": tag_id} for row in rows for tag_id in row.tag_ids]
-    if links:
-        await connection.execute(database.insert_once(task_tags), links)
+    links = [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids]
+    await _insert_links(connection, _LINK, links)
     await counts.move(connection, after=(place(row.task) for row in rows))
 
 

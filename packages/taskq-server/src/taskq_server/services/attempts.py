@@ -221,7 +221,7 @@ class AttemptService:
     ) -> None:
         if ends:
             done = {end.task.id: None if hooked and end.calls_hooks else now for end in ends}
-            await attempts.mark_ended(self._database, connection, ends, hook_done_at=done)
+            await attempts.mark_ended(connection, ends, hook_done_at=done)
 
     def _announce(self, ends: Sequence[Ended]) -> None:
         self._notifier.changed([end.task.id for end in ends])

@@ -62,7 +62,7 @@ class Inserts:
     async def _each_once(
         self, connection: Connection, rows: Sequence[NewRow]
     ) -> list[KeyHolder | None]:
-        holders = await tasks.insert(self._database, connection, rows)
+        holders = await tasks.insert(connection, rows)
         held = [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
         return [
             None if holder is None or holder.task_id == row.task.id else holder
@@ -70,12 +70,12 @@ class Inserts:
         ]
 
     async def _all_new(self, rows: Sequence[NewRow]) -> None:
-        await self._database.write(lambda c: tasks.insert_new(self._database, c, rows))
+        await self._database.write(lambda c: tasks.insert_new(c, rows))
 
     async def _replay(
         self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
     ) -> list[Snapshot] | None:
-        holders = await tasks.insert(self._database, connection, rows)
+        holders = await tasks.insert(connection, rows)
         if key is None:
             return None  # the same rows: they were committed, and the answer to that was lost
         held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]

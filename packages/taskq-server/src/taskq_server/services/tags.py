@@ -42,7 +42,7 @@ class TagIds:
     async def _ensure(self, connection: Connection, names: set[str]) -> dict[str, int]:
         found = await tags.find(connection, self._namespace, names)
         if names - found.keys():
-            await tags.add(self._database, connection, self._namespace, names - found.keys())
+            await tags.add(connection, self._namespace, names - found.keys())
             found = await tags.find(connection, self._namespace, names)
         return found
 

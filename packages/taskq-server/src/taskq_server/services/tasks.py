@@ -193,7 +193,7 @@ class TaskService:
             after = lifecycle.edit(before, edit, now=self._parts.clock())
             await tasks.write(connection, before, after)
             if "tags" in given:
-                await tasks.set_tags(self._database, connection, task_id, list(tag_ids.values()))
+                await tasks.set_tags(connection, task_id, list(tag_ids.values()))
             return after
 
         after = await self._database.write(work)
