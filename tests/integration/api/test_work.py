@@ -142,10 +142,7 @@ async def test_claims_and_ends(
     assert (claims.statements, claims.transactions) == (2, 1)  # SELECT FOR UPDATE, UPDATE
     async with meter.measured(publishes=1) as ends:
         await end(attempts, running)
-    assert (ends.statements, ends.transactions) == (
-        4,
-        1,
-    )  # SELECT FOR UPDATE, INSERT, UPDATE; ledger
+    assert (ends.statements, ends.transactions) == (3, 1)  # UPDATE, INSERT, the ledger
     assert ends.commands == {"publish": 1}
 
 

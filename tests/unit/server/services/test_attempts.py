@@ -15,6 +15,7 @@ from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from tests.unit.server.factories import (
+    NOW,
     OTHER_WORKER,
     WORKER,
     all_stored,
@@ -59,6 +60,11 @@ def failure(task: Task, now: datetime) -> Ended:
 def ending(task: Task, decide: Callable[[Task, datetime], Ended] = success, **of: Any) -> Ending:
     fields = {"task_id": task.id, "attempt": task.attempt, "worker_id": WORKER, **of}
     return Ending(**fields, decide=decide)
+
+
+def whole(task: Task) -> Task:
+    """An end may come without the payload, which it does not change."""
+    return task._replace(payload=make_task().payload)
 
 
 async def test_a_claim_hands_over_the_whole_task(
@@ -180,15 +186,56 @@ async def test_the_fence_keeps_out_who_does_not_hold_the_attempt(
     assert await stored(runtime.database, task.id) == task
 
 
-async def test_an_attempt_ends_once(runtime: Runtime, attempts: AttemptService) -> None:
+MOVED: dict[str, dict[str, Any]] = {
+    "its cancel was asked for": {"version": 2, "cancel_requested_at": NOW},
+    "its progress was stored": {"version": 2, "progress": "{}"},
+}
+TAKEN: dict[str, dict[str, Any]] = {
+    "it was taken back": {"version": 2, "status": Status.QUEUED, "worker_id": None},
+    "another worker has it": {"worker_id": OTHER_WORKER},
+    "it has another attempt": {"attempt": 3},
+    "it was taken back and claimed again": {"version": 3, "attempt": 2},
+}
+
+
+@pytest.mark.parametrize("change", [*MOVED, *TAKEN])
+async def test_an_end_without_a_second_look_finds_what_has_changed(
+    runtime: Runtime, attempts: AttemptService, change: str
+) -> None:
+    claimed, neighbour = running(), running()
+    now = claimed._replace(**(MOVED | TAKEN)[change])
+    await store(runtime.database, now, neighbour)
+    answer, fine = await asyncio.gather(
+        attempts.end(ending(claimed, claimed=claimed)),
+        attempts.end(ending(neighbour, claimed=neighbour)),
+        return_exceptions=True,
+    )
+    assert isinstance(fine, Ended)
+    assert await stored(runtime.database, neighbour.id) == whole(fine.task)
+    if change in TAKEN:
+        assert isinstance(answer, StaleAttempt)
+        assert await stored(runtime.database, now.id) == now
+    else:
+        assert isinstance(answer, Ended)
+        assert await stored(runtime.database, now.id) == whole(answer.task)
+        assert (answer.task.status, answer.task.version) == (Status.SUCCEEDED, now.version + 1)
+    assert len(await rows_of(runtime.database)) == 1 + (change in MOVED)
+
+
+@pytest.mark.parametrize("known", [False, True])
+async def test_an_attempt_ends_once(
+    runtime: Runtime, attempts: AttemptService, known: bool
+) -> None:
     task = running()
     await store(runtime.database, task)
+    of = {"claimed": task} if known else {}
     answers = await asyncio.gather(
-        attempts.end(ending(task)), attempts.end(ending(task)), return_exceptions=True
+        attempts.end(ending(task, **of)), attempts.end(ending(task, **of)), return_exceptions=True
     )
-    later = (await asyncio.gather(attempts.end(ending(task)), return_exceptions=True))[0]
+    later = (await asyncio.gather(attempts.end(ending(task, **of)), return_exceptions=True))[0]
     assert isinstance(later, StaleAttempt)
     assert isinstance(answers[0], Ended)
+    assert isinstance(answers[1], StaleAttempt)
     assert (await stored(runtime.database, task.id)).version == task.version + 1
     assert len(await rows_of(runtime.database)) == 1
 

@@ -1,7 +1,7 @@
 """The hot path of workers: claims, ends of attempts, progress, and hooks still to run."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -34,17 +34,24 @@ def _of_attempt(column: str) -> object:
     )
 
 
-def _update(*names: str, **values: object) -> ByIds:
+def _update(*names: str, where: Sequence[ColumnElement[bool]] = (), **values: object) -> ByIds:
     """Return an UPDATE of `names` to parameters of these names, and of `values`."""
     given = {name: bindparam(f"to_{name}", type_=tasks.c[name].type) for name in names}
-    statement = update(tasks).where(is_one_of_ids(tasks.c.id))
+    statement = update(tasks).where(is_one_of_ids(tasks.c.id), *where)
     return ByIds(statement.values({**given, "version": tasks.c.version + 1, **values}))
 
 
 _CLAIMED = ("worker_id", "started_at", "updated_at")
 _ENDED = ("status", "current_retry_count", "lost_count", "worker_id", "updated_at")
 _claim = _update(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt + 1, score=None)
-_finish = _update(*_ENDED, "finished_at", score=None)
+_FINISHED = (*_ENDED, "finished_at")
+_finish = _update(*_FINISHED, score=None)
+_CLAIM = ("worker_id", "attempt", "version")
+_finish_unread = _update(
+    *_FINISHED,
+    where=[tasks.c[name] == bindparam(f"of_{name}", type_=tasks.c[name].type) for name in _CLAIM],
+    score=None,
+)
 _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
 _insert_attempts = InsertRows(attempts, once=True)
@@ -62,40 +69,71 @@ async def mark_claimed(
     )
 
 
+class Changed(Exception):
+    """A task that was not read again is not as it was; the transaction has to be rolled back."""
+
+
 async def mark_ended(
     connection: AsyncConnection,
     ends: Sequence[Ended],
     *,
     hook_done_at: Mapping[UUID, datetime | None],
+    unread: Collection[UUID] = (),
 ) -> None:
-    """Write the ends of attempts of locked tasks: one INSERT, and one UPDATE for each outcome.
+    """Write the ends of attempts: one INSERT, and one UPDATE for each outcome.
 
     Args:
-        connection: holds the locks.
+        connection: holds the locks of all tasks but the unread ones.
         ends: decided by the lifecycle.
         hook_done_at: by task; None while a hook still has to run for this transition.
+        unread: tasks that become final, decided as they were claimed. Every change of a task moves
+            its version: one of the same worker, attempt and version is the same.
+
+    Raises:
+        Changed: an unread task is not.
     """
+    ordered = sorted(ends, key=lambda end: end.task.id)
+    await _finish_as_claimed(connection, [end.task for end in ordered if end.task.id in unread])
     await _insert_attempts(
         connection,
         _COLUMNS,
         [
             (*end.attempt, end.task.handler, end.task.score, hook_done_at[end.task.id])
-            for end in sorted(ends, key=lambda end: end.task.id)
+            for end in ordered
         ],
     )
-    groups: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
-    for end in ends:
-        task = end.task
-        alike = tuple(getattr(task, name) for name in _ENDED)
-        groups[(*alike, task.finished_at if task.status.final else None)].append(task.id)
-    for (*values, finished_at), ids in groups.items():
-        given = {f"to_{name}": value for name, value in zip(_ENDED, values, strict=True)}
-        await _end_statement(values[0])(connection, ids, **given, to_finished_at=finished_at)
+    await _end(connection, [end.task for end in ordered if end.task.id not in unread])
     await counts.move(
         connection,
         before=(place(end.task, Status.RUNNING) for end in ends),
         after=(place(end.task) for end in ends),
     )
+
+
+async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task]) -> None:
+    for (*values, attempt, version), ids in _alike(after, (*_FINISHED, *_CLAIM[1:])).items():
+        given = _given(_FINISHED, values)
+        claim = {"of_worker_id": given["to_worker_id"], "of_attempt": attempt}
+        met = await _finish_unread.count(connection, ids, **given, **claim, of_version=version - 1)
+        if met != len(ids):
+            raise Changed
+
+
+async def _end(connection: AsyncConnection, after: Sequence[Task]) -> None:
+    for values, ids in _alike(after, _FINISHED).items():
+        await _end_statement(values[0])(connection, ids, **_given(_FINISHED, values))
+
+
+def _alike(after: Sequence[Task], names: Sequence[str]) -> dict[tuple[Any, ...], list[UUID]]:
+    """Group tasks by what is to be written to them, so that each group takes one statement."""
+    groups: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
+    for task in after:
+        groups[tuple(getattr(task, name) for name in names)].append(task.id)
+    return groups
+
+
+def _given(names: Sequence[str], values: Sequence[object]) -> dict[str, object]:
+    return {f"to_{name}": value for name, value in zip(names, values, strict=True)}
 
 
 def _end_statement(status: Status) -> ByIds:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Dialect, Select, Table, insert, literal_column
+from sqlalchemy import ColumnElement, CursorResult, Dialect, Select, Table, insert, literal_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
@@ -45,13 +45,24 @@ class ByIds:
         self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
     ) -> Sequence[Sequence[Any]]:
         """Run it and return the driver's rows, if it has any; ids are sorted here."""
+        result = await self._run(connection, ids, parameters)
+        return result.all() if result.returns_rows else ()
+
+    async def count(
+        self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
+    ) -> int:
+        """Run it and return how many rows it met."""
+        return (await self._run(connection, ids, parameters)).rowcount
+
+    async def _run(
+        self, connection: AsyncConnection, ids: Iterable[UUID], parameters: Mapping[str, object]
+    ) -> CursorResult[Any]:
         start, end, binds = self._prepared(connection.dialect)
         listed = "','".join(sorted({each.hex for each in ids}))
         values = tuple(
             _bound(parameters.get(name, value), process) for name, value, process in binds
         )
-        result = await connection.exec_driver_sql(f"{start}('{listed}'){end}", values or None)
-        return result.all() if result.returns_rows else ()
+        return await connection.exec_driver_sql(f"{start}('{listed}'){end}", values or None)
 
     def _prepared(self, dialect: Dialect) -> tuple[str, str, list[_Bind]]:
         if dialect.name not in self._compiled:

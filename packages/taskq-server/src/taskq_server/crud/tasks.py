@@ -1,6 +1,6 @@
 """One task or a few: insert, read, lock, change, delete."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -49,11 +49,8 @@ _lock, _lock_light = (
     ByIds(select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update())
     for columns in (whole_task, task_without_payload)
 )
-_lock_versions = ByIds(
-    select(tasks.c.id, tasks.c.version, tasks.c.attempt, tasks.c.worker_id)
-    .where(is_one_of_ids(tasks.c.id))
-    .order_by(tasks.c.id)
-    .with_for_update()
+_lock_ids = ByIds(
+    select(tasks.c.id).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update()
 )
 _insert_new, _insert_once = (InsertRows(tasks, once=once) for once in (False, True))
 _insert_links = InsertRows(task_tags, once=True)
@@ -98,9 +95,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[st
     """
     ordered = _ordered(rows)
     # A commit that was never answered: inserting them once more does no harm, counting them would.
-    there = {
-        UUID(hex=row[0]) for row in await _lock_versions(connection, [r.task.id for r in rows])
-    }
+    there = {UUID(hex=row[0]) for row in await _lock_ids(connection, [r.task.id for r in rows])}
     await _insert_once(connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
@@ -162,33 +157,6 @@ async def lock(
     """
     rows = await (_lock if payload else _lock_light)(connection, ids)
     return {task.id: task for task in read_tasks(connection.dialect, rows)}
-
-
-async def lock_known(
-    connection: AsyncConnection, ids: Iterable[UUID], known: Mapping[UUID, Task]
-) -> dict[UUID, Task]:
-    """Lock rows and return them; read only those that are not as they were known.
-
-    Args:
-        connection: keeps the locks.
-        ids: in any order.
-        known: tasks as they were written before. A row with the same version, attempt and worker
-            is the same task: every change moves the version. Other rows come without payload.
-    """
-    found: dict[UUID, Task] = {}
-    changed: list[UUID] = []
-    for row in await _lock_versions(connection, ids):
-        task = known.get(UUID(hex=row[0]))
-        if task is not None and tuple(row) == _version_row(task):
-            found[task.id] = task
-        else:
-            changed.append(UUID(hex=row[0]))
-    return found | await lock(connection, changed, payload=False) if changed else found
-
-
-def _version_row(task: Task) -> tuple[object, ...]:
-    worker = None if task.worker_id is None else task.worker_id.hex
-    return task.id.hex, task.version, task.attempt, worker
 
 
 async def write(connection: AsyncConnection, before: Task, after: Task) -> None:

@@ -59,7 +59,8 @@ class Ending:
         attempt: the attempt that ended.
         worker_id: who ran it.
         decide: the lifecycle's decision, applied to the locked row.
-        claimed: the task as it was claimed, if at hand: it need not be read again.
+        claimed: the task as it was claimed, if the decision makes it final, and it has probably not
+            changed since: it need not be read again.
         weight: bytes it adds to its transaction, about.
     """
 
@@ -186,20 +187,33 @@ class AttemptService:
         return await self._database.write(work)
 
     async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
-        answers = await self._database.write(lambda c: self._apply(c, endings))
+        try:
+            answers = await self._database.write(lambda c: self._apply(c, endings, trusting=True))
+        except attempts.Changed:
+            answers = await self._database.write(lambda c: self._apply(c, endings))
         self._announce([answer for answer in answers if isinstance(answer, Ended)])
         return answers
 
     async def _apply(
-        self, connection: Connection, endings: Sequence[Ending]
+        self, connection: Connection, endings: Sequence[Ending], *, trusting: bool = False
     ) -> list[Ended | TaskqError]:
+        """Write ends.
+
+        Args:
+            connection: in a transaction.
+            endings: of attempts.
+            trusting: whether to write ends of tasks without reading them again that are as they
+                were claimed, which the write itself finds out.
+        """
         now = self._clock()
-        ids = [ending.task_id for ending in endings]
-        known = {each.task_id: each.claimed for each in endings if each.claimed is not None}
-        locked = await tasks.lock_known(connection, ids, known)
-        answers = [_decide_end(ending, locked, now) for ending in endings]
+        found = {one.task_id: one.claimed for one in endings if trusting and one.claimed}
+        unread = frozenset(found)
+        read = [ending.task_id for ending in endings if ending.task_id not in found]
+        if read:
+            found |= await tasks.lock(connection, read, payload=False)
+        answers = _decide_ends(endings, found, now)
         ends = [answer for answer in answers if isinstance(answer, Ended)]
-        await self._write(connection, ends, now, hooked=self._hooked)
+        await self._write(connection, ends, now, hooked=self._hooked, unread=unread)
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
@@ -217,11 +231,17 @@ class AttemptService:
         return [None] * len(reports)
 
     async def _write(
-        self, connection: Connection, ends: Sequence[Ended], now: datetime, *, hooked: bool
+        self,
+        connection: Connection,
+        ends: Sequence[Ended],
+        now: datetime,
+        *,
+        hooked: bool,
+        unread: frozenset[UUID] = frozenset(),
     ) -> None:
         if ends:
             done = {end.task.id: None if hooked and end.calls_hooks else now for end in ends}
-            await attempts.mark_ended(connection, ends, hook_done_at=done)
+            await attempts.mark_ended(connection, ends, hook_done_at=done, unread=unread)
 
     def _announce(self, ends: Sequence[Ended]) -> None:
         self._notifier.changed([end.task.id for end in ends])
@@ -261,6 +281,18 @@ def _decide_claim(ask: Ask, locked: dict[UUID, Task], now: datetime) -> Task | R
         return lifecycle.claim(task, worker_id=ask.worker_id, now=now)
     except IllegalTransition:
         return Refusal.STALE
+
+
+def _decide_ends(
+    endings: Sequence[Ending], found: dict[UUID, Task], now: datetime
+) -> list[Ended | TaskqError]:
+    answers: list[Ended | TaskqError] = []
+    for ending in endings:
+        answer = _decide_end(ending, found, now)
+        if isinstance(answer, Ended):
+            found[ending.task_id] = answer.task
+        answers.append(answer)
+    return answers
 
 
 def _decide_end(ending: Ending, locked: dict[UUID, Task], now: datetime) -> Ended | TaskqError:

@@ -21,7 +21,7 @@ from taskq_server.domain.lifecycle import Ended, Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.services.attempts import AttemptService, Ending
 from taskq_server.worker.running import Cause, Running, printable
-from taskq_server.worker.verdict import Failed, Verdict, decision, weight
+from taskq_server.worker.verdict import Failed, Succeeded, Verdict, decision, weight
 
 _TRIES = 4
 _REFUSALS = 2
@@ -78,7 +78,7 @@ def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool
         attempt=task.attempt,
         worker_id=task.worker_id,
         decide=decision(verdict, backoff),
-        claimed=task,
+        claimed=task if isinstance(verdict, Succeeded) and not running.reported else None,
         weight=_TRAVELS_ALONE if alone else weight(verdict),
     )
 

@@ -178,6 +178,7 @@ class Runner:
             worker_id=task.worker_id,
             progress=progress_json(latest),
         )
+        running.reported = True
         try:
             await self._crew.attempts.report(report)
         except DatabaseUnavailable:

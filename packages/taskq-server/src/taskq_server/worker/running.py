@@ -30,7 +30,7 @@ class Cause(Enum):
 
 
 class Running:
-    """A claimed attempt.
+    """A claimed attempt. `reported` says whether its progress was stored, which changes its task.
 
     Args:
         task: as it was claimed.
@@ -45,6 +45,7 @@ class Running:
         about = {"task_id": str(task.id), "handler": task.handler, "attempt": task.attempt}
         self.task = task
         self.claimed_at = loop.time()
+        self.reported = False
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
         self._pause: asyncio.Future[None] = loop.create_future()
