@@ -1,8 +1,7 @@
 """What taskq's workers run in the benchmarks."""
 
+from benchmarks import tasks
 from taskq_server import handler
 
-
-@handler("bench.noop")
-async def noop(n: int = 0) -> int:
-    return n
+noop = handler("bench.noop")(tasks.noop)
+digest = handler("bench.digest")(tasks.digest)

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import ClassVar, Self
 
+from benchmarks import tasks
 from benchmarks.servers import Servers
 from tests.support.children import Child
 from tests.support.processes import ROOT
@@ -110,4 +111,4 @@ class Web(Peer):
 
     def body(self, number: int) -> bytes:
         """The body of one submit."""
-        return b'{"handler":"bench.noop","payload":{"n":%d}}' % number
+        return tasks.body(number)

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import httpx
 
+from benchmarks import tasks
 from benchmarks.peers.base import Queue, RoundTrip, Web
 from benchmarks.servers import Mysql
 from taskq_client import TaskqClient
@@ -51,7 +52,7 @@ class Taskq(Web, Queue):
         self.start_api()
         api = self.children[-1]
         with TaskqClient(f"http://127.0.0.1:{self.port}", timeout=60) as client:
-            items = [{"handler": "bench.noop", "payload": {"n": n}} for n in range(count)]
+            items = [tasks.new_task(n) for n in range(count)]
             start = time.perf_counter()
             client.submit_many(items)
             seconds = time.perf_counter() - start
@@ -67,7 +68,7 @@ class Taskq(Web, Queue):
         client = self.stack.enter_context(TaskqClient(f"http://127.0.0.1:{self.port}"))
 
         def once() -> object:
-            return client.wait(client.submit("bench.noop", {"n": 1}), timeout=10).result
+            return client.wait(client.submit(**tasks.new_task(1)), timeout=10).result
 
         return once
 
@@ -78,7 +79,7 @@ class Taskq(Web, Queue):
 
             def knows() -> bool:
                 try:
-                    return "bench.noop" in client.get("/handlers").text
+                    return tasks.HANDLER in client.get("/handlers").text
                 except httpx.TransportError:
                     return False
 
@@ -86,10 +87,10 @@ class Taskq(Web, Queue):
 
     def _publish(self) -> None:
         """Let a worker publish the handler, once; it is stopped before it can take a task."""
-        if self.sql.number("SELECT COUNT(*) FROM handlers WHERE name = 'bench.noop'"):
+        query = f"SELECT COUNT(*) FROM handlers WHERE name = '{tasks.HANDLER}'"
+        if self.sql.number(query):
             return
         worker = self.run(["taskq_server", "worker"])
-        query = "SELECT COUNT(*) FROM handlers WHERE name = 'bench.noop'"
         self.wait(lambda: self.sql.number(query) == 1, 30, "handlers published")
         worker.stop()
 

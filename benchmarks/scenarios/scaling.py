@@ -7,7 +7,7 @@ from threading import Thread
 from urllib.parse import urlencode
 from uuid import UUID
 
-from benchmarks import seed
+from benchmarks import seed, tasks
 from benchmarks.load import Load, request, send
 from benchmarks.peers.base import Peer
 from benchmarks.peers.taskq import Taskq
@@ -50,7 +50,7 @@ def idle(peer: Peer, count: int) -> Numbers:
 
 def _work(peer: Taskq, count: int, until: int) -> float:
     with TaskqClient(f"http://127.0.0.1:{peer.port}", timeout=60) as client:
-        client.submit_many({"handler": "bench.noop", "payload": {"n": n}} for n in range(count))
+        client.submit_many(tasks.new_task(n) for n in range(count))
     peer.wait(lambda: peer.done() >= until, 600, "all done")
     time.sleep(2)
     return sum(_pss(pid) for pid in _processes(peer))

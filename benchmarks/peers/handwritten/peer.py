@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import httpx
 
+from benchmarks import tasks
 from benchmarks.peers.base import Queue, RoundTrip, Web
 from benchmarks.peers.uvicorn import start_uvicorn
 from benchmarks.servers import Mysql
@@ -47,8 +48,7 @@ class Handwritten(Web, Queue):
         client = self.stack.enter_context(httpx.Client(base_url=url, trust_env=False))
 
         def once() -> object:
-            new = {"handler": "bench.noop", "payload": {"n": 1}}
-            task = client.post("/tasks", json=new).json()
+            task = client.post("/tasks", json=tasks.new_task(1)).json()
             while task["status"] != "succeeded":
                 time.sleep(_POLL_SECONDS)
                 task = client.get(f"/tasks/{task['id']}").json()

@@ -6,13 +6,9 @@ from typing import Any, ClassVar
 from arq.connections import RedisSettings
 
 from benchmarks.peers.handwritten.models import Session, Task
+from benchmarks.tasks import digest, noop
 
-
-async def noop(n: int) -> int:
-    return n
-
-
-HANDLERS = {"bench.noop": noop}
+HANDLERS: dict[str, Any] = {"bench.noop": noop, "bench.digest": digest}
 
 
 async def execute_task(ctx: dict[str, Any], task_id: str) -> None:
