@@ -25,6 +25,39 @@ async def test_all_tasks_in_order(api: httpx.AsyncClient) -> None:
     assert (await api.get(f"/tasks/{tasks[7]['id']}")).json() == tasks[7]
 
 
+NASTY = [
+    "100%",
+    "%s",
+    "%(id)s",
+    "%%",
+    "it's",
+    "a \\ b",
+    "\\'",
+    '"',
+    "x'); DROP TABLE tasks; --",
+    "☃ 🎉",
+]
+
+
+@pytest.mark.parametrize("texts", [NASTY, *([text] * 2 for text in NASTY)])
+async def test_texts_come_back_as_they_were_sent(api: httpx.AsyncClient, texts: list[str]) -> None:
+    """What a batch has in common is written in another way than what differs."""
+    items = [
+        {
+            "handler": "taskq.echo",
+            "payload": {"value": text + "\n\r\t"},
+            "title": text,
+            "description": text,
+        }
+        for text in texts
+    ]
+    sent = (await api.post("/tasks/batch", json={"items": items})).json()["items"]
+    for text, task in zip(texts, sent, strict=True):
+        found = (await api.get(f"/tasks/{task['id']}")).json()
+        assert (found["payload"], found["title"]) == ({"value": text + "\n\r\t"}, text)
+        assert found["description"] == text
+
+
 async def test_ids_only(api: httpx.AsyncClient) -> None:
     response = await api.post(
         "/tasks/batch", json=items(3), headers={"Prefer": 'foo, return="minimal"'}
