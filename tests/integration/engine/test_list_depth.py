@@ -1,0 +1,95 @@
+"""What a page costs does not depend on where it is: rows that MariaDB reads for it, counted."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from taskq_server import migrations
+from taskq_server.core.database import Connection, Database
+from taskq_server.crud import listing
+from taskq_server.crud.listing import Filter
+from taskq_server.domain.task import Priority, Status
+
+ROWS = 60_000
+PAGE = 50
+SEQ = f"seq_1_to_{ROWS}"
+COLUMNS = {
+    "id": "LOWER(CONCAT('0190', LPAD(HEX(seq), 28, '0')))",
+    "status": "'queued'",
+    "handler": "'taskq.echo'",
+    "priority": "1",
+    "score": "seq",
+    "payload": "'{}'",
+    **dict.fromkeys(("namespace", "queue", "title"), "'default'"),
+    **dict.fromkeys(("timeout_seconds", "max_retries", "version"), "1"),
+    **dict.fromkeys(("current_retry_count", "attempt", "lost_count"), "0"),
+    **dict.fromkeys(("created_at", "updated_at"), "NOW(6)"),
+}
+MOST_READ = 8 * PAGE
+FILTERS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "status": {"statuses": (Status.QUEUED,)},
+    "priority": {"priorities": (Priority.NORMAL,)},
+    "handler": {"handler": "taskq.echo"},
+    "queue": {"queue": "default"},
+    "tag": {"tag_ids": (1,)},
+}
+
+
+@pytest.fixture
+async def database(mariadb_url: str) -> AsyncIterator[Database]:
+    """A migrated database with one connection, whose counters are ours."""
+    database = Database(mariadb_url, pool_size=1)
+    try:
+        await migrations.upgrade(database)
+        yield database
+    finally:
+        await database.close()
+
+
+async def fill(database: Database) -> None:
+    """Insert tasks that are alike, with one tag, and let MariaDB look at them."""
+    for statement in (
+        f"INSERT INTO tasks ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS.values())} FROM {SEQ}",
+        "INSERT INTO tags (id, namespace, name) VALUES (1, 'default', 'one')",
+        "INSERT INTO task_tags (task_id, tag_id) SELECT id, 1 FROM tasks",
+        "ANALYZE TABLE tasks, task_tags",
+    ):
+        await database.write(lambda c, sql=statement: c.execute(text(sql)))  # type: ignore[misc]
+
+
+def id_of(number: int) -> UUID:
+    return UUID(f"0190{number:028x}")
+
+
+async def rows_read(database: Database, wanted: Filter) -> int:
+    before = await database.read(_reads)
+    page = await database.read(lambda c: listing.page(c, wanted))
+    assert len(page.tasks) == PAGE
+    return await database.read(_reads) - before
+
+
+async def _reads(connection: Connection) -> int:
+    kinds = "'Handler_read_key', 'Handler_read_next', 'Handler_read_prev', 'Handler_read_rnd'"
+    found = await connection.execute(text(f"SHOW SESSION STATUS WHERE Variable_name IN ({kinds})"))
+    return sum(int(row[1]) for row in found)
+
+
+@pytest.mark.parametrize("descending", [True, False])
+async def test_a_deep_page_costs_what_the_first_one_costs(
+    database: Database, descending: bool
+) -> None:
+    await fill(database)
+    middle = id_of(ROWS // 2)
+    read = {
+        (name, after): await rows_read(
+            database,
+            Filter(namespace="default", limit=PAGE, descending=descending, after=after, **fields),
+        )
+        for name, fields in FILTERS.items()
+        for after in (None, middle)
+    }
+    assert {at: rows for at, rows in read.items() if rows > MOST_READ} == {}
