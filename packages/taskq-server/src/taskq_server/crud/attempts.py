@@ -10,8 +10,7 @@ from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
-from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
-from taskq_server.crud.ranges import lowest
+from taskq_server.crud.prepared import ByIds, InsertRows, Together, is_one_of_ids
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
     attempts,
@@ -54,6 +53,17 @@ _finish_unread = _update(
 )
 _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
+_of_one_handler = (
+    select(attempts.c.finished_at, attempts.c.task_id, attempts.c.attempt)
+    .where(
+        attempts.c.handler == bindparam("of_handler"),
+        attempts.c.hook_done_at.is_(None),
+        attempts.c.finished_at < bindparam("before"),
+    )
+    .order_by(attempts.c.finished_at)
+    .limit(bindparam("most"))
+)
+_pending = Together(select(_of_one_handler.subquery()))
 _insert_attempts = InsertRows(attempts, once=True)
 _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
 
@@ -161,16 +171,9 @@ async def pending_hooks(
     connection: AsyncConnection, *, before: datetime, handlers: Sequence[str], limit: int
 ) -> list[tuple[Attempt, Task]]:
     """Return attempts whose hook has not run although they ended before `before`."""
-    ranges = [
-        select(attempts.c.task_id, attempts.c.attempt, attempts.c.finished_at).where(
-            attempts.c.handler == handler,
-            attempts.c.hook_done_at.is_(None),
-            attempts.c.finished_at < before,
-        )
-        for handler in sorted(handlers)
-    ]
-    lowest_rows = await lowest(connection, ranges, "finished_at", limit)
-    keys = [(row.task_id, row.attempt) for row in lowest_rows]
+    ranges = [{"of_handler": one, "before": before, "most": limit} for one in sorted(handlers)]
+    oldest = sorted(map(tuple, await _pending(connection, ranges)))[:limit]
+    keys = [(UUID(hex=task_id), attempt) for _, task_id, attempt in oldest]
     if not keys:
         return []
     found = await connection.execute(select(*whole_attempt).where(_is_one_of(keys)))

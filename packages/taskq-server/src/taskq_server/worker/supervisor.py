@@ -11,6 +11,7 @@ a handler holds the GIL, so the parent kills it.
 import logging
 import math
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -31,6 +32,7 @@ EXIT_BLOCKED = 70
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
 _PING_SECONDS = 0.2
 _UNHEARD_SECONDS = 30.0
+_ENDING_SECONDS = 0.01
 _PIPE_BYTES = 65_536
 _HEALTHY_SECONDS = 5.0
 _SHORTEST_PAUSE = 0.2
@@ -88,10 +90,10 @@ class Supervisor:
         """Return the child's exit status, once it has ended or had to be killed."""
         while not voice.is_overdue(stopping=self._stopping.is_set()):
             _write(pings, b".")
-            try:
-                return child.wait(_PING_SECONDS)
-            except subprocess.TimeoutExpired:
-                continue
+            voice.wait(_PING_SECONDS)
+            status = child.poll()
+            if status is not None:
+                return status
         _log.critical("the worker process gives no sign of life: it is killed")
         child.kill()
         return child.wait()
@@ -114,6 +116,7 @@ class Voice:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
+        self._ended = False
         self._rounds = 0
         self._allowed = math.inf
 
@@ -131,12 +134,21 @@ class Voice:
             self._rounds, self._allowed = 0, _UNHEARD_SECONDS
         return self._rounds * _PING_SECONDS > self._allowed
 
+    def wait(self, seconds: float) -> None:
+        """Return when there is something to hear, or the child has ended, or the time is up."""
+        if self._ended:
+            time.sleep(_ENDING_SECONDS)
+        else:
+            select.select([self._descriptor], [], [], seconds)
+
     def _hear(self) -> list[bytes]:
         # A pipe takes short words whole, and a pipeful holds whole words.
         try:
-            return os.read(self._descriptor, _PIPE_BYTES).split()
+            heard = os.read(self._descriptor, _PIPE_BYTES)
         except BlockingIOError:
             return []
+        self._ended = not heard
+        return heard.split()
 
 
 class Parent:
