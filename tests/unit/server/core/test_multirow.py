@@ -14,17 +14,13 @@ START, END = "INSERT INTO t (a, b, c) VALUES ", " ON DUPLICATE KEY UPDATE a = t.
 VALUES = st.one_of(st.none(), st.integers(-5, 5), st.text(alphabet="a%s'\"\\)(,\n", max_size=4))
 
 
-def mogrify(template: str, values: tuple[object, ...]) -> str:
-    return template % tuple(quoted(value) for value in values)
-
-
 def quoted(value: object) -> str:
     text: str = escape_item(value, "utf8mb4")
     return text
 
 
 def written(*rows: tuple[object, ...]) -> list[str]:
-    return list(multirow.statements(SQL, list(zip(*rows, strict=True)), mogrify))
+    return list(multirow.statements(SQL, list(zip(*rows, strict=True)), quoted))
 
 
 def test_all_rows_are_one_statement() -> None:
@@ -35,8 +31,15 @@ def test_all_rows_are_one_statement() -> None:
 
 @given(st.lists(st.tuples(VALUES, VALUES, VALUES), min_size=1, max_size=5))
 def test_each_row_is_what_the_driver_writes_for_it_alone(rows: list[tuple[object, ...]]) -> None:
-    alone = [mogrify("(%s,%s,%s)", row) for row in rows]
+    alone = [f"({','.join(map(quoted, row))})" for row in rows]
     assert written(*rows) == [f"{START}{','.join(alone)}{END}"]
+
+
+def test_a_long_text_is_written_as_digits() -> None:
+    text = '"zwölf" % ' * 50
+    (statement,) = written((1, text, None), (2, "x", None))
+    digits = text.encode().hex()
+    assert statement == f"{START}(1,_utf8mb4 x'{digits}',NULL),(2,'x',NULL){END}"
 
 
 def test_rows_beyond_the_size_of_a_statement_go_into_the_next(

@@ -203,7 +203,7 @@ async def insert_rows(connection: AsyncConnection, sql: str, columns: multirow.C
         return
     driver = (await connection.get_raw_connection()).driver_connection
     assert driver is not None
-    for statement in multirow.statements(sql, columns, driver.cursor().mogrify):
+    for statement in multirow.statements(sql, columns, driver.literal):
         await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
 
 
