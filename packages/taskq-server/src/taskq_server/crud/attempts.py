@@ -45,10 +45,10 @@ _ENDED = ("status", "current_retry_count", "lost_count", "worker_id", "updated_a
 _claim = _update(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt + 1, score=None)
 _FINISHED = (*_ENDED, "finished_at")
 _finish = _update(*_FINISHED, score=None)
-_CLAIM = ("worker_id", "attempt", "version")
+_FENCE = ("worker_id", "attempt", "version")
 _finish_unread = _update(
     *_FINISHED,
-    where=[tasks.c[name] == bindparam(f"of_{name}", type_=tasks.c[name].type) for name in _CLAIM],
+    where=[tasks.c[name] == bindparam(f"of_{name}", type_=tasks.c[name].type) for name in _FENCE],
     score=None,
 )
 _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
@@ -121,10 +121,10 @@ async def mark_ended(
 
 
 async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task]) -> None:
-    for (*values, attempt, version), ids in _alike(after, (*_FINISHED, *_CLAIM[1:])).items():
+    for (*values, attempt, version), ids in _alike(after, (*_FINISHED, *_FENCE[1:])).items():
         given = _given(_FINISHED, values)
-        claim = {"of_worker_id": given["to_worker_id"], "of_attempt": attempt}
-        met = await _finish_unread.count(connection, ids, **given, **claim, of_version=version - 1)
+        fence = {"of_worker_id": given["to_worker_id"], "of_attempt": attempt}
+        met = await _finish_unread.count(connection, ids, **given, **fence, of_version=version - 1)
         if met != len(ids):
             raise Changed
 
