@@ -319,3 +319,19 @@ async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(stage:
         await second
         await runner.idle()
     assert (await stored(stage.runtime.database, task.id)).status is Status.CANCELLED
+
+
+async def test_what_is_being_claimed_is_released_too(stage: Stage) -> None:
+    async def sleep() -> None:
+        await asyncio.sleep(3600)
+
+    stage.handlers = {"sleep": sleep}
+    runner = stage.runner()
+    task = await stage.put("sleep")
+    job = asyncio.create_task(runner.run(task.id, 1))
+    await asyncio.sleep(0)  # its claim is under way
+    runner.interrupt_all(Cause.RELEASE)
+    async with asyncio.timeout(5):
+        assert await job
+    after = await stored(stage.runtime.database, task.id)
+    assert (after.status, after.attempt, after.lost_count) == (Status.QUEUED, 1, 0)

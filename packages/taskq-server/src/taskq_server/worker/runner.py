@@ -68,6 +68,7 @@ class Runner:
         self._changed = asyncio.Event()
         self.ending = 0
         self.accepting = True
+        self._releasing = False
 
     async def run(self, task_id: UUID, attempt: int) -> bool:
         """Run an attempt if it is ours to run, and return whether; a stale doorbell is no news."""
@@ -100,7 +101,8 @@ class Runner:
                 running.interrupt(Cause.CANCEL)
 
     def interrupt_all(self, cause: Cause) -> None:
-        """Interrupt everything that runs."""
+        """Interrupt everything that runs; a release, also what is being claimed now."""
+        self._releasing = self._releasing or cause is Cause.RELEASE
         for running in self._running.values():
             running.interrupt(cause)
 
@@ -143,6 +145,8 @@ class Runner:
     async def _perform(self, task: Task) -> None:
         running = Running(task, self._crew.state, self._submit_child(task))
         self._running[task.id, task.attempt] = running
+        if self._releasing:
+            running.interrupt(Cause.RELEASE)
         try:
             handler = self._crew.registry.handlers[task.handler]
             if task.is_suspect:
