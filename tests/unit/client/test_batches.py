@@ -80,7 +80,7 @@ def test_items_are_taken_batch_by_batch_and_each_batch_is_reported() -> None:
     client = core_over(channel)
     finish(client.submit_many(endless(), None, lambda n: stored.append((n, len(taken)))))
 
-    assert stored == [(1000, 2001), (2000, 2500), (2500, 2500)]
+    assert stored == [(1000, 1001), (2000, 2500), (2500, 2500)]
 
 
 def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None:
@@ -93,12 +93,12 @@ def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None
 
 
 def test_a_refused_batch_ends_the_call_after_the_one_that_is_under_way() -> None:
-    client, channel = core(problem(500), echo)
+    client, channel = core(echo, problem(500), echo)
 
     with pytest.raises(ServerError):
-        finish(client.submit_many(items(3000), None))
+        finish(client.submit_many(items(4000), None))
 
-    assert len(channel.requests) == 2
+    assert len(channel.requests) == 3
 
 
 def echoed(request: httpx.Request) -> httpx.Response:
@@ -115,7 +115,7 @@ class HoldingTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         self.bodies.append(request.read())
-        if len(self.bodies) == 1:
+        if len(self.bodies) == 2:
             assert self.second.wait(10), "the second batch waits for the first one"
         else:
             self.second.set()
@@ -127,9 +127,9 @@ class HoldingTransport(httpx.BaseTransport):
 
 def test_a_batch_is_sent_while_the_one_before_is_under_way() -> None:
     with TaskqClient("http://server", transport=HoldingTransport()) as client:
-        tasks = client.submit_many(items(2000))
+        tasks = client.submit_many(items(3000))
 
-    assert [task.title for task in tasks] == [str(n) for n in range(2000)]
+    assert [task.title for task in tasks] == [str(n) for n in range(3000)]
 
 
 async def test_an_async_batch_too() -> None:
@@ -137,18 +137,19 @@ async def test_an_async_batch_too() -> None:
 
     async def handle(request: httpx.Request) -> httpx.Response:
         sent = Request("POST", "/tasks/batch", 1, body=request.content)
-        if b'"title":"0"' in request.content:
+        if b'"title":"1000"' in request.content:
             await asyncio.wait_for(second.wait(), 10)
-        second.set()
+        elif b'"title":"2000"' in request.content:
+            second.set()
         return httpx.Response(
             201, headers={"content-type": "application/json"}, content=echo(sent).body
         )
 
     transport = httpx.MockTransport(handle)
     async with AsyncTaskqClient("http://server", transport=transport) as client:
-        tasks = await client.submit_many(items(2000))
+        tasks = await client.submit_many(items(3000))
 
-    assert [task.title for task in tasks] == [str(n) for n in range(2000)]
+    assert [task.title for task in tasks] == [str(n) for n in range(3000)]
 
 
 def test_none_at_all_needs_no_request() -> None:

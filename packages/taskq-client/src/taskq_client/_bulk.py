@@ -31,18 +31,23 @@ class Bulk(Waits):
         tasks: list[Task] = []
         begun: deque[Begun[list[Task]]] = deque()
 
-        async def take_first() -> None:
-            tasks.extend(await begun.popleft())
+        def take(stored: list[Task]) -> None:
+            tasks.extend(stored)
             if on_stored is not None:
                 on_stored(len(tasks))
 
         try:
             for number, body in enumerate(_requests.batches(items), 1):
-                begun.append(self.channel.begin(self._submit_batch(body, f"{key}/{number}")))
+                batch = self._submit_batch(body, f"{key}/{number}")
+                # The only one needs nothing beside it, so none begins beside the first.
+                if number == 1:
+                    take(await batch)
+                    continue
+                begun.append(self.channel.begin(batch))
                 if len(begun) == BATCHES_IN_FLIGHT:
-                    await take_first()
+                    take(await begun.popleft())
             while begun:
-                await take_first()
+                take(await begun.popleft())
         except Exception:
             for one in begun:  # nothing is under way any more when the caller learns of an error
                 with suppress(TaskqError):
