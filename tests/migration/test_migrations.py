@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
+from sqlalchemy.dialects import mysql
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from taskq_server.models import Base, Task
+from taskq_server.models import Base
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
 
@@ -24,10 +25,13 @@ TASKS = [
 FILLERS = {
     "created_at": "2026-01-01 00:00:00",
     "updated_at": "2026-01-01 00:00:00",
+    "started_at": "2026-01-01 00:00:00",
+    "finished_at": "2026-01-01 00:00:00",
     "payload": "{}",
 }
 LEDGER = "SELECT namespace, queue, status, amount FROM task_counts"
 TABLES = set(Base.metadata.tables)
+COLUMNS = [column for table in Base.metadata.sorted_tables for column in table.columns]
 
 
 def db(url: str, *arguments: str, code: int = 0) -> str:
@@ -43,6 +47,15 @@ async def tables(database: Database) -> set[str]:
     async with database.engine.connect() as connection:
         names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     return set(names) - {"alembic_version"}
+
+
+async def insert(database: Database, table: str, **values: object) -> None:
+    """Insert a row as SQL, since the models may be ahead of the schema."""
+    columns = [column for column in Base.metadata.tables[table].columns if not column.nullable]
+    row = {column.name: FILLERS.get(column.name, 0) for column in columns} | values
+    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES (:{', :'.join(row)})"
+    async with database.engine.begin() as connection:
+        await connection.execute(text(statement), row)
 
 
 @pytest.fixture(scope="module")
@@ -98,14 +111,9 @@ async def test_every_revision_can_be_undone(database: Database, history: ScriptD
 
 async def test_the_ledger_begins_with_the_tasks_that_are_there(database: Database) -> None:
     await migrations.upgrade(database, "0001")
-    async with database.engine.begin() as connection:
-        columns = [column for column in Task.__table__.columns if not column.nullable]
-        for number, (namespace, queue, status) in enumerate(TASKS):
-            row = {column.name: FILLERS.get(column.name, 0) for column in columns}
-            row |= {"id": f"{number:032x}", "namespace": namespace, "queue": queue}
-            names, values = ", ".join(row | {"status": 0}), ", ".join(f":{one}" for one in row)
-            insert = f"INSERT INTO tasks ({names}) VALUES ({values})"
-            await connection.execute(text(insert), row | {"status": status})
+    for number, (namespace, queue, status) in enumerate(TASKS):
+        given = {"namespace": namespace, "queue": queue, "status": status}
+        await insert(database, "tasks", id=f"{number:032x}", **given)
     for _ in range(2):  # going down and up again counts anew
         await migrations.upgrade(database)
         found = await database.read(lambda c: c.execute(text(LEDGER)))
@@ -117,6 +125,37 @@ async def test_the_ledger_begins_with_the_tasks_that_are_there(database: Databas
         ]
         await migrations.downgrade(database, "0001")
         assert "task_counts" not in await tables(database)
+
+
+async def test_what_belongs_to_a_task_changes_its_character_set_with_it(mariadb_url: str) -> None:
+    database = Database(mariadb_url)
+    await migrations.upgrade(database, "0002")
+    kept, orphan = f"{1:032x}", f"{2:032x}"
+    await insert(database, "tasks", id=kept, status="failed", handler="a.b", queue="q")
+    await insert(database, "tags", id=7)
+    await insert(database, "task_tags", task_id=kept, tag_id=7)
+    await insert(database, "task_attempts", task_id=kept, outcome="failed")
+    async with database.engine.begin() as connection:  # as if it had failed halfway
+        await connection.execute(
+            text("ALTER TABLE task_attempts DROP FOREIGN KEY fk_task_attempts_task_id_tasks")
+        )
+    await insert(database, "task_attempts", task_id=orphan, outcome="failed")
+    for move, revision in (
+        (migrations.upgrade, "0003"),
+        (migrations.downgrade, "0002"),
+        (migrations.upgrade, "head"),
+    ):
+        await move(database, revision)
+        async with database.engine.connect() as connection:
+            for table in ("task_tags", "task_attempts"):
+                ids = await connection.execute(text(f"SELECT task_id FROM {table}"))
+                assert ids.scalars().all() == [kept]
+    assert await migrations.differences(database) == []
+    async with database.engine.begin() as connection:
+        await connection.execute(text("DELETE FROM tasks"))
+        left = await connection.execute(text("SELECT task_id FROM task_attempts"))
+        assert left.all() == []
+    await database.close()
 
 
 async def test_check_refuses_an_empty_database(database: Database, database_url: str) -> None:
@@ -159,10 +198,17 @@ async def test_the_migrations_set_the_character_set(
     await migrations.upgrade(database)
     await database.close()
     columns = mariadb_server.sql(
-        "SELECT DISTINCT collation_name FROM information_schema.columns WHERE collation_name IS NOT"
-        f" NULL AND table_schema = '{name}' AND table_name <> 'alembic_version'"
+        "SELECT table_name, column_name, collation_name FROM information_schema.columns WHERE"
+        f" collation_name IS NOT NULL AND table_schema = '{name}'"
+        " AND table_name <> 'alembic_version'"
     )
-    assert columns == "utf8mb4_bin\n"
+    found = {(table, column): kind for table, column, kind in map(str.split, columns.splitlines())}
+    assert found == {
+        (column.table.name, column.name): kind.collation or "utf8mb4_bin"
+        for column in COLUMNS
+        if hasattr(kind := column.type.dialect_impl(mysql.dialect()), "collation")
+    }
+    assert set(found.values()) == {"ascii_bin", "utf8mb4_bin"}
     engines = f"SELECT DISTINCT engine FROM information_schema.tables WHERE table_schema = '{name}'"
     assert mariadb_server.sql(engines) == "InnoDB\n"
 

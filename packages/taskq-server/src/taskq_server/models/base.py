@@ -3,12 +3,23 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
+from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Enum, Integer, MetaData, SmallInteger, Text, Uuid
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    DateTime,
+    Enum,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+)
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import Dialect
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from taskq_server.domain.task import Priority
 
@@ -22,8 +33,10 @@ MYSQL = {
 }
 
 LongText = Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
-TaskId = Uuid(native_uuid=False)
 RowId = BigInteger().with_variant(Integer(), "sqlite")
+
+
+_ASCII = {"charset": "ascii", "collation": "ascii_bin"}
 
 
 class Base(DeclarativeBase):
@@ -38,6 +51,21 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+class TaskId(TypeDecorator[UUID]):
+    """A task's or a worker's id, as 32 hexadecimal digits that are compared byte by byte."""
+
+    impl = CHAR(32).with_variant(mysql.CHAR(32, **_ASCII), "mysql", "mariadb")
+    cache_ok = True
+
+    def process_bind_param(self, value: UUID | None, dialect: Dialect) -> str | None:
+        """Store the digits."""
+        return None if value is None else value.hex
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> UUID | None:
+        """Return the id."""
+        return None if value is None else UUID(hex=value)
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -73,6 +101,14 @@ class PriorityNumber(TypeDecorator[Priority]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> Priority | None:
         """Return the priority."""
         return None if value is None else Priority(value)
+
+
+def ascii_text(length: int) -> TypeEngine[str]:
+    """Return a column type for text that is ASCII by its nature, compared byte by byte.
+
+    An index on utf8mb4 decodes what it compares, and takes ten times as long.
+    """
+    return String(length).with_variant(mysql.VARCHAR(length, **_ASCII), "mysql", "mariadb")
 
 
 def closed_set(values: type[StrEnum], name: str) -> Enum:

@@ -13,6 +13,7 @@ from taskq_server.models.base import (
     PriorityNumber,
     TaskId,
     UtcDateTime,
+    ascii_text,
     closed_set,
     options,
 )
@@ -34,15 +35,15 @@ class Task(Base):
 
     id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
     namespace: Mapped[str] = mapped_column(String(64))
-    idempotency_hash: Mapped[str | None] = mapped_column(String(64))
-    fingerprint: Mapped[str | None] = mapped_column(String(64))
-    handler: Mapped[str] = mapped_column(String(128))
+    idempotency_hash: Mapped[str | None] = mapped_column(ascii_text(64))
+    fingerprint: Mapped[str | None] = mapped_column(ascii_text(64))
+    handler: Mapped[str] = mapped_column(ascii_text(128))
     title: Mapped[str] = mapped_column(String(255))
     description: Mapped[str | None] = mapped_column(Text)
     payload: Mapped[str] = mapped_column(LongText)
     status: Mapped[Status] = mapped_column(closed_set(Status, "status"))
     priority: Mapped[Priority] = mapped_column(PriorityNumber)
-    queue: Mapped[str] = mapped_column(String(64))
+    queue: Mapped[str] = mapped_column(ascii_text(64))
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     score: Mapped[int | None] = mapped_column(BigInteger)
     timeout_seconds: Mapped[float]

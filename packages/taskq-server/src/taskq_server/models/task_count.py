@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain.task import Status
-from taskq_server.models.base import Base, RowId, closed_set, options
+from taskq_server.models.base import Base, RowId, ascii_text, closed_set, options
 
 
 class TaskCount(Base):
@@ -19,6 +19,6 @@ class TaskCount(Base):
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     namespace: Mapped[str] = mapped_column(String(64))
-    queue: Mapped[str] = mapped_column(String(64))
+    queue: Mapped[str] = mapped_column(ascii_text(64))
     status: Mapped[Status] = mapped_column(closed_set(Status, "status"))
     amount: Mapped[int] = mapped_column(BigInteger)
