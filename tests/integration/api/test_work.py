@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 import redis
@@ -21,8 +21,10 @@ from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending
 from taskq_server.services.tasks import IdempotencyKey
 from tests.integration.api.played import PlayedWorker
+from tests.support.mariadb import MariaDBServer
 
 TASKS = 100
+STATEMENTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
 
 
@@ -35,44 +37,95 @@ class Work:
     commands: Counter[str] = field(default_factory=Counter)
 
 
-class Meter:
-    """Counts at the driver, and at the Redis server."""
+class Statements(Protocol):
+    """Hears what a database is told."""
 
-    def __init__(self, runtime: Runtime, client: redis.Redis) -> None:
-        self._client = client
-        self._work = Work()
+    def start(self) -> None:
+        """Forget what was said."""
+
+    def said(self) -> list[str]:
+        """Return what was said since, and stop to listen."""
+
+
+class AtSqlAlchemy:
+    """Hears what SQLAlchemy tells SQLite."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._said: list[str] = []
         engine = runtime.database.engine.sync_engine
-        event.listen(engine, "before_cursor_execute", self._on_statement)
-        event.listen(engine, "commit", self._on_commit)
+        event.listen(engine, "before_cursor_execute", lambda *a: self._said.append(a[2]))
+        event.listen(engine, "commit", lambda _: self._said.append("COMMIT"))
+
+    def start(self) -> None:
+        self._said.clear()
+
+    def said(self) -> list[str]:
+        return self._said
+
+
+class AtMariaDB:
+    """Reads the server's log of what all connections to a database said."""
+
+    def __init__(self, server: MariaDBServer, database: str) -> None:
+        self._server = server
+        connections = f"SELECT id FROM information_schema.processlist WHERE db = '{database}'"
+        self._read = (
+            "SELECT LEFT(argument, 6) FROM mysql.general_log"
+            f" WHERE command_type = 'Query' AND thread_id IN ({connections})"
+        )
+
+    def start(self) -> None:
+        log = "SET GLOBAL log_output = 'TABLE'; SET GLOBAL general_log = 1"
+        self._server.sql(f"TRUNCATE mysql.general_log; {log}")
+
+    def said(self) -> list[str]:
+        self._server.sql("SET GLOBAL general_log = 0")
+        return self._server.sql(self._read).splitlines()
+
+
+class Meter:
+    """Counts at the database, and at the Redis server."""
+
+    def __init__(self, statements: Statements, client: redis.Redis) -> None:
+        self._statements = statements
+        self._client = client
 
     @asynccontextmanager
     async def measured(self, publishes: int) -> AsyncIterator[Work]:
         """Measure the block, and what it sends to Redis behind its back, up to the messages."""
-        work = self._work = Work()
+        work = Work()
+        self._statements.start()
         before = self._commands()
         yield work
         async with asyncio.timeout(10):
             while (self._commands() - before)["publish"] < publishes:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.01)
         work.commands = self._commands() - before
+        said = self._statements.said()
+        work.statements = sum(one.startswith(STATEMENTS) for one in said)
+        work.transactions = said.count("COMMIT")
 
     def _commands(self) -> Counter[str]:
         stats: Any = self._client.info("commandstats")
         calls = {name.removeprefix("cmdstat_"): each["calls"] for name, each in stats.items()}
         return Counter({name: calls.get(name, 0) for name in ("zadd", "publish", "set")})
 
-    def _on_statement(self, _: Any, __: Any, statement: str, *___: Any) -> None:
-        self._work.statements += not statement.startswith("BEGIN")
 
-    def _on_commit(self, _: Any) -> None:
-        self._work.transactions += 1
+@pytest.fixture
+def statements(request: pytest.FixtureRequest, runtime: Runtime) -> Statements:
+    if runtime.database.is_sqlite:
+        return AtSqlAlchemy(runtime)
+    name = runtime.database.engine.url.database
+    return AtMariaDB(request.getfixturevalue("mariadb_server"), str(name))
 
 
 @pytest.fixture
-async def meter(runtime: Runtime, redis_url: str, worker: PlayedWorker) -> AsyncIterator[Meter]:
+async def meter(
+    runtime: Runtime, redis_url: str, worker: PlayedWorker, statements: Statements
+) -> AsyncIterator[Meter]:
     await runtime.catalog.require(NEW.handler)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
-        yield Meter(runtime, client)
+        yield Meter(statements, client)
 
 
 @pytest.fixture

@@ -27,7 +27,6 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
-from taskq_server.core import multirow
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.pulse import Pulse
 
@@ -48,7 +47,6 @@ _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, 
 _log = logging.getLogger("taskq.server.database")
 _MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
 _READ_ONLY = "taskq_read_only"
-_AS_IT_IS = {"no_parameters": True}  # a % is a % then
 
 
 class Database:
@@ -188,23 +186,6 @@ def insert_once(table: Table, dialect: Dialect) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
     first = next(iter(table.primary_key.columns))
     return mysql.insert(table).on_duplicate_key_update({first.name: first})
-
-
-async def insert_rows(connection: AsyncConnection, sql: str, columns: multirow.Columns) -> None:
-    """Run an INSERT for many rows.
-
-    Args:
-        connection: in a transaction.
-        sql: an INSERT of one row, as it is compiled for this database.
-        columns: the driver's values of each column, one for each row.
-    """
-    if connection.dialect.name == "sqlite":
-        await connection.exec_driver_sql(sql, list(zip(*columns, strict=True)))
-        return
-    driver = (await connection.get_raw_connection()).driver_connection
-    assert driver is not None
-    for statement in multirow.statements(sql, columns, driver.literal):
-        await connection.exec_driver_sql(statement, execution_options=_AS_IT_IS)
 
 
 @asynccontextmanager

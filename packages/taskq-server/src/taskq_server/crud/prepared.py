@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, CursorResult, Dialect, Select, Table, insert, literal_column
+from sqlalchemy import ColumnElement, Dialect, Select, Table, insert, literal_column
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from taskq_server.core.database import insert_once, insert_rows
+from taskq_server.core import driver
+from taskq_server.core.database import insert_once
+from taskq_server.core.driver import Answer
 from taskq_server.core.multirow import is_constant
 
 T = TypeVar("T")
@@ -45,24 +47,23 @@ class ByIds:
         self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
     ) -> Sequence[Sequence[Any]]:
         """Run it and return the driver's rows, if it has any; ids are sorted here."""
-        result = await self._run(connection, ids, parameters)
-        return result.all() if result.returns_rows else ()
+        return (await self._run(connection, ids, parameters)).rows
 
     async def count(
         self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
     ) -> int:
         """Run it and return how many rows it met."""
-        return (await self._run(connection, ids, parameters)).rowcount
+        return (await self._run(connection, ids, parameters)).met
 
     async def _run(
         self, connection: AsyncConnection, ids: Iterable[UUID], parameters: Mapping[str, object]
-    ) -> CursorResult[Any]:
+    ) -> Answer:
         start, end, binds = self._prepared(connection.dialect)
         listed = "','".join(sorted({each.hex for each in ids}))
         values = tuple(
             _bound(parameters.get(name, value), process) for name, value, process in binds
         )
-        return await connection.exec_driver_sql(f"{start}('{listed}'){end}", values or None)
+        return await driver.execute(connection, f"{start}('{listed}'){end}", values)
 
     def _prepared(self, dialect: Dialect) -> tuple[str, str, list[_Bind]]:
         if dialect.name not in self._compiled:
@@ -100,7 +101,7 @@ class Together:
                 for name, value, process in binds
             )
             text = " UNION ALL ".join([sql] * len(some))
-            found += (await connection.exec_driver_sql(text, values)).all()
+            found += (await driver.execute(connection, text, values)).rows
         return found
 
 
@@ -135,7 +136,7 @@ class InsertRows:
             self._compiled[key] = self._prepare(connection.dialect, used)
         sql, binds = self._compiled[key]
         bound = [_bound_column(columns[name], process) for name, process in binds]
-        await insert_rows(connection, sql, bound)
+        await driver.insert(connection, sql, bound)
 
     def _prepare(
         self, dialect: Dialect, names: Sequence[str]
