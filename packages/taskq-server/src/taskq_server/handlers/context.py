@@ -57,7 +57,7 @@ class Context:
     _loop: asyncio.AbstractEventLoop
     _submit: Callable[[TaskCreate, str], Awaitable[UUID]]
     _report: Callable[[ProgressReport], None]
-    _cancelled: bool = False
+    _interrupted: Callable[[], bool]
     _submitted: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -66,7 +66,7 @@ class Context:
 
         An async handler gets `asyncio.CancelledError` as well; a sync one has to look here.
         """
-        return self._cancelled
+        return self._interrupted()
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
@@ -114,10 +114,6 @@ class Context:
         """Submit a child task from a sync handler; see `submit`."""
         coroutine = self.submit(handler, payload, **options)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
-
-    def interrupt(self) -> None:
-        """Make `cancelled` true; the worker calls this."""
-        self._cancelled = True
 
 
 def _errors(error: ValidationError) -> list[FieldError]:

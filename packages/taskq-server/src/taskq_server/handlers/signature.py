@@ -31,8 +31,12 @@ class Signature:
     context: str | None
     open: bool
 
-    def arguments(self, payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    def arguments(self, payload: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         """Return the keyword arguments for one call.
+
+        Args:
+            payload: the task's, read from JSON.
+            context: the attempt's, for a handler that takes it.
 
         Raises:
             Fatal: the payload does not fit.

@@ -63,9 +63,11 @@ class Executor:
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
+        signature = handler.signature
         try:
-            arguments = handler.signature.arguments(
-                json.loads(running.task.payload), running.context
+            arguments = signature.arguments(
+                json.loads(running.task.payload),
+                None if signature.context is None else running.context,
             )
         except Fatal as error:
             failure = Failure(

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from enum import Enum
+from functools import cached_property
 from math import isfinite
 from typing import Any
 from uuid import UUID
@@ -41,32 +42,38 @@ class Running:
     def __init__(
         self, task: Task, state: State, submit: Callable[[TaskCreate, str], Awaitable[UUID]]
     ) -> None:
-        loop = asyncio.get_running_loop()
-        about = {"task_id": str(task.id), "handler": task.handler, "attempt": task.attempt}
+        self._loop = asyncio.get_running_loop()
+        self._state = state
         self.task = task
-        self.claimed_at = loop.time()
+        self.claimed_at = self._loop.time()
         self.reported = False
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
-        self._pause: asyncio.Future[None] = loop.create_future()
+        self._pause: asyncio.Future[None] = self._loop.create_future()
         self.submit = submit
         self._report: ProgressReport | None = None
-        self.context = Context(
+
+    @cached_property
+    def context(self) -> Context:
+        """What the handler may ask for; not made for one that does not."""
+        task = self.task
+        about = {"task_id": str(task.id), "handler": task.handler, "attempt": task.attempt}
+        return Context(
             task_id=task.id,
             handler=task.handler,
             attempt=task.attempt,
-            state=state,
+            state=self._state,
             logger=logging.LoggerAdapter(_log, about),
-            _loop=loop,
-            _submit=submit,
+            _loop=self._loop,
+            _submit=self.submit,
             _report=self.note,
+            _interrupted=lambda: self.cause is not None,
         )
 
     def interrupt(self, cause: Cause) -> None:
         """Tell the handler to stop; only the first cause counts."""
         if self.cause is None:
             self.cause = cause
-            self.context.interrupt()
             self.interrupted.set()
             self._go_on()
 
@@ -75,7 +82,7 @@ class Running:
 
         For a short handler, `asyncio.wait` with a task for the event costs more than the handler.
         """
-        timer = asyncio.get_running_loop().call_later(timeout, self._go_on)
+        timer = self._loop.call_later(timeout, self._go_on)
         job.add_done_callback(self._go_on)
         try:
             await self._pause
