@@ -39,10 +39,10 @@ _attempts_of = ByIds(
     .where(is_one_of_ids(attempts.c.task_id))
     .order_by(attempts.c.task_id, attempts.c.attempt)
 )
-_tags_of = (
+_tags_of = ByIds(
     select(task_tags.c.task_id, tags.c.name)
     .join(tags, tags.c.id == task_tags.c.tag_id)
-    .where(task_tags.c.task_id.in_(IDS))
+    .where(is_one_of_ids(task_tags.c.task_id))
     .order_by(task_tags.c.task_id, tags.c.name)
 )
 _lock, _lock_light = (
@@ -141,8 +141,9 @@ async def tag_names(
     if not ids:
         return {}
     names: dict[UUID, tuple[str, ...]] = {}
-    for row in await connection.execute(_tags_of, {"ids": ids}):
-        names[row.task_id] = (*names.get(row.task_id, ()), row.name)
+    for digits, name in await _tags_of(connection, ids):
+        task_id = UUID(hex=digits)
+        names[task_id] = (*names.get(task_id, ()), name)
     return names
 
 
