@@ -80,9 +80,9 @@ class Executor:
         elif await self._slot(running):
             job = asyncio.ensure_future(self._in_thread(call))
         else:
-            return self._judge(None, handler, running)
+            return self.judge(None, handler, running)
         await self._until_done(job, running, cancel=handler.is_async)
-        return self._judge(job, handler, running)
+        return self.judge(job, handler, running)
 
     def close(self) -> None:
         """Let threads end by themselves; a deaf one must not hold up the process."""
@@ -121,9 +121,16 @@ class Executor:
             job.cancel()
             self.deaf.set()
 
-    def _judge(
+    def judge(
         self, job: asyncio.Task[Any] | None, handler: Handler, running: Running
     ) -> Verdict | None:
+        """Return how an attempt ended; None when that is not ours to say.
+
+        Args:
+            job: the handler's call; None if there was none.
+            handler: what was called.
+            running: the attempt.
+        """
         cause = running.cause
         done = job if job is not None and job.done() and not job.cancelled() else None
         finished = done is not None and done.exception() is None

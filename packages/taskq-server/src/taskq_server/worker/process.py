@@ -29,6 +29,7 @@ from taskq_server.worker.lease import Beat, Lease
 from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.running import Cause
 from taskq_server.worker.settings import WorkerSettings
+from taskq_server.worker.slots import Slots
 from taskq_server.worker.state import user_state
 from taskq_server.worker.supervisor import Parent
 
@@ -75,6 +76,7 @@ class _Assembly:
             attempts, registry, runtime.clock, settings.hook_seconds, self.executor.deaf.set
         )
         self.cells = Cells(settings)
+        self.slots = Slots(settings.concurrency)
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
         )
@@ -85,6 +87,7 @@ class _Assembly:
                 registry=registry,
                 executor=self.executor,
                 cells=self.cells,
+                slots=self.slots,
                 state=state,
                 worker_id=lambda: self.lease.worker_id,
                 on_free=lambda: self.arq.wake(),
@@ -159,11 +162,11 @@ class _Assembly:
                 await self.runner.idle()
 
     def _may_have(self) -> int:
-        """How many attempts may be under way: those that only wait for a commit run nothing."""
+        """How many attempts may be under way: those that only wait for a commit need no slot."""
         if not self.lease.is_valid:
             return 0
-        concurrency = self.settings.concurrency
-        return concurrency + min(self.runner.ending, concurrency)
+        claimable = self.slots.claimable
+        return claimable + min(self.runner.ending, self.settings.concurrency)
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
         try:

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
+from time import monotonic
 from uuid import UUID
 
 from taskq_server.core.errors import (
@@ -25,6 +26,7 @@ from taskq_server.worker.execution import Executor
 from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
+from taskq_server.worker.slots import Slots
 from taskq_server.worker.verdict import Verdict
 
 _Key = tuple[UUID, int]
@@ -42,6 +44,7 @@ class Crew:
     registry: Registry
     executor: Executor
     cells: Cells
+    slots: Slots
     state: State
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
@@ -51,7 +54,7 @@ class Crew:
 class Runner:
     """All attempts of this worker.
 
-    `ending` is how many of them only wait for the commit of their end.
+    `ending` is how many of them only wait for the commit of their end, and run nothing.
 
     A suspect, which is a task whose last worker vanished, runs in a process of its own, so that a
     poison task takes nobody down with it.
@@ -149,13 +152,23 @@ class Runner:
             running.interrupt(Cause.RELEASE)
         try:
             handler = self._crew.registry.handlers[task.handler]
-            if task.is_suspect:
-                verdict = await self._crew.cells.run(running)
-            else:
-                verdict = await self._crew.executor.run(handler, running)
+            verdict = await self._verdict(running, handler)
             await self._end(running, verdict, handler)
         finally:
             del self._running[task.id, task.attempt]
+
+    async def _verdict(self, running: Running, handler: Handler) -> Verdict | None:
+        slots = self._crew.slots
+        if not await slots.take(running):
+            running.interrupt(Cause.RELEASE)
+            return self._crew.executor.judge(None, handler, running)
+        started = monotonic()
+        try:
+            if running.task.is_suspect:
+                return await self._crew.cells.run(running)
+            return await self._crew.executor.run(handler, running)
+        finally:
+            slots.give_back(monotonic() - started)
 
     async def _end(self, running: Running, verdict: Verdict | None, handler: Handler) -> None:
         """Commit an end; meanwhile another attempt can start."""

@@ -49,7 +49,7 @@ class Running:
         self.reported = False
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
-        self._pause: asyncio.Future[None] = self._loop.create_future()
+        self._pause: asyncio.Future[None] | None = None
         self.submit = submit
         self._report: ProgressReport | None = None
 
@@ -82,6 +82,9 @@ class Running:
 
         For a short handler, `asyncio.wait` with a task for the event costs more than the handler.
         """
+        if self.cause is not None:
+            return
+        self._pause = self._loop.create_future()
         timer = self._loop.call_later(timeout, self._go_on)
         job.add_done_callback(self._go_on)
         try:
@@ -91,7 +94,7 @@ class Running:
             job.remove_done_callback(self._go_on)
 
     def _go_on(self, _: object = None) -> None:
-        if not self._pause.done():
+        if self._pause is not None and not self._pause.done():
             self._pause.set_result(None)
 
     def take_report(self) -> ProgressReport | None:
