@@ -15,8 +15,6 @@ from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError
 from taskq_server.core.errors import ConfigurationError, DatabaseUnavailable
 
-_ALLOCATIONS = 20_000
-
 run = uvloop.run
 """Run a coroutine on the event loop that all processes use."""
 
@@ -31,13 +29,9 @@ def stop_event() -> asyncio.Event:
 
 
 def settle() -> None:
-    """Leave what start-up made out of all garbage collections, and collect less often.
-
-    A full one takes 80 ms; and hardly anything that a task or a request leaves behind is a cycle.
-    """
+    """Leave what start-up made out of all garbage collections: a full one takes 80 ms."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(_ALLOCATIONS)
 
 
 def leave(status: int) -> NoReturn:

@@ -106,7 +106,7 @@ class PriorityNumber(TypeDecorator[Priority]):
 def ascii_text(length: int) -> TypeEngine[str]:
     """Return a column type for text that is ASCII by its nature, compared byte by byte.
 
-    An index on utf8mb4 decodes what it compares, and takes ten times as long.
+    An index on utf8mb4 decodes what it compares.
     """
     return String(length).with_variant(mysql.VARCHAR(length, **_ASCII), "mysql", "mariadb")
 

@@ -1,6 +1,6 @@
 """Keep ids, hashes and names of handlers and queues as ASCII, which MySQL compares byte by byte.
 
-As utf8mb4 each comparison decoded two texts, and that was a quarter of the database's work. It
+As utf8mb4 each comparison decoded two texts, nearly a third of the database's work. It
 rebuilds the tables of tasks, which nobody can write meanwhile. It can be run again after it failed
 halfway, since MySQL's DDL is not transactional. SQLite needs nothing.
 """
