@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -12,79 +11,23 @@ import pytest
 
 from taskq_server import Context
 from taskq_server.crud import tasks, workers
-from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Status, Task
-from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Registry
-from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ask
 from taskq_server.worker.execution import Executor
-from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
-from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.runner import Runner
 from taskq_server.worker.running import Cause
-from taskq_server.worker.slots import Slots
 from tests.unit.server.factories import (
     OTHER_WORKER,
     WORKER,
-    make_task,
     publish,
     rows_of,
-    store,
     stored,
 )
-from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of, settle, until
+from tests.unit.server.worker.attempts import LIMITS, settle, until
+from tests.unit.server.worker.stage import Stage
 
 PID = "tests.pid"
-
-
-class Stage:
-    """A runner with one handler for each name, on a database."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
-        self.executor = Executor(2, LIMITS)
-        self.cells = Cells(cell_settings())
-        self.slots = Slots(100)
-        self.ended: list[Ended] = []
-        self.handlers: dict[str, Any] = {}
-        self.attempts = runtime.attempts(hooked=False)
-
-    def runner(self) -> Runner:
-        registry = Registry({name: handler_of(one) for name, one in self.handlers.items()})
-        return Runner(
-            Crew(
-                attempts=self.attempts,
-                tasks=self.runtime.tasks,
-                registry=registry,
-                executor=self.executor,
-                cells=self.cells,
-                slots=self.slots,
-                state=State(),
-                worker_id=lambda: WORKER,
-                on_free=lambda: None,
-                on_end=self.ended.append,
-            )
-        )
-
-    async def put(self, handler: str, payload: Any = None, **changes: Any) -> Task:
-        changes.setdefault("created_at", self.runtime.clock())
-        task = make_task(handler=handler, payload=json.dumps(payload or {}), **changes)
-        await store(self.runtime.database, task)
-        return task
-
-    async def run(self, task: Task) -> Task:
-        async with asyncio.timeout(10):
-            await self.runner().run(task.id, task.attempt + 1)
-        return await stored(self.runtime.database, task.id)
-
-
-@pytest.fixture
-async def stage(runtime: Runtime) -> AsyncIterator[Stage]:
-    stage = Stage(runtime)
-    yield stage
-    stage.executor.close()
-    await stage.cells.close()
 
 
 async def add(a: int, b: int) -> int:
@@ -338,82 +281,3 @@ async def test_what_is_being_claimed_is_released_too(stage: Stage) -> None:
         assert await job
     after = await stored(stage.runtime.database, task.id)
     assert (after.status, after.attempt, after.lost_count) == (Status.QUEUED, 1, 0)
-
-
-async def test_what_is_claimed_ahead_waits_for_its_turn(stage: Stage) -> None:
-    going: list[int] = []
-    most = 0
-
-    async def nap(number: int) -> None:
-        nonlocal most
-        going.append(number)
-        most = max(most, len(going))
-        await settle()
-        going.remove(number)
-
-    stage.handlers["nap"] = nap
-    stage.slots = Slots(2)
-    runner = stage.runner()
-    waiting = [await stage.put("nap", {"number": number}) for number in range(8)]
-    async with asyncio.timeout(10):
-        await asyncio.gather(*(runner.run(task.id, 1) for task in waiting))
-    assert most == 2
-    assert {end.task.status for end in stage.ended} == {Status.SUCCEEDED}
-    assert len(stage.ended) == 8
-
-
-async def test_what_finds_no_slot_goes_back_uncharged(stage: Stage) -> None:
-    go_on = asyncio.Event()
-    started: list[int] = []
-
-    async def hold(number: int) -> None:
-        started.append(number)
-        await go_on.wait()
-
-    stage.handlers["hold"] = hold
-    stage.slots = Slots(1, patience=0.05)
-    runner = stage.runner()
-    first, second = [await stage.put("hold", {"number": number}) for number in range(2)]
-    holding = asyncio.create_task(runner.run(first.id, 1))
-    await until(lambda: bool(started))
-    async with asyncio.timeout(10):
-        await runner.run(second.id, 1)
-    back = await stored(stage.runtime.database, second.id)
-    assert (back.status, back.attempt, back.current_retry_count) == (Status.QUEUED, 1, 0)
-    assert back.lost_count == 0
-    go_on.set()
-    await holding
-    assert started == [0]
-
-
-@pytest.mark.parametrize("cause", [Cause.CANCEL, Cause.RELEASE])
-async def test_an_attempt_without_a_slot_can_be_interrupted(stage: Stage, cause: Cause) -> None:
-    go_on = asyncio.Event()
-    started: list[int] = []
-
-    async def hold(number: int) -> None:
-        started.append(number)
-        await go_on.wait()
-
-    stage.handlers["hold"] = hold
-    stage.slots = Slots(1, patience=60)
-    runner = stage.runner()
-    first, second = [await stage.put("hold", {"number": number}) for number in range(2)]
-    holding = asyncio.create_task(runner.run(first.id, 1))
-    await until(lambda: bool(started))
-    waiting = asyncio.create_task(runner.run(second.id, 1))
-    while (await stored(stage.runtime.database, second.id)).status is not Status.RUNNING:
-        await settle()
-    await settle()
-    if cause is Cause.CANCEL:
-        await stage.runtime.tasks.cancel(second.id)
-        runner.cancel(second.id)
-    else:
-        runner.interrupt_all(cause)
-    async with asyncio.timeout(10):
-        await waiting
-    after = await stored(stage.runtime.database, second.id)
-    assert after.status is (Status.CANCELLED if cause is Cause.CANCEL else Status.QUEUED)
-    go_on.set()
-    await holding
-    assert started == [0]

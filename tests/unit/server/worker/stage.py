@@ -1,0 +1,62 @@
+"""A runner with one handler for each name, on a database."""
+
+import asyncio
+import json
+from typing import Any
+
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Task
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry
+from taskq_server.runtime import Runtime
+from taskq_server.worker.execution import Executor
+from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.slots import Slots
+from tests.unit.server.factories import WORKER, make_task, store, stored
+from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of
+
+
+class Stage:
+    """What a runner works with; `handlers` are its to fill."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
+        self.executor = Executor(2, LIMITS)
+        self.cells = Cells(cell_settings())
+        self.slots = Slots(100)
+        self.ended: list[Ended] = []
+        self.handlers: dict[str, Any] = {}
+        self.attempts = runtime.attempts(hooked=False)
+
+    def runner(self) -> Runner:
+        registry = Registry({name: handler_of(one) for name, one in self.handlers.items()})
+        return Runner(
+            Crew(
+                attempts=self.attempts,
+                tasks=self.runtime.tasks,
+                registry=registry,
+                executor=self.executor,
+                cells=self.cells,
+                slots=self.slots,
+                state=State(),
+                worker_id=lambda: WORKER,
+                on_free=lambda: None,
+                on_end=self.ended.append,
+            )
+        )
+
+    async def put(self, handler: str, payload: Any = None, **changes: Any) -> Task:
+        changes.setdefault("created_at", self.runtime.clock())
+        task = make_task(handler=handler, payload=json.dumps(payload or {}), **changes)
+        await store(self.runtime.database, task)
+        return task
+
+    async def run(self, task: Task) -> Task:
+        async with asyncio.timeout(10):
+            await self.runner().run(task.id, task.attempt + 1)
+        return await stored(self.runtime.database, task.id)
+
+    async def close(self) -> None:
+        self.executor.close()
+        await self.cells.close()
