@@ -60,8 +60,9 @@ BARS: Mapping[str, tuple[Bar, ...]] = {
     "P3": (
         Bar(measure="tasks/s", theirs="procrastinate", must=4),
         Bar(measure="tasks/s", theirs="arq", must=2.5),
-        Bar(measure="tasks/s", theirs="pgqueuer", must=0.6, goal=1.2),
         Bar(measure="tasks/s", theirs="pgqueuer-10", must=0.6, goal=1.2),
+        Bar(measure="tasks/s", theirs="pgqueuer", must=0.6, goal=1.2),
+        Bar(measure="tasks/s", ours="taskq-300", theirs="pgqueuer", must=0.6, goal=1.2),
         Bar(measure="tasks/s", theirs="celery"),
         Bar(measure="tasks/s", theirs="dramatiq"),
     ),

@@ -12,7 +12,7 @@ from benchmarks.peers.nothing import Nothing
 from benchmarks.peers.pgqueuer import PgQueuerDefault, PgQueuerPeer
 from benchmarks.peers.procrastinate import Procrastinate
 from benchmarks.peers.taskq import Dev, Taskq
-from benchmarks.peers.taskq_sized import Few, Many, OneEach, TwoThree
+from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
 from benchmarks.scenarios import posting, scaling, working
 from benchmarks.scenarios.measure import Numbers
 
@@ -56,7 +56,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         title="drain",
         run=working.drain,
         count=10_000,
-        default=_named(Taskq, PgQueuerPeer, PgQueuerDefault, Arq, Celery),
+        default=_named(Taskq, Roomy, PgQueuerPeer, PgQueuerDefault, Arq, Celery),
         on_request=_named(Procrastinate, Dramatiq),
     ),
     "P4": Scenario(

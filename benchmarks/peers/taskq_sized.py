@@ -1,5 +1,6 @@
-"""taskq beside itself: with few and many rows, with few and many processes."""
+"""taskq beside itself: with few and many rows and processes, and with more room for tasks."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from benchmarks import seed
@@ -34,6 +35,16 @@ class Many(Few):
 
     name = "1 million"
     rows = 1_000_000
+
+
+class Roomy(Taskq):
+    """300 attempts at once: larger batches, as pgqueuer has them, for tasks that take no time."""
+
+    name = "taskq-300"
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return {**super().environment, "TASKQ_CONCURRENCY": "300"}
 
 
 class OneEach(Taskq):
