@@ -117,6 +117,12 @@ def test_three_times_lost_is_the_limit() -> None:
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
+def test_what_never_ran_is_as_suspect_as_before(lost: int) -> None:
+    after = lifecycle.release(running(lost_count=lost), now=LATER, ran=False).task
+    assert (after.status, after.lost_count) == (Status.QUEUED, lost)
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
 def test_any_normal_end_forgets_lost_workers(lost: int) -> None:
     task = running(lost_count=lost)
     assert fail(task).task.lost_count == 0

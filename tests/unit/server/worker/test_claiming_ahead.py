@@ -34,7 +34,8 @@ async def test_what_is_claimed_ahead_waits_for_its_turn(stage: Stage) -> None:
     assert len(stage.ended) == 8
 
 
-async def test_what_finds_no_slot_goes_back_uncharged(stage: Stage) -> None:
+@pytest.mark.parametrize("lost", [0, 1])
+async def test_what_finds_no_slot_goes_back_as_it_was(stage: Stage, lost: int) -> None:
     go_on = asyncio.Event()
     started: list[int] = []
 
@@ -45,14 +46,15 @@ async def test_what_finds_no_slot_goes_back_uncharged(stage: Stage) -> None:
     stage.handlers["hold"] = hold
     stage.slots = Slots(1, patience=0.05)
     runner = stage.runner()
-    first, second = [await stage.put("hold", {"number": number}) for number in range(2)]
+    first = await stage.put("hold", {"number": 0})
+    second = await stage.put("hold", {"number": 1}, lost_count=lost)
     holding = asyncio.create_task(runner.run(first.id, 1))
     await until(lambda: bool(started))
     async with asyncio.timeout(10):
         await runner.run(second.id, 1)
     back = await stored(stage.runtime.database, second.id)
     assert (back.status, back.attempt, back.current_retry_count) == (Status.QUEUED, 1, 0)
-    assert back.lost_count == 0
+    assert back.lost_count == lost
     go_on.set()
     await holding
     assert started == [0]

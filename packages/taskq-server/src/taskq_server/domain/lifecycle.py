@@ -148,12 +148,19 @@ def fail(
     return ended(after, retry_at=retry_at)
 
 
-def release(task: Task, *, now: datetime) -> Ended:
-    """Hand a running task back without charging anything: its worker is stopping."""
+def release(task: Task, *, now: datetime, ran: bool = True) -> Ended:
+    """Hand a running task back without charging anything: its worker stops, or has no room.
+
+    Args:
+        task: is running.
+        now: aware UTC.
+        ran: whether its handler was called; if not, it has not shown that it spares its worker.
+    """
     _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
-    return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=0))
+    lost = 0 if ran else task.lost_count
+    return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=lost))
 
 
 def rescue(task: Task, *, now: datetime) -> Ended:

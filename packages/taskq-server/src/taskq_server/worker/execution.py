@@ -142,7 +142,7 @@ class Executor:
             case Cause.TIMEOUT:
                 return timed_out(running.task.timeout_seconds)
             case Cause.RELEASE if not finished:
-                return Released()
+                return Released(ran=job is not None)
             case Cause.RELEASE:
                 pass
             case Cause.LOST:

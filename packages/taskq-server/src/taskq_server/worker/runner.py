@@ -207,7 +207,7 @@ class Runner:
             task_id=task_id,
             attempt=attempt,
             worker_id=worker_id,
-            decide=lambda task, now: lifecycle.release(task, now=now),
+            decide=lambda task, now: lifecycle.release(task, now=now, ran=False),
         )
         try:
             await self._crew.attempts.end(ending)

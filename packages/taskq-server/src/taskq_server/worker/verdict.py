@@ -4,7 +4,7 @@ Verdict
 ├── Succeeded    with a result
 ├── Failed       with a failure: an error, a timeout, a result that is no JSON
 ├── Cancelled    its cancellation was asked for
-├── Released     its worker is stopping
+├── Released     its worker is stopping, or has no room for it
 └── Lost         the process that ran it is gone
 """
 
@@ -41,7 +41,9 @@ class Cancelled:
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The worker is stopping."""
+    """The worker is stopping, or has no room; `ran` is whether the handler was called."""
+
+    ran: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,8 @@ def decision(verdict: Verdict, backoff: Backoff) -> Decision:
             )
         case Cancelled():
             return lambda task, now: lifecycle.cancel_running(task, now=now)
-        case Released():
-            return lambda task, now: lifecycle.release(task, now=now)
+        case Released(ran=ran):
+            return lambda task, now: lifecycle.release(task, now=now, ran=ran)
         case Lost():
             return lambda task, now: lifecycle.rescue(task, now=now)
         case _:
