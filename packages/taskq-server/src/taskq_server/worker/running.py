@@ -26,7 +26,7 @@ class Cause(Enum):
 
     CANCEL = "its task was cancelled"
     TIMEOUT = "its time was up"
-    RELEASE = "its worker is stopping"
+    RELEASE = "its worker is stopping, or has no room for it"
     LOST = "its worker lost the lease"
 
 
