@@ -155,8 +155,20 @@ def install_with_programs(session: nox.Session) -> dict[str, str]:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure taskq beside its peers: `nox -s bench -- [P1 drain ...] [--rounds N] [--help]`."""
+    """Measure taskq beside its peers: `nox -s bench -- [P1 drain ...] [--rounds N] [--help]`.
+
+    Beside another commit of itself: `nox -s bench -- --against COMMIT [P1 drain ...] [--help]`.
+    """
     env = install_with_programs(session)
+    if any(word.partition("=")[0] == "--against" for word in session.posargs):
+        # After Ctrl-C it stops its servers and prints what it has; nox would kill it meanwhile.
+        session.run(
+            *("python", "-m", "benchmarks.against", *session.posargs),
+            env=env,
+            interrupt_timeout=60,
+            terminate_timeout=60,
+        )
+        return
     session.install(*CONSTRAINTS, "-r", "benchmarks/requirements.txt")
     session.run("python", "-m", "benchmarks.get_postgres", str(POSTGRES))
     env["TASKQ_BENCH_POSTGRES_ROOT"] = str(POSTGRES)

@@ -63,7 +63,8 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="nox -s bench --",
         description=__doc__,
-        epilog="BENCH_RICH=1: 4 kB, two tags and a real handler in P1, P2, P4, P5 and P10",
+        epilog="BENCH_RICH=1: 4 kB, two tags and a real handler in P1, P2, P4, P5 and P10. "
+        "Two commits of taskq: --against COMMIT --help",
     )
     parser.add_argument("scenarios", nargs="*", type=str.lower, help=", ".join(by_name))
     parser.add_argument("--rounds", type=int, default=5)

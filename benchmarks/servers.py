@@ -3,13 +3,16 @@
 import asyncio
 from contextlib import ExitStack
 from functools import cached_property
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+from urllib.parse import urlsplit
 
 import asyncmy
 
-from benchmarks.postgres import PostgresServer
 from tests.support.mariadb import MariaDBServer
 from tests.support.valkey import ValkeyServer
+
+if TYPE_CHECKING:
+    from benchmarks.postgres import PostgresServer
 
 
 class Servers:
@@ -41,7 +44,10 @@ class Servers:
         return self._stack.enter_context(MariaDBServer(flush_log=1, options=options))
 
     @cached_property
-    def postgres(self) -> PostgresServer:
+    def postgres(self) -> "PostgresServer":
+        # Here, because two commits are measured without the drivers of the peers.
+        from benchmarks.postgres import PostgresServer
+
         return self._stack.enter_context(PostgresServer())
 
     @cached_property
@@ -50,13 +56,22 @@ class Servers:
 
 
 class Mysql:
-    """A connection of the harness itself; it looks how far a contestant is."""
+    """A connection of the harness itself; it looks how far a contestant is.
 
-    def __init__(self, server: MariaDBServer, database: str) -> None:
+    Args:
+        url: That of the contestant's database.
+    """
+
+    def __init__(self, url: str) -> None:
+        where = urlsplit(url)
         self._loop = asyncio.new_event_loop()
         self._connection: Any = self._loop.run_until_complete(
             asyncmy.connect(
-                host="127.0.0.1", port=server.port, user="root", db=database, autocommit=True
+                host=where.hostname,
+                port=where.port,
+                user=where.username,
+                db=where.path.removeprefix("/"),
+                autocommit=True,
             )
         )
 

@@ -6,7 +6,7 @@ import sys
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -24,6 +24,7 @@ class Peer(ABC):
     """One contestant in one round: a new database, its own processes, all gone at the end."""
 
     name: ClassVar[str]
+    look_seconds: ClassVar[float] = 0.02
 
     def __init__(self, servers: Servers) -> None:
         self.servers = servers
@@ -66,6 +67,14 @@ class Peer(ABC):
         self.children.append(child)
         return child
 
+    def measuring(self, tasks: int) -> AbstractContextManager[None]:
+        """Scenarios enter it around what they measure, once all is warm.
+
+        Args:
+            tasks: How many tasks, or requests, they measure.
+        """
+        return nullcontext()
+
     def logs(self) -> str:
         """The end of what its processes said."""
         return "\n".join(f"{child.argv}\n{child.output(3_000)}" for child in self.children)
@@ -76,7 +85,7 @@ class Peer(ABC):
         Raises:
             TimeoutError: It does not; the message has the logs.
         """
-        wait_until(condition, seconds, f"{self.name}: {what}", 0.02, self.logs)
+        wait_until(condition, seconds, f"{self.name}: {what}", self.look_seconds, self.logs)
 
 
 class Queue(Peer):

@@ -24,8 +24,12 @@ class Taskq(Web, Queue):
 
     def prepare(self) -> None:
         self.servers.valkey.flush()
-        self._url = self.stack.enter_context(self.servers.mariadb.database())
-        self.sql = Mysql(self.servers.mariadb, self._url.rpartition("/")[2].partition("?")[0])
+        self.use(self.stack.enter_context(self.servers.mariadb.database()), self.servers.valkey.url)
+
+    def use(self, database_url: str, redis_url: str) -> None:
+        """Make taskq's tables in an empty database."""
+        self._url, self._redis_url = database_url, redis_url
+        self.sql = Mysql(database_url)
         self.stack.callback(self.sql.close)
         done = run_server_command(["db", "upgrade"], self.environment)
         if done.returncode:
@@ -35,7 +39,7 @@ class Taskq(Web, Queue):
     def environment(self) -> Mapping[str, str]:
         return {
             "TASKQ_DATABASE_URL": self._url,
-            "TASKQ_REDIS_URL": self.servers.valkey.url,
+            "TASKQ_REDIS_URL": self._redis_url,
             "TASKQ_HANDLERS": _HANDLERS,
         }
 

@@ -20,17 +20,18 @@ def drain_rate(peer: Queue, count: int) -> float:
     """Tasks a second from the first one seen done to the last; the worker's start is left out."""
     peer.wait(lambda: peer.done() > 0, 60, "first task done")
     first, start = peer.done(), time.perf_counter()
-    peer.wait(lambda: peer.done() >= count, _LONGEST, f"{count} tasks done")
-    return (count - first) / (time.perf_counter() - start)
+    with peer.measuring(count - first):
+        peer.wait(lambda: peer.done() >= count, _LONGEST, f"{count} tasks done")
+        seconds = time.perf_counter() - start
+    return (count - first) / seconds
 
 
-def latencies(once: RoundTrip, samples: int, warm_up: int = 20) -> list[float]:
+def latencies(once: RoundTrip, samples: int) -> list[float]:
     """Seconds of each round trip, with a short rest between two."""
     found = []
-    for number in range(warm_up + samples):
+    for _ in range(samples):
         start = time.perf_counter()
         once()
-        if number >= warm_up:
-            found.append(time.perf_counter() - start)
+        found.append(time.perf_counter() - start)
         time.sleep(0.005)
     return found

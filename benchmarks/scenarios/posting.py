@@ -15,7 +15,9 @@ def post(peer: Peer, count: int) -> Numbers:
     assert isinstance(peer, Web)
     peer.start_api()
     _post(peer, WARM_UP)
-    return _numbers(_post(peer, count))
+    with peer.measuring(count):
+        load = _post(peer, count)
+    return _numbers(load)
 
 
 def pipeline(peer: Peer, count: int) -> Numbers:
@@ -25,10 +27,12 @@ def pipeline(peer: Peer, count: int) -> Numbers:
     peer.start_api()
     peer.start_worker()
     warm_up(peer)
-    start = time.perf_counter()
-    load = _post(peer, count)
-    peer.wait(lambda: peer.done() == WARM_UP + count, 600, "all succeeded")
-    return {**_numbers(load), "tasks/s": count / (time.perf_counter() - start)}
+    with peer.measuring(count):
+        start = time.perf_counter()
+        load = _post(peer, count)
+        peer.wait(lambda: peer.done() == WARM_UP + count, 600, "all succeeded")
+        seconds = time.perf_counter() - start
+    return {**_numbers(load), "tasks/s": count / seconds}
 
 
 def warm_up(peer: Web) -> None:

@@ -1,13 +1,12 @@
 """P6 to P9: memory and idle cost, long lists, deep queues, many processes."""
 
-import os
 import time
 from pathlib import Path
 from threading import Thread
 from urllib.parse import urlencode
 from uuid import UUID
 
-from benchmarks import seed, tasks
+from benchmarks import cpu, seed, tasks
 from benchmarks.load import Load, request, send
 from benchmarks.peers.base import Peer
 from benchmarks.peers.taskq import Taskq
@@ -19,7 +18,6 @@ from taskq_server.schemas.query import TaskQuery
 from taskq_server.services import cursor
 
 _IDLE_SECONDS = 20.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 _QUERIES: tuple[dict[str, str], ...] = (
     {},
     {"status": "failed"},
@@ -53,7 +51,9 @@ def _work(peer: Taskq, count: int, until: int) -> float:
         client.submit_many(tasks.new_task(n) for n in range(count))
     peer.wait(lambda: peer.done() >= until, 600, "all done")
     time.sleep(2)
-    return sum(_pss(pid) for pid in _processes(peer))
+    return sum(
+        _pss(pid) for child in peer.children if child.running for pid in cpu.family(child.pid)
+    )
 
 
 def listing(peer: Peer, count: int) -> Numbers:
@@ -122,21 +122,8 @@ def processes(peer: Peer, count: int) -> Numbers:
     }
 
 
-def _processes(peer: Peer) -> list[int]:
-    """All processes of the contestant, with the children that they started."""
-    found = [child.pid for child in peer.children if child.running]
-    for pid in found:
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            found += [int(each) for each in (task / "children").read_text().split()]
-    return found
-
-
 def _cpu(peer: Peer) -> float:
-    seconds = 0.0
-    for pid in _processes(peer):
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        seconds += (int(fields[11]) + int(fields[12])) / _TICKS
-    return seconds
+    return sum(cpu.used(child.pid) for child in peer.children if child.running)
 
 
 def _pss(pid: int) -> float:

@@ -4,6 +4,8 @@ from benchmarks.peers.base import Peer, Queue, Web
 from benchmarks.scenarios.measure import Numbers, drain_rate, latencies, percentile
 from benchmarks.scenarios.posting import post
 
+_WARM_UP = 20
+
 
 def drain(peer: Peer, count: int) -> Numbers:
     """P3: queued no-op tasks, one worker."""
@@ -24,5 +26,8 @@ def bulk(peer: Peer, count: int) -> Numbers:
 def round_trip(peer: Peer, count: int) -> Numbers:
     """P5: submit, wait, read the result; nothing else goes on."""
     assert isinstance(peer, Queue)
-    found = latencies(peer.round_trip(), count)
+    once = peer.round_trip()
+    latencies(once, _WARM_UP)
+    with peer.measuring(count):
+        found = latencies(once, count)
     return {"p50 ms": percentile(found, 50) * 1e3, "p99 ms": percentile(found, 99) * 1e3}

@@ -22,7 +22,7 @@ class Handwritten(Web, Queue):
     def prepare(self) -> None:
         self.servers.valkey.flush()
         self._url = self.stack.enter_context(self.servers.mariadb.database())
-        self._sql = Mysql(self.servers.mariadb, self._url.rpartition("/")[2].partition("?")[0])
+        self._sql = Mysql(self._url)
         self.stack.callback(self._sql.close)
 
     @property

@@ -1,0 +1,1 @@
+"""Two commits of taskq beside each other, on the same servers, in pairs of runs."""
