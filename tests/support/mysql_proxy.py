@@ -56,6 +56,7 @@ class _Refusal:
     pattern: re.Pattern[str]
     code: int
     left: int | None
+    written: bool
 
 
 @dataclass(eq=False)
@@ -100,15 +101,24 @@ class MySQLProxy(Proxy):
         """How many sessions are open that `demote` met."""
         return sum(each.demoted is not None for each in self._sessions.copy())
 
-    def refuse(self, pattern: str, code: int = NOT_PRIMARY, times: int | None = None) -> None:
+    def refuse(
+        self,
+        pattern: str,
+        code: int = NOT_PRIMARY,
+        *,
+        times: int | None = None,
+        written: bool = False,
+    ) -> None:
         """Answer statements with an error, in all sessions, until `heal`.
 
         Args:
             pattern: Matches the beginning of the statement in any case, e.g. `commit|rollback`.
             code: The error's number.
             times: How many statements to refuse; None refuses all of them.
+            written: Only in transactions that have written; not, for example, the COMMIT of a
+                driver that connects.
         """
-        refusal = _Refusal(re.compile(pattern, re.IGNORECASE), code, times)
+        refusal = _Refusal(re.compile(pattern, re.IGNORECASE), code, times, written)
         self._do(lambda: self._orders.refusals.append(refusal))
 
     def demote(self, code: int = READ_ONLY) -> None:
@@ -171,6 +181,8 @@ class MySQLProxy(Proxy):
 
     def _refusal(self, session: _Session, text: str) -> int | None:
         for refusal in self._orders.refusals:
+            if refusal.written and not session.wrote:
+                continue
             if refusal.left != 0 and refusal.pattern.match(text):
                 refusal.left = None if refusal.left is None else refusal.left - 1
                 return refusal.code

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -27,6 +27,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
+from taskq_server.core.database_errors import is_conflict, is_given_up
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.pulse import Pulse
 
@@ -45,7 +46,6 @@ _ATTEMPTS = 5
 _NEVER_SECONDS = 3600.0
 _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
 _log = logging.getLogger("taskq.server.database")
-_MYSQL_CONFLICTS = frozenset({1205, 1213, 1020})
 _READ_ONLY = "taskq_read_only"
 
 
@@ -86,7 +86,7 @@ class Database:
                 max_overflow=0,
                 pool_timeout=connect_seconds,
                 pool_recycle=1800,
-                pool_reset_on_return=None,  # every transaction has ended: no ROLLBACK after it
+                pool_reset_on_return=None,  # no ROLLBACK after a COMMIT; see `_give_up_open`
             )
         )
         self._readers = self.engine.execution_options(**{_READ_ONLY: True})
@@ -163,16 +163,22 @@ class Database:
                     return await work(connection)
             except _AWAY as error:
                 last = attempt == _ATTEMPTS - 1
-                if not last and _is_conflict(error):
+                if not last and is_conflict(error):
                     await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-                elif attempt == 0 and _is_disconnect(error):
+                elif attempt == 0 and is_given_up(error):
                     continue
                 else:
                     reason = str(error).partition("\n")[0] or "it takes too long"
                     _log.warning("the database does not answer: %s", reason)
-                    away = ConnectionLost if _is_disconnect(error) else DatabaseUnavailable
+                    away = ConnectionLost if self._hung_up(error) else DatabaseUnavailable
                     raise away("the database does not answer") from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _hung_up(self, error: Exception) -> bool:
+        if not isinstance(error, DBAPIError):
+            return False
+        of_driver: Any = error.orig
+        return self.engine.dialect.is_disconnect(of_driver, None, None)
 
     def _limit(self) -> AbstractAsyncContextManager[object]:
         if self._pulse is None:
@@ -197,17 +203,6 @@ async def _held(lock: asyncio.Lock | None) -> AsyncIterator[None]:
             yield
 
 
-def _is_conflict(error: Exception) -> bool:
-    if not isinstance(error, DBAPIError) or error.orig is None:
-        return False
-    code = error.orig.args[0] if error.orig.args else None
-    return code in _MYSQL_CONFLICTS or "database is locked" in str(error.orig)
-
-
-def _is_disconnect(error: Exception) -> bool:
-    return isinstance(error, DBAPIError) and error.connection_invalidated
-
-
 def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
     engine = create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
@@ -219,6 +214,7 @@ def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
         **pool,
     )
     event.listen(engine.sync_engine, "do_connect", _connect_mysql)
+    event.listen(engine.sync_engine, "handle_error", _give_up_open)
     return engine
 
 
@@ -230,6 +226,22 @@ def _connect_mysql(dialect: Dialect, _: Any, arguments: Any, options: Any) -> An
         raise ConnectionError(str(error)) from error
 
 
+def _give_up_open(context: ExceptionContext) -> None:
+    """Give up a connection whose transaction may still be open after this error.
+
+    Either COMMIT or ROLLBACK failed, or an answer was not read to its end, which hides what became
+    of them. In the pool, whoever comes next would commit it. The other connections have no part.
+    """
+    assert context.dialect.dbapi is not None
+    is_end = context.connection is not None and context.statement is None
+    is_unread = context.execution_context is not None and not isinstance(
+        context.original_exception, context.dialect.dbapi.Error
+    )
+    if (is_end or is_unread) and not context.is_disconnect:
+        context.is_disconnect = True
+        context.invalidate_pool_on_disconnect = False
+
+
 async def _select_one(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
@@ -238,6 +250,7 @@ async def _select_one(engine: AsyncEngine) -> None:
 def _sqlite_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(url)
     event.listen(engine.sync_engine, "do_connect", _check_sqlite_opens)
+    event.listen(engine.sync_engine, "handle_error", _give_up_open)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

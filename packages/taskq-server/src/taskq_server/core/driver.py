@@ -45,12 +45,10 @@ async def execute(
         cursor = _driver(connection).cursor()
         await cursor.execute(sql, values)
         return Answer(await cursor.fetchall() if cursor.description else (), cursor.rowcount)
-    except Exception as error:
+    except BaseException as error:
         known = _translated(connection, sql, error)
-        if known is None:
-            raise
-        raise known from error
-    except BaseException:
+        if known is not None:
+            raise known from error
         # Whoever is cancelled leaves an answer behind that the next one would take for its own.
         _of_sqlalchemy(connection).invalidate()
         raise
@@ -74,7 +72,7 @@ async def insert(connection: AsyncConnection, sql: str, columns: multirow.Column
         await execute(connection, statement)
 
 
-def _translated(connection: AsyncConnection, sql: str, error: Exception) -> Exception | None:
+def _translated(connection: AsyncConnection, sql: str, error: BaseException) -> Exception | None:
     """Return what SQLAlchemy would raise, if this is an error of the driver.
 
     That all connections of the pool are dead, SQLAlchemy finds out when it rolls back.
