@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.calls import HANDLERS, Calls, Json, counted, database_name, inner_pid
-from tests.support.faketime import find_faketime
-from tests.support.processes import ROOT
+from tests.support.faketime import skewed_child
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 
@@ -21,12 +20,6 @@ SETTINGS = {
     "TASKQ_JANITOR_SECONDS": "0.5",
 }
 TASKS = 5
-SITECUSTOMIZE = """
-import os, sys
-if "TASKQ_SUPERVISOR_PIPES" in os.environ and "LD_PRELOAD" not in os.environ:
-    os.environ["LD_PRELOAD"] = os.environ["TEST_FAKETIME"]
-    os.execv(sys.executable, sys.orig_argv)
-"""
 
 
 @pytest.mark.timeout(90)
@@ -97,22 +90,8 @@ def test_a_clock_that_is_wrong_changes_nothing(new_stack: NewStack, tmp_path: Pa
 
 
 def _start_skewed(stack: Stack, folder: Path, minutes: int) -> None:
-    """Start a worker whose child has a wrong wall clock and a right monotonic one.
-
-    Not its parent: libfaketime 0.9.10 breaks `time.sleep` of a process whose monotonic clock is
-    to stay right.
-    """
-    (folder / "sitecustomize.py").write_text(SITECUSTOMIZE, encoding="utf-8")
     before = len(_live_workers(stack))
-    path = filter(None, [str(folder), str(ROOT), os.environ.get("PYTHONPATH")])
-    stack.start_worker(
-        {
-            "PYTHONPATH": os.pathsep.join(path),
-            "TEST_FAKETIME": str(find_faketime()),
-            "FAKETIME": f"{minutes * 60:+d}",
-            "FAKETIME_DONT_FAKE_MONOTONIC": "1",
-        }
-    )
+    stack.start_worker(skewed_child(folder, minutes * 60))
     wait_until(lambda: len(_live_workers(stack)) > before, 30, "the skewed worker registered")
 
 

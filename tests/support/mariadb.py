@@ -31,6 +31,9 @@ class MariaDBServer(Server):
         flush_log: innodb_flush_log_at_trx_commit. 2 keeps every commit when only the process is
             killed; 1 is what production has, 0 loses the last second.
         options: More options of mariadbd, for example `--max-connections=500`.
+
+    Attributes:
+        variables: What the server has in its environment besides, from its next start on.
     """
 
     name = "mariadb"
@@ -39,6 +42,7 @@ class MariaDBServer(Server):
         self._programs = Programs()
         super().__init__()
         self._options = options
+        self.variables: dict[str, str] = {}
         self.flush_log = flush_log
         self.port = free_port()
         self.socket = self.folder / "m.sock"
@@ -104,7 +108,7 @@ class MariaDBServer(Server):
         ]
 
     def _env(self) -> dict[str, str]:
-        return self._programs.env
+        return {**self._programs.env, **self.variables}
 
     def _answers(self) -> bool:
         """The server greets whoever connects, once it can serve."""

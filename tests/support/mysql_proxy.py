@@ -8,7 +8,7 @@ import re
 import threading
 from dataclasses import dataclass, field
 
-from tests.support.proxy import Proxy, Side, forward
+from tests.support.proxy import Proxy, Side
 
 READ_ONLY = 1290
 """The server runs with --read-only: what a demoted one says."""
@@ -158,7 +158,9 @@ class MySQLProxy(Proxy):
         session = _Session(client, server)
         self._sessions.add(session)
         try:
-            await asyncio.gather(self._commands(session), forward(server.reader, client.writer))
+            await asyncio.gather(
+                self._commands(session), self._forward(server.reader, client.writer)
+            )
         finally:
             self._sessions.discard(session)
 

@@ -26,11 +26,13 @@ class Proxy:
     Attributes:
         port: Where it listens.
         accepted: How many connections it has taken.
+        delay: Seconds that whatever passes takes, in each direction.
     """
 
     def __init__(self, target: int) -> None:
         self.port = free_port()
         self.accepted = 0
+        self.delay = 0.0
         self._target = target
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
@@ -65,7 +67,8 @@ class Proxy:
     async def _talk(self, client: Side, server: Side) -> None:
         """Carry one session to its end; a proxy that knows the protocol does it in its own way."""
         await asyncio.gather(
-            forward(client.reader, server.writer), forward(server.reader, client.writer)
+            self._forward(client.reader, server.writer),
+            self._forward(server.reader, client.writer),
         )
 
     def _do(self, change: Callable[[], None]) -> None:
@@ -115,10 +118,9 @@ class Proxy:
             client.writer.transport.abort()
             server.writer.transport.abort()
 
-
-async def forward(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
-    """Carry bytes in one direction until they end."""
-    while data := await source.read(65_536):
-        sink.write(data)
-        await sink.drain()
-    sink.close()
+    async def _forward(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        while data := await source.read(65_536):
+            await asyncio.sleep(self.delay)
+            sink.write(data)
+            await sink.drain()
+        sink.close()

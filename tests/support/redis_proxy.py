@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
-from tests.support.proxy import Proxy, Side, forward
+from tests.support.proxy import Proxy, Side
 
 READ_ONLY = "READONLY You can't write against a read only replica."
 
@@ -67,7 +67,8 @@ class RedisProxy(Proxy):
         try:
             await self._commands(session)
             await asyncio.gather(
-                forward(client.reader, server.writer), forward(server.reader, client.writer)
+                self._forward(client.reader, server.writer),
+                self._forward(server.reader, client.writer),
             )
         finally:
             self._sessions.discard(session)

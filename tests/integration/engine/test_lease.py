@@ -1,12 +1,16 @@
 """The heartbeat on a real database, through a network that may lose connections unseen."""
 
 import asyncio
+import signal
+
+import pytest
 
 from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.worker.lease import Beat, Lease
 from taskq_server.worker.supervisor import Parent
+from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 from tests.support.proxy import Proxy
 
@@ -41,3 +45,31 @@ async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
             await lease.stop()
     assert not lost.is_set()
     assert set(ids) == {lease.worker_id}
+
+
+async def test_after_a_hang_a_beat_does_not_wait_for_its_turn(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    beats: asyncio.Queue[Beat] = asyncio.Queue()
+    with private_mariadb() as server, server.database() as url:
+        database = Database(url, pool_size=1)
+        await migrations.upgrade(database)
+        await database.close()
+        settings = Settings(database_url=url, lease_seconds=20)
+        lease = Lease(
+            settings, ["x"], on_beat=beats.put_nowait, on_lost=lambda: None, parent=Parent()
+        )
+        await lease.start()
+        try:
+            await beats.get()
+            server.child.signal(signal.SIGSTOP)
+            try:
+                async with asyncio.timeout(20):
+                    while "heartbeat missed" not in caplog.text:  # noqa: ASYNC110
+                        await asyncio.sleep(0.01)
+            finally:
+                server.child.signal(signal.SIGCONT)
+            async with asyncio.timeout(settings.beat_seconds * 0.7):
+                await beats.get()
+        finally:
+            await lease.stop()

@@ -28,6 +28,8 @@ from taskq_server.services.tags import TagIds
 from taskq_server.services.tasks import Parts, TaskService
 
 _CLOCK_SECONDS = 5.0
+_CLOCK_SOON_SECONDS = 1.0
+_QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
 _log = logging.getLogger("taskq.server")
 
@@ -54,9 +56,10 @@ class Runtime:
 
     async def ready(self) -> Ready:
         """Probe what this process depends on, within two seconds. Never raises."""
-        database, redis = await asyncio.gather(
+        answers, redis = await asyncio.gather(
             _answers(ping(self.database)), _answers(self._ping_redis())
         )
+        database = answers and self.clock.is_set
         return Ready(
             status="ok" if database else "unavailable",
             database="ok" if database else "unavailable",
@@ -139,18 +142,23 @@ def _assemble(
     )
 
 
-async def _sync(clock: Clock, database: Database) -> None:
+async def _sync(clock: Clock, database: Database) -> bool:
+    """Set the clock, and return whether the answer came quickly, so that it says much."""
     asked = clock.monotonic()
     try:
         clock.sync(await database.now(), asked)
     except DatabaseUnavailable:
-        _log.warning("the database does not answer yet")
+        if not clock.is_set:
+            _log.warning("the database does not answer yet")
+        return False
+    return clock.monotonic() - asked <= _QUICK_SECONDS
 
 
 async def _keep_in_sync(clock: Clock, database: Database) -> None:
+    # At once for the second time: the first answer had to wait for a connection.
     while True:
-        await asyncio.sleep(_CLOCK_SECONDS)
-        await _sync(clock, database)
+        quick = await _sync(clock, database)
+        await asyncio.sleep(_CLOCK_SECONDS if quick else _CLOCK_SOON_SECONDS)
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:

@@ -123,6 +123,31 @@ def test_what_was_due_for_its_writer_is_due_for_a_clock_that_is_behind(
     assert lifecycle.claim(fresh, worker_id=WORKER, now=NOW - seconds(0.05)).status is R
 
 
+def test_a_persons_retry_is_due_at_once_for_a_clock_that_is_behind() -> None:
+    again = lifecycle.retry(make_task(F), now=LATER)
+    assert lifecycle.claim(again, worker_id=WORKER, now=NOW).status is R
+
+
+@pytest.mark.parametrize("status", [Q, Y])
+def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely_one(
+    status: Status,
+) -> None:
+    before = make_task(status, run_at=LATER)
+    now = LATER + seconds(3)
+    for earliest in (NOW, LATER - seconds(0.000001)):
+        with pytest.raises(IllegalTransition, match="not due"):
+            lifecycle.claim(before, worker_id=WORKER, now=now, earliest=earliest)
+    after = lifecycle.claim(before, worker_id=WORKER, now=now, earliest=LATER)
+    assert (after.started_at, after.updated_at) == (now, now)
+
+
+@pytest.mark.parametrize("status", [Q, Y])
+def test_a_writer_whose_clock_was_ahead_lets_nothing_start_early(status: Status) -> None:
+    before = make_task(status, run_at=LATER, updated_at=LATER + seconds(8))
+    with pytest.raises(IllegalTransition, match="not due"):
+        lifecycle.claim(before, worker_id=WORKER, now=LATER - seconds(0.000001))
+
+
 @pytest.mark.parametrize(
     ("task", "worker", "attempt"),
     [

@@ -1,12 +1,14 @@
 """The worker's side: claim, end, report, rescue."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
 import pytest
 
+from taskq_server.core.clock import Clock
 from taskq_server.core.errors import StaleAttempt
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -137,6 +139,24 @@ async def test_what_is_not_the_workers_to_run_is_refused(
     await store(runtime.database, task)
     assert await attempts.claim(ask(task, **changes)) is Refusal.STALE
     assert await stored(runtime.database, task.id) == task
+
+
+async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely_one(
+    runtime: Runtime,
+) -> None:
+    """The clock has heard one answer, which took ten seconds."""
+    clock = Clock()
+    clock.sync(NOW, time.monotonic() - 10)
+    attempts = AttemptService(
+        runtime.database, clock, runtime.dispatcher, runtime.notifier, hooked=False
+    )
+    likely, due = make_task(run_at=NOW + seconds(4)), make_task(run_at=NOW - seconds(0.001))
+    await store(runtime.database, likely, due)
+    assert await attempts.claim(ask(likely)) is Refusal.STALE
+    claimed = await attempts.claim(ask(due))
+    assert isinstance(claimed, Task)
+    assert claimed.started_at is not None
+    assert abs(claimed.started_at - NOW - seconds(5)) < seconds(2)
 
 
 async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -> None:

@@ -10,11 +10,14 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
+from taskq_server.core.clock import Clock
 from taskq_server.core.database import Database
+from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.domain.task import Status
 from taskq_server.runtime import Runtime
+from taskq_server.services.attempts import Ask, AttemptService
 from taskq_server.services.upkeep import Leases, Upkeep
 from tests.unit.server.factories import (
     OTHER_WORKER,
@@ -61,6 +64,51 @@ async def test_tasks_of_a_worker_that_is_gone_are_rescued(runtime: Runtime, upke
     assert (await stored(runtime.database, lost.id)).lost_count == 1
     assert await stored(runtime.database, safe.id) == safe
     assert await upkeep.rescue() == []
+
+
+async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing_away(
+    runtime: Runtime,
+) -> None:
+    """The database's clock was 20 s ahead a moment ago; the worker's beat is of the new time."""
+    ahead = Clock(runtime.clock() + seconds(20))
+    upkeep = Upkeep(
+        runtime.database, ahead.earliest, runtime.attempts(hooked=False), runtime.dispatcher
+    )
+    await Leases(runtime.database).register(row(runtime))
+    task = running()
+    await store(runtime.database, task)
+    assert await upkeep.rescue() == []
+    assert await stored(runtime.database, task.id) == task
+
+
+async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime: Runtime) -> None:
+    silent = Clock()
+    attempts = AttemptService(
+        runtime.database, silent, runtime.dispatcher, runtime.notifier, hooked=True
+    )
+    upkeep = Upkeep(runtime.database, silent.earliest, attempts, runtime.dispatcher)
+    past = runtime.clock() - timedelta(days=31)
+    tasks = [make_task(status, created_at=past) for status in Status]
+    await store(runtime.database, *tasks)
+    claim = Ask(
+        task_id=tasks[0].id,
+        attempt=1,
+        worker_id=WORKER,
+        handlers=frozenset({"taskq.echo"}),
+        cells=lambda: 0,
+    )
+    for touch in (
+        upkeep.rescue(),
+        upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2)),
+        upkeep.due("default", ["taskq.echo"], 10),
+        upkeep.prune(timedelta(days=30)),
+        upkeep.forget_workers(seconds(100)),
+        attempts.claim(claim),
+    ):
+        with pytest.raises(DatabaseUnavailable):
+            await touch
+    for task in tasks:
+        assert await stored(runtime.database, task.id) == task
 
 
 async def test_a_beat_renews_the_lease_and_tells_what_is_held(runtime: Runtime) -> None:

@@ -35,10 +35,15 @@ def doorbell(task: Task) -> Doorbell:
     time, without the head start of its priority; once it is due, the janitor sees that its row
     scores lower than that and moves it forward.
     """
+    if task.score is None or task.due_at > task.updated_at:
+        return doorbell_when_due(task)
+    return Doorbell(task.id, task.attempt + 1, task.queue, task.score)
+
+
+def doorbell_when_due(task: Task) -> Doorbell:
+    """Return the ring for a waiting task whose last one came before it was due."""
     due = ceil(task.due_at.timestamp() * 1000)
-    early = task.score if task.score is not None else due
-    at = early if task.due_at <= task.updated_at else due
-    return Doorbell(task.id, task.attempt + 1, task.queue, at)
+    return Doorbell(task.id, task.attempt + 1, task.queue, due)
 
 
 class Dispatcher:

@@ -69,16 +69,34 @@ class Failure:
     retry_after: float | None = None
 
 
-def claim(task: Task, *, worker_id: UUID, now: datetime) -> Task:
+def is_due(task: Task, earliest: datetime) -> bool:
+    """Return whether a waiting task may start.
+
+    What was to start at once for the process that wrote it is due, because two clocks may differ by
+    milliseconds. A time that was asked for has to have come, because the clock of the writer may
+    have been ahead.
+
+    Args:
+        task: waits.
+        earliest: the earliest time that it may be, aware UTC.
+    """
+    return task.run_at is None or task.run_at == task.updated_at or task.run_at <= earliest
+
+
+def claim(task: Task, *, worker_id: UUID, now: datetime, earliest: datetime | None = None) -> Task:
     """Give a due task to a worker.
 
-    What was due for the process that wrote it is due: two clocks may differ by milliseconds.
+    Args:
+        task: waits.
+        worker_id: who gets it.
+        now: the start that is stored, aware UTC.
+        earliest: the earliest time that it may be, by which it is judged; None if that is `now`.
 
     Raises:
         IllegalTransition: the task is not waiting, or not due yet.
     """
     _require(task, Status.RUNNING)
-    if task.due_at > max(now, task.updated_at):
+    if not is_due(task, now if earliest is None else earliest):
         raise IllegalTransition(f"task {task.id} is not due before {task.due_at.isoformat()}")
     return _advance(
         task,

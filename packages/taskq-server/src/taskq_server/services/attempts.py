@@ -6,8 +6,9 @@ from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.dispatcher import Dispatcher, doorbell, doorbell_when_due
 from taskq_server.broker.notifier import Notifier
+from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.errors import (
     IllegalTransition,
@@ -87,7 +88,7 @@ class AttemptService:
 
     Args:
         database: holds the rows.
-        clock: aware UTC.
+        clock: the database's time.
         dispatcher: rings for what waits again.
         notifier: tells who waits for what ended.
         hooked: whether this worker has `on_retry` or `on_job_failure` hooks, so that the errors
@@ -97,7 +98,7 @@ class AttemptService:
     def __init__(
         self,
         database: Database,
-        clock: Callable[[], datetime],
+        clock: Clock,
         dispatcher: Dispatcher,
         notifier: Notifier,
         *,
@@ -172,19 +173,21 @@ class AttemptService:
         )
 
     async def _claim(self, asks: Sequence[Ask]) -> Sequence[Task | Refusal | Exception]:
-        async def work(connection: Connection) -> list[Task | Refusal]:
-            now = self._clock()
+        async def work(connection: Connection) -> tuple[list[Task | Refusal], list[Task]]:
+            now, earliest = self._clock(), self._clock.earliest()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
-            answers = _decide_claims(asks, dict(locked), now)
+            answers = _decide_claims(asks, dict(locked), now, earliest)
             claimed: dict[UUID, list[Task]] = {}
             for ask, answer in zip(asks, answers, strict=True):
                 if isinstance(answer, Task):
                     claimed.setdefault(ask.worker_id, []).append(locked[answer.id])
             for worker_id, waiting in claimed.items():
                 await attempts.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
-            return answers
+            return answers, [one for one in locked.values() if _is_early(one, earliest)]
 
-        return await self._database.write(work)
+        answers, early = await self._database.write(work)
+        self._dispatcher.ring([doorbell_when_due(task) for task in early])
+        return answers
 
     async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
         try:
@@ -257,12 +260,12 @@ class _Undo(Exception):
 
 
 def _decide_claims(
-    asks: Sequence[Ask], locked: dict[UUID, Task], now: datetime
+    asks: Sequence[Ask], locked: dict[UUID, Task], now: datetime, earliest: datetime
 ) -> list[Task | Refusal]:
     answers: list[Task | Refusal] = []
     cells = 0
     for ask in asks:
-        answer = _decide_claim(ask, locked, now)
+        answer = _decide_claim(ask, locked, now, earliest)
         if isinstance(answer, Task):
             if answer.is_last_chance and cells >= ask.cells():
                 answer = Refusal.CROWDED
@@ -273,14 +276,21 @@ def _decide_claims(
     return answers
 
 
-def _decide_claim(ask: Ask, locked: dict[UUID, Task], now: datetime) -> Task | Refusal:
+def _decide_claim(
+    ask: Ask, locked: dict[UUID, Task], now: datetime, earliest: datetime
+) -> Task | Refusal:
     task = locked.get(ask.task_id)
     if task is None or task.attempt + 1 != ask.attempt or task.handler not in ask.handlers:
         return Refusal.STALE
     try:
-        return lifecycle.claim(task, worker_id=ask.worker_id, now=now)
+        return lifecycle.claim(task, worker_id=ask.worker_id, now=now, earliest=earliest)
     except IllegalTransition:
         return Refusal.STALE
+
+
+def _is_early(task: Task, earliest: datetime) -> bool:
+    """Return whether the doorbell of a task, now spent, rang before it was due."""
+    return task.status.waiting and not lifecycle.is_due(task, earliest)
 
 
 def _decide_ends(

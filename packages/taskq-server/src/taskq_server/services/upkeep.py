@@ -24,7 +24,7 @@ class Upkeep:
 
     Args:
         database: holds the rows.
-        clock: aware UTC.
+        clock: the earliest time that it may be, aware UTC.
         attempts: rescues.
         dispatcher: rings.
     """
@@ -83,15 +83,17 @@ class Upkeep:
         """Take tasks back from workers whose lease ran out."""
         now = self._clock()
 
-        async def look(connection: Connection) -> tuple[list[UUID], set[UUID]]:
+        async def look(connection: Connection) -> list[UUID]:
             live = await workers.live_ids(connection, now)
-            lost = await workers.orphans(connection, live, _BATCH)
-            # A worker that has come meanwhile may hold some of them.
-            return lost, await workers.live_ids(connection, now) if lost else live
+            return await workers.orphans(connection, live, _BATCH)
 
-        candidates, live = await self._database.read(look)
+        candidates = await self._database.read(look)
         if not candidates:
             return []
+        # A worker that has come meanwhile may hold some of them. And where the database's clock was
+        # set back a moment ago, this process may not know it yet, and all leases seem to be over.
+        sure = min(now, await self._database.now())
+        live = await self._database.read(lambda c: workers.live_ids(c, sure))
 
         def is_orphan(task: Task) -> bool:
             return task.worker_id not in live

@@ -45,7 +45,7 @@ class TaskqWorker(Worker):
 
     Args:
         queues: names of the queues, most important first.
-        now_ms: the clock, milliseconds.
+        now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
         options: arq's own arguments.

@@ -33,7 +33,7 @@ class Hooks:
     Args:
         attempts: remembers which hooks have run.
         registry: knows the hooks.
-        clock: aware UTC.
+        clock: the earliest time that it may be, aware UTC.
         seconds: longest run of one hook.
         on_stuck: called when so many hooks go on after their time that no more are started.
     """

@@ -20,6 +20,7 @@ from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.supervisor import EXIT_BLOCKED, Parent
 
 _SLACK_SECONDS = 5.0
+_AGAIN_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -65,6 +66,7 @@ class Lease:
         self._parent_seconds = min(2.0, settings.lease_seconds / 2)
         self._silence = settings.block_seconds + _SLACK_SECONDS
         self._valid_until = 0.0
+        self._missed = False
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._stop = threading.Event()
         self._registered = threading.Event()
@@ -111,7 +113,7 @@ class Lease:
         telling = asyncio.create_task(self._tell_parent())
         try:
             await self._register(leases)
-            while not await asyncio.to_thread(self._stop.wait, self._settings.beat_seconds):
+            while not await asyncio.to_thread(self._stop.wait, self._pause()):
                 try:
                     await self._check_event_loop(leases)
                     if self._parent.is_alive(self._parent_seconds):
@@ -155,8 +157,11 @@ class Lease:
         try:
             held = await leases.beat(self._worker, self._lease)
         except DatabaseUnavailable:
-            _log.warning("heartbeat missed: the database does not answer")
+            if not self._missed:
+                _log.warning("heartbeat missed: the database does not answer")
+            self._missed = True
             return
+        self._missed = False
         if held is None:
             _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
             self._valid_until = 0.0
@@ -166,6 +171,11 @@ class Lease:
         self._valid_until = asked + self._settings.lease_seconds
         beat = Beat(self._worker.id, tuple(held), started)
         self._call(lambda: self._heard(beat))
+
+    def _pause(self) -> float:
+        beat = self._settings.beat_seconds
+        # Once the database is back, the lease may run out before a whole beat.
+        return min(_AGAIN_SECONDS, beat) if self._missed else beat
 
     async def _unregister(self, leases: Leases) -> None:
         if self._worker is not None:

@@ -70,10 +70,11 @@ class _Assembly:
         self.settings = settings
         self.runtime = runtime
         self.attempts = attempts
-        self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        earliest = runtime.clock.earliest
+        self.upkeep = Upkeep(runtime.database, earliest, attempts, runtime.dispatcher)
         self.executor = Executor(settings.threads, Limits.of(settings))
         self.hooks = Hooks(
-            attempts, registry, runtime.clock, settings.hook_seconds, self.executor.deaf.set
+            attempts, registry, earliest, settings.hook_seconds, self.executor.deaf.set
         )
         self.cells = Cells(settings)
         self.slots = Slots(settings.concurrency)
@@ -98,7 +99,7 @@ class _Assembly:
         self.names = names
         self.arq = TaskqWorker(
             queues=settings.queues,
-            now_ms=lambda: int(runtime.clock().timestamp() * 1000),
+            now_ms=lambda: int(earliest().timestamp() * 1000),
             may_have=self._may_have,
             due=self._due,
             **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
@@ -191,14 +192,18 @@ def _arguments(found: Sequence[Due]) -> list[Arguments]:
 
 
 async def publish(runtime: Runtime, registry: Registry) -> None:
-    """Store what this worker can run, so that the API accepts it; waits for the database."""
+    """Store what this worker can run, so that the API accepts it.
+
+    It waits for the database and for the first answer to the clock, before which a worker claims,
+    stages and rescues nothing.
+    """
     settings = runtime.settings
     published = [_published(handler, settings) for handler in registry.handlers.values()]
-    database, now = runtime.database, runtime.clock()
+    database, clock = runtime.database, runtime.clock
     while True:
         try:
             await database.write(
-                lambda c: handlers.publish(database, c, settings.namespace, published, now)
+                lambda c: handlers.publish(database, c, settings.namespace, published, clock())
             )
         except DatabaseUnavailable:
             _log.warning("cannot publish handlers yet: the database does not answer")
