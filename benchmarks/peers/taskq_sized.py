@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from benchmarks import seed
 from benchmarks.peers.taskq import Taskq
+from taskq_server.broker.names import Names
 
 _CHUNK = 20_000
 
@@ -18,10 +19,12 @@ class Few(Taskq):
     def seed_queue(self) -> None:
         """Queue all rows, with their doorbells."""
         seed.seed_tasks(self.sql, self.rows, queued=True)
+        ((deployment,),) = self.sql.run("SELECT id FROM deployment")
+        queue = Names("taskq", deployment).queue("default", "default")
         with self.servers.valkey.client() as client:
             for first in range(1, self.rows + 1, _CHUNK):
                 numbers = range(first, min(first + _CHUNK, self.rows + 1))
-                client.zadd("arq:queue", {_bell(n): seed.score_of(n) for n in numbers})
+                client.zadd(queue, {_bell(n): seed.score_of(n) for n in numbers})
 
     def seed_list(self) -> None:
         """Rows of every status and priority, with tags."""

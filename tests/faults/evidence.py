@@ -11,7 +11,7 @@ from typing import cast
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import Stack
 
-QUEUE_PREFIX = "arq:queue"
+QUEUE_PREFIX = "{taskq:"
 
 
 @dataclass(slots=True)

@@ -9,11 +9,9 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
-from arq.constants import default_queue_name
-
 from tests.faults.handlers import KILLER
 from tests.faults.ledger import LEASE_SECONDS, Ledger
-from tests.faults.test_doorbells import DELIVERIES, DROPPED, deliver
+from tests.faults.test_doorbells import DROPPED, deliver
 from tests.support.calls import descendants
 from tests.support.waiting import wait_until
 
@@ -97,16 +95,16 @@ def ring_again(ledger: Ledger, chance: random.Random) -> None:
     with ledger.stack.redis.client() as client:
         for one in recent:
             for attempt in (1, 2):
-                deliver(client, one.task_id, attempt, DELIVERIES)
+                deliver(ledger, client, one.task_id, attempt)
 
 
 def drop_doorbells(ledger: Ledger, chance: random.Random) -> None:
     """A fifth of the bells in Redis are gone."""
     assert ledger.stack.redis is not None
     with ledger.stack.redis.client() as client:
-        for bell in cast(list[str], client.zrange(default_queue_name, 0, -1)):
+        for bell in cast(list[str], client.zrange(ledger.queue, 0, -1)):
             if chance.random() < DROPPED:
-                client.zrem(default_queue_name, bell)
+                client.zrem(ledger.queue, bell)
 
 
 def die_in_hooks(ledger: Ledger, chance: random.Random) -> None:

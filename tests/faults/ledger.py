@@ -66,6 +66,7 @@ class Ledger:
             self._ports = [self._port_of(self.stack.apis[0]), free_port()]
             self.heal()
             self.reader = Reader(self.stack)
+            self.queue = self.stack.names.queue("default", "default")
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -232,7 +233,7 @@ class Ledger:
     def _queued(self) -> int:
         assert self.stack.redis is not None
         with self.stack.redis.client() as client:
-            return int(str(client.zcard("arq:queue")))
+            return int(str(client.zcard(self.queue)))
 
     def _urls(self) -> list[str]:
         return [f"http://127.0.0.1:{self._port_of(one)}" for one in list(self.stack.apis)]

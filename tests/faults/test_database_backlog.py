@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server.broker.dispatcher import Dispatcher
+from taskq_server.broker.names import Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
@@ -120,7 +121,7 @@ async def rows_read(url: str) -> dict[str, int]:
     database = Database(url, pool_size=1)
     try:
         clock = Clock(await database.now())
-        send = Sender(None)
+        send = Sender(None, Naming())
         dispatcher, notifier = Dispatcher(send), Notifier(send)
         attempts = AttemptService(database, clock, dispatcher, notifier, hooked=True)
         upkeep = Upkeep(database, clock, attempts, dispatcher)

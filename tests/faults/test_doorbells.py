@@ -12,11 +12,11 @@ from typing import cast
 from uuid import UUID
 
 import pytest
-from arq.constants import default_queue_name, job_key_prefix
+from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 from redis import Redis
 
-from taskq_server.broker.connection import RING_CHANNEL, encode
+from taskq_server.broker.connection import encode
 from tests.faults.evidence import Submit
 from tests.faults.ledger import Ledger
 from tests.support.calls import percentile, repeats
@@ -40,10 +40,10 @@ def test_every_doorbell_delivered_five_times(ledger: Ledger) -> None:
         while rung < repeats(200, 2_000):
             task = accepted.get(timeout=30)
             for attempt in (1, 2):
-                deliver(client, task.task_id, attempt, DELIVERIES)
+                deliver(ledger, client, task.task_id, attempt)
             rung += 1
     with ledger.stack.redis.client() as client:
-        _deliver_rest(client, accepted)
+        _deliver_rest(ledger, client, accepted)
     evidence = ledger.settle("doorbells delivered 5 times", rung_from_outside=rung * 2 * DELIVERIES)
     assert evidence.extra_runs() == 0
     assert not evidence.outcomes().keys() & {"lost", "released"}
@@ -84,17 +84,17 @@ def test_api_killed_after_the_commit_and_before_the_doorbell(ledger: Ledger) -> 
     assert max(waited) < STAGE_SECONDS + SLACK_SECONDS
 
 
-def deliver(client: "Redis", task_id: str, attempt: int, times: int) -> None:
+def deliver(ledger: Ledger, client: "Redis", task_id: str, attempt: int) -> None:
     """Ring several times at once for one attempt, each with a job of its own."""
     now = int(time.time() * 1000)
     arguments = (str(UUID(task_id)), attempt)
     job = serialize_job("execute_task", arguments, {}, None, now, serializer=encode)
     pipe = client.pipeline(transaction=False)
-    for _ in range(times):
+    for _ in range(DELIVERIES):
         job_id = secrets.token_hex(16)
         pipe.set(job_key_prefix + job_id, job, px=60_000)
-        pipe.zadd(default_queue_name, {job_id: now})
-        pipe.publish(RING_CHANNEL, "default")
+        pipe.zadd(ledger.queue, {job_id: now})
+        pipe.publish(ledger.stack.names.ring("default"), "default")
     pipe.execute()
 
 
@@ -105,10 +105,10 @@ def black_hole() -> Iterator[str]:
         yield f"redis://127.0.0.1:{listener.getsockname()[1]}/0"
 
 
-def _deliver_rest(client: "Redis", accepted: "SimpleQueue[Submit]") -> None:
+def _deliver_rest(ledger: Ledger, client: "Redis", accepted: "SimpleQueue[Submit]") -> None:
     while True:
         try:
-            deliver(client, accepted.get_nowait().task_id, 1, DELIVERIES)
+            deliver(ledger, client, accepted.get_nowait().task_id, 1)
         except Empty:
             return
 
@@ -120,11 +120,11 @@ def _drop(ledger: Ledger, until: int) -> int:
     pause = threading.Event()
     with ledger.stack.redis.client() as client:
         while sum(one.accepted for one in ledger.callers.submits) < until:
-            bells = set(cast(list[str], client.zrange(default_queue_name, 0, -1))) - seen
+            bells = set(cast(list[str], client.zrange(ledger.queue, 0, -1))) - seen
             seen |= bells
             for bell in sorted(bells):
                 if chance.random() < DROPPED:
-                    dropped += int(str(client.zrem(default_queue_name, bell)))
+                    dropped += int(str(client.zrem(ledger.queue, bell)))
             pause.wait(0.01)
     return dropped
 

@@ -87,7 +87,7 @@ BAD: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ),
     ("I9", lambda good: replace(good, live_workers=4)),
     ("I9", lambda good: replace(good, redis_keys={"x": -1})),
-    ("I9", lambda good: replace(good, redis_keys={"arq:queue": -1})),
+    ("I9", lambda good: replace(good, redis_keys={"{taskq:1}:default:queue:default": -1})),
 ]
 
 

@@ -117,7 +117,7 @@ def _processes(ledger: Ledger) -> set[int]:
 def _has_bells(ledger: Ledger) -> bool:
     assert ledger.stack.redis is not None
     with ledger.stack.redis.client() as client:
-        return int(str(client.zcard("arq:queue"))) >= 100
+        return int(str(client.zcard(ledger.queue))) >= 100
 
 
 def _iso(seconds: float) -> str:

@@ -5,11 +5,13 @@ import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
+from functools import cached_property
 from pathlib import Path
 from typing import Literal, Protocol, Self
 
 import httpx
 
+from taskq_server.broker.names import Names
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
@@ -67,6 +69,19 @@ class Stack:
     def redis_url(self) -> str | None:
         """What the processes have as TASKQ_REDIS_URL; None where `dev` embeds its own."""
         return self._settings.get("TASKQ_REDIS_URL")
+
+    @cached_property
+    def names(self) -> Names:
+        """What the processes call things in Redis."""
+        prefix = self._settings.get("TASKQ_REDIS_PREFIX", "taskq")
+        return Names(prefix, self.command("db", "deployment").strip())
+
+    def command(self, *words: str) -> str:
+        """What a `taskq-server` command prints that has the settings of the processes."""
+        done = run_server_command([*words], self._settings)
+        if done.returncode:
+            raise RuntimeError(f"taskq-server {words} failed\n{done.stdout}\n{done.stderr}")
+        return done.stdout
 
     def start_api(
         self, settings: Mapping[str, str] | None = None, *, port: int | None = None
@@ -160,9 +175,7 @@ class Stack:
         self.redis = self._cleanup.enter_context(ValkeyServer())
         database = self._cleanup.enter_context(self.mariadb.database())
         self._settings |= {"TASKQ_REDIS_URL": self.redis.url, "TASKQ_DATABASE_URL": database}
-        done = run_server_command(["db", "upgrade"], self._settings)
-        if done.returncode:
-            raise RuntimeError(f"taskq-server db upgrade failed\n{done.stdout}\n{done.stderr}")
+        self.command("db", "upgrade")
         for _ in range(self._first_workers):
             self.start_worker()
         self.start_api()

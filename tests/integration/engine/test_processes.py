@@ -188,6 +188,8 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     pool: ArqRedis = await create_pool(
         RedisSettings(port=redis.port), job_serializer=encode, job_deserializer=decode
     )
-    await pool.enqueue_job("execute_task", task_id, 1)
+    queue = stack.names.queue("default", "default")
+    await pool.enqueue_job("execute_task", task_id, 1, _queue_name=queue)
     assert get(stack, task_id, wait=30)["status"] == "succeeded"
+    assert redis.size() == 0
     await pool.aclose()

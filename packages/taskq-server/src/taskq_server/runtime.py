@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
+from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
 from taskq_server.core.background import background
@@ -18,6 +19,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, ping
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.crud import deployment
 from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService
@@ -31,6 +33,7 @@ _CLOCK_SECONDS = 5.0
 _CLOCK_SOON_SECONDS = 1.0
 _QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
+_ASK_SECONDS = 1.0
 _log = logging.getLogger("taskq.server")
 
 
@@ -42,6 +45,7 @@ class Runtime:
     clock: Clock
     database: Database
     redis: Redis | None
+    naming: Naming
     dispatcher: Dispatcher
     notifier: Notifier
     catalog: Catalog
@@ -96,22 +100,27 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         if redis is not None:
             stack.push_async_callback(redis.aclose, close_connection_pool=True)
         clock = Clock()
-        send = Sender(redis)
+        naming = Naming()
+        send = Sender(redis, naming)
         stack.push_async_callback(send.close)
-        runtime = _assemble(settings, clock, database, redis, send)
+        runtime = _assemble(settings, clock, database, redis, naming, send)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.tasks.close)
-        await _sync(clock, database)
+        await asyncio.gather(_sync(clock, database), _learn_names(runtime))
         await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))
         if redis is not None:
-            notifier = runtime.notifier
-            await stack.enter_async_context(background(lambda: notifier.run(redis)))
+            await stack.enter_async_context(background(lambda: _listen(runtime, redis)))
         yield runtime
 
 
 def _assemble(
-    settings: Settings, clock: Clock, database: Database, redis: Redis | None, send: Sender
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    redis: Redis | None,
+    naming: Naming,
+    send: Sender,
 ) -> Runtime:
     catalog = Catalog(database, clock, settings.namespace)
     dispatcher = Dispatcher(send)
@@ -134,6 +143,7 @@ def _assemble(
         clock=clock,
         database=database,
         redis=redis,
+        naming=naming,
         dispatcher=dispatcher,
         notifier=notifier,
         catalog=catalog,
@@ -159,6 +169,27 @@ async def _keep_in_sync(clock: Clock, database: Database) -> None:
     while True:
         quick = await _sync(clock, database)
         await asyncio.sleep(_CLOCK_SECONDS if quick else _CLOCK_SOON_SECONDS)
+
+
+async def _learn_names(runtime: Runtime) -> None:
+    if runtime.redis is None:
+        return
+    try:
+        found = await runtime.database.read(deployment.read)
+    except DatabaseUnavailable:
+        return
+    if found is None:
+        runtime.naming.miss()
+    else:
+        runtime.naming.tell(Names(runtime.settings.redis_prefix, found))
+
+
+async def _listen(runtime: Runtime, redis: Redis) -> None:
+    while runtime.naming.names is None:
+        await asyncio.sleep(_ASK_SECONDS)
+        await _learn_names(runtime)
+    channel = runtime.naming.names.changed(runtime.settings.namespace)
+    await runtime.notifier.run(redis, channel)
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:

@@ -75,6 +75,10 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         ("DATABASE_URL", "", r"sqlite\+aiosqlite"),
         ("REDIS_URL", "http://x", "redis://"),
         ("NAMESPACE", "", "at least 1"),
+        *(
+            ("REDIS_PREFIX", wrong, "1 to 64 letters, digits, or any of")
+            for wrong in ("", "a b", "a\n", "{a}", "a}", "a*", "a?", "[a]", "é", "a" * 65)
+        ),
     ],
 )
 def test_a_wrong_value_is_reported_with_the_name_of_its_variable(
@@ -83,6 +87,13 @@ def test_a_wrong_value_is_reported_with_the_name_of_its_variable(
     monkeypatch.setenv(f"TASKQ_{name}", value)
     with pytest.raises(ConfigurationError, match=rf"^TASKQ_{name}: .*({what})"):
         Settings.load()
+
+
+@pytest.mark.parametrize("prefix", ["t", "a:b", "Shop-2_eu.taskq", "a" * 64])
+def test_a_plain_prefix_is_taken(monkeypatch: pytest.MonkeyPatch, prefix: str) -> None:
+    assert Settings.load().redis_prefix == "taskq"
+    monkeypatch.setenv("TASKQ_REDIS_PREFIX", prefix)
+    assert Settings.load().redis_prefix == prefix
 
 
 def test_an_error_does_not_show_the_password() -> None:

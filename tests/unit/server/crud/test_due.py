@@ -30,7 +30,8 @@ async def test_the_lowest_score_comes_first(database: Database) -> None:
     old = make_task(created_at=NOW - seconds(1_000), priority=Priority.LOW)
     await store(database, low, urgent, old)
     assert await ask(database) == [
-        Due(task.id, 0, score(task.created_at, task.priority)) for task in (old, urgent, low)
+        Due(task.id, 0, "default", score(task.created_at, task.priority))
+        for task in (old, urgent, low)
     ]
     assert await ids(database, limit=2) == [old.id, urgent.id]
 

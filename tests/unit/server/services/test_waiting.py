@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from taskq_server.broker.names import Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
 from taskq_server.core.errors import TaskNotFound
@@ -107,7 +108,7 @@ class Shelf:
         self.tasks = {task.id: task for task in tasks}
         self.looks: list[set[UUID]] = []
         self.looked = asyncio.Event()
-        self.notifier = Notifier(Sender(None))
+        self.notifier = Notifier(Sender(None, Naming()))
         self.waiting = Waiting(GroupCommit(self._read), self.notifier, 30.0)
 
     def finish(self, task_id: UUID) -> None:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 from taskq_server.broker.connection import connect
 from taskq_server.core.config import Settings
-from taskq_server.worker.arq_worker import Arguments, TaskqWorker
+from taskq_server.worker.arq_worker import TaskqWorker
+from taskq_server.worker.doorbells import Arguments
 from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.settings import WorkerSettings
 from tests.unit.server.worker.attempts import until
@@ -52,7 +53,7 @@ class Database:
 def worker(attempts: Attempts, database: Database) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
     return TaskqWorker(
-        queues=("default",),
+        queues={"default": "queue"},
         now_ms=lambda: 0,
         may_have=lambda: ROOM,
         due=database.due,

@@ -1,28 +1,17 @@
-"""The connection that arq and the broker share, and the names of what lies in Redis."""
+"""The connection that arq and the broker share, and how a job is written."""
 
 import json
 
 from arq.connections import ArqRedis
-from arq.constants import default_queue_name
 from redis.asyncio import ConnectionPool
 
 Redis = ArqRedis
 """The client that everything in taskq shares: arq's."""
 
-DEFAULT_QUEUE = "default"
-RING_CHANNEL = "taskq:ring"
-CHANGED_CHANNEL = "taskq:changed"
-CANCEL_CHANNEL = "taskq:cancel"
-
 REPLY_SECONDS = 5.0
 """A Redis that is silent for longer counts as away."""
 
 JOB_FUNCTION = "execute_task"
-
-
-def queue_key(queue: str) -> str:
-    """Return the key of arq's sorted set for a queue; `default` is arq's own default."""
-    return default_queue_name if queue == DEFAULT_QUEUE else f"{default_queue_name}:{queue}"
 
 
 def encode(value: object) -> bytes:
@@ -42,5 +31,7 @@ def connect(url: str) -> ArqRedis:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
     """
-    pool = ConnectionPool.from_url(url, socket_connect_timeout=1.0)
+    # The library would introduce itself, for which an account needs a right of its own.
+    silent = {"lib_name": None, "lib_version": None}
+    pool = ConnectionPool.from_url(url, socket_connect_timeout=1.0, **silent)
     return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)

@@ -1,4 +1,4 @@
-"""Ring workers: put `<task id>:<attempt>` on arq's queue."""
+"""Ring workers: put `<task id>:<attempt>` on the sorted set of a queue."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from redis.asyncio.client import Pipeline
 
-from taskq_server.broker.connection import RING_CHANNEL, queue_key
+from taskq_server.broker.names import Names
 from taskq_server.broker.sender import Sender
 from taskq_server.domain.task import Task
 
@@ -19,6 +19,7 @@ class Doorbell:
 
     task_id: UUID
     attempt: int
+    namespace: str
     queue: str
     at: int
 
@@ -37,13 +38,13 @@ def doorbell(task: Task) -> Doorbell:
     """
     if task.score is None or task.due_at > task.updated_at:
         return doorbell_when_due(task)
-    return Doorbell(task.id, task.attempt + 1, task.queue, task.score)
+    return Doorbell(task.id, task.attempt + 1, task.namespace, task.queue, task.score)
 
 
 def doorbell_when_due(task: Task) -> Doorbell:
     """Return the ring for a waiting task whose last one came before it was due."""
     due = ceil(task.due_at.timestamp() * 1000)
-    return Doorbell(task.id, task.attempt + 1, task.queue, due)
+    return Doorbell(task.id, task.attempt + 1, task.namespace, task.queue, due)
 
 
 class Dispatcher:
@@ -62,11 +63,11 @@ class Dispatcher:
             self._send(_ring, bells)
 
 
-def _ring(pipe: Pipeline, bells: Iterable[Doorbell]) -> None:
+def _ring(pipe: Pipeline, names: Names, bells: Iterable[Doorbell]) -> None:
     """Add the ids alone: what arq keeps beside them, the id says already."""
-    queues: defaultdict[str, dict[str, int]] = defaultdict(dict)
+    queues: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
     for bell in bells:
-        queues[bell.queue][bell.job_id] = bell.at
-    for queue, members in queues.items():
-        pipe.zadd(queue_key(queue), members)
-        pipe.publish(RING_CHANNEL, queue)
+        queues[bell.namespace, bell.queue][bell.job_id] = bell.at
+    for (namespace, queue), members in queues.items():
+        pipe.zadd(names.queue(namespace, queue), members)
+        pipe.publish(names.ring(namespace), queue)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from uuid import UUID
@@ -9,9 +10,12 @@ from uuid import UUID
 from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 
-from taskq_server.broker.connection import CANCEL_CHANNEL, CHANGED_CHANNEL
 from taskq_server.broker.listener import listen
+from taskq_server.broker.names import Names
 from taskq_server.broker.sender import Sender
+
+Addressed = tuple[str, UUID]
+"""A task's namespace and id."""
 
 
 class Subscription:
@@ -57,14 +61,14 @@ class Notifier:
         """How many tasks somebody waits for, here."""
         return len(self._waiters)
 
-    def changed(self, task_ids: Sequence[UUID]) -> None:
+    def changed(self, tasks: Sequence[Addressed]) -> None:
         """Tell everybody that tasks changed."""
-        if task_ids:
-            self._send(_publish_changed, task_ids)
+        if tasks:
+            self._send(_publish_changed, tasks)
 
-    def cancel(self, task_ids: Sequence[UUID]) -> None:
+    def cancel(self, tasks: Sequence[Addressed]) -> None:
         """Tell workers that running tasks are to be cancelled; their next beat would as well."""
-        self._send(_publish_cancel, task_ids)
+        self._send(_publish_cancel, tasks)
 
     @contextmanager
     def subscribe(self, task_ids: Sequence[UUID]) -> Iterator[Subscription]:
@@ -81,9 +85,9 @@ class Notifier:
                 if not waiters:
                     self._waiters.pop(task_id, None)
 
-    async def run(self, redis: ArqRedis) -> None:
-        """Hand messages to the waiters of this process, for ever."""
-        await listen(redis, {CHANGED_CHANNEL: self._on_changed}, on_connect=self.wake_all)
+    async def run(self, redis: ArqRedis, channel: str) -> None:
+        """Hand the messages of a channel to the waiters of this process, for ever."""
+        await listen(redis, {channel: self._on_changed}, on_connect=self.wake_all)
 
     def wake_all(self) -> None:
         """Let all waiters look again."""
@@ -100,16 +104,22 @@ class Notifier:
             subscription.tell(task_ids)
 
 
-def _publish_changed(pipe: Pipeline, task_ids: Iterable[UUID]) -> None:
-    pipe.publish(CHANGED_CHANNEL, _message(task_ids))
+def _publish_changed(pipe: Pipeline, names: Names, tasks: Iterable[Addressed]) -> None:
+    for namespace, message in _messages(tasks):
+        pipe.publish(names.changed(namespace), message)
 
 
-def _publish_cancel(pipe: Pipeline, task_ids: Iterable[UUID]) -> None:
-    pipe.publish(CANCEL_CHANNEL, _message(task_ids))
+def _publish_cancel(pipe: Pipeline, names: Names, tasks: Iterable[Addressed]) -> None:
+    for namespace, message in _messages(tasks):
+        pipe.publish(names.cancel(namespace), message)
 
 
-def _message(task_ids: Iterable[UUID]) -> str:
-    return json.dumps([task_id.hex for task_id in task_ids])
+def _messages(tasks: Iterable[Addressed]) -> Iterator[tuple[str, str]]:
+    ids: defaultdict[str, list[str]] = defaultdict(list)
+    for namespace, task_id in tasks:
+        ids[namespace].append(task_id.hex)
+    for namespace, those in ids.items():
+        yield namespace, json.dumps(those)
 
 
 def read_ids(message: bytes) -> list[UUID]:

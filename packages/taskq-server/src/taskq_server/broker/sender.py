@@ -12,10 +12,11 @@ from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import REPLY_SECONDS
+from taskq_server.broker.names import Names, Naming
 
 Item = TypeVar("Item")
 
-Write = Callable[[Pipeline, deque[Item]], object]
+Write = Callable[[Pipeline, Names, deque[Item]], object]
 """Adds the commands for some items to a pipeline."""
 
 _MOST_BUFFERED = 10_000
@@ -29,40 +30,45 @@ class Sender:
 
     Args:
         redis: None drops everything.
+        naming: what things are called in Redis; until that is known, everything is dropped.
     """
 
-    def __init__(self, redis: ArqRedis | None) -> None:
+    def __init__(self, redis: ArqRedis | None, naming: Naming) -> None:
         self._redis = redis
+        self._naming = naming
         self._waiting: defaultdict[Write[Any], deque[Any]] = _empty()
         self._flushing: asyncio.Task[None] | None = None
         self._away = False
 
     def __call__(self, write: Write[Item], items: Iterable[Item]) -> None:
         """Queue items and return at once; one call of `write` gets all that wait for it."""
-        if self._redis is None:
+        names = self._naming.names
+        if self._redis is None or names is None:
             return
         self._waiting[write].extend(items)
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush(self._redis))
+            self._flushing = asyncio.create_task(self._flush(self._redis, names))
 
     async def close(self) -> None:
         """Wait for what is on its way."""
         if self._flushing is not None:
             await self._flushing
 
-    async def _flush(self, redis: ArqRedis) -> None:
+    async def _flush(self, redis: ArqRedis, names: Names) -> None:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, _empty()
-                await self._send(redis, batch)
+                await self._send(redis, names, batch)
         finally:
             self._flushing = None
 
-    async def _send(self, redis: ArqRedis, batch: dict[Write[Any], deque[Any]]) -> None:
+    async def _send(
+        self, redis: ArqRedis, names: Names, batch: dict[Write[Any], deque[Any]]
+    ) -> None:
         try:
             async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
                 for write, items in batch.items():
-                    write(pipe, items)
+                    write(pipe, names, items)
                 await pipe.execute()
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away:

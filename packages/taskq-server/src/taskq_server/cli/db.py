@@ -12,6 +12,8 @@ from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, make_folder
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.crud import deployment as deployments
+from taskq_server.domain.ids import new_deployment_id
 
 
 @click.group()
@@ -47,17 +49,55 @@ def check() -> None:
     _on_database(_check)
 
 
+@db.command()
+def deployment() -> None:
+    """Print the id of this database's taskq, which is part of every name in Redis."""
+    _on_database(_say_deployment)
+
+
+@db.command()
+def new_deployment() -> None:
+    """Give the database another id: a copy would share the names in Redis with its original.
+
+    Restart every process on this database afterwards.
+    """
+    _on_database(_renew_deployment)
+
+
 async def _say_current(database: Database) -> None:
     click.echo(await migrations.current(database) or "base")
 
 
-async def _check(database: Database) -> None:
+async def _say_deployment(database: Database) -> None:
+    await _require_head(database)
+    found = await database.read(deployments.read)
+    if found is None:
+        raise ConfigurationError(
+            "the database has no deployment id: run `taskq-server db new-deployment`"
+        )
+    click.echo(found)
+
+
+async def _renew_deployment(database: Database) -> None:
+    await _require_head(database)
+    new = new_deployment_id()
+    await database.write(lambda c: deployments.replace(database, c, new))
+    click.echo(new)
+    click.echo("Restart every process on this database: they use the old id until then.", err=True)
+
+
+async def _require_head(database: Database) -> str:
     found = await migrations.current(database)
     if found != migrations.head():
         raise ConfigurationError(
             f"the database is at revision {found or 'base'}, not {migrations.head()}: "
             "run `taskq-server db upgrade`"
         )
+    return found
+
+
+async def _check(database: Database) -> None:
+    found = await _require_head(database)
     differences = await migrations.differences(database)
     if differences:
         raise ConfigurationError(f"the database differs from the models: {differences}")

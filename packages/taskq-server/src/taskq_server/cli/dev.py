@@ -16,6 +16,7 @@ from taskq_server.cli.preparation import leave, run, settle, stop_event
 from taskq_server.core import logs
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.redis import embedded_redis
 from taskq_server.handlers.registry import Registry, load
@@ -58,10 +59,19 @@ async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) ->
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
         registry = load(settings.handlers)
+        await _upgrade(settings.database_url)
         async with open_runtime(settings) as runtime:
-            await migrations.upgrade(runtime.database)
             if await unless(stop, publish(runtime, registry)):
                 await _serve_and_work(runtime, registry, listener, stop)
+
+
+async def _upgrade(url: str) -> None:
+    """Move the schema to where a runtime expects it when it opens."""
+    database = Database(url)
+    try:
+        await migrations.upgrade(database)
+    finally:
+        await database.close()
 
 
 async def _serve_and_work(

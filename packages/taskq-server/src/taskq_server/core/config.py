@@ -1,5 +1,6 @@
 """Every setting of the server, read once from arguments and the environment."""
 
+import re
 from typing import Annotated, Any, Self
 
 from pydantic import Field, ValidationError, field_validator
@@ -9,6 +10,7 @@ from taskq_server.core.errors import ConfigurationError
 
 _DATABASE_SCHEMES = ("mysql+asyncmy://", "sqlite+aiosqlite://")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
+_REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -33,6 +35,7 @@ class Settings(BaseSettings):
         30.0, gt=0, le=3600, description="how long one transaction may take"
     )
     redis_url: str | None = Field(None, description="`redis://host:6379/0` or `unix:///socket`")
+    redis_prefix: str = Field("taskq", description="what the names of keys and channels begin with")
     namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
 
     handlers: Names = Field((), description="modules with handlers, separated by commas")
@@ -122,6 +125,13 @@ class Settings(BaseSettings):
     def _known_redis(cls, value: str | None) -> str | None:
         if value is not None and not value.startswith(_REDIS_SCHEMES):
             raise ValueError(f"must start with {' or '.join(_REDIS_SCHEMES)}")
+        return value
+
+    @field_validator("redis_prefix")
+    @classmethod
+    def _plain_prefix(cls, value: str) -> str:
+        if not _REDIS_PREFIX.fullmatch(value):
+            raise ValueError("must be 1 to 64 letters, digits, or any of _ . : -")
         return value
 
     @classmethod

@@ -37,6 +37,7 @@ class Due:
 
     task_id: UUID
     attempt: int
+    namespace: str
     score: int
 
 
@@ -66,7 +67,7 @@ async def due(
         ends = {one: min(end, below) for one, end in ends.items()}
     if not await _any(connection, queue, handlers, max(ends.values())):
         return []
-    may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.score).where(
+    may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.namespace, tasks.c.score).where(
         tasks.c.queue == queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
     )
     if untouched_since is not None:
@@ -77,7 +78,7 @@ async def due(
         for priority, end in ends.items()
     ]
     rows = await lowest(connection, ranges, "score", limit)
-    return [Due(row.id, row.attempt, row.score) for row in rows]
+    return [Due(row.id, row.attempt, row.namespace, row.score) for row in rows]
 
 
 async def oldest(

@@ -1,4 +1,4 @@
-"""Ids that sort by time."""
+"""Ids: of tasks, which sort by time, and of deployments."""
 
 import secrets
 import threading
@@ -34,6 +34,11 @@ class IdSource:
         value |= (ordered & 0x3FFFFFFF) << 32
         value |= secrets.randbits(32)
         return UUID(int=value)
+
+
+def new_deployment_id() -> str:
+    """Return an id for one database's taskq: 16 random hexadecimal digits."""
+    return secrets.token_hex(8)
 
 
 def first_id_of(moment: datetime) -> UUID:

@@ -1,6 +1,7 @@
 """SQLAlchemy tables: the shape of everything that is stored."""
 
 from taskq_server.models.base import Base
+from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
@@ -8,4 +9,14 @@ from taskq_server.models.task_attempt import TaskAttempt
 from taskq_server.models.task_count import TaskCount
 from taskq_server.models.worker import Worker
 
-__all__ = ["Base", "Handler", "Tag", "Task", "TaskAttempt", "TaskCount", "TaskTag", "Worker"]
+__all__ = [
+    "Base",
+    "Deployment",
+    "Handler",
+    "Tag",
+    "Task",
+    "TaskAttempt",
+    "TaskCount",
+    "TaskTag",
+    "Worker",
+]

@@ -220,7 +220,7 @@ class AttemptService:
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> list[Task]:
             locked = await tasks.lock(connection, [one.task_id for one in reports], payload=False)
             valid = {
                 one.task_id: one.progress
@@ -228,9 +228,10 @@ class AttemptService:
                 if one.task_id in locked and _is_held(locked[one.task_id], one)
             }
             await attempts.set_progress(connection, valid, self._clock())
+            return [locked[task_id] for task_id in valid]
 
-        await self._database.write(work)
-        self._notifier.changed([one.task_id for one in reports])
+        moved = await self._database.write(work)
+        self._notifier.changed([(task.namespace, task.id) for task in moved])
         return [None] * len(reports)
 
     async def _write(
@@ -247,7 +248,7 @@ class AttemptService:
             await attempts.mark_ended(connection, ends, hook_done_at=done, unread=unread)
 
     def _announce(self, ends: Sequence[Ended]) -> None:
-        self._notifier.changed([end.task.id for end in ends])
+        self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
 
 

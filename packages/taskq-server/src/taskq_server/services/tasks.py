@@ -199,7 +199,7 @@ class TaskService:
         after = await self._database.write(work)
         if after.status.waiting and given & {"priority", "run_at"}:
             self._parts.dispatcher.ring([doorbell(after)])
-        self._parts.notifier.changed([task_id])
+        self._parts.notifier.changed([(self._parts.namespace, task_id)])
         return await self.get(task_id)
 
     async def delete(self, task_id: UUID) -> None:
@@ -216,7 +216,7 @@ class TaskService:
             await tasks.remove(connection, [task])
 
         await self._database.write(work)
-        self._parts.notifier.changed([task_id])
+        self._parts.notifier.changed([(self._parts.namespace, task_id)])
 
     async def cancel(self, task_id: UUID) -> Snapshot:
         """Cancel a task at once while it waits; ask its worker to while it runs.
@@ -227,8 +227,8 @@ class TaskService:
         """
         after = await self._decide(task_id, lifecycle.cancel)
         if after.status is Status.RUNNING:
-            self._parts.notifier.cancel([task_id])
-        self._parts.notifier.changed([task_id])
+            self._parts.notifier.cancel([(self._parts.namespace, task_id)])
+        self._parts.notifier.changed([(self._parts.namespace, task_id)])
         return await self.get(task_id)
 
     async def retry(self, task_id: UUID) -> Snapshot:
@@ -240,7 +240,7 @@ class TaskService:
         """
         after = await self._decide(task_id, lifecycle.retry)
         self._parts.dispatcher.ring([doorbell(after)])
-        self._parts.notifier.changed([task_id])
+        self._parts.notifier.changed([(self._parts.namespace, task_id)])
         return await self.get(task_id)
 
     async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> Task:

@@ -68,7 +68,10 @@ class Upkeep:
             )
         )
         self._dispatcher.ring(
-            [Doorbell(one.task_id, one.attempt + 1, queue, one.score) for one in lost]
+            [
+                Doorbell(one.task_id, one.attempt + 1, one.namespace, queue, one.score)
+                for one in lost
+            ]
         )
         return lost
 

@@ -2,40 +2,33 @@
 
 arq starts jobs one by one with four round trips each, keeps running jobs in its queue, and ends
 when Redis goes away. Here a doorbell is popped when it is taken (the row is the lock), all that fit
-in one round trip, and a worker without Redis asks the database instead. Queue key and job format
-are arq's own: a stock `ArqRedis.enqueue_job("execute_task", task_id, attempt)` rings as well.
+in one round trip, and a worker without Redis asks the database instead. A stock
+`enqueue_job("execute_task", task_id, attempt, _queue_name=…)` of a client that writes JSON rings as
+well. Nothing but taskq's own queues is ever looked at.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from arq.connections import ArqRedis
-from arq.constants import job_key_prefix
-from arq.jobs import DeserializationError, deserialize_job
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode, queue_key
-
-Arguments = tuple[str, int]
-"""What a doorbell says: task id and attempt."""
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS
+from taskq_server.worker.doorbells import Arguments, read_doorbells
 
 _POP = """
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-local jobs = {}
 if #ids > 0 then
   redis.call('ZREM', KEYS[1], unpack(ids))
-  for i, id in ipairs(ids) do
-    jobs[i] = redis.call('GET', ARGV[3] .. id)
-    redis.call('DEL', ARGV[3] .. id)
-  end
 end
 local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {ids, jobs, head[2] or ''}
+return {ids, head[2] or ''}
 """
 _MOST_POPPED = 1_000
+_MOST_SCORE = 2**53
 _AWAY_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
 
@@ -44,7 +37,7 @@ class TaskqWorker(Worker):
     """Pop doorbells and run `execute_task` for each.
 
     Args:
-        queues: names of the queues, most important first.
+        queues: the key in Redis of each queue, most important first.
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
@@ -54,13 +47,13 @@ class TaskqWorker(Worker):
     def __init__(
         self,
         *,
-        queues: Sequence[str],
+        queues: Mapping[str, str],
         now_ms: Callable[[], int],
         may_have: Callable[[], int],
         due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
         **options: Any,
     ) -> None:
-        super().__init__(queue_name=queue_key(queues[0]), **options)
+        super().__init__(queue_name=next(iter(queues.values())), **options)
         self._queues = queues
         self._now_ms = now_ms
         self._may_have = may_have
@@ -94,10 +87,11 @@ class TaskqWorker(Worker):
             RedisError, OSError, TimeoutError: Redis is away.
         """
         found: dict[str, int | None] = {}
-        for queue in self._queues:
+        for queue, key in self._queues.items():
             async with asyncio.timeout(REPLY_SECONDS):
-                head = await self.pool.zrange(queue_key(queue), 0, 0, withscores=True)
-            found[queue] = int(head[0][1]) if head else None
+                head = await self.pool.zrange(key, 0, 0, withscores=True)
+            # Scores that are no times are not taskq's.
+            found[queue] = int(head[0][1]) if head and abs(head[0][1]) < _MOST_SCORE else None
         return found
 
     async def _take(self) -> float:
@@ -120,17 +114,14 @@ class TaskqWorker(Worker):
         now = self._now_ms()
         try:
             async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
-                ids, jobs, head = await self._script(
-                    keys=[queue_key(queue)], args=[now, room, job_key_prefix]
-                )
+                ids, head = await self._script(keys=[self._queues[queue]], args=[now, room])
         except (RedisError, OSError, TimeoutError) as error:
             return await self._without_redis(queue, room, error), self.poll_delay_s
         if self._away:
             _log.info("Redis is back")
             self._away = False
         next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
-        found = [_arguments(one.decode(), job) for one, job in zip(ids, jobs, strict=False)]
-        return [one for one in found if one is not None], max(0.0, next_in)
+        return await read_doorbells(self.pool, ids), max(0.0, next_in)
 
     async def _without_redis(self, queue: str, room: int, error: Exception) -> Sequence[Arguments]:
         if not self._away:
@@ -170,16 +161,3 @@ def redis_pool(pool: ArqRedis | None) -> ArqRedis:
     """Return the pool that a worker cannot do without."""
     assert pool is not None, "a worker needs a Redis URL"
     return pool
-
-
-def _arguments(job_id: str, job: bytes | None) -> Arguments | None:
-    """Read a job; one whose payload expired is known by its id."""
-    try:
-        if job:
-            task_id, attempt = deserialize_job(job, deserializer=decode).args
-        else:
-            task_id, attempt = job_id.rsplit(":", 1)
-        return str(task_id), int(attempt)
-    except (DeserializationError, ValueError, TypeError):
-        _log.warning("a doorbell that cannot be read is dropped: %.80r", job_id)
-        return None

@@ -6,8 +6,8 @@ import logging
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
-from taskq_server.broker.connection import CANCEL_CHANNEL, RING_CHANNEL
 from taskq_server.broker.listener import listen
+from taskq_server.broker.names import Names
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
@@ -19,7 +19,8 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.upkeep import Upkeep
-from taskq_server.worker.arq_worker import Arguments, TaskqWorker, redis_pool
+from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
+from taskq_server.worker.doorbells import Arguments
 from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.hooks import Hooks
@@ -53,8 +54,11 @@ async def run_worker(
     """
     if not await unless(stop, publish(runtime, registry)):
         return False
+    if not await unless(stop, runtime.naming.known()):
+        return False
+    names = await runtime.naming.known()
     async with user_state(registry) as state:
-        worker = _Assembly(runtime, registry, state, parent)
+        worker = _Assembly(runtime, names, registry, state, parent)
         await worker.work(stop)
     return worker.executor.deaf.is_set() or worker.hooks.left > 0
 
@@ -62,7 +66,14 @@ async def run_worker(
 class _Assembly:
     """The parts of one worker, wired."""
 
-    def __init__(self, runtime: Runtime, registry: Registry, state: State, parent: Parent) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        redis_names: Names,
+        registry: Registry,
+        state: State,
+        parent: Parent,
+    ) -> None:
         self.parent = parent
         settings = runtime.settings
         attempts = runtime.attempts(hooked=registry.hooked)
@@ -96,9 +107,10 @@ class _Assembly:
             )
         )
         self.redis = redis_pool(runtime.redis)
+        self.redis_names = redis_names
         self.names = names
         self.arq = TaskqWorker(
-            queues=settings.queues,
+            queues={one: redis_names.queue(settings.namespace, one) for one in settings.queues},
             now_ms=lambda: int(earliest().timestamp() * 1000),
             may_have=self._may_have,
             due=self._due,
@@ -116,9 +128,10 @@ class _Assembly:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Beat, listen, sweep and work until `stop` is set or the process is to be replaced."""
+        namespace = self.settings.namespace
         channels = {
-            RING_CHANNEL: lambda _: self.arq.wake(),
-            CANCEL_CHANNEL: self._on_cancel,
+            self.redis_names.ring(namespace): lambda _: self.arq.wake(),
+            self.redis_names.cancel(namespace): self._on_cancel,
         }
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.attempts.close)

@@ -1,0 +1,78 @@
+"""Every name that taskq has in Redis."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from functools import lru_cache
+from urllib.parse import quote
+
+_log = logging.getLogger("taskq.server.broker")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What the keys and channels of one deployment are called.
+
+    All begin with one hash tag, so that a Redis Cluster keeps them together. Namespaces and queues
+    are texts of users: a namespace is quoted, so that no two pairs of them share a name.
+
+    Args:
+        prefix: what tells taskq from other applications on the same Redis; has no braces.
+        deployment: the id that the database keeps; letters and digits.
+    """
+
+    prefix: str
+    deployment: str
+
+    def queue(self, namespace: str, queue: str) -> str:
+        """Return the key of the sorted set of a queue's doorbells."""
+        return f"{self._of(namespace)}:queue:{queue}"
+
+    def ring(self, namespace: str) -> str:
+        """Return the channel that wakes the workers of a namespace."""
+        return f"{self._of(namespace)}:ring"
+
+    def changed(self, namespace: str) -> str:
+        """Return the channel that tells which tasks of a namespace changed."""
+        return f"{self._of(namespace)}:changed"
+
+    def cancel(self, namespace: str) -> str:
+        """Return the channel that tells which running tasks of a namespace are to be cancelled."""
+        return f"{self._of(namespace)}:cancel"
+
+    def _of(self, namespace: str) -> str:
+        return f"{{{self.prefix}:{self.deployment}}}:{_quoted(namespace)}"
+
+
+@lru_cache(maxsize=1_000)
+def _quoted(namespace: str) -> str:
+    return quote(namespace, safe="")
+
+
+class Naming:
+    """The names that this process uses, once the database has told which deployment it is of."""
+
+    def __init__(self) -> None:
+        self.names: Names | None = None
+        self._told = asyncio.Event()
+        self._missed = False
+
+    def tell(self, names: Names) -> None:
+        """Set the names, once."""
+        self.names = names
+        self._told.set()
+
+    def miss(self) -> None:
+        """Say in the log, once, that the database answers and has no id."""
+        if not self._missed:
+            _log.warning(
+                "the database has no deployment id, so Redis is not used: run `taskq-server db "
+                "upgrade`, and `taskq-server db new-deployment` if that does not help"
+            )
+        self._missed = True
+
+    async def known(self) -> Names:
+        """Wait for the names."""
+        await self._told.wait()
+        assert self.names is not None
+        return self.names

@@ -1,0 +1,83 @@
+"""What popped doorbells say. Whoever can write to a queue may have rung: nothing is believed."""
+
+import asyncio
+import logging
+import re
+from collections.abc import Sequence
+from uuid import UUID
+
+from arq.connections import ArqRedis
+from arq.constants import job_key_prefix
+from arq.jobs import DeserializationError, deserialize_job
+from redis.exceptions import RedisError
+
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode
+
+Arguments = tuple[str, int]
+"""What a doorbell says: task id and attempt."""
+
+_OURS = re.compile(rb"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}):([1-9][0-9]{0,9})")
+_JOB_KEY = job_key_prefix.encode()
+_MOST_BYTES = 4_096
+_MOST_ATTEMPTS = 2**31
+_log = logging.getLogger("taskq.server.worker")
+
+
+async def read_doorbells(redis: ArqRedis, ids: Sequence[bytes]) -> list[Arguments]:
+    """Return what doorbells say, without those that cannot be read.
+
+    An id that taskq made says all. Any other is that of a job which a stock `enqueue_job` left
+    beside the queue: it is read once and deleted. Never raises.
+
+    Args:
+        redis: where the jobs are.
+        ids: members of a queue of taskq's own that were popped.
+    """
+    found: list[Arguments] = []
+    others: list[bytes] = []
+    for one in ids:
+        ours = _OURS.fullmatch(one)
+        if ours is None:
+            others.append(one)
+        else:
+            found.append((ours[1].decode(), int(ours[2])))
+    if others:
+        found += await _look_up(redis, others)
+    return found
+
+
+async def _look_up(redis: ArqRedis, ids: Sequence[bytes]) -> list[Arguments]:
+    found: list[Arguments] = []
+    for one, job in zip(ids, await _take_jobs(redis, ids), strict=True):
+        said = _read(job)
+        if said is None:
+            _log.warning("a doorbell that cannot be read is dropped: %.80r", one)
+        else:
+            found.append(said)
+    return found
+
+
+async def _take_jobs(redis: ArqRedis, ids: Sequence[bytes]) -> Sequence[object]:
+    """Return the job of each id, or what Redis says instead; none is longer than is looked at."""
+    try:
+        async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
+            for one in ids:
+                pipe.getrange(_JOB_KEY + one, 0, _MOST_BYTES)
+                pipe.delete(_JOB_KEY + one)
+            answers: list[object] = await pipe.execute(raise_on_error=False)
+    except (RedisError, OSError, TimeoutError) as error:
+        return [error] * len(ids)
+    return answers[::2]
+
+
+def _read(job: object) -> Arguments | None:
+    if not isinstance(job, bytes) or len(job) > _MOST_BYTES:
+        return None
+    try:
+        said = deserialize_job(job, deserializer=decode)
+        task_id, attempt = said.args
+        wanted = str(UUID(task_id))
+    except (DeserializationError, ValueError, TypeError, AttributeError):
+        return None
+    countable = type(attempt) is int and 0 < attempt < _MOST_ATTEMPTS
+    return (wanted, attempt) if said.function == JOB_FUNCTION and countable else None
