@@ -1,0 +1,138 @@
+"""What is rung and told, in a real Valkey: under the name of each task's namespace and queue."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from redis.asyncio.client import PubSub
+
+from taskq_server.broker.connection import Redis, connect
+from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.names import Names, Naming
+from taskq_server.broker.notifier import read_ids
+from taskq_server.broker.sender import Sender
+from taskq_server.core.config import Settings
+from taskq_server.domain.task import Status, Task
+from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services.attempts import Report
+from taskq_server.services.upkeep import Upkeep
+from tests.unit.server.factories import WORKER, make_task, seconds, store
+
+PLACES = [("default", "default"), ("default", "slow"), ("theirs", "default")]
+
+
+@pytest.fixture
+async def ringing(url: str, redis_url: str) -> AsyncIterator[Runtime]:
+    """All that a process works with, on SQLite and with a Redis."""
+    async with open_runtime(Settings(database_url=url, redis_url=redis_url)) as opened:
+        yield opened
+
+
+def names_of(runtime: Runtime) -> Names:
+    assert runtime.naming.names is not None, "they are known as soon as the runtime is open"
+    return runtime.naming.names
+
+
+def redis_of(runtime: Runtime) -> Redis:
+    assert runtime.redis is not None
+    return runtime.redis
+
+
+async def heard(subscription: PubSub, count: int) -> list[tuple[str, bytes]]:
+    """The next messages, with their channels."""
+    found: list[tuple[str, bytes]] = []
+    async with asyncio.timeout(10):
+        while len(found) < count:
+            message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
+            if message is not None:
+                found.append((message["channel"].decode(), message["data"]))
+    return found
+
+
+def in_each_place(runtime: Runtime) -> list[Task]:
+    long_ago = runtime.clock() - seconds(60)
+    return [
+        make_task(namespace=namespace, queue=queue, created_at=long_ago)
+        for namespace, queue in PLACES
+    ]
+
+
+async def check_rung(runtime: Runtime, subscription: PubSub, tasks: list[Task]) -> None:
+    """Each task has its doorbell in its own queue, and the workers of its namespace were woken."""
+    names = names_of(runtime)
+    told = await heard(subscription, len(tasks))
+    assert sorted(told) == sorted(
+        (names.ring(task.namespace), task.queue.encode()) for task in tasks
+    )
+    keys = [names.queue(task.namespace, task.queue) for task in tasks]
+    assert sorted(await redis_of(runtime).keys("*")) == sorted(key.encode() for key in keys)
+    for task, key in zip(tasks, keys, strict=True):
+        bells = await redis_of(runtime).zrange(key, 0, -1, withscores=True)
+        assert bells == [(f"{task.id}:1".encode(), task.score)]
+
+
+async def test_a_doorbell_lies_in_the_queue_of_its_task(ringing: Runtime) -> None:
+    tasks = in_each_place(ringing)
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
+        ringing.dispatcher.ring([doorbell(task) for task in tasks])
+        await check_rung(ringing, subscription, tasks)
+
+
+async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> None:
+    tasks = [task for task in in_each_place(ringing) if task.queue == "default"]
+    await store(ringing.database, *tasks)
+    attempts = ringing.attempts(hooked=False)
+    upkeep = Upkeep(ringing.database, ringing.clock, attempts, ringing.dispatcher)
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
+        await upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2))
+        await check_rung(ringing, subscription, tasks)
+
+
+async def test_news_go_to_the_namespace_of_the_task(ringing: Runtime) -> None:
+    names = names_of(ringing)
+    ours, theirs = UUID(int=1), UUID(int=2)
+    spaces = ("default", "theirs")
+    channels = [call(space) for space in spaces for call in (names.changed, names.cancel)]
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(*channels)
+        ringing.notifier.changed([("default", ours), ("theirs", theirs), ("default", theirs)])
+        ringing.notifier.cancel([("theirs", ours)])
+        told = {channel: read_ids(data) for channel, data in await heard(subscription, 3)}
+    assert told == {
+        names.changed("default"): [ours, theirs],
+        names.changed("theirs"): [theirs],
+        names.cancel("theirs"): [ours],
+    }
+
+
+async def test_what_a_worker_ends_and_reports_is_told_to_the_namespace_of_the_task(
+    ringing: Runtime,
+) -> None:
+    """A worker runs tasks of all namespaces."""
+    task = make_task(Status.RUNNING, namespace="theirs")
+    await store(ringing.database, task)
+    attempts = ringing.attempts(hooked=False)
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(names_of(ringing).changed("theirs"))
+        await attempts.report(Report(task_id=task.id, attempt=1, worker_id=WORKER, progress="{}"))
+        assert [read_ids(data) for _, data in await heard(subscription, 1)] == [[task.id]]
+        await attempts.rescue([task.id], lambda _: True)
+        assert [read_ids(data) for _, data in await heard(subscription, 1)] == [[task.id]]
+
+
+async def test_until_the_names_are_known_nothing_is_sent(redis_url: str) -> None:
+    redis, naming = connect(redis_url), Naming()
+    send = Sender(redis, naming)
+    dispatcher = Dispatcher(send)
+    dispatcher.ring([doorbell(make_task())])
+    await send.close()
+    naming.tell(Names("taskq", "1"))
+    dispatcher.ring([doorbell(make_task())])
+    await send.close()
+    (key,) = await redis.keys("*")
+    assert key == b"{taskq:1}:default:queue:default"
+    assert await redis.zcard(key) == 1
+    await redis.aclose(close_connection_pool=True)
