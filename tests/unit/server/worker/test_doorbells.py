@@ -23,7 +23,7 @@ from tests.support.valkey import ValkeyServer
 from tests.unit.server.worker.attempts import until
 from tests.unit.server.worker.test_arq_worker import Attempts, Database
 
-TASK = str(uuid4())
+TASK = "018f3c7e-5b1d-7c00-8000-00000000f00d"
 QUEUE = Names("taskq", "1").queue("default", "default")
 ODD_IDS = [
     *(b"", b"\xff\xfe", b"\x00", b"x" * 100_000, b"send_invoice", b"arq:queue", TASK.encode()),
