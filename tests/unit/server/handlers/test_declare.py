@@ -1,5 +1,6 @@
 """The decorators and exceptions of handlers."""
 
+import asyncio
 import math
 from typing import Any
 
@@ -58,6 +59,48 @@ def test_retry_says_after_how_long(after: float | None) -> None:
 def test_retry_refuses_nonsense(after: float) -> None:
     with pytest.raises(ValueError, match="after"):
         Retry(after=after)
+
+
+class Left(BaseException):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("given", "classes"),
+    [
+        (KeyError, (KeyError,)),
+        ((), ()),
+        ([KeyError, OSError], (KeyError, OSError)),
+        ((KeyError, (OSError, (ValueError,))), (KeyError, OSError, ValueError)),
+        ({KeyError}, (KeyError,)),
+        (frozenset({KeyError}), (KeyError,)),
+        ({KeyError: 1}.keys(), (KeyError,)),
+        ((one for one in (KeyError, OSError)), (KeyError, OSError)),
+        (KeyError | OSError, (KeyError, OSError)),
+        (map(type, [KeyError()]), (KeyError,)),
+        (
+            [Left, asyncio.CancelledError, BaseException],
+            (Left, asyncio.CancelledError, BaseException),
+        ),
+    ],
+)
+def test_what_is_worth_a_retry_is_a_tuple_whatever_it_was(
+    given: Any, classes: tuple[type, ...]
+) -> None:
+    def work() -> None: ...
+
+    handler("work", retry_on=given)(work)
+    assert getattr(work, MARK).retry_on == classes
+
+
+@pytest.mark.parametrize(
+    "given",
+    [None, "ConnectionError", b"x", ["KeyError"], KeyError(), [KeyError()], 5, [KeyError, None],
+     int, [int], [[KeyError], [object]], {"KeyError": KeyError}, KeyError | None, lambda: KeyError],
+)  # fmt: skip
+def test_what_is_no_class_of_exceptions_is_refused_by_name(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^handler my\.work: retry_on takes classes of"):
+        handler("my.work", retry_on=given)
 
 
 def test_retry_and_fatal_are_plain_exceptions() -> None:

@@ -173,6 +173,16 @@ async def test_an_interruption_comes_through(
     assert await job == [expected]
 
 
+async def test_a_release_before_its_process_has_started_leaves_it_suspect(cells: Cells) -> None:
+    attempt = suspect("tests.pid")
+    job = asyncio.create_task(together(cells, attempt))
+    await asyncio.sleep(0)
+    attempt.interrupt(Cause.RELEASE)
+    (verdict,) = await job
+    assert verdict == Released(ran=False)
+    assert decided(verdict, attempt.task).task.lost_count == 1
+
+
 async def test_a_timeout_is_held_whatever_the_handler_does(cells: Cells) -> None:
     attempts = [
         suspect("tests.pid", {"seconds": 60}, timeout_seconds=0.1),

@@ -201,7 +201,8 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(stage: 
     async with asyncio.timeout(10):
         while (await stored(stage.runtime.database, task.id)).status is Status.RUNNING:
             await settle()
-    assert (await stored(stage.runtime.database, task.id)).status is Status.QUEUED
+    after = await stored(stage.runtime.database, task.id)
+    assert (after.status, after.lost_count, after.current_retry_count) == (Status.QUEUED, 1, 0)
     assert (await stored(stage.runtime.database, other.id)).status is Status.RUNNING
 
 

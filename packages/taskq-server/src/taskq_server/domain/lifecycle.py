@@ -181,8 +181,14 @@ def release(task: Task, *, now: datetime, ran: bool = True) -> Ended:
     return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=lost))
 
 
-def rescue(task: Task, *, now: datetime) -> Ended:
-    """Take a running task back from a worker that is gone; at `MAX_LOST` in a row it fails."""
+def rescue(task: Task, *, now: datetime, why: str | None = None) -> Ended:
+    """Take a running task back that its worker has lost; at `MAX_LOST` in a row it fails.
+
+    Args:
+        task: is running.
+        now: aware UTC.
+        why: what became of the attempt; None if the process that ran it is gone.
+    """
     _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
@@ -191,7 +197,7 @@ def rescue(task: Task, *, now: datetime) -> Ended:
         after = _final(task, Status.FAILED, now)._replace(lost_count=lost)
     else:
         after = _requeued(task, now, lost_count=lost)
-    message = f"the process of worker {task.worker_id} that ran this attempt vanished"
+    message = why or f"the process of worker {task.worker_id} that ran this attempt vanished"
     return _end(task, now, Outcome.LOST, after, error_type="WorkerLost", error_message=message)
 
 

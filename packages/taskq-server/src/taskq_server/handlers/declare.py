@@ -4,15 +4,21 @@ A decorator only marks the function; `registry.load` finds the marks in the modu
 load, so that importing a module has no effect on anything else.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, TypeVar
+from types import UnionType
+from typing import Any, TypeVar, get_args
 
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.backoff import Backoff
 
 MARK = "__taskq__"
+
+LONGEST_AFTER = 31_536_000.0
+"""Seconds of a year: as long as a `Retry` may wait."""
+
+ErrorClasses = type[BaseException] | Collection[type[BaseException]] | Iterator[type[BaseException]]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -27,7 +33,7 @@ class Retry(Exception):
 
     def __init__(self, message: str = "retry asked for", *, after: float | None = None) -> None:
         super().__init__(message)
-        if after is not None and not 0 <= after <= 31_536_000:
+        if after is not None and not 0 <= after <= LONGEST_AFTER:
             raise ValueError("after must be between 0 seconds and a year")
         self.after = after
 
@@ -44,7 +50,7 @@ class HandlerMark:
     max_retries: int | None
     timeout: float | None
     backoff: Backoff | None
-    retry_on: tuple[type[Exception], ...]
+    retry_on: tuple[type[BaseException], ...]
 
 
 class Hook(StrEnum):
@@ -62,7 +68,7 @@ def handler(
     max_retries: int | None = None,
     timeout: float | None = None,
     backoff: Backoff | None = None,
-    retry_on: type[Exception] | tuple[type[Exception], ...] = Exception,
+    retry_on: ErrorClasses = Exception,
 ) -> Callable[[Function], Function]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
@@ -74,10 +80,13 @@ def handler(
         max_retries: retries after the first try, 0 to 100; None takes the server's setting.
         timeout: seconds one attempt may run, up to 24 hours; None takes the server's setting.
         backoff: how long to wait between tries.
-        retry_on: exceptions worth a retry; any other one fails the task at once. A timeout is
-            always worth one.
+        retry_on: class or classes of exceptions worth a retry; any other `Exception` fails the
+            task at once. A timeout, an exit and the like are always worth one.
+
+    Raises:
+        ConfigurationError: `retry_on` has something that is no class of exceptions.
     """
-    errors = retry_on if isinstance(retry_on, tuple) else (retry_on,)
+    errors = _error_classes(name, retry_on)
 
     def mark(function: Function) -> Function:
         return _marked(function, HandlerMark(name, max_retries, timeout, backoff, errors))
@@ -103,6 +112,18 @@ def on_retry(function: Function) -> Function:
 def on_job_failure(function: Function) -> Function:
     """Run `function(event)` at least once for every task that failed for good."""
     return _hook(function, Hook.JOB_FAILURE)
+
+
+def _error_classes(name: str, given: object) -> tuple[type[BaseException], ...]:
+    if isinstance(given, type) and issubclass(given, BaseException):
+        return (given,)
+    if isinstance(given, UnionType):
+        return _error_classes(name, get_args(given))
+    if isinstance(given, Collection | Iterator) and not isinstance(given, str | bytes):
+        return tuple(each for inner in given for each in _error_classes(name, inner))
+    raise ConfigurationError(
+        f"handler {name}: retry_on takes classes of exceptions, not {given!r:.80}"
+    )
 
 
 def _hook(function: Function, hook: Hook) -> Function:

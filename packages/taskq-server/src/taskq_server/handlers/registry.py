@@ -58,7 +58,7 @@ class Handler:
     max_retries: int | None
     timeout: float | None
     backoff: Backoff
-    retry_on: tuple[type[Exception], ...]
+    retry_on: tuple[type[BaseException], ...]
 
     @cached_property
     def is_async(self) -> bool:

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -13,11 +12,10 @@ from typing import Any, assert_never
 from pydantic_core import to_jsonable_python
 
 from taskq_server.core.config import Settings
-from taskq_server.domain.lifecycle import Failure
-from taskq_server.domain.task import Outcome
-from taskq_server.handlers.declare import Fatal, Retry
+from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
-from taskq_server.worker.running import Cause, Running, printable
+from taskq_server.worker.failures import failed, failure_of, message_of, name_of
+from taskq_server.worker.running import Cause, Running
 from taskq_server.worker.verdict import (
     Cancelled,
     Failed,
@@ -27,7 +25,6 @@ from taskq_server.worker.verdict import (
     timed_out,
 )
 
-_LONGEST_MESSAGE = 8_192
 _ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -63,18 +60,12 @@ class Executor:
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
-        signature = handler.signature
         try:
-            arguments = signature.arguments(
-                json.loads(running.task.payload),
-                None if signature.context is None else running.context,
-            )
+            call = _call(handler, running)
         except Fatal as error:
-            failure = Failure(
-                outcome=Outcome.FAILED, type="InvalidPayload", message=str(error), fatal=True
-            )
-            return Failed(failure)
-        call = partial(handler.function, **arguments)
+            return Failed(failed("InvalidPayload", message_of(error), fatal=True))
+        except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
+            return self._failed(error, handler)
         if handler.is_async:
             job = asyncio.create_task(_guarded(call))
         elif await self._slot(running):
@@ -151,72 +142,48 @@ class Executor:
                 assert_never(cause)
         if done is not None and finished:
             return self._result(done.result())
-        return Failed(self._failure(done, handler))
+        error = None if done is None else done.exception()
+        if error is None:
+            return Failed(failed("CancelledError", "the handler cancelled itself"))
+        return self._failed(error, handler)
 
     def _result(self, value: Any) -> Verdict:
         try:
             result = _ENCODER.encode(to_jsonable_python(value))
             size = len(result.encode())
-        except Exception as error:
-            detail = f"the result is not JSON: {_message(error)}"
-            return _bad_result(detail)
+        except BaseException as error:  # of code that writes parts of the value
+            return _bad_result(f"the result is not JSON: {name_of(error)}: {message_of(error)}")
         if size > self._limits.result_bytes:
             detail = f"the result has {size} bytes of JSON, {self._limits.result_bytes} are allowed"
             return _bad_result(detail)
         return Succeeded(result, size)
 
-    def _failure(self, done: asyncio.Task[Any] | None, handler: Handler) -> Failure:
-        error = None if done is None else done.exception()
-        if error is None:
-            return Failure(
-                outcome=Outcome.FAILED,
-                type="CancelledError",
-                message="the handler cancelled itself",
-            )
-        text = "".join(traceback.format_exception(error))
-        return Failure(
-            outcome=Outcome.FAILED,
-            type=printable(type(error).__name__, 200),
-            message=printable(_message(error), _LONGEST_MESSAGE),
-            traceback=_last(text, self._limits.traceback_bytes),
-            fatal=isinstance(error, Fatal) or not isinstance(error, (Retry, *handler.retry_on)),
-            retry_after=error.after if isinstance(error, Retry) else None,
-        )
+    def _failed(self, error: BaseException, handler: Handler) -> Failed:
+        return Failed(failure_of(error, handler.retry_on, self._limits.traceback_bytes))
+
+
+def _call(handler: Handler, running: Running) -> Callable[[], Any]:
+    signature = handler.signature
+    arguments = signature.arguments(
+        json.loads(running.task.payload),
+        None if signature.context is None else running.context,
+    )
+    return partial(handler.function, **arguments)
 
 
 async def _guarded(call: Callable[[], Any]) -> Any:
     try:
         return await call()
     except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+        raise RuntimeError(f"the handler raised {name_of(error)}") from error
 
 
 def _exit_as_error(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except (SystemExit, KeyboardInterrupt, StopIteration) as error:
-        raise RuntimeError(f"the handler raised {type(error).__name__}") from error
+        raise RuntimeError(f"the handler raised {name_of(error)}") from error
 
 
 def _bad_result(detail: str) -> Failed:
-    return Failed(
-        Failure(
-            outcome=Outcome.FAILED,
-            type="InvalidResult",
-            message=printable(detail, _LONGEST_MESSAGE),
-            fatal=True,
-        )
-    )
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:
-        return "the error cannot be printed"
-
-
-def _last(text: str, most: int) -> str:
-    """Keep the end of a traceback: that is where the error is."""
-    data = text.encode("utf-8", "replace").replace(b"\0", b"")
-    return data[-most:].decode("utf-8", "ignore")
+    return Failed(failed("InvalidResult", detail, fatal=True))

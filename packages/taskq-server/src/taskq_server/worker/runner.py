@@ -23,11 +23,12 @@ from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
 from taskq_server.worker.ending import commit
 from taskq_server.worker.execution import Executor
+from taskq_server.worker.failures import own_fault
 from taskq_server.worker.isolation.cells import Cells
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
 from taskq_server.worker.slots import Slots
-from taskq_server.worker.verdict import Verdict
+from taskq_server.worker.verdict import Failed, Verdict
 
 _Key = tuple[UUID, int]
 
@@ -152,7 +153,11 @@ class Runner:
             running.interrupt(Cause.RELEASE)
         try:
             handler = self._crew.registry.handlers[task.handler]
-            verdict = await self._verdict(running, handler)
+            try:
+                verdict = await self._verdict(running, handler)
+            except Exception as error:
+                _log.exception("task %s ended in an error of taskq's own", task.id)
+                verdict = Failed(own_fault(error))
             await self._end(running, verdict, handler)
         finally:
             del self._running[task.id, task.attempt]
@@ -200,17 +205,23 @@ class Runner:
             await self._crew.attempts.report(report)
         except DatabaseUnavailable:
             _log.debug("progress of task %s is not stored", task.id)
+        except Exception:
+            _log.exception("progress of task %s cannot be stored", task.id)
 
     async def _give_back(self, task_id: UUID, attempt: int, worker_id: UUID) -> None:
-        """Release what the database says we run but we do not: the claim's answer was lost."""
+        """Hand in what the database says we run but we do not: the claim's answer was lost.
+
+        It counts as lost: if an error of ours forgets an attempt, that must not go on for ever.
+        """
+        why = f"worker {worker_id} holds this attempt but does not run it"
         ending = Ending(
             task_id=task_id,
             attempt=attempt,
             worker_id=worker_id,
-            decide=lambda task, now: lifecycle.release(task, now=now, ran=False),
+            decide=lambda task, now: lifecycle.rescue(task, now=now, why=why),
         )
         try:
-            await self._crew.attempts.end(ending)
+            self._crew.on_end(await self._crew.attempts.end(ending))
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
 

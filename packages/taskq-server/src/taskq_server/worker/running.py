@@ -132,7 +132,7 @@ def _number(value: float) -> float:
 
 def printable(text: str, most: int) -> str:
     """Return text that every database and every JSON reader takes, cut to a number of bytes."""
-    data = text.encode("utf-8", "replace").replace(b"\0", b"")
+    data = text.replace("\0", "")[: most + 1].encode("utf-8", "replace")
     if len(data) > most:
         data = data[: most - 3] + "…".encode()
     return data.decode("utf-8", "ignore")

@@ -24,6 +24,7 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.execution import Executor, Limits
+from taskq_server.worker.failures import own_fault
 from taskq_server.worker.isolation.messages import (
     Alive,
     End,
@@ -41,6 +42,7 @@ from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.running import Running
 from taskq_server.worker.state import user_state
 from taskq_server.worker.supervisor import EXIT_BLOCKED, end_with_parent
+from taskq_server.worker.verdict import Failed
 
 _REPORT_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
@@ -159,9 +161,9 @@ class Cell:
         self._running[task.id] = running
         try:
             verdict = await self._executor.run(self._registry.handlers[task.handler], running)
-        except Exception:
+        except Exception as error:
             _log.exception("task %s ended in an error of taskq's own", task.id)
-            _leave(1)
+            verdict = Failed(own_fault(error))
         self._report(running)
         del self._running[task.id]
         self._send(End(task.id, verdict))

@@ -95,7 +95,7 @@ class CellProcess:
         self._attempts[task.id] = attempt
         try:
             if not await attempt.until(self._ready, _START_SECONDS):
-                return _cut_short(running.cause, _NOT_STARTED)
+                return _cut_short(running.cause, _NOT_STARTED, ran=False)
             if not self._ready.result():
                 return _NOT_STARTED
             self._send(Run(task))
@@ -131,7 +131,7 @@ class CellProcess:
     async def _start(self) -> None:
         try:
             self._process, connection = await self._spawn()
-        except (OSError, EOFError) as error:
+        except Exception as error:
             _log.error("a process for suspects cannot be started: %s", error)
             self._on_gone()
             return
@@ -263,13 +263,13 @@ def _exists(pid: int | None) -> bool:
     return True
 
 
-def _cut_short(cause: Cause | None, otherwise: Verdict) -> Verdict | None:
-    """The verdict on an attempt whose handler did not come to say anything."""
+def _cut_short(cause: Cause | None, otherwise: Verdict, *, ran: bool = True) -> Verdict | None:
+    """The verdict on an attempt whose handler did not come to say anything, or to run."""
     match cause:
         case Cause.CANCEL:
             return Cancelled()
         case Cause.RELEASE:
-            return Released()
+            return Released(ran)
         case Cause.LOST:
             return None
         case Cause.TIMEOUT | None:

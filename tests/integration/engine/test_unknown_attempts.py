@@ -1,0 +1,95 @@
+"""An attempt that its worker holds but does not know: the answer of its claim was lost."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+
+from taskq_server import migrations
+from taskq_server.core.config import Settings
+from taskq_server.crud import workers
+from taskq_server.domain.task import Outcome, Status, Task
+from taskq_server.runtime import open_runtime
+from taskq_server.services.attempts import Ask
+from taskq_server.worker.lease import Beat
+from taskq_server.worker.running import Cause
+from tests.unit.server.factories import WORKER, rows_of, stored
+from tests.unit.server.worker.attempts import until
+from tests.unit.server.worker.stage import Stage
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+async def stage(database_url: str) -> AsyncIterator[Stage]:
+    async with open_runtime(Settings(database_url=database_url)) as runtime:
+        await migrations.upgrade(runtime.database)
+        stage = Stage(runtime)
+        yield stage
+        await stage.close()
+
+
+async def claim(stage: Stage, task: Task) -> None:
+    ask = Ask(
+        task_id=task.id,
+        attempt=task.attempt + 1,
+        worker_id=WORKER,
+        handlers=frozenset({"work"}),
+        cells=lambda: 1,
+    )
+    assert isinstance(await stage.attempts.claim(ask), Task)
+
+
+async def beat(stage: Stage) -> Beat:
+    held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
+    return Beat(WORKER, held, asyncio.get_running_loop().time())
+
+
+async def test_it_counts_as_lost_and_the_third_one_in_a_row_fails_the_task(stage: Stage) -> None:
+    runner = stage.runner()
+    task = await stage.put("work", max_retries=9)
+    lost: list[tuple[Status, int, int]] = []
+    for number in range(1, 4):
+        await claim(stage, task)
+        for _ in range(2):
+            runner.compare(await beat(stage))
+        await until(lambda number=number: len(stage.ended) == number)  # type: ignore[misc]
+        task = await stored(stage.runtime.database, task.id)
+        lost.append((task.status, task.lost_count, task.current_retry_count))
+    assert lost == [(Status.QUEUED, 1, 0), (Status.QUEUED, 2, 0), (Status.FAILED, 3, 0)]
+    told = await rows_of(stage.runtime.database)
+    assert {one["outcome"] for one in told} == {Outcome.LOST}
+    assert {one["error_type"] for one in told} == {"WorkerLost"}
+    assert {one["error_message"] for one in told} == {
+        f"worker {WORKER} holds this attempt but does not run it"
+    }
+    assert [ended.calls_hooks for ended in stage.ended] == [False, False, True]
+
+
+async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: Stage) -> None:
+    runner = stage.runner()
+    task = await stage.put("work")
+    await claim(stage, task)
+    await stage.runtime.tasks.cancel(task.id)
+    for _ in range(2):
+        runner.compare(await beat(stage))
+    await until(lambda: bool(stage.ended))
+    after = await stored(stage.runtime.database, task.id)
+    assert (after.status, after.lost_count) == (Status.CANCELLED, 0)
+
+
+async def test_what_its_worker_releases_is_not_counted(stage: Stage) -> None:
+    async def work() -> None:
+        await asyncio.Event().wait()
+
+    stage.handlers["work"] = work
+    runner = stage.runner()
+    task = await stage.put("work", lost_count=1)
+    runner.interrupt_all(Cause.RELEASE)
+    for attempt in range(1, 5):
+        async with asyncio.timeout(20):
+            assert await runner.run(task.id, attempt)
+        runner.compare(await beat(stage))
+    after = await stored(stage.runtime.database, task.id)
+    assert (after.status, after.attempt, after.lost_count) == (Status.QUEUED, 4, 1)
+    assert {one["outcome"] for one in await rows_of(stage.runtime.database)} == {Outcome.RELEASED}
