@@ -19,6 +19,11 @@ from tests.support.processes import ServerProcess, run_server_command
 from tests.support.stack import NewStack
 from tests.support.waiting import wait_until
 
+UNUSABLE = {
+    "TASKQ_HANDLERS": "tests.support.unusable",
+    "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+}
+
 
 @pytest.mark.parametrize(
     ("words", "settings", "says"),
@@ -30,6 +35,8 @@ from tests.support.waiting import wait_until
         (["worker"], {"TASKQ_REDIS_URL": "http://x"}, "TASKQ_REDIS_URL"),
         (["dev", "--host", "0.0.0.0"], {}, "--insecure-no-auth"),
         (["dev", "--handlers", "no.such.module"], {}, "no.such.module"),
+        (["dev", "--handlers", "tests.support.unusable"], {}, "handler unusable.required: "),
+        (["worker"], UNUSABLE, "handler unusable.required: "),
         (["db", "downgrade", "nonsense"], {}, "nonsense"),
         (["db", "check"], {}, "taskq-server db upgrade"),
     ],

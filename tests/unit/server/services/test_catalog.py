@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from taskq_server.core.database import Database
-from taskq_server.core.errors import InvalidPayload, UnknownHandler
+from taskq_server.core.errors import InvalidPayload, UnknownHandler, UnusableHandler
 from taskq_server.crud import workers
 from taskq_server.crud.workers import WorkerRow
 from taskq_server.services.catalog import Catalog
@@ -128,6 +128,20 @@ async def test_errors_are_bounded(database: Database, catalog: Catalog) -> None:
         catalog.check("build", {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
     assert 0 < len(caught.value.errors) <= 50
     assert all(len(error.detail) <= 300 for error in caught.value.errors)
+
+
+async def test_a_schema_that_cannot_be_used_is_tried_and_logged_once(
+    database: Database, catalog: Catalog, hands: Hands, caplog: pytest.LogCaptureFixture
+) -> None:
+    await publish(database, "broken", schema='{"required": true}')
+    for _ in range(3):
+        await catalog.require("broken")
+        with pytest.raises(UnusableHandler, match="handler broken: "):
+            catalog.check("broken", {})
+        await catalog.handlers()
+        hands.move(3)
+    (logged,) = caplog.records
+    assert "handler broken: " in logged.getMessage()
 
 
 async def test_names_are_sorted(database: Database, catalog: Catalog) -> None:

@@ -113,6 +113,19 @@ async def test_a_child_is_one_task_however_often_its_parent_runs(stage: Stage) -
     assert len(await rows_of(stage.runtime.database)) == 2
 
 
+async def test_a_child_of_a_handler_whose_schema_cannot_be_used_is_an_error(stage: Stage) -> None:
+    await publish(stage.runtime.database, "child", schema='{"required": true}')
+
+    async def parent(context: Context) -> str:
+        return str(await context.submit("child"))
+
+    stage.handlers["parent"] = parent
+    await stage.run(await stage.put("parent"))
+    (ended,) = stage.ended
+    assert ended.attempt.error_type == "UnusableHandler"
+    assert "handler child: the JSON Schema" in (ended.attempt.error_message or "")
+
+
 async def test_a_suspect_runs_in_another_process(stage: Stage) -> None:
     async def pid() -> int:
         return os.getpid()

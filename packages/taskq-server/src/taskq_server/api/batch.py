@@ -18,6 +18,7 @@ from taskq_server.core.errors import (
     InvalidPayload,
     TaskNotFound,
     UnknownHandler,
+    UnusableHandler,
 )
 from taskq_server.schemas import wire
 from taskq_server.schemas.task import TaskBatch, TaskList, TaskRefs, WaitRequest
@@ -40,7 +41,9 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
             APPLIED,
             model=TaskList | TaskRefs,
         ),
-        **failures(*BODY, *STORE, UnknownHandler, InvalidPayload, IdempotencyMismatch),
+        **failures(
+            *BODY, *STORE, UnknownHandler, UnusableHandler, InvalidPayload, IdempotencyMismatch
+        ),
     },
 )
 async def submit_many(

@@ -42,6 +42,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body is no UTF-8 JSON"),
     core.InvalidFields: Kind(422, "invalid-request", "A value breaks a rule"),
     core.UnknownHandler: Kind(422, "unknown-handler", "No worker has such a handler"),
+    core.UnusableHandler: Kind(
+        422, "unusable-handler", "The schema of the handler's payload cannot be used"
+    ),
     core.InvalidPayload: Kind(422, "invalid-payload", "The payload does not fit the handler"),
     core.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "The idempotency key was used with another body"

@@ -40,6 +40,7 @@ from taskq_server.core.errors import (
     InvalidPayload,
     TaskNotFound,
     UnknownHandler,
+    UnusableHandler,
     VersionMismatch,
 )
 from taskq_server.domain.task import Status
@@ -73,7 +74,9 @@ _MERGE_PATCH = {
             APPLIED,
             model=TaskRead,
         ),
-        **failures(*BODY, *STORE, UnknownHandler, InvalidPayload, IdempotencyMismatch),
+        **failures(
+            *BODY, *STORE, UnknownHandler, UnusableHandler, InvalidPayload, IdempotencyMismatch
+        ),
     },
 )
 async def submit(

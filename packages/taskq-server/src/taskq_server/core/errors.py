@@ -5,6 +5,7 @@ TaskqError
 ├── Rejected                  the request cannot be taken as it is
 │   ├── InvalidFields         a value breaks a rule; carries pointers
 │   │   ├── UnknownHandler    no worker has ever published this handler
+│   │   ├── UnusableHandler   the schema that a worker published for it cannot be used
 │   │   └── InvalidPayload    the payload does not fit the handler's schema
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
@@ -20,7 +21,7 @@ TaskqError
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,15 @@ class InvalidFields(Rejected):
 
 class UnknownHandler(InvalidFields):
     """No worker has ever published this handler."""
+
+
+class UnusableHandler(InvalidFields):
+    """The schema that a worker published for this handler cannot be used."""
+
+    @classmethod
+    def because(cls, detail: str) -> Self:
+        """Return the error that says this about the handler of a task."""
+        return cls(detail, [FieldError("/handler", "unusable-handler", detail)])
 
 
 class InvalidPayload(InvalidFields):

@@ -2,7 +2,6 @@
 
 import importlib
 import inspect
-import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -15,12 +14,14 @@ from typing import Any
 from uuid import UUID
 
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
+from pydantic_core import to_json
 
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.core.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.backoff import Backoff
 from taskq_server.handlers import signature
 from taskq_server.handlers.declare import MARK, HandlerMark, Hook
 from taskq_server.schemas.fields import NAME_PATTERN
+from taskq_server.schemas.payload_schema import compile_schema
 
 ENTRY_POINTS = "taskq.handlers"
 
@@ -89,7 +90,8 @@ def load(modules: Iterable[str]) -> Registry:
     A name of a package takes along its submodules that are imported by then.
 
     Raises:
-        ConfigurationError: a module cannot be imported, or two handlers share a name.
+        ConfigurationError: a module cannot be imported, two handlers share a name, or one cannot
+            work.
     """
     published = [point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)]
     handlers: dict[str, Handler] = {}
@@ -105,7 +107,7 @@ def load(modules: Iterable[str]) -> Registry:
         elif mark.name in handlers:
             raise ConfigurationError(f"two handlers are called {mark.name}")
         else:
-            handlers[mark.name] = _handler(function, mark)
+            handlers[mark.name] = _read(function, mark)
     return Registry(handlers, hooks)
 
 
@@ -128,6 +130,16 @@ def _import(name: str) -> list[ModuleType]:
     return [sys.modules[key] for key in loaded]
 
 
+def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
+    try:
+        return _handler(function, mark)
+    except ConfigurationError:
+        raise
+    except Exception as error:  # types of parameters bring code of their own
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConfigurationError(f"handler {mark.name}: it cannot be read: {reason}") from error
+
+
 def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     name = mark.name
     if not re.fullmatch(NAME_PATTERN, name) or len(name) > 128:
@@ -136,19 +148,30 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         raise ConfigurationError(f"handler {name}: max_retries must be between 0 and 100")
     if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
         raise ConfigurationError(f"handler {name}: timeout must be up to 86,400 seconds")
+    if not isinstance(mark.backoff, Backoff | None):
+        raise ConfigurationError(f"handler {name}: backoff must be a Backoff")
     takes = signature.read(function, name)
-    try:
-        schema = json.dumps(takes.model.model_json_schema(by_alias=True))
-    except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
-        raise ConfigurationError(f"handler {name}: {error.message}") from error
     return Handler(
         name=name,
         function=function,
         signature=takes,
         description=inspect.getdoc(function) or "",
-        schema=schema,
+        schema=_schema(takes, name),
         max_retries=mark.max_retries,
         timeout=mark.timeout,
         backoff=mark.backoff or Backoff(),
         retry_on=mark.retry_on,
     )
+
+
+def _schema(takes: signature.Signature, name: str) -> str:
+    """Return what is published, once it is sure that the API can use it."""
+    try:
+        document = takes.model.model_json_schema(by_alias=True)
+        text = to_json(document, inf_nan_mode="null").decode()
+        compile_schema(name, text)
+    except (PydanticInvalidForJsonSchema, PydanticUserError) as error:
+        raise ConfigurationError(f"handler {name}: {error.message}") from error
+    except UnusableHandler as error:
+        raise ConfigurationError(str(error)) from error
+    return text

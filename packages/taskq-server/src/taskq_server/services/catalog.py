@@ -1,30 +1,44 @@
 """Which handlers workers have published, which tags are in use, and what payloads fit."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-import jsonschema_rs
 from pydantic import JsonValue
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import FieldError, InvalidPayload, UnknownHandler
+from taskq_server.core.errors import (
+    FieldError,
+    InvalidPayload,
+    UnknownHandler,
+    UnusableHandler,
+)
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import handlers, tags, workers
 from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
 from taskq_server.schemas.service import HandlerRead, TagRead
 
 _FRESH = timedelta(seconds=2)
 _MOST_ERRORS = 20
+_log = logging.getLogger("taskq.server.catalog")
 
 
 @dataclass(frozen=True, slots=True)
 class _Known:
     handler: PublishedHandler
-    validator: Any
+    schema: PayloadSchema | None
+    problem: str = ""
+
+    @property
+    def shown(self) -> dict[str, JsonValue]:
+        """The schema; without a usable one, that nothing fits, and why."""
+        if self.schema is None:
+            return {"not": {}, "$comment": self.problem}
+        return self.schema.document
 
 
 class Catalog:
@@ -68,9 +82,13 @@ class Catalog:
         """Check a payload against the schema of a handler that `require` has returned.
 
         Raises:
+            UnusableHandler: its schema cannot be used, so that nothing fits.
             InvalidPayload: with a pointer to each place that does not fit.
         """
-        validator = self._known[name].validator
+        known = self._known[name]
+        if known.schema is None:
+            raise UnusableHandler.because(known.problem)
+        validator = known.schema.validator
         if validator.is_valid(payload):
             return
         errors = []
@@ -93,11 +111,12 @@ class Catalog:
 
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))
+        self._known |= {one.name: self._prepared(one) for one in published}
         return [
             HandlerRead(
                 name=one.name,
                 description=one.description,
-                schema=json.loads(one.payload_schema),
+                schema=self._known[one.name].shown,
                 max_retries=one.max_retries,
                 timeout_seconds=one.timeout_seconds,
                 workers=able[one.name],
@@ -135,7 +154,11 @@ class Catalog:
         known = self._known.get(handler.name)
         if known is not None and known.handler == handler:
             return known
-        return _Known(handler, jsonschema_rs.validator_for(json.loads(handler.payload_schema)))
+        try:
+            return _Known(handler, compile_schema(handler.name, handler.payload_schema))
+        except UnusableHandler as error:
+            _log.error("its tasks are refused: %s", error)
+            return _Known(handler, None, str(error))
 
 
 def _escaped(part: str | int) -> str:
