@@ -253,15 +253,6 @@ def parent_of(pid: int) -> int:
     return int(status.partition("PPid:")[2].split()[0])
 
 
-def alive(pid: int) -> bool:
-    """Whether a process is there, and no zombie; Linux only."""
-    try:
-        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-    return status.partition("State:")[2].split()[0] != "Z"
-
-
 @contextmanager
 def stopped(pid: int) -> Iterator[None]:
     """Freeze a process while the block runs."""

@@ -6,8 +6,7 @@ import time
 
 import pytest
 
-from tests.faults.ledger import alive
-from tests.support.calls import HANDLERS, Calls, children, counted, inner_pid
+from tests.support.calls import HANDLERS, Calls, alive, children, counted, inner_pid
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 

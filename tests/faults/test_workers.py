@@ -13,12 +13,11 @@ from tests.faults.ledger import (
     LEASE_SECONDS,
     WORKERS,
     Ledger,
-    alive,
     report,
     stopped,
 )
 from tests.faults.load import CALM
-from tests.support.calls import children, percentile, repeats
+from tests.support.calls import alive, children, percentile, repeats
 from tests.support.processes import ServerProcess
 from tests.support.waiting import wait_until
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -263,6 +264,15 @@ def descendants(pid: int) -> list[int]:
     """The process ids of all processes below a process, Linux only."""
     below = children(pid)
     return below + [one for child in below for one in descendants(child)]
+
+
+def alive(pid: int) -> bool:
+    """Whether a process is there, and no zombie; Linux only."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return status.partition("State:")[2].split()[0] != "Z"
 
 
 def inner_pid(stack: Stack, worker: int = 0, other_than: int = 0) -> int:

@@ -2,10 +2,15 @@
 
 import asyncio
 import logging
+import sys
+from collections.abc import Callable
 
 import pytest
+import uvloop
 
-from taskq_server.core.background import background, unless
+from taskq_server.core.background import background, complete, unless
+
+NewLoop = Callable[[], asyncio.AbstractEventLoop] | None
 
 
 async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
@@ -103,3 +108,57 @@ async def test_an_error_of_the_work_comes_out() -> None:
 
     with pytest.raises(RuntimeError, match="a surprise"):
         await unless(asyncio.Event(), fail())
+
+
+@pytest.mark.parametrize("new_loop", [None, uvloop.new_event_loop])
+@pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt])
+def test_an_exit_on_its_loop_does_not_end_the_work(
+    new_loop: NewLoop, error: type[BaseException], caplog: pytest.LogCaptureFixture
+) -> None:
+    done: list[str] = []
+
+    async def exit_now() -> None:
+        raise error
+
+    async def work() -> None:
+        loop = asyncio.get_running_loop()
+        left = loop.create_task(exit_now())
+        loop.stop()
+        for callback in (done.append, sys.exit, done.append):
+            loop.call_soon(callback, "next")
+        await asyncio.sleep(0.01)
+        assert isinstance(left.exception(), error)
+        done.append("work")
+
+    complete(work(), new_loop)
+    assert done == ["next", "next", "work"]
+    assert "something that a handler left on the event loop raised an exit" in caplog.text
+
+
+@pytest.mark.parametrize("new_loop", [None, uvloop.new_event_loop])
+def test_an_exit_or_an_error_of_the_work_itself_is_its_callers(new_loop: NewLoop) -> None:
+    async def work(error: BaseException) -> None:
+        raise error
+
+    for error in (SystemExit(3), KeyboardInterrupt(), ValueError("no")):
+        with pytest.raises(type(error)) as raised:
+            complete(work(error), new_loop)
+        assert raised.value is error
+
+
+@pytest.mark.parametrize("new_loop", [None, uvloop.new_event_loop])
+def test_an_exit_of_what_is_cancelled_at_the_end_ends_nothing(new_loop: NewLoop) -> None:
+    async def exit_when_cancelled() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            sys.exit(3)
+
+    left: list[asyncio.Task[None]] = []
+
+    async def work() -> None:
+        left.append(asyncio.create_task(exit_when_cancelled()))
+        await asyncio.sleep(0)
+
+    complete(work(), new_loop)
+    assert isinstance(left[0].exception(), SystemExit)

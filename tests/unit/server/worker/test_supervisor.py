@@ -52,3 +52,30 @@ def test_a_child_that_starts_for_ever_can_be_stopped(pipe: tuple[int, int]) -> N
     overdue_in(voice, 100_000)
     assert overdue_in(voice, 1, stopping=True) == [False]
     assert any(overdue_in(voice, 60 * ROUNDS_A_SECOND, stopping=True))
+
+
+def test_a_child_that_says_first_that_it_cannot_start_is_believed(pipe: tuple[int, int]) -> None:
+    voice = Voice(pipe[0])
+    assert not voice.refuses()
+    os.write(pipe[1], b"cannot-start\n")
+    assert voice.refuses()
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_child_that_has_worked_is_not_believed_that_it_cannot_start(
+    pipe: tuple[int, int], at_once: bool
+) -> None:
+    """A handler of it may have said so."""
+    voice = Voice(pipe[0])
+    os.write(pipe[1], b"60.0\n")
+    assert at_once or not voice.refuses()
+    os.write(pipe[1], b"cannot-start\n")
+    assert not voice.refuses()
+
+
+def test_what_makes_no_sense_to_the_supervisor_changes_nothing(pipe: tuple[int, int]) -> None:
+    voice = Voice(pipe[0])
+    os.write(pipe[1], b"0.2\n")
+    assert overdue_in(voice, 1) == [False]
+    os.write(pipe[1], b"\xff nonsense\n")
+    assert overdue_in(voice, 2) == [False, True]

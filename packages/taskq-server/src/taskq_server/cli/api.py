@@ -1,10 +1,13 @@
 """`taskq-server api`: the HTTP service."""
 
+import asyncio
+
 import click
 
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import require_redis, require_schema, run, settle, stop_event
+from taskq_server.cli.preparation import require_redis, require_schema, run_until_stopped, settle
 from taskq_server.core import logs
+from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 
@@ -19,13 +22,15 @@ def api(host: str, port: int, insecure_no_auth: bool, log_level: str) -> None:
     logs.configure(log_level)
     settings = Settings.load()
     require_redis(settings)
-    run(_serve(settings, host, port, insecure=insecure_no_auth))
+    run_until_stopped(lambda stop: _serve(settings, host, port, stop, insecure=insecure_no_auth))
 
 
-async def _serve(settings: Settings, host: str, port: int, *, insecure: bool) -> None:
-    await require_schema(settings)
+async def _serve(
+    settings: Settings, host: str, port: int, stop: asyncio.Event, *, insecure: bool
+) -> None:
+    if not await unless(stop, require_schema(settings)):
+        return
     listener = serving.listen(host, port, insecure=insecure)
-    stop = stop_event()
     app = create_app(settings)
     settle()
     await serving.serve(app, listener, stop)

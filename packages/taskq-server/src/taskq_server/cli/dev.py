@@ -12,12 +12,13 @@ import click
 
 from taskq_server import migrations
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import leave, run, settle, stop_event
+from taskq_server.cli.preparation import run_until_stopped, settle
 from taskq_server.core import logs
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.redis import embedded_redis
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
@@ -49,12 +50,16 @@ def dev(
     logs.configure(log_level)
     with _locked(data_dir):
         listener = serving.listen(host, port, insecure=insecure_no_auth)
-        run(_run(data_dir, handlers, listener))
+        try:
+            run_until_stopped(lambda stop: _run(data_dir, handlers, listener, stop))
+        finally:
+            end_children()
     leave(0)
 
 
-async def _run(data_dir: Path, handlers: str | None, listener: socket.socket) -> None:
-    stop = stop_event()
+async def _run(
+    data_dir: Path, handlers: str | None, listener: socket.socket, stop: asyncio.Event
+) -> None:
     settle()
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
@@ -115,6 +120,7 @@ def _locked(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise ConfigurationError(f"cannot use the data directory {data_dir}: {error}") from error
     with lock:
+        keep_from_forks(lock)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

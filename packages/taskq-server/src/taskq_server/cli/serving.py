@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.core.processes import keep_from_forks
 from taskq_server.runtime import Runtime
 
 _GRACE_SECONDS = 3
@@ -51,6 +52,7 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
             f"cannot listen on {host}:{port} ({error.strerror}): choose another --port"
         ) from error
     listener.listen(2048)
+    keep_from_forks(listener)
     return listener
 
 

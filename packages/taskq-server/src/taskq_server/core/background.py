@@ -1,10 +1,13 @@
 """Work that goes on behind the scenes, and is noticed when it fails."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
+
+from taskq_server.core.processes import ForksEnd
 
 Work = Callable[[], Coroutine[Any, Any, None]]
 
@@ -48,6 +51,40 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool
         return False
     tasks[0].result()
     return True
+
+
+def complete(
+    work: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
+) -> None:
+    """Do some work to its end on an event loop of its own, which nothing else can end.
+
+    A handler may leave tasks and callbacks on the loop. An exit that one of them raises concerns
+    nobody else; asyncio would end the loop, and so the process.
+
+    Args:
+        work: may raise an exit of its own.
+        new_loop: makes the loop, if not asyncio.
+    """
+    runner = asyncio.Runner(loop_factory=new_loop)
+    try:
+        loop = runner.get_loop()
+        task = loop.create_task(work)
+        task.add_done_callback(lambda _: loop.stop())
+        while not task.done():
+            _run(loop, task)
+        task.result()
+    finally:
+        with contextlib.suppress(SystemExit, KeyboardInterrupt):
+            runner.close()
+
+
+def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    try:
+        with ForksEnd():
+            loop.run_forever()
+    except (SystemExit, KeyboardInterrupt):
+        if not task.done():
+            _log.exception("something that a handler left on the event loop raised an exit")
 
 
 async def _keep_running(work: Work) -> None:

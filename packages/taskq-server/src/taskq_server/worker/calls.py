@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from taskq_server.core.processes import ForksEnd
+
 Job = asyncio.Future[BaseException | None]
 
 
@@ -41,7 +43,8 @@ class Calls:
 def _on_loop(hook: Callable[..., Any], argument: object) -> Job:
     async def run() -> BaseException | None:
         try:
-            await hook(argument)
+            with ForksEnd():
+                await hook(argument)
         except BaseException as error:
             return error
         return None
@@ -57,7 +60,8 @@ def _in_thread(hook: Callable[..., Any], argument: object) -> Job:
     def run() -> None:
         error: BaseException | None = None
         try:
-            hook(argument)
+            with ForksEnd():
+                hook(argument)
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed by now

@@ -12,6 +12,7 @@ from typing import Any, assert_never
 from pydantic_core import to_jsonable_python
 
 from taskq_server.core.config import Settings
+from taskq_server.core.processes import ForksEnd
 from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
 from taskq_server.worker.failures import failed, failure_of, message_of, name_of
@@ -173,14 +174,16 @@ def _call(handler: Handler, running: Running) -> Callable[[], Any]:
 
 async def _guarded(call: Callable[[], Any]) -> Any:
     try:
-        return await call()
+        with ForksEnd():
+            return await call()
     except (SystemExit, KeyboardInterrupt) as error:
         raise RuntimeError(f"the handler raised {name_of(error)}") from error
 
 
 def _exit_as_error(call: Callable[[], Any]) -> Any:
     try:
-        return call()
+        with ForksEnd():
+            return call()
     except (SystemExit, KeyboardInterrupt, StopIteration) as error:
         raise RuntimeError(f"the handler raised {name_of(error)}") from error
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
+from taskq_server.core.processes import ForksEnd
 from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
@@ -103,6 +104,12 @@ async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls
 async def call(function: Callable[..., Any], argument: object) -> None:
     """Call user code: a coroutine function on the loop, any other in a thread."""
     if inspect.iscoroutinefunction(function):
-        await function(argument)
+        with ForksEnd():
+            await function(argument)
     else:
-        await asyncio.to_thread(function, argument)
+        await asyncio.to_thread(_call, function, argument)
+
+
+def _call(function: Callable[..., Any], argument: object) -> None:
+    with ForksEnd():
+        function(argument)

@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.processes import end_children
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.services.upkeep import Leases, names
 from taskq_server.worker.loop_watch import LoopWatch
@@ -192,6 +193,7 @@ class Lease:
         silent = self._watch.silence()
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
+            end_children()
             await self._unregister(leases)
             os._exit(EXIT_BLOCKED)
 

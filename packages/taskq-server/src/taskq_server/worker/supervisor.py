@@ -6,8 +6,14 @@ writes a few times a second. A worker that finds it closed has no parent any mor
 one that hears nothing (the parent is frozen) lets its lease run out. To the other, the worker
 writes for how long it may be silent. One that is silent for longer cannot run any thread, as when
 a handler holds the GIL, so the parent kills it.
+
+Handlers can end the worker with any exit status, so none means anything to the parent: it starts
+another worker until it is told to stop. One that cannot start as it is configured says so over the
+pipe, and is believed as long as it has said nothing else: it has claimed nothing yet.
 """
 
+import contextlib
+import io
 import logging
 import math
 import os
@@ -19,10 +25,9 @@ import threading
 import time
 from types import FrameType
 
-PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
-EXIT_CONFIGURATION = 78
-"""The worker cannot start as it is configured: starting it again would not help."""
+from taskq_server.core.processes import keep_from_forks
 
+PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
 EXIT_RECYCLE = 75
 """The worker wants to be replaced by a new process."""
 
@@ -30,6 +35,7 @@ EXIT_BLOCKED = 70
 """The event loop of the process stood still."""
 
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
+_REFUSAL = b"cannot-start"
 _PING_SECONDS = 0.2
 _UNHEARD_SECONDS = 30.0
 _ENDING_SECONDS = 0.01
@@ -54,10 +60,10 @@ class Supervisor:
         pause = _SHORTEST_PAUSE
         while True:
             started = time.monotonic()
-            status = self._run_once()
-            if status == EXIT_CONFIGURATION:
+            status, refused = self._run_once()
+            if refused:
                 return 1
-            if status == 0 or self._stopping.is_set():
+            if self._stopping.is_set():
                 return 0 if status in _GOOD_ENDS else 1
             _log.warning("the worker process ended with status %d and starts again", status)
             pause = min(_LONGEST_PAUSE, pause * 2)
@@ -66,7 +72,7 @@ class Supervisor:
             if self._stopping.wait(pause):
                 return 0
 
-    def _run_once(self) -> int:
+    def _run_once(self) -> tuple[int, bool]:
         ear, pings = os.pipe()
         words, mouth = os.pipe()
         for descriptor in (pings, words, mouth):
@@ -81,7 +87,9 @@ class Supervisor:
         try:
             if self._stopping.is_set():
                 child.terminate()
-            return self._watch(child, pings, Voice(words))
+            voice = Voice(words)
+            status = self._watch(child, pings, voice)
+            return status, voice.refuses()
         finally:
             os.close(pings)
             os.close(words)
@@ -117,6 +125,8 @@ class Voice:
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._ended = False
+        self._refuses = False
+        self._works = False
         self._rounds = 0
         self._allowed = math.inf
 
@@ -128,11 +138,15 @@ class Voice:
                 finish.
         """
         self._rounds += 1
-        if words := self._hear():
-            self._rounds, self._allowed = 0, float(words[-1])
-        elif stopping and self._allowed == math.inf:
+        self._listen()
+        if stopping and self._allowed == math.inf:
             self._rounds, self._allowed = 0, _UNHEARD_SECONDS
         return self._rounds * _PING_SECONDS > self._allowed
+
+    def refuses(self) -> bool:
+        """Listen, and return whether the child said, before anything else, that it cannot start."""
+        self._listen()
+        return self._refuses
 
     def wait(self, seconds: float) -> None:
         """Return when there is something to hear, or the child has ended, or the time is up."""
@@ -140,6 +154,15 @@ class Voice:
             time.sleep(_ENDING_SECONDS)
         else:
             select.select([self._descriptor], [], [], seconds)
+
+    def _listen(self) -> None:
+        for word in self._hear():
+            if word == _REFUSAL:
+                self._refuses = not self._works
+                continue
+            with contextlib.suppress(ValueError):
+                self._rounds, self._allowed = 0, float(word)
+            self._works = True
 
     def _hear(self) -> list[bytes]:
         # A pipe takes short words whole, and a pipeful holds whole words.
@@ -156,28 +179,39 @@ class Parent:
 
     def __init__(self) -> None:
         self._heard = time.monotonic()
-        self._mouth: int | None = None
+        self._mouth: io.FileIO | None = None
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
         if descriptors is not None:
             end_with_parent()
-            ear, self._mouth = map(int, descriptors.split())
+            ear, mouth = map(int, descriptors.split())
+            for descriptor in (ear, mouth):
+                os.set_inheritable(descriptor, False)
+            ears, self._mouth = io.FileIO(ear), io.FileIO(mouth, "w")
+            keep_from_forks(ears, self._mouth)
             listener = threading.Thread(
-                target=self._listen, args=(ear,), name="taskq-parent", daemon=True
+                target=self._listen, args=(ears,), name="taskq-parent", daemon=True
             )
             listener.start()
 
     def tell_alive(self, silence: float) -> None:
         """Tell the parent that this process runs, and to kill it after so many silent seconds."""
-        if self._mouth is not None:
-            _write(self._mouth, b"%.1f\n" % silence)
+        self._say(b"%.1f" % silence)
+
+    def refuse(self) -> None:
+        """Tell the parent not to start this process again: it cannot start as configured."""
+        self._say(_REFUSAL)
 
     def is_alive(self, within: float) -> bool:
         """Return whether the parent has been heard within these seconds."""
         return not self.exists or time.monotonic() - self._heard < within
 
-    def _listen(self, descriptor: int) -> None:
-        while os.read(descriptor, 4096):
+    def _say(self, word: bytes) -> None:
+        if self._mouth is not None:
+            _write(self._mouth.fileno(), word + b"\n")
+
+    def _listen(self, ear: io.FileIO) -> None:
+        while ear.read(_PIPE_BYTES):
             self._heard = time.monotonic()
         os._exit(1)
 

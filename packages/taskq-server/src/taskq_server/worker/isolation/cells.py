@@ -2,25 +2,24 @@
 
 import asyncio
 import logging
-import multiprocessing
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, Pipe
 from multiprocessing.process import BaseProcess
 
 from taskq_server.core.config import Settings
+from taskq_server.core.processes import keep_from_forks
 from taskq_server.domain.task import Task
 from taskq_server.worker.isolation import inside
+from taskq_server.worker.isolation.launch import SuspectsProcess
 from taskq_server.worker.isolation.process import CellProcess
 from taskq_server.worker.running import Running
 from taskq_server.worker.verdict import Verdict
-
-_SERVER = f"{__package__}.server"
 
 
 class Cells:
     """The processes of one worker's suspects.
 
-    They are forked from a small server (Python's forkserver), which has imported taskq and nothing
-    else, and is started for the first suspect.
+    They are forked from a small server, which has imported taskq and nothing else, and is started
+    for the first suspect.
 
     Args:
         settings: how many processes of each kind, and what they need to know.
@@ -30,7 +29,6 @@ class Cells:
     def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
         self._settings = settings
         self._patience = patience
-        self._context = multiprocessing.get_context("forkserver")
         self._starting = asyncio.Lock()
         self._processes: set[CellProcess] = set()
 
@@ -70,9 +68,9 @@ class Cells:
             return await asyncio.to_thread(self._fork)
 
     def _fork(self) -> tuple[BaseProcess, Connection]:
-        self._context.set_forkserver_preload([_SERVER])
-        ours, theirs = self._context.Pipe()
-        process = self._context.Process(
+        ours, theirs = Pipe()
+        keep_from_forks(ours, theirs)
+        process = SuspectsProcess(
             target=inside.main,
             args=(theirs, self._settings, logging.getLogger().getEffectiveLevel()),
         )

@@ -8,9 +8,7 @@ when the worker dies.
 import asyncio
 import itertools
 import logging
-import os
 import signal
-import sys
 import threading
 import time
 from functools import partial
@@ -19,7 +17,9 @@ from typing import NoReturn, assert_never
 from uuid import UUID
 
 from taskq_server.core import logs
+from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
+from taskq_server.core.processes import do_nothing, keep_from_forks, leave
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.schemas.task import TaskCreate
@@ -57,10 +57,11 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
         log_level: the worker's.
     """
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)  # the worker drains, and tells us
+        signal.signal(number, do_nothing)  # the worker drains, and tells us
     end_with_parent()
+    keep_from_forks(connection)
     logs.configure(log_level)
-    asyncio.run(_work(connection, settings))
+    complete(_work(connection, settings))
     raise AssertionError("unreachable: the work ends with the process")
 
 
@@ -69,7 +70,7 @@ async def _work(connection: Connection, settings: Settings) -> None:
     async with user_state(registry) as state:
         executor = Executor(settings.threads, Limits.of(settings))
         await Cell(connection, registry, executor, state, settings.block_seconds).work()
-    _leave(0)
+    leave(0)
 
 
 class Cell:
@@ -121,7 +122,7 @@ class Cell:
             try:
                 message: ToCell = self._connection.recv()
             except (EOFError, OSError):
-                _leave(1)
+                leave(1)
             self._loop.call_soon_threadsafe(self._on, message)
 
     def _watch(self) -> None:
@@ -131,7 +132,7 @@ class Cell:
             self._send(Alive())
             time.sleep(min(1.0, self._block_seconds / 4))
         _log.critical("the event loop stood still: this process of suspects ends")
-        _leave(EXIT_BLOCKED)
+        leave(EXIT_BLOCKED)
 
     def _on(self, message: ToCell) -> None:
         match message:
@@ -184,10 +185,4 @@ class Cell:
             with self._sending:
                 self._connection.send(message)
         except OSError:
-            _leave(1)
-
-
-def _leave(status: int) -> NoReturn:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(status)
+            leave(1)

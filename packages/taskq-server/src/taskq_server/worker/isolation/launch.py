@@ -1,0 +1,52 @@
+"""How a process of suspects is started: forked from a small server, Python's forkserver.
+
+It is a server of our own. The one that `multiprocessing` keeps for all of a process belongs to
+handlers: theirs ought to end at SIGTERM, and have in memory what they asked for.
+"""
+
+import io
+import os
+from multiprocessing import forkserver, popen_forkserver, reduction, spawn, util
+from multiprocessing.context import set_spawning_popen
+from multiprocessing.process import BaseProcess
+
+_server = forkserver.ForkServer()
+_server.set_forkserver_preload([f"{__package__}.server"])
+
+
+class _Popen(popen_forkserver.Popen):
+    """Python's own, but for the server that it asks."""
+
+    _fds: list[int]
+
+    def _launch(self, process_obj: BaseProcess) -> None:
+        start = spawn.get_preparation_data(process_obj.name)
+        del start["start_method"]  # handlers may set it, but once
+        words = io.BytesIO()
+        set_spawning_popen(self)
+        try:
+            reduction.dump(start, words)
+            reduction.dump(process_obj, words)
+        finally:
+            set_spawning_popen(None)
+        self.sentinel, mouth = _server.connect_to_new_process(self._fds)
+        self.finalizer = util.Finalize(self, _close, (os.dup(mouth), self.sentinel))
+        with open(mouth, "wb") as pipe:
+            pipe.write(words.getbuffer())
+        self.pid = forkserver.read_signed(self.sentinel)
+
+
+def _close(*descriptors: int) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)
+
+
+class SuspectsProcess(BaseProcess):
+    """A process that runs one function."""
+
+    _start_method = None  # that of its own processes is for handlers to choose
+    _Popen = _Popen
+
+    def terminate(self) -> None:
+        """End it at once: it does nothing at SIGTERM."""
+        self.kill()

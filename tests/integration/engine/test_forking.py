@@ -1,0 +1,33 @@
+"""What handlers start: processes and programs that work and end as they do anywhere else."""
+
+from typing import Any
+
+import pytest
+
+from tests.integration.engine.calls import get, submit
+from tests.support.forking import CASES, RESULTS
+from tests.support.stack import NewStack, Stack
+
+SETTINGS = {"TASKQ_HANDLERS": "tests.support.handlers,tests.support.forking"}
+
+
+@pytest.mark.parametrize("handler", ["forking.thread", "forking.loop"])
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_processes_of_handlers_are_like_any_others(
+    new_stack: NewStack, kind: Any, handler: str
+) -> None:
+    stack = new_stack(kind, settings=SETTINGS)
+    before = result(stack, submit(stack, "tests.pid", {}))
+    tasks = {case: submit(stack, handler, {"case": case}) for case in CASES}
+    found = {case: result(stack, task_id) for case, task_id in tasks.items()}
+    assert found == RESULTS
+    assert result(stack, submit(stack, "forking.asyncio", {})) == -15
+    assert result(stack, submit(stack, "tests.pid", {})) == before, "the worker went on"
+
+
+def result(stack: Stack, task_id: str) -> Any:
+    """The result, or what there is instead."""
+    task = get(stack, task_id, wait=45)
+    if task["status"] != "succeeded":
+        return task["status"], [one["type"] for one in task["errors"]]
+    return task["result"]

@@ -1,0 +1,84 @@
+"""What handlers start in a process of suspects: as in a worker, where they ran before."""
+
+import asyncio
+import json
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from taskq_server.core.config import Settings
+from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.running import Cause
+from taskq_server.worker.verdict import Succeeded
+from tests.support.calls import alive
+from tests.support.ending import LEFT
+from tests.support.forking import CASES, RESULTS
+from tests.unit.server.worker.attempts import attempt_of, until
+
+
+@pytest.fixture
+async def cells() -> AsyncIterator[Cells]:
+    handlers = tuple(
+        f"tests.support.{name}" for name in ("ending", "forking", "handlers", "leaving")
+    )
+    opened = Cells(Settings(handlers=handlers, cells=1), patience=0.5)
+    yield opened
+    await opened.close()
+
+
+async def result(cells: Cells, handler: str, **payload: object) -> object:
+    async with asyncio.timeout(60):
+        verdict = await cells.run(attempt_of(payload, handler=handler, lost_count=1, attempt=2))
+    return json.loads(verdict.result) if isinstance(verdict, Succeeded) else verdict
+
+
+@pytest.mark.parametrize("handler", ["forking.thread", "forking.loop"])
+async def test_processes_of_suspects_are_like_any_others(cells: Cells, handler: str) -> None:
+    found = await asyncio.gather(*(result(cells, handler, case=case) for case in CASES))
+    assert dict(zip(CASES, found, strict=True)) == RESULTS
+
+
+async def test_a_program_of_a_suspect_can_be_stopped_as_asyncio_does(cells: Cells) -> None:
+    assert await result(cells, "forking.asyncio") == -15
+
+
+async def test_an_exit_that_a_suspect_leaves_on_the_loop_is_left_alone(cells: Cells) -> None:
+    pids = await asyncio.gather(*(result(cells, "ending.left", what=what) for what in LEFT))
+    assert len(set(pids)) == 1
+
+
+async def test_a_process_of_suspects_leaves_nothing_behind(cells: Cells) -> None:
+    pids = await result(cells, "leaving.behind")
+    assert isinstance(pids, list)
+    await until(lambda: not any(map(alive, pids)))
+
+
+async def test_a_fork_of_the_worker_has_no_connection_to_its_suspects(cells: Cells) -> None:
+    """Else they would not notice that the worker has ended."""
+    before = sockets()
+    attempt = attempt_of({"seconds": 60}, handler="tests.pid", lost_count=1, attempt=2)
+    job = asyncio.create_task(cells.run(attempt))
+    await until(lambda: attempt.take_report() is not None, seconds=30)
+    assert sockets() > before
+    assert sockets(in_fork=True) <= before
+    attempt.interrupt(Cause.RELEASE)
+    await job
+
+
+def sockets(*, in_fork: bool = False) -> set[str]:
+    """The sockets that this process has open, or a fork of it."""
+    ours, theirs = os.pipe()
+    fork = os.fork() if in_fork else 0
+    if fork == 0:
+        links = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
+        os.write(theirs, " ".join(one for one in links if one.startswith("socket:")).encode())
+        if in_fork:
+            os._exit(0)
+    else:
+        os.waitpid(fork, 0)
+    found = os.read(ours, 65_536).decode()
+    os.close(ours)
+    os.close(theirs)
+    return set(found.split())
