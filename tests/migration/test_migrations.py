@@ -5,31 +5,17 @@ from pathlib import Path
 
 import pytest
 from alembic.script import ScriptDirectory
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 from sqlalchemy.dialects import mysql
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
+from taskq_server.core.errors import ConfigurationError
 from taskq_server.models import Base
+from tests.migration.tables import LEDGER, insert, insert_tasks, tables
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
 
-TASKS = [
-    ("default", "a", "queued"),
-    ("default", "a", "queued"),
-    ("default", "a", "running"),  # counts as queued
-    ("default", "a", "failed"),
-    ("default", "b", "running"),
-    ("other", "a", "retrying"),
-]
-FILLERS = {
-    "created_at": "2026-01-01 00:00:00",
-    "updated_at": "2026-01-01 00:00:00",
-    "started_at": "2026-01-01 00:00:00",
-    "finished_at": "2026-01-01 00:00:00",
-    "payload": "{}",
-}
-LEDGER = "SELECT namespace, queue, status, amount FROM task_counts"
 TABLES = set(Base.metadata.tables)
 COLUMNS = [column for table in Base.metadata.sorted_tables for column in table.columns]
 
@@ -41,21 +27,6 @@ def db(url: str, *arguments: str, code: int = 0) -> str:
     assert done.returncode == code, output
     assert "Traceback" not in output
     return output
-
-
-async def tables(database: Database) -> set[str]:
-    async with database.engine.connect() as connection:
-        names = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
-    return set(names) - {"alembic_version"}
-
-
-async def insert(database: Database, table: str, **values: object) -> None:
-    """Insert a row as SQL, since the models may be ahead of the schema."""
-    columns = [column for column in Base.metadata.tables[table].columns if not column.nullable]
-    row = {column.name: FILLERS.get(column.name, 0) for column in columns} | values
-    statement = f"INSERT INTO {table} ({', '.join(row)}) VALUES (:{', :'.join(row)})"
-    async with database.engine.begin() as connection:
-        await connection.execute(text(statement), row)
 
 
 @pytest.fixture(scope="module")
@@ -111,9 +82,7 @@ async def test_every_revision_can_be_undone(database: Database, history: ScriptD
 
 async def test_the_ledger_begins_with_the_tasks_that_are_there(database: Database) -> None:
     await migrations.upgrade(database, "0001")
-    for number, (namespace, queue, status) in enumerate(TASKS):
-        given = {"namespace": namespace, "queue": queue, "status": status}
-        await insert(database, "tasks", id=f"{number:032x}", **given)
+    await insert_tasks(database)
     for _ in range(2):  # going down and up again counts anew
         await migrations.upgrade(database)
         found = await database.read(lambda c: c.execute(text(LEDGER)))
@@ -156,6 +125,47 @@ async def test_what_belongs_to_a_task_changes_its_character_set_with_it(mariadb_
         left = await connection.execute(text("SELECT task_id FROM task_attempts"))
         assert left.all() == []
     await database.close()
+
+
+NONSENSE = ["", " ", "@", "no", "9999", "+99", "-99", "head+1", "0001:0002", "é", "+" + "9" * 5000]
+
+
+@pytest.mark.parametrize("revision", NONSENSE)
+async def test_a_revision_that_there_is_not(sqlite_url: str, revision: str) -> None:
+    database = Database(sqlite_url)
+    for move in (migrations.upgrade, migrations.downgrade):
+        with pytest.raises(ConfigurationError, match=r"no revision .*: say one from 0001"):
+            await move(database, revision)
+    await database.close()
+
+
+def test_nonsense_is_one_sentence(database_url: str) -> None:
+    assert db(database_url, "upgrade", "", code=1).count("\n") == 1
+    assert db(database_url, "downgrade", "nonsense", code=1).count("\n") == 1
+
+
+async def test_steps_instead_of_revisions(database: Database) -> None:
+    for move, target, found in (
+        (migrations.upgrade, "+2", "0002"),
+        (migrations.downgrade, "-1", "0001"),
+        (migrations.upgrade, "0001+1", "0002"),
+        (migrations.upgrade, "0001", "0002"),  # it is below
+        (migrations.upgrade, "head", migrations.head()),
+    ):
+        await move(database, target)
+        assert await migrations.current(database) == found
+    await migrations.downgrade(database, "0001")
+    with pytest.raises(ConfigurationError, match="run `taskq-server db upgrade`"):
+        await migrations.downgrade(database, "0002")
+
+
+async def test_a_revision_of_a_later_version_is_refused(database: Database) -> None:
+    await migrations.upgrade(database)
+    async with database.engine.begin() as connection:
+        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    for move, target in ((migrations.upgrade, "head"), (migrations.downgrade, "base")):
+        with pytest.raises(ConfigurationError, match=r"9999, which .* does not know"):
+            await move(database, target)
 
 
 async def test_check_refuses_an_empty_database(database: Database, database_url: str) -> None:

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import click
-from alembic.util.exc import CommandError
 
 from taskq_server import migrations
 from taskq_server.cli.preparation import run
@@ -113,7 +112,7 @@ async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     async with _database(Settings.load().database_url) as database:
         try:
             await work(database)
-        except (DatabaseError, OSError, CommandError) as error:
+        except (DatabaseError, OSError) as error:
             raise ConfigurationError(f"the database says: {_first_line(error)}") from error
 
 

@@ -64,7 +64,8 @@ async def _run(
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
         registry = load(settings.handlers)
-        await _upgrade(settings.database_url)
+        if not await unless(stop, _upgrade(settings.database_url)):
+            return
         async with open_runtime(settings) as runtime:
             if await unless(stop, publish(runtime, registry)):
                 await _serve_and_work(runtime, registry, listener, stop)

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
@@ -89,7 +90,7 @@ class Database:
                 pool_reset_on_return=None,  # no ROLLBACK after a COMMIT; see `_give_up_open`
             )
         )
-        self._readers = self.engine.execution_options(**{_READ_ONLY: True})
+        self.readers = self.engine.execution_options(**{_READ_ONLY: True})
         self._write_lock = asyncio.Lock() if self.is_sqlite else None
         self._pulse = None
         if hang_seconds is not None and not self.is_sqlite:
@@ -119,7 +120,7 @@ class Database:
         Raises:
             DatabaseUnavailable: the database is away.
         """
-        return await self._run(self._readers, work, None)
+        return await self._run(self.readers, work, None)
 
     async def now(self) -> datetime:
         """Return the database's clock, aware UTC."""
@@ -269,14 +270,26 @@ def _check_sqlite_opens(
 def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
-    for pragma in (
-        "journal_mode=WAL",
-        "synchronous=NORMAL",
-        "busy_timeout=5000",
-        "foreign_keys=ON",
-    ):
+    _use_wal(cursor)
+    for pragma in ("synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _use_wal(cursor: Any) -> None:
+    """Change the journal's mode, in spite of others who open a new file at the same moment.
+
+    SQLite refuses all but one of them at once, whatever their timeout.
+    """
+    deadline = time.monotonic() + 1.0
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError:
+            if time.monotonic() >= deadline:
+                raise
+            time.sleep(0.005)
 
 
 def _begin_sqlite(connection: Any) -> None:

@@ -6,49 +6,65 @@ Every process of taskq looks where the schema is; only who moves it pays for Ale
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection
 
 from taskq_server.core.database import Database
+from taskq_server.migrations.lock import exclusive
+from taskq_server.migrations.record import recorded
 
-if TYPE_CHECKING:
-    from alembic.config import Config
-
-_FOLDER = Path(__file__).parent
+_WAIT_SECONDS = 300.0
 
 
 def head() -> str:
     """Return the newest revision: files begin with their revision, which is a number."""
-    newest = max(path.name for path in (_FOLDER / "versions").glob("[0-9]*_*.py"))
+    newest = max(path.name for path in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
     return newest.partition("_")[0]
 
 
 async def current(database: Database) -> str | None:
-    """Return the revision the database is at; None when it is empty."""
-
-    def read(connection: Connection) -> str | None:
-        if not inspect(connection).has_table("alembic_version"):
-            return None
-        found = connection.execute(text("SELECT version_num FROM alembic_version"))
-        return found.scalar_one_or_none()
-
-    async with database.engine.connect() as connection:
-        return await connection.run_sync(read)
+    """Return the newest revision that is there completely; None when there is none."""
+    async with database.readers.connect() as connection:
+        return await connection.run_sync(recorded)
 
 
-async def upgrade(database: Database, revision: str = "head") -> None:
-    """Move the schema forward."""
-    from alembic import command
+async def upgrade(
+    database: Database, revision: str = "head", *, wait_seconds: float = _WAIT_SECONDS
+) -> None:
+    """Move the schema forward. Whatever stopped it, it can be run again.
 
-    await _run(database, lambda config: command.upgrade(config, revision))
+    Args:
+        database: whose schema it is.
+        revision: the number of a revision, `head`, or `+1` for the next one.
+        wait_seconds: how long to wait for another process that moves this schema.
+
+    Raises:
+        ConfigurationError: there is no such revision.
+        Unavailable: the other process has not ended in time.
+    """
+    from taskq_server.migrations.steps import up
+
+    await _move(database, lambda connection: up(connection, revision), wait_seconds)
 
 
-async def downgrade(database: Database, revision: str) -> None:
-    """Move the schema back, to `base` for an empty database; the data goes with it."""
-    from alembic import command
+async def downgrade(
+    database: Database, revision: str, *, wait_seconds: float = _WAIT_SECONDS
+) -> None:
+    """Move the schema back; the data goes with it. Whatever stopped it, it can be run again.
 
-    await _run(database, lambda config: command.downgrade(config, revision))
+    Args:
+        database: whose schema it is.
+        revision: the number of a revision, `base` for an empty database, or `-1` for one less.
+        wait_seconds: how long to wait for another process that moves this schema.
+
+    Raises:
+        ConfigurationError: there is no such revision below.
+        Unavailable: the other process has not ended in time.
+    """
+    from taskq_server.migrations.steps import down
+
+    await _move(database, lambda connection: down(connection, revision), wait_seconds)
 
 
 async def differences(database: Database) -> list[Any]:
@@ -63,24 +79,12 @@ async def differences(database: Database) -> list[Any]:
         context = MigrationContext.configure(connection, opts=options)
         return list(compare_metadata(context, Base.metadata))
 
-    async with database.engine.connect() as connection:
+    async with database.readers.connect() as connection:
         return await connection.run_sync(compare)
 
 
-async def _run(database: Database, move: "Callable[[Config], None]") -> None:
-    def work(connection: Connection) -> None:
-        config = _config()
-        config.attributes["connection"] = connection
-        move(config)
-
-    async with database.engine.begin() as connection:
+async def _move(
+    database: Database, work: Callable[[Connection], None], wait_seconds: float
+) -> None:
+    async with exclusive(database, wait_seconds) as connection:
         await connection.run_sync(work)
-
-
-def _config() -> "Config":
-    from alembic.config import Config
-
-    config = Config()
-    config.set_main_option("script_location", str(_FOLDER))
-    config.set_main_option("path_separator", "os")
-    return config

@@ -1,6 +1,7 @@
 """Create all tables.
 
-It can be run again after it failed halfway, since MySQL's DDL is not transactional.
+It can be run again after it failed halfway, since MySQL's DDL is not transactional. An index is a
+statement of its own, so a table may be there without it.
 """
 
 import sqlalchemy as sa
@@ -42,7 +43,9 @@ def downgrade() -> None:
         op.drop_table(name, if_exists=True)
 
 
-def _create(name: str, *parts: sa.schema.SchemaItem) -> None:
+def _create(
+    name: str, *parts: sa.schema.SchemaItem, indexes: dict[str, list[str]] | None = None
+) -> None:
     options = {
         f"{dialect}_{option}": value
         for dialect in ("mysql", "mariadb")
@@ -51,6 +54,10 @@ def _create(name: str, *parts: sa.schema.SchemaItem) -> None:
         )
     }  # fmt: skip
     op.create_table(name, *parts, if_not_exists=True, **options)
+    present = {index["name"] for index in sa.inspect(op.get_bind()).get_indexes(name)}
+    for index, columns in (indexes or {}).items():
+        if index not in present:
+            op.create_index(index, name, columns)
 
 
 def _handlers() -> None:
@@ -114,12 +121,14 @@ def _tasks() -> None:
         sa.UniqueConstraint(
             "namespace", "idempotency_hash", name="uq_tasks_namespace_idempotency_hash"
         ),
-        sa.Index("ix_tasks_queue_handler_priority_score", "queue", "handler", "priority", "score"),
-        sa.Index("ix_tasks_status_finished_at_worker_id", "status", "finished_at", "worker_id"),
-        sa.Index("ix_tasks_namespace_status_id", "namespace", "status", "id"),
-        sa.Index("ix_tasks_namespace_priority_id", "namespace", "priority", "id"),
-        sa.Index("ix_tasks_namespace_handler_id", "namespace", "handler", "id"),
-        sa.Index("ix_tasks_namespace_queue_id", "namespace", "queue", "id"),
+        indexes={
+            "ix_tasks_queue_handler_priority_score": ["queue", "handler", "priority", "score"],
+            "ix_tasks_status_finished_at_worker_id": ["status", "finished_at", "worker_id"],
+            "ix_tasks_namespace_status_id": ["namespace", "status", "id"],
+            "ix_tasks_namespace_priority_id": ["namespace", "priority", "id"],
+            "ix_tasks_namespace_handler_id": ["namespace", "handler", "id"],
+            "ix_tasks_namespace_queue_id": ["namespace", "queue", "id"],
+        },
     )
 
 
@@ -135,7 +144,7 @@ def _workers() -> None:
         sa.Column("heartbeat_at", _TIME, nullable=False),
         sa.Column("lease_until", _TIME, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_workers"),
-        sa.Index("ix_workers_lease_until", "lease_until"),
+        indexes={"ix_workers_lease_until": ["lease_until"]},
     )
 
 
@@ -160,12 +169,13 @@ def _task_attempts() -> None:
             ["task_id"], ["tasks.id"], name="fk_task_attempts_task_id_tasks", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("task_id", "attempt", name="pk_task_attempts"),
-        sa.Index(
-            "ix_task_attempts_handler_hook_done_at_finished_at",
-            "handler",
-            "hook_done_at",
-            "finished_at",
-        ),
+        indexes={
+            "ix_task_attempts_handler_hook_done_at_finished_at": [
+                "handler",
+                "hook_done_at",
+                "finished_at",
+            ]
+        },
     )
 
 
@@ -181,5 +191,5 @@ def _task_tags() -> None:
             ["tag_id"], ["tags.id"], name="fk_task_tags_tag_id_tags", ondelete="CASCADE"
         ),
         sa.PrimaryKeyConstraint("task_id", "tag_id", name="pk_task_tags"),
-        sa.Index("ix_task_tags_tag_id_task_id", "tag_id", "task_id"),
+        indexes={"ix_task_tags_tag_id_task_id": ["tag_id", "task_id"]},
     )

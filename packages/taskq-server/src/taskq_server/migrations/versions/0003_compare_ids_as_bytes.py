@@ -2,7 +2,8 @@
 
 As utf8mb4 each comparison decoded two texts, nearly a third of the database's work. It
 rebuilds the tables of tasks, which nobody can write meanwhile. It can be run again after it failed
-halfway, since MySQL's DDL is not transactional. SQLite needs nothing.
+halfway, since MySQL's DDL is not transactional, and leaves alone what it did before. SQLite needs
+nothing.
 """
 
 import sqlalchemy as sa
@@ -12,9 +13,6 @@ revision = "0003"
 down_revision = "0002"
 branch_labels = None
 depends_on = None
-
-_ASCII = "CHARACTER SET ascii COLLATE ascii_bin"
-_UTF8MB4 = "CHARACTER SET utf8mb4 COLLATE utf8mb4_bin"
 
 _COLUMNS = {
     "tasks": (
@@ -36,31 +34,46 @@ _COLUMNS = {
     "handlers": ("name VARCHAR(128) {} NOT NULL",),
 }
 _CHILDREN = ("task_attempts", "task_tags")
+_OTHERS = sa.text(
+    "SELECT COUNT(*) FROM information_schema.columns WHERE table_schema = DATABASE()"
+    " AND table_name = :table AND column_name IN :columns AND character_set_name <> :kind"
+).bindparams(sa.bindparam("columns", expanding=True))
 
 
 def upgrade() -> None:
     """Turn the columns into ASCII."""
-    _convert(_ASCII)
+    _convert("ascii")
 
 
 def downgrade() -> None:
     """Turn them back."""
-    _convert(_UTF8MB4)
+    _convert("utf8mb4")
 
 
 def _convert(character_set: str) -> None:
     if op.get_bind().dialect.name == "sqlite":
         return
+    others = [table for table in _COLUMNS if _has_other_than(character_set, table)]
     for child in _CHILDREN:
-        if _has_foreign_key(child):
+        if ("tasks" in others or child in others) and _has_foreign_key(child):
             op.drop_constraint(_name(child), child, type_="foreignkey")
-    for table, columns in _COLUMNS.items():
-        changes = ", ".join(f"MODIFY {column.format(character_set)}" for column in columns)
+    kind = f"CHARACTER SET {character_set} COLLATE {character_set}_bin"
+    for table in others:
+        changes = ", ".join(f"MODIFY {column.format(kind)}" for column in _COLUMNS[table])
         op.execute(f"ALTER TABLE {table} {changes}")
     for child in _CHILDREN:
-        # A task that was deleted meanwhile took nothing along.
-        op.execute(f"DELETE FROM {child} WHERE task_id NOT IN (SELECT id FROM tasks)")
-        op.create_foreign_key(_name(child), child, "tasks", ["task_id"], ["id"], ondelete="CASCADE")
+        if not _has_foreign_key(child):
+            # A task that was deleted meanwhile took nothing along.
+            op.execute(f"DELETE FROM {child} WHERE task_id NOT IN (SELECT id FROM tasks)")
+            op.create_foreign_key(
+                _name(child), child, "tasks", ["task_id"], ["id"], ondelete="CASCADE"
+            )
+
+
+def _has_other_than(character_set: str, table: str) -> bool:
+    columns = [column.partition(" ")[0] for column in _COLUMNS[table]]
+    values = {"table": table, "columns": columns, "kind": character_set}
+    return bool(op.get_bind().scalar(_OTHERS, values))
 
 
 def _has_foreign_key(child: str) -> bool:
