@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import random
 import sqlite3
 import time
@@ -13,7 +14,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import event, func, select, text
 from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import URL, Dialect, ExceptionContext, make_url
+from sqlalchemy.engine import URL, Dialect, make_url
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -28,9 +29,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
-from taskq_server.core.database_errors import is_conflict, is_given_up
+from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
+from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
 from taskq_server.core.pulse import Pulse
+from taskq_server.core.renewal import Renewal
 
 T = TypeVar("T")
 
@@ -43,7 +46,9 @@ DatabaseError = SQLAlchemyError
 Duplicate = IntegrityError
 """What a unique key refuses."""
 
-_ATTEMPTS = 5
+_ATTEMPTS = 10
+_LONGEST_PAUSE_SECONDS = 0.1
+_WARNING_SECONDS = 1.0
 _NEVER_SECONDS = 3600.0
 _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
 _log = logging.getLogger("taskq.server.database")
@@ -87,9 +92,12 @@ class Database:
                 max_overflow=0,
                 pool_timeout=connect_seconds,
                 pool_recycle=1800,
-                pool_reset_on_return=None,  # no ROLLBACK after a COMMIT; see `_give_up_open`
+                pool_reset_on_return=None,  # no ROLLBACK after a COMMIT; see core.leaving
             )
         )
+        self._renewal = Renewal()
+        self._warned: dict[str, float] = {}
+        leave_refusing_servers(self.engine.sync_engine, self._renewal)
         self.readers = self.engine.execution_options(**{_READ_ONLY: True})
         self._write_lock = asyncio.Lock() if self.is_sqlite else None
         self._pulse = None
@@ -106,11 +114,12 @@ class Database:
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one transaction and return its answer after the commit.
 
-        A deadlock, a lock wait or a lost connection rolls back and runs `work` again, a bounded
-        number of times: `work` must not change anything but the database.
+        A deadlock, a lock wait, a lost connection or a server that no longer writes rolls back and
+        runs `work` again, a bounded number of times: `work` must not change anything but the
+        database.
 
         Raises:
-            DatabaseUnavailable: the database is away.
+            DatabaseUnavailable: the database is away, or does not write.
         """
         return await self._run(self.engine, work, self._write_lock)
 
@@ -154,7 +163,8 @@ class Database:
         work: Callable[[AsyncConnection], Awaitable[T]],
         lock: asyncio.Lock | None,
     ) -> T:
-        for attempt in range(_ATTEMPTS):
+        began = asked = self._renewal.clock()
+        for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with (
                     self._limit(),
@@ -163,17 +173,31 @@ class Database:
                 ):
                     return await work(connection)
             except _AWAY as error:
-                last = attempt == _ATTEMPTS - 1
-                if not last and is_conflict(error):
-                    await asyncio.sleep(random.uniform(0, 0.01 * 2**attempt))
-                elif attempt == 0 and is_given_up(error):
-                    continue
-                else:
-                    reason = str(error).partition("\n")[0] or "it takes too long"
-                    _log.warning("the database does not answer: %s", reason)
-                    away = ConnectionLost if self._hung_up(error) else DatabaseUnavailable
-                    raise away("the database does not answer") from error
+                elsewhere = self._may_do_better(error, asked)
+                asked = self._renewal.clock()
+                if is_conflict(error) and attempt < _ATTEMPTS and asked - began < self._timeout:
+                    await asyncio.sleep(_pause(attempt))
+                elif attempt > 1 or not elsewhere:
+                    raise self._unavailable(error, asked) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
+
+    def _may_do_better(self, error: Exception, asked: float) -> bool:
+        if is_refusal(error):
+            return self._renewal.helps(asked)
+        return is_given_up(error)
+
+    def _unavailable(self, error: Exception, now: float) -> DatabaseUnavailable:
+        if is_conflict(error):
+            what = "too many transactions of the database want the same rows"
+        elif is_refusal(error):
+            what = "the database is read-only, or refuses to serve"
+        else:
+            what = "the database does not answer"
+        # All who ask meanwhile learn the same.
+        if now - self._warned.get(what, -math.inf) >= _WARNING_SECONDS:
+            self._warned[what] = now
+            _log.warning("%s: %s", what, str(error).partition("\n")[0] or "it takes too long")
+        return ConnectionLost(what) if self._hung_up(error) else DatabaseUnavailable(what)
 
     def _hung_up(self, error: Exception) -> bool:
         if not isinstance(error, DBAPIError):
@@ -193,6 +217,10 @@ def insert_once(table: Table, dialect: Dialect) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
     first = next(iter(table.primary_key.columns))
     return mysql.insert(table).on_duplicate_key_update({first.name: first})
+
+
+def _pause(attempt: int) -> float:
+    return random.uniform(0, min(_LONGEST_PAUSE_SECONDS, 0.005 * 2**attempt))
 
 
 @asynccontextmanager
@@ -215,7 +243,7 @@ def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
         **pool,
     )
     event.listen(engine.sync_engine, "do_connect", _connect_mysql)
-    event.listen(engine.sync_engine, "handle_error", _give_up_open)
+    leave_open_transactions(engine.sync_engine)
     return engine
 
 
@@ -227,22 +255,6 @@ def _connect_mysql(dialect: Dialect, _: Any, arguments: Any, options: Any) -> An
         raise ConnectionError(str(error)) from error
 
 
-def _give_up_open(context: ExceptionContext) -> None:
-    """Give up a connection whose transaction may still be open after this error.
-
-    Either COMMIT or ROLLBACK failed, or an answer was not read to its end, which hides what became
-    of them. In the pool, whoever comes next would commit it. The other connections have no part.
-    """
-    assert context.dialect.dbapi is not None
-    is_end = context.connection is not None and context.statement is None
-    is_unread = context.execution_context is not None and not isinstance(
-        context.original_exception, context.dialect.dbapi.Error
-    )
-    if (is_end or is_unread) and not context.is_disconnect:
-        context.is_disconnect = True
-        context.invalidate_pool_on_disconnect = False
-
-
 async def _select_one(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
@@ -251,7 +263,7 @@ async def _select_one(engine: AsyncEngine) -> None:
 def _sqlite_engine(url: URL) -> AsyncEngine:
     engine = create_async_engine(url)
     event.listen(engine.sync_engine, "do_connect", _check_sqlite_opens)
-    event.listen(engine.sync_engine, "handle_error", _give_up_open)
+    leave_open_transactions(engine.sync_engine)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine

@@ -1,5 +1,7 @@
 """What an error of the database means for those who asked: try again, elsewhere, or give up."""
 
+import sqlite3
+
 from sqlalchemy.exc import DBAPIError
 
 _CONFLICTS = frozenset(
@@ -11,6 +13,18 @@ _CONFLICTS = frozenset(
     }
 )
 _CONFLICT_OF_SQLITE = "database is locked"
+_REFUSALS = frozenset(
+    {
+        1047,  # a node of a cluster without a majority
+        1053,  # a server that shuts down
+        1223,  # a read lock on everything
+        1290,  # --read-only
+        1792,  # a read-only transaction
+        1836,  # InnoDB in read-only mode
+        3032,  # offline mode
+        3100,  # a member of a group without a majority
+    }
+)
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -18,6 +32,15 @@ def is_conflict(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     return _code(error) in _CONFLICTS or _CONFLICT_OF_SQLITE in str(error.orig)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether the server does not write, or does nothing, as long as it is what it is."""
+    if not isinstance(error, DBAPIError):
+        return False
+    # That of a SQLite file that was moved away, or that could only be read when it was opened.
+    extended = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return _code(error) in _REFUSALS or extended & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def is_given_up(error: BaseException) -> bool:

@@ -105,7 +105,7 @@ class Unavailable(TaskqError):
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer."""
+    """The database does not answer, or refuses to serve."""
 
 
 class ConnectionLost(DatabaseUnavailable):
