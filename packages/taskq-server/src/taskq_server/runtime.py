@@ -9,7 +9,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import Redis, connect
+from taskq_server.broker.connection import Redis, connect, probe
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
@@ -17,9 +17,10 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database, ping
+from taskq_server.core.database import Database, DatabaseError, ping
 from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud import deployment
+from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService
@@ -61,7 +62,7 @@ class Runtime:
     async def ready(self) -> Ready:
         """Probe what this process depends on, within two seconds. Never raises."""
         answers, redis = await asyncio.gather(
-            _answers(ping(self.database)), _answers(self._ping_redis())
+            _answers(self._probe_database()), _answers(self._probe_redis())
         )
         database = answers and self.clock.is_set
         return Ready(
@@ -70,10 +71,21 @@ class Runtime:
             redis="ok" if redis else "unavailable",
         )
 
-    async def _ping_redis(self) -> None:
+    async def _probe_database(self) -> None:
+        """Ask for a write: a server that only reads can serve nothing. SQLite has one writer."""
+        if self.database.is_sqlite:
+            await ping(self.database)
+        else:
+            await self.database.write(write_nothing)
+
+    async def _probe_redis(self) -> None:
         if self.redis is None:
             raise ConnectionError("no Redis is configured")
-        await self.redis.ping()
+        names = self.naming.names
+        if names is None:  # there is nothing yet that could be written to
+            await self.redis.ping()
+        else:
+            await probe(self.redis, names.queue(self.settings.namespace, "default"))
 
 
 @asynccontextmanager
@@ -196,6 +208,6 @@ async def _answers(probe: Coroutine[Any, Any, None]) -> bool:
     try:
         async with asyncio.timeout(_PROBE_SECONDS):
             await probe
-    except (DatabaseUnavailable, RedisError, OSError, TimeoutError):
+    except (DatabaseUnavailable, DatabaseError, RedisError, OSError, TimeoutError):
         return False
     return True

@@ -32,7 +32,7 @@ async def livez() -> Live:
     },
 )
 async def readyz(runtime: RuntimeDep) -> Response:
-    """Say whether requests can be served: the database must be there, Redis need not."""
+    """Say whether requests can be served: the database must take writes, Redis need not."""
     ready = await runtime.ready()
     body = ready.model_dump_json()
     if ready.status == "ok":

@@ -1,9 +1,17 @@
 """The connection that arq and the broker share, and how a job is written."""
 
 import json
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
+from redis.exceptions import ReadOnlyError, RedisError
+
+from taskq_server.core.renewal import Renewal
+
+T = TypeVar("T")
 
 Redis = ArqRedis
 """The client that everything in taskq shares: arq's."""
@@ -12,6 +20,8 @@ REPLY_SECONDS = 5.0
 """A Redis that is silent for longer counts as away."""
 
 JOB_FUNCTION = "execute_task"
+
+_REFUSALS = ("READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF")
 
 
 def encode(value: object) -> bytes:
@@ -33,5 +43,64 @@ def connect(url: str) -> ArqRedis:
     """
     # The library would introduce itself, for which an account needs a right of its own.
     silent = {"lib_name": None, "lib_version": None}
-    pool = ConnectionPool.from_url(url, socket_connect_timeout=1.0, **silent)
+    pool = _Pool.from_url(url, socket_connect_timeout=1.0, **silent)
     return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)
+
+
+class _Pool(ConnectionPool):
+    """Connections that are all left when their server refuses to write."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._renewal = Renewal()
+
+    async def may_do_better(self, error: RedisError, asked: float) -> bool:
+        """Return whether what failed may succeed on a new connection; `asked` is its beginning."""
+        left = self._renewal.at
+        if asked <= left:
+            return True  # refused as others were, or cut off because they were
+        if not _is_refusal(error) or not self._renewal.helps(asked):
+            return False
+        # Subscriptions too: of what is told to the successor, they would hear nothing.
+        await self.disconnect()
+        return True
+
+
+async def write(redis: ArqRedis, command: Callable[[], Awaitable[T]]) -> T:
+    """Run a command that writes; one that is refused by its server, on a new connection again.
+
+    A server that was demoted keeps its sessions, while whoever connects anew is led to its
+    successor.
+
+    Args:
+        redis: that runs it.
+        command: to be run again as a whole.
+
+    Raises:
+        RedisError, OSError: Redis is away, or takes no writes.
+    """
+    asked = time.monotonic()
+    try:
+        return await command()
+    except RedisError as error:
+        pool = redis.connection_pool
+        if not isinstance(pool, _Pool) or not await pool.may_do_better(error, asked):
+            raise
+        return await command()
+
+
+async def probe(redis: ArqRedis, queue_key: str) -> None:
+    """Ask for a write that changes nothing: a replica answers everything else.
+
+    Args:
+        redis: the server.
+        queue_key: a name of taskq's own.
+
+    Raises:
+        RedisError, OSError: Redis is away, or takes no writes.
+    """
+    await write(redis, lambda: redis.zrem(queue_key, ""))
+
+
+def _is_refusal(error: RedisError) -> bool:
+    return isinstance(error, ReadOnlyError) or any(code in str(error) for code in _REFUSALS)

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import REPLY_SECONDS
+from taskq_server.broker.connection import REPLY_SECONDS, write
 from taskq_server.broker.names import Names, Naming
 
 Item = TypeVar("Item")
@@ -40,12 +40,12 @@ class Sender:
         self._flushing: asyncio.Task[None] | None = None
         self._away = False
 
-    def __call__(self, write: Write[Item], items: Iterable[Item]) -> None:
-        """Queue items and return at once; one call of `write` gets all that wait for it."""
+    def __call__(self, add: Write[Item], items: Iterable[Item]) -> None:
+        """Queue items and return at once; one call of `add` gets all that wait for it."""
         names = self._naming.names
         if self._redis is None or names is None:
             return
-        self._waiting[write].extend(items)
+        self._waiting[add].extend(items)
         if self._flushing is None:
             self._flushing = asyncio.create_task(self._flush(self._redis, names))
 
@@ -65,11 +65,15 @@ class Sender:
     async def _send(
         self, redis: ArqRedis, names: Names, batch: dict[Write[Any], deque[Any]]
     ) -> None:
-        try:
-            async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
-                for write, items in batch.items():
-                    write(pipe, names, items)
+        async def send() -> None:
+            async with redis.pipeline(transaction=False) as pipe:
+                for add, items in batch.items():
+                    add(pipe, names, items)
                 await pipe.execute()
+
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                await write(redis, send)
         except (RedisError, OSError, TimeoutError) as error:
             if not self._away:
                 _log.warning("Redis is away, doorbells wait for the janitor: %s", error)

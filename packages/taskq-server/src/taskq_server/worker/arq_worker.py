@@ -16,7 +16,7 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, write
 from taskq_server.worker.doorbells import Arguments, read_doorbells
 
 _POP = """
@@ -114,7 +114,10 @@ class TaskqWorker(Worker):
         now = self._now_ms()
         try:
             async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
-                ids, head = await self._script(keys=[self._queues[queue]], args=[now, room])
+                ids, head = await write(
+                    self.pool,
+                    lambda: self._script(keys=[self._queues[queue]], args=[now, room]),
+                )
         except (RedisError, OSError, TimeoutError) as error:
             return await self._without_redis(queue, room, error), self.poll_delay_s
         if self._away:
