@@ -1,12 +1,25 @@
-"""The express lane of `POST /tasks` answers as FastAPI's own route does."""
+"""The express lane of `POST /tasks` answers as FastAPI's own route does.
 
-from collections.abc import Mapping
+A real uvicorn serves the app: httpx.ASGITransport sends every body as if more of it were to come,
+and the lane hands such requests on.
+"""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from taskq_server.cli.serving import listen, serve
+from taskq_server.domain.task import Snapshot, score
+from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.test_submit import ECHO
 
@@ -15,54 +28,248 @@ pytestmark = pytest.mark.usefixtures("worker")
 # RFC 7240: a preference that is not understood is ignored. The express lane hands it on.
 ORDINARY_LANE = {"Prefer": "the-ordinary-lane"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+KEY = "idempotency-key"
+JSON = {"Content-Type": "application/json"}
+GOOD = json.dumps(ECHO).encode()
+LIMIT = 65_536
+SLACK_SECONDS = 5
 EACH_ITS_OWN = {"id", "created_at", "updated_at", "instance", "request_id"}
+FULL = {
+    **ECHO,
+    "title": "Größe 漢字 😀",
+    "description": "all that can be said",
+    "priority": "high",
+    "tags": ["b", "a"],
+    "queue": "slow",
+    "run_at": "2031-05-06T07:08:09.123456+02:00",
+    "timeout_seconds": 7.5,
+    "max_retries": 9,
+    "backoff_base_seconds": 0.5,
+    "backoff_max_seconds": 20,
+}
+
+
+@dataclass
+class HandedOn:
+    """The requests that FastAPI has seen."""
+
+    count: int = 0
+    first: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class Counting:
+    """Stands where the lane hands requests on to."""
+
+    def __init__(self, app: ASGIApp, handed_on: HandedOn) -> None:
+        self._app = app
+        self._handed_on = handed_on
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http":
+            self._handed_on.count += 1
+            self._handed_on.first.set()
+        await self._app(scope, receive, send)
+
+
+@dataclass(frozen=True)
+class Lanes:
+    """Both ways to submit; each makes sure that it is the way it says."""
+
+    http: httpx.AsyncClient
+    handed_on: HandedOn
+
+    async def express(self, **request: Any) -> httpx.Response:
+        answer, handed_on = await self.post(**request)
+        assert handed_on == 0, "the express lane did not take it"
+        return answer
+
+    async def ordinary(self, *, headers: Mapping[str, str], **request: Any) -> httpx.Response:
+        answer, handed_on = await self.post(headers={**headers, **ORDINARY_LANE}, **request)
+        assert handed_on == 1, "FastAPI has not seen it"
+        return answer
+
+    async def post(self, **request: Any) -> tuple[httpx.Response, int]:
+        """The answer, and how many requests FastAPI has seen for it."""
+        before = self.handed_on.count
+        answer = await self.http.post("/tasks", **request)
+        return answer, self.handed_on.count - before
+
+
+@pytest.fixture
+async def lanes(runtime: Runtime) -> AsyncIterator[Lanes]:
+    app = create_app(runtime=runtime)
+    handed_on = HandedOn()
+    # The last one is the innermost: what the lane answers does not come there.
+    app.user_middleware.append(Middleware(Counting, handed_on=handed_on))
+    stop = asyncio.Event()
+    with listen("127.0.0.1", 0, insecure=False) as listener:
+        serving = asyncio.create_task(serve(app, listener, stop))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+                yield Lanes(http, handed_on)
+        finally:
+            stop.set()
+            await serving
 
 
 @pytest.mark.parametrize(
-    ("body", "headers"),
+    ("body", "headers", "status"),
     [
-        (ECHO, {}),
-        (ECHO, {"traceparent": TRACE, "X-Request-Id": "mine"}),
-        (ECHO, {"traceparent": "nonsense"}),
-        ({**ECHO, "tags": ["b", "a"], "priority": "high", "run_at": "2031-05-06T07:08:09Z"}, {}),
-        ({**ECHO, "handler": "nobody.has-it"}, {}),
-        ({**ECHO, "payload": {}}, {}),
-        ({**ECHO, "payload": {"value": "x" * 2_000}}, {}),
-        ({**ECHO, "unknown": 1}, {}),
-        ([], {}),
-        (ECHO, {"Idempotency-Key": ""}),
-        (ECHO, {"Idempotency-Key": "x" * 256}),
-        (ECHO, {"Content-Type": "text/plain"}),
+        (ECHO, {}, 201),
+        (FULL, {}, 201),
+        ({**ECHO, "delay_seconds": 60}, {}, 201),
+        (ECHO, {"traceparent": TRACE, "X-Request-Id": "mine"}, 201),
+        (ECHO, {"traceparent": "nonsense", "X-Request-Id": "not safe to log"}, 201),
+        (ECHO, {"Accept": "text/html", "If-Match": '"7"', "Cookie": "a=b"}, 201),
+        ({**ECHO, "handler": "nobody.has-it"}, {}, 422),
+        ({**ECHO, "payload": {}}, {}, 422),
+        ({**ECHO, "payload": {"value": "x" * 2_000}}, {}, 422),  # above max_payload_bytes
     ],
 )
 async def test_both_lanes_answer_alike(
-    api: httpx.AsyncClient, body: Any, headers: Mapping[str, str]
+    lanes: Lanes, runtime: Runtime, body: Any, headers: Mapping[str, str], status: int
 ) -> None:
-    express = await api.post("/tasks", json=body, headers=headers)
-    ordinary = await api.post("/tasks", json=body, headers={**headers, **ORDINARY_LANE})
-    assert express.status_code == ordinary.status_code
-    assert _comparable(express.json()) == _comparable(ordinary.json())
-    assert express.headers.keys() == ordinary.headers.keys()
-    assert express.headers["content-type"] == ordinary.headers["content-type"]
+    express = await lanes.express(json=body, headers=headers)
+    ordinary = await lanes.ordinary(json=body, headers=headers)
+    assert express.status_code == status
+    _answered_alike(express, ordinary)
+    if status == 201:
+        _stored_alike(await _stored(runtime, express), await _stored(runtime, ordinary))
 
 
-async def test_the_lanes_share_idempotency_keys(api: httpx.AsyncClient) -> None:
-    key = {"Idempotency-Key": "k"}
-    first = await api.post("/tasks", json=ECHO, headers=key)
-    again = await api.post("/tasks", json=ECHO, headers={**key, **ORDINARY_LANE})
-    other = {**ECHO, "title": "other"}
-    mismatch = await api.post("/tasks", json=other, headers=key)
-    assert (first.status_code, again.status_code, mismatch.status_code) == (201, 200, 422)
-    assert again.json() == first.json()
-    assert again.headers["idempotency-replayed"] == "true"
+@pytest.mark.parametrize("key", ["k", "a b", "~" * 255])
+async def test_both_lanes_share_idempotency_keys(lanes: Lanes, key: str) -> None:
+    headers = {KEY: key}
+    first = await lanes.express(json=ECHO, headers=headers)
+    replays = await _both(lanes, ECHO, headers)
+    mismatches = await _both(lanes, {**ECHO, "title": "other"}, headers)
+    second = await lanes.ordinary(json=ECHO, headers={KEY: "another"})
+    replayed = await lanes.express(json=ECHO, headers={KEY: "another"})
+    assert first.status_code == 201
+    assert "idempotency-replayed" not in first.headers
+    assert [one.json() for one in replays] == [first.json()] * 2
+    assert [one.status_code for one in (*replays, *mismatches)] == [200, 200, 422, 422]
+    assert replays[0].headers["idempotency-replayed"] == "true"
+    assert second.json()["id"] != first.json()["id"]
+    assert replayed.json() == second.json()
+    assert replayed.status_code == 200
 
 
-async def test_both_lanes_keep_the_trace(api: httpx.AsyncClient, runtime: Runtime) -> None:
-    for lane in ({}, ORDINARY_LANE):
-        answer = await api.post("/tasks", json=ECHO, headers={"traceparent": TRACE, **lane})
-        stored = await runtime.tasks.get(UUID(answer.json()["id"]))
-        assert stored.task.traceparent == TRACE
+@pytest.mark.parametrize(
+    ("body", "headers", "status"),
+    [
+        ({**ECHO, "unknown": 1}, {}, 422),
+        ({**ECHO, "run_at": "2031-05-06T07:08:09Z", "delay_seconds": 1}, {}, 422),
+        ({**ECHO, "payload": {"value": 2**64}}, {}, 422),
+        ([], {}, 422),
+        (ECHO, {KEY: ""}, 422),
+        (ECHO, {KEY: "x" * 256}, 422),
+        (ECHO, {"Content-Type": "text/plain"}, 415),
+        (ECHO, {"Content-Encoding": "br"}, 415),
+    ],
+)
+async def test_what_is_out_of_order_is_handed_on(
+    lanes: Lanes, body: Any, headers: Mapping[str, str], status: int
+) -> None:
+    plain, handed_on = await lanes.post(json=body, headers=headers)
+    assert (plain.status_code, handed_on) == (status, 1)
+    _answered_alike(plain, await lanes.ordinary(json=body, headers=headers))
 
 
-def _comparable(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in body.items() if name not in EACH_ITS_OWN}
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        (b'{"handler": NaN}', 400),
+        (b'{"handler": "taskq.echo", "handler": "taskq.echo"}', 400),
+        (b'{"handler": "\xff"}', 400),
+        (b"", 400),
+        (GOOD + b" " * LIMIT, 413),
+    ],
+)
+async def test_what_cannot_be_read_is_handed_on(lanes: Lanes, text: bytes, status: int) -> None:
+    plain, handed_on = await lanes.post(content=text, headers=JSON)
+    assert (plain.status_code, handed_on) == (status, 1)
+    _answered_alike(plain, await lanes.ordinary(content=text, headers=JSON))
+
+
+@pytest.mark.parametrize(("rest", "status"), [(b" ", 201), (b"}", 400)])
+@pytest.mark.parametrize("length", [{}, {"Content-Length": str(len(GOOD) + 1)}])
+async def test_a_body_in_pieces_is_handed_on(
+    lanes: Lanes, rest: bytes, status: int, length: Mapping[str, str]
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield GOOD
+        await asyncio.wait_for(lanes.handed_on.first.wait(), 10)
+        yield rest
+
+    answer, handed_on = await lanes.post(content=pieces(), headers={**JSON, **length})
+    assert (answer.status_code, handed_on) == (status, 1)
+    if status == 201:
+        _answered_alike(await lanes.express(content=GOOD, headers=JSON), answer)
+
+
+async def _both(
+    lanes: Lanes, body: Any, headers: Mapping[str, str]
+) -> tuple[httpx.Response, httpx.Response]:
+    express = await lanes.express(json=body, headers=headers)
+    ordinary = await lanes.ordinary(json=body, headers=headers)
+    _answered_alike(express, ordinary)
+    return express, ordinary
+
+
+def _answered_alike(one: httpx.Response, other: httpx.Response) -> None:
+    assert one.status_code == other.status_code
+    assert _headers(one) == _headers(other)
+    first, second = _body(one), _body(other)
+    _nearly(first, second, "run_at")
+    assert first == second
+
+
+def _headers(answer: httpx.Response) -> dict[str, str]:
+    """What has to be equal; the id of the task stands in the address."""
+    body = answer.json()
+    headers = dict(answer.headers)
+    if answer.is_success:
+        assert headers["location"] == f"/tasks/{body['id']}"
+        assert headers["etag"] == f'"{body["version"]}"'
+        headers["location"] = "/tasks/…"
+    else:
+        assert headers["x-request-id"] == body["request_id"]
+    if answer.request.headers.get("x-request-id") != "mine":
+        headers["x-request-id"] = "made here"
+    # A time whose microseconds are all zero is shorter.
+    assert int(headers["content-length"]) == len(answer.content)
+    headers["content-length"] = "…"
+    headers["date"] = "…"
+    return headers
+
+
+def _body(answer: httpx.Response) -> dict[str, Any]:
+    assert EACH_ITS_OWN & answer.json().keys()
+    return {name: value for name, value in answer.json().items() if name not in EACH_ITS_OWN}
+
+
+def _nearly(one: dict[str, Any], other: dict[str, Any], name: str) -> None:
+    """A delay counts from the submit: take two times that are near each other as equal."""
+    moments = [datetime.fromisoformat(each[name]) for each in (one, other) if each.get(name)]
+    if moments and len(moments) == 2:
+        assert abs((moments[0] - moments[1]).total_seconds()) < SLACK_SECONDS
+        one[name] = other[name]
+
+
+async def _stored(runtime: Runtime, answer: httpx.Response) -> Snapshot:
+    stored = await runtime.tasks.get(UUID(answer.json()["id"]))
+    trace = answer.request.headers.get("traceparent")
+    assert stored.task.traceparent == (trace if trace == TRACE else None)
+    return stored
+
+
+def _stored_alike(one: Snapshot, other: Snapshot) -> None:
+    assert one.tags == other.tags
+    for task in (one.task, other.task):
+        assert task.score == score(task.due_at, task.priority)
+    first, second = one.task._asdict(), other.task._asdict()
+    for name in ("id", "created_at", "updated_at", "run_at", "score"):
+        del first[name], second[name]
+    assert first == second
