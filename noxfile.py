@@ -135,8 +135,7 @@ def faults(session: nox.Session) -> None:
     env = install_with_programs(session)
     if "full" in session.posargs or os.environ.get("TASKQ_FAULTS") == "full":
         env["TASKQ_TEST_FAULTS"] = "full"
-    patient = ("-o", "faulthandler_timeout=2400")
-    session.run("pytest", *patient, *(words or ["tests/faults", *TWO_AT_A_TIME]), env=env)
+    session.run("pytest", *(words or ["tests/faults", *TWO_AT_A_TIME]), env=env)
 
 
 @nox.session

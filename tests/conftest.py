@@ -1,14 +1,11 @@
 """Fixtures for all tests: real databases, a real Redis, and whole stacks of both kinds."""
 
-import functools
-import inspect
 import os
-from collections.abc import Awaitable, Callable, Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import cast
 
-import anyio
 import pytest
 
 from tests.support.mariadb import MariaDBServer
@@ -17,7 +14,7 @@ from tests.support.stack import Kind, NewStack, Stack
 from tests.support.valkey import ValkeyServer
 
 pytest.register_assert_rewrite("tests.contract.suite")
-pytest_plugins = ["pytester"]
+pytest_plugins = ["pytester", "tests.support.limits"]
 
 _stacks: list[Stack] = []
 
@@ -37,29 +34,6 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
         for stack in _stacks:
             report.sections += stack.logs()
     return report
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
-    """End an async test before its time is up, from inside its event loop.
-
-    The signal of pytest-timeout would leave the test running in the loop, and the clean-up of
-    async fixtures waiting behind it for ever.
-    """
-    if inspect.iscoroutinefunction(pyfuncitem.obj):
-        marker = pyfuncitem.get_closest_marker("timeout")
-        limit = float(marker.args[0] if marker else pyfuncitem.config.getini("timeout"))
-        pyfuncitem.obj = _limited(pyfuncitem.obj, limit * 0.9)
-    return (yield)
-
-
-def _limited(test: Callable[..., Awaitable[None]], seconds: float) -> Callable[..., object]:
-    @functools.wraps(test)
-    async def run(**fixtures: object) -> None:
-        with anyio.fail_after(seconds):
-            await test(**fixtures)
-
-    return run
 
 
 @pytest.fixture(scope="session")

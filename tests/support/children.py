@@ -4,7 +4,9 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 # Listens to Ctrl-C again, which a shell's background jobs are started without, asks the kernel to
@@ -71,13 +73,26 @@ class Child:
         self._popen.wait(timeout=10)
 
     def wait(self, timeout: float = 30) -> int:
-        """Wait until it ends by itself and return its exit status."""
-        return self._popen.wait(timeout=timeout)
+        """Wait until it ends by itself and return its exit status.
+
+        Raises:
+            TimeoutError: It did not in time and was killed; the message has its output.
+        """
+        try:
+            return self._popen.wait(timeout=timeout)
+        except subprocess.TimeoutExpired as error:
+            self.kill()
+            message = f"{self.argv[0]} did not end within {timeout:g} s\n{self.output()}"
+            raise TimeoutError(message) from error
+
+    def ask_to_stop(self) -> None:
+        """Ask it to end with SIGTERM."""
+        self._popen.terminate()
+        self._popen.send_signal(signal.SIGCONT)  # a stopped process would not notice
 
     def stop(self, timeout: float = 30) -> int:
         """Ask it to end with SIGTERM, insist with SIGKILL, and return its exit status."""
-        self._popen.terminate()
-        self._popen.send_signal(signal.SIGCONT)  # a stopped process would not notice
+        self.ask_to_stop()
         try:
             return self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
@@ -87,6 +102,16 @@ class Child:
     def output(self, limit: int = 20_000) -> str:
         """The last characters of what it wrote to its log file."""
         return tail(self.log, limit)
+
+
+def stop_all(children: Sequence[Child], timeout: float = 30) -> None:
+    """Ask all of them to end, and kill whoever is there when the time is up for all."""
+    for child in children:
+        child.ask_to_stop()
+    deadline = time.monotonic() + timeout
+    with ExitStack() as each:  # also if one of them cannot be ended
+        for child in children:
+            each.callback(lambda one: one.stop(max(0.0, deadline - time.monotonic())), child)
 
 
 def tail(log: Path, limit: int = 20_000) -> str:

@@ -1,7 +1,6 @@
 """A whole taskq: database, Redis, API and worker, as real processes that a test may kill."""
 
 import shutil
-import signal
 import tempfile
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -12,6 +11,7 @@ from typing import Literal, Protocol, Self
 import httpx
 
 from taskq_server.broker.names import Names
+from tests.support.children import stop_all
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
@@ -156,11 +156,8 @@ class Stack:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for process in self._started:
-            process.signal(signal.SIGTERM)
-        for process in self._started:
-            process.stop()
-        self._cleanup.close()
+        with self._cleanup:
+            stop_all(self._started)
 
     def _start(self) -> None:
         if self.kind == "sqlite":
