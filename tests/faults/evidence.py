@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
+from uuid import UUID
 
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import Stack
@@ -16,7 +17,11 @@ QUEUE_PREFIX = "{taskq:"
 
 @dataclass(slots=True)
 class Submit:
-    """One task that a caller wanted, under one key, with every try."""
+    """One task that a caller wanted, under one key, with every try.
+
+    `task_id` is as the database has it. `cancels` are the answers to a cancel, `cancelled_at` is
+    when one said that the task will not run.
+    """
 
     key: str
     handler: str
@@ -26,6 +31,8 @@ class Submit:
     answers: list[int] = field(default_factory=list)
     ids: set[str] = field(default_factory=set)
     answered_at: float = 0.0
+    answered_by: str = ""
+    cancels: list[int] = field(default_factory=list)
     cancelled_at: float | None = None
     broken: int = 0
 
@@ -33,6 +40,11 @@ class Submit:
     def accepted(self) -> bool:
         """Whether a caller was ever told that the task is stored."""
         return bool(self.ids)
+
+    @property
+    def path(self) -> str:
+        """Where the API has the task."""
+        return f"/tasks/{UUID(self.task_id)}"
 
 
 @dataclass(frozen=True, slots=True)

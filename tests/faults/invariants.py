@@ -11,6 +11,7 @@ from tests.faults.evidence import QUEUE_PREFIX, Check, Ended, Evidence, Row
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 UNCHARGED = frozenset({"lost", "released"})
 SUBMIT_ANSWERS = frozenset({200, 201, 503})
+CANCEL_ANSWERS = frozenset({200, 202, 409, 503})
 MOST_LOST = 3
 CLOCK_SLACK = 0.25
 """Seconds by which two processes may differ about the database's time."""
@@ -123,10 +124,17 @@ def i6_one_task_a_key(evidence: Evidence) -> None:
 
 
 def i7_never_early_never_after_cancel(evidence: Evidence) -> None:
-    """No handler started before `run_at`, or after a cancel was answered with 200."""
+    """No handler started before `run_at`, or after a cancel was answered with 200.
+
+    A task whose cancel was answered with 200 stays cancelled.
+    """
     starts = evidence.of_event("start")
-    early, late = [], []
+    early, late, undone = [], [], []
+    odd = {one.key: one.cancels for one in evidence.submits if set(one.cancels) - CANCEL_ANSWERS}
     for one in evidence.submits:
+        row = evidence.rows.get(one.task_id)
+        if one.cancelled_at is not None and row is not None and row.status != "cancelled":
+            undone.append((one.key, row.status))
         for line in starts.get(one.task_id, []):
             if one.run_at is not None and line.at < one.run_at - CLOCK_SLACK:
                 early.append((one.key, f"{one.run_at - line.at:.3f} s"))
@@ -134,6 +142,8 @@ def i7_never_early_never_after_cancel(evidence: Evidence) -> None:
                 late.append((one.key, f"{line.at - one.cancelled_at:.3f} s"))
     _none(early, "handlers started before run_at")
     _none(late, "handlers started after the cancel was answered")
+    _none(undone, "tasks are not cancelled although a caller was told so")
+    _none(odd, "cancels got an answer other than 200, 202, 409 or 503")
 
 
 def i8_hooks_ran(evidence: Evidence) -> None:

@@ -1,8 +1,10 @@
 """Callers that submit a mix of tasks, and try again with the same key until they are answered."""
 
+import itertools
 import random
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -27,6 +29,10 @@ CALM: Mapping[str, int] = {"faults.noop": 60, "faults.sleep": 40}
 """Nothing in it fails by itself."""
 
 _GIVE_UP_SECONDS = 90.0
+_HTTP_SECONDS = 10.0
+_ENOUGH = 8
+"""From so many on, some of a kind are there for sure."""
+
 _ACCEPTED = (200, 201)
 
 
@@ -46,11 +52,12 @@ class Callers:
         on_accepted: Callable[[Submit], None] = lambda _: None,
     ) -> None:
         self.submits: list[Submit] = []
-        self.http = httpx.Client(timeout=10, trust_env=False)
+        self.http = httpx.Client(timeout=_HTTP_SECONDS, trust_env=False)
         self.urls = urls
         self._prefix = prefix
         self._on_accepted = on_accepted
         self._lock = threading.Lock()
+        self._turns = itertools.count()
         self._closed = False
 
     def new(self, handler: str, run_at: float | None = None) -> Submit:
@@ -86,11 +93,9 @@ class Callers:
     def send(self, submit: Submit, body: Body) -> Submit:
         """Send it until it is accepted, to one API process after the other."""
         deadline = time.monotonic() + _GIVE_UP_SECONDS
-        number = 0
         while not self._closed and time.monotonic() < deadline:
-            urls = self.urls()
-            number += 1
-            if urls and self.send_once(urls[number % len(urls)], submit, body):
+            url = self._next_url()
+            if url is not None and self.send_once(url, submit, body):
                 return submit
             if submit.answers and submit.answers[-1] not in (*_ACCEPTED, 503):
                 return submit
@@ -108,6 +113,7 @@ class Callers:
         if answer.status_code not in _ACCEPTED:
             submit.answers.append(answer.status_code)
             return False
+        submit.answered_by = url
         self.accept(submit, answer.status_code, answer.json()["id"])
         return True
 
@@ -120,22 +126,33 @@ class Callers:
         self._on_accepted(submit)
 
     def cancel(self, submit: Submit) -> None:
-        """Ask once for the end of a task, and note when a 200 came."""
-        for url in self.urls()[:1]:
-            try:
-                answer = self.http.post(f"{url}/tasks/{submit.task_id}/cancel")
-            except httpx.TransportError:
-                return
-            if answer.status_code == 200:
-                submit.cancelled_at = time.time()
+        """Ask once for the end of a task, and note the answer."""
+        url = self._next_url()
+        if url is None:
+            return
+        try:
+            answer = self.http.post(f"{url}{submit.path}/cancel")
+        except httpx.TransportError:
+            return
+        submit.cancels.append(answer.status_code)
+        if answer.status_code == 200:
+            submit.cancelled_at = time.time()
 
     def give_up(self) -> None:
         """Let nobody try again."""
         self._closed = True
 
+    def _next_url(self) -> str | None:
+        """The API processes in turn; None while there is none."""
+        urls = self.urls()
+        return urls[next(self._turns) % len(urls)] if urls else None
+
 
 class Load:
     """Submit at a steady rate from some threads while the block runs.
+
+    At its end it makes sure that it was the load that it should be: every API process took submits,
+    and tasks that waited were cancelled.
 
     Args:
         callers: Keep the record.
@@ -159,11 +176,14 @@ class Load:
         self._fields = dict(fields or {})
         self._pause = threads / rate
         self._stop = threading.Event()
+        self._later = itertools.count()
         self._threads = [
-            threading.Thread(target=self._run, args=(number,)) for number in range(threads)
+            threading.Thread(target=self._run, args=(number,), daemon=True)
+            for number in range(threads)
         ]
 
     def __enter__(self) -> Self:
+        self._first = len(self._callers.submits)
         for thread in self._threads:
             thread.start()
         return self
@@ -178,7 +198,18 @@ class Load:
         if error is not None:
             self._callers.give_up()
         for thread in self._threads:
-            thread.join()
+            thread.join(_GIVE_UP_SECONDS + _HTTP_SECONDS)
+        if error is None:
+            self._check(self._callers.submits[self._first :])
+
+    def _check(self, submits: Sequence[Submit]) -> None:
+        assert not any(thread.is_alive() for thread in self._threads), "a caller hangs"
+        took = Counter(one.answered_by for one in submits if one.answered_by)
+        if took.total() >= _ENOUGH:
+            assert took.keys() >= set(self._callers.urls()), f"not every API took submits: {took}"
+        cancels = Counter(answer for one in submits for answer in one.cancels)
+        if cancels.total() >= _ENOUGH:
+            assert cancels[200], f"no waiting task was cancelled: {cancels}"
 
     def _run(self, number: int) -> None:
         chance = random.Random(number)
@@ -199,10 +230,11 @@ class Load:
 
     def _submit_later(self, chance: random.Random) -> None:
         """A task that is not due yet; every second one is cancelled before it is."""
+        is_cancelled = next(self._later) % 2
         run_at = datetime.fromtimestamp(time.time() + chance.uniform(0.5, 2.0), UTC)
         fields: Body = {**self._fields, "run_at": run_at.isoformat()}
         one = self._callers.submit("faults.noop", **fields)
-        if chance.random() < 0.5 and one.accepted:
+        if is_cancelled and one.accepted:
             self._callers.cancel(one)
 
 

@@ -81,6 +81,8 @@ BAD: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("I6", lambda good: replace(good, submits=[])),
     ("I7", _submit(run_at=10.9)),
     ("I7", _submit(cancelled_at=9.0)),
+    ("I7", _submit(cancelled_at=20.0)),
+    ("I7", _submit(cancels=[404])),
     (
         "I8",
         lambda good: replace(good, lines=[one for one in good.lines if one.event != "on_retry"]),
