@@ -8,6 +8,7 @@ from tests.faults.ledger import Ledger
 from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 
+DEFAULT_LEASE_SECONDS = 10.0
 _open: list[Ledger] = []
 
 
@@ -26,7 +27,17 @@ def _ledger(mariadb_server: MariaDBServer) -> Iterator[Ledger]:
     with Ledger(mariadb_server) as opened:
         _open.append(opened)
         yield opened
-        _open.clear()
+        _open.remove(opened)
+
+
+@pytest.fixture
+def patient_ledger(server: MariaDBServer) -> Iterator[Ledger]:
+    """The same with the default lease, on a database that a test may maltreat, too."""
+    with Ledger(server, {"TASKQ_LEASE_SECONDS": str(DEFAULT_LEASE_SECONDS)}) as opened:
+        _open.append(opened)
+        opened.begin()
+        yield opened
+        _open.remove(opened)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import cast
 from uuid import UUID
 
+import httpx
+
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import Stack
 
@@ -87,11 +89,28 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
+class Interruption:
+    """Workers that were killed, stopped or cut off for some time: what they ran may be lost.
+
+    `pids` are all their processes; those that a hook kills are known by what it writes.
+    """
+
+    workers: int
+    pids: frozenset[int] = frozenset()
+    since: float = 0.0
+    until: float = 0.0
+
+
+Counts = dict[tuple[str, str], int]
+"""How many tasks of a queue have a status."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """Everything the invariants look at.
 
-    `interruptions` counts the processes that were killed or stopped, `concurrency` is what each of
-    them may have run.
+    `concurrency` is what each worker may run at once. `stats` is what each API process says of all
+    tasks that there are, of this series or not, and `counts` is how many there are.
     """
 
     submits: list[Submit]
@@ -101,8 +120,15 @@ class Evidence:
     live_workers: int
     running_workers: int
     redis_keys: dict[str, int]
-    interruptions: int
+    interrupted: list[Interruption]
     concurrency: int
+    stats: dict[str, Counts]
+    counts: Counts
+
+    @property
+    def interruptions(self) -> int:
+        """How many workers were interrupted."""
+        return sum(one.workers for one in self.interrupted)
 
     def of_event(self, event: str) -> dict[str, list[Line]]:
         """The lines of one event, by task."""
@@ -184,6 +210,11 @@ class Reader:
             )
         return dict(found)
 
+    def counts(self) -> Counts:
+        """How many tasks there are in all."""
+        found = self.sql("SELECT queue, status, COUNT(*) FROM tasks GROUP BY queue, status")
+        return {(queue, status): int(count) for queue, status, count in found}
+
     def leases(self) -> int:
         """How many workers have a valid lease."""
         return self.number("SELECT COUNT(*) FROM workers WHERE lease_until >= UTC_TIMESTAMP(6)")
@@ -220,6 +251,17 @@ def redis_keys(stack: Stack) -> dict[str, int]:
     with stack.redis.client() as client:
         names = sorted(client.scan_iter(count=1_000))
         return {name: cast(int, client.ttl(name)) for name in names}
+
+
+def stats(url: str) -> Counts:
+    """What an API process says of all tasks."""
+    queues = httpx.get(f"{url}/stats", timeout=10, trust_env=False).raise_for_status().json()
+    return {
+        (queue["name"], status): count
+        for queue in queues["queues"]
+        for status, count in queue["tasks"].items()
+        if count
+    }
 
 
 def _row(found: list[str]) -> Row:

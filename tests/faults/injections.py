@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import cast
 
 from tests.faults.handlers import KILLER
-from tests.faults.ledger import LEASE_SECONDS, Ledger
+from tests.faults.ledger import Ledger, stopped
 from tests.faults.test_doorbells import DROPPED, deliver
 from tests.support.calls import descendants
 from tests.support.waiting import wait_until
@@ -26,10 +26,9 @@ def kill_worker(ledger: Ledger, chance: random.Random) -> None:
 
 def kill_worker_child(ledger: Ledger, chance: random.Random) -> None:
     """SIGKILL of any process below a worker: the one that runs tasks, or one of suspects."""
-    below = descendants(chance.choice(ledger.stack.workers).pid)
-    ledger.interruptions += 1
-    if below:
-        with suppress(ProcessLookupError):
+    worker = chance.choice(ledger.stack.workers)
+    if below := descendants(worker.pid):
+        with ledger.interrupting(worker), suppress(ProcessLookupError):
             os.kill(chance.choice(below), signal.SIGKILL)
 
 
@@ -45,18 +44,16 @@ def restart_worker(ledger: Ledger, chance: random.Random) -> None:
     """A deploy: SIGTERM."""
     worker = chance.choice(ledger.stack.workers)
     ledger.stack.workers.remove(worker)
-    ledger.interruptions += 1
     ledger.stack.start_worker()
-    worker.stop()
+    with ledger.interrupting(worker):
+        worker.stop()
 
 
 def freeze_worker(ledger: Ledger, chance: random.Random) -> None:
     """SIGSTOP for up to twice the lease."""
     worker = chance.choice(ledger.stack.workers)
-    ledger.interruptions += 1
-    worker.signal(signal.SIGSTOP)
-    pause(LEASE_SECONDS * chance.uniform(0.5, 2.0))
-    worker.signal(signal.SIGCONT)
+    with ledger.interrupting(worker), stopped(worker.pid):
+        pause(ledger.lease * chance.uniform(0.5, 2.0))
 
 
 def flush_redis(ledger: Ledger, chance: random.Random) -> None:
@@ -76,16 +73,16 @@ def stop_redis(ledger: Ledger, chance: random.Random) -> None:
 def kill_database(ledger: Ledger, chance: random.Random) -> None:
     """MariaDB is killed and comes back; leases may run out meanwhile."""
     assert ledger.stack.mariadb is not None
-    ledger.interruptions += len(ledger.stack.workers)
-    ledger.stack.mariadb.kill()
-    pause(chance.uniform(0.2, 5.0))
-    ledger.stack.mariadb.start()
+    with ledger.interrupting(*ledger.stack.workers):
+        ledger.stack.mariadb.kill()
+        pause(chance.uniform(0.2, 5.0))
+        ledger.stack.mariadb.start()
 
 
 def kill_connections(ledger: Ledger, chance: random.Random) -> None:
     """KILL of every database connection; the answer of a claim may be lost."""
-    ledger.interruptions += len(ledger.stack.workers)
-    ledger.reader.kill_connections()
+    with ledger.interrupting(*ledger.stack.workers):
+        ledger.reader.kill_connections()
 
 
 def ring_again(ledger: Ledger, chance: random.Random) -> None:
@@ -109,7 +106,7 @@ def drop_doorbells(ledger: Ledger, chance: random.Random) -> None:
 
 def die_in_hooks(ledger: Ledger, chance: random.Random) -> None:
     """A task whose hooks kill the process that first runs them."""
-    ledger.interruptions += 2
+    ledger.expect_killing_hooks(2)
     run_at = datetime.now(UTC) + timedelta(seconds=0.5)
     ledger.callers.submit(KILLER, max_retries=1, run_at=run_at.isoformat())
 

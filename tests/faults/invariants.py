@@ -1,4 +1,4 @@
-"""I1 to I9: what has to hold at the end, whatever was done to the processes.
+"""I1 to I11: what has to hold at the end, whatever was done to the processes.
 
 Each raises AssertionError with figures and a few examples.
 """
@@ -15,6 +15,9 @@ CANCEL_ANSWERS = frozenset({200, 202, 409, 503})
 MOST_LOST = 3
 CLOCK_SLACK = 0.25
 """Seconds by which two processes may differ about the database's time."""
+
+EARLY_SLACK = 0.02
+"""Seconds by which a worker may be ahead of the database's time."""
 
 
 def i1_no_task_is_lost(evidence: Evidence) -> None:
@@ -136,7 +139,7 @@ def i7_never_early_never_after_cancel(evidence: Evidence) -> None:
         if one.cancelled_at is not None and row is not None and row.status != "cancelled":
             undone.append((one.key, row.status))
         for line in starts.get(one.task_id, []):
-            if one.run_at is not None and line.at < one.run_at - CLOCK_SLACK:
+            if one.run_at is not None and line.at < one.run_at - EARLY_SLACK:
                 early.append((one.key, f"{one.run_at - line.at:.3f} s"))
             if one.cancelled_at is not None and line.at > one.cancelled_at:
                 late.append((one.key, f"{line.at - one.cancelled_at:.3f} s"))
@@ -176,6 +179,38 @@ def i9_clean_end(evidence: Evidence) -> None:
     )
 
 
+def i10_live_workers_lose_nothing(evidence: Evidence) -> None:
+    """An attempt is lost only if its process was killed, stopped or cut off."""
+    lost = {
+        (task_id, one.attempt): one.finished_at
+        for task_id, ended in evidence.ended.items()
+        for one in ended
+        if one.outcome == "lost"
+    }
+    hooks = {line.pid: line.at for line in evidence.lines if line.event.startswith("killed_in")}
+    taken = []
+    for line in evidence.lines:
+        rescued = lost.get((line.task_id, line.attempt))
+        if line.event != "start" or rescued is None:
+            continue
+        rescued += CLOCK_SLACK
+        is_explained = any(
+            line.pid in one.pids and line.at <= one.until and rescued >= one.since
+            for one in evidence.interrupted
+        )
+        if not is_explained and not hooks.get(line.pid, rescued) < rescued:
+            seconds = f"after {rescued - line.at:.1f} s"
+            taken.append((evidence.rows[line.task_id].title, line.attempt, line.pid, seconds))
+    _none(taken, "attempts of live workers were taken from them (title, attempt, pid)")
+
+
+def i11_stats_equal_the_rows(evidence: Evidence) -> None:
+    """`GET /stats` of each API process says how many tasks there are."""
+    wrong = {url: said for url, said in evidence.stats.items() if said != evidence.counts}
+    _none(wrong, f"API processes say other numbers than {evidence.counts}")
+    assert evidence.stats, "no API process was asked for its numbers"
+
+
 INVARIANTS: dict[str, Check] = {
     "I1": i1_no_task_is_lost,
     "I2": i2_no_task_ends_twice,
@@ -186,6 +221,8 @@ INVARIANTS: dict[str, Check] = {
     "I7": i7_never_early_never_after_cancel,
     "I8": i8_hooks_ran,
     "I9": i9_clean_end,
+    "I10": i10_live_workers_lose_nothing,
+    "I11": i11_stats_equal_the_rows,
 }
 
 

@@ -13,10 +13,19 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.faults import handlers
-from tests.faults.evidence import Evidence, Line, Reader, Submit, read_lines, redis_keys
+from tests.faults.evidence import (
+    Evidence,
+    Interruption,
+    Line,
+    Reader,
+    Submit,
+    read_lines,
+    redis_keys,
+    stats,
+)
 from tests.faults.invariants import check
 from tests.faults.load import MIXED, Callers, Load
-from tests.support.calls import FULL
+from tests.support.calls import FULL, descendants
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess
@@ -55,8 +64,9 @@ class Ledger:
         ledger = {handlers.LEDGER_VARIABLE: str(self.file)}
         merged = {**SETTINGS, **ledger, **(settings or {})}
         self.stack = Stack("mariadb", mariadb=mariadb, settings=merged, workers=WORKERS)
+        self.lease = float(merged["TASKQ_LEASE_SECONDS"])
         self.callers = Callers(self._urls, "none")
-        self.interruptions = 0
+        self.interrupted: list[Interruption] = []
         self.prefix = "none"
         self._ports: list[int] = []
 
@@ -90,7 +100,7 @@ class Ledger:
         self.prefix = secrets.token_hex(4)
         self.callers.http.close()
         self.callers = Callers(self._urls, self.prefix, on_accepted)
-        self.interruptions = 0
+        self.interrupted = []
 
     def heal(self) -> None:
         """Start whatever is missing: Redis, API processes, workers."""
@@ -162,11 +172,31 @@ class Ledger:
             pid = parent_of(pid)
         return pids[pid]
 
+    @contextmanager
+    def interrupting(self, *workers: ServerProcess | int) -> Iterator[None]:
+        """Expect that what these run is lost while the block runs, and for a lease after it.
+
+        Args:
+            workers: Workers with all their processes, or single processes by their ids.
+        """
+        pids = [one if isinstance(one, int) else one.pid for one in workers]
+        pids += [below for one in pids for below in descendants(one)]
+        since = time.time()
+        try:
+            yield
+        finally:
+            until = time.time() + self.lease
+            self.interrupted.append(Interruption(len(workers), frozenset(pids), since, until))
+
+    def expect_killing_hooks(self, count: int) -> None:
+        """Expect that hooks kill so many processes."""
+        self.interrupted.append(Interruption(count))
+
     def kill_worker(self, worker: ServerProcess) -> None:
         """End a worker with SIGKILL; another one has to be started for it."""
-        self.interruptions += 1
         self.stack.workers.remove(worker)
-        worker.kill()
+        with self.interrupting(worker):
+            worker.kill()
 
     def quiet(self, timeout: float = 60) -> float:
         """Wait until all tasks of the series are final and their hooks have run; the seconds."""
@@ -183,7 +213,7 @@ class Ledger:
             wait_until(lambda: not self._queued(), 10, "the queue in Redis is empty", 0.1)
         wait_until(
             lambda: self.reader.leases() == len(self.stack.workers),
-            LEASE_SECONDS + 10,
+            self.lease + 10,
             "there are as many leases as workers",
             0.2,
             self.describe,
@@ -200,8 +230,10 @@ class Ledger:
             live_workers=self.reader.leases(),
             running_workers=len(self.stack.workers),
             redis_keys=redis_keys(self.stack),
-            interruptions=self.interruptions,
+            interrupted=list(self.interrupted),
             concurrency=CONCURRENCY,
+            stats={url: stats(url) for url in self._urls()},
+            counts=self.reader.counts(),
         )
 
     def settle(self, name: str, timeout: float = 60, **figures: Any) -> Evidence:

@@ -23,10 +23,15 @@ MIXED: Mapping[str, int] = {
     "faults.thread": 5,
     "faults.once": 10,
     "faults.always": 5,
-    "later": 5,
+    "later": 8,
+    "long": 2,
 }
 CALM: Mapping[str, int] = {"faults.noop": 60, "faults.sleep": 40}
 """Nothing in it fails by itself."""
+
+LATER_SECONDS = (0.5, 9.0)
+LONG_SECONDS = (3.0, 9.0)
+"""When a hang of the database ends, some are not yet due, and some still run."""
 
 _GIVE_UP_SECONDS = 90.0
 _HTTP_SECONDS = 10.0
@@ -220,6 +225,9 @@ class Load:
         (kind,) = chance.choices(list(self._mix), list(self._mix.values()))
         if kind == "later":
             self._submit_later(chance)
+        elif kind == "long":
+            payload = {"seconds": round(chance.uniform(*LONG_SECONDS), 3)}
+            self._callers.submit("faults.sleep", payload, **self._fields)
         elif kind in {"faults.sleep", "faults.thread"}:
             payload = {"seconds": round(chance.uniform(0.02, 0.4), 3)}
             self._callers.submit(kind, payload, **self._fields)
@@ -231,7 +239,7 @@ class Load:
     def _submit_later(self, chance: random.Random) -> None:
         """A task that is not due yet; every second one is cancelled before it is."""
         is_cancelled = next(self._later) % 2
-        run_at = datetime.fromtimestamp(time.time() + chance.uniform(0.5, 2.0), UTC)
+        run_at = datetime.fromtimestamp(time.time() + chance.uniform(*LATER_SECONDS), UTC)
         fields: Body = {**self._fields, "run_at": run_at.isoformat()}
         one = self._callers.submit("faults.noop", **fields)
         if is_cancelled and one.accepted:

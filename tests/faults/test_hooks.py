@@ -25,7 +25,7 @@ KILLS = repeats(3, 15)
 def test_hooks_of_a_process_that_died_in_them_are_replayed(ledger: Ledger) -> None:
     """The first run of each hook ends its process: for good if nobody replayed them."""
     doomed = [ledger.callers.submit(KILLER, max_retries=1) for _ in range(repeats(1, 4))]
-    ledger.interruptions += 2 * len(doomed)
+    ledger.expect_killing_hooks(2 * len(doomed))
     evidence = ledger.settle("hooks that kill their process", timeout=120)
     killed = [line.event for line in evidence.lines if line.event.startswith("killed_in")]
     assert killed.count("killed_in_on_retry") == len(doomed)
@@ -38,8 +38,8 @@ def test_hooks_run_although_workers_are_killed(ledger: Ledger) -> None:
         for number in range(KILLS):
             ledger.until_accepted((number + 1) * 60)
             last = [line for line in ledger.lines() if line.event == "start"][-1]
-            ledger.interruptions += 1
-            os.kill(last.pid, signal.SIGKILL)
+            with ledger.interrupting(last.pid):
+                os.kill(last.pid, signal.SIGKILL)
     evidence = ledger.settle(f"hooks under {KILLS} SIGKILL", timeout=120)
     owed = evidence.outcomes()["failed"]
     ran = sum(line.event in {"on_retry", "on_job_failure"} for line in evidence.lines)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.evidence import Ended, Evidence, Line, Row, Submit
+from tests.faults.evidence import Ended, Evidence, Interruption, Line, Row, Submit
 from tests.faults.invariants import INVARIANTS
 
 GOOD = Evidence(
@@ -26,8 +26,10 @@ GOOD = Evidence(
     live_workers=3,
     running_workers=3,
     redis_keys={"arq:job:x": 60},
-    interruptions=0,
+    interrupted=[],
     concurrency=20,
+    stats={"one": {("default", "succeeded"): 1}, "two": {("default", "succeeded"): 1}},
+    counts={("default", "succeeded"): 1},
 )
 
 
@@ -79,7 +81,7 @@ BAD: list[tuple[str, Callable[[Evidence], Evidence]]] = [
         lambda good: replace(good, rows=good.rows | {"u": replace(good.rows["t"], task_id="u")}),
     ),
     ("I6", lambda good: replace(good, submits=[])),
-    ("I7", _submit(run_at=10.9)),
+    ("I7", _submit(run_at=10.1)),
     ("I7", _submit(cancelled_at=9.0)),
     ("I7", _submit(cancelled_at=20.0)),
     ("I7", _submit(cancels=[404])),
@@ -91,6 +93,32 @@ BAD: list[tuple[str, Callable[[Evidence], Evidence]]] = [
     ("I9", lambda good: replace(good, redis_keys={"x": -1})),
     ("I9", lambda good: replace(good, redis_keys={"{taskq:1}:default:queue:default": -1})),
 ]
+
+
+def _lost(*interrupted: Interruption) -> Callable[[Evidence], Evidence]:
+    """The first attempt is lost at 10.1, after its start at 10.0 in process 7."""
+
+    def change(good: Evidence) -> Evidence:
+        first, last = good.ended["t"]
+        ended = {"t": [replace(first, outcome="lost"), last]}
+        return replace(good, ended=ended, interrupted=list(interrupted))
+
+    return change
+
+
+BAD += [
+    ("I10", _lost()),
+    ("I10", _lost(Interruption(1, frozenset({8}), 9.0, 12.0))),
+    ("I10", _lost(Interruption(1, frozenset({7}), 1.0, 9.0))),
+    ("I10", _lost(Interruption(1, frozenset({7}), 12.0, 13.0))),
+    ("I11", lambda good: replace(good, stats=good.stats | {"two": {}})),
+    ("I11", lambda good: replace(good, stats={})),
+    ("I11", lambda good: replace(good, counts={("default", "failed"): 1})),
+]
+
+
+def test_what_an_interrupted_worker_ran_may_be_lost() -> None:
+    INVARIANTS["I10"](_lost(Interruption(1, frozenset({7}), 9.0, 12.0))(GOOD))
 
 
 @pytest.mark.parametrize("name", INVARIANTS)

@@ -47,8 +47,8 @@ def test_sigkill_of_a_worker_in_the_middle_of_a_task(ledger: Ledger) -> None:
             worker = ledger.worker_of(ledger.until_started(long))
             killed = time.time()
             if number % 2:
-                ledger.interruptions += 1
-                os.kill(pid, signal.SIGKILL)
+                with ledger.interrupting(pid):
+                    os.kill(pid, signal.SIGKILL)
             else:
                 ledger.kill_worker(worker)
                 ledger.stack.start_worker()
@@ -112,9 +112,9 @@ def test_rolling_restarts_under_load_charge_nothing(ledger: Ledger) -> None:
             ledger.callers.submit("faults.sleep", {"seconds": 8.0}, max_retries=0)
             ledger.until_accepted((number + 1) * 30)
             old = ledger.stack.workers.pop(0)
-            ledger.interruptions += 1
             new = ledger.stack.start_worker()
-            seconds.append(_stop(old))
+            with ledger.interrupting(old):
+                seconds.append(_stop(old))
             wait_until(partial(_works, ledger, new), 30, "the new worker works", 0.1)
     evidence = ledger.settle(f"{RESTARTS} rolling restarts", slowest_stop=f"{max(seconds):.1f} s")
     statuses = {row.status for row in evidence.rows.values()}
@@ -130,9 +130,8 @@ def test_what_a_worker_without_lease_comes_back_with_is_refused(ledger: Ledger) 
     length = LEASE_SECONDS * 6
     task = ledger.callers.submit("faults.sleep", {"seconds": length})
     worker = ledger.worker_of(ledger.until_started(task))
-    ledger.interruptions += 1
     with ledger.load(mix=CALM, rate=10):
-        with stopped(worker.pid):
+        with ledger.interrupting(worker), stopped(worker.pid):
             ledger.until_started(task, attempt=2, timeout=length)
             ledger.until_written(task, 1, "end", timeout=length * 2)
         ledger.until_accepted(len(ledger.callers.submits) + 10)
@@ -147,9 +146,8 @@ def test_a_frozen_process_changes_nothing_when_it_thaws(ledger: Ledger) -> None:
         length = LEASE_SECONDS * 1.5
         tasks = [ledger.callers.submit("faults.sleep", {"seconds": length}) for _ in range(3)]
         pid = ledger.until_started(tasks[0]).pid
-        ledger.interruptions += 1
         with ledger.load(mix=CALM, rate=10):
-            with stopped(pid):
+            with ledger.interrupting(pid), stopped(pid):
                 ledger.until_started(tasks[0], attempt=2, timeout=LEASE_SECONDS * 10)
             ledger.until_accepted(len(ledger.callers.submits) + 10)
         ledger.quiet(120)
