@@ -255,10 +255,10 @@ def redis_keys(stack: Stack) -> dict[str, int]:
 
 def stats(url: str) -> Counts:
     """What an API process says of all tasks."""
-    queues = httpx.get(f"{url}/stats", timeout=10, trust_env=False).raise_for_status().json()
+    answer = httpx.get(f"{url}/stats", timeout=10, trust_env=False)
     return {
         (queue["name"], status): count
-        for queue in queues["queues"]
+        for queue in answer.json().get("queues", [])
         for status, count in queue["tasks"].items()
         if count
     }

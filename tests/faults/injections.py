@@ -13,6 +13,7 @@ from tests.faults.handlers import KILLER
 from tests.faults.ledger import Ledger, stopped
 from tests.faults.test_doorbells import DROPPED, deliver
 from tests.support.calls import descendants
+from tests.support.mysql_proxy import NOT_PRIMARY
 from tests.support.waiting import wait_until
 
 Injection = Callable[[Ledger, random.Random], None]
@@ -79,6 +80,42 @@ def kill_database(ledger: Ledger, chance: random.Random) -> None:
         ledger.stack.mariadb.start()
 
 
+def hang_database(ledger: Ledger, chance: random.Random) -> None:
+    """SIGSTOP of MariaDB, for less than a lease and more than most questions wait."""
+    assert ledger.stack.mariadb is not None
+    with stopped(ledger.stack.mariadb.child.pid):
+        pause(ledger.bearable * chance.uniform(0.2, 1.0))
+
+
+def demote_database(ledger: Ledger, chance: random.Random) -> None:
+    """A switch-over behind a proxy: the sessions that are open stay, and may write no more."""
+    assert ledger.stack.mysql_proxy is not None
+    ledger.stack.mysql_proxy.demote()
+
+
+def refuse_writes(ledger: Ledger, chance: random.Random) -> None:
+    """A switch-over under way: nobody may write for a while."""
+    assert ledger.stack.mysql_proxy is not None
+    ledger.stack.mysql_proxy.read_only()
+    pause(ledger.bearable * chance.uniform(0.05, 0.5))
+    ledger.stack.mysql_proxy.heal()
+
+
+def refuse_ends(ledger: Ledger, chance: random.Random) -> None:
+    """A node without a majority: no transaction can be ended, and no session is."""
+    assert ledger.stack.mysql_proxy is not None
+    ends = chance.choice(["commit", "rollback", "commit|rollback"])
+    ledger.stack.mysql_proxy.refuse(ends, NOT_PRIMARY)
+    pause(ledger.bearable * chance.uniform(0.05, 0.5))
+    ledger.stack.mysql_proxy.heal()
+
+
+def demote_redis(ledger: Ledger, chance: random.Random) -> None:
+    """The same with Redis: the sessions that are open may only read."""
+    assert ledger.stack.redis_proxy is not None
+    ledger.stack.redis_proxy.demote()
+
+
 def kill_connections(ledger: Ledger, chance: random.Random) -> None:
     """KILL of every database connection; the answer of a claim may be lost."""
     with ledger.interrupting(*ledger.stack.workers):
@@ -120,6 +157,11 @@ INJECTIONS: Mapping[str, Injection] = {
     "FLUSHALL": flush_redis,
     "Redis killed": stop_redis,
     "MariaDB killed": kill_database,
+    "MariaDB hangs": hang_database,
+    "MariaDB demoted": demote_database,
+    "MariaDB read-only": refuse_writes,
+    "COMMIT or ROLLBACK refused": refuse_ends,
+    "Redis demoted": demote_redis,
     "connections killed": kill_connections,
     "doorbells 5 times": ring_again,
     "doorbells dropped": drop_doorbells,

@@ -33,6 +33,9 @@ from tests.support.stack import Stack
 from tests.support.waiting import wait_until
 
 LEASE_SECONDS = 10.0 if FULL else 2.0
+BEATS = 5
+"""A worker tells the database so many times a lease that it lives."""
+
 CONCURRENCY = 20
 WORKERS = 3
 APIS = 2
@@ -56,15 +59,26 @@ class Ledger:
     Args:
         mariadb: The server for the database.
         settings: TASKQ_ variables for all processes.
+        proxied: Whether proxies stand before both servers.
     """
 
-    def __init__(self, mariadb: MariaDBServer, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        mariadb: MariaDBServer,
+        settings: Mapping[str, str] | None = None,
+        *,
+        proxied: bool = False,
+    ) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="taskq-ledger-"))
         self.file = self._folder / "ledger"
         ledger = {handlers.LEDGER_VARIABLE: str(self.file)}
         merged = {**SETTINGS, **ledger, **(settings or {})}
-        self.stack = Stack("mariadb", mariadb=mariadb, settings=merged, workers=WORKERS)
+        self.stack = Stack(
+            "mariadb", mariadb=mariadb, settings=merged, workers=WORKERS, proxied=proxied
+        )
         self.lease = float(merged["TASKQ_LEASE_SECONDS"])
+        self.bearable = self.lease * (1 - 2 / BEATS) - 0.3
+        """Seconds that the database may be away without a worker losing its lease."""
         self.callers = Callers(self._urls, "none")
         self.interrupted: list[Interruption] = []
         self.prefix = "none"

@@ -10,9 +10,6 @@ from tests.faults.injections import pause
 from tests.faults.ledger import Ledger, stopped
 from tests.support.calls import percentile, repeats
 
-BEATS = 5
-"""A worker tells the database so many times a lease that it lives."""
-
 HANGS = repeats(2, 5)
 WAITING = 60
 RUNNING = 30
@@ -24,7 +21,7 @@ def test_a_hang_shorter_than_the_lease_starts_nothing_early_and_takes_nothing_aw
 ) -> None:
     ledger = patient_ledger
     assert ledger.stack.mariadb is not None
-    seconds = ledger.lease * (1 - 2 / BEATS) - 0.3
+    seconds = ledger.bearable
     waiting: list[Submit] = []
     with ledger.load(rate=20):
         for _ in range(HANGS):

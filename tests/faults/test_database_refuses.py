@@ -24,9 +24,6 @@ SECONDS = repeats(2, 10)
 LOCKED_SECONDS = 5
 HELD = 10
 CONNECTIONS = 10  # it takes no fewer
-USER = "taskq"
-"""An account like one in production: nothing that is read-only or full makes way for it."""
-
 SETTINGS = {
     "TASKQ_HANDLERS": HANDLERS,
     "TASKQ_LEASE_SECONDS": str(SECONDS + 15),
@@ -40,20 +37,13 @@ NO_SPACE = ("--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M:au
 def server() -> Iterator[MariaDBServer]:
     """A MariaDB with little space."""
     with private_mariadb(options=NO_SPACE) as opened:
-        opened.sql(f"CREATE USER {USER}@'%'; GRANT ALL ON `taskq_%`.* TO {USER}@'%'")
         yield opened
 
 
 @pytest.fixture(scope="module")
 def stack(new_module_stack: NewStack, server: MariaDBServer) -> Stack:
-    """One API and one worker that are not root in the database."""
-    opened = new_module_stack("mariadb", settings=SETTINGS, mariadb=server, workers=0)
-    opened.stop_api()
-    plain = {"TASKQ_DATABASE_URL": opened.database_url.replace("root@", f"{USER}@")}
-    opened.start_worker(plain)
-    opened.start_api(plain)
-    opened.wait_for_handlers()
-    return opened
+    """Nothing that is read-only or full makes way for its account."""
+    return new_module_stack("mariadb", settings=SETTINGS, mariadb=server)
 
 
 @contextmanager
@@ -86,7 +76,8 @@ def nothing_lost(stack: Stack, what: str, *, refusals: bool) -> Iterator[Load]:
 def test_no_connection_is_left(stack: Stack, server: MariaDBServer) -> None:
     """Others hold more connections than there may be, and taskq's are killed."""
     others = f"DO SLEEP({SECONDS + 2})"
-    kills = [f"KILL USER {USER}", "DO SLEEP(0.2)"] * (5 * SECONDS)
+    account = database_name(stack)
+    kills = [f"KILL USER {account}", "DO SLEEP(0.2)"] * (5 * SECONDS)
     with (
         nothing_lost(stack, f"no connection left for {SECONDS} s", refusals=True),
         ExitStack() as held,

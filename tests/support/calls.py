@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -252,12 +252,14 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """The process ids of the children of a process, Linux only."""
-    try:
-        with open(f"/proc/{pid}/task/{pid}/children", encoding="ascii") as found:
-            return [int(word) for word in found.read().split()]
-    except FileNotFoundError:
-        return []
+    """The process ids of the children of a process, whichever thread started them; Linux only."""
+    found: list[int] = []
+    ended = suppress(FileNotFoundError, ProcessLookupError)
+    with ended:
+        for thread in os.listdir(f"/proc/{pid}/task"):
+            with ended, open(f"/proc/{pid}/task/{thread}/children", encoding="ascii") as file:
+                found += [int(word) for word in file.read().split()]
+    return found
 
 
 def descendants(pid: int) -> list[int]:

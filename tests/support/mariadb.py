@@ -64,9 +64,24 @@ class MariaDBServer(Server):
             if self.running:
                 self.sql(f"DROP DATABASE {name}")
 
-    def sql(self, statement: str, database: str = "") -> str:
-        """Run SQL as root through the command line client; columns are separated by tabs."""
-        command: list[str | Path] = [self._programs.client, "--no-defaults", "--user=root"]
+    @contextmanager
+    def account(self, url: str) -> Iterator[str]:
+        """The URL of an account that has all rights on this database, and none elsewhere.
+
+        Its name is that of the database.
+        """
+        name = url.rpartition("/")[2].partition("?")[0]
+        schema = name.replace("_", r"\_")  # a bare one stands for any character
+        self.sql(f"CREATE USER {name}@'%'; GRANT ALL ON `{schema}`.* TO {name}@'%'")
+        try:
+            yield url.replace("root@", f"{name}@")
+        finally:
+            if self.running:
+                self.sql(f"DROP USER {name}@'%'")
+
+    def sql(self, statement: str, database: str = "", *, user: str = "root") -> str:
+        """Run SQL through the command line client; columns are separated by tabs."""
+        command: list[str | Path] = [self._programs.client, "--no-defaults", f"--user={user}"]
         command += [f"--socket={self.socket}", "--batch", "--skip-column-names"]
         return self._run([*command, f"--execute={statement}", database])
 

@@ -13,8 +13,10 @@ import httpx
 from taskq_server.broker.names import Names
 from tests.support.children import stop_all
 from tests.support.mariadb import MariaDBServer
+from tests.support.mysql_proxy import MySQLProxy
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
+from tests.support.redis_proxy import RedisProxy
 from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
@@ -27,13 +29,19 @@ class Stack:
 
     `sqlite` is one `taskq-server dev` process with SQLite and embedded Valkey: it is the API and
     the worker, so that to kill one is to kill the other. `mariadb` has a database of its own on a
-    MariaDB server, a Valkey server of its own, and `api` and `worker` processes.
+    MariaDB server, with an account that has no other rights, a Valkey server of its own, and `api`
+    and `worker` processes.
 
     Args:
         kind: Which of the two.
         mariadb: The server for the database; only the kind `mariadb` needs it.
         settings: TASKQ_ environment variables for all processes.
         workers: How many workers the kind `mariadb` starts with.
+        proxied: Whether proxies stand before the servers of the kind `mariadb`.
+
+    Attributes:
+        mysql_proxy: The one before the database.
+        redis_proxy: The one before Redis.
     """
 
     def __init__(
@@ -43,10 +51,14 @@ class Stack:
         mariadb: MariaDBServer | None = None,
         settings: Mapping[str, str] | None = None,
         workers: int = 1,
+        proxied: bool = False,
     ) -> None:
         self.kind = kind
         self.mariadb = mariadb
         self.redis: ValkeyServer | None = None
+        self.mysql_proxy: MySQLProxy | None = None
+        self.redis_proxy: RedisProxy | None = None
+        self._proxied = proxied
         self.apis: list[ServerProcess] = []
         self.workers: list[ServerProcess] = self.apis if kind == "sqlite" else []
         self._first_workers = workers
@@ -170,8 +182,14 @@ class Stack:
         if self.mariadb is None:
             raise ValueError("a stack of the kind mariadb needs a MariaDBServer")
         self.redis = self._cleanup.enter_context(ValkeyServer())
-        database = self._cleanup.enter_context(self.mariadb.database())
-        self._settings |= {"TASKQ_REDIS_URL": self.redis.url, "TASKQ_DATABASE_URL": database}
+        schema = self._cleanup.enter_context(self.mariadb.database())
+        database = self._cleanup.enter_context(self.mariadb.account(schema))
+        redis = self.redis.url
+        if self._proxied:
+            self.mysql_proxy = self._cleanup.enter_context(MySQLProxy(self.mariadb.port))
+            self.redis_proxy = self._cleanup.enter_context(RedisProxy(self.redis.port))
+            database, redis = self.mysql_proxy.through(database), self.redis_proxy.through(redis)
+        self._settings |= {"TASKQ_REDIS_URL": redis, "TASKQ_DATABASE_URL": database}
         self.command("db", "upgrade")
         for _ in range(self._first_workers):
             self.start_worker()

@@ -38,6 +38,20 @@ def test_mariadb_keeps_its_data_when_it_is_killed() -> None:
     assert not folder.exists()
 
 
+def test_an_account_has_rights_on_its_own_database_only() -> None:
+    with MariaDBServer() as server, server.database() as mine, server.database() as other:
+        with server.account(mine) as url:
+            user, name = (url.partition("@")[0].rpartition("/")[2], url.rpartition("/")[2])
+            allowed = ["CREATE TABLE t (n INT)", "INSERT INTO t VALUES (7)", "DROP TABLE t"]
+            server.sql("; ".join(allowed), name.partition("?")[0], user=user)
+            elsewhere = other.rpartition("/")[2].partition("?")[0]
+            for refused in (f"USE {elsewhere}", "SET GLOBAL read_only = 1", "SHOW MASTER STATUS"):
+                with pytest.raises(RuntimeError, match="denied"):
+                    server.sql(refused, user=user)
+        with pytest.raises(RuntimeError, match="denied"):
+            server.sql("SELECT 1", user=user)
+
+
 def test_a_missing_mariadb_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
