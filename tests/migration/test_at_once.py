@@ -3,6 +3,8 @@
 import asyncio
 import logging
 import signal
+import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -55,8 +57,23 @@ async def test_several_upgrades_and_downgrades_at_once(
         assert await tables(database) == set()
 
 
-async def test_upgrades_of_a_new_file_at_once(tmp_path: Path) -> None:
-    for number in range(10):
+async def test_a_new_file_that_another_process_opens_too(tmp_path: Path) -> None:
+    path = tmp_path / "new.db"
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    other.execute("CREATE TABLE other (id INTEGER)")
+    other.execute("BEGIN IMMEDIATE")  # which refuses a change of the journal's mode at once
+    ends = threading.Timer(0.3, lambda: other.execute("COMMIT"))
+    database = Database(f"sqlite+aiosqlite:///{path}")
+    event.listen(database.engine.sync_engine, "do_connect", lambda *_: ends.start(), once=True)
+    await migrations.upgrade(database)
+    assert await migrations.current(database) == migrations.head()
+    await database.close()
+    ends.join()
+    other.close()
+
+
+def test_upgrades_of_a_new_file_at_once(tmp_path: Path) -> None:
+    for number in range(3):
         url = f"sqlite+aiosqlite:///{tmp_path / str(number)}.db"
         with several(4, url, "upgrade", "head"):
             pass

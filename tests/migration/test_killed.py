@@ -89,3 +89,9 @@ async def test_a_step_that_is_killed_anywhere_is_undone_on_the_way_back(step: St
         if not interrupted:
             break
     assert point > 3
+
+
+async def test_an_upgrade_to_the_recorded_revision_removes_what_is_above(step: Step) -> None:
+    assert killed(step.url, "upgrade", step.revision, 3)
+    await migrations.upgrade(step.database, step.below)
+    assert await step.is_gone()
