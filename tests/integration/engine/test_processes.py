@@ -188,15 +188,16 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     redis = stack.redis
     assert redis is not None
     stack.stop_worker()
-    task_id = submit(stack, "taskq.echo", {"value": 1})
+    worker = stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
+    wait_until(lambda: " runs " in worker.output(), 30, "the janitor has swept")
+    task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=2)
     wait_until(lambda: redis.size() > 0, 10, "the doorbell has been rung")
     redis.flush()
-    stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
     pool: ArqRedis = await create_pool(
         RedisSettings(port=redis.port), job_serializer=encode, job_deserializer=decode
     )
     queue = stack.names.queue("default", "default")
-    await pool.enqueue_job("execute_task", task_id, 1, _queue_name=queue)
+    await pool.enqueue_job("execute_task", task_id, 1, _queue_name=queue, _defer_by=3)
     assert get(stack, task_id, wait=30)["status"] == "succeeded"
     assert redis.size() == 0
     await pool.aclose()
