@@ -70,8 +70,8 @@ async def test_a_caller_that_is_cancelled_leaves_nothing_and_no_lock(database: D
     assert await names(database) == ["after"]
 
 
-async def test_a_transaction_that_takes_too_long_is_given_up(url: str) -> None:
-    database = Database(url, timeout_seconds=0.05)
+async def test_a_transaction_that_takes_too_long_is_given_up(database: Database, url: str) -> None:
+    hasty = Database(url, timeout_seconds=0.05)
 
     async def hang(connection: AsyncConnection) -> None:
         await connection.execute(insert(tags).values(a_tag("half")))
@@ -79,9 +79,9 @@ async def test_a_transaction_that_takes_too_long_is_given_up(url: str) -> None:
 
     async with asyncio.timeout(5):
         with pytest.raises(DatabaseUnavailable):
-            await database.write(hang)
+            await hasty.write(hang)
         assert await names(database) == []
-    await database.close()
+    await hasty.close()
 
 
 async def test_racing_writers_lose_nothing_and_repeat_nothing(database: Database, url: str) -> None:
