@@ -43,6 +43,7 @@ async def runtime(
     settings = Settings(
         database_url=before_mariadb.through(mariadb_url),
         database_pool_size=POOL,
+        database_connect_seconds=15,
         redis_url=before_redis.through(redis_url),
     )
     async with open_runtime(settings) as opened:

@@ -44,7 +44,7 @@ def proxy(mariadb_server: MariaDBServer) -> Iterator[MySQLProxy]:
 
 @pytest.fixture
 async def database(proxy: MySQLProxy, mariadb_url: str) -> AsyncIterator[Database]:
-    database = Database(proxy.through(mariadb_url), pool_size=1)
+    database = Database(proxy.through(mariadb_url), pool_size=1, connect_seconds=15)
     await database.write(lambda c: by_sqlalchemy(c, "CREATE TABLE noted (what INT)"))
     yield database
     await database.close()
