@@ -10,6 +10,7 @@ from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import Arguments
 from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.settings import WorkerSettings
+from tests.support.valkey import ValkeyServer
 from tests.unit.server.worker.attempts import until
 
 ROOM = 2
@@ -50,14 +51,14 @@ class Database:
         return self.bells[:room]
 
 
-def worker(attempts: Attempts, database: Database) -> TaskqWorker:
+def worker(attempts: Attempts, database: Database, redis_url: str = NO_REDIS) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
     return TaskqWorker(
         queues={"default": "queue"},
         now_ms=lambda: 0,
         may_have=lambda: ROOM,
         due=database.due,
-        **settings.arguments(connect(NO_REDIS), {RUNNER: attempts}),
+        **settings.arguments(connect(redis_url), {RUNNER: attempts}),
     )
 
 
@@ -96,3 +97,19 @@ async def test_without_redis_what_is_refused_is_not_asked_for_again_at_once() ->
     await until(lambda: database.asked >= before + 3)
     loop.cancel()
     assert asyncio.get_running_loop().time() - began >= 0.3, "it sleeps between two looks"
+
+
+async def test_an_idle_worker_notices_that_its_redis_is_a_replica() -> None:
+    """Nothing is in the queue, so that there is nothing to remove from it."""
+    attempts = Attempts()
+    attempts.let_go.set()
+    with ValkeyServer() as server, server.client() as admin:
+        admin.replicaof("127.0.0.1", 1)
+        working = worker(attempts, Database(bell(1)), server.url)
+        loop = asyncio.create_task(working.main())
+        try:
+            await until(lambda: bool(attempts.asked))
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
+            await working.pool.aclose(close_connection_pool=True)

@@ -20,6 +20,7 @@ from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, write
 from taskq_server.worker.doorbells import Arguments, read_doorbells
 
 _POP = """
+redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if #ids > 0 then
   redis.call('ZREM', KEYS[1], unpack(ids))
