@@ -45,7 +45,7 @@ def hands() -> Hands:
 
 @pytest.fixture
 def catalog(database: Database, hands: Hands) -> Catalog:
-    return Catalog(database, hands, "default")
+    return Catalog(database, hands, "default", monotonic=lambda: hands().timestamp())
 
 
 async def test_a_published_handler_is_found(database: Database, catalog: Catalog) -> None:

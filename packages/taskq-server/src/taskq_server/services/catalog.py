@@ -2,10 +2,12 @@
 
 import json
 import logging
+import math
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -22,7 +24,7 @@ from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
 from taskq_server.schemas.service import HandlerRead, TagRead
 
-_FRESH = timedelta(seconds=2)
+_FRESH_SECONDS = 2.0
 _MOST_ERRORS = 20
 _log = logging.getLogger("taskq.server.catalog")
 
@@ -48,14 +50,22 @@ class Catalog:
         database: holds what workers published; this process never imports their code.
         clock: aware UTC.
         namespace: whose handlers.
+        monotonic: seconds that never go back, nor stand still as times that are stored may.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], namespace: str) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        namespace: str,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._namespace = namespace
         self._known: dict[str, _Known] = {}
-        self._read_at: datetime | None = None
+        self._monotonic = monotonic
+        self._read_at = -math.inf
         self._refreshes: GroupCommit[None, None] = GroupCommit(self._refresh)
         self._counts: GroupCommit[None, list[TagRead]] = GroupCommit(self._count_tags)
 
@@ -142,12 +152,12 @@ class Catalog:
         return [[TagRead(name=name, count=count) for name, count in counts]] * len(asked)
 
     def _is_fresh(self) -> bool:
-        return self._read_at is not None and self._clock() - self._read_at < _FRESH
+        return self._monotonic() - self._read_at < _FRESH_SECONDS
 
     async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
         published = await self._database.read(lambda c: handlers.published(c, self._namespace))
         self._known = {one.name: self._prepared(one) for one in published}
-        self._read_at = self._clock()
+        self._read_at = self._monotonic()
         return asked
 
     def _prepared(self, handler: PublishedHandler) -> _Known:
