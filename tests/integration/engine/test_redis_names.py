@@ -53,20 +53,20 @@ def test_two_databases_on_one_redis(new_stack: NewStack) -> None:
         wait_until(lambda: client.zcard(mine) == 5, 10, "the doorbells have been rung")
         for number in range(5):
             task_id = submit(other, "taskq.echo", {"value": number})
-            assert get(other, task_id, wait=10)["status"] == "succeeded"
+            assert get(other, task_id, wait=50)["status"] == "succeeded"
         assert client.zcard(mine) == 5, "the other worker takes nothing"
         heard = channels(client)
         assert {one.names.changed("default"), other.names.changed("default")} <= heard
         assert client.pubsub_numsub(*heard) == [(name, 1) for name in heard]
     one.start_worker(PATIENT)
-    assert [get(one, task_id, wait=10)["status"] for task_id in waiting] == ["succeeded"] * 5
+    assert [get(one, task_id, wait=50)["status"] for task_id in waiting] == ["succeeded"] * 5
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_every_name_begins_with_the_prefix(new_stack: NewStack, kind: Any, redis_url: str) -> None:
     prefix = {"TASKQ_REDIS_PREFIX": "shop:2-b", "TASKQ_REDIS_URL": redis_url}
     stack = new_stack(kind, settings={**PATIENT, **prefix})
-    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=10)["status"] == "succeeded"
+    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=50)["status"] == "succeeded"
     submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     with client_of(stack) as client:
         tag = f"{{shop:2-b:{stack.names.deployment}}}:"
@@ -83,7 +83,7 @@ def test_odd_namespaces_and_queues(new_stack: NewStack, kind: Any, redis_url: st
     stack = new_stack(kind, settings={**PATIENT, **odd, "TASKQ_REDIS_URL": redis_url})
     for queue in ("b:queue:c/d", "plain"):
         task_id = submit(stack, "taskq.echo", {"value": 1}, queue=queue)
-        assert get(stack, task_id, wait=10)["status"] == "succeeded"
+        assert get(stack, task_id, wait=50)["status"] == "succeeded"
 
 
 def test_a_task_of_a_namespace_without_workers_is_run_by_another_one(new_stack: NewStack) -> None:
@@ -99,7 +99,7 @@ def test_a_task_of_a_namespace_without_workers_is_run_by_another_one(new_stack: 
     task_id = submit(stack, "taskq.echo", {"value": 1})
     with client_of(stack) as client:
         wait_until(lambda: client.zcard(queue) == 1, 10, "the doorbell has been rung")
-    assert get(stack, task_id, wait=15)["status"] == "succeeded"
+    assert get(stack, task_id, wait=50)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
@@ -116,7 +116,7 @@ def test_a_new_deployment_gets_new_names(new_stack: NewStack, kind: Any, redis_u
         stack.stop_api()
         stack.start_api()
     stack.start_worker(PATIENT)
-    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=10)["status"] == "succeeded"
+    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=50)["status"] == "succeeded"
     with client_of(stack) as client:
         assert channels(client) == {call("default") for call in (new.ring, new.changed, new.cancel)}
 
@@ -172,7 +172,7 @@ def test_processes_start_while_the_database_is_away(tmp_path: Path) -> None:
                 heard = {call("default") for call in (names.ring, names.changed, names.cancel)}
                 wait_until(lambda: channels(client) == heard, 10, "both listen")
                 task_id = submit(stack, "taskq.echo", {"value": 1})
-                assert get(stack, task_id, wait=10)["status"] == "succeeded"
+                assert get(stack, task_id, wait=50)["status"] == "succeeded"
                 assert client.keys("*") == []
         finally:
             api.stop()

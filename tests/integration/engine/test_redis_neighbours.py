@@ -43,16 +43,16 @@ def start(new_stack: NewStack, kind: Any, url: str, **settings: str) -> Stack:
 
 def run_through(stack: Stack) -> None:
     """Submit, wait, retry, cancel while it runs, schedule."""
-    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=30)["status"] == "succeeded"
+    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=50)["status"] == "succeeded"
     flaky = submit(stack, "taskq.flaky", {"failures": 1}, backoff_base_seconds=0.01)
-    assert get(stack, flaky, wait=30)["status"] == "succeeded"
+    assert get(stack, flaky, wait=50)["status"] == "succeeded"
     running = submit(stack, "taskq.sleep", {"seconds": 60})
     wait_until(lambda: get(stack, running)["status"] == "running", 20, "it runs")
     httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=10).raise_for_status()
-    assert get(stack, running, wait=30)["status"] == "cancelled"
+    assert get(stack, running, wait=50)["status"] == "cancelled"
     assert httpx.get(f"{stack.api_url}/readyz", timeout=10).json()["redis"] == "ok"
     later = submit(stack, "taskq.echo", {"value": 2}, delay_seconds=0.3)
-    assert get(stack, later, wait=30)["status"] == "succeeded"
+    assert get(stack, later, wait=50)["status"] == "succeeded"
 
 
 def contents(client: redis.Redis, pattern: str) -> dict[str, bytes]:
@@ -87,7 +87,7 @@ async def test_the_jobs_of_a_stock_arq_application_stay(
             theirs = contents(raw, "arq:*")
             run_through(stack)
             mail = submit(stack, "taskq.echo", {"value": 1}, queue="mail")
-            assert get(stack, mail, wait=30)["status"] == "succeeded"
+            assert get(stack, mail, wait=50)["status"] == "succeeded"
             assert contents(raw, "arq:*") == theirs
             stack.stop_worker()
             assert contents(raw, "arq:*") == theirs
@@ -130,6 +130,6 @@ def test_bells_that_lie_under_the_old_name_stay_and_their_tasks_run(new_stack: N
         client.zadd("arq:queue", old)
         stack.start_worker()
         for task_id in ids:
-            assert get(stack, task_id, wait=15)["status"] == "succeeded"
+            assert get(stack, task_id, wait=50)["status"] == "succeeded"
         assert set(cast(list[str], client.zrange("arq:queue", 0, -1))) == set(old)
         assert client.keys("*") == ["arq:queue"]
