@@ -13,6 +13,7 @@ from taskq_server.broker.connection import connect, probe
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
+from tests.integration.api.conftest import migrate
 from tests.integration.api.played import PlayedWorker
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
@@ -46,8 +47,8 @@ async def runtime(
         database_connect_seconds=15,
         redis_url=before_redis.through(redis_url),
     )
+    await migrate(mariadb_url)
     async with open_runtime(settings) as opened:
-        await migrations.upgrade(opened.database)
         await PlayedWorker(opened).publish()
         yield opened
 
@@ -136,8 +137,7 @@ async def test_an_account_with_the_least_rights_is_ready(
 ) -> None:
     name = mariadb_url.rpartition("/")[2].partition("?")[0]
     rights = "SELECT, INSERT, UPDATE, DELETE"
-    async with open_runtime(Settings(database_url=mariadb_url)) as runtime:
-        await migrations.upgrade(runtime.database)
+    await migrate(mariadb_url)
     mariadb_server.sql(f"CREATE USER {name}@'%'; GRANT {rights} ON {name}.* TO {name}@'%'")
     try:
         url = mariadb_url.replace("root@", f"{name}@")
@@ -211,6 +211,7 @@ async def test_a_real_redis_that_becomes_a_replica_and_a_primary_again(
     redis_server: ValkeyServer,
 ) -> None:
     url = f"sqlite+aiosqlite:///{redis_server.folder / 'nobody.db'}"
+    await migrate(url)
     settings = Settings(database_url=url, redis_url=redis_server.url)
     with redis_server.client() as admin:
         async with open_runtime(settings) as runtime:
@@ -227,7 +228,7 @@ async def test_the_probe_of_redis_leaves_nothing(
     redis_server: ValkeyServer, redis_url: str
 ) -> None:
     redis = connect(redis_url)
-    await probe(redis)
+    await probe(redis, "queue")
     await redis.aclose(close_connection_pool=True)
     assert redis_server.size() == 0
 
