@@ -102,10 +102,9 @@ def refuse_writes(ledger: Ledger, chance: random.Random) -> None:
 
 
 def refuse_ends(ledger: Ledger, chance: random.Random) -> None:
-    """A node without a majority: no transaction can be ended, and no session is."""
+    """A node without a majority: transactions cannot be ended, or not undone, and sessions stay."""
     assert ledger.stack.mysql_proxy is not None
-    ends = chance.choice(["commit", "rollback", "commit|rollback"])
-    ledger.stack.mysql_proxy.refuse(ends, NOT_PRIMARY)
+    ledger.stack.mysql_proxy.refuse(chance.choice(REFUSED), NOT_PRIMARY)
     pause(ledger.bearable * chance.uniform(0.05, 0.5))
     ledger.stack.mysql_proxy.heal()
 
@@ -147,6 +146,9 @@ def die_in_hooks(ledger: Ledger, chance: random.Random) -> None:
     run_at = datetime.now(UTC) + timedelta(seconds=0.5)
     ledger.callers.submit(KILLER, max_retries=1, run_at=run_at.isoformat())
 
+
+REFUSED = ("commit", "commit|rollback", "insert|rollback", "")
+"""The beginnings of statements; a half transaction is left by a refusal in its middle."""
 
 INJECTIONS: Mapping[str, Injection] = {
     "SIGKILL of a worker": kill_worker,
