@@ -96,27 +96,31 @@ async def test_{number}(healthy, hanging{number}):
     done.assert_outcomes(passed=1, errors=len(_HANGS) + 2)
 
 
-@pytest.mark.parametrize(("kind", "hang"), [("def", _SYNC[0]), ("async def", _ASYNC[1])])
-def test_set_up_for_all_tests_hangs_only_once(run: Run, kind: str, hang: str) -> None:
-    done = run(f"""
+def test_set_up_for_all_tests_hangs_only_once(run: Run) -> None:
+    done = run("""
 count = 0
 
 @pytest.fixture(scope="session")
-{kind} hanging(anyio_backend):
+def hanging(anyio_backend):
     global count
     count += 1
-    {hang}
+    threading.Event().wait()
 
-def test_one(hanging):
-    pass
+@pytest.fixture(scope="session")
+async def hanging_async(anyio_backend):
+    global count
+    count += 1
+    await for_ever()
 
-def test_two(hanging):
-    pass
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("name", ["hanging", "hanging_async"])
+def test_hangs(request, name, again):
+    request.getfixturevalue(name)
 
 def test_count():
-    assert count == 1
+    assert count == 2
 """)
-    done.assert_outcomes(passed=2, errors=2)
+    done.assert_outcomes(passed=2, failed=4)
 
 
 def test_call(run: Run) -> None:
@@ -161,8 +165,7 @@ async def test_{number}(healthy, hanging{number}):
 
 
 @pytest.mark.parametrize("scope", ["module", "session"])
-@pytest.mark.parametrize(("kind", "hang"), [("def", _SYNC[0]), ("async def", _ASYNC[1])])
-def test_clean_up_at_the_end(run: Run, kind: str, hang: str, scope: str) -> None:
+def test_clean_up_at_the_end(run: Run, scope: str) -> None:
     """The clean-up of other fixtures runs all the same."""
     done = run(f"""
 @pytest.fixture(scope="{scope}")
@@ -171,11 +174,16 @@ def clean():
     print("cleaned " + "up")
 
 @pytest.fixture(scope="{scope}")
-{kind} hanging(clean, anyio_backend):
+def hanging(clean, anyio_backend):
     yield
-    {hang}
+    threading.Event().wait()
 
-def test_fails(hanging):
+@pytest.fixture(scope="{scope}")
+async def hanging_async(hanging):
+    yield
+    await for_ever()
+
+def test_fails(hanging_async):
     assert False
 """)
     done.assert_outcomes(passed=1, failed=1, errors=1)
