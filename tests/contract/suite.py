@@ -124,7 +124,8 @@ async def test_a_person_retries(client: Any) -> None:
     task = await client.submit("tests.fatal", {})
     await client.wait(task, timeout=30)
     again = await client.retry(task)
-    assert (again.status, again.current_retry_count) == ("queued", 0)
+    assert again.status in ("queued", "running"), "a worker may be quick"
+    assert again.current_retry_count == 0
     final = await client.wait(task, timeout=30)
     assert (final.status, final.attempt, len(final.errors)) == ("failed", 2, 2)
     succeeded = await client.wait(await client.submit("taskq.echo", {"value": 1}), timeout=30)
