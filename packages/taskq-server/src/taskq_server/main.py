@@ -1,12 +1,13 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
 
 from taskq_server.api import batch, catalog, events, health, openapi, problems, tasks
+from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.express import ExpressLane
 from taskq_server.api.request_id import RequestIdMiddleware
 from taskq_server.core.config import Settings
@@ -28,13 +29,21 @@ class Api(FastAPI):
         return self.openapi_schema
 
 
-def create_app(settings: Settings | None = None, *, runtime: Runtime | None = None) -> FastAPI:
+def create_app(
+    settings: Settings | None = None,
+    *,
+    runtime: Runtime | None = None,
+    allowed_hosts: Collection[str] | None = None,
+) -> FastAPI:
     """Return the API as an ASGI application.
 
     Args:
         settings: the environment's when None; not looked at when `runtime` is given.
         runtime: an open runtime to work with; without it the application's lifespan opens one,
             and closes it.
+        allowed_hosts: names besides loopback that requests may be meant for, and may come from
+            the pages of; None, unlike an empty list, allows all. The commands give the setting of
+            that name where only this machine is to reach the port.
     """
 
     @asynccontextmanager
@@ -57,6 +66,8 @@ def create_app(settings: Settings | None = None, *, runtime: Runtime | None = No
         app.state.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.add_middleware(ExpressLane, runtime=lambda: app.state.runtime)
+    if allowed_hosts is not None:
+        app.add_middleware(AllowedHosts, names=allowed_hosts)
     app.add_middleware(RequestIdMiddleware)
     problems.install(app)
     return app

@@ -48,6 +48,14 @@ def test_lists_are_separated_by_commas(
     assert Settings.load().handlers == names
 
 
+def test_allowed_hosts_are_kept_in_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(
+        "TASKQ_ALLOWED_HOSTS", "Tasks.Example.com., *.B.example,10.0.0.1,[FD00::0:1]"
+    )
+    hosts = ("tasks.example.com", "*.b.example", "10.0.0.1", "fd00::1")
+    assert Settings.load().allowed_hosts == hosts
+
+
 def test_an_argument_wins_over_the_environment_and_none_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -71,6 +79,14 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         ("RETENTION_DAYS", "inf", "less|finite"),
         ("RETENTION_DAYS", "1e9", "less"),
         ("QUEUES", " , ", "at least one queue"),
+        *(
+            ("ALLOWED_HOSTS", wrong, "names or addresses without scheme, port and path")
+            for wrong in ("*", "a.example,http://b", "a:80", "a/b", "*.", ".a", "a..b", "bücher.de")
+        ),
+        *(
+            ("ALLOWED_HOSTS", wrong, "names or addresses without scheme, port and path")
+            for wrong in ("*a.example", "a.*.example", "a b", "[fd00::1]:80", "[fd00::g]", "u@a")
+        ),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
         ("DATABASE_URL", "", r"sqlite\+aiosqlite"),
         ("REDIS_URL", "http://x", "redis://"),

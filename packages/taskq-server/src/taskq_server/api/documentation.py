@@ -73,14 +73,17 @@ def reply(status: int, description: str, *headers: str, model: Any = None) -> Re
     return {status: described if model is None else {**described, "model": model}}
 
 
-def failures(*errors: type[Exception]) -> Responses:
+def failures(*errors: type[Exception], any_host: bool = False) -> Responses:
     """Describe the problems that a route can answer with.
 
     A value that breaks a rule, at least an unknown query parameter, and a bug are possible
-    everywhere and need not be named.
+    everywhere and need not be named; nor need a request that is meant for another host, unless
+    the route answers to `any_host`.
     """
     by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
-    possible: tuple[type[Exception], ...] = (core.InvalidFields, *errors, Exception)
+    possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
+    if not any_host:
+        possible.append(api.MisdirectedRequest)
     for error in possible:
         kind = problems.kind_of(error)
         by_status[kind.status].append(kind)

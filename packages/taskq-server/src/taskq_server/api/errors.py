@@ -32,6 +32,10 @@ class NoSuchPath(TaskqError):
     """Nothing is served under this path."""
 
 
+class MisdirectedRequest(Rejected):
+    """The request is meant for another host, or comes from another site's page."""
+
+
 class MethodNotAllowed(TaskqError):
     """The path is served, but not with this method."""
 

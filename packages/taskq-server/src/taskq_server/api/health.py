@@ -14,7 +14,7 @@ router = APIRouter(route_class=StrictRoute, tags=["health"])
 @router.get(
     "/livez",
     operation_id="livez",
-    responses={**reply(200, "the process answers"), **failures()},
+    responses={**reply(200, "the process answers"), **failures(any_host=True)},
 )
 async def livez() -> Live:
     """Say that the process answers; it asks nobody else."""
@@ -28,7 +28,7 @@ async def livez() -> Live:
     responses={
         **reply(200, "requests can be served"),
         **reply(503, "the database is away", RETRY_AFTER, model=Ready),
-        **failures(),
+        **failures(any_host=True),
     },
 )
 async def readyz(runtime: RuntimeDep) -> Response:

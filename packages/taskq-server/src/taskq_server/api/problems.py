@@ -40,6 +40,9 @@ KINDS: Mapping[type[Exception], Kind] = {
     core.VersionMismatch: Kind(412, "version-mismatch", "The task has changed since"),
     api.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
     api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body is no UTF-8 JSON"),
+    api.MisdirectedRequest: Kind(
+        421, "misdirected-request", "The request is meant for another host, or comes from one"
+    ),
     core.InvalidFields: Kind(422, "invalid-request", "A value breaks a rule"),
     core.UnknownHandler: Kind(422, "unknown-handler", "No worker has such a handler"),
     core.UnusableHandler: Kind(

@@ -31,6 +31,6 @@ async def _serve(
     if not await unless(stop, require_schema(settings)):
         return
     listener = serving.listen(host, port, insecure=insecure)
-    app = create_app(settings)
+    app = create_app(settings, allowed_hosts=None if insecure else settings.allowed_hosts)
     settle()
     await serving.serve(app, listener, stop)

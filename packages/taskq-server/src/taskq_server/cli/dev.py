@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import click
+from fastapi import FastAPI
 
 from taskq_server import migrations
 from taskq_server.cli import options, serving
@@ -51,14 +52,21 @@ def dev(
     with _locked(data_dir):
         listener = serving.listen(host, port, insecure=insecure_no_auth)
         try:
-            run_until_stopped(lambda stop: _run(data_dir, handlers, listener, stop))
+            run_until_stopped(
+                lambda stop: _run(data_dir, handlers, listener, stop, insecure=insecure_no_auth)
+            )
         finally:
             end_children()
     leave(0)
 
 
 async def _run(
-    data_dir: Path, handlers: str | None, listener: socket.socket, stop: asyncio.Event
+    data_dir: Path,
+    handlers: str | None,
+    listener: socket.socket,
+    stop: asyncio.Event,
+    *,
+    insecure: bool,
 ) -> None:
     settle()
     async with _redis_url() as redis_url:
@@ -68,7 +76,9 @@ async def _run(
             return
         async with open_runtime(settings) as runtime:
             if await unless(stop, publish(runtime, registry)):
-                await _serve_and_work(runtime, registry, listener, stop)
+                allowed_hosts = None if insecure else settings.allowed_hosts
+                app = create_app(runtime=runtime, allowed_hosts=allowed_hosts)
+                await _serve_and_work(app, runtime, registry, listener, stop)
 
 
 async def _upgrade(url: str) -> None:
@@ -81,10 +91,14 @@ async def _upgrade(url: str) -> None:
 
 
 async def _serve_and_work(
-    runtime: Runtime, registry: Registry, listener: socket.socket, stop: asyncio.Event
+    app: FastAPI,
+    runtime: Runtime,
+    registry: Registry,
+    listener: socket.socket,
+    stop: asyncio.Event,
 ) -> None:
     worker = asyncio.create_task(run_worker(runtime, registry, stop, Parent()))
-    serving_http = asyncio.create_task(serving.serve(create_app(runtime=runtime), listener, stop))
+    serving_http = asyncio.create_task(serving.serve(app, listener, stop))
     worker.add_done_callback(lambda _: stop.set())
     serving_http.add_done_callback(lambda _: stop.set())
     host, port = listener.getsockname()[:2]

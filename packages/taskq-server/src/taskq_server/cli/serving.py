@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from taskq_server.cli.protocol import Protocol
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.processes import keep_from_forks
 from taskq_server.runtime import Runtime
@@ -78,6 +79,8 @@ def _server(app: FastAPI) -> Server:
     return Server(
         uvicorn.Config(
             app,
+            http=Protocol,
+            ws="none",
             log_config=None,
             access_log=False,
             lifespan="on",

@@ -1,5 +1,6 @@
 """Every setting of the server, read once from arguments and the environment."""
 
+import ipaddress
 import re
 from typing import Annotated, Any, Self
 
@@ -11,6 +12,8 @@ from taskq_server.core.errors import ConfigurationError
 _DATABASE_SCHEMES = ("mysql+asyncmy://", "sqlite+aiosqlite://")
 _REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -39,6 +42,11 @@ class Settings(BaseSettings):
     namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
 
     handlers: Names = Field((), description="modules with handlers, separated by commas")
+    allowed_hosts: Names = Field(
+        (),
+        description="hosts besides loopback that requests may name, separated by commas; `*.` in "
+        "front stands for all names below",
+    )
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(100, ge=1, le=10_000, description="attempts a worker runs at once")
     threads: int = Field(8, ge=1, le=1_000, description="threads for sync handlers of a worker")
@@ -99,7 +107,7 @@ class Settings(BaseSettings):
         """Whether the database is the embedded one."""
         return self.database_url.startswith("sqlite")
 
-    @field_validator("handlers", "queues", mode="before")
+    @field_validator("handlers", "allowed_hosts", "queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -112,6 +120,11 @@ class Settings(BaseSettings):
         if not value:
             raise ValueError("name at least one queue")
         return value
+
+    @field_validator("allowed_hosts")
+    @classmethod
+    def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(_plain_host(host) for host in value)
 
     @field_validator("database_url")
     @classmethod
@@ -148,3 +161,16 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = "TASKQ_" + "_".join(str(part) for part in first["loc"][:1]).upper()
             raise ConfigurationError(f"{name}: {first['msg']}") from error
+
+
+def _plain_host(host: str) -> str:
+    name = host.lower().removesuffix(".")
+    if _HOST.fullmatch(name):
+        return name
+    try:
+        return str(ipaddress.IPv6Address(name.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError(
+            "must be names or addresses without scheme, port and path, such as tasks.example.com "
+            "or *.example.com"
+        ) from None

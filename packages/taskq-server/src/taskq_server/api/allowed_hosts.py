@@ -1,0 +1,120 @@
+"""Which host a request is meant for, and which site it comes from.
+
+A page that a browser shows may send requests to this machine, and one whose name was made to point
+here (DNS rebinding) may read the answers, too. Without keys nothing else tells such requests from
+those of the browser's user.
+"""
+
+import ipaddress
+import re
+from collections.abc import Collection
+from functools import lru_cache, partial
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from taskq_server.api import problems
+from taskq_server.api.errors import MisdirectedRequest
+
+PROBES = frozenset({"/livez", "/readyz"})
+"""What answers to any Host, because a probe calls a server by its address."""
+
+_LOCAL = frozenset({"localhost", "*.localhost"})
+_LOOKED_AT = frozenset({b"host", b"origin", b"sec-fetch-site"})
+_REMEMBERED = 64
+_AUTHORITY = re.compile(
+    rb"(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*)\.?)(?::[0-9]{0,5})?"
+)
+_ORIGIN = re.compile(rb"https?://(.+)")
+
+Fields = tuple[tuple[bytes, bytes], ...]
+
+
+class AllowedHosts:
+    """Refuse requests to other hosts than the allowed ones, or from their pages.
+
+    `localhost`, names below it and loopback addresses are always allowed, whatever the port. A
+    request has exactly one Host. Nothing of a refused request's body is read.
+
+    Args:
+        app: what serves the others.
+        names: further names and addresses; `*.` in front stands for all names below.
+    """
+
+    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
+        self._app = app
+        allowed = _LOCAL.union(names)
+        self._objection = lru_cache(_REMEMBERED)(partial(_objection, allowed))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and scope["path"] not in PROBES:
+            objection = self._objection(_looked_at(scope))
+            if objection:
+                error = MisdirectedRequest(objection)
+                await problems.expected(scope["state"]["request_id"], error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _looked_at(scope: Scope) -> Fields:
+    return tuple([(name, value) for name, value in scope["headers"] if name in _LOOKED_AT])
+
+
+def _objection(allowed: Collection[str], fields: Fields) -> str:
+    """Return what is wrong with a request that has these fields, or nothing."""
+    hosts = [value for name, value in fields if name == b"host"]
+    if len(hosts) != 1:
+        return "say in exactly one Host which server the request is meant for"
+    if not _is_allowed(allowed, hosts[0].strip()):
+        return (
+            "the request is meant for another host than this one: use localhost or a loopback "
+            "address, or have the host named in TASKQ_ALLOWED_HOSTS"
+        )
+    if not _comes_from_allowed_page(allowed, fields):
+        return (
+            "the request comes from a page of another site: have its host named in "
+            "TASKQ_ALLOWED_HOSTS"
+        )
+    return ""
+
+
+def _comes_from_allowed_page(allowed: Collection[str], fields: Fields) -> bool:
+    """Say whether no page, or an allowed one, sent the request.
+
+    A browser that says `cross-site` without an Origin does not say from which site.
+    """
+    origins = [value for name, value in fields if name == b"origin"]
+    if not origins:
+        sites = [value.lower() for name, value in fields if name == b"sec-fetch-site"]
+        return not any(b"cross-site" in site for site in sites)
+    page = _ORIGIN.fullmatch(origins[0].strip().lower())
+    return len(origins) == 1 and page is not None and _is_allowed(allowed, page[1])
+
+
+def _is_allowed(allowed: Collection[str], authority: bytes) -> bool:
+    found = _AUTHORITY.fullmatch(authority.lower())
+    if found is None:
+        return False
+    if found[1]:
+        return _is_allowed_ipv6(allowed, found[1].decode())
+    name = found[2].decode()
+    return name in allowed or _is_loopback(name) or _is_below(allowed, name)
+
+
+def _is_allowed_ipv6(allowed: Collection[str], text: str) -> bool:
+    try:
+        address = ipaddress.IPv6Address(text)
+    except ValueError:
+        return False
+    return str(address) in allowed or (address.ipv4_mapped or address).is_loopback
+
+
+def _is_loopback(name: str) -> bool:
+    try:
+        return ipaddress.IPv4Address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_below(allowed: Collection[str], name: str) -> bool:
+    return any(name.endswith(each[1:]) for each in allowed if each.startswith("*."))
