@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from taskq_server import migrations
 from taskq_server.cli import options, serving
 from taskq_server.cli.preparation import run_until_stopped, settle
-from taskq_server.core import logs
+from taskq_server.core import logs, private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
@@ -121,7 +121,7 @@ def _settings(data_dir: Path, handlers: str | None, redis_url: str) -> Settings:
     given = Settings.load(handlers=handlers, redis_url=redis_url)
     if "database_url" in given.model_fields_set:
         return given
-    path = (data_dir / "taskq.db").resolve()
+    path = data_dir.resolve() / "taskq.db"
     return Settings.load(
         handlers=handlers, redis_url=redis_url, database_url=f"sqlite+aiosqlite:///{path}"
     )
@@ -129,9 +129,11 @@ def _settings(data_dir: Path, handlers: str | None, redis_url: str) -> Settings:
 
 @contextlib.contextmanager
 def _locked(data_dir: Path) -> Iterator[None]:
+    if data_dir.is_symlink():
+        raise ConfigurationError(f"{data_dir} is a symbolic link: name the folder as --data-dir")
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        lock = (data_dir / "lock").open("w")
+        private.make_folder(data_dir)
+        lock = private.open_file(data_dir / "lock")
     except OSError as error:
         raise ConfigurationError(f"cannot use the data directory {data_dir}: {error}") from error
     with lock:
@@ -142,4 +144,5 @@ def _locked(data_dir: Path) -> Iterator[None]:
             raise ConfigurationError(
                 f"another taskq-server uses {data_dir}: stop it, or choose another --data-dir"
             ) from None
+        private.tighten(data_dir)
         yield

@@ -29,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
+from taskq_server.core import private
 from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
@@ -276,6 +277,8 @@ def _check_sqlite_opens(
 
     aiosqlite leaves that thread behind, and what it says may reach an event loop that is closed.
     """
+    if arguments[0] != ":memory:" and not options.get("uri"):
+        private.make_sqlite(Path(arguments[0]))
     sqlite3.connect(*arguments, **options).close()
 
 
@@ -310,10 +313,10 @@ def _begin_sqlite(connection: Any) -> None:
 
 
 def make_folder(url: str) -> None:
-    """Create the folder that a SQLite file is to lie in."""
+    """Create the folder that a SQLite file is to lie in, for this user only."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(Path(parsed.database).parent)
 
 
 async def ping(database: Database) -> None:
