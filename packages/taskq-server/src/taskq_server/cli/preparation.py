@@ -76,7 +76,7 @@ async def require_schema(settings: Settings) -> None:
     Raises:
         ConfigurationError: it is not.
     """
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
     try:
         found = await migrations.current(database)
     except (DatabaseError, OSError, DatabaseUnavailable):

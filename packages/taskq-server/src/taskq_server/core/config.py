@@ -4,13 +4,12 @@ import ipaddress
 import re
 from typing import Annotated, Any, Self
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from taskq_server.core import urls
 from taskq_server.core.errors import ConfigurationError
 
-_DATABASE_SCHEMES = ("mysql+asyncmy://", "sqlite+aiosqlite://")
-_REDIS_SCHEMES = ("redis://", "rediss://", "unix://")
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
@@ -21,12 +20,15 @@ Names = Annotated[tuple[str, ...], NoDecode]
 class Settings(BaseSettings):
     """All settings. Each one is also an environment variable, `TASKQ_` and its name in capitals.
 
-    Times are seconds, sizes are bytes.
+    Times are seconds, sizes are bytes. What may hold a password is shown nowhere:
+    `get_secret_value()` returns it.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TASKQ_", frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(
+        env_prefix="TASKQ_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
 
-    database_url: str = Field(
+    database_url: SecretStr = Field(  # type: ignore[assignment]  # its default is validated
         "sqlite+aiosqlite:///.taskq/taskq.db",
         description="`mysql+asyncmy://user:password@host/name` or `sqlite+aiosqlite:///file`",
     )
@@ -37,7 +39,9 @@ class Settings(BaseSettings):
     database_timeout_seconds: float = Field(
         30.0, gt=0, le=3600, description="how long one transaction may take"
     )
-    redis_url: str | None = Field(None, description="`redis://host:6379/0` or `unix:///socket`")
+    redis_url: SecretStr | None = Field(
+        None, description="`redis://host:6379/0` or `unix:///socket`"
+    )
     redis_prefix: str = Field("taskq", description="what the names of keys and channels begin with")
     namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
 
@@ -105,7 +109,7 @@ class Settings(BaseSettings):
     @property
     def is_sqlite(self) -> bool:
         """Whether the database is the embedded one."""
-        return self.database_url.startswith("sqlite")
+        return self.database_url.get_secret_value().startswith("sqlite")
 
     @field_validator("handlers", "allowed_hosts", "queues", mode="before")
     @classmethod
@@ -128,16 +132,15 @@ class Settings(BaseSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _known_database(cls, value: str) -> str:
-        if not value.startswith(_DATABASE_SCHEMES):
-            raise ValueError(f"must start with {' or '.join(_DATABASE_SCHEMES)}")
+    def _known_database(cls, value: SecretStr) -> SecretStr:
+        urls.check_database(value.get_secret_value())
         return value
 
     @field_validator("redis_url")
     @classmethod
-    def _known_redis(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(_REDIS_SCHEMES):
-            raise ValueError(f"must start with {' or '.join(_REDIS_SCHEMES)}")
+    def _known_redis(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            urls.check_redis(value.get_secret_value())
         return value
 
     @field_validator("redis_prefix")
@@ -160,7 +163,8 @@ class Settings(BaseSettings):
         except ValidationError as error:
             first = error.errors()[0]
             name = "TASKQ_" + "_".join(str(part) for part in first["loc"][:1]).upper()
-            raise ConfigurationError(f"{name}: {first['msg']}") from error
+            sentence = f"{name}: {first['msg']}"
+        raise ConfigurationError(sentence)  # without the error, which has the value
 
 
 def _plain_host(host: str) -> str:

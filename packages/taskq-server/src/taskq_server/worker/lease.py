@@ -105,7 +105,7 @@ class Lease:
         # connection that died unseen leaves time for a beat on a new one.
         settings = self._settings
         database = Database(
-            settings.database_url,
+            settings.database_url.get_secret_value(),
             pool_size=1,
             timeout_seconds=max(1.0, settings.lease_seconds / 3),
             hang_seconds=settings.database_connect_seconds,
