@@ -1,6 +1,5 @@
 """Which waiting tasks may run, and which final ones are past retention."""
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +10,7 @@ from sqlalchemy import text
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due
 from taskq_server.crud.due import Due
+from taskq_server.crud.oldest import oldest
 from taskq_server.domain.task import Priority, Status, Task, score
 from tests.unit.server.factories import NOW, make_task, running, seconds, store
 
@@ -121,7 +121,7 @@ async def steps(database: Database, rows: int, values: str) -> int:
         await due.due(connection, **given, below=SCORE, limit=50, untouched_since=NOW)
         await due.due(connection, **given, limit=50)
         await due.expired(connection, before=NOW - seconds(1), limit=50)
-        await due.oldest(
+        await oldest(
             connection, namespace="default", queues=["default"], handlers=["taskq.echo"], now=NOW
         )
         await counts.totals(connection, "default")
@@ -137,38 +137,6 @@ async def steps(database: Database, rows: int, values: str) -> int:
 async def test_sqlite_works_no_more_when_more_is_queued(database: Database, kind: str) -> None:
     few = await steps(database, 1_000, FULL_OF[kind])
     assert await steps(database, 20_000, FULL_OF[kind]) <= few + 5
-
-
-async def oldest(database: Database, *queues: str, handlers: Sequence[str] = ("h", "i")) -> Any:
-    return await database.read(
-        lambda c: due.oldest(c, namespace="default", queues=queues, handlers=handlers, now=NOW)
-    )
-
-
-async def test_the_oldest_is_who_has_been_due_the_longest(database: Database) -> None:
-    await store(
-        database,
-        make_task(handler="h", created_at=NOW - seconds(9), priority=Priority.URGENT),
-        make_task(handler="i", created_at=NOW - seconds(60), priority=Priority.LOW),
-        make_task(handler="h", created_at=NOW - seconds(90), run_at=NOW - seconds(30)),
-        make_task(handler="h", created_at=NOW - seconds(90), run_at=NOW + seconds(1)),
-        make_task(handler="h", created_at=NOW - seconds(99), namespace="other"),
-        make_task(Status.FAILED, handler="h", created_at=NOW - seconds(99)),
-        running(handler="h", created_at=NOW - seconds(99)),
-        make_task(Status.RETRYING, handler="h", queue="b", run_at=NOW),
-        make_task(handler="h", queue="later", run_at=NOW + seconds(0.002)),
-        make_task(handler="h", queue="not asked for"),
-    )
-    assert await oldest(database, "default", "b", "later", "empty") == {
-        "default": NOW - seconds(60),
-        "b": NOW,
-    }
-    assert await oldest(database) == {}
-    names = [f"h{n}" for n in range(60)]
-    assert await oldest(database, "default", "b", handlers=[*names, "h"]) == {
-        "default": NOW - seconds(30),
-        "b": NOW,
-    }
 
 
 async def test_below_is_exclusive(database: Database) -> None:

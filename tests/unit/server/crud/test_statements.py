@@ -16,7 +16,18 @@ from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import Select
 
 from taskq_server.core.database import Database, insert_once
-from taskq_server.crud import attempts, counts, due, handlers, listing, tables, tags, tasks, workers
+from taskq_server.crud import (
+    attempts,
+    counts,
+    due,
+    handlers,
+    listing,
+    oldest,
+    tables,
+    tags,
+    tasks,
+    workers,
+)
 from taskq_server.crud.listing import Filter
 from taskq_server.crud.prepared import ByIds, InsertRows, Together
 from taskq_server.crud.tasks import NewRow
@@ -182,9 +193,13 @@ async def say_lease_statements(database: Database) -> None:
             c, queue="q", handlers=["h", "i"], now=NOW, limit=5, below=1, untouched_since=NOW
         )
     )
-    await database.read(
-        lambda c: due.oldest(c, namespace="n", queues=["q"], handlers=["h", "i"], now=NOW)
-    )
+    await database.read(lambda c: workers.queues_of_live(c, NOW))
+    for handlers_that_are in (["h", "i"], [f"h{n}" for n in range(100)]):
+        await database.read(
+            lambda c, names=handlers_that_are: oldest.oldest(  # type: ignore[misc]
+                c, namespace="n", queues=["q", "r"], handlers=names, now=NOW, listened=["q"]
+            )
+        )
 
 
 async def say_list_statements(database: Database) -> None:

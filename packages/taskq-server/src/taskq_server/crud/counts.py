@@ -39,8 +39,16 @@ async def move(
 
 async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
     """Return the sums of the ledger and what runs, by queue and status, at one moment."""
+    found = await everywhere(connection)
+    return {
+        (queue, status): amount for (of, queue, status), amount in found.items() if of == namespace
+    }
+
+
+async def everywhere(connection: AsyncConnection) -> dict[Place, int]:
+    """Return the sums of the ledger and what runs, by namespace, queue and status."""
     rows = await connection.execute(_totals)
-    return {(queue, status): int(amount) for of, queue, status, amount in rows if of == namespace}
+    return {(of, queue, status): int(amount) for of, queue, status, amount in rows}
 
 
 async def compact(connection: AsyncConnection, *, limit: int) -> bool:

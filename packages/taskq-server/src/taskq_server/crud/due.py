@@ -8,27 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import bindparam, or_, select
+from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.prepared import Together
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import FINAL, Priority, due_at, score
-
-_head = (
-    select(tasks.c.queue, tasks.c.priority, tasks.c.score)
-    .where(
-        tasks.c.queue == bindparam("in_queue"),
-        tasks.c.handler == bindparam("for_handler"),
-        tasks.c.priority == bindparam("at_priority"),
-        tasks.c.score < bindparam("below"),
-        tasks.c.namespace == bindparam("of_namespace"),
-    )
-    .order_by(tasks.c.score)
-    .limit(1)
-)
-_heads = Together(select(_head.subquery()))
+from taskq_server.domain.task import FINAL, Priority, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +47,7 @@ async def due(
         below: only scores lower than this.
         untouched_since: only tasks that did not change since this time.
     """
-    ends = _ends(now)
+    ends = ends_of_due(now)
     if below is not None:
         ends = {one: min(end, below) for one, end in ends.items()}
     if not await _any(connection, queue, handlers, max(ends.values())):
@@ -81,45 +66,8 @@ async def due(
     return [Due(row.id, row.attempt, row.namespace, row.score) for row in rows]
 
 
-async def oldest(
-    connection: AsyncConnection,
-    *,
-    namespace: str,
-    queues: Sequence[str],
-    handlers: Sequence[str],
-    now: datetime,
-) -> dict[str, datetime]:
-    """Return for each queue that has a due task since when the oldest of them has been due.
-
-    Args:
-        connection: any.
-        namespace: whose tasks.
-        queues: which lanes.
-        handlers: all that tasks may name.
-        now: aware UTC.
-    """
-    ends = _ends(now)
-    ranges = [
-        {
-            "of_namespace": namespace,
-            "in_queue": queue,
-            "for_handler": handler,
-            "at_priority": priority,
-            "below": end,
-        }
-        for queue in queues
-        for handler in handlers
-        for priority, end in ends.items()
-    ]
-    found: dict[str, datetime] = {}
-    for queue, priority, lowest_score in await _heads(connection, ranges):
-        since = due_at(lowest_score, Priority(priority))
-        found[queue] = min(since, found.get(queue, since))
-    return found
-
-
-def _ends(now: datetime) -> dict[Priority, int]:
-    """Return where the range of each priority ends whose tasks are due.
+def ends_of_due(now: datetime) -> dict[Priority, int]:
+    """Return for each priority the score below which its tasks are due.
 
     A priority is a head start: what is scheduled for soon has a score below now, too.
     """

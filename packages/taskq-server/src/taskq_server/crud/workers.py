@@ -79,6 +79,12 @@ async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[s
     return list(rows.scalars())
 
 
+async def queues_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
+    """Return the JSON lists of queues of all workers with a valid lease."""
+    rows = await connection.execute(select(workers.c.queues).where(workers.c.lease_until >= now))
+    return list(rows.scalars())
+
+
 async def orphans(connection: AsyncConnection, live: Iterable[UUID], limit: int) -> list[UUID]:
     """Return running tasks whose worker is not one of `live`, at the cost of what they are."""
     rows = await connection.execute(

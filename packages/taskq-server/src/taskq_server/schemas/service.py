@@ -55,7 +55,11 @@ class QueueRead(Answer):
     tasks: StatusCounts
     depth: int = Field(ge=0, description="tasks that wait: queued or retrying, due or not")
     oldest_age_seconds: float | None = Field(
-        ge=0, description="how long the task has been due that waits the longest; null if none is"
+        ge=0,
+        description="how long the task has been due that waits the longest; null if none is. Where "
+        "handlers and queues are many, also null beyond 500 queues with live workers and 10,000 "
+        "combinations of queue, handler and priority, and in queues that namespaces share beyond "
+        "100 of them",
     )
 
 

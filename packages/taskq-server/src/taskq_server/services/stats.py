@@ -1,12 +1,14 @@
 """How many tasks there are, where, and how long they wait."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import counts, due, handlers, workers
+from taskq_server.crud import counts, handlers, workers
+from taskq_server.crud.oldest import oldest
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.task import WAITING, Status
 from taskq_server.schemas.service import QueueRead, StatsRead, StatusCounts
@@ -40,15 +42,29 @@ class StatsService:
 
     async def _stats(self, connection: Connection) -> StatsRead:
         now = self._clock()
-        queues = by_queue(await counts.totals(connection, self._namespace))
+        everywhere = await counts.everywhere(connection)
+        queues = by_queue(
+            {
+                (queue, status): n
+                for (of, queue, status), n in everywhere.items()
+                if of == self._namespace
+            }
+        )
         published = await handlers.published(connection, self._namespace)
         names = [handler.name for handler in published]
-        since = await due.oldest(
+        live = await workers.queues_of_live(connection, now)
+        since = await oldest(
             connection,
             namespace=self._namespace,
             queues=[name for name, by_status in queues.items() if _depth(by_status)],
             handlers=names,
             now=now,
+            listened={queue for listed in live for queue in json.loads(listed)},
+            shared={
+                queue
+                for (of, queue, status), amount in everywhere.items()
+                if of != self._namespace and status in WAITING and amount
+            },
         )
         ages = {name: max(0.0, (now - moment).total_seconds()) for name, moment in since.items()}
         return StatsRead(
@@ -62,7 +78,7 @@ class StatsService:
                 )
                 for name, by_status in queues.items()
             ],
-            workers=len(await workers.live_ids(connection, now)),
+            workers=len(live),
         )
 
 

@@ -1,0 +1,134 @@
+"""Since when the oldest due task of each queue has been due, at a bounded cost.
+
+A lane is what one index keeps in order: a queue, a handler, and a priority. A few lanes are asked
+one by one. Of many, nobody knows which exist: the database leaps from lane to lane in the index,
+and reads of each lane as little as that.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.due import ends_of_due
+from taskq_server.crud.prepared import Together
+from taskq_server.crud.tables import tasks
+from taskq_server.domain.task import Priority, due_at
+
+MOST_ASKED = 100
+"""Lanes that are asked one by one: they fit into one statement."""
+
+MOST_LEAPS = 10_000
+"""Lanes of queues that nobody listens to, at most."""
+
+MOST_LISTENED = 500
+"""Queues with workers whose lanes are all read."""
+
+_Lane = tuple[str, str, Priority]
+
+_lane = (tasks.c.queue, tasks.c.handler, tasks.c.priority)
+_head = (
+    select(*_lane, tasks.c.score)
+    .where(
+        tasks.c.queue == bindparam("in_queue"),
+        tasks.c.handler == bindparam("for_handler"),
+        tasks.c.priority == bindparam("at_priority"),
+        tasks.c.score < bindparam("below"),
+        tasks.c.namespace == bindparam("of_namespace"),
+    )
+    .order_by(tasks.c.score)
+    .limit(1)
+)
+_heads = Together(select(_head.subquery()))
+_lowest = select(*_lane, func.min(tasks.c.score)).group_by(*_lane).order_by(*_lane)
+_lowest_of = _lowest.where(tasks.c.queue.in_(bindparam("queues", expanding=True)))
+_lowest_of_first = _lowest.limit(MOST_LEAPS)
+
+
+async def oldest(
+    connection: AsyncConnection,
+    *,
+    namespace: str,
+    queues: Sequence[str],
+    handlers: Sequence[str],
+    now: datetime,
+    listened: Collection[str] = (),
+    shared: Collection[str] = (),
+) -> dict[str, datetime]:
+    """Return for queues that have a due task since when the oldest of them has been due.
+
+    All queues are looked at if that is a matter of `MOST_ASKED` lanes. Otherwise it is those that
+    workers listen to, up to `MOST_LISTENED`, and others by name, up to `MOST_LEAPS` lanes; of those
+    with tasks of other namespaces, up to `MOST_ASKED` lanes. What is returned is exact.
+
+    Args:
+        connection: any.
+        namespace: whose tasks.
+        queues: which have tasks that wait.
+        handlers: all that tasks may name.
+        now: aware UTC.
+        listened: queues that workers listen to.
+        shared: queues in which tasks of other namespaces wait, too.
+    """
+    ends = ends_of_due(now)
+    if len(queues) * len(handlers) * len(ends) <= MOST_ASKED:
+        asked = [(queue, handler, one) for queue in queues for handler in handlers for one in ends]
+        return await _ask(connection, namespace, asked, ends)
+    found = await _leap(connection, queues, listened)
+    due = {lane: score for lane, score in found.items() if score < ends[lane[2]]}
+    theirs = [lane for lane in due if lane[0] in shared]
+    ours = _since((lane, score) for lane, score in due.items() if lane[0] not in shared)
+    whole = [lane for lane in theirs[:MOST_ASKED] if lane[0] != _cut(theirs, MOST_ASKED)]
+    return ours | await _ask(connection, namespace, whole, ends)
+
+
+async def _leap(
+    connection: AsyncConnection, queues: Sequence[str], listened: Collection[str]
+) -> dict[_Lane, int]:
+    """Return the lowest score of each lane that has one; of a queue all lanes, or none."""
+    first = sorted(set(queues) & set(listened))[:MOST_LISTENED]
+    rows = (await connection.execute(_lowest_of, {"queues": first})).all() if first else []
+    if len(first) < len(queues):
+        others = (await connection.execute(_lowest_of_first)).all()
+        cut = _cut([(row[0], row[1], row[2]) for row in others], MOST_LEAPS - 1)
+        rows += [row for row in others if row[0] != cut]
+    wanted = set(queues)
+    return {
+        (queue, handler, priority): lowest
+        for queue, handler, priority, lowest in rows
+        if lowest is not None and queue in wanted
+    }
+
+
+def _cut(lanes: Sequence[_Lane], most: int) -> str | None:
+    """Return the queue whose lanes are incomplete when no more than `most` are looked at."""
+    return lanes[most][0] if len(lanes) > most else None
+
+
+async def _ask(
+    connection: AsyncConnection,
+    namespace: str,
+    lanes: Iterable[_Lane],
+    ends: Mapping[Priority, int],
+) -> dict[str, datetime]:
+    ranges = [
+        {
+            "of_namespace": namespace,
+            "in_queue": queue,
+            "for_handler": handler,
+            "at_priority": priority,
+            "below": ends[priority],
+        }
+        for queue, handler, priority in lanes
+    ]
+    rows = await _heads(connection, ranges)
+    return _since(((queue, handler, Priority(of)), lowest) for queue, handler, of, lowest in rows)
+
+
+def _since(heads: Iterable[tuple[_Lane, int]]) -> dict[str, datetime]:
+    found: dict[str, datetime] = {}
+    for (queue, _, priority), lowest in heads:
+        since = due_at(lowest, priority)
+        found[queue] = min(since, found.get(queue, since))
+    return found
