@@ -11,6 +11,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import Redis, connect, probe
 from taskq_server.broker.dispatcher import Dispatcher
+from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
@@ -47,6 +48,7 @@ class Runtime:
     database: Database
     redis: Redis | None
     naming: Naming
+    garbage: Garbage
     dispatcher: Dispatcher
     notifier: Notifier
     catalog: Catalog
@@ -157,6 +159,7 @@ def _assemble(
         database=database,
         redis=redis,
         naming=naming,
+        garbage=Garbage(),
         dispatcher=dispatcher,
         notifier=notifier,
         catalog=catalog,
@@ -202,7 +205,7 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
         await asyncio.sleep(_ASK_SECONDS)
         await _learn_names(runtime)
     channel = runtime.naming.names.changed(runtime.settings.namespace)
-    await runtime.notifier.run(redis, channel)
+    await runtime.notifier.run(redis, channel, runtime.garbage)
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:

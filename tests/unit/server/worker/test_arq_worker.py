@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from taskq_server.broker.connection import connect
+from taskq_server.broker.garbage import Garbage
 from taskq_server.core.config import Settings
 from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import Arguments
@@ -58,6 +59,7 @@ def worker(attempts: Attempts, database: Database, redis_url: str = NO_REDIS) ->
         now_ms=lambda: 0,
         may_have=lambda: ROOM,
         due=database.due,
+        garbage=Garbage(),
         **settings.arguments(connect(redis_url), {RUNNER: attempts}),
     )
 

@@ -13,6 +13,7 @@ from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 
 from taskq_server.broker.connection import connect, encode
+from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names
 from taskq_server.core.config import Settings
 from taskq_server.worker.arq_worker import TaskqWorker
@@ -93,7 +94,7 @@ async def test_an_odd_id_is_dropped_alone(
     redis: ArqRedis, odd: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, last = f"{uuid4()}:1".encode(), f"{uuid4()}:2147483647".encode()
-    found = await read_doorbells(redis, [first, odd, last])
+    found = await read_doorbells(redis, [first, odd, last], Garbage())
     assert [f"{task_id}:{attempt}".encode() for task_id, attempt in found] == [first, last]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert len(caplog.text) < 400
@@ -108,7 +109,7 @@ async def test_an_odd_job_is_dropped_alone_and_deleted(
 ) -> None:
     await redis.set(f"{job_key_prefix}odd", ODD_JOBS[odd])
     await redis.set(f"{job_key_prefix}good", job(TASK.upper(), 2))
-    assert await read_doorbells(redis, [b"odd", b"good"]) == [(TASK, 2)]
+    assert await read_doorbells(redis, [b"odd", b"good"], Garbage()) == [(TASK, 2)]
     assert await redis.keys("*") == []
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "loaded" not in capsys.readouterr().out
@@ -117,14 +118,14 @@ async def test_an_odd_job_is_dropped_alone_and_deleted(
 async def test_a_job_that_is_no_string_is_dropped_alone(redis: ArqRedis) -> None:
     await redis.lpush(f"{job_key_prefix}odd", b"x")
     await redis.set(f"{job_key_prefix}good", job(TASK, 2))
-    assert await read_doorbells(redis, [b"odd", b"good", b"gone"]) == [(TASK, 2)]
+    assert await read_doorbells(redis, [b"odd", b"good", b"gone"], Garbage()) == [(TASK, 2)]
     assert await redis.keys("*") == []
 
 
 async def test_redis_may_go_away_before_the_jobs_are_read() -> None:
     away = connect("redis://127.0.0.1:1")
     ours = f"{TASK}:3".encode()
-    assert await read_doorbells(away, [b"job", ours]) == [(TASK, 3)]
+    assert await read_doorbells(away, [b"job", ours], Garbage()) == [(TASK, 3)]
     await away.aclose(close_connection_pool=True)
 
 
@@ -137,7 +138,7 @@ async def test_jobs_that_may_not_be_read_are_dropped_alone(
     narrow = connect(redis_server.url.replace("redis://", "redis://narrow:x@"))
     ours = f"{TASK}:3".encode()
     try:
-        assert await read_doorbells(narrow, [b"job", ours]) == [(TASK, 3)]
+        assert await read_doorbells(narrow, [b"job", ours], Garbage()) == [(TASK, 3)]
     finally:
         await narrow.aclose(close_connection_pool=True)
         await redis.execute_command("ACL", "DELUSER", "narrow")
@@ -163,6 +164,7 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
         now_ms=lambda: 10,
         may_have=lambda: 100,
         due=Database().due,
+        garbage=Garbage(),
         **settings.arguments(redis, {RUNNER: attempts}),
     )
     loop = asyncio.create_task(worker.main())
@@ -184,6 +186,7 @@ async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, sco
         now_ms=lambda: 0,
         may_have=lambda: 0,
         due=Database().due,
+        garbage=Garbage(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )
     assert await worker.heads() == {"default": None}

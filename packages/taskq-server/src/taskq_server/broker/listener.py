@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
+from taskq_server.broker.garbage import Garbage, Unreadable
+
 _LONGEST_PAUSE = 2.0
 _log = logging.getLogger("taskq.server.broker")
 
@@ -14,13 +16,15 @@ _log = logging.getLogger("taskq.server.broker")
 async def listen(
     redis: ArqRedis,
     callbacks: Mapping[str, Callable[[bytes], None]],
+    garbage: Garbage,
     on_connect: Callable[[], None] = lambda: None,
 ) -> None:
     """Call back for every message of some channels, for ever.
 
     Args:
         redis: the server; when it goes away, this connects again.
-        callbacks: by channel; each gets the message's data.
+        callbacks: by channel; each gets the message's data, and may find it `Unreadable`.
+        garbage: takes what is.
         on_connect: called after each (re)connection, since messages may have been missed.
     """
     pause = 0.05
@@ -31,7 +35,13 @@ async def listen(
                 pause = 0.05
                 on_connect()
                 async for message in subscription.listen():
-                    callbacks[message["channel"].decode()](message["data"])
+                    data: bytes = message["data"]
+                    try:
+                        callbacks[message["channel"].decode()](data)
+                    except Unreadable:
+                        garbage.drop("a message", data)
+                    # A flood arrives faster than it is read: others have their turn in between.
+                    await asyncio.sleep(0)
         except (RedisError, OSError) as error:
             _log.debug("subscription lost: %s", error)
         await asyncio.sleep(pause)

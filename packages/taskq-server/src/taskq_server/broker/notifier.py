@@ -10,9 +10,12 @@ from uuid import UUID
 from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 
+from taskq_server.broker.garbage import Garbage, Unreadable
 from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
-from taskq_server.broker.sender import Sender
+from taskq_server.broker.sender import MOST_BUFFERED, Sender
+
+_MOST_BYTES = MOST_BUFFERED * 36  # 32 digits, two quotation marks, a comma and a space
 
 Addressed = tuple[str, UUID]
 """A task's namespace and id."""
@@ -85,9 +88,9 @@ class Notifier:
                 if not waiters:
                     self._waiters.pop(task_id, None)
 
-    async def run(self, redis: ArqRedis, channel: str) -> None:
+    async def run(self, redis: ArqRedis, channel: str, garbage: Garbage) -> None:
         """Hand the messages of a channel to the waiters of this process, for ever."""
-        await listen(redis, {channel: self._on_changed}, on_connect=self.wake_all)
+        await listen(redis, {channel: self._on_changed}, garbage, on_connect=self.wake_all)
 
     def wake_all(self) -> None:
         """Let all waiters look again."""
@@ -123,5 +126,14 @@ def _messages(tasks: Iterable[Addressed]) -> Iterator[tuple[str, str]]:
 
 
 def read_ids(message: bytes) -> list[UUID]:
-    """Return the task ids of a message."""
-    return [UUID(hex=text) for text in json.loads(message)]
+    """Return the task ids of a message. Whoever reaches Redis may have sent it.
+
+    Raises:
+        Unreadable: it is longer than any of taskq's, or no list of ids.
+    """
+    if len(message) > _MOST_BYTES:
+        raise Unreadable
+    try:
+        return [UUID(hex=text) for text in json.loads(message)]
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        raise Unreadable from None

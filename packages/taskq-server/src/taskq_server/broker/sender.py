@@ -19,7 +19,9 @@ Item = TypeVar("Item")
 Write = Callable[[Pipeline, Names, deque[Item]], object]
 """Adds the commands for some items to a pipeline."""
 
-_MOST_BUFFERED = 10_000
+MOST_BUFFERED = 10_000
+"""Items of one kind that wait for a round trip, at most; the oldest are dropped."""
+
 _log = logging.getLogger("taskq.server.broker")
 
 
@@ -83,4 +85,4 @@ class Sender:
 
 
 def _empty() -> defaultdict[Write[Any], deque[Any]]:
-    return defaultdict(partial(deque, maxlen=_MOST_BUFFERED))
+    return defaultdict(partial(deque, maxlen=MOST_BUFFERED))

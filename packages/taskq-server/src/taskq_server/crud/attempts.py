@@ -14,6 +14,7 @@ from taskq_server.crud.prepared import ByIds, InsertRows, Together, is_one_of_id
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
     attempts,
+    is_running,
     tasks,
     to_attempt,
     to_task,
@@ -53,6 +54,11 @@ _finish_unread = _update(
 )
 _requeue = _update(*_ENDED, score=_of_attempt("next_score"))
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
+_cancels_asked = ByIds(
+    select(tasks.c.id).where(
+        is_one_of_ids(tasks.c.id), is_running, tasks.c.cancel_requested_at.is_not(None)
+    )
+)
 _of_one_handler = (
     select(attempts.c.finished_at, attempts.c.task_id, attempts.c.attempt)
     .where(
@@ -77,6 +83,11 @@ async def mark_claimed(
     await counts.move(
         connection, before=map(place, waiting), after=(place(t, Status.RUNNING) for t in waiting)
     )
+
+
+async def cancels_asked(connection: AsyncConnection, ids: Collection[UUID]) -> list[UUID]:
+    """Return which of these tasks run although their cancellation was asked for."""
+    return [UUID(hex=row[0]) for row in await _cancels_asked(connection, ids)]
 
 
 class Changed(Exception):

@@ -101,7 +101,7 @@ class Context:
         body = {"handler": handler, "payload": dict(payload or {}), **options}
         digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]
         self._submitted[digest] = self._submitted.get(digest, 0) + 1
-        key = f"child:{self.task_id}:{digest}:{self._submitted[digest]}"
+        key = child_key(self.task_id, digest, self._submitted[digest])
         try:
             new = TaskCreate.model_validate(body)
         except ValidationError as error:
@@ -114,6 +114,19 @@ class Context:
         """Submit a child task from a sync handler; see `submit`."""
         coroutine = self.submit(handler, payload, **options)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
+
+def child_key(parent: UUID, digest: str, number: int) -> str:
+    """Return the idempotency key of a child task.
+
+    A NUL cannot be part of a caller's key, so that nobody else can have used this one.
+
+    Args:
+        parent: the task that submits it.
+        digest: of what it submits.
+        number: how often it has submitted that, in this attempt.
+    """
+    return f"\0child:{parent}:{digest}:{number}"
 
 
 def _errors(error: ValidationError) -> list[FieldError]:

@@ -1,6 +1,6 @@
 """What a worker does with tasks: claim, report, end an attempt. All of it in group commits."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -135,6 +135,10 @@ class AttemptService:
         except Exception:
             return False
         raise AssertionError("unreachable: the work is always undone")
+
+    async def cancels_asked(self, task_ids: Collection[UUID]) -> list[UUID]:
+        """Return which of some tasks run although somebody asked to cancel them."""
+        return await self._database.read(lambda c: attempts.cancels_asked(c, task_ids))
 
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]

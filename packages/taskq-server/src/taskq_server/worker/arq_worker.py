@@ -17,13 +17,19 @@ from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, write
-from taskq_server.worker.doorbells import Arguments, read_doorbells
+from taskq_server.broker.garbage import Garbage
+from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
 
 _POP = """
 redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if #ids > 0 then
   redis.call('ZREM', KEYS[1], unpack(ids))
+end
+for i, id in ipairs(ids) do
+  if #id > tonumber(ARGV[3]) then
+    ids[i] = string.sub(id, 1, ARGV[3])
+  end
 end
 local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
 return {ids, head[2] or ''}
@@ -42,6 +48,7 @@ class TaskqWorker(Worker):
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
+        garbage: takes doorbells that cannot be read.
         options: arq's own arguments.
     """
 
@@ -52,6 +59,7 @@ class TaskqWorker(Worker):
         now_ms: Callable[[], int],
         may_have: Callable[[], int],
         due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
+        garbage: Garbage,
         **options: Any,
     ) -> None:
         super().__init__(queue_name=next(iter(queues.values())), **options)
@@ -59,6 +67,7 @@ class TaskqWorker(Worker):
         self._now_ms = now_ms
         self._may_have = may_have
         self._due = due
+        self._garbage = garbage
         self._wake = asyncio.Event()
         self._away = False
         self._script = self.pool.register_script(_POP)
@@ -117,7 +126,9 @@ class TaskqWorker(Worker):
             async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
                 ids, head = await write(
                     self.pool,
-                    lambda: self._script(keys=[self._queues[queue]], args=[now, room]),
+                    lambda: self._script(
+                        keys=[self._queues[queue]], args=[now, room, MOST_ID_BYTES + 1]
+                    ),
                 )
         except (RedisError, OSError, TimeoutError) as error:
             return await self._without_redis(queue, room, error), self.poll_delay_s
@@ -125,7 +136,7 @@ class TaskqWorker(Worker):
             _log.info("Redis is back")
             self._away = False
         next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
-        return await read_doorbells(self.pool, ids), max(0.0, next_in)
+        return await read_doorbells(self.pool, ids, self._garbage), max(0.0, next_in)
 
     async def _without_redis(self, queue: str, room: int, error: Exception) -> Sequence[Arguments]:
         if not self._away:

@@ -1,7 +1,6 @@
 """What popped doorbells say. Whoever can write to a queue may have rung: nothing is believed."""
 
 import asyncio
-import logging
 import re
 from collections.abc import Sequence
 from uuid import UUID
@@ -12,18 +11,23 @@ from arq.jobs import DeserializationError, deserialize_job
 from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode
+from taskq_server.broker.garbage import Garbage
 
 Arguments = tuple[str, int]
 """What a doorbell says: task id and attempt."""
+
+MOST_ID_BYTES = 512
+"""The id of a job has no more; of a longer one, its beginning with one byte more is enough."""
 
 _OURS = re.compile(rb"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}):([1-9][0-9]{0,9})")
 _JOB_KEY = job_key_prefix.encode()
 _MOST_BYTES = 4_096
 _MOST_ATTEMPTS = 2**31
-_log = logging.getLogger("taskq.server.worker")
 
 
-async def read_doorbells(redis: ArqRedis, ids: Sequence[bytes]) -> list[Arguments]:
+async def read_doorbells(
+    redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage
+) -> list[Arguments]:
     """Return what doorbells say, without those that cannot be read.
 
     An id that taskq made says all. Any other is that of a job which a stock `enqueue_job` left
@@ -32,26 +36,29 @@ async def read_doorbells(redis: ArqRedis, ids: Sequence[bytes]) -> list[Argument
     Args:
         redis: where the jobs are.
         ids: members of a queue of taskq's own that were popped.
+        garbage: takes what cannot be read.
     """
     found: list[Arguments] = []
     others: list[bytes] = []
     for one in ids:
         ours = _OURS.fullmatch(one)
-        if ours is None:
+        if ours is not None:
+            found.append((ours[1].decode(), int(ours[2])))
+        elif len(one) <= MOST_ID_BYTES:
             others.append(one)
         else:
-            found.append((ours[1].decode(), int(ours[2])))
+            garbage.drop("a doorbell", one)
     if others:
-        found += await _look_up(redis, others)
+        found += await _look_up(redis, others, garbage)
     return found
 
 
-async def _look_up(redis: ArqRedis, ids: Sequence[bytes]) -> list[Arguments]:
+async def _look_up(redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage) -> list[Arguments]:
     found: list[Arguments] = []
     for one, job in zip(ids, await _take_jobs(redis, ids), strict=True):
         said = _read(job)
         if said is None:
-            _log.warning("a doorbell that cannot be read is dropped: %.80r", one)
+            garbage.drop("a doorbell", one)
         else:
             found.append(said)
     return found

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 
 from taskq_server.broker.listener import listen
@@ -20,6 +20,7 @@ from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.upkeep import Upkeep
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
+from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.doorbells import Arguments
 from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.functions import RUNNER
@@ -106,6 +107,7 @@ class _Assembly:
                 on_end=self.hooks.follow,
             )
         )
+        self.cancels = Cancels(self.runner, self.attempts.cancels_asked)
         self.redis = redis_pool(runtime.redis)
         self.redis_names = redis_names
         self.names = names
@@ -114,6 +116,7 @@ class _Assembly:
             now_ms=lambda: int(earliest().timestamp() * 1000),
             may_have=self._may_have,
             due=self._due,
+            garbage=runtime.garbage,
             **WorkerSettings.of(settings).arguments(self.redis, {RUNNER: self.runner}),
         )
         self.janitor = Janitor(
@@ -128,11 +131,6 @@ class _Assembly:
 
     async def work(self, stop: asyncio.Event) -> None:
         """Beat, listen, sweep and work until `stop` is set or the process is to be replaced."""
-        namespace = self.settings.namespace
-        channels = {
-            self.redis_names.ring(namespace): lambda _: self.arq.wake(),
-            self.redis_names.cancel(namespace): self._on_cancel,
-        }
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
@@ -141,9 +139,10 @@ class _Assembly:
             if not await unless(stop, self.lease.start()):
                 return
             stack.push_async_callback(self.hooks.close)
+            stack.push_async_callback(self.cancels.close)
             await stack.enter_async_context(
                 background(
-                    lambda: listen(self.redis, channels, on_connect=self.arq.wake),
+                    self._listen,
                     self.runner.report_for_ever,
                     self.janitor.run,
                     self.arq.async_run,
@@ -155,6 +154,14 @@ class _Assembly:
             )  # fmt: skip
             await self._until_recycled(stop)
             await self._drain()
+
+    async def _listen(self) -> None:
+        namespace = self.settings.namespace
+        channels: dict[str, Callable[[bytes], None]] = {
+            self.redis_names.ring(namespace): lambda _: self.arq.wake(),
+            self.redis_names.cancel(namespace): lambda data: self.cancels.hear(read_ids(data)),
+        }
+        await listen(self.redis, channels, self.runtime.garbage, on_connect=self.arq.wake)
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when deaf handlers or hooks call for a new process."""
@@ -188,10 +195,6 @@ class _Assembly:
         except DatabaseUnavailable:
             return []
         return _arguments(found)
-
-    def _on_cancel(self, message: bytes) -> None:
-        for task_id in read_ids(message):
-            self.runner.cancel(task_id)
 
     def _on_beat(self, beat: Beat) -> None:
         self.runner.compare(beat)

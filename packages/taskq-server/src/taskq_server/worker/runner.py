@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
@@ -97,6 +97,14 @@ class Runner:
         while self._busy:
             self._changed.clear()
             await self._changed.wait()
+
+    def holds(self, task_ids: Iterable[UUID]) -> set[UUID]:
+        """Return which of some tasks run here, or are being claimed."""
+        return {task_id for task_id, _ in (*self._running, *self._claiming)}.intersection(task_ids)
+
+    def claims(self, task_ids: Iterable[UUID]) -> set[UUID]:
+        """Return which of some tasks are being claimed here."""
+        return {task_id for task_id, _ in self._claiming}.intersection(task_ids)
 
     def cancel(self, task_id: UUID) -> None:
         """Interrupt a task whose cancellation was asked for."""
