@@ -92,7 +92,7 @@ async def _leap(
     if len(first) < len(queues):
         others = (await connection.execute(_lowest_of_first)).all()
         cut = _cut([(row[0], row[1], row[2]) for row in others], MOST_LEAPS - 1)
-        rows += [row for row in others if row[0] != cut]
+        rows = [*rows, *(row for row in others if row[0] != cut)]
     wanted = set(queues)
     return {
         (queue, handler, priority): lowest
