@@ -103,7 +103,8 @@ DOCUMENTS: dict[str, tuple[bytes, tuple[int, ...]]] = {
     "8 MiB and more": (b" " * (8 * 1024 * 1024 + 1), (413,)),
 }
 
-NAMES = ("\0", "a\0b", "a\nb", "\x7f", "\x1b[31m", " ", " a", "a ", "\u2003a", "", "x" * 256)
+CONTROLS = ("\0", "a\0b", "a\nb", "\x7f", "\x1b[31m", "\x9b2J", "a\u202eb")
+NAMES = (*CONTROLS, " ", " a", "a ", "\u2003a", "", "x" * 256)
 
 
 def bodies() -> Iterator[tuple[str, Hostile]]:

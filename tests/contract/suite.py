@@ -204,6 +204,16 @@ async def test_an_unknown_handler_is_refused(client: Any) -> None:
         await client.submit("nobody.has.this")
 
 
+@pytest.mark.parametrize("text", ["a\x1bb", "a\x85b", "a\u202eb", "\u2066a\u2069"])
+async def test_texts_that_steer_a_terminal_are_refused(client: Any, text: str) -> None:
+    for field, value in (("title", text), ("description", text), ("tags", ["a", text])):
+        with pytest.raises(ValidationFailed):
+            await client.submit("taskq.echo", {"value": 1}, **{field: value})
+        task = await client.submit("taskq.echo", {"value": 1}, delay_seconds=3600)
+        with pytest.raises(ValidationFailed):
+            await client.update(task, **{field: value})
+
+
 async def test_a_wait_that_is_too_long_carries_the_last_snapshot(client: Any) -> None:
     task = await client.submit("taskq.echo", {"value": 1}, delay_seconds=3600)
     with pytest.raises(WaitTimeout) as caught:

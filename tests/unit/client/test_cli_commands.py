@@ -275,6 +275,33 @@ def test_commands_options_handlers_and_ids_are_completed(
     assert [line.partition(",")[2] for line in result.stdout.splitlines()] == found
 
 
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+@pytest.mark.parametrize("words", ["taskq submit x", "taskq get 0"])
+def test_what_completion_shows_steers_no_terminal(
+    shell: str, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server that is older, or somebody else's, may have any text in its answers."""
+    hostile = "x\x1b]0;pwned\x07\nFAKE\x9b2J\u202edesrever\u200b"
+    handler = {"name": hostile, "description": hostile, "schema": {}, "workers": 1}
+    handler |= {"max_retries": 3, "timeout_seconds": 1.0}
+    page = {"items": [wire_task(id="0", title=hostile)], "next_cursor": None}
+    transport = httpx.MockTransport(
+        lambda request: httpx.Response(
+            200, json={"items": [handler]} if request.url.path == "/handlers" else page
+        )
+    )
+    monkeypatch.setattr(
+        "taskq_client.cli.completion.TaskqClient",
+        lambda url, **options: TaskqClient(url, transport=transport, **options),
+    )
+    variables = {"_TASKQ_COMPLETE": f"{shell}_complete", "COMP_WORDS": words}
+    result = taskq(**variables, COMP_CWORD=words[-1] if shell == "fish" else "2")
+
+    assert "x" in result.stdout or "0" in result.stdout
+    assert all(line.replace("\t", " ").isprintable() for line in result.stdout.splitlines())
+    assert not any(line.startswith("FAKE") for line in result.stdout.splitlines())
+
+
 def test_completion_without_a_server_completes_nothing() -> None:
     variables = {"_TASKQ_COMPLETE": "bash_complete", "TASKQ_URL": "http://127.0.0.1:9"}
     for words in ("taskq submit x", "taskq get x"):

@@ -94,6 +94,43 @@ def test_what_a_task_may_not_say(fields: dict[str, Any]) -> None:
         TaskCreate.model_validate({"handler": "a", **fields})
 
 
+STEERING = [
+    *map(chr, (*range(0x09), 0x0B, 0x0C, *range(0x0E, 0x20), *range(0x7F, 0xA0))),
+    *map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))),
+]
+
+
+@pytest.mark.parametrize("model", [TaskCreate, TaskUpdate, TaskBatch])
+@pytest.mark.parametrize("where", ["a{}b", "{}b", "a{}", "{}"])
+def test_nothing_that_steers_a_terminal_or_turns_the_writing(model: Any, where: str) -> None:
+    for letter in STEERING:
+        text = where.format(letter)
+        for fields in ({"title": text}, {"description": text}, {"tags": [text]}):
+            with pytest.raises(ValidationError):
+                read_as(model, fields)
+    for letter in "\n\r\t":
+        text = where.format(letter)
+        read_as(model, {"description": text})
+        for fields in ({"title": text}, {"tags": [text]}):
+            with pytest.raises(ValidationError):
+                read_as(model, fields)
+
+
+def read_as(model: Any, fields: dict[str, Any]) -> None:
+    if model is TaskBatch:
+        fields = {"items": [{"handler": "a"}, {"handler": "a", **fields}]}
+    elif model is TaskCreate:
+        fields = {"handler": "a", **fields}
+    model.model_validate(fields)
+
+
+@pytest.mark.parametrize(
+    "text", ["Ünïcode ☃", "שלום", "مرحبا", "नमस्ते", "👩\u200d👩\u200d👧", "a\u00a0b", "x\u00ady"]
+)
+def test_every_language_can_be_written(text: str) -> None:
+    read_as(TaskCreate, {"title": text, "description": text, "tags": [text]})
+
+
 def test_times_are_read_as_utc() -> None:
     new = TaskCreate.model_validate({"handler": "a", "run_at": "2026-10-05T14:00:00+02:00"})
     assert new.run_at == datetime(2026, 10, 5, 12, tzinfo=UTC)

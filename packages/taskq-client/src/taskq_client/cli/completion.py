@@ -6,6 +6,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from taskq_client._sync import TaskqClient
+from taskq_client.cli.session import plain
 from taskq_client.errors import TaskqError
 
 PATIENCE = 1.0
@@ -22,7 +23,7 @@ def handler_names(
     except TaskqError:
         return []
     return [
-        CompletionItem(handler.name, help=handler.description)
+        CompletionItem(plain(handler.name), help=_one_line(handler.description or ""))
         for handler in found
         if handler.name.startswith(incomplete)
     ]
@@ -38,7 +39,7 @@ def task_ids(
     except TaskqError:
         return []
     return [
-        CompletionItem(task.id, help=f"{task.status} {task.title}")
+        CompletionItem(plain(task.id), help=_one_line(f"{task.status} {task.title}"))
         for task in found
         if task.id.startswith(incomplete)
     ]
@@ -55,6 +56,10 @@ def completion(context: click.Context, shell: str) -> None:
     make = get_completion_class(shell)
     assert make is not None
     click.echo(make(context.find_root().command, {}, "taskq", "_TASKQ_COMPLETE").source())
+
+
+def _one_line(text: str) -> str:
+    return plain(" ".join(text.split()))
 
 
 def _client(context: click.Context) -> TaskqClient:

@@ -54,15 +54,15 @@ class Session:
         if self.as_json:
             click.echo(json.dumps(fields))
         elif self.terminal:
-            _print(_table(["field", "value"], [[name, _text(fields[name])] for name in fields]))
+            _print(_table(["field", "value"], [[name, plain(fields[name])] for name in fields]))
         else:
             for name, value in fields.items():
-                click.echo(f"{name}\t{_text(value)}")
+                click.echo(f"{name}\t{plain(value)}")
 
     def show_state(self, task: Task) -> None:
         """Show how a task stands, in one line."""
         progress = "" if task.progress is None else _shown(task.progress)
-        click.echo(f"{task.version}\t{_text(task.status)}\t{task.attempt}\t{_text(progress)}")
+        click.echo(f"{task.version}\t{plain(task.status)}\t{task.attempt}\t{plain(progress)}")
 
     def show_result(self, result: Any) -> None:
         """Show a result as JSON, over several lines on a terminal."""
@@ -91,7 +91,7 @@ class Session:
             _print(_table(columns, rows))
         else:
             for row in rows:
-                click.echo("\t".join(map(_text, row)))
+                click.echo("\t".join(map(plain, row)))
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[list[Task]], None]]:
@@ -122,10 +122,10 @@ class Session:
         from rich.progress import Progress as Bar
 
         with Bar(console=Console(stderr=True), transient=True) as bar:
-            row = bar.add_task(escape(_text(handle.title)), total=None)
+            row = bar.add_task(escape(plain(handle.title)), total=None)
 
             def move(progress: Progress) -> None:
-                words = escape(_text(progress.message or handle.title))
+                words = escape(plain(progress.message or handle.title))
                 total = progress.total
                 bar.update(row, completed=progress.current, total=total, description=words)
 
@@ -138,7 +138,7 @@ def fields_of(task: Task) -> dict[str, object]:
 
 
 def _row(fields: dict[str, object]) -> list[str]:
-    return [_text(fields.get(name)) for name in COLUMNS]
+    return [plain(fields.get(name)) for name in COLUMNS]
 
 
 def _tasks_table(tasks: Iterable[Task]) -> "Table":
@@ -168,7 +168,8 @@ def _shown(progress: Progress) -> str:
     return f"{progress.current:g}{total} {progress.message or ''}".rstrip()
 
 
-def _text(value: object) -> str:
+def plain(value: object) -> str:
+    """Write a value so that it neither breaks columns nor steers the terminal."""
     if value is None:
         return ""
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
@@ -184,7 +185,7 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
     for column in columns:
         table.add_column(column, overflow="fold", no_wrap=column in UNBROKEN)
     for row in rows:
-        table.add_row(*(Text(_text(cell)) for cell in row))
+        table.add_row(*(Text(plain(cell)) for cell in row))
     return table
 
 

@@ -9,8 +9,15 @@ from taskq_client.testing._problems import Problem
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
+_DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROLS = r"\x00-\x1f\x7f-\x9f" + _DIRECTIONS
+_EDGED = rf"^[^\s{_CONTROLS}](?:[^{_CONTROLS}]*[^\s{_CONTROLS}])?$"
+_PROSE = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
+
 Text = Annotated[str, Field(min_length=1, max_length=200)]
-TagName = Annotated[str, Field(min_length=1, max_length=64)]
+Title = Annotated[str, Field(min_length=1, max_length=255, pattern=_EDGED)]
+Description = Annotated[str, Field(max_length=10_000, pattern=_PROSE)]
+TagName = Annotated[str, Field(min_length=1, max_length=64, pattern=_EDGED)]
 PriorityName = Literal["low", "normal", "high", "urgent"]
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 Backoff = Annotated[float, Field(ge=0, le=86_400)]
@@ -26,8 +33,8 @@ class NewTask(_Request):
 
     handler: Text
     payload: dict[str, Any] = Field(default_factory=dict)
-    title: Text | None = None
-    description: str | None = None
+    title: Title | None = None
+    description: Description | None = None
     priority: PriorityName = "normal"
     tags: Annotated[list[TagName], Field(max_length=32)] = Field(default_factory=list)
     queue: Text = "default"
@@ -48,8 +55,8 @@ class Batch(_Request):
 class Changes(_Request):
     """A merge patch."""
 
-    title: Text | None = None
-    description: str | None = None
+    title: Title | None = None
+    description: Description | None = None
     tags: Annotated[list[TagName], Field(max_length=32)] | None = None
     priority: PriorityName | None = None
     max_retries: Retries | None = None

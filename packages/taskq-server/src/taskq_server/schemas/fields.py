@@ -21,14 +21,21 @@ StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "c
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
 """Handler and queue names: safe in URLs, logs and Redis keys."""
 
-EDGED_PATTERN = r"^[^\s\x00-\x1f\x7f](?:[^\x00-\x1f\x7f]*[^\s\x00-\x1f\x7f])?$"
-"""Human names: no control characters, no space at the edges (MySQL compares without it)."""
+_DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
+_CONTROLS = r"\x00-\x1f\x7f-\x9f" + _DIRECTIONS
+
+EDGED_PATTERN = rf"^[^\s{_CONTROLS}](?:[^{_CONTROLS}]*[^\s{_CONTROLS}])?$"
+"""Human names: nothing that steers a terminal or turns the direction of writing, and no space at
+the edges (MySQL compares without it)."""
+
+PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
+"""Text of several lines: the same, but for tabs and line breaks."""
 
 HandlerName = Annotated[str, StringConstraints(max_length=128, pattern=NAME_PATTERN)]
 QueueName = Annotated[str, StringConstraints(max_length=64, pattern=NAME_PATTERN)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=EDGED_PATTERN)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=EDGED_PATTERN)]
-Description = Annotated[str, StringConstraints(max_length=10_000)]
+Description = Annotated[str, StringConstraints(max_length=10_000, pattern=PROSE_PATTERN)]
 Tags = Annotated[list[TagName], Field(max_length=32)]
 MaxRetries = Annotated[int, Field(strict=True, ge=0, le=100)]
 TimeoutSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
