@@ -1,5 +1,8 @@
 """`python -m taskq_server` is `taskq-server`."""
 
-from taskq_server.cli import main
+from importlib import import_module
 
-main()
+from taskq_server.core.safe_path import leave_current_folder_out
+
+leave_current_folder_out()  # before anything is imported that is not Python's or ours
+import_module("taskq_server.cli").main()

@@ -8,6 +8,7 @@ import click
 
 from taskq_server import __version__
 from taskq_server.core.errors import TaskqError
+from taskq_server.core.safe_path import leave_current_folder_out
 
 _NAME = "taskq-server"
 _COMMANDS = ("api", "db", "dev", "worker")
@@ -40,7 +41,7 @@ def main() -> None:
 
     The exit status is 1 for an error of taskq's own, and 2 for words that make no sense.
     """
-    sys.path.insert(0, "")
+    leave_current_folder_out()
     try:
         sys.exit(cli(prog_name=_NAME, auto_envvar_prefix="TASKQ", standalone_mode=False))
     except TaskqError as error:

@@ -18,7 +18,7 @@ from pydantic_core import to_json
 
 from taskq_server.core.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.backoff import Backoff
-from taskq_server.handlers import signature
+from taskq_server.handlers import current_folder, signature
 from taskq_server.handlers.declare import MARK, HandlerMark, Hook
 from taskq_server.schemas.fields import NAME_PATTERN
 from taskq_server.schemas.payload_schema import compile_schema
@@ -87,17 +87,20 @@ class Registry:
 def load(modules: Iterable[str]) -> Registry:
     """Import modules and every `taskq.handlers` entry point, and collect what they declare.
 
-    A name of a package takes along its submodules that are imported by then.
+    A name of a package takes along its submodules that are imported by then. The current folder
+    is the last place where modules are looked for, also later, when handlers import some.
 
     Raises:
         ConfigurationError: a module cannot be imported, two handlers share a name, or one cannot
             work.
     """
+    names = list(modules)
     published = [point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)]
+    is_new = current_folder.append()
     handlers: dict[str, Handler] = {}
     hooks: dict[Hook, list[Callable[..., Any]]] = {}
     seen: set[int] = set()
-    for function in _marked([*sorted(published), *modules]):
+    for function in _marked([*sorted(published), *names]):
         if id(function) in seen:
             continue
         seen.add(id(function))
@@ -108,6 +111,8 @@ def load(modules: Iterable[str]) -> Registry:
             raise ConfigurationError(f"two handlers are called {mark.name}")
         else:
             handlers[mark.name] = _read(function, mark)
+    if is_new:  # else it has been said, or the path is somebody's choice
+        current_folder.say_what_is_hidden(names)
     return Registry(handlers, hooks)
 
 
@@ -123,8 +128,10 @@ def _import(name: str) -> list[ModuleType]:
     try:
         importlib.import_module(name)
     except Exception as error:
+        hidden = "; an installed module hides that of the current folder: rename it"
         raise ConfigurationError(
             f"cannot import the handlers in {name}: {type(error).__name__}: {error}"
+            f"{hidden if current_folder.hides(name) else ''}"
         ) from error
     loaded = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
     return [sys.modules[key] for key in loaded]

@@ -78,7 +78,7 @@ class Supervisor:
         for descriptor in (pings, words, mouth):
             os.set_blocking(descriptor, False)
         self._child = child = subprocess.Popen(
-            [sys.executable, "-m", "taskq_server", *sys.argv[1:]],
+            [sys.executable, "-P", "-m", "taskq_server", *sys.argv[1:]],
             env={**os.environ, PIPES_VARIABLE: f"{ear} {mouth}"},
             pass_fds=[ear, mouth],
         )

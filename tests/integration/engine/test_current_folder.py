@@ -1,0 +1,159 @@
+"""Modules in the current folder: handlers are found there, and nothing else."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from tests.integration.engine.calls import get, submit
+from tests.support.ports import free_port
+from tests.support.processes import ApiProcess, ServerProcess, environment
+from tests.support.waiting import wait_until
+
+TRAPS = (
+    *("uvicorn", "alembic", "structlog", "greenlet", "click", "pydantic", "sqlalchemy", "redis"),
+    *("asyncio", "multiprocessing", "ctypes", "logging", "subprocess", "uvloop"),
+)
+TRAP = """
+from pathlib import Path
+Path(__file__).with_suffix(".ran").touch()
+"""
+REPORTS = """
+import json
+import multiprocessing
+import os
+import sys
+from pathlib import Path
+
+from taskq_server import State, handler, on_startup
+
+@on_startup
+def tell(state: State) -> None:
+    Path("path").write_text(json.dumps(sys.path))
+
+@handler("reports.path")
+def path() -> list[str]:
+    import beside
+    return [beside.NAME, *sys.path]
+
+def double(number: int) -> int:
+    return 2 * number
+
+@handler("reports.spawned")
+def spawned() -> int:
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(double, (21,))
+
+@handler("reports.deadly")
+def deadly() -> list[str]:
+    if not Path("died").exists():
+        Path("died").touch()
+        os._exit(1)
+    return [multiprocessing.current_process().name, *sys.path]
+"""
+SETTINGS = {"TASKQ_LEASE_SECONDS": "1"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with modules that nobody but handlers may import."""
+    for name in TRAPS:
+        (tmp_path / f"{name}.py").write_text(TRAP)
+    (tmp_path / "reports.py").write_text(REPORTS)
+    (tmp_path / "beside.py").write_text("NAME = 'beside'\n")
+    return tmp_path
+
+
+def trapped(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.ran"))
+
+
+def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        command,
+        env=environment({}),
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.parametrize(
+    "words", [["--help"], ["db", "--help"], ["db", "current"], ["api"], ["worker"]], ids=" ".join
+)
+@pytest.mark.parametrize("start", ["script", "module"])
+def test_no_command_runs_what_lies_in_the_folder(
+    folder: Path, words: list[str], start: str
+) -> None:
+    script = [str(Path(sys.executable).with_name("taskq-server"))]
+    begin = script if start == "script" else [sys.executable, "-m", "taskq_server"]
+    done = run([*begin, *words], folder)
+    assert trapped(folder) == []
+    assert "Traceback" not in done.stderr
+    assert done.returncode == (1 if words[0] in ("api", "worker") else 0)
+
+
+def test_dev_finds_handlers_there_last_of_all(folder: Path) -> None:
+    words = ["dev", "--handlers", "reports"]
+    server = ApiProcess(words, SETTINGS, folder / "log", free_port())
+    try:
+        server.wait_ready()
+        api = SimpleNamespace(api_url=server.url)
+        path, spawned = submit(api, "reports.path", {}), submit(api, "reports.spawned", {})
+        found = get(api, path, wait=30)["result"]
+        assert (found[0], found[-1], found.count(str(folder))) == ("beside", str(folder), 1)
+        assert "" not in found
+        assert get(api, spawned, wait=30)["result"] == 42
+        deadly = submit(api, "reports.deadly", {})
+        server.wait(timeout=30)
+        server = ApiProcess(words, SETTINGS, folder / "log-2", free_port())
+        server.wait_ready()
+        process, *found = get(SimpleNamespace(api_url=server.url), deadly, wait=50)["result"]
+        assert process != "MainProcess"
+        assert (found[-1], found.count(str(folder)), "" in found) == (str(folder), 1, False)
+    finally:
+        server.stop()
+    assert trapped(folder) == []
+
+
+def test_a_worker_finds_handlers_there_last_of_all(folder: Path, redis_url: str) -> None:
+    settings = {
+        "TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'a.db'}",
+        "TASKQ_REDIS_URL": redis_url,
+        "TASKQ_HANDLERS": "reports",
+    }
+    migrated = ServerProcess(["db", "upgrade"], settings, folder / "upgrade.log")
+    assert migrated.wait(timeout=60) == 0
+    worker = ServerProcess(["worker"], settings, folder / "log")
+    try:
+        wait_until((folder / "path").exists, 30, "the start-up hook ran", 0.05, worker.output)
+        wait_until(lambda: "hide these" in worker.output(), 30, "a sentence", 0.05, worker.output)
+    finally:
+        worker.stop()
+    found = json.loads((folder / "path").read_text())
+    assert (found[-1], found.count(str(folder)), "" in found) == (str(folder), 1, False)
+    assert trapped(folder) == []
+    said = [line for line in worker.output().splitlines() if "hide these" in line]
+    assert len(said) == 1
+    assert "uvloop" in said[0]
+    assert "reports" not in said[0]
+
+
+def test_handlers_that_an_installed_module_hides_are_said(folder: Path) -> None:
+    (folder / "json.py").write_text(REPORTS)
+    (folder / "email").mkdir()
+    (folder / "email" / "reports.py").write_text(REPORTS)
+    begin = [sys.executable, "-m", "taskq_server", "dev", "--port", str(free_port())]
+    done = run([*begin, "--handlers", "email.reports"], folder)
+    assert done.returncode == 1
+    assert "cannot import the handlers in email.reports: ModuleNotFoundError: " in done.stderr
+    assert "; an installed module hides that of the current folder: rename it" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert os.listdir(folder / "email") == ["reports.py"]
