@@ -193,12 +193,12 @@ class Ledger:
         Args:
             workers: Workers with all their processes, or single processes by their ids.
         """
-        pids = [one if isinstance(one, int) else one.pid for one in workers]
-        pids += [below for one in pids for below in descendants(one)]
-        since = time.time()
+        roots = {one if isinstance(one, int) else one.pid for one in workers}
+        pids, since = roots | _below(roots), time.time()
         try:
             yield
         finally:
+            pids |= _below(roots)  # a stopped worker's child may have started others meanwhile
             until = time.time() + self.lease
             self.interrupted.append(Interruption(len(workers), frozenset(pids), since, until))
 
@@ -288,6 +288,10 @@ class Ledger:
     def _port_of(process: ServerProcess) -> int:
         assert isinstance(process, ApiProcess)
         return process.port
+
+
+def _below(roots: set[int]) -> set[int]:
+    return {pid for root in roots for pid in descendants(root)}
 
 
 def parent_of(pid: int) -> int:
