@@ -30,7 +30,7 @@ class Load:
 
 def request(method: str, target: str, body: bytes = b"") -> bytes:
     """The bytes of one request."""
-    head = f"{method} {target} HTTP/1.1\r\nHost: bench\r\n"
+    head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
     if body:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body
