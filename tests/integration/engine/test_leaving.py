@@ -16,7 +16,7 @@ SETTINGS = {
     "TASKQ_HANDLERS": "tests.support.leaving",
     "TASKQ_CANCEL_GRACE_SECONDS": "0.2",
     "TASKQ_DRAIN_SECONDS": "0.2",
-    "TASKQ_BLOCK_SECONDS": "1",
+    "TASKQ_BLOCK_SECONDS": "3",
 }
 
 
