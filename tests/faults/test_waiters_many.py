@@ -29,7 +29,7 @@ port, seconds, ids = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 open_ones = []
 for one in ids:
     caller = socket.create_connection(("127.0.0.1", port))
-    request = f"GET /tasks/{one}?wait={seconds} HTTP/1.1\\r\\nHost: taskq\\r\\n\\r\\n"
+    request = f"GET /tasks/{one}?wait={seconds} HTTP/1.1\\r\\nHost: localhost\\r\\n\\r\\n"
     caller.sendall(request.encode())
     open_ones.append(caller)
 print("waiting", flush=True)
@@ -115,7 +115,7 @@ def _waiting(
             path = f"/tasks/{ids[number % len(ids)]}?wait={seconds}"
             waiter = socket.create_connection(("127.0.0.1", port), timeout=40)
             waiters.append(opened.enter_context(waiter))
-            waiter.sendall(f"GET {path} HTTP/1.1\r\nHost: taskq\r\n\r\n".encode())
+            waiter.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
         yield waiters
 
 
