@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.examples.documents import blocks
+from tests.support.processes import environment
 from tests.support.stack import Stack
 
 
@@ -24,11 +25,10 @@ def documents_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]
     """A running taskq with the handlers that the documents tell their readers to write."""
     folder = tmp_path_factory.mktemp("handlers")
     modules = save_modules(folder)
-    with pytest.MonkeyPatch.context() as patch:
-        path = os.environ.get("PYTHONPATH")
-        patch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(folder), path])))
-        with Stack("sqlite", settings={"TASKQ_HANDLERS": ",".join(modules)}) as stack:
-            yield stack
+    path = os.pathsep.join([str(folder), environment({})["PYTHONPATH"]])
+    settings = {"TASKQ_HANDLERS": ",".join(modules), "PYTHONPATH": path}
+    with Stack("sqlite", settings=settings) as stack:
+        yield stack
 
 
 def save_modules(folder: Path) -> list[str]:
