@@ -1,5 +1,6 @@
 """Probes, the catalog, and a database that is away."""
 
+import re
 import time
 from pathlib import Path
 
@@ -124,3 +125,22 @@ async def test_pages_for_people(api: httpx.AsyncClient, path: str) -> None:
     assert response.status_code == 200
     assert response.headers["content-type"].startswith("text/html")
     assert "/openapi.json" in response.text
+    assert re.findall(r"(?:src|href)=\"(?!/)[^\"]*", response.text) == []
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+async def test_pages_for_people_load_nothing_from_elsewhere(
+    api: httpx.AsyncClient, path: str
+) -> None:
+    response = await api.get(path)
+    policy = dict(
+        rule.strip().split(" ", 1)
+        for rule in response.headers["content-security-policy"].split(";")
+    )
+    assert policy["default-src"] == "'self'"
+    sources = {source for rule in policy.values() for source in rule.split()}
+    assert sources == {"'self'", "'none'", "'unsafe-inline'", "data:", "blob:"}
+
+
+async def test_the_validator_of_swagger_is_off(api: httpx.AsyncClient) -> None:
+    assert '"validatorUrl": null' in (await api.get("/docs")).text

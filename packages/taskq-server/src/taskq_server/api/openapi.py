@@ -32,6 +32,13 @@ ASSETS_PATH = "/docs/assets"
 assets = StaticFiles(packages=[("fastapi_offline", "static")])
 """Scripts and styles of the pages, so that they work without the internet."""
 
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Lets no page load anything from elsewhere, as ReDoc does with its logo, or be in a frame."""
+
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 
@@ -78,25 +85,30 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
     """Show the document with Swagger UI."""
-    return get_swagger_ui_html(
+    page = get_swagger_ui_html(
         openapi_url=_url(request, "/openapi.json"),
         title=TITLE,
         swagger_js_url=_url(request, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
         swagger_css_url=_url(request, f"{ASSETS_PATH}/swagger-ui.css"),
         swagger_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
+        swagger_ui_parameters={"validatorUrl": None},  # it would be told the document's address
     )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
 
 
 @router.get("/redoc")
 async def redoc(request: Request) -> HTMLResponse:
     """Show the document with ReDoc."""
-    return get_redoc_html(
+    page = get_redoc_html(
         openapi_url=_url(request, "/openapi.json"),
         title=TITLE,
         redoc_js_url=_url(request, f"{ASSETS_PATH}/redoc.standalone.js"),
         redoc_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
         with_google_fonts=False,
     )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
 
 
 def _url(request: Request, path: str) -> str:
