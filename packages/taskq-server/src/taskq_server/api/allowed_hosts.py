@@ -7,7 +7,7 @@ those of the browser's user.
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Awaitable, Collection
 from functools import lru_cache, partial
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -45,15 +45,14 @@ class AllowedHosts:
         allowed = _LOCAL.union(names)
         self._objection = lru_cache(_REMEMBERED)(partial(_objection, allowed))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         if scope["type"] == "http" and scope["path"] not in PROBES:
             objection = self._objection(_looked_at(scope))
             if objection:
                 error = MisdirectedRequest(objection)
-                await problems.expected(scope["state"]["request_id"], error)(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+                return problems.expected(scope["state"]["request_id"], error)(scope, receive, send)
+        return self._app(scope, receive, send)
 
 
 def _looked_at(scope: Scope) -> Fields:

@@ -83,6 +83,7 @@ def _server(app: FastAPI) -> Server:
             ws="none",
             log_config=None,
             access_log=False,
+            proxy_headers=False,  # nobody asks who called, so nobody may say it for another
             lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
