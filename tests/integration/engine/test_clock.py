@@ -54,8 +54,7 @@ def test_a_worker_takes_nothing_before_the_database_has_told_its_time(
     assert len(bells) == 2
     server.kill()
     worker = stack.start_worker(skewed_child(tmp_path, skew))
-    until_it_says(worker.output, "the database does not answer yet")
-    until_it_says(worker.output, "cannot publish handlers yet")
+    until_it_says(worker.output, "the database does not answer")
     assert bells_of(stack) == bells
     server.start()
     done = [get(stack, one, wait=40) for one in (low, later)]
@@ -76,7 +75,7 @@ def test_an_api_stores_nothing_before_the_database_has_told_its_time(
     api = ApiProcess(["api"], settings | skewed(skew), tmp_path / "api.log", free_port())
     try:
         with httpx.Client(base_url=api.url, timeout=10, trust_env=False) as http:
-            until_it_says(api.output, "the database does not answer yet")
+            until_it_says(api.output, "the database does not answer")
             wait_until(lambda: _lives(http), 30, "the API is up", details=api.output)
             assert http.post("/tasks", json=body).status_code == 503
             server.start()

@@ -163,8 +163,8 @@ def test_processes_start_while_the_database_is_away(tmp_path: Path) -> None:
         port = int(stack.api_url.rpartition(":")[2])
         api = ApiProcess(["api"], settings, tmp_path / "api.log", port)
         try:
-            wait_until(lambda: "does not answer yet" in api.output(), 20, "the API has asked")
-            wait_until(lambda: "cannot publish" in stack.workers[0].output(), 20, "and the worker")
+            wait_until(lambda: "does not answer" in api.output(), 20, "the API has asked")
+            wait_until(lambda: "does not answer" in stack.workers[0].output(), 20, "and the worker")
             with client_of(stack) as client:
                 assert channels(client) == set()
                 mariadb.start()

@@ -1,7 +1,6 @@
 """The composition root: settings in, everything that a process needs out."""
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -36,7 +35,6 @@ _CLOCK_SOON_SECONDS = 1.0
 _QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
 _ASK_SECONDS = 1.0
-_log = logging.getLogger("taskq.server")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,9 +121,15 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.tasks.close)
         await asyncio.gather(_sync(clock, database), _learn_names(runtime))
-        await stack.enter_async_context(background(lambda: _keep_in_sync(clock, database)))
+        await stack.enter_async_context(
+            background(
+                {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
+            )
+        )
         if redis is not None:
-            await stack.enter_async_context(background(lambda: _listen(runtime, redis)))
+            await stack.enter_async_context(
+                background({"listening for changes of tasks": lambda: _listen(runtime, redis)})
+            )
         yield runtime
 
 
@@ -174,8 +178,6 @@ async def _sync(clock: Clock, database: Database) -> bool:
     try:
         clock.sync(await database.now(), asked)
     except DatabaseUnavailable:
-        if not clock.is_set:
-            _log.warning("the database does not answer yet")
         return False
     return clock.monotonic() - asked <= _QUICK_SECONDS
 

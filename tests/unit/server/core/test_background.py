@@ -24,7 +24,7 @@ async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
         finally:
             ended.set()
 
-    async with background(work):
+    async with background({"work": work}):
         async with asyncio.timeout(5):
             await running.wait()
         assert not ended.is_set()
@@ -53,11 +53,12 @@ async def test_work_that_fails_is_logged_and_starts_again_and_the_rest_goes_on(
             neighbour_ended.set()
 
     with caplog.at_level(logging.ERROR, "taskq.server"):
-        async with background(failing, neighbour):
+        async with background({"failing": failing, "its neighbour": neighbour}):
             async with asyncio.timeout(10):
                 await again.wait()
             assert not neighbour_ended.is_set()
     assert "a surprise" in caplog.text
+    assert caplog.messages == ["failing failed, and starts again in 1 s"]
     assert starts == 2
 
 
@@ -73,7 +74,7 @@ async def test_an_error_in_the_block_ends_the_work_and_comes_out() -> None:
             ended.set()
 
     async def fail() -> None:
-        async with background(work):
+        async with background({"work": work}):
             await running.wait()
             raise KeyError("out")
 

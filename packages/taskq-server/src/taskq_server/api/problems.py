@@ -1,6 +1,7 @@
 """Every error as an RFC 9457 problem: one table says the status, the code and the title."""
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from taskq_server.api import errors as api
 from taskq_server.api.body import MERGE_PATCH
@@ -19,6 +21,8 @@ from taskq_server.core import errors as core
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
 """How many broken rules one answer lists."""
+
+_log = logging.getLogger("taskq.server.api")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,31 @@ def body(
     }
 
 
+class _Answer(Response):
+    """A problem on its way out, which the log tells of: its request id can be found there."""
+
+    def __init__(self, content: bytes, kind: Kind, request_id: str, error: Exception) -> None:
+        super().__init__(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
+        self._kind = kind
+        self._request_id = request_id
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it."""
+        self._tell(scope)
+        await super().__call__(scope, receive, send)
+
+    def _tell(self, scope: Scope) -> None:
+        level = logging.ERROR if self._kind.status >= 500 else logging.DEBUG
+        if _log.isEnabledFor(level):
+            _log.log(
+                level, "request %s: %s %s is answered with %d %s",
+                self._request_id, scope["method"], scope["path"],
+                self._kind.status, self._kind.code,
+                exc_info=self._error if self._kind is KINDS[Exception] else None,
+            )  # fmt: skip
+
+
 def answer(request_id: str, error: Exception) -> Response:
     """Return the problem that says `error`; of a bug, it says nothing but that there is one."""
     kind = kind_of(error)
@@ -90,7 +119,7 @@ def answer(request_id: str, error: Exception) -> Response:
     problem = body(kind, request_id, detail, errors)
     # A lone surrogate, wherever it came from, must not break the answer.
     content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
-    return Response(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
+    return _Answer(content, kind, request_id, error)
 
 
 def expected(request_id: str, error: core.TaskqError) -> Response:

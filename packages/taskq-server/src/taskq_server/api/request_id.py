@@ -19,8 +19,7 @@ _log = logging.getLogger("taskq.server.api")
 class RequestIdMiddleware:
     """Take the caller's `X-Request-Id` if it is safe to log, else make one; send it back.
 
-    An error that nothing else has answered is logged with the id and becomes a 500 problem without
-    details.
+    An error that nothing else has answered becomes a 500 problem without details.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -46,7 +45,8 @@ class RequestIdMiddleware:
         try:
             await self._app(scope, receive, tagged)
         except Exception as error:
-            _log.exception("request %s failed: %s %r", request_id, scope["method"], scope["path"])
             if started:
+                method, path = scope["method"], scope["path"]
+                _log.exception("request %s: %s %s failed half-way", request_id, method, path)
                 raise
             await problems.answer(request_id, error)(scope, receive, tagged)

@@ -7,8 +7,10 @@ from typing import Any, TypeVar
 
 from arq.connections import ArqRedis
 from redis.asyncio import ConnectionPool
-from redis.exceptions import ReadOnlyError, RedisError
+from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
+from taskq_server.core.log_text import brief
+from taskq_server.core.outages import outage
 from taskq_server.core.renewal import Renewal
 
 T = TypeVar("T")
@@ -21,6 +23,7 @@ REPLY_SECONDS = 5.0
 
 JOB_FUNCTION = "execute_task"
 
+_SHOWN = 200
 _REFUSALS = ("READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF")
 
 
@@ -100,6 +103,32 @@ async def probe(redis: ArqRedis, queue_key: str) -> None:
         RedisError, OSError: Redis is away, or takes no writes.
     """
     await write(redis, lambda: redis.zrem(queue_key, ""))
+
+
+class Reach:
+    """How one part of a process gets on with Redis, as far as the log tells.
+
+    Args:
+        redis: the client.
+        refused: what is wrong while Redis answers with errors.
+    """
+
+    def __init__(self, redis: ArqRedis, refused: str) -> None:
+        options = redis.connection_pool.connection_kwargs
+        where = str(options.get("path") or f"{options.get('host')}:{options.get('port')}")
+        self._away = outage("Redis is away", where)
+        self._refused = outage(refused, where)
+
+    def fails(self, error: Exception) -> None:
+        """Note that Redis did not answer, or with an error."""
+        wrong = self._refused if isinstance(error, ResponseError) else self._away
+        said = str(error).partition("\n")[0][:_SHOWN]
+        wrong.fails(f"{brief(error)}: {said}" if said else brief(error))
+
+    def works(self) -> None:
+        """Note that Redis did what it was asked."""
+        self._away.works()
+        self._refused.works()
 
 
 def _is_refusal(error: RedisError) -> bool:

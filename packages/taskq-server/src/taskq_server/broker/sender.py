@@ -1,7 +1,6 @@
 """Commands to Redis that nobody waits for."""
 
 import asyncio
-import logging
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -11,7 +10,7 @@ from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import REPLY_SECONDS, write
+from taskq_server.broker.connection import REPLY_SECONDS, Reach, write
 from taskq_server.broker.names import Names, Naming
 
 Item = TypeVar("Item")
@@ -21,8 +20,6 @@ Write = Callable[[Pipeline, Names, deque[Item]], object]
 
 MOST_BUFFERED = 10_000
 """Items of one kind that wait for a round trip, at most; the oldest are dropped."""
-
-_log = logging.getLogger("taskq.server.broker")
 
 
 class Sender:
@@ -40,7 +37,7 @@ class Sender:
         self._naming = naming
         self._waiting: defaultdict[Write[Any], deque[Any]] = _empty()
         self._flushing: asyncio.Task[None] | None = None
-        self._away = False
+        self._reach = None if redis is None else Reach(redis, "Redis takes no doorbells")
 
     def __call__(self, add: Write[Item], items: Iterable[Item]) -> None:
         """Queue items and return at once; one call of `add` gets all that wait for it."""
@@ -67,6 +64,8 @@ class Sender:
     async def _send(
         self, redis: ArqRedis, names: Names, batch: dict[Write[Any], deque[Any]]
     ) -> None:
+        assert self._reach is not None
+
         async def send() -> None:
             async with redis.pipeline(transaction=False) as pipe:
                 for add, items in batch.items():
@@ -77,11 +76,9 @@ class Sender:
             async with asyncio.timeout(REPLY_SECONDS):
                 await write(redis, send)
         except (RedisError, OSError, TimeoutError) as error:
-            if not self._away:
-                _log.warning("Redis is away, doorbells wait for the janitor: %s", error)
-            self._away = True
+            self._reach.fails(error)
         else:
-            self._away = False
+            self._reach.works()
 
 
 def _empty() -> defaultdict[Write[Any], deque[Any]]:

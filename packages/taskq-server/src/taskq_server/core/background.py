@@ -3,28 +3,29 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from taskq_server.core.processes import ForksEnd
 
 Work = Callable[[], Coroutine[Any, Any, None]]
+"""Makes a coroutine."""
 
 _PAUSE_SECONDS = 1.0
 _log = logging.getLogger("taskq.server")
 
 
 @asynccontextmanager
-async def background(*works: Work) -> AsyncIterator[None]:
+async def background(works: Mapping[str, Work]) -> AsyncIterator[None]:
     """Keep some never-ending coroutines running while the block runs.
 
     One that fails is logged and started again: a supervisor, so that no surprise ends the process.
 
     Args:
-        works: make the coroutines.
+        works: by what the log calls them.
     """
-    tasks = [asyncio.create_task(_keep_running(work)) for work in works]
+    tasks = [asyncio.create_task(_keep_running(name, work)) for name, work in works.items()]
     try:
         yield
     finally:
@@ -87,10 +88,10 @@ def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
             _log.exception("something that a handler left on the event loop raised an exit")
 
 
-async def _keep_running(work: Work) -> None:
+async def _keep_running(name: str, work: Work) -> None:
     while True:
         try:
             await work()
         except Exception:
-            _log.exception("something in the background failed and starts again")
+            _log.exception("%s failed, and starts again in %g s", name, _PAUSE_SECONDS)
         await asyncio.sleep(_PAUSE_SECONDS)

@@ -2,12 +2,12 @@
 
 import asyncio
 import logging
-import math
 import random
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,9 +30,10 @@ from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
 from taskq_server.core import private
-from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal
+from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
+from taskq_server.core.outages import Outage, outage
 from taskq_server.core.pulse import Pulse
 from taskq_server.core.renewal import Renewal
 
@@ -49,7 +50,7 @@ Duplicate = IntegrityError
 
 _ATTEMPTS = 10
 _LONGEST_PAUSE_SECONDS = 0.1
-_WARNING_SECONDS = 1.0
+_CROWDED_SECONDS = 30.0
 _NEVER_SECONDS = 3600.0
 _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
 _log = logging.getLogger("taskq.server.database")
@@ -97,7 +98,7 @@ class Database:
             )
         )
         self._renewal = Renewal()
-        self._warned: dict[str, float] = {}
+        self._outages = _Outages.of(parsed)
         leave_refusing_servers(self.engine.sync_engine, self._renewal)
         self.readers = self.engine.execution_options(**{_READ_ONLY: True})
         self._write_lock = asyncio.Lock() if self.is_sqlite else None
@@ -172,14 +173,16 @@ class Database:
                     _held(lock),
                     engine.begin() as connection,
                 ):
-                    return await work(connection)
+                    answer = await work(connection)
+                self._outages.works(writes=engine is self.engine)
+                return answer
             except _AWAY as error:
                 elsewhere = self._may_do_better(error, asked)
                 asked = self._renewal.clock()
                 if is_conflict(error) and attempt < _ATTEMPTS and asked - began < self._timeout:
                     await asyncio.sleep(_pause(attempt))
                 elif attempt > 1 or not elsewhere:
-                    raise self._unavailable(error, asked) from error
+                    raise self._unavailable(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _may_do_better(self, error: Exception, asked: float) -> bool:
@@ -187,18 +190,11 @@ class Database:
             return self._renewal.helps(asked)
         return is_given_up(error)
 
-    def _unavailable(self, error: Exception, now: float) -> DatabaseUnavailable:
-        if is_conflict(error):
-            what = "too many transactions of the database want the same rows"
-        elif is_refusal(error):
-            what = "the database is read-only, or refuses to serve"
-        else:
-            what = "the database does not answer"
-        # All who ask meanwhile learn the same.
-        if now - self._warned.get(what, -math.inf) >= _WARNING_SECONDS:
-            self._warned[what] = now
-            _log.warning("%s: %s", what, str(error).partition("\n")[0] or "it takes too long")
-        return ConnectionLost(what) if self._hung_up(error) else DatabaseUnavailable(what)
+    def _unavailable(self, error: Exception) -> DatabaseUnavailable:
+        outage = self._outages.of_error(error)
+        outage.fails(reason(error))
+        kind = ConnectionLost if self._hung_up(error) else DatabaseUnavailable
+        return kind(outage.what)
 
     def _hung_up(self, error: Exception) -> bool:
         if not isinstance(error, DBAPIError):
@@ -210,6 +206,36 @@ class Database:
         if self._pulse is None:
             return asyncio.timeout(self._timeout)
         return self._pulse.limit(self._timeout)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outages:
+    """What may be wrong with one database; all parts of a process that use it share them."""
+
+    away: Outage
+    refuses: Outage
+    crowded: Outage
+
+    @classmethod
+    def of(cls, url: URL) -> "_Outages":
+        where = f"{url.host}:{url.port}/{url.database}"
+        crowded = "too many transactions of the database want the same rows"
+        return cls(
+            away=outage("the database does not answer", where),
+            refuses=outage("the database is read-only, or refuses to serve", where),
+            crowded=outage(crowded, where, _CROWDED_SECONDS),
+        )
+
+    def of_error(self, error: Exception) -> Outage:
+        if is_conflict(error):
+            return self.crowded
+        return self.refuses if is_refusal(error) else self.away
+
+    def works(self, *, writes: bool) -> None:
+        self.away.works()
+        if writes:
+            self.refuses.works()
+            self.crowded.works()
 
 
 def insert_once(table: Table, dialect: Dialect) -> Insert:
@@ -237,6 +263,7 @@ def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
     engine = create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
+        hide_parameters=True,
         connect_args={
             "connect_timeout": connect_seconds,
             "init_command": "SET time_zone = '+00:00'",
@@ -262,7 +289,7 @@ async def _select_one(engine: AsyncEngine) -> None:
 
 
 def _sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url)
+    engine = create_async_engine(url, hide_parameters=True)
     event.listen(engine.sync_engine, "do_connect", _check_sqlite_opens)
     leave_open_transactions(engine.sync_engine)
     event.listen(engine.sync_engine, "connect", _prepare_sqlite)

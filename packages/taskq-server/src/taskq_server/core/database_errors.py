@@ -4,6 +4,8 @@ import sqlite3
 
 from sqlalchemy.exc import DBAPIError
 
+from taskq_server.core.log_text import brief
+
 _CONFLICTS = frozenset(
     {
         1020,  # the record has changed since it was read
@@ -25,6 +27,8 @@ _REFUSALS = frozenset(
         3100,  # a member of a group without a majority
     }
 )
+_SAYS_NO_VALUE = _CONFLICTS | _REFUSALS | {1040, 1044, 1045, 1049, 1130, 1203, 1226}
+_OF_CLIENT = range(2000, 3000)
 
 
 def is_conflict(error: BaseException) -> bool:
@@ -46,6 +50,21 @@ def is_refusal(error: BaseException) -> bool:
 def is_given_up(error: BaseException) -> bool:
     """Return whether the connection has gone with the error: lost, or left by us."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
+
+
+def reason(error: BaseException) -> str:
+    """Return what an error is and, if that quotes no value of a row, what it says."""
+    if isinstance(error, DBAPIError):
+        *_, said = (error.orig or error).args or ("",)
+        is_shown = isinstance(error.orig, sqlite3.Error) or _says_no_value(_code(error))
+    else:
+        said, is_shown = error, True
+    text = str(said).partition("\n")[0]
+    return f"{brief(error)}: {text}" if text and is_shown else brief(error)
+
+
+def _says_no_value(code: object) -> bool:
+    return code in _SAYS_NO_VALUE or code in _OF_CLIENT
 
 
 def _code(error: DBAPIError) -> object:

@@ -46,7 +46,7 @@ async def execute(
         await cursor.execute(sql, values)
         return Answer(await cursor.fetchall() if cursor.description else (), cursor.rowcount)
     except BaseException as error:
-        known = _translated(connection, sql, error)
+        known = _translated(connection, error)
         if known is not None:
             raise known from error
         # Whoever is cancelled leaves an answer behind that the next one would take for its own.
@@ -72,9 +72,10 @@ async def insert(connection: AsyncConnection, sql: str, columns: multirow.Column
         await execute(connection, statement)
 
 
-def _translated(connection: AsyncConnection, sql: str, error: BaseException) -> Exception | None:
+def _translated(connection: AsyncConnection, error: BaseException) -> Exception | None:
     """Return what SQLAlchemy would raise, if this is an error of the driver.
 
+    It does not tell the statement, in which values are written out: errors come into logs.
     That all connections of the pool are dead, SQLAlchemy finds out when it rolls back.
     """
     dialect = connection.dialect
@@ -86,7 +87,7 @@ def _translated(connection: AsyncConnection, sql: str, error: BaseException) -> 
         return None
     lost = dialect.is_disconnect(error, None, None)
     return DBAPIError.instance(
-        sql, None, error, dbapi.Error, connection_invalidated=lost, dialect=dialect
+        None, None, error, dbapi.Error, connection_invalidated=lost, dialect=dialect
     )
 
 

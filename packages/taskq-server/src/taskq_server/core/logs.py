@@ -1,44 +1,115 @@
-"""Logging of the processes: readable lines on a terminal, JSON elsewhere."""
+"""Logging of the processes: readable lines on a terminal, JSON elsewhere.
+
+Texts are escaped in both. The errors of taskq and of what it is made of say what they are and where
+they came from, but not what they say themselves, because that may quote values. Handlers say what
+they like.
+"""
 
 import logging
 import sys
+import threading
+from contextlib import suppress
 
 import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+from taskq_server.core.log_text import brief, error_lines, escaped, escaped_text
 
 _QUIET = {
+    "aiosqlite": logging.WARNING,  # below, it writes statements with their values
     "arq": logging.WARNING,
     "alembic": logging.WARNING,
     "asyncmy": logging.ERROR,
     "uvicorn.error": logging.WARNING,
 }
+_OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
+_HANDLERS = "taskq.server.handler"
+_WRITTEN_RAW = frozenset({"exception", "stack"})
 
 
 def configure(level: str | int = "INFO") -> None:
-    """Send all logging to stderr through structlog.
+    """Send all logging, warnings and the ends of threads to stderr through structlog.
 
     Args:
         level: name or number of the lowest level that is shown.
     """
-    renderer: structlog.typing.Processor = structlog.processors.JSONRenderer()
+    renderer: Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
         renderer = structlog.dev.ConsoleRenderer()
-    shared: list[structlog.typing.Processor] = [
+    shared: list[Processor] = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
-    handler = logging.StreamHandler()
+    handler = _Handler()
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
+                _make_safe,
                 renderer,
             ],
         )
     )
     logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    threading.excepthook = _log_end_of_thread
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(quiet)
+
+
+class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Say that a line cannot be written; logging itself would write its parts, raw."""
+        why = sys.exception()
+        with suppress(Exception):
+            reason = "" if why is None else f": {brief(why)}"
+            self.stream.write(f"a line of {escaped_text(record.name)} cannot be written{reason}\n")
+            self.flush()
+
+
+def _make_safe(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Escape everything, and write the lines of an error, which alone may be several."""
+    error = _error_of(event.pop("exc_info", None))
+    secretive = _is_secretive(str(event.get("logger")))
+    if secretive and event.get("logger") == "asyncio":
+        event["event"] = _without_details(str(event["event"]))
+    safe: EventDict = {}
+    for key, value in event.items():
+        shown = escaped_text(key)
+        safe[f"{shown}_" if shown in _WRITTEN_RAW else shown] = escaped(value)
+    if error is not None:
+        safe["exception"] = "\n".join(error_lines(error, whole=not secretive))
+    return safe
+
+
+def _is_secretive(name: str) -> bool:
+    """Whether what errors say is kept out of the lines of a logger: it was not written for logs."""
+    return name.partition(".")[0] in _OURS and not f"{name}.".startswith(f"{_HANDLERS}.")
+
+
+def _error_of(info: object) -> BaseException | None:
+    match info:
+        case BaseException():
+            return info
+        case (_, BaseException() as error, _):
+            return error
+        case None | False | (None, None, None):
+            return None
+        case _:
+            return sys.exception()
+
+
+def _without_details(event: str) -> str:
+    """Return what asyncio complains about, without tasks and arguments, whose values it writes."""
+    return event.partition("\n")[0].partition("(")[0].partition("<")[0].rstrip()
+
+
+def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
+    if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
+        return
+    name = "a thread" if ended.thread is None else f"the thread {ended.thread.name}"
+    # Those of taskq end in no error: it is a handler's.
+    logging.getLogger(_HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)

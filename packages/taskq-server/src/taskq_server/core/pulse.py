@@ -6,13 +6,11 @@ waits learns it at once. Nobody asks a database that answers.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 _PARTS = 6
 _AGAIN_SECONDS = 10.0
-_log = logging.getLogger("taskq.server.database")
 
 
 class Pulse:
@@ -97,14 +95,11 @@ class Pulse:
             if self._silent:
                 await self._on_return()
                 self._silent = False
-                _log.info("the database answers again")
         finally:
             ping.cancel()
             await asyncio.gather(ping, return_exceptions=True)
 
     def _give_up(self) -> None:
-        if not self._silent:
-            _log.warning("the database has given no sign of life for %.1f s", self._seconds)
         self._silent = True
         now = asyncio.get_running_loop().time()
         for limit in self._waiting:

@@ -16,7 +16,7 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, write
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, Reach, write
 from taskq_server.broker.garbage import Garbage
 from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
 
@@ -70,6 +70,7 @@ class TaskqWorker(Worker):
         self._garbage = garbage
         self._wake = asyncio.Event()
         self._away = False
+        self._reach = Reach(self.pool, "Redis gives no doorbells")
         self._script = self.pool.register_script(_POP)
 
     def wake(self) -> None:
@@ -131,18 +132,13 @@ class TaskqWorker(Worker):
                     ),
                 )
         except (RedisError, OSError, TimeoutError) as error:
-            return await self._without_redis(queue, room, error), self.poll_delay_s
-        if self._away:
-            _log.info("Redis is back")
-            self._away = False
+            self._reach.fails(error)
+            self._away = True
+            return await self._due(queue, room), self.poll_delay_s
+        self._reach.works()
+        self._away = False
         next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
         return await read_doorbells(self.pool, ids, self._garbage), max(0.0, next_in)
-
-    async def _without_redis(self, queue: str, room: int, error: Exception) -> Sequence[Arguments]:
-        if not self._away:
-            _log.warning("Redis is away, tasks are claimed from the database: %s", error)
-            self._away = True
-        return await self._due(queue, room)
 
     def _start(self, arguments: Arguments) -> None:
         task_id, attempt = arguments

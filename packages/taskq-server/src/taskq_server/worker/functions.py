@@ -62,8 +62,8 @@ async def on_retry(registry: Registry, event: TaskEvent, calls: Calls) -> None:
 async def on_job_failure(registry: Registry, event: TaskEvent, calls: Calls) -> None:
     """Tell the `@on_job_failure` hooks that a task failed for good."""
     _log.warning(
-        "task %s (%s) failed for good at attempt %d: %s: %.200s",
-        event.task_id, event.handler, event.attempt, event.error_type, event.error_message,
+        "task %s (%s) failed for good at attempt %d: %s",
+        event.task_id, event.handler, event.attempt, event.error_type,
     )  # fmt: skip
     await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, calls)
 

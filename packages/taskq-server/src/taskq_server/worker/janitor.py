@@ -55,11 +55,11 @@ class Janitor:
         """Sweep for ever."""
         often = self._settings.janitor_seconds
         await asyncio.gather(
-            self._every(often, self.rescue),
-            self._every(often, self.stage),
-            self._every(often, self._replay_hooks),
-            self._every(_NOW_AND_THEN_SECONDS, self.compact),
-            self._every(_RARELY_SECONDS, self.tidy),
+            self._every(often, "rescue tasks of vanished workers", self.rescue),
+            self._every(often, "ring for tasks that lost their doorbell", self.stage),
+            self._every(often, "replay hooks", self._replay_hooks),
+            self._every(_NOW_AND_THEN_SECONDS, "compact the ledger of tasks", self.compact),
+            self._every(_RARELY_SECONDS, "prune what is past retention", self.tidy),
         )
 
     async def rescue(self) -> None:
@@ -95,12 +95,12 @@ class Janitor:
         while await self._upkeep.prune(retention):
             pass
 
-    async def _every(self, seconds: float, work: Callable[[], Awaitable[Any]]) -> None:
+    async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:
         while True:
             try:
                 await work()
             except DatabaseUnavailable:
-                _log.debug("no sweep: the database does not answer")
+                _log.debug("cannot %s: the database does not answer", what)
             except Exception:
-                _log.exception("a sweep failed")
+                _log.exception("cannot %s; it is tried again in %g s", what, seconds)
             await asyncio.sleep(seconds)

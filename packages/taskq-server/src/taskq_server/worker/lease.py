@@ -141,7 +141,7 @@ class Lease:
                 worker = self._row(now)
                 await leases.register(worker)
             except DatabaseUnavailable:
-                _log.warning("cannot register this worker: the database does not answer")
+                _log.debug("this worker registers when the database answers")
             except Exception:
                 _log.exception("cannot register this worker")
             else:
@@ -158,8 +158,7 @@ class Lease:
         try:
             held = await leases.beat(self._worker, self._lease)
         except DatabaseUnavailable:
-            if not self._missed:
-                _log.warning("heartbeat missed: the database does not answer")
+            _log.debug("a heartbeat was missed: the database does not answer")
             self._missed = True
             return
         self._missed = False
@@ -183,7 +182,7 @@ class Lease:
             try:
                 await leases.unregister(self._worker)
             except DatabaseUnavailable:
-                _log.warning("could not unregister: the lease will run out by itself")
+                _log.info("this worker's lease runs out by itself: it could not be given back")
 
     def _heard(self, beat: Beat) -> None:
         self._watch.answer()

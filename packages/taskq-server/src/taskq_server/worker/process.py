@@ -142,10 +142,12 @@ class _Assembly:
             stack.push_async_callback(self.cancels.close)
             await stack.enter_async_context(
                 background(
-                    self._listen,
-                    self.runner.report_for_ever,
-                    self.janitor.run,
-                    self.arq.async_run,
+                    {
+                        "listening for doorbells and cancels": self._listen,
+                        "storing progress": self.runner.report_for_ever,
+                        "the janitor": self.janitor.run,
+                        "taking doorbells": self.arq.async_run,
+                    }
                 )
             )
             _log.info(
@@ -222,7 +224,7 @@ async def publish(runtime: Runtime, registry: Registry) -> None:
                 lambda c: handlers.publish(database, c, settings.namespace, published, clock())
             )
         except DatabaseUnavailable:
-            _log.warning("cannot publish handlers yet: the database does not answer")
+            _log.debug("handlers are published when the database answers")
             await asyncio.sleep(_PAUSE_SECONDS)
         else:
             return
