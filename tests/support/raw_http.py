@@ -48,12 +48,12 @@ def ask(port: int, sent: bytes) -> RawAnswer:
 
 
 def read(opened: socket.socket) -> RawAnswer:
-    """Read one answer; the connection stays open.
+    """Read one answer and no byte of the next one; the connection stays open.
 
     Raises:
         EOFError: the server closed it before.
     """
-    with opened.makefile("rb") as file:
+    with opened.makefile("rb", buffering=0) as file:
         line = file.readline()
         if not line:
             raise EOFError("the server closed the connection without an answer")
@@ -61,7 +61,9 @@ def read(opened: socket.socket) -> RawAnswer:
         while (field := file.readline().strip()) != b"":
             name, _, value = field.decode("latin-1").partition(":")
             headers[name.lower()] = value.strip()
-        body = file.read(int(headers.get("content-length", 0)))
+        body, length = b"", int(headers.get("content-length", 0))
+        while part := file.read(length - len(body)):
+            body += part
     return RawAnswer(int(line.split()[1]), headers, body)
 
 

@@ -50,6 +50,9 @@ STATUSES = {
     "livez": "200 422 500",
     "readyz": "200 422 500 503",
 }
+BEFORE_ANY_ROUTE = (
+    *("malformed-request", "request-timeout", "head-too-large", "too-many-connections"),
+)
 PROBLEM = "application/problem+json"
 
 
@@ -105,7 +108,8 @@ def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any
         .get(PROBLEM, {"examples": {}})["examples"]
         .items()
     }
-    everywhere = {"method-not-allowed", "unavailable"}
+    everywhere = {"method-not-allowed", "unavailable", *BEFORE_ANY_ROUTE}
+    assert all(f"`{code}`" in document["info"]["description"] for code in BEFORE_ANY_ROUTE)
     assert documented == {
         (kind.code, kind.status, kind.title)
         for kind in KINDS.values()

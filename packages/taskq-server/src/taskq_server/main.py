@@ -37,6 +37,8 @@ def create_app(
 ) -> FastAPI:
     """Return the API as an ASGI application.
 
+    The limits of heads, connections and slow senders are the server's: `taskq-server api` has them.
+
     Args:
         settings: the environment's when None; not looked at when `runtime` is given.
         runtime: an open runtime to work with; without it the application's lifespan opens one,

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from taskq_server.core.errors import FieldError, InvalidFields, Rejected, TaskqError
+from taskq_server.core.errors import FieldError, InvalidFields, Rejected, TaskqError, Unavailable
 
 
 class InvalidJson(Rejected):
@@ -42,3 +42,19 @@ class MethodNotAllowed(TaskqError):
     def __init__(self, allowed: Iterable[str]) -> None:
         self.allowed = tuple(sorted(allowed))
         super().__init__(f"this path takes {' and '.join(self.allowed)}")
+
+
+class MalformedRequest(Rejected):
+    """What was sent is not HTTP, or proxies might read it differently."""
+
+
+class HeadTooLarge(Rejected):
+    """The request line and the header fields are larger, or more, than the server takes."""
+
+
+class SlowRequest(Rejected):
+    """The request came too slowly."""
+
+
+class TooManyConnections(Unavailable):
+    """The process has no descriptors for more connections."""

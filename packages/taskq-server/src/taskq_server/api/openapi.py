@@ -26,7 +26,12 @@ runs the handler on a worker, retries it sensibly, and tells whoever waits.
 Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 64 bits, at most \
 32 levels deep. Every error is a problem (RFC 9457) with a stable `code`. Unknown fields and \
 query parameters are refused; clients should ignore fields that they do not know. Times are \
-RFC 3339 in UTC, durations are seconds."""
+RFC 3339 in UTC, durations are seconds.
+
+Before any route sees a request, the server may refuse it and close the connection: 400 \
+`malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
+head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
+`head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`."""
 
 ASSETS_PATH = "/docs/assets"
 assets = StaticFiles(packages=[("fastapi_offline", "static")])

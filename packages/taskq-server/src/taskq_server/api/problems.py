@@ -36,10 +36,12 @@ class Kind:
 
 KINDS: Mapping[type[Exception], Kind] = {
     api.InvalidJson: Kind(400, "invalid-json", "The body is not strict JSON"),
+    api.MalformedRequest: Kind(400, "malformed-request", "The request is not valid HTTP"),
     api.InvalidHeader: Kind(400, "invalid-header", "A header is malformed"),
     api.NoSuchPath: Kind(404, "not-found", "Nothing is here"),
     core.TaskNotFound: Kind(404, "task-not-found", "There is no such task"),
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
+    api.SlowRequest: Kind(408, "request-timeout", "The request came too slowly"),
     core.IllegalTransition: Kind(409, "invalid-transition", "The task's status forbids this"),
     core.VersionMismatch: Kind(412, "version-mismatch", "The task has changed since"),
     api.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
@@ -57,9 +59,11 @@ KINDS: Mapping[type[Exception], Kind] = {
         422, "idempotency-mismatch", "The idempotency key was used with another body"
     ),
     core.InvalidCursor: Kind(422, "invalid-cursor", "The cursor does not belong to this list"),
+    api.HeadTooLarge: Kind(431, "head-too-large", "The request's head is too large"),
     Exception: Kind(500, "internal-error", "The server has a bug"),
     core.Unavailable: Kind(503, "unavailable", "Try again soon"),
     core.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is away"),
+    api.TooManyConnections: Kind(503, "too-many-connections", "There are too many connections"),
     core.Draining: Kind(503, "draining", "This process is stopping"),
 }
 

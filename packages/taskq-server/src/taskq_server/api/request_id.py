@@ -30,8 +30,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        given = Headers(scope=scope).get(HEADER, "")
-        request_id = given if _SANE.match(given) else secrets.token_hex(16)
+        request_id = choose(Headers(scope=scope))
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
@@ -50,3 +49,9 @@ class RequestIdMiddleware:
                 _log.exception("request %s: %s %s failed half-way", request_id, method, path)
                 raise
             await problems.answer(request_id, error)(scope, receive, tagged)
+
+
+def choose(headers: Headers) -> str:
+    """Return the id that a request brings along, if it is safe to log, else a new one."""
+    given = headers.get(HEADER, "")
+    return given if _SANE.match(given) else secrets.token_hex(16)

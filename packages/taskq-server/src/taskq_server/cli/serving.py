@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import uvicorn
 from fastapi import FastAPI
 
-from taskq_server.cli.protocol import Protocol
+from taskq_server.cli.connections import Connections, most_connections
+from taskq_server.cli.protocol import HttpProtocol
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.processes import keep_from_forks
 from taskq_server.runtime import Runtime
@@ -18,7 +19,21 @@ _GRACE_SECONDS = 3
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process decides what a signal means."""
+    """uvicorn without its own signal handlers: the process decides what a signal means.
+
+    Args:
+        config: uvicorn's.
+        connections: those of this server.
+    """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self.server_state = self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, ten times a second."""
+        self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -27,7 +42,7 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
-    """Open the listening socket.
+    """Open the listening socket, and allow the process as many connections as it may have.
 
     Args:
         host: an address or a name.
@@ -35,8 +50,10 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
         insecure: anybody who can reach the port may use the service.
 
     Raises:
-        ConfigurationError: the port is taken, or the address is open to others.
+        ConfigurationError: the port is taken, the address is open to others, or there are too
+            few descriptors.
     """
+    most_connections()
     if not insecure and not _is_loopback(host):
         raise ConfigurationError(
             f"{host} can be reached from other machines and there is no authentication yet: "
@@ -79,7 +96,7 @@ def _server(app: FastAPI) -> Server:
     return Server(
         uvicorn.Config(
             app,
-            http=Protocol,
+            http=HttpProtocol,
             ws="none",
             log_config=None,
             access_log=False,
@@ -87,7 +104,8 @@ def _server(app: FastAPI) -> Server:
             lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
-        )
+        ),
+        Connections(most_connections()),
     )
 
 
