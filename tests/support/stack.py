@@ -62,7 +62,8 @@ class Stack:
         self.apis: list[ServerProcess] = []
         self.workers: list[ServerProcess] = self.apis if kind == "sqlite" else []
         self._first_workers = workers
-        self._settings = {"TASKQ_HANDLERS": HANDLERS, **(settings or {})}
+        ours = {"TASKQ_HANDLERS": HANDLERS, "TASKQ_BUILTIN_HANDLERS": "true"}
+        self._settings = {**ours, **(settings or {})}
         self._started: list[ServerProcess] = []
         self._cleanup = ExitStack()
         self._port = free_port()

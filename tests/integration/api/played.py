@@ -23,7 +23,7 @@ class PlayedWorker:
         self.id = uuid4()
         self._runtime = runtime
         self._service = runtime.attempts(hooked=False)
-        self._handlers = registry.load([]).handlers
+        self._handlers = registry.load([], builtin=True).handlers
 
     async def publish(self) -> None:
         """Publish the built-in handlers, as a worker does when it starts."""

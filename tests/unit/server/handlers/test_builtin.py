@@ -1,4 +1,4 @@
-"""The handlers that every worker has."""
+"""The handlers for trying things out."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from taskq_server.handlers import load
 from taskq_server.worker.execution import Executor
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided
 
-HANDLERS = load([]).handlers
+HANDLERS = load([], builtin=True).handlers
 
 
 async def call(name: str, attempt: int = 1, **payload: object) -> tuple[Status, str | None]:

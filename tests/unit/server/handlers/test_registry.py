@@ -35,8 +35,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
         del sys.modules[name]
 
 
-def test_built_in_handlers_are_always_there() -> None:
-    handlers = load([]).handlers
+def test_built_in_handlers_are_there_when_asked_for() -> None:
+    assert not any(name.startswith("taskq.") for name in load([]).handlers)
+    handlers = load([], builtin=True).handlers
     assert {"taskq.echo", "taskq.sleep", "taskq.flaky"} <= set(handlers)
     assert handlers["taskq.echo"].is_async
     assert handlers["taskq.sleep"].timeout == 86_400
@@ -106,7 +107,7 @@ def test_two_handlers_of_one_name_are_refused(write: Write) -> None:
 def test_a_built_in_name_cannot_be_taken(write: Write) -> None:
     write("mine.py", "@handler('taskq.echo')\ndef f() -> None: ...")
     with pytest.raises(ConfigurationError, match=r"taskq\.echo"):
-        load(["mine"])
+        load(["mine"], builtin=True)
 
 
 @pytest.mark.parametrize(

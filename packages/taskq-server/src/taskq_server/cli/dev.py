@@ -71,7 +71,7 @@ async def _run(
     settle()
     async with _redis_url() as redis_url:
         settings = _settings(data_dir, handlers, redis_url)
-        registry = load(settings.handlers)
+        registry = load(settings.handlers, builtin=settings.builtin_handlers)
         if not await unless(stop, _upgrade(settings.database_url.get_secret_value())):
             return
         async with open_runtime(settings) as runtime:
@@ -118,12 +118,13 @@ async def _redis_url() -> AsyncIterator[str]:
 
 
 def _settings(data_dir: Path, handlers: str | None, redis_url: str) -> Settings:
-    given = Settings.load(handlers=handlers, redis_url=redis_url)
-    if "database_url" in given.model_fields_set:
-        return given
+    given = Settings.load(handlers=handlers, redis_url=redis_url).model_fields_set
     path = data_dir.resolve() / "taskq.db"
     return Settings.load(
-        handlers=handlers, redis_url=redis_url, database_url=f"sqlite+aiosqlite:///{path}"
+        handlers=handlers,
+        redis_url=redis_url,
+        database_url=None if "database_url" in given else f"sqlite+aiosqlite:///{path}",
+        builtin_handlers=None if "builtin_handlers" in given else True,
     )
 
 

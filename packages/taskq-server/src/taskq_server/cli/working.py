@@ -27,7 +27,7 @@ def work(parent: Parent, **overrides: object) -> NoReturn:
     try:
         settings = Settings.load(**overrides)
         require_redis(settings)
-        registry = load(settings.handlers)
+        registry = load(settings.handlers, builtin=settings.builtin_handlers)
         run_until_stopped(lambda stop: _work(settings, registry, parent, stop))
     except TaskqError as error:
         click.echo(f"taskq-server: {error}", err=True)

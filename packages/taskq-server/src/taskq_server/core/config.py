@@ -46,6 +46,11 @@ class Settings(BaseSettings):
     namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
 
     handlers: Names = Field((), description="modules with handlers, separated by commas")
+    builtin_handlers: bool = Field(
+        False,
+        description="whether workers have `taskq.echo`, `taskq.sleep` and `taskq.flaky`, for "
+        "trying things out; `dev` does unless told otherwise",
+    )
     allowed_hosts: Names = Field(
         (),
         description="hosts besides loopback that requests may name, separated by commas; `*.` in "

@@ -30,6 +30,8 @@ async def publish(
     now: datetime,
 ) -> None:
     """Insert or renew handlers."""
+    if not published:
+        return
     columns = ["description", "payload_schema", "max_retries", "timeout_seconds", "updated_at"]
     await connection.execute(
         database.upsert(handlers, update=columns),

@@ -24,6 +24,7 @@ from taskq_server.schemas.fields import NAME_PATTERN
 from taskq_server.schemas.payload_schema import compile_schema
 
 ENTRY_POINTS = "taskq.handlers"
+BUILTIN = "taskq_server.handlers.builtin"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,18 +85,25 @@ class Registry:
         return bool(self.hooks_for(Hook.RETRY) or self.hooks_for(Hook.JOB_FAILURE))
 
 
-def load(modules: Iterable[str]) -> Registry:
+def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
     """Import modules and every `taskq.handlers` entry point, and collect what they declare.
 
     A name of a package takes along its submodules that are imported by then. The current folder
     is the last place where modules are looked for, also later, when handlers import some.
+
+    Args:
+        modules: their names.
+        builtin: take the handlers for trying things out, too. Whoever may submit can fill a worker
+            with `taskq.sleep`.
 
     Raises:
         ConfigurationError: a module cannot be imported, two handlers share a name, or one cannot
             work.
     """
     names = list(modules)
-    published = [point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)]
+    published = {point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)}
+    if not builtin:
+        published.discard(BUILTIN)
     is_new = current_folder.append()
     handlers: dict[str, Handler] = {}
     hooks: dict[Hook, list[Callable[..., Any]]] = {}

@@ -154,6 +154,11 @@ class _Assembly:
                 "worker %s runs %d handlers on queues %s",
                 self.lease.worker_id, len(self.names), ", ".join(self.settings.queues),
             )  # fmt: skip
+            if not self.names:
+                _log.warning(
+                    "no handlers are loaded: name their modules in TASKQ_HANDLERS "
+                    "(TASKQ_BUILTIN_HANDLERS=true is for trying things out)"
+                )
             await self._until_recycled(stop)
             await self._drain()
 

@@ -66,7 +66,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
 
 
 async def _work(connection: Connection, settings: Settings) -> None:
-    registry = load(settings.handlers)
+    registry = load(settings.handlers, builtin=settings.builtin_handlers)
     async with user_state(registry) as state:
         executor = Executor(settings.threads, Limits.of(settings))
         await Cell(connection, registry, executor, state, settings.block_seconds).work()
