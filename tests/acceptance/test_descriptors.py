@@ -118,6 +118,7 @@ def test_who_waits_for_an_answer_does_not_give_way(server: Limited) -> None:
             answer = ask(server.port, LIVEZ)
             assert (answer.status, answer.code) == (503, "too-many-connections")
             assert answer.headers["retry-after"] == "1"
+            assert server.lines(answer.headers["x-request-id"]) == 1
         assert server.lines(FULL) == 1
         stream.close()
         wait_until(lambda: ask(server.port, cancel).status == 200, 10, "cancelled")

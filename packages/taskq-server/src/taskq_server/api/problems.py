@@ -101,18 +101,25 @@ class _Answer(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it."""
-        self._tell(scope)
+        error = self._error if self._kind is KINDS[Exception] else None
+        tell(self._request_id, f"{scope['method']} {scope['path']}", self._kind, error)
         await super().__call__(scope, receive, send)
 
-    def _tell(self, scope: Scope) -> None:
-        level = logging.ERROR if self._kind.status >= 500 else logging.DEBUG
-        if _log.isEnabledFor(level):
-            _log.log(
-                level, "request %s: %s %s is answered with %d %s",
-                self._request_id, scope["method"], scope["path"],
-                self._kind.status, self._kind.code,
-                exc_info=self._error if self._kind is KINDS[Exception] else None,
-            )  # fmt: skip
+
+def tell(request_id: str, what: str, kind: Kind, error: Exception | None = None) -> None:
+    """Log that a request is answered with a problem.
+
+    Args:
+        request_id: of the request.
+        what: was asked for.
+        kind: of the problem.
+        error: whose traceback is to be seen.
+    """
+    level = logging.ERROR if kind.status >= 500 else logging.DEBUG
+    _log.log(
+        level, "request %s: %s is answered with %d %s",
+        request_id, what, kind.status, kind.code, exc_info=error,
+    )  # fmt: skip
 
 
 def answer(request_id: str, error: Exception) -> Response:

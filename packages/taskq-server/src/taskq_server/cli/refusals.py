@@ -1,7 +1,6 @@
 """A connection that waits for its caller, and may be refused with a problem."""
 
 import asyncio
-import logging
 from typing import Any, cast
 
 from starlette.datastructures import Headers
@@ -14,8 +13,6 @@ from taskq_server.api import problems, request_id
 from taskq_server.api.errors import TooManyConnections
 from taskq_server.cli.connections import SLOW_BYTES, Clock, Connections
 from taskq_server.core.errors import TaskqError
-
-_log = logging.getLogger("taskq.server.api")
 
 
 class RefusingProtocol(HttpToolsProtocol):
@@ -127,7 +124,7 @@ class RefusingProtocol(HttpToolsProtocol):
         scope = cast(Scope | None, self.scope)  # before the first byte there is none
         chosen = request_id.choose(Headers(raw=[*scope["headers"]] if scope else []))
         response = problems.answer(chosen, error)
-        _log.debug("request %s is answered with %d: %s", chosen, response.status_code, error)
+        problems.tell(chosen, "what cannot be served", problems.kind_of(error))
         fields = (
             *self.server_state.default_headers,
             *response.raw_headers,
