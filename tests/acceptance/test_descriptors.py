@@ -140,3 +140,14 @@ def test_too_few_descriptors_are_an_error(tmp_path: Path) -> None:
     assert "taskq-server: 150 open files are too few: allow at least 200 (ulimit -n)" in (
         server.output()
     )
+
+
+@pytest.mark.parametrize("server", ["-n 220"], indirect=True)
+def test_refused_connections_that_stay_take_nobodys_place(server: Limited) -> None:
+    """They may still read their answer, but are closed first when descriptors run short."""
+    with ExitStack() as stack:
+        opened(stack, server.port, 400, b"this is no HTTP\r\n\r\n")
+        for _ in range(20):
+            assert ask(server.port, LIVEZ).status == 200
+        descriptors = len(list(Path(f"/proc/{server.pid}/fd").iterdir()))
+        assert descriptors < 220

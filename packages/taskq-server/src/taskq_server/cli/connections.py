@@ -19,6 +19,7 @@ SLOW_BYTES = 1_024
 _RESERVED = 100
 _FEWEST = 100
 _LINGER_SECONDS = 2.0
+_MOST_LINGERING = 50  # with descriptors of the reserve, so that the next caller is refused as well
 _CALM_SECONDS = 5.0
 _STILL_SECONDS = 1.0
 _log = logging.getLogger("taskq.server.api")
@@ -82,10 +83,13 @@ class Connections(ServerState):
             new: one of `heads` and of `connections` already.
             now: the time of the event loop.
         """
-        if len(self.connections) <= self._most:
+        if self._served > self._most:
+            for connection in [*self.refused][: max(0, len(self.refused) - _MOST_LINGERING)]:
+                connection.leave()
+        if self._served <= self._most:
             return True
         self._note_crowd(now)
-        longest = next(iter(self.refused), None) or self._longest_without_head()
+        longest = self._longest_without_head()
         if longest is new:
             self._turned_away += 1
             return False
@@ -116,6 +120,10 @@ class Connections(ServerState):
                 self.bodies[connection] = now
         self._note_calm(now)
 
+    @property
+    def _served(self) -> int:
+        return len(self.connections) - min(len(self.refused), _MOST_LINGERING)
+
     def _longest_without_head(self) -> Connection:
         """Return it; whoever still reads an answer would lose the rest of it, so stays."""
         first = [
@@ -138,7 +146,7 @@ class Connections(ServerState):
     def _note_calm(self, now: float) -> None:
         if self._crowded is None or now - self._crowded < _CALM_SECONDS:
             return
-        if len(self.connections) < self._most:
+        if self._served < self._most:
             self._crowded = None
             _log.info(
                 "there are descriptors for more connections again; %d gave way, %d were refused",
