@@ -38,8 +38,9 @@ class PlayedWorker:
             for each in self._handlers.values()
         ]
         database, now = self._runtime.database, self._runtime.clock()
+        namespace = self._runtime.settings.namespace
         await database.write(
-            lambda connection: handlers.publish(database, connection, "default", published, now)
+            lambda connection: handlers.publish(database, connection, namespace, published, now)
         )
 
     async def claim(self, task_id: str) -> Task:

@@ -117,7 +117,7 @@ def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any
     }
     assert {
         *("unknown-handler", "unusable-handler", "invalid-payload"),
-        *("idempotency-mismatch", "invalid-request"),
+        *("quota-exceeded", "idempotency-mismatch", "invalid-request"),
     } == set(operation(document, "submit")["responses"]["422"]["content"][PROBLEM]["examples"])
 
 

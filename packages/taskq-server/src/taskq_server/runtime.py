@@ -25,6 +25,7 @@ from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.catalog import Catalog
+from taskq_server.services.quotas import Quotas
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.tags import TagIds
@@ -152,6 +153,7 @@ def _assemble(
             catalog=catalog,
             submission=Submission(settings, catalog, IdSource()),
             tag_ids=TagIds(database, settings.namespace),
+            quotas=Quotas.of(database, settings),
             dispatcher=dispatcher,
             notifier=notifier,
             wait_poll_seconds=settings.wait_poll_seconds,

@@ -16,6 +16,7 @@ from taskq_server.api.routes import BatchRoute, StrictRoute
 from taskq_server.core.errors import (
     IdempotencyMismatch,
     InvalidPayload,
+    QuotaExceeded,
     TaskNotFound,
     UnknownHandler,
     UnusableHandler,
@@ -42,7 +43,13 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
             model=TaskList | TaskRefs,
         ),
         **failures(
-            *BODY, *STORE, UnknownHandler, UnusableHandler, InvalidPayload, IdempotencyMismatch
+            *BODY,
+            *STORE,
+            UnknownHandler,
+            UnusableHandler,
+            InvalidPayload,
+            QuotaExceeded,
+            IdempotencyMismatch,
         ),
     },
 )

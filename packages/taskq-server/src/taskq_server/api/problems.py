@@ -55,6 +55,7 @@ KINDS: Mapping[type[Exception], Kind] = {
         422, "unusable-handler", "The schema of the handler's payload cannot be used"
     ),
     core.InvalidPayload: Kind(422, "invalid-payload", "The payload does not fit the handler"),
+    core.QuotaExceeded: Kind(422, "quota-exceeded", "Too many names are in use"),
     core.IdempotencyMismatch: Kind(
         422, "idempotency-mismatch", "The idempotency key was used with another body"
     ),

@@ -38,6 +38,7 @@ from taskq_server.core.errors import (
     IllegalTransition,
     InvalidCursor,
     InvalidPayload,
+    QuotaExceeded,
     TaskNotFound,
     UnknownHandler,
     UnusableHandler,
@@ -75,7 +76,13 @@ _MERGE_PATCH = {
             model=TaskRead,
         ),
         **failures(
-            *BODY, *STORE, UnknownHandler, UnusableHandler, InvalidPayload, IdempotencyMismatch
+            *BODY,
+            *STORE,
+            UnknownHandler,
+            UnusableHandler,
+            InvalidPayload,
+            QuotaExceeded,
+            IdempotencyMismatch,
         ),
     },
 )
@@ -155,7 +162,15 @@ async def get(
     openapi_extra=_MERGE_PATCH,
     responses={
         **reply(200, "the changed task", ETAG),
-        **failures(*BODY, *_ONE, InvalidHeader, IllegalTransition, VersionMismatch, UnknownHandler),
+        **failures(
+            *BODY,
+            *_ONE,
+            InvalidHeader,
+            IllegalTransition,
+            VersionMismatch,
+            UnknownHandler,
+            QuotaExceeded,
+        ),
     },
 )
 async def update(task_id: TaskId, changes: TaskUpdate, tasks: Tasks, if_match: IfMatch) -> Response:

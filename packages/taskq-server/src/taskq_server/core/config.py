@@ -99,6 +99,13 @@ class Settings(BaseSettings):
     )
     max_traceback_bytes: int = Field(8_192, ge=256, le=32_768, description="longest traceback kept")
 
+    max_queues: int = Field(
+        10_000, ge=1, le=1_000_000, description="names of queues that tasks of the namespace have"
+    )
+    max_tags: int = Field(
+        10_000, ge=1, le=1_000_000, description="names of tags that tasks of the namespace have"
+    )
+
     retention_days: float = Field(
         30.0, gt=0, le=36_500, description="final tasks are kept this long"
     )

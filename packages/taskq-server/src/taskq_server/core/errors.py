@@ -6,7 +6,8 @@ TaskqError
 │   ├── InvalidFields         a value breaks a rule; carries pointers
 │   │   ├── UnknownHandler    no worker has ever published this handler
 │   │   ├── UnusableHandler   the schema that a worker published for it cannot be used
-│   │   └── InvalidPayload    the payload does not fit the handler's schema
+│   │   ├── InvalidPayload    the payload does not fit the handler's schema
+│   │   └── QuotaExceeded     a new name of which the namespace has as many as it may
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
 ├── TaskNotFound
@@ -72,6 +73,10 @@ class UnusableHandler(InvalidFields):
 
 class InvalidPayload(InvalidFields):
     """The payload does not fit the handler's schema."""
+
+
+class QuotaExceeded(InvalidFields):
+    """The namespace has as many names of this kind in use as it may."""
 
 
 class IdempotencyMismatch(Rejected):

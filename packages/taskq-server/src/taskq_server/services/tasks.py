@@ -24,6 +24,7 @@ from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.listing import Listing, Page
+from taskq_server.services.quotas import Quotas, of_items, of_tags
 from taskq_server.services.submission import IdempotencyKey, Submission
 from taskq_server.services.tags import TagIds
 from taskq_server.services.waiting import Waiting
@@ -59,6 +60,7 @@ class Parts:
     catalog: Catalog
     submission: Submission
     tag_ids: TagIds
+    quotas: Quotas
     dispatcher: Dispatcher
     notifier: Notifier
     wait_poll_seconds: float
@@ -84,6 +86,7 @@ class TaskService:
         """Wait for the transactions that are under way."""
         await self._inserts.close()
         await self._reads.close()
+        await self._parts.quotas.close()
 
     async def submit(
         self,
@@ -99,15 +102,20 @@ class TaskService:
         """
         task = await self._parts.submission.task(new, traceparent, self._parts.clock())
         tags = tuple(sorted(set(new.tags)))
-        tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
-        holder = await self._inserts.one(
-            NewRow(
-                task,
-                tuple(tag_ids),
-                key.hash() if key else None,
-                key.fingerprint if key else None,
+        quotas = self._parts.quotas
+        async with (
+            quotas.queues.admit({new.queue: "/queue"}),
+            quotas.tags.admit(of_tags(new.tags)),
+        ):
+            tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
+            holder = await self._inserts.one(
+                NewRow(
+                    task,
+                    tuple(tag_ids),
+                    key.hash() if key else None,
+                    key.fingerprint if key else None,
+                )
             )
-        )
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
             return Submitted(await self.get(holder.task_id), replayed=True)
@@ -129,17 +137,20 @@ class TaskService:
         """
         new_tasks = await self._batch(items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
-        ids = await self._parts.tag_ids.make({name for names in tags for name in names})
-        rows = [
-            NewRow(
-                task,
-                tuple(ids[name] for name in names),
-                key.hash(position) if key else None,
-                key.fingerprint if key else None,
-            )
-            for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
-        ]
-        replayed = await self._inserts.batch(rows, key)
+        quotas = self._parts.quotas
+        queues_at, tags_at = of_items(items)
+        async with quotas.queues.admit(queues_at), quotas.tags.admit(tags_at):
+            ids = await self._parts.tag_ids.make(tags_at)
+            rows = [
+                NewRow(
+                    task,
+                    tuple(ids[name] for name in names),
+                    key.hash(position) if key else None,
+                    key.fingerprint if key else None,
+                )
+                for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
+            ]
+            replayed = await self._inserts.batch(rows, key)
         if replayed is not None:
             found = {snapshot.task.id for snapshot in replayed}
             # A task of the first batch that was deleted since is stored anew.
@@ -180,10 +191,10 @@ class TaskService:
             TaskNotFound: there is no such task.
             IllegalTransition: a field is past changing.
             VersionMismatch: the task has another version.
+            QuotaExceeded: a tag is new, and the namespace has as many as it may.
         """
         given = changes.model_fields_set
         tags = tuple(sorted(set(changes.tags or ())))
-        tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
         edit = await self._edit(task_id, changes)
 
         async def work(connection: Connection) -> Task:
@@ -196,7 +207,9 @@ class TaskService:
                 await tasks.set_tags(connection, task_id, list(tag_ids.values()))
             return after
 
-        after = await self._database.write(work)
+        async with self._parts.quotas.tags.admit(of_tags(changes.tags or ())):
+            tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
+            after = await self._database.write(work)
         if after.status.waiting and given & {"priority", "run_at"}:
             self._parts.dispatcher.ring([doorbell(after)])
         self._parts.notifier.changed([(self._parts.namespace, task_id)])

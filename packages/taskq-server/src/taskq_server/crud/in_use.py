@@ -1,0 +1,84 @@
+"""Which names of queues and tags are in use: those that a task has, whatever its status."""
+
+from collections.abc import Collection
+from typing import Any
+
+from sqlalchemy import Select, bindparam, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.prepared import Together
+from taskq_server.crud.tables import tags, task_counts, task_tags, tasks
+
+_TOGETHER = 1_000
+
+_first_of_queue = (
+    select(tasks.c.queue)
+    .where(
+        tasks.c.namespace == bindparam("of_namespace"),
+        tasks.c.queue == bindparam("in_queue"),
+    )
+    .limit(1)
+)
+_firsts_of_queues = Together(select(_first_of_queue.subquery()))
+# EXISTS may become a join that reads all links.
+_link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
+_is_linked = _link.scalar_subquery().is_not(None)
+
+
+async def queues(
+    connection: AsyncConnection, namespace: str, names: Collection[str]
+) -> Collection[str]:
+    """Return those of `names` that are queues in use, at the cost of one look for each."""
+    asked = [{"of_namespace": namespace, "in_queue": name} for name in names]
+    return {row[0] for row in await _firsts_of_queues(connection, asked)}
+
+
+async def other_queues(
+    connection: AsyncConnection, namespace: str, names: Collection[str], enough: int, most: int
+) -> int:
+    """Return how many queues besides `names` are in use, `most` at most: the ledger knows."""
+    used = (
+        select(task_counts.c.queue)
+        .where(task_counts.c.namespace == namespace, task_counts.c.queue.not_in(names))
+        .group_by(task_counts.c.queue)
+        .having(func.sum(task_counts.c.amount) > 0)
+    )
+    return await _count(connection, used, most)
+
+
+async def named_tags(
+    connection: AsyncConnection, namespace: str, names: Collection[str]
+) -> Collection[str]:
+    """Return those of `names` that are tags in use, at the cost of one look for each."""
+    asked = sorted(names)
+    found: set[str] = set()
+    for start in range(0, len(asked), _TOGETHER):
+        rows = await connection.execute(
+            select(tags.c.name).where(
+                tags.c.namespace == namespace,
+                tags.c.name.in_(asked[start : start + _TOGETHER]),
+                _is_linked,
+            )
+        )
+        found.update(rows.scalars())
+    return found
+
+
+async def other_tags(
+    connection: AsyncConnection, namespace: str, names: Collection[str], enough: int, most: int
+) -> int:
+    """Return how many tags besides `names` are in use, `most` at most.
+
+    Each costs a look whether it has a task. If there are no more than `enough` tags at all, nobody
+    looks, and all of them count.
+    """
+    there = select(tags.c.id).where(tags.c.namespace == namespace)
+    amount = await _count(connection, there, enough + 1)
+    if amount <= enough:
+        return amount
+    return await _count(connection, there.where(tags.c.name.not_in(names), _is_linked), most)
+
+
+async def _count(connection: AsyncConnection, rows: Select[Any], most: int) -> int:
+    found = await connection.execute(select(func.count()).select_from(rows.limit(most).subquery()))
+    return found.scalar_one()
