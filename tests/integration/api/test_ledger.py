@@ -10,7 +10,7 @@ from sqlalchemy import Connection, event, func, select
 
 from taskq_server import migrations
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Duplicate
+from taskq_server.core.database import Violation
 from taskq_server.crud.tables import task_counts
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.service import QueueRead, StatsRead
@@ -100,7 +100,7 @@ async def test_many_at_once_are_counted_exactly_while_janitors_compact(pair: lis
     assert len(seen) > 10
     assert seen == sorted(seen), "a task that is there was not counted"
     # Keys that are taken, but not even a deadlock that was tried again.
-    assert [error for error in errors if not isinstance(error, Duplicate)] == []
+    assert [error for error in errors if not isinstance(error, Violation)] == []
     for runtime in pair:
         assert told(await runtime.stats.read()) == await counted(runtime)
 

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core import driver
-from taskq_server.core.database import Database, Duplicate
+from taskq_server.core.database import Database, Violation
 from taskq_server.core.errors import ConnectionLost
 from tests.support.mariadb import MariaDBServer
 
@@ -59,7 +59,7 @@ async def test_a_refusal_is_sqlalchemys_and_rolls_back(database: Database) -> No
         await driver.execute(connection, "INSERT INTO t (id) VALUES (1)")
 
     before = await connections(database)
-    with pytest.raises(Duplicate):
+    with pytest.raises(Violation):
         await database.write(work)
     found = await database.read(lambda c: driver.execute(c, "SELECT id FROM t"))
     assert list(found.rows) == []

@@ -102,7 +102,7 @@ async def rows_of(database: Database, table: Table = attempts_table) -> list[dic
 
 
 async def make_tags(database: Database, *names: str, namespace: str = "default") -> dict[str, int]:
-    await database.write(lambda c: tags.add(c, namespace, names))
+    await database.write(lambda c: tags.add(c, namespace, names, NOW))
     return await database.read(lambda c: tags.find(c, namespace, names))
 
 

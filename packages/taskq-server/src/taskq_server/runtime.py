@@ -152,7 +152,7 @@ def _assemble(
             namespace=settings.namespace,
             catalog=catalog,
             submission=Submission(settings, catalog, IdSource()),
-            tag_ids=TagIds(database, settings.namespace),
+            tag_ids=TagIds(database, settings.namespace, clock),
             quotas=Quotas.of(database, settings),
             dispatcher=dispatcher,
             notifier=notifier,

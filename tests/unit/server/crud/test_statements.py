@@ -21,6 +21,7 @@ from taskq_server.crud import (
     counts,
     due,
     handlers,
+    in_use,
     listing,
     oldest,
     tables,
@@ -121,7 +122,7 @@ def failed(n: int) -> Failure:
 
 
 async def say_task_statements(database: Database) -> None:
-    await database.write(lambda c: tags.add(c, "default", ["b", "a"]))
+    await database.write(lambda c: tags.add(c, "default", ["b", "a"], NOW))
     ids = await database.read(lambda c: tags.find(c, "default", ["a", "b"]))
     new = [make_task() for _ in range(6)]
     rows = [
@@ -135,13 +136,25 @@ async def say_task_statements(database: Database) -> None:
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
     await database.write(lambda c: tasks.write(c, new[0], new[0]._replace(title="t", score=None)))
     tag_ids = list(ids.values())[::-1]
-    await database.write(lambda c: tasks.set_tags(c, new[0].id, tag_ids))
+    await database.write(lambda c: tasks.set_tags(c, new[0].id, tag_ids, NOW + seconds(99)))
     await database.read(lambda c: tags.counts(c, "default"))
-    await database.write(lambda c: tasks.remove(c, new[::-1]))
+    await database.write(lambda c: tasks.remove(c, new[::-1], NOW))
+    ripe = await database.read(lambda c: tags.idle(c, before=NOW + seconds(100), limit=9))
+    await database.write(lambda c: tags.forget(c, ripe, before=NOW + seconds(100), now=NOW))
+    await say_names_in_use(database)
     await database.write(lambda c: counts.compact(c, limit=1))
     await database.read(lambda c: counts.totals(c, "default"))
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
+
+
+async def say_names_in_use(database: Database) -> None:
+    for find, count in (
+        (in_use.queues, in_use.other_queues),
+        (in_use.named_tags, in_use.other_tags),
+    ):
+        await database.read(lambda c, find=find: find(c, "default", ["a"]))  # type: ignore[misc]
+        await database.read(lambda c, count=count: count(c, "default", ["a"], 0, 9))  # type: ignore[misc]
 
 
 async def say_worker_statements(database: Database) -> None:
@@ -306,6 +319,8 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
         "DELETE FROM task_tags",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
+        "UPDATE tags SET",
+        "DELETE FROM tags",
         "SELECT",
     ):
         assert any(sql.startswith(start) for sql in heard), start
@@ -313,8 +328,8 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
 
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Said]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
-    assert len(locking) == 3
-    assert all(sql.endswith("ORDER BY tasks.id FOR UPDATE") for sql in locking)
+    assert len(locking) == 4
+    assert all(re.search(r"ORDER BY (tasks|tags)\.id FOR UPDATE$", sql) for sql in locking)
 
 
 async def test_what_takes_locks_names_its_ids_in_order(said: list[Said]) -> None:

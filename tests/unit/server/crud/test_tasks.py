@@ -155,7 +155,7 @@ async def test_set_tags_replaces_them(database: Database) -> None:
 
     async def set_to(*names: str) -> None:
         chosen = [ids[name] for name in names]
-        await database.write(lambda c: tasks.set_tags(c, task.id, chosen))
+        await database.write(lambda c: tasks.set_tags(c, task.id, chosen, NOW))
 
     await set_to("c", "b")
     found = await read(database, task.id, bystander.id)
@@ -170,7 +170,7 @@ async def test_remove_takes_attempts_and_tags_along(database: Database) -> None:
     await store(database, gone, kept, tagged={gone.id: [ids["a"]], kept.id: [ids["a"]]})
     for task in (gone, kept):
         await end(database, lifecycle.succeed(task, result="1", now=NOW))
-    await database.write(lambda c: tasks.remove(c, [gone]))
+    await database.write(lambda c: tasks.remove(c, [gone], NOW))
     for table, column in ((tasks_table, "id"), (attempts, "task_id"), (task_tags, "task_id")):
         assert [row[column] for row in await rows_of(database, table)] == [kept.id]
 

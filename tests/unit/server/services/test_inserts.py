@@ -1,9 +1,13 @@
 """New rows, with keys that are new, taken, or taken by the same rows."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
+from taskq_server.core.database import Violation
+from taskq_server.core.database_errors import is_dangling, is_duplicate
 from taskq_server.core.errors import IdempotencyMismatch
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain.task import Task
@@ -74,3 +78,19 @@ async def test_a_batch_is_replayed_whole_or_refused_whole(
     with pytest.raises(IdempotencyMismatch):
         await inserts.batch([row(task, other, n) for n, task in enumerate(again)], other)
     assert await count(runtime, *again) == 0
+
+
+async def test_a_tag_that_is_not_there_is_no_taken_key(runtime: Runtime, inserts: Inserts) -> None:
+    tried: list[object] = []
+    event.listen(runtime.database.engine.sync_engine, "begin", tried.append)
+    task = make_task()
+    for store in (
+        inserts.one(replace(row(task), tag_ids=(99,))),
+        inserts.batch([replace(row(task), tag_ids=(99,))], KEY),
+    ):
+        with pytest.raises(Violation) as refused:
+            await store
+        assert is_dangling(refused.value)
+        assert not is_duplicate(refused.value)
+    assert len(tried) == 2
+    assert await count(runtime, task) == 0

@@ -45,8 +45,8 @@ Connection = AsyncConnection
 DatabaseError = SQLAlchemyError
 """Whatever the database may refuse."""
 
-Duplicate = IntegrityError
-"""What a unique key refuses."""
+Violation = IntegrityError
+"""What a constraint refuses; `core.database_errors` tells the kinds apart."""
 
 _ATTEMPTS = 10
 _LONGEST_PAUSE_SECONDS = 0.1

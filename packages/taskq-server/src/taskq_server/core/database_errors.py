@@ -2,7 +2,7 @@
 
 import sqlite3
 
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from taskq_server.core.log_text import brief
 
@@ -15,6 +15,12 @@ _CONFLICTS = frozenset(
     }
 )
 _CONFLICT_OF_SQLITE = "database is locked"
+_DUPLICATES = {1062, sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+_DANGLING = {
+    1216,  # instead of 1452, for who may not see the other table
+    1452,  # a foreign key
+    sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,
+}
 _REFUSALS = frozenset(
     {
         1047,  # a node of a cluster without a majority
@@ -43,8 +49,7 @@ def is_refusal(error: BaseException) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     # That of a SQLite file that was moved away, or that could only be read when it was opened.
-    extended = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
-    return _code(error) in _REFUSALS or extended & 0xFF == sqlite3.SQLITE_READONLY
+    return _code(error) in _REFUSALS or _of_sqlite(error) & 0xFF == sqlite3.SQLITE_READONLY
 
 
 def is_given_up(error: BaseException) -> bool:
@@ -63,8 +68,23 @@ def reason(error: BaseException) -> str:
     return f"{brief(error)}: {text}" if text and is_shown else brief(error)
 
 
+def is_duplicate(error: IntegrityError) -> bool:
+    """Return whether a row with a unique key is there already."""
+    return _code(error) in _DUPLICATES or _of_sqlite(error) in _DUPLICATES
+
+
+def is_dangling(error: IntegrityError) -> bool:
+    """Return whether a row refers to one that is not there."""
+    return _code(error) in _DANGLING or _of_sqlite(error) in _DANGLING
+
+
 def _says_no_value(code: object) -> bool:
     return code in _SAYS_NO_VALUE or code in _OF_CLIENT
+
+
+def _of_sqlite(error: DBAPIError) -> int:
+    code: int = getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_OK)
+    return code
 
 
 def _code(error: DBAPIError) -> object:

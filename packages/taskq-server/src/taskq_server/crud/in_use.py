@@ -7,7 +7,8 @@ from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.prepared import Together
-from taskq_server.crud.tables import tags, task_counts, task_tags, tasks
+from taskq_server.crud.tables import tags, task_counts, tasks
+from taskq_server.crud.tags import is_linked
 
 _TOGETHER = 1_000
 
@@ -20,9 +21,6 @@ _first_of_queue = (
     .limit(1)
 )
 _firsts_of_queues = Together(select(_first_of_queue.subquery()))
-# EXISTS may become a join that reads all links.
-_link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
-_is_linked = _link.scalar_subquery().is_not(None)
 
 
 async def queues(
@@ -57,7 +55,7 @@ async def named_tags(
             select(tags.c.name).where(
                 tags.c.namespace == namespace,
                 tags.c.name.in_(asked[start : start + _TOGETHER]),
-                _is_linked,
+                is_linked,
             )
         )
         found.update(rows.scalars())
@@ -76,7 +74,7 @@ async def other_tags(
     amount = await _count(connection, there, enough + 1)
     if amount <= enough:
         return amount
-    return await _count(connection, there.where(tags.c.name.not_in(names), _is_linked), most)
+    return await _count(connection, there.where(tags.c.name.not_in(names), is_linked), most)
 
 
 async def _count(connection: AsyncConnection, rows: Select[Any], most: int) -> int:

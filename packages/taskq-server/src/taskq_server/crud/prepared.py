@@ -110,7 +110,7 @@ class InsertRows:
 
     Args:
         table: where to.
-        once: leave out those whose unique key is there already, instead of raising `Duplicate`.
+        once: leave out those whose unique key is there already, instead of raising `Violation`.
     """
 
     def __init__(self, table: Table, *, once: bool) -> None:

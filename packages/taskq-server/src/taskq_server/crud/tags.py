@@ -1,30 +1,109 @@
-"""Tags by name."""
+"""Tags by name, and which of them nobody needs any more.
 
-from collections.abc import Iterable, Sequence
+`idle_since` says when a task last lost the tag, or when the tag was made. Whoever takes a tag from
+a task writes it in the same transaction; linking writes nothing. So a tag of which it says nothing
+has tasks, and of others somebody has to look.
+"""
 
-from sqlalchemy import func, select
+from collections.abc import Collection, Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.prepared import InsertRows
-from taskq_server.crud.tables import tags, task_tags
+from taskq_server.crud.tables import IDS, tags, task_tags
+from taskq_server.models.tag import UNKNOWN
+
+PRECISION = timedelta(minutes=1)
+"""How much later than `idle_since` a task may have lost the tag: it is not written each time."""
+
+_UNKNOWN = datetime.fromisoformat(UNKNOWN).replace(tzinfo=UTC)
+_TOGETHER = 1_000
+
+# EXISTS may become a join that reads all links.
+_link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
+is_linked = _link.scalar_subquery().is_not(None)
 
 _insert_once = InsertRows(tags, once=True)
+_to_mark = (
+    select(tags.c.id)
+    .distinct()
+    .join(task_tags, task_tags.c.tag_id == tags.c.id)
+    .where(
+        task_tags.c.task_id.in_(IDS),
+        or_(tags.c.idle_since.is_(None), tags.c.idle_since < bindparam("long_ago")),
+    )
+)
 
 
 async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> dict[str, int]:
     """Return the ids of the tags that exist, by name."""
-    rows = await connection.execute(
-        select(tags.c.name, tags.c.id).where(
-            tags.c.namespace == namespace, tags.c.name.in_(sorted(set(names)))
+    asked = sorted(set(names))
+    found: dict[str, int] = {}
+    for start in range(0, len(asked), _TOGETHER):
+        some = asked[start : start + _TOGETHER]
+        rows = await connection.execute(
+            select(tags.c.name, tags.c.id).where(
+                tags.c.namespace == namespace, tags.c.name.in_(some)
+            )
         )
+        found.update({row.name: row.id for row in rows})
+    return found
+
+
+async def add(
+    connection: AsyncConnection, namespace: str, names: Iterable[str], now: datetime
+) -> None:
+    """Insert the tags that are missing; they are idle until a task has them."""
+    rows = [(namespace, name, now) for name in sorted(set(names))]
+    await _insert_once(connection, ("namespace", "name", "idle_since"), rows)
+
+
+async def mark_idle(connection: AsyncConnection, task_ids: Collection[UUID], now: datetime) -> None:
+    """Write down that these tasks are about to lose all their tags."""
+    values = {"ids": sorted(task_ids), "long_ago": now - PRECISION}
+    found = (await connection.execute(_to_mark, values)).scalars().all()
+    await _set(connection, found, now)
+
+
+async def idle(connection: AsyncConnection, *, before: datetime, limit: int) -> Sequence[int]:
+    """Return tags that may be without tasks since a time, the longest first."""
+    rows = await connection.execute(
+        select(tags.c.id).where(tags.c.idle_since < before).order_by(tags.c.idle_since).limit(limit)
     )
-    return {row.name: row.id for row in rows}
+    return rows.scalars().all()
 
 
-async def add(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> None:
-    """Insert the tags that are missing."""
-    rows = [(namespace, name) for name in sorted(set(names))]
-    await _insert_once(connection, ("namespace", "name"), rows)
+async def forget(
+    connection: AsyncConnection, ids: Sequence[int], *, before: datetime, now: datetime
+) -> None:
+    """Delete those of the tags that are without tasks since a time.
+
+    They are locked first, so that nobody links one any more, and those are seen who just did.
+    """
+    candidates = select(tags.c.id, tags.c.idle_since).where(
+        tags.c.id.in_(ids), tags.c.idle_since < before
+    )
+    locking = candidates.order_by(tags.c.id).with_for_update()
+    since = {row.id: row.idle_since for row in await connection.execute(locking)}
+    linked = await connection.execute(select(tags.c.id).where(tags.c.id.in_(since), is_linked))
+    in_use = set(linked.scalars())
+    unknown = {one for one, at in since.items() if at <= _UNKNOWN} - in_use
+    gone = since.keys() - in_use - unknown
+    await _set(connection, in_use, None)
+    await _set(connection, unknown, now)
+    if gone:
+        await connection.execute(delete(tags).where(tags.c.id.in_(sorted(gone))))
+
+
+async def _set(
+    connection: AsyncConnection, ids: Collection[int], idle_since: datetime | None
+) -> None:
+    if ids:
+        which = tags.c.id.in_(sorted(ids))
+        await connection.execute(update(tags).where(which).values(idle_since=idle_since))
 
 
 async def counts(connection: AsyncConnection, namespace: str) -> Sequence[tuple[str, int]]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import String, bindparam, delete, select, update
@@ -22,6 +23,7 @@ from taskq_server.crud.tables import (
     whole_attempt,
     whole_task,
 )
+from taskq_server.crud.tags import mark_idle
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Attempt, Snapshot, Task
 
@@ -80,7 +82,7 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
     """Insert tasks whose idempotency keys are new.
 
     Raises:
-        Duplicate: one of them is taken.
+        Violation: one of them is taken, or a tag has gone.
     """
     ordered = _ordered(rows)
     await _insert_new(connection, _COLUMNS, _values(ordered))
@@ -172,15 +174,19 @@ async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
         await counts.move(connection, before=[place(before)], after=[place(after)])
 
 
-async def set_tags(connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int]) -> None:
+async def set_tags(
+    connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int], now: datetime
+) -> None:
     """Replace the tags of one locked task."""
+    await mark_idle(connection, [task_id], now)
     await connection.execute(delete(task_tags).where(task_tags.c.task_id == task_id))
     await _insert_links(connection, _LINK, [(task_id, tag_id) for tag_id in sorted(tag_ids)])
 
 
-async def remove(connection: AsyncConnection, gone: Sequence[Task]) -> None:
+async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetime) -> None:
     """Delete locked tasks with their attempts and tag links."""
     wanted = {"ids": sorted(task.id for task in gone)}
+    await mark_idle(connection, wanted["ids"], now)
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)

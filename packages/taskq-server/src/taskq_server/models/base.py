@@ -123,6 +123,6 @@ def closed_set(values: type[StrEnum], name: str) -> Enum:
     )
 
 
-def options(*constraints: Any) -> tuple[Any, ...]:
-    """Return `__table_args__` with the constraints and the options of every table."""
-    return (*constraints, MYSQL)
+def options(*constraints: Any, **more: Any) -> tuple[Any, ...]:
+    """Return `__table_args__` with the constraints and the options of every table, and more."""
+    return (*constraints, MYSQL | more)

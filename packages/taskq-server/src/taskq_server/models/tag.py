@@ -1,22 +1,34 @@
 """The `tags` table, and which task carries which tag."""
 
+from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from taskq_server.models.base import Base, RowId, TaskId, options
+from taskq_server.models.base import Base, RowId, TaskId, UtcDateTime, options
+
+UNKNOWN = "1970-01-01 00:00:00"
 
 
 class Tag(Base):
-    """A name that groups tasks."""
+    """A name that groups tasks. `idle_since` is when a task last lost it, or when it was made.
+
+    It is null once somebody has seen that a task has the tag, and in 1970 if nobody knows. The id
+    of a deleted tag is never used again, since processes remember ids for a while.
+    """
 
     __tablename__ = "tags"
-    __table_args__ = options(UniqueConstraint("namespace", "name"))
+    __table_args__ = options(
+        UniqueConstraint("namespace", "name"),
+        Index(None, "idle_since"),
+        sqlite_autoincrement=True,  # else it uses the id of a deleted tag again
+    )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
     namespace: Mapped[str] = mapped_column(String(64))
     name: Mapped[str] = mapped_column(String(64))
+    idle_since: Mapped[datetime | None] = mapped_column(UtcDateTime, server_default=UNKNOWN)
 
 
 class TaskTag(Base):

@@ -6,7 +6,8 @@ key refuses one, each row is inserted unless it or its key is there, and the hol
 
 from collections.abc import Sequence
 
-from taskq_server.core.database import Connection, Database, Duplicate
+from taskq_server.core.database import Connection, Database, Violation
+from taskq_server.core.database_errors import is_duplicate
 from taskq_server.core.errors import IdempotencyMismatch
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tasks
@@ -48,14 +49,18 @@ class Inserts:
         """
         try:
             await self._all_new(rows)
-        except Duplicate:
+        except Violation as error:
+            if not is_duplicate(error):
+                raise
             return await self._database.write(lambda c: self._replay(c, rows, key))
         return None
 
     async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
         try:
             await self._all_new(rows)
-        except Duplicate:
+        except Violation as error:
+            if not is_duplicate(error):
+                raise
             return await self._database.write(lambda c: self._each_once(c, rows))
         return [None] * len(rows)
 

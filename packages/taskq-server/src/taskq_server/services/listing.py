@@ -1,14 +1,15 @@
 """Pages of tasks."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import listing, tasks
+from taskq_server.crud import listing, tags, tasks
 from taskq_server.crud.listing import Filter
 from taskq_server.domain.task import Priority, Snapshot, Status
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.services import cursor
-from taskq_server.services.tags import TagIds
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +23,8 @@ class Page:
 class Listing:
     """List tasks by filters, page by page."""
 
-    def __init__(self, database: Database, tag_ids: TagIds, namespace: str) -> None:
+    def __init__(self, database: Database, namespace: str) -> None:
         self._database = database
-        self._tag_ids = tag_ids
         self._namespace = namespace
 
     async def page(self, query: TaskQuery) -> Page:
@@ -33,12 +33,13 @@ class Listing:
         Raises:
             InvalidCursor: the cursor was not made for these filters.
         """
-        wanted = await self._filter(query)
-        if wanted is None:
-            return Page((), None)
+        start = cursor.read(query.cursor, query) if query.cursor is not None else None
 
         async def read(connection: Connection) -> Page:
-            scanned = await listing.page(connection, wanted)
+            tag_ids = await tags.find(connection, self._namespace, query.tag) if query.tag else {}
+            if set(query.tag) - tag_ids.keys():
+                return Page((), None)
+            scanned = await listing.page(connection, self._filter(query, tag_ids, start))
             names = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
             found = tuple(Snapshot(task, names.get(task.id, ())) for task in scanned.tasks)
             after = scanned.next_after
@@ -46,17 +47,12 @@ class Listing:
 
         return await self._database.read(read)
 
-    async def _filter(self, query: TaskQuery) -> Filter | None:
-        names = set(query.tag)
-        known = await self._tag_ids.find(names) if names else {}
-        after = cursor.read(query.cursor, query) if query.cursor is not None else None
-        if names - known.keys():
-            return None
+    def _filter(self, query: TaskQuery, tag_ids: Mapping[str, int], after: UUID | None) -> Filter:
         return Filter(
             namespace=self._namespace,
             statuses=tuple(sorted({Status(label) for label in query.status})),
             priorities=tuple(sorted({Priority.from_label(label) for label in query.priority})),
-            tag_ids=tuple(known[name] for name in dict.fromkeys(query.tag)),
+            tag_ids=tuple(tag_ids[name] for name in dict.fromkeys(query.tag)),
             handler=query.handler,
             queue=query.queue,
             created_after=query.created_after,

@@ -1,52 +1,99 @@
 """Tag names to ids: from memory, else found or made in a short transaction of its own."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from datetime import datetime
+from typing import TypeVar
 
-from taskq_server.core.database import Connection, Database
+from taskq_server.core.database import Connection, Database, Violation
+from taskq_server.core.database_errors import is_dangling
+from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tags
 
+T = TypeVar("T")
+
+_REMEMBERED_SECONDS = 60.0
 _MOST_REMEMBERED = 10_000
+_TRIES = 10
 
 
 class TagIds:
-    """Resolve tag names; tags are never deleted, so an id stays true."""
+    """Resolve tag names, and remember their ids for a minute: tags without tasks are deleted.
 
-    def __init__(self, database: Database, namespace: str) -> None:
+    Args:
+        database: holds the tags.
+        namespace: of all tags.
+        clock: aware UTC.
+        monotonic: seconds that never go back.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        namespace: str,
+        clock: Callable[[], datetime],
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._database = database
         self._namespace = namespace
+        self._clock = clock
+        self._monotonic = monotonic
         self._known: dict[str, int] = {}
+        self._known_since = monotonic()
+        self._resolves: GroupCommit[Collection[str], Mapping[str, int]] = GroupCommit(
+            self._resolve, weight=len, max_weight=_MOST_REMEMBERED
+        )
 
-    async def make(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the id of each name; new names are stored."""
-        known, missing = self._split(names)
-        if missing:
-            made = await self._database.write(lambda c: self._ensure(c, missing))
-            self._remember(made)
-            known |= made
-        return known
+    async def close(self) -> None:
+        """Wait for the transactions that are under way."""
+        await self._resolves.close()
 
-    async def find(self, names: Iterable[str]) -> dict[str, int]:
-        """Return the ids of the names that exist."""
-        known, missing = self._split(names)
-        if missing:
-            found = await self._database.read(lambda c: tags.find(c, self._namespace, missing))
-            self._remember(found)
-            known |= found
-        return known
+    async def use(
+        self, names: Collection[str], link: Callable[[Mapping[str, int]], Awaitable[T]]
+    ) -> T:
+        """Return what `link` does with the id of each name; new names are stored.
 
-    def _split(self, names: Iterable[str]) -> tuple[dict[str, int], set[str]]:
-        wanted = set(names)
-        known = {name: self._known[name] for name in wanted if name in self._known}
-        return known, wanted - known.keys()
+        Args:
+            names: any number of them.
+            link: links tasks with the ids, in one transaction. It is called again if one of them
+                has gone.
+        """
+        for _ in range(_TRIES):
+            ids = await self._ids(names)
+            try:
+                return await link(ids)
+            except Violation as error:
+                if not is_dangling(error):
+                    raise
+                self._forget(names)
+        raise DatabaseUnavailable("tags are deleted as fast as tasks are given them")
 
-    async def _ensure(self, connection: Connection, names: set[str]) -> dict[str, int]:
-        found = await tags.find(connection, self._namespace, names)
-        if names - found.keys():
-            await tags.add(connection, self._namespace, names - found.keys())
-            found = await tags.find(connection, self._namespace, names)
-        return found
+    async def _ids(self, names: Collection[str]) -> Mapping[str, int]:
+        if self._monotonic() - self._known_since >= _REMEMBERED_SECONDS:
+            self._known.clear()
+            self._known_since = self._monotonic()
+        known = {name: self._known[name] for name in names if name in self._known}
+        missing = [name for name in names if name not in known]
+        found = await self._resolves(missing) if missing else {}
+        return known | {name: found[name] for name in missing}
 
-    def _remember(self, found: dict[str, int]) -> None:
+    async def _resolve(self, asked: Sequence[Collection[str]]) -> Sequence[Mapping[str, int]]:
+        names = {name for some in asked for name in some}
+        found = await self._database.write(lambda c: self._ensure(c, names))
         if len(self._known) + len(found) > _MOST_REMEMBERED:
             self._known.clear()
         self._known.update(found)
+        return [found] * len(asked)
+
+    async def _ensure(self, connection: Connection, names: set[str]) -> dict[str, int]:
+        found = await tags.find(connection, self._namespace, names)
+        missing = names - found.keys()
+        if missing:
+            await tags.add(connection, self._namespace, missing, self._clock())
+            found |= await tags.find(connection, self._namespace, missing)
+        return found
+
+    def _forget(self, names: Collection[str]) -> None:
+        for name in names:
+            self._known.pop(name, None)

@@ -1,6 +1,6 @@
 """What callers do with tasks: submit, get, list, update, delete, cancel, retry."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -75,7 +75,7 @@ class TaskService:
         self._inserts = Inserts(parts.database, parts.namespace)
         self._reads: GroupCommit[UUID, Snapshot] = GroupCommit(self._read)
         self._waiting = Waiting(self._reads, parts.notifier, parts.wait_poll_seconds)
-        self._listing = Listing(parts.database, parts.tag_ids, parts.namespace)
+        self._listing = Listing(parts.database, parts.namespace)
         self.wait = self._waiting.wait
         self.wait_any = self._waiting.wait_any
         self.follow = self._waiting.follow
@@ -87,6 +87,7 @@ class TaskService:
         await self._inserts.close()
         await self._reads.close()
         await self._parts.quotas.close()
+        await self._parts.tag_ids.close()
 
     async def submit(
         self,
@@ -107,14 +108,8 @@ class TaskService:
             quotas.queues.admit({new.queue: "/queue"}),
             quotas.tags.admit(of_tags(new.tags)),
         ):
-            tag_ids = (await self._parts.tag_ids.make(tags)).values() if tags else ()
-            holder = await self._inserts.one(
-                NewRow(
-                    task,
-                    tuple(tag_ids),
-                    key.hash() if key else None,
-                    key.fingerprint if key else None,
-                )
+            holder = await self._parts.tag_ids.use(
+                tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
             )
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
@@ -137,20 +132,18 @@ class TaskService:
         """
         new_tasks = await self._batch(items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
+
+        async def insert(ids: Mapping[str, int]) -> list[Snapshot] | None:
+            rows = [
+                _row(task, names, ids, key, position)
+                for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
+            ]
+            return await self._inserts.batch(rows, key)
+
         quotas = self._parts.quotas
         queues_at, tags_at = of_items(items)
         async with quotas.queues.admit(queues_at), quotas.tags.admit(tags_at):
-            ids = await self._parts.tag_ids.make(tags_at)
-            rows = [
-                NewRow(
-                    task,
-                    tuple(ids[name] for name in names),
-                    key.hash(position) if key else None,
-                    key.fingerprint if key else None,
-                )
-                for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
-            ]
-            replayed = await self._inserts.batch(rows, key)
+            replayed = await self._parts.tag_ids.use(tags_at, insert)
         if replayed is not None:
             found = {snapshot.task.id for snapshot in replayed}
             # A task of the first batch that was deleted since is stored anew.
@@ -197,19 +190,21 @@ class TaskService:
         tags = tuple(sorted(set(changes.tags or ())))
         edit = await self._edit(task_id, changes)
 
-        async def work(connection: Connection) -> Task:
+        async def work(connection: Connection, tag_ids: Mapping[str, int]) -> Task:
             before = await self._locked(connection, task_id)
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
-            after = lifecycle.edit(before, edit, now=self._parts.clock())
+            now = self._parts.clock()
+            after = lifecycle.edit(before, edit, now=now)
             await tasks.write(connection, before, after)
             if "tags" in given:
-                await tasks.set_tags(connection, task_id, list(tag_ids.values()))
+                await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
             return after
 
         async with self._parts.quotas.tags.admit(of_tags(changes.tags or ())):
-            tag_ids = await self._parts.tag_ids.make(tags) if tags else {}
-            after = await self._database.write(work)
+            after = await self._parts.tag_ids.use(
+                tags, lambda ids: self._database.write(lambda c: work(c, ids))
+            )
         if after.status.waiting and given & {"priority", "run_at"}:
             self._parts.dispatcher.ring([doorbell(after)])
         self._parts.notifier.changed([(self._parts.namespace, task_id)])
@@ -226,7 +221,7 @@ class TaskService:
         async def work(connection: Connection) -> None:
             task = await self._locked(connection, task_id)
             lifecycle.check_deletable(task)
-            await tasks.remove(connection, [task])
+            await tasks.remove(connection, [task], self._parts.clock())
 
         await self._database.write(work)
         self._parts.notifier.changed([(self._parts.namespace, task_id)])
@@ -314,3 +309,18 @@ class TaskService:
         return [
             found.get(task_id) or TaskNotFound(f"there is no task {task_id}") for task_id in ids
         ]
+
+
+def _row(
+    task: Task,
+    tags: Sequence[str],
+    tag_ids: Mapping[str, int],
+    key: IdempotencyKey | None,
+    position: int = 0,
+) -> NewRow:
+    return NewRow(
+        task,
+        tuple(tag_ids[name] for name in tags),
+        key.hash(position) if key else None,
+        key.fingerprint if key else None,
+    )

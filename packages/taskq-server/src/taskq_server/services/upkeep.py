@@ -1,4 +1,4 @@
-"""What the janitor does: stage, rescue, prune, compact. The cost is bounded by what is missing."""
+"""What the janitor does: stage, rescue, prune, compact, forget. The cost is what is missing."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -7,7 +7,7 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, Doorbell
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, tasks, workers
+from taskq_server.crud import counts, due, tags, tasks, workers
 from taskq_server.crud.due import Due
 from taskq_server.crud.workers import Held, WorkerRow
 from taskq_server.domain.lifecycle import Ended
@@ -16,6 +16,7 @@ from taskq_server.services.attempts import AttemptService
 
 _BATCH = 1_000
 _PRUNE_BATCH = 500
+_TAG_BATCH = 200
 _COMPACT_BATCH = 5_000
 
 
@@ -120,11 +121,24 @@ class Upkeep:
             ended = [one for one in locked if one.status.final and one.finished_at]
             gone = [one for one in ended if one.finished_at and one.finished_at < before]
             if gone:
-                await tasks.remove(connection, gone)
+                await tasks.remove(connection, gone, self._clock())
             return len(gone)
 
         old = await self._database.read(look)
         return await self._database.write(work) if old else 0
+
+    async def forget_tags(self, idle: timedelta) -> bool:
+        """Delete a small batch of tags that are without tasks; return whether there may be more.
+
+        Args:
+            idle: for how long, at least.
+        """
+        now = self._clock()
+        before = now - idle - tags.PRECISION
+        found = await self._database.read(lambda c: tags.idle(c, before=before, limit=_TAG_BATCH))
+        if found:
+            await self._database.write(lambda c: tags.forget(c, found, before=before, now=now))
+        return len(found) == _TAG_BATCH
 
     async def compact(self) -> bool:
         """Replace rows of the ledger of tasks by their sums; return whether more are worth it."""

@@ -14,6 +14,7 @@ from taskq_server.crud.due import Due
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.services.upkeep import Upkeep
 
+_TAGS_ARE_KEPT = timedelta(minutes=10)
 _SETTLED = timedelta(seconds=2)
 _NOW_AND_THEN_SECONDS = 5.0
 _RARELY_SECONDS = 30.0
@@ -89,10 +90,12 @@ class Janitor:
             pass
 
     async def tidy(self) -> None:
-        """Forget vanished workers and prune final tasks past retention."""
+        """Forget vanished workers, prune final tasks past retention, and tags without tasks."""
         await self._upkeep.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
         retention = timedelta(days=self._settings.retention_days)
         while await self._upkeep.prune(retention):
+            pass
+        while await self._upkeep.forget_tags(_TAGS_ARE_KEPT):
             pass
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:
