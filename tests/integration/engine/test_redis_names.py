@@ -94,6 +94,10 @@ def test_a_task_of_a_namespace_without_workers_is_run_by_another_one(new_stack: 
     stack.start_worker(theirs)
     stack.start_api(theirs)
     stack.wait_for_handlers()
+    said = dict(stack.logs())
+    warned = [name for name, log in said.items() if "TASKQ_NAMESPACE keeps nothing apart" in log]
+    assert warned == [name for name in said if "'theirs'" in said[name]]
+    assert len(warned) == 1
     stack.workers.pop().stop()
     queue = stack.names.queue("theirs", "default")
     task_id = submit(stack, "taskq.echo", {"value": 1})

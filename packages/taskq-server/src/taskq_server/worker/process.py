@@ -36,6 +36,7 @@ from taskq_server.worker.state import user_state
 from taskq_server.worker.supervisor import Parent
 
 _PAUSE_SECONDS = 1.0
+_USUAL_NAMESPACE = "default"
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -53,6 +54,12 @@ async def run_worker(
     Returns:
         Whether the process should be replaced: a handler or a hook in it cannot be stopped.
     """
+    if runtime.settings.namespace != _USUAL_NAMESPACE:
+        _log.warning(
+            "TASKQ_NAMESPACE keeps nothing apart in workers yet: this one runs tasks of all "
+            "namespaces of its database, and others run tasks of %r",
+            runtime.settings.namespace,
+        )
     if not await unless(stop, publish(runtime, registry)):
         return False
     if not await unless(stop, runtime.naming.known()):
