@@ -15,6 +15,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (settings.max_body_bytes, settings.max_batch_bytes) == (2**20, 8 * 2**20)
     assert (settings.max_payload_bytes, settings.max_result_bytes) == (256 * 1024, 2**20)
     assert (settings.max_traceback_bytes, settings.retention_days) == (8192, 30)
+    assert (settings.max_queues, settings.max_tags) == (10_000, 10_000)
     assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
 
 

@@ -8,9 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.prepared import Together
 from taskq_server.crud.tables import tags, task_counts, tasks
-from taskq_server.crud.tags import is_linked
-
-_TOGETHER = 1_000
+from taskq_server.crud.tags import is_linked, pieces
 
 _first_of_queue = (
     select(tasks.c.queue)
@@ -48,13 +46,12 @@ async def named_tags(
     connection: AsyncConnection, namespace: str, names: Collection[str]
 ) -> Collection[str]:
     """Return those of `names` that are tags in use, at the cost of one look for each."""
-    asked = sorted(names)
     found: set[str] = set()
-    for start in range(0, len(asked), _TOGETHER):
+    for some in pieces(names):
         rows = await connection.execute(
             select(tags.c.name).where(
                 tags.c.namespace == namespace,
-                tags.c.name.in_(asked[start : start + _TOGETHER]),
+                tags.c.name.in_(some),
                 is_linked,
             )
         )

@@ -5,8 +5,9 @@ a task writes it in the same transaction; linking writes nothing. So a tag of wh
 has tasks, and of others somebody has to look.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, func, or_, select, update
@@ -21,6 +22,8 @@ PRECISION = timedelta(minutes=1)
 
 _UNKNOWN = datetime.fromisoformat(UNKNOWN).replace(tzinfo=UTC)
 _TOGETHER = 1_000
+
+T = TypeVar("T", int, str)
 
 # EXISTS may become a join that reads all links.
 _link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
@@ -40,10 +43,8 @@ _to_mark = (
 
 async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> dict[str, int]:
     """Return the ids of the tags that exist, by name."""
-    asked = sorted(set(names))
     found: dict[str, int] = {}
-    for start in range(0, len(asked), _TOGETHER):
-        some = asked[start : start + _TOGETHER]
+    for some in pieces(set(names)):
         rows = await connection.execute(
             select(tags.c.name, tags.c.id).where(
                 tags.c.namespace == namespace, tags.c.name.in_(some)
@@ -101,9 +102,16 @@ async def forget(
 async def _set(
     connection: AsyncConnection, ids: Collection[int], idle_since: datetime | None
 ) -> None:
-    if ids:
-        which = tags.c.id.in_(sorted(ids))
+    for some in pieces(ids):
+        which = tags.c.id.in_(some)
         await connection.execute(update(tags).where(which).values(idle_since=idle_since))
+
+
+def pieces(values: Collection[T]) -> Iterator[list[T]]:
+    """Yield values in their order, as many at a time as one statement should name."""
+    ordered = sorted(values)
+    for start in range(0, len(ordered), _TOGETHER):
+        yield ordered[start : start + _TOGETHER]
 
 
 async def counts(connection: AsyncConnection, namespace: str) -> Sequence[tuple[str, int]]:

@@ -213,8 +213,9 @@ def of_items(items: Sequence[TaskCreate]) -> tuple[dict[str, str], dict[str, str
     queues: dict[str, str] = {}
     tags: dict[str, str] = {}
     for position, item in enumerate(items):
-        queues.setdefault(item.queue, f"/items/{position}/queue")
-        for name, pointer in of_tags(item.tags, f"/items/{position}").items():
+        if item.queue not in queues:
+            queues[item.queue] = f"/items/{position}/queue"
+        for name, pointer in of_tags(item.tags, f"/items/{position}").items() if item.tags else ():
             tags.setdefault(name, pointer)
     return queues, tags
 
