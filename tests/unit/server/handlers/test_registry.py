@@ -174,3 +174,17 @@ def test_importing_a_module_has_no_effect_on_a_registry(write: Write) -> None:
     write("mine.py", "@handler('only.imported')\ndef f() -> None: ...")
     __import__("mine")
     assert "only.imported" not in load([]).handlers
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_a_generator_function_is_no_handler(write: Write, kind: str) -> None:
+    write(
+        "mine.py",
+        f"""
+        @handler("steps.of")
+        {kind} steps():
+            yield 1
+        """,
+    )
+    with pytest.raises(ConfigurationError, match=r"handler steps.of: .*`yield`.* return a list"):
+        load(["mine"])

@@ -168,9 +168,10 @@ async def test_an_error_of_taskqs_own_fails_the_attempt(
     """Here, limits that are no numbers."""
 
     async def work() -> int:
-        return 1
+        raise ValueError
 
-    stage.executor = Executor(2, replace(LIMITS, result_bytes="none"))  # type: ignore[arg-type]
+    limits = replace(LIMITS, traceback_bytes="none")  # type: ignore[arg-type]
+    stage.executor = Executor(2, limits)
     stage.handlers["work"] = work
     after = await stage.run(await stage.put("work", max_retries=0))
     assert (after.status, after.current_retry_count) == (Status.FAILED, 0)

@@ -165,6 +165,11 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         raise ConfigurationError(f"handler {name}: timeout must be up to 86,400 seconds")
     if not isinstance(mark.backoff, Backoff | None):
         raise ConfigurationError(f"handler {name}: backoff must be a Backoff")
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise ConfigurationError(
+            f"handler {name}: a function with `yield` runs only while its result is written: "
+            "collect what it yields, and return a list"
+        )
     takes = signature.read(function, name)
     return Handler(
         name=name,

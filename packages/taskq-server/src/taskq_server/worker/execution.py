@@ -1,6 +1,7 @@
 """Run a handler once, within its limits, and turn whatever happens into a verdict."""
 
 import asyncio
+import contextlib
 import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -9,24 +10,22 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, assert_never
 
-from pydantic_core import to_jsonable_python
-
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import ForksEnd
 from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
 from taskq_server.worker.failures import failed, failure_of, message_of, name_of
+from taskq_server.worker.results import Room, is_small, written
 from taskq_server.worker.running import Cause, Running
 from taskq_server.worker.verdict import (
     Cancelled,
     Failed,
     Released,
-    Succeeded,
     Verdict,
     timed_out,
 )
 
-_ENCODER = json.JSONEncoder(allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+_MAY_STILL_SAY = (None, Cause.RELEASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +49,15 @@ class Limits:
 class Executor:
     """Call handlers: async ones on the loop, sync ones in a bounded number of threads.
 
+    What they return is written within their time: in the thread of a sync one; of an async one at
+    once if it is small and plain, else in a thread besides, since it may have code of its own.
+
     `deaf` is set once a handler has gone on although it was told to stop.
     """
 
     def __init__(self, threads: int, limits: Limits) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
+        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="taskq-result")
         self._slots = asyncio.Semaphore(threads)
         self._limits = limits
         self.deaf = asyncio.Event()
@@ -68,9 +71,9 @@ class Executor:
         except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
             return self._failed(error, handler)
         if handler.is_async:
-            job = asyncio.create_task(_guarded(call))
+            job = asyncio.create_task(self._on_loop(call, running))
         elif await self._slot(running):
-            job = asyncio.ensure_future(self._in_thread(call))
+            job = asyncio.ensure_future(self._in_thread(call, running))
         else:
             return self.judge(None, handler, running)
         await self._until_done(job, running, cancel=handler.is_async)
@@ -78,7 +81,8 @@ class Executor:
 
     def close(self) -> None:
         """Let threads end by themselves; a deaf one must not hold up the process."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for pool in (self._pool, self._writers):
+            pool.shutdown(wait=False, cancel_futures=True)
 
     async def _slot(self, running: Running) -> bool:
         """Wait for a free thread; False when the attempt is interrupted before there is one."""
@@ -93,14 +97,40 @@ class Executor:
         slot.cancel()
         return False
 
-    async def _in_thread(self, call: Callable[[], Any]) -> Any:
-        context = copy_context()
-        loop = asyncio.get_running_loop()
-        work = loop.run_in_executor(self._pool, partial(context.run, _exit_as_error, call))
-        work.add_done_callback(lambda _: self._slots.release())
-        return await asyncio.shield(work)
+    async def _in_thread(self, call: Callable[[], Any], running: Running) -> Verdict:
+        def work() -> Verdict:
+            return self._written(_exit_as_error(call), running)
 
-    async def _until_done(self, job: asyncio.Task[Any], running: Running, *, cancel: bool) -> None:
+        loop = asyncio.get_running_loop()
+        done = loop.run_in_executor(self._pool, copy_context().run, work)
+        done.add_done_callback(lambda _: self._slots.release())
+        return await asyncio.shield(done)
+
+    async def _on_loop(self, call: Callable[[], Any], running: Running) -> Verdict:
+        try:
+            with ForksEnd():
+                result = await call()
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the handler raised {name_of(error)}") from error
+        if is_small(result):
+            return written(result, self._room(running), is_plain=True)
+        work = partial(copy_context().run, self._written, result, running)
+        done = asyncio.get_running_loop().run_in_executor(self._writers, work)
+        with contextlib.suppress(asyncio.CancelledError):  # the thread hears of it in its own way
+            await asyncio.wait({done})
+        await asyncio.wait({done})
+        return done.result()
+
+    def _written(self, result: object, running: Running) -> Verdict:
+        with ForksEnd():
+            return written(result, self._room(running), is_plain=False)
+
+    def _room(self, running: Running) -> Room:
+        return Room(self._limits.result_bytes, lambda: running.cause not in _MAY_STILL_SAY)
+
+    async def _until_done(
+        self, job: asyncio.Task[Verdict], running: Running, *, cancel: bool
+    ) -> None:
         await running.until_interrupted(job, running.task.timeout_seconds)
         if job.done():
             return
@@ -114,7 +144,7 @@ class Executor:
             self.deaf.set()
 
     def judge(
-        self, job: asyncio.Task[Any] | None, handler: Handler, running: Running
+        self, job: asyncio.Task[Verdict] | None, handler: Handler, running: Running
     ) -> Verdict | None:
         """Return how an attempt ended; None when that is not ours to say.
 
@@ -142,22 +172,11 @@ class Executor:
             case _:
                 assert_never(cause)
         if done is not None and finished:
-            return self._result(done.result())
+            return done.result()
         error = None if done is None else done.exception()
         if error is None:
             return Failed(failed("CancelledError", "the handler cancelled itself"))
         return self._failed(error, handler)
-
-    def _result(self, value: Any) -> Verdict:
-        try:
-            result = _ENCODER.encode(to_jsonable_python(value))
-            size = len(result.encode())
-        except BaseException as error:  # of code that writes parts of the value
-            return _bad_result(f"the result is not JSON: {name_of(error)}: {message_of(error)}")
-        if size > self._limits.result_bytes:
-            detail = f"the result has {size} bytes of JSON, {self._limits.result_bytes} are allowed"
-            return _bad_result(detail)
-        return Succeeded(result, size)
 
     def _failed(self, error: BaseException, handler: Handler) -> Failed:
         return Failed(failure_of(error, handler.retry_on, self._limits.traceback_bytes))
@@ -172,21 +191,9 @@ def _call(handler: Handler, running: Running) -> Callable[[], Any]:
     return partial(handler.function, **arguments)
 
 
-async def _guarded(call: Callable[[], Any]) -> Any:
-    try:
-        with ForksEnd():
-            return await call()
-    except (SystemExit, KeyboardInterrupt) as error:
-        raise RuntimeError(f"the handler raised {name_of(error)}") from error
-
-
 def _exit_as_error(call: Callable[[], Any]) -> Any:
     try:
         with ForksEnd():
             return call()
     except (SystemExit, KeyboardInterrupt, StopIteration) as error:
         raise RuntimeError(f"the handler raised {name_of(error)}") from error
-
-
-def _bad_result(detail: str) -> Failed:
-    return Failed(failed("InvalidResult", detail, fatal=True))
