@@ -13,9 +13,9 @@ from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import read_ids
 from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
-from taskq_server.domain.task import Status, Task
+from taskq_server.domain.task import Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.services.attempts import Report
+from taskq_server.services.attempts import Ask, Refusal, Report
 from taskq_server.services.upkeep import Upkeep
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 
@@ -89,6 +89,34 @@ async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> 
         await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
         await upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2))
         await check_rung(ringing, subscription, tasks)
+
+
+@pytest.mark.parametrize("scheduled", [False, True])
+async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, scheduled: bool) -> None:
+    """At its place in the queue: it is due."""
+    task = in_each_place(ringing)[1]
+    if scheduled:
+        due = task.created_at + seconds(30)
+        task = task._replace(run_at=due, score=score(due, task.priority))
+    await store(ringing.database, task)
+    aside = names_of(ringing).aside(task.namespace, task.queue)
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(names_of(ringing).ring(task.namespace))
+        can = frozenset([task.handler])
+        ask = Ask(
+            task_id=task.id,
+            attempt=1,
+            worker_id=WORKER,
+            handlers=can,
+            cells=lambda: 0,
+            sync=can,
+            threads=lambda _: 0,
+        )
+        assert await ringing.attempts(hooked=False).claim(ask) is Refusal.NO_THREAD
+        assert len(await heard(subscription, 1)) == 1, "workers with threads are woken"
+        bells = await redis_of(ringing).zrange(aside, 0, -1, withscores=True)
+    assert bells == [(f"{task.id}:1".encode(), task.score)]
+    assert await redis_of(ringing).keys("*") == [aside.encode()]
 
 
 async def test_news_go_to_the_namespace_of_the_task(ringing: Runtime) -> None:

@@ -13,7 +13,7 @@ from taskq_server.core.errors import StaleAttempt
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Ended, Failure
-from taskq_server.domain.task import Outcome, Status, Task
+from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from tests.unit.server.factories import (
@@ -79,6 +79,26 @@ async def test_a_claim_hands_over_the_whole_task(
     assert claimed.payload == task.payload
     assert (claimed.status, claimed.attempt, claimed.worker_id) == (Status.RUNNING, 1, WORKER)
     assert claimed == await stored(runtime.database, task.id)
+
+
+async def test_without_threads_the_last_by_score_stay_as_they_are(
+    runtime: Runtime, attempts: AttemptService
+) -> None:
+    urgent = make_task(handler="sync", priority=Priority.URGENT)
+    low = [make_task(handler="sync", priority=Priority.LOW) for _ in range(3)]
+    other = make_task(priority=Priority.LOW)
+    suspect = make_task(handler="sync", priority=Priority.LOW, lost_count=1)
+    waiting = [*low, other, suspect, urgent]
+    await store(runtime.database, *waiting)
+    threads = {"handlers": CAN | {"sync"}, "sync": {"sync"}, "threads": lambda _: 2}
+    answers = await asyncio.gather(*(attempts.claim(ask(task, **threads)) for task in waiting))
+    refused = [
+        task for task, answer in zip(waiting, answers, strict=True) if answer in list(Refusal)
+    ]
+    assert refused == low[1:], "what needs no thread here is claimed"
+    assert answers[1:3] == [Refusal.NO_THREAD] * 2
+    rows = await all_stored(runtime.database, [task.id for task in refused])
+    assert list(rows.values()) == refused
 
 
 async def test_of_many_claims_of_one_task_one_wins(

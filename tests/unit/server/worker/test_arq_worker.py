@@ -1,8 +1,11 @@
 """Which doorbells are taken, and when: arq's worker with a runner that notes what it is asked."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from typing import Any
 from uuid import UUID
+
+import pytest
 
 from taskq_server.broker.connection import connect
 from taskq_server.broker.garbage import Garbage
@@ -52,10 +55,17 @@ class Database:
         return self.bells[:room]
 
 
-def worker(attempts: Attempts, database: Database, redis_url: str = NO_REDIS) -> TaskqWorker:
+def worker(
+    attempts: Attempts,
+    database: Database,
+    redis_url: str = NO_REDIS,
+    threads: Callable[[Collection[UUID]], int] = len,
+) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
     return TaskqWorker(
         queues={"default": "queue"},
+        asides={"default": "aside"},
+        threads=threads,
         now_ms=lambda: 0,
         may_have=lambda: ROOM,
         due=database.due,
@@ -115,3 +125,57 @@ async def test_an_idle_worker_notices_that_its_redis_is_a_replica() -> None:
             loop.cancel()
             await asyncio.gather(loop, return_exceptions=True)
             await working.pool.aclose(close_connection_pool=True)
+
+
+def scores(*numbers: int) -> dict[str, int]:
+    """Bells with their numbers as their scores."""
+    return {":".join(map(str, bell(number))): number for number in numbers}
+
+
+async def asked_of(
+    queue: dict[str, int], aside: dict[str, int], threads: int, count: int
+) -> tuple[list[int], dict[str, list[int]]]:
+    """What a worker with so many free threads is asked for first, and the scores that are left."""
+    attempts = Attempts()
+    with ValkeyServer() as server, server.client() as client:
+        for key, bells in (("queue", queue), ("aside", aside)):
+            if bells:
+                client.zadd(key, bells)
+        working = worker(attempts, Database(), server.url, lambda held: threads - len(held))
+        working._now_ms = lambda: 100
+        loop = asyncio.create_task(working.main())
+        try:
+            await until(lambda: len(attempts.asked) >= count)
+            left: dict[str, list[int]] = {}
+            for key in ("queue", "aside"):
+                found: Any = client.zrange(key, 0, -1, withscores=True)
+                left[key] = [int(score) for _, score in found]
+        finally:
+            loop.cancel()
+            attempts.let_go.set()
+            await asyncio.gather(loop, return_exceptions=True)
+            await working.pool.aclose(close_connection_pool=True)
+    return sorted(one.int for one in attempts.asked), left
+
+
+@pytest.mark.parametrize(
+    ("queue", "aside", "threads", "asked", "left"),
+    [
+        ((3, 4), (1, 2), 0, [3, 4], {"queue": [], "aside": [1, 2]}),
+        ((3, 4), (1, 2), 1, [1, 3], {"queue": [4], "aside": [2]}),
+        ((3, 4), (1, 2), 5, [1, 2], {"queue": [3, 4], "aside": []}),
+        ((1, 4), (2, 3), 5, [1, 2], {"queue": [4], "aside": [3]}),
+        ((1, 2), (3, 4), 5, [1, 2], {"queue": [], "aside": [3, 4]}),
+        ((), (1, 2), 1, [1], {"queue": [], "aside": [2]}),
+        ((101,), (1,), 1, [1], {"queue": [101], "aside": []}),
+    ],
+)
+async def test_bells_aside_are_for_free_threads_and_all_go_by_score(
+    queue: tuple[int, ...],
+    aside: tuple[int, ...],
+    threads: int,
+    asked: list[int],
+    left: dict[str, list[int]],
+) -> None:
+    found = await asked_of(scores(*queue), scores(*aside), threads, len(asked))
+    assert found == (asked, left)

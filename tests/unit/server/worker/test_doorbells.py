@@ -26,6 +26,7 @@ from tests.unit.server.worker.test_arq_worker import Attempts, Database
 
 TASK = "018f3c7e-5b1d-7c00-8000-00000000f00d"
 QUEUE = Names("taskq", "1").queue("default", "default")
+ASIDE = Names("taskq", "1").aside("default", "default")
 ODD_IDS = [
     *(b"", b"\xff\xfe", b"\x00", b"x" * 100_000, b"send_invoice", b"arq:queue", TASK.encode()),
     *(f"{TASK}:{n}".encode() for n in ("", "0", "-1", "+1", "01", "1.0", "1 ", "\u0661", "9" * 40)),
@@ -164,6 +165,8 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
         now_ms=lambda: 10,
         may_have=lambda: 100,
         due=Database().due,
+        asides={"default": ASIDE},
+        threads=lambda _: 0,
         garbage=Garbage(),
         **settings.arguments(redis, {RUNNER: attempts}),
     )
@@ -186,9 +189,12 @@ async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, sco
         now_ms=lambda: 0,
         may_have=lambda: 0,
         due=Database().due,
+        asides={"default": ASIDE},
+        threads=lambda _: 0,
         garbage=Garbage(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )
-    assert await worker.heads() == {"default": None}
+    assert await worker.heads() == {"default": (None, None)}
     await redis.execute_command("ZADD", QUEUE, "5", "x")
-    assert await worker.heads() == {"default": 5}
+    await redis.execute_command("ZADD", ASIDE, "4", "x")
+    assert await worker.heads() == {"default": (5, 4)}

@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from taskq_server.domain.task import Priority
 from taskq_server.worker.running import Cause, Running
 from taskq_server.worker.slots import Slots
+from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import attempt_of, settle
 
 ENOUGH = 100
@@ -46,6 +48,31 @@ async def test_slots_are_given_in_turn() -> None:
         slots.give_back(0.0)
         await waiting[number]
     assert order == [0, 1, 2]
+
+
+async def test_who_waits_goes_by_score() -> None:
+    """A low task is due long before the others; those alike go in turn."""
+    slots = Slots(1, patience=10)
+    await taken(slots, 1)
+    order: list[str] = []
+
+    async def wait(name: str, priority: Priority, earlier: float = 0) -> None:
+        due = NOW - seconds(earlier)
+        assert await slots.take(attempt_of(priority=priority, created_at=due))
+        order.append(name)
+        slots.give_back(0.0)
+
+    waiting = [
+        asyncio.create_task(wait("low", Priority.LOW)),
+        asyncio.create_task(wait("first normal", Priority.NORMAL)),
+        asyncio.create_task(wait("urgent", Priority.URGENT)),
+        asyncio.create_task(wait("second normal", Priority.NORMAL)),
+        asyncio.create_task(wait("old", Priority.LOW, earlier=1_000)),
+    ]
+    await settle()
+    slots.give_back(0.0)
+    await asyncio.gather(*waiting)
+    assert order == ["old", "urgent", "first normal", "second normal", "low"]
 
 
 async def test_no_slot_for_too_long_is_no_slot() -> None:

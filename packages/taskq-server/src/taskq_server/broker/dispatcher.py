@@ -15,13 +15,19 @@ from taskq_server.domain.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """A ring for one attempt that is to come. `at` is its score in Redis, milliseconds."""
+    """A ring for one attempt that is to come.
+
+    Attributes:
+        at: its score in Redis, milliseconds.
+        is_aside: whether it is for workers with a free thread only.
+    """
 
     task_id: UUID
     attempt: int
     namespace: str
     queue: str
     at: int
+    is_aside: bool = False
 
     @property
     def job_id(self) -> str:
@@ -47,6 +53,14 @@ def doorbell_when_due(task: Task) -> Doorbell:
     return Doorbell(task.id, task.attempt + 1, task.namespace, task.queue, due)
 
 
+def doorbell_aside(task: Task) -> Doorbell:
+    """Return the ring for a due task that found no thread: who has none need not hear of it."""
+    assert task.score is not None, "it waits"
+    return Doorbell(
+        task.id, task.attempt + 1, task.namespace, task.queue, task.score, is_aside=True
+    )
+
+
 class Dispatcher:
     """Ring without waiting: a submit is answered whether or not Redis is there.
 
@@ -65,9 +79,10 @@ class Dispatcher:
 
 def _ring(pipe: Pipeline, names: Names, bells: Iterable[Doorbell]) -> None:
     """Add the ids alone: what arq keeps beside them, the id says already."""
-    queues: defaultdict[tuple[str, str], dict[str, int]] = defaultdict(dict)
+    queues: defaultdict[tuple[str, str, bool], dict[str, int]] = defaultdict(dict)
     for bell in bells:
-        queues[bell.namespace, bell.queue][bell.job_id] = bell.at
-    for (namespace, queue), members in queues.items():
-        pipe.zadd(names.queue(namespace, queue), members)
+        queues[bell.namespace, bell.queue, bell.is_aside][bell.job_id] = bell.at
+    for (namespace, queue, is_aside), members in queues.items():
+        key = names.aside if is_aside else names.queue
+        pipe.zadd(key(namespace, queue), members)
         pipe.publish(names.ring(namespace), queue)

@@ -28,6 +28,10 @@ class Names:
         """Return the key of the sorted set of a queue's doorbells."""
         return f"{self._of(namespace)}:queue:{queue}"
 
+    def aside(self, namespace: str, queue: str) -> str:
+        """Return the key of a queue's doorbells for workers with a free thread only."""
+        return f"{self._of(namespace)}:aside:{queue}"
+
     def ring(self, namespace: str) -> str:
         """Return the channel that wakes the workers of a namespace."""
         return f"{self._of(namespace)}:ring"

@@ -1,12 +1,18 @@
 """What a worker does with tasks: claim, report, end an attempt. All of it in group commits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from uuid import UUID
 
-from taskq_server.broker.dispatcher import Dispatcher, doorbell, doorbell_when_due
+from taskq_server.broker.dispatcher import (
+    Dispatcher,
+    Doorbell,
+    doorbell,
+    doorbell_aside,
+    doorbell_when_due,
+)
 from taskq_server.broker.notifier import Notifier
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
@@ -35,6 +41,8 @@ class Ask:
         worker_id: who asks.
         handlers: what the worker can run.
         cells: how many tasks more it could give a process of their own, now.
+        sync: which of its handlers need a thread.
+        threads: how many of some tasks it could give a thread, in this order.
     """
 
     task_id: UUID
@@ -42,6 +50,8 @@ class Ask:
     worker_id: UUID
     handlers: frozenset[str]
     cells: Callable[[], int]
+    sync: frozenset[str] = frozenset()
+    threads: Callable[[Sequence[Task]], int] = len
 
 
 class Refusal(Enum):
@@ -49,6 +59,7 @@ class Refusal(Enum):
 
     STALE = "somebody else has it, it is not due, or it is not for this worker"
     CROWDED = "the next loss is its last, and there is no process of its own for it"
+    NO_THREAD = "its handler needs a thread, and the worker has none left for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -177,20 +188,22 @@ class AttemptService:
         )
 
     async def _claim(self, asks: Sequence[Ask]) -> Sequence[Task | Refusal | Exception]:
-        async def work(connection: Connection) -> tuple[list[Task | Refusal], list[Task]]:
+        async def work(connection: Connection) -> tuple[list[Task | Refusal], list[Doorbell]]:
             now, earliest = self._clock(), self._clock.earliest()
             locked = await tasks.lock(connection, [ask.task_id for ask in asks])
             answers = _decide_claims(asks, dict(locked), now, earliest)
+            aside = _refuse_without_thread(asks, answers, locked)
             claimed: dict[UUID, list[Task]] = {}
             for ask, answer in zip(asks, answers, strict=True):
                 if isinstance(answer, Task):
                     claimed.setdefault(ask.worker_id, []).append(locked[answer.id])
             for worker_id, waiting in claimed.items():
                 await attempts.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
-            return answers, [one for one in locked.values() if _is_early(one, earliest)]
+            early = [one for one in locked.values() if _is_early(one, earliest)]
+            return answers, [*map(doorbell_when_due, early), *map(doorbell_aside, aside)]
 
-        answers, early = await self._database.write(work)
-        self._dispatcher.ring([doorbell_when_due(task) for task in early])
+        answers, bells = await self._database.write(work)
+        self._dispatcher.ring(bells)
         return answers
 
     async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
@@ -279,6 +292,32 @@ def _decide_claims(
                 locked[ask.task_id] = answer
         answers.append(answer)
     return answers
+
+
+def _refuse_without_thread(
+    asks: Sequence[Ask], answers: list[Task | Refusal], waiting: Mapping[UUID, Task]
+) -> list[Task]:
+    """Refuse the claims for which there is no thread, the last by score, and return their tasks.
+
+    The process of a suspect has threads of its own.
+    """
+    claims = sorted(
+        (waiting[ask.task_id].score or 0, number)
+        for number, (ask, answer) in enumerate(zip(asks, answers, strict=True))
+        if ask.sync and isinstance(answer, Task) and _needs_thread(answer, ask)
+    )
+    if not claims:
+        return []
+    numbers = [number for _, number in claims]
+    wanted = [waiting[asks[number].task_id] for number in numbers]
+    room = asks[0].threads(wanted)
+    for number in numbers[room:]:
+        answers[number] = Refusal.NO_THREAD
+    return wanted[room:]
+
+
+def _needs_thread(task: Task, ask: Ask) -> bool:
+    return task.handler in ask.sync and not task.is_suspect
 
 
 def _decide_claim(

@@ -2,15 +2,18 @@
 
 arq starts jobs one by one with four round trips each, keeps running jobs in its queue, and ends
 when Redis goes away. Here a doorbell is popped when it is taken (the row is the lock), all that fit
-in one round trip, and a worker without Redis asks the database instead. A stock
+in one round trip, and a worker without Redis asks the database instead. A doorbell that was refused
+for want of a thread is rung aside, where only workers with a free thread look: nobody takes it
+again and again, and what needs no thread does not wait behind it. A stock
 `enqueue_job("execute_task", task_id, attempt, _queue_name=…)` of a client that writes JSON rings as
 well. Nothing but taskq's own queues is ever looked at.
 """
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
 
 from arq.connections import ArqRedis
 from arq.worker import Function, Worker
@@ -22,9 +25,21 @@ from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbel
 
 _POP = """
 redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
+local aside = tonumber(ARGV[4]) > 0 and redis.call('ZPOPMIN', KEYS[2], ARGV[4]) or {}
+for i = 1, #aside, 2 do
+  redis.call('ZADD', KEYS[1], aside[i + 1], aside[i])
+end
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
 if #ids > 0 then
   redis.call('ZREM', KEYS[1], unpack(ids))
+end
+local taken = {}
+for i = 1, #aside, 2 do
+  if redis.call('ZREM', KEYS[1], aside[i]) == 1 then
+    redis.call('ZADD', KEYS[2], aside[i + 1], aside[i])
+  else
+    taken[#taken + 1] = string.sub(aside[i], 1, ARGV[3])
+  end
 end
 for i, id in ipairs(ids) do
   if #id > tonumber(ARGV[3]) then
@@ -32,12 +47,19 @@ for i, id in ipairs(ids) do
   end
 end
 local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {ids, head[2] or ''}
+return {ids, taken, head[2] or ''}
 """
 _MOST_POPPED = 1_000
 _MOST_SCORE = 2**53
 _AWAY_SECONDS = 0.5
 _log = logging.getLogger("taskq.server.worker")
+
+
+class Heads(NamedTuple):
+    """The lowest score of a queue's doorbells, and of those aside; None if there are none."""
+
+    queue: int | None
+    aside: int | None
 
 
 class TaskqWorker(Worker):
@@ -48,6 +70,8 @@ class TaskqWorker(Worker):
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
+        asides: the key in Redis of each queue's doorbells for workers with a free thread.
+        threads: how many of them would have a thread now, besides these that are under way.
         garbage: takes doorbells that cannot be read.
         options: arq's own arguments.
     """
@@ -59,6 +83,8 @@ class TaskqWorker(Worker):
         now_ms: Callable[[], int],
         may_have: Callable[[], int],
         due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
+        asides: Mapping[str, str],
+        threads: Callable[[Collection[UUID]], int],
         garbage: Garbage,
         **options: Any,
     ) -> None:
@@ -67,6 +93,9 @@ class TaskqWorker(Worker):
         self._now_ms = now_ms
         self._may_have = may_have
         self._due = due
+        self._asides = asides
+        self._threads = threads
+        self._promised: set[UUID] = set()
         self._garbage = garbage
         self._wake = asyncio.Event()
         self._away = False
@@ -91,19 +120,22 @@ class TaskqWorker(Worker):
         for one in attempts[: max(0, self._room())] if self.allow_pick_jobs else ():
             self._start(one)
 
-    async def heads(self) -> dict[str, int | None]:
-        """Return the lowest score of each queue; None for an empty one.
+    async def heads(self) -> dict[str, Heads]:
+        """Return the lowest scores of each queue.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away.
         """
-        found: dict[str, int | None] = {}
-        for queue, key in self._queues.items():
-            async with asyncio.timeout(REPLY_SECONDS):
-                head = await self.pool.zrange(key, 0, 0, withscores=True)
-            # Scores that are no times are not taskq's.
-            found[queue] = int(head[0][1]) if head and abs(head[0][1]) < _MOST_SCORE else None
-        return found
+        return {
+            queue: Heads(await self._head(key), await self._head(self._asides[queue]))
+            for queue, key in self._queues.items()
+        }
+
+    async def _head(self, key: str) -> int | None:
+        async with asyncio.timeout(REPLY_SECONDS):
+            head = await self.pool.zrange(key, 0, 0, withscores=True)
+        # Scores that are no times are not taskq's.
+        return int(head[0][1]) if head and abs(head[0][1]) < _MOST_SCORE else None
 
     async def _take(self) -> float:
         """Start what is there, and return how long to sleep unless somebody wakes us."""
@@ -123,13 +155,13 @@ class TaskqWorker(Worker):
 
     async def _pop(self, queue: str, room: int) -> tuple[Sequence[Arguments], float]:
         now = self._now_ms()
+        keys = [self._queues[queue], self._asides[queue]]
+        threads = self._threads(self._promised)
         try:
             async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
-                ids, head = await write(
+                ids, aside, head = await write(
                     self.pool,
-                    lambda: self._script(
-                        keys=[self._queues[queue]], args=[now, room, MOST_ID_BYTES + 1]
-                    ),
+                    lambda: self._script(keys=keys, args=[now, room, MOST_ID_BYTES + 1, threads]),
                 )
         except (RedisError, OSError, TimeoutError) as error:
             self._reach.fails(error)
@@ -138,7 +170,10 @@ class TaskqWorker(Worker):
         self._reach.works()
         self._away = False
         next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
-        return await read_doorbells(self.pool, ids, self._garbage), max(0.0, next_in)
+        found = await read_doorbells(self.pool, ids, self._garbage)
+        if aside:
+            self._promised.update(UUID(one) for one, n in found if f"{one}:{n}".encode() in aside)
+        return found, max(0.0, next_in)
 
     def _start(self, arguments: Arguments) -> None:
         task_id, attempt = arguments
@@ -153,6 +188,8 @@ class TaskqWorker(Worker):
 
     def _finished(self, key: str, job: asyncio.Task[Any]) -> None:
         del self.tasks[key]
+        if self._promised:
+            self._promised.discard(UUID(key.partition(":")[0]))
         error = None if job.cancelled() else job.exception()
         if error is not None:
             _log.error("attempt %s ended in an error of taskq's own", key, exc_info=error)

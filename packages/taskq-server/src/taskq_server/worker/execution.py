@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from functools import partial
+from time import monotonic
 from typing import Any, assert_never
 
 from taskq_server.core.config import Settings
@@ -17,6 +18,7 @@ from taskq_server.handlers.registry import Handler
 from taskq_server.worker.failures import failed, failure_of, message_of, name_of
 from taskq_server.worker.results import Room, is_small, written
 from taskq_server.worker.running import Cause, Running
+from taskq_server.worker.threads import Threads
 from taskq_server.worker.verdict import (
     Cancelled,
     Failed,
@@ -52,13 +54,19 @@ class Executor:
     What they return is written within their time: in the thread of a sync one; of an async one at
     once if it is small and plain, else in a thread besides, since it may have code of its own.
 
-    `deaf` is set once a handler has gone on although it was told to stop.
+    `deaf` is set once a handler has gone on although it was told to stop. `threads` says which
+    attempt has a thread.
+
+    Args:
+        threads: how many there are for sync handlers.
+        limits: of one attempt.
+        patience: seconds that an attempt waits for a thread before it goes back.
     """
 
-    def __init__(self, threads: int, limits: Limits) -> None:
+    def __init__(self, threads: int, limits: Limits, *, patience: float = 0.5) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="taskq-result")
-        self._slots = asyncio.Semaphore(threads)
+        self.threads = Threads(threads, patience)
         self._limits = limits
         self.deaf = asyncio.Event()
 
@@ -72,9 +80,10 @@ class Executor:
             return self._failed(error, handler)
         if handler.is_async:
             job = asyncio.create_task(self._on_loop(call, running))
-        elif await self._slot(running):
+        elif await self.threads.take(running):
             job = asyncio.ensure_future(self._in_thread(call, running))
         else:
+            running.interrupt(Cause.RELEASE)
             return self.judge(None, handler, running)
         await self._until_done(job, running, cancel=handler.is_async)
         return self.judge(job, handler, running)
@@ -84,26 +93,14 @@ class Executor:
         for pool in (self._pool, self._writers):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _slot(self, running: Running) -> bool:
-        """Wait for a free thread; False when the attempt is interrupted before there is one."""
-        slot = asyncio.create_task(self._slots.acquire())
-        interruption = asyncio.create_task(running.interrupted.wait())
-        await asyncio.wait({slot, interruption}, return_when=asyncio.FIRST_COMPLETED)
-        interruption.cancel()
-        if not running.interrupted.is_set():
-            return True
-        if slot.done():
-            self._slots.release()
-        slot.cancel()
-        return False
-
     async def _in_thread(self, call: Callable[[], Any], running: Running) -> Verdict:
         def work() -> Verdict:
             return self._written(_exit_as_error(call), running)
 
         loop = asyncio.get_running_loop()
         done = loop.run_in_executor(self._pool, copy_context().run, work)
-        done.add_done_callback(lambda _: self._slots.release())
+        began = monotonic()
+        done.add_done_callback(lambda _: self.threads.give_back(running, monotonic() - began))
         return await asyncio.shield(done)
 
     async def _on_loop(self, call: Callable[[], Any], running: Running) -> Verdict:

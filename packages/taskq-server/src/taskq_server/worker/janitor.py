@@ -13,6 +13,7 @@ from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.due import Due
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.services.upkeep import Upkeep
+from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
 _SETTLED = timedelta(seconds=2)
@@ -27,8 +28,9 @@ class Janitor:
     Args:
         settings: how often, and how long final tasks are kept.
         upkeep: does the work.
-        handlers: what this worker can run; it stages nothing else.
-        heads: the lowest score of each queue in Redis.
+        handlers: what this worker can run without a thread; it stages nothing else but these.
+        sync: what it can run in a thread.
+        heads: the lowest scores of each queue in Redis.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         on_rescued: called with every attempt that was taken from a vanished worker.
         replay_hooks: runs hooks that should have run by now.
@@ -39,7 +41,8 @@ class Janitor:
         settings: Settings,
         upkeep: Upkeep,
         handlers: Sequence[str],
-        heads: Callable[[], Awaitable[dict[str, int | None]]],
+        sync: Sequence[str],
+        heads: Callable[[], Awaitable[dict[str, Heads]]],
         start: Callable[[Sequence[Due]], None],
         on_rescued: Callable[[Ended], None],
         replay_hooks: Callable[[], Awaitable[None]],
@@ -47,6 +50,7 @@ class Janitor:
         self._settings = settings
         self._upkeep = upkeep
         self._handlers = handlers
+        self._sync = sync
         self._heads = heads
         self._start = start
         self._on_rescued = on_rescued
@@ -79,10 +83,18 @@ class Janitor:
         except (RedisError, OSError, TimeoutError):
             return
         for queue, head in heads.items():
-            staged = await self._upkeep.stage(queue, self._handlers, head=head, settled=_SETTLED)
-            if staged:
-                _log.info("rang again for %d tasks of queue %s", len(staged), queue)
-                self._start(staged)
+            await self._stage(queue, self._handlers, head.queue)
+            # Their doorbells may be here or aside.
+            known = [one for one in head if one is not None]
+            await self._stage(queue, self._sync, min(known, default=None))
+
+    async def _stage(self, queue: str, handlers: Sequence[str], head: int | None) -> None:
+        if not handlers:
+            return
+        staged = await self._upkeep.stage(queue, handlers, head=head, settled=_SETTLED)
+        if staged:
+            _log.info("rang again for %d tasks of queue %s", len(staged), queue)
+            self._start(staged)
 
     async def compact(self) -> None:
         """Keep the ledger of tasks short."""

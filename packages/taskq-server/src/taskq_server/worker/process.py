@@ -3,8 +3,9 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AsyncExitStack
+from uuid import UUID
 
 from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
@@ -118,8 +119,12 @@ class _Assembly:
         self.redis = redis_pool(runtime.redis)
         self.redis_names = redis_names
         self.names = names
+        self.sync = [name for name in names if not registry.handlers[name].is_async]
+        self.others = [name for name in names if registry.handlers[name].is_async]
         self.arq = TaskqWorker(
             queues={one: redis_names.queue(settings.namespace, one) for one in settings.queues},
+            asides={one: redis_names.aside(settings.namespace, one) for one in settings.queues},
+            threads=self._threads,
             now_ms=lambda: int(earliest().timestamp() * 1000),
             may_have=self._may_have,
             due=self._due,
@@ -129,7 +134,8 @@ class _Assembly:
         self.janitor = Janitor(
             settings,
             self.upkeep,
-            names,
+            self.others,
+            self.sync,
             self.arq.heads,
             lambda staged: self.arq.offer(_arguments(staged)),
             self.hooks.follow,
@@ -204,11 +210,22 @@ class _Assembly:
         return claimable + min(self.runner.ending, self.settings.concurrency)
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
+        limits = ((self.others, room), (self.sync, min(room, self._threads(()))))
         try:
-            found = await self.upkeep.due(queue, self.names, room)
+            found = [
+                one
+                for names, limit in limits
+                if names and limit > 0
+                for one in await self.upkeep.due(queue, names, limit)
+            ]
         except DatabaseUnavailable:
             return []
-        return _arguments(found)
+        return _arguments(sorted(found, key=lambda one: one.score)[:room])
+
+    def _threads(self, promised: Collection[UUID]) -> int:
+        if not self.sync:
+            return 0
+        return self.executor.threads.room - len(self.runner.claims(promised))
 
     def _on_beat(self, beat: Beat) -> None:
         self.runner.compare(beat)

@@ -63,7 +63,9 @@ class Runner:
 
     def __init__(self, crew: Crew) -> None:
         self._crew = crew
-        self._handlers = frozenset(crew.registry.handlers)
+        handlers = crew.registry.handlers
+        self._handlers = frozenset(handlers)
+        self._sync = frozenset(name for name, one in handlers.items() if not one.is_async)
         self._running: dict[_Key, Running] = {}
         self._claiming: set[_Key] = set()
         self._unknown: set[_Key] = set()
@@ -149,6 +151,8 @@ class Runner:
                     worker_id=self._crew.worker_id(),
                     handlers=self._handlers,
                     cells=self._crew.cells.free,
+                    sync=self._sync,
+                    threads=self._crew.executor.threads.room_for,
                 )
             )
         except DatabaseUnavailable:
@@ -171,8 +175,13 @@ class Runner:
             del self._running[task.id, task.attempt]
 
     async def _verdict(self, running: Running, handler: Handler) -> Verdict | None:
-        slots = self._crew.slots
-        if not await slots.take(running):
+        slots, threads = self._crew.slots, self._crew.executor.threads
+        if handler.is_async or running.task.is_suspect:
+            has_slot = await slots.take(running)
+        else:
+            with threads.expected(running):
+                has_slot = await slots.take(running)
+        if not has_slot:
             running.interrupt(Cause.RELEASE)
             return self._crew.executor.judge(None, handler, running)
         started = monotonic()

@@ -45,6 +45,7 @@ from taskq_server.worker.supervisor import EXIT_BLOCKED, end_with_parent
 from taskq_server.worker.verdict import Failed
 
 _REPORT_SECONDS = 0.5
+_PATIENCE = 86_400.0  # nobody else has a thread for what is here
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -68,7 +69,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
 async def _work(connection: Connection, settings: Settings) -> None:
     registry = load(settings.handlers, builtin=settings.builtin_handlers)
     async with user_state(registry) as state:
-        executor = Executor(settings.threads, Limits.of(settings))
+        executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
         await Cell(connection, registry, executor, state, settings.block_seconds).work()
     leave(0)
 
