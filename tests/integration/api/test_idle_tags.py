@@ -41,6 +41,7 @@ class Time:
             runtime.settings,
             self.upkeep,
             [],
+            [],
             dict,
             lambda _: None,
             lambda _: None,

@@ -70,6 +70,17 @@ class Quota:
         """Wait for the reads that are under way."""
         await self._looks.close()
 
+    def knows(self, names: Collection[str]) -> bool:
+        """Return whether all names are in use, as far as this process has seen, and still are."""
+        now = self._monotonic()
+        since = now - _KNOWN_SECONDS
+        for name in names:
+            if self._known.get(name, since) <= since:
+                return False
+        for name in names:
+            self._known[name] = now
+        return True
+
     def admit(self, pointers: Mapping[str, str]) -> "Admission":
         """Return a block in which names may be stored.
 
@@ -84,8 +95,7 @@ class Quota:
         Raises:
             QuotaExceeded: there would be too many.
         """
-        since = self._monotonic() - _KNOWN_SECONDS
-        if any(self._known.get(name, since) <= since for name in admission.pointers):
+        if not self.knows(admission.pointers):
             await self._looks(admission)
 
     def leave(self, admission: "Admission", *, stored: bool) -> None:
@@ -201,6 +211,10 @@ class Quotas:
             ),
             tags=Quota("tags", settings.max_tags, *where, in_use.named_tags, in_use.other_tags),
         )
+
+    def know(self, queue: str, tags: Collection[str]) -> bool:
+        """Return whether nobody need be admitted to use these names."""
+        return self.queues.knows((queue,)) and self.tags.knows(tags)
 
     async def close(self) -> None:
         """Wait for the reads that are under way."""

@@ -16,7 +16,7 @@ from taskq_server.core.errors import (
 )
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tasks
-from taskq_server.crud.tasks import NewRow
+from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
@@ -104,18 +104,28 @@ class TaskService:
         task = await self._parts.submission.task(new, traceparent, self._parts.clock())
         tags = tuple(sorted(set(new.tags)))
         quotas = self._parts.quotas
-        async with (
-            quotas.queues.admit({new.queue: "/queue"}),
-            quotas.tags.admit(of_tags(new.tags)),
-        ):
-            holder = await self._parts.tag_ids.use(
-                tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
-            )
+        if quotas.know(new.queue, tags):
+            holder = await self._store(task, tags, key)
+        else:
+            async with (
+                quotas.queues.admit({new.queue: "/queue"}),
+                quotas.tags.admit(of_tags(new.tags)),
+            ):
+                holder = await self._store(task, tags, key)
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
             return Submitted(await self.get(holder.task_id), replayed=True)
         self._parts.dispatcher.ring([doorbell(task)])
         return Submitted(Snapshot(task, tags), replayed=False)
+
+    async def _store(
+        self, task: Task, tags: Sequence[str], key: IdempotencyKey | None
+    ) -> KeyHolder | None:
+        if not tags:
+            return await self._inserts.one(_row(task, (), {}, key))
+        return await self._parts.tag_ids.use(
+            tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
+        )
 
     async def submit_batch(
         self,
