@@ -14,6 +14,7 @@ from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.tasks import IdempotencyKey
 from taskq_server.services.upkeep import Upkeep
+from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
 from tests.integration.api.played import PlayedWorker
 
@@ -28,6 +29,10 @@ async def nothing() -> None:
     return
 
 
+async def no_heads() -> dict[str, Heads]:
+    return {}
+
+
 class Time:
     """A janitor whose clock the test moves."""
 
@@ -40,12 +45,12 @@ class Time:
         self._janitor = Janitor(
             runtime.settings,
             self.upkeep,
-            [],
-            [],
-            dict,
-            lambda _: None,
-            lambda _: None,
-            nothing,  # type: ignore[arg-type]
+            handlers=[],
+            sync=[],
+            heads=no_heads,
+            start=lambda _: None,
+            on_rescued=lambda _: None,
+            replay_hooks=nothing,
         )
 
     async def passes(self, minutes: float) -> None:
