@@ -19,6 +19,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, ping
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.ids import IdSource
@@ -142,7 +143,7 @@ def _assemble(
     naming: Naming,
     send: Sender,
 ) -> Runtime:
-    catalog = Catalog(database, clock, settings.namespace)
+    catalog = Catalog(database, clock, settings.namespace, Turns())
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     service = TaskService(

@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from taskq_server.core.database import Database
 from taskq_server.core.errors import InvalidPayload, UnknownHandler, UnusableHandler
+from taskq_server.core.turns import Turns
 from taskq_server.crud import workers
 from taskq_server.crud.workers import WorkerRow
 from taskq_server.services.catalog import Catalog
@@ -45,7 +46,7 @@ def hands() -> Hands:
 
 @pytest.fixture
 def catalog(database: Database, hands: Hands) -> Catalog:
-    return Catalog(database, hands, "default", monotonic=lambda: hands().timestamp())
+    return Catalog(database, hands, "default", Turns(), monotonic=lambda: hands().timestamp())
 
 
 async def test_a_published_handler_is_found(database: Database, catalog: Catalog) -> None:
@@ -84,11 +85,11 @@ async def test_a_changed_handler_is_seen_when_the_memory_is_stale(
     await catalog.require("build")
     await publish(database, "build", max_retries=2, schema=SCHEMA)
     assert (await catalog.require("build")).max_retries == 1, "remembered"
-    catalog.check("build", {})
+    await catalog.check("build", {})
     hands.move(3)
     assert (await catalog.require("build")).max_retries == 2
     with pytest.raises(InvalidPayload):
-        catalog.check("build", {})
+        await catalog.check("build", {})
 
 
 @pytest.mark.parametrize(
@@ -109,7 +110,7 @@ async def test_a_payload_that_does_not_fit_names_each_place(
     await publish(database, "build", schema=SCHEMA)
     await catalog.require("build")
     with pytest.raises(InvalidPayload, match="build") as caught:
-        catalog.check("build", payload)
+        await catalog.check("build", payload)
     assert {error.pointer for error in caught.value.errors} == pointers
     assert {error.code for error in caught.value.errors} == {"invalid-payload"}
     assert all(error.detail for error in caught.value.errors)
@@ -118,14 +119,14 @@ async def test_a_payload_that_does_not_fit_names_each_place(
 async def test_a_payload_that_fits_is_taken(database: Database, catalog: Catalog) -> None:
     await publish(database, "build", schema=SCHEMA)
     await catalog.require("build")
-    catalog.check("build", {"month": "2026-10", "rows": [1, 2]})
+    await catalog.check("build", {"month": "2026-10", "rows": [1, 2]})
 
 
 async def test_errors_are_bounded(database: Database, catalog: Catalog) -> None:
     await publish(database, "build", schema=SCHEMA)
     await catalog.require("build")
     with pytest.raises(InvalidPayload) as caught:
-        catalog.check("build", {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
+        await catalog.check("build", {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
     assert 0 < len(caught.value.errors) <= 50
     assert all(len(error.detail) <= 300 for error in caught.value.errors)
 
@@ -137,7 +138,7 @@ async def test_a_schema_that_cannot_be_used_is_tried_and_logged_once(
     for _ in range(3):
         await catalog.require("broken")
         with pytest.raises(UnusableHandler, match="handler broken: "):
-            catalog.check("broken", {})
+            await catalog.check("broken", {})
         await catalog.handlers()
         hands.move(3)
     (logged,) = caplog.records

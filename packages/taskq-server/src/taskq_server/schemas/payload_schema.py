@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 import jsonschema_rs
 
 from taskq_server.core.errors import UnusableHandler
+from taskq_server.schemas.payload_errors import Explanation, refuse
 
 _LONGEST_REASON = 300
 
@@ -18,10 +19,12 @@ class PayloadSchema:
     Attributes:
         document: the schema.
         validator: checks a payload against it.
+        explanation: says why one does not fit.
     """
 
     document: dict[str, Any]
     validator: "jsonschema_rs.Validator"
+    explanation: Explanation
 
 
 def compile_schema(handler: str, text: str) -> PayloadSchema:
@@ -41,14 +44,11 @@ def compile_schema(handler: str, text: str) -> PayloadSchema:
         document = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
-        return PayloadSchema(document, jsonschema_rs.validator_for(document, retriever=_refuse))
+        validator = jsonschema_rs.validator_for(document, retriever=refuse)
+        return PayloadSchema(document, validator, Explanation(document))
     except Exception as error:
         reason = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)
         reason = " ".join(reason.encode("utf-8", "replace").decode().split())[:_LONGEST_REASON]
         raise UnusableHandler.because(
             f"handler {handler}: the JSON Schema of its payload cannot be used: {reason}"
         ) from None
-
-
-def _refuse(uri: str) -> NoReturn:
-    raise LookupError("nothing is ever fetched")

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -19,6 +19,7 @@ from taskq_server.core.errors import (
     UnusableHandler,
 )
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.turns import Turns
 from taskq_server.crud import handlers, tags, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
@@ -26,6 +27,7 @@ from taskq_server.schemas.service import HandlerRead, TagRead
 
 _FRESH_SECONDS = 2.0
 _MOST_ERRORS = 20
+_LONGEST_MESSAGE = 300
 _log = logging.getLogger("taskq.server.catalog")
 
 
@@ -50,6 +52,7 @@ class Catalog:
         database: holds what workers published; this process never imports their code.
         clock: aware UTC.
         namespace: whose handlers.
+        turns: what checks wait for that take long.
         monotonic: seconds that never go back, nor stand still as times that are stored may.
     """
 
@@ -58,11 +61,13 @@ class Catalog:
         database: Database,
         clock: Callable[[], datetime],
         namespace: str,
+        turns: Turns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._clock = clock
         self._namespace = namespace
+        self._turns = turns
         self._known: dict[str, _Known] = {}
         self._monotonic = monotonic
         self._read_at = -math.inf
@@ -88,23 +93,26 @@ class Catalog:
             raise UnknownHandler(detail, [FieldError("/handler", "unknown-handler", detail)])
         return known.handler
 
-    def check(self, name: str, payload: Mapping[str, JsonValue]) -> None:
+    async def check(self, name: str, payload: dict[str, JsonValue]) -> None:
         """Check a payload against the schema of a handler that `require` has returned.
 
         Raises:
             UnusableHandler: its schema cannot be used, so that nothing fits.
-            InvalidPayload: with a pointer to each place that does not fit.
+            InvalidPayload: with a pointer to each place that does not fit, or the first ones.
         """
         known = self._known[name]
         if known.schema is None:
             raise UnusableHandler.because(known.problem)
-        validator = known.schema.validator
-        if validator.is_valid(payload):
+        if known.schema.validator.is_valid(payload):
             return
-        errors = []
-        for error in validator.iter_errors(payload):
-            where = "".join(f"/{_escaped(part)}" for part in error.instance_path)
-            errors.append(FieldError(f"/payload{where}", "invalid-payload", error.message[:300]))
+        errors: list[FieldError] = []
+        pace = self._turns.pace()
+        for mistake in known.schema.explanation.mistakes(payload):
+            await pace.rest()
+            if mistake is not None:
+                where = "".join(f"/{_escaped(part)}" for part in mistake.path)
+                message = mistake.message[:_LONGEST_MESSAGE]
+                errors.append(FieldError(f"/payload{where}", "invalid-payload", message))
             if len(errors) == _MOST_ERRORS:
                 break
         raise InvalidPayload(f"the payload does not fit the handler {name}", errors)

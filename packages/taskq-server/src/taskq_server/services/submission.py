@@ -72,7 +72,7 @@ class Submission:
             InvalidFields: the payload is too large.
         """
         handler = await self._catalog.require(new.handler)
-        self._catalog.check(new.handler, new.payload)
+        await self._catalog.check(new.handler, new.payload)
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
