@@ -116,7 +116,7 @@ def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any
         if kind.code not in everywhere
     }
     assert {
-        *("unknown-handler", "unusable-handler", "invalid-payload"),
+        *("unknown-handler", "unusable-handler", "invalid-payload", "too-many-values"),
         *("quota-exceeded", "idempotency-mismatch", "invalid-request"),
     } == set(operation(document, "submit")["responses"]["422"]["content"][PROBLEM]["examples"])
 

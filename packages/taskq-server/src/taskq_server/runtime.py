@@ -54,6 +54,7 @@ class Runtime:
     catalog: Catalog
     stats: StatsService
     tasks: TaskService
+    turns: Turns
 
     def attempts(self, *, hooked: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -143,7 +144,8 @@ def _assemble(
     naming: Naming,
     send: Sender,
 ) -> Runtime:
-    catalog = Catalog(database, clock, settings.namespace, Turns())
+    turns = Turns()
+    catalog = Catalog(database, clock, settings.namespace, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     service = TaskService(
@@ -152,12 +154,13 @@ def _assemble(
             clock=clock,
             namespace=settings.namespace,
             catalog=catalog,
-            submission=Submission(settings, catalog, IdSource()),
+            submission=Submission(settings, catalog, IdSource(), turns),
             tag_ids=TagIds(database, settings.namespace, clock),
             quotas=Quotas.of(database, settings),
             dispatcher=dispatcher,
             notifier=notifier,
             wait_poll_seconds=settings.wait_poll_seconds,
+            turns=turns,
         )
     )
     return Runtime(
@@ -172,6 +175,7 @@ def _assemble(
         catalog=catalog,
         stats=StatsService(database, clock, settings.namespace),
         tasks=service,
+        turns=turns,
     )
 
 

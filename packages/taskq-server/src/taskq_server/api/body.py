@@ -3,7 +3,6 @@
 from collections.abc import Collection
 
 from fastapi import Request
-from pydantic import JsonValue
 
 from taskq_server.api.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType
 
@@ -15,18 +14,25 @@ _DIGITS = 18
 
 
 class JsonRequest(Request):
-    """A request whose body has been read and parsed; FastAPI finds both where it looks."""
+    """A request whose body has been read and parsed; FastAPI finds both where it looks.
 
-    def __init__(self, request: Request, raw: bytes, document: JsonValue) -> None:
+    Attributes:
+        fingerprint: SHA-256 of the canonical body, if it is known already.
+    """
+
+    def __init__(
+        self, request: Request, raw: bytes, document: object, fingerprint: str | None = None
+    ) -> None:
         super().__init__(request.scope, request.receive)
         self._raw = raw
         self._document = document
+        self.fingerprint = fingerprint
 
     async def body(self) -> bytes:
         """Return the bytes."""
         return self._raw
 
-    async def json(self) -> JsonValue:
+    async def json(self) -> object:
         """Return the parsed document."""
         return self._document
 

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
 
+from taskq_server.api.body import JsonRequest
 from taskq_server.api.headers import (
     MAX_WAIT_SECONDS,
     EntityTags,
@@ -72,6 +73,9 @@ async def _key(
     if len(request.headers.getlist(_KEY)) > 1:
         error = FieldError(f"/header/{_KEY}", "repeated-header", "give it once")
         raise InvalidFields("the request has two idempotency keys", [error])
+    known = request.fingerprint if isinstance(request, JsonRequest) else None
+    if known is not None:
+        return IdempotencyKey(value, known)
     return IdempotencyKey.of(value, await request.json())
 
 

@@ -9,7 +9,7 @@ from taskq_server.core import errors as core
 
 Responses = dict[int | str, dict[str, Any]]
 
-BODY = (api.InvalidJson, api.BodyTooLarge, api.UnsupportedMediaType)
+BODY = (api.InvalidJson, api.BodyTooLarge, api.UnsupportedMediaType, core.TooManyValues)
 """What can be wrong with any body."""
 
 STORE = (core.DatabaseUnavailable, core.Draining)

@@ -54,6 +54,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     core.UnusableHandler: Kind(
         422, "unusable-handler", "The schema of the handler's payload cannot be used"
     ),
+    core.TooManyValues: Kind(422, "too-many-values", "The body has too many values"),
     core.InvalidPayload: Kind(422, "invalid-payload", "The payload does not fit the handler"),
     core.QuotaExceeded: Kind(422, "quota-exceeded", "Too many names are in use"),
     core.IdempotencyMismatch: Kind(

@@ -10,11 +10,17 @@ from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from taskq_server.api import body, strict_json
+from taskq_server.api.large_body import LargeBody, Parsed
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.runtime import Runtime
+from taskq_server.schemas.task import TaskCreate
 
 TASK_ID = "{task_id:task_id}"
 """The id in a path: what is not a UUID with hyphens is another path, and answers 404."""
+
+
+_KEY = "idempotency-key"
 
 
 class _TaskIdConvertor(StringConvertor):
@@ -56,9 +62,18 @@ class StrictRoute(APIRoute):
         return strict
 
     async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
-        settings: Settings = request.app.state.runtime.settings
-        raw = await body.read(request, media_types, self.max_bytes(settings))
-        return body.JsonRequest(request, raw, strict_json.parse(raw, self.envelope))
+        runtime: Runtime = request.app.state.runtime
+        raw = await body.read(request, media_types, self.max_bytes(runtime.settings))
+        if not strict_json.is_large(raw):
+            return body.JsonRequest(request, raw, strict_json.parse(raw, self.envelope))
+        parsed = await self._parsed(request, raw, runtime)
+        return body.JsonRequest(request, raw, parsed.document, parsed.fingerprint)
+
+    async def _parsed(self, request: Request, raw: bytes, runtime: Runtime) -> Parsed:
+        large = LargeBody(raw, runtime.settings, runtime.turns.pace())
+        if self.body_field is not None and self.body_field.field_info.annotation is TaskCreate:
+            return await large.task(keyed=_KEY in request.headers)
+        return Parsed(await large.document())
 
 
 class BatchRoute(StrictRoute):
@@ -70,6 +85,14 @@ class BatchRoute(StrictRoute):
     def max_bytes(settings: Settings) -> int:
         """Return how many bytes a batch may have."""
         return settings.max_batch_bytes
+
+    async def _parsed(self, request: Request, raw: bytes, runtime: Runtime) -> Parsed:
+        large = LargeBody(raw, runtime.settings, runtime.turns.pace())
+        keyed = _KEY in request.headers
+        if len(raw) <= runtime.settings.max_body_bytes:
+            return await large.batch(keyed=keyed)
+        async with runtime.turns.large:
+            return await large.batch(keyed=keyed)
 
 
 def _media_types(extra: dict[str, Any]) -> tuple[str, ...]:

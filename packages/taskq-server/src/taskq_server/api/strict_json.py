@@ -8,18 +8,30 @@ makes a float of 2**64.
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from math import isinf
 
 from pydantic import JsonValue
 
 from taskq_server.api.errors import InvalidJson
-from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.core.errors import FieldError, InvalidFields, Rejected
+from taskq_server.core.json_values import may_exceed
 
 MAX_DEPTH = 32
 """How deep arrays and objects may nest; the task itself is the first level."""
 
-_INTEGERS = range(-(2**63), 2**63)
+UNREADABLE = (ValueError, RecursionError)
+"""What Python raises for a text that is no JSON."""
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+_QUICK_VALUES = 4_096
+_QUICK_BYTES = 524_288
 _SHOWN = 64
+
+
+def is_large(raw: bytes) -> bool:
+    """Return whether it takes long to parse `raw` and to look at all of it."""
+    return len(raw) > _QUICK_BYTES or may_exceed(raw, _QUICK_VALUES)
 
 
 def parse(raw: bytes, envelope: int = 0) -> JsonValue:
@@ -34,23 +46,44 @@ def parse(raw: bytes, envelope: int = 0) -> JsonValue:
         InvalidFields: it is, but a value in it breaks a rule; one pointer says which.
     """
     try:
-        document: JsonValue = _DECODER.decode(raw.decode("utf-8"))
-        _check(document, MAX_DEPTH + envelope)
-    except UnicodeDecodeError as error:
-        raise InvalidJson(f"byte {error.start} is not UTF-8") from error
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno}, column {error.colno}"
-        raise InvalidJson(f"{error.msg}: {where}") from error
-    except RecursionError as error:
-        raise _as_fields(_too_deep()) from error
-    except _BadValue as error:
-        raise _as_fields(error) from error
-    except ValueError as error:
-        raise InvalidJson("an integer has too many digits") from error
+        document: JsonValue = DECODER.decode(raw.decode("utf-8"))
+    except UNREADABLE as error:
+        raise refusal(error) from error
+    check(document, MAX_DEPTH + envelope)
     return document
 
 
-def pointer(path: tuple[str | int, ...]) -> str:
+def refusal(error: ValueError | RecursionError) -> Rejected:
+    """Return what `parse` raises for what Python raises when it decodes or parses a text."""
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidJson(f"byte {error.start} is not UTF-8")
+    if isinstance(error, json.JSONDecodeError):
+        return InvalidJson(f"{error.msg}: line {error.lineno}, column {error.colno}")
+    if isinstance(error, RecursionError):
+        return _as_fields(_too_deep())
+    return InvalidJson("an integer has too many digits")
+
+
+def check(document: JsonValue, levels: int, within: Sequence[str | int] = ()) -> None:
+    """Check each value of a document that was parsed.
+
+    Args:
+        document: a body, or a part of it.
+        levels: how deep it may nest.
+        within: where it stands in the body.
+
+    Raises:
+        InvalidJson: a number is too large for a double.
+        InvalidFields: another rule is broken; the pointer begins with `within`.
+    """
+    try:
+        _check_members([document], levels + 1)
+    except _BadValue as bad:
+        bad.path[-1:] = reversed(within)
+        raise _as_fields(bad) from bad
+
+
+def pointer(path: Sequence[str | int]) -> str:
     """Return `path` as a JSON pointer (RFC 6901)."""
     return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
@@ -63,7 +96,7 @@ class _BadValue(Exception):
 
 
 def _as_fields(bad: _BadValue) -> InvalidFields:
-    where = pointer(tuple(reversed(bad.path)))
+    where = pointer(bad.path[::-1])
     return InvalidFields(str(bad), [FieldError(where, bad.code, str(bad))])
 
 
@@ -71,21 +104,8 @@ def _too_deep() -> _BadValue:
     return _BadValue("too-deep", f"arrays and objects nest more than {MAX_DEPTH} levels")
 
 
-def _check(value: JsonValue, levels: int) -> None:
-    """Walk the whole document once; the path of a bad value is put together on the way out."""
-    if isinstance(value, str):
-        _check_text(value)
-    elif isinstance(value, float):
-        if isinf(value):
-            raise InvalidJson("a number is too large for a double")
-    elif isinstance(value, int):
-        if value not in _INTEGERS:
-            raise _BadValue("integer-out-of-range", "an integer does not fit into 64 bits")
-    elif value is not None:
-        _check_members(value, levels)
-
-
 def _check_members(value: dict[str, JsonValue] | list[JsonValue], levels: int) -> None:
+    """Walk everything once; the path of a bad value is put together on the way out."""
     if levels == 0:
         raise _too_deep()
     if isinstance(value, dict):
@@ -94,10 +114,23 @@ def _check_members(value: dict[str, JsonValue] | list[JsonValue], levels: int) -
     members = value.items() if isinstance(value, dict) else enumerate(value)
     for key, member in members:
         try:
-            _check(member, levels - 1)
+            if isinstance(member, str):
+                _check_text(member)
+            elif isinstance(member, dict | list):
+                _check_members(member, levels - 1)
+            else:
+                _check_number(member)
         except _BadValue as bad:
             bad.path.append(key)
             raise
+
+
+def _check_number(value: int | float | None) -> None:
+    if isinstance(value, int):
+        if not _LEAST <= value <= _MOST:
+            raise _BadValue("integer-out-of-range", "an integer does not fit into 64 bits")
+    elif value is not None and isinf(value):
+        raise InvalidJson("a number is too large for a double")
 
 
 def _check_text(text: str) -> None:
@@ -109,7 +142,8 @@ def _check_text(text: str) -> None:
             raise _BadValue("invalid-unicode", message) from None
 
 
-def _unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+def unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Return an object, none of whose keys may be there twice."""
     document = dict(pairs)
     if len(document) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
@@ -121,4 +155,4 @@ def _no_constant(name: str) -> JsonValue:
     raise InvalidJson(f"{name} is not JSON")
 
 
-_DECODER = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)
+DECODER = json.JSONDecoder(object_pairs_hook=unique, parse_constant=_no_constant)

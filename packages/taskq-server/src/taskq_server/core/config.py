@@ -94,6 +94,12 @@ class Settings(BaseSettings):
     max_payload_bytes: int = Field(
         262_144, ge=64, le=4_194_304, description="largest payload, as JSON"
     )
+    max_payload_values: int = Field(
+        50_000,
+        ge=16,
+        le=1_000_000,
+        description="most values of one payload, those inside of others included",
+    )
     max_result_bytes: int = Field(
         1_048_576, ge=64, le=4_194_304, description="largest result, as JSON"
     )

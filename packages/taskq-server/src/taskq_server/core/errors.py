@@ -6,6 +6,7 @@ TaskqError
 │   ├── InvalidFields         a value breaks a rule; carries pointers
 │   │   ├── UnknownHandler    no worker has ever published this handler
 │   │   ├── UnusableHandler   the schema that a worker published for it cannot be used
+│   │   ├── TooManyValues     the body has more values than are looked at
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
 │   │   └── QuotaExceeded     a new name of which the namespace has as many as it may
 │   ├── IdempotencyMismatch   the key was used before, with another body
@@ -69,6 +70,18 @@ class UnusableHandler(InvalidFields):
     def because(cls, detail: str) -> Self:
         """Return the error that says this about the handler of a task."""
         return cls(detail, [FieldError("/handler", "unusable-handler", detail)])
+
+
+class TooManyValues(InvalidFields):
+    """The body has more values than are looked at: most of them, nearly always, in a payload."""
+
+    @classmethod
+    def at(cls, pointer: str, most: int) -> Self:
+        """Return the error of what `pointer` names, which may have `most` values."""
+        detail = f"there are more than {most} values in it, those inside of others included"
+        return cls(
+            f"{pointer or 'the body'}: {detail}", [FieldError(pointer, "too-many-values", detail)]
+        )
 
 
 class InvalidPayload(InvalidFields):

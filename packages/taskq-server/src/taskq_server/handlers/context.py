@@ -13,7 +13,7 @@ import orjson
 from pydantic import ValidationError
 
 from taskq_server.core.errors import FieldError, InvalidFields
-from taskq_server.schemas.task import TaskCreate
+from taskq_server.schemas.task import ChildCreate, TaskCreate
 
 
 class State(SimpleNamespace):
@@ -103,7 +103,7 @@ class Context:
         self._submitted[digest] = self._submitted.get(digest, 0) + 1
         key = child_key(self.task_id, digest, self._submitted[digest])
         try:
-            new = TaskCreate.model_validate(body)
+            new = ChildCreate.model_validate(body)
         except ValidationError as error:
             raise InvalidFields("the child task cannot be taken", _errors(error)) from None
         return await self._submit(new, key)

@@ -1,10 +1,11 @@
 """Requests about tasks, and the task on the wire."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from pydantic import Field, JsonValue, model_validator
+import orjson
+from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from taskq_server.schemas.fields import (
     Answer,
@@ -25,10 +26,10 @@ from taskq_server.schemas.fields import (
 
 
 class TaskCreate(Request):
-    """A task to store and run."""
+    """A task to store and run; its payload has been parsed, and is not validated once more."""
 
     handler: HandlerName = Field(description="which handler does the work")
-    payload: dict[str, JsonValue] = Field(default_factory=dict, description="its parameters")
+    payload: dict[str, Any] = Field(default_factory=dict, description="its parameters")
     title: Title | None = Field(None, description="for people; defaults to the handler's name")
     description: Description | None = None
     priority: PriorityLabel = "normal"
@@ -56,6 +57,43 @@ class TaskCreate(Request):
         if self.run_at is not None and self.delay_seconds is not None:
             raise ValueError("give run_at or delay_seconds, not both")
         return self
+
+    def payload_text(self) -> bytes:
+        """Return the payload as it is stored."""
+        return orjson.dumps(self.payload)
+
+    def payload_values(self) -> dict[str, JsonValue]:
+        """Return the payload as it is checked."""
+        return self.payload
+
+
+class ChildCreate(TaskCreate):
+    """A task that a handler submits, whose payload may be anything."""
+
+    payload: dict[str, JsonValue]
+
+
+class PackedTask(TaskCreate):
+    """A task whose payload is kept as text: parsed, it takes up to 100 times its bytes."""
+
+    _text: bytes = PrivateAttr()
+
+    @staticmethod
+    def of(new: TaskCreate) -> "PackedTask":
+        """Return the same task, packed."""
+        given: dict[str, Any] = {**new.__dict__, "payload": {}}
+        packed = PackedTask.model_construct(_fields_set=new.model_fields_set, **given)
+        packed._text = new.payload_text()
+        return packed
+
+    def payload_text(self) -> bytes:
+        """Return the payload as it is stored."""
+        return self._text
+
+    def payload_values(self) -> dict[str, JsonValue]:
+        """Parse the payload."""
+        values: dict[str, JsonValue] = orjson.loads(self._text)
+        return values
 
 
 class TaskBatch(Request):

@@ -8,16 +8,23 @@ from hashlib import sha256
 from typing import Self
 from uuid import UUID
 
-import orjson
 from pydantic import JsonValue
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.core.errors import FieldError, InvalidFields, TooManyValues
+from taskq_server.core.json_values import count, may_exceed
+from taskq_server.core.turns import Turns
 from taskq_server.domain.task import Priority, Status, Task, score
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.catalog import Catalog
 
 _FIRST_VERSION = 1
+_QUICK_BYTES = 16_384
+
+
+def canonical(body: JsonValue) -> bytes:
+    """Return the form in which equal bodies are equal: sorted keys, no spaces, ASCII."""
+    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +36,8 @@ class IdempotencyKey:
 
     @classmethod
     def of(cls, value: str, body: JsonValue) -> Self:
-        """Return the key with the SHA-256 of the canonical body: sorted keys, no spaces."""
-        canonical = json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-        return cls(value, sha256(canonical.encode()).hexdigest())
+        """Return the key with the SHA-256 of the canonical body."""
+        return cls(value, sha256(canonical(body)).hexdigest())
 
     def hash(self, position: int = 0) -> str:
         """Return what is stored: for the n-th task of a batch a hash of its own.
@@ -49,14 +55,20 @@ class Submission:
         settings: sizes and defaults.
         catalog: the handlers that exist.
         new_id: makes an id for a moment.
+        turns: what payloads wait for that take long to check.
     """
 
     def __init__(
-        self, settings: Settings, catalog: Catalog, new_id: Callable[[datetime], UUID]
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        new_id: Callable[[datetime], UUID],
+        turns: Turns,
     ) -> None:
         self._settings = settings
         self._catalog = catalog
         self._new_id = new_id
+        self._turns = turns
 
     async def task(self, new: TaskCreate, traceparent: str | None, now: datetime) -> Task:
         """Return the task to store.
@@ -70,9 +82,15 @@ class Submission:
             UnknownHandler: nobody has published its handler.
             InvalidPayload: the payload does not fit.
             InvalidFields: the payload is too large.
+            TooManyValues: it has too many values.
         """
         handler = await self._catalog.require(new.handler)
-        await self._catalog.check(new.handler, new.payload)
+        payload = new.payload_text()
+        if len(payload) > _QUICK_BYTES:
+            await self._turns.next()
+        self._check_values(payload)
+        await self._catalog.check(new.handler, new.payload_values())
+        self._check_size(payload)
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
@@ -85,7 +103,7 @@ class Submission:
             handler=new.handler,
             title=new.title if new.title is not None else new.handler,
             description=new.description,
-            payload=self._payload(new),
+            payload=payload.decode(),
             status=Status.QUEUED,
             priority=priority,
             queue=new.queue,
@@ -109,10 +127,13 @@ class Submission:
             finished_at=None,
         )
 
-    def _payload(self, new: TaskCreate) -> str:
-        payload = orjson.dumps(new.payload)
+    def _check_values(self, payload: bytes) -> None:
+        most = self._settings.max_payload_values
+        if may_exceed(payload, most) and count(payload.decode()) > most:
+            raise TooManyValues.at("/payload", most)
+
+    def _check_size(self, payload: bytes) -> None:
         limit = self._settings.max_payload_bytes
         if len(payload) > limit:
             detail = f"the payload has {len(payload)} bytes of JSON, {limit} are allowed"
             raise InvalidFields(detail, [FieldError("/payload", "payload-too-large", detail)])
-        return payload.decode()

@@ -15,6 +15,7 @@ from taskq_server.core.errors import (
     VersionMismatch,
 )
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.turns import Turns
 from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain import lifecycle
@@ -64,6 +65,7 @@ class Parts:
     dispatcher: Dispatcher
     notifier: Notifier
     wait_poll_seconds: float
+    turns: Turns
 
 
 class TaskService:
@@ -300,7 +302,9 @@ class TaskService:
         made: list[Task] = []
         errors: list[FieldError] = []
         now = self._parts.clock()
+        pace = self._parts.turns.pace()
         for position, item in enumerate(items):
+            await pace.rest()
             try:
                 made.append(await self._parts.submission.task(item, traceparent, now))
             except InvalidFields as error:
