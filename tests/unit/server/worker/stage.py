@@ -11,6 +11,7 @@ from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
 from taskq_server.worker.execution import Executor
 from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.isolation.checks import Checks
 from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.slots import Slots
 from tests.unit.server.factories import WORKER, make_task, store, stored
@@ -24,6 +25,7 @@ class Stage:
         self.runtime = runtime
         self.executor = Executor(2, LIMITS)
         self.cells = Cells(cell_settings())
+        self.checks = Checks(cell_settings())
         self.slots = Slots(100)
         self.ended: list[Ended] = []
         self.handlers: dict[str, Any] = {}
@@ -38,6 +40,7 @@ class Stage:
                 registry=registry,
                 executor=self.executor,
                 cells=self.cells,
+                checks=self.checks,
                 slots=self.slots,
                 state=State(),
                 worker_id=lambda: WORKER,
@@ -59,4 +62,5 @@ class Stage:
 
     async def close(self) -> None:
         self.executor.close()
+        self.checks.close()
         await self.cells.close()

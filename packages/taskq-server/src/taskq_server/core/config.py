@@ -63,8 +63,8 @@ class Settings(BaseSettings):
         4,
         ge=1,
         le=1_000,
-        description="processes of a worker for tasks that lost a worker, and again for those "
-        "that lost two, which get one each",
+        description="processes of a worker for tasks that lost a worker, again for those that "
+        "lost two, which get one each, and again to validate recursive payloads",
     )
     lease_seconds: float = Field(
         10.0, ge=0.5, le=600, description="a silent worker loses its tasks after this"

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.handlers import recursion
 from taskq_server.handlers.context import Context
 from taskq_server.handlers.declare import Fatal
 
@@ -24,12 +25,14 @@ class Signature:
         parameters: the payload's keys.
         context: name of the parameter that receives the context, or None.
         open: whether `**` takes any further key.
+        doubles: whether validation may take for ever; see `recursion`.
     """
 
     model: type[BaseModel]
     parameters: tuple[str, ...]
     context: str | None
     open: bool
+    doubles: bool = False
 
     def arguments(self, payload: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
         """Return the keyword arguments for one call.
@@ -94,4 +97,5 @@ def read(function: Callable[..., Any], name: str) -> Signature:
     except PydanticUserError as error:
         reason = error.message.partition(". ")[0]
         raise ConfigurationError(f"handler {name}: cannot read its parameters: {reason}") from error
-    return Signature(model, tuple(parameters), context, extra)
+    doubles = recursion.doubles(model.__pydantic_core_schema__)
+    return Signature(model, tuple(parameters), context, extra, doubles)

@@ -72,12 +72,14 @@ class Executor:
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
-        try:
-            call = _call(handler, running)
-        except Fatal as error:
-            return Failed(failed("InvalidPayload", message_of(error), fatal=True))
-        except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
-            return self._failed(error, handler)
+        arguments: dict[str, Any] | Failed | None = running.arguments
+        if arguments is None:
+            arguments = read_payload(handler, running.task.payload, self._limits.traceback_bytes)
+        if isinstance(arguments, Failed):
+            return arguments
+        if handler.signature.context is not None:
+            arguments[handler.signature.context] = running.context
+        call = partial(handler.function, **arguments)
         if handler.is_async:
             job = asyncio.create_task(self._on_loop(call, running))
         elif await self.threads.take(running):
@@ -179,13 +181,20 @@ class Executor:
         return Failed(failure_of(error, handler.retry_on, self._limits.traceback_bytes))
 
 
-def _call(handler: Handler, running: Running) -> Callable[[], Any]:
-    signature = handler.signature
-    arguments = signature.arguments(
-        json.loads(running.task.payload),
-        None if signature.context is None else running.context,
-    )
-    return partial(handler.function, **arguments)
+def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[str, Any] | Failed:
+    """Validate a payload, and return the arguments of a call, all but the context.
+
+    Args:
+        handler: what is to be called.
+        payload: the task's, as JSON.
+        traceback_bytes: how much of the end of a traceback is kept.
+    """
+    try:
+        return handler.signature.arguments(json.loads(payload), None)
+    except Fatal as error:
+        return Failed(failed("InvalidPayload", message_of(error), fatal=True))
+    except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
+        return Failed(failure_of(error, handler.retry_on, traceback_bytes))
 
 
 def _exit_as_error(call: Callable[[], Any]) -> Any:

@@ -27,6 +27,7 @@ from taskq_server.worker.execution import Executor, Limits
 from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.hooks import Hooks
 from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.isolation.checks import Checks
 from taskq_server.worker.janitor import Janitor
 from taskq_server.worker.lease import Beat, Lease
 from taskq_server.worker.runner import Crew, Runner
@@ -66,6 +67,7 @@ async def run_worker(
     if not await unless(stop, runtime.naming.known()):
         return False
     names = await runtime.naming.known()
+    _say_what_is_validated_elsewhere(registry)
     async with user_state(registry) as state:
         worker = _Assembly(runtime, names, registry, state, parent)
         await worker.work(stop)
@@ -97,6 +99,7 @@ class _Assembly:
             attempts, registry, earliest, settings.hook_seconds, self.executor.deaf.set
         )
         self.cells = Cells(settings)
+        self.checks = Checks(settings)
         self.slots = Slots(settings.concurrency)
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
@@ -108,6 +111,7 @@ class _Assembly:
                 registry=registry,
                 executor=self.executor,
                 cells=self.cells,
+                checks=self.checks,
                 slots=self.slots,
                 state=state,
                 worker_id=lambda: self.lease.worker_id,
@@ -148,6 +152,7 @@ class _Assembly:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
             stack.push_async_callback(self.cells.close)
+            stack.callback(self.checks.close)
             stack.push_async_callback(self.lease.stop)
             if not await unless(stop, self.lease.start()):
                 return
@@ -232,6 +237,15 @@ class _Assembly:
 
     def _on_lost(self) -> None:
         self.runner.interrupt_all(Cause.LOST)
+
+
+def _say_what_is_validated_elsewhere(registry: Registry) -> None:
+    names = [name for name, one in registry.handlers.items() if one.signature.doubles]
+    if names:
+        _log.info(
+            "payloads of %s are validated in processes of their own: a union without a "
+            "discriminator contains itself", ", ".join(sorted(names)),
+        )  # fmt: skip
 
 
 def _arguments(found: Sequence[Due]) -> list[Arguments]:

@@ -1,6 +1,7 @@
 """Take an attempt from its doorbell to its end: claim, run, commit, tell."""
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from taskq_server.worker.ending import commit
 from taskq_server.worker.execution import Executor
 from taskq_server.worker.failures import own_fault
 from taskq_server.worker.isolation.cells import Cells
+from taskq_server.worker.isolation.checks import Checks
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
 from taskq_server.worker.slots import Slots
@@ -45,6 +47,7 @@ class Crew:
     registry: Registry
     executor: Executor
     cells: Cells
+    checks: Checks
     slots: Slots
     state: State
     worker_id: Callable[[], UUID]
@@ -175,22 +178,36 @@ class Runner:
             del self._running[task.id, task.attempt]
 
     async def _verdict(self, running: Running, handler: Handler) -> Verdict | None:
-        slots, threads = self._crew.slots, self._crew.executor.threads
-        if handler.is_async or running.task.is_suspect:
+        slots = self._crew.slots
+        with self._thread_expected(running, handler):
             has_slot = await slots.take(running)
-        else:
-            with threads.expected(running):
-                has_slot = await slots.take(running)
         if not has_slot:
             running.interrupt(Cause.RELEASE)
             return self._crew.executor.judge(None, handler, running)
         started = monotonic()
         try:
-            if running.task.is_suspect:
-                return await self._crew.cells.run(running)
-            return await self._crew.executor.run(handler, running)
+            return await self._verdict_in_slot(running, handler)
         finally:
             slots.give_back(monotonic() - started)
+
+    async def _verdict_in_slot(self, running: Running, handler: Handler) -> Verdict | None:
+        if handler.signature.doubles:
+            with self._thread_expected(running, handler):
+                refusal = await self._crew.checks.run(running)
+            if refusal is not None:
+                return refusal
+            if running.cause is not None:
+                return self._crew.executor.judge(None, handler, running)
+        if running.task.is_suspect:
+            return await self._crew.cells.run(running)
+        return await self._crew.executor.run(handler, running)
+
+    def _thread_expected(
+        self, running: Running, handler: Handler
+    ) -> contextlib.AbstractContextManager[None]:
+        if handler.is_async or running.task.is_suspect:
+            return contextlib.nullcontext()
+        return self._crew.executor.threads.expected(running)
 
     async def _end(self, running: Running, verdict: Verdict | None, handler: Handler) -> None:
         """Commit an end; meanwhile another attempt can start."""

@@ -33,6 +33,8 @@ class Cause(Enum):
 class Running:
     """A claimed attempt. `reported` says whether its progress was stored, which changes its task.
 
+    `arguments` are what its payload has become, if it was validated elsewhere.
+
     Args:
         task: as it was claimed.
         state: what start-up hooks prepared.
@@ -47,6 +49,7 @@ class Running:
         self.task = task
         self.claimed_at = self._loop.time()
         self.reported = False
+        self.arguments: dict[str, Any] | None = None
         self.cause: Cause | None = None
         self.interrupted = asyncio.Event()
         self._pause: asyncio.Future[None] | None = None

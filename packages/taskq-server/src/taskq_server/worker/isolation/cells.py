@@ -1,15 +1,13 @@
 """Which suspect runs in which process."""
 
 import asyncio
-import logging
-from multiprocessing.connection import Connection, Pipe
+from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import keep_from_forks
 from taskq_server.domain.task import Task
 from taskq_server.worker.isolation import inside
-from taskq_server.worker.isolation.launch import SuspectsProcess
+from taskq_server.worker.isolation.launch import start
 from taskq_server.worker.isolation.process import CellProcess
 from taskq_server.worker.running import Running
 from taskq_server.worker.verdict import Verdict
@@ -29,7 +27,6 @@ class Cells:
     def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
         self._settings = settings
         self._patience = patience
-        self._starting = asyncio.Lock()
         self._processes: set[CellProcess] = set()
 
     def free(self) -> int:
@@ -64,16 +61,4 @@ class Cells:
         return cell
 
     async def _spawn(self) -> tuple[BaseProcess, Connection]:
-        async with self._starting:
-            return await asyncio.to_thread(self._fork)
-
-    def _fork(self) -> tuple[BaseProcess, Connection]:
-        ours, theirs = Pipe()
-        keep_from_forks(ours, theirs)
-        process = SuspectsProcess(
-            target=inside.main,
-            args=(theirs, self._settings, logging.getLogger().getEffectiveLevel()),
-        )
-        process.start()
-        theirs.close()
-        return process, ours
+        return await asyncio.to_thread(start, inside.main, self._settings)

@@ -160,6 +160,7 @@ class Cell:
     async def _perform(self, message: Run) -> None:
         task = message.task
         running = Running(task, self._state, partial(self._submit, task.id))
+        running.arguments = message.arguments
         self._running[task.id] = running
         try:
             verdict = await self._executor.run(self._registry.handlers[task.handler], running)

@@ -1,15 +1,26 @@
-"""How a process of suspects is started: forked from a small server, Python's forkserver.
+"""How a process that a worker must survive is started: forked from a server, a forkserver.
 
 It is a server of our own. The one that `multiprocessing` keeps for all of a process belongs to
 handlers: theirs ought to end at SIGTERM, and have in memory what they asked for.
 """
 
 import io
+import logging
 import os
+import threading
+from collections.abc import Callable
 from multiprocessing import forkserver, popen_forkserver, reduction, spawn, util
+from multiprocessing.connection import Connection, Pipe
 from multiprocessing.context import set_spawning_popen
 from multiprocessing.process import BaseProcess
 
+from taskq_server.core.config import Settings
+from taskq_server.core.processes import keep_from_forks
+
+Main = Callable[[Connection, Settings, int], object]
+"""What a process runs: with a connection to its worker, whose settings and log level it has."""
+
+_starting = threading.Lock()
 _server = forkserver.ForkServer()
 _server.set_forkserver_preload([f"{__package__}.server"])
 
@@ -41,7 +52,7 @@ def _close(*descriptors: int) -> None:
         os.close(descriptor)
 
 
-class SuspectsProcess(BaseProcess):
+class IsolatedProcess(BaseProcess):
     """A process that runs one function."""
 
     _start_method = None  # that of its own processes is for handlers to choose
@@ -50,3 +61,20 @@ class SuspectsProcess(BaseProcess):
     def terminate(self) -> None:
         """End it at once: it does nothing at SIGTERM."""
         self.kill()
+
+
+def start(main: Main, settings: Settings) -> tuple[BaseProcess, Connection]:
+    """Start a process, and return it with the worker's end of the connection; this blocks.
+
+    Args:
+        main: what it runs.
+        settings: the worker's.
+    """
+    with _starting:
+        ours, theirs = Pipe()
+        keep_from_forks(ours, theirs)
+        level = logging.getLogger().getEffectiveLevel()
+        process = IsolatedProcess(target=main, args=(theirs, settings, level))
+        process.start()
+        theirs.close()
+        return process, ours

@@ -1,6 +1,7 @@
 """What a worker and the processes of its suspects say to each other, one object at a time."""
 
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 from taskq_server.domain.task import Task
@@ -12,9 +13,10 @@ from taskq_server.worker.verdict import Verdict
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Worker: run this claimed task."""
+    """Worker: run this claimed task, with these arguments if its payload is validated already."""
 
     task: Task
+    arguments: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class CellProcess:
                 return _cut_short(running.cause, _NOT_STARTED, ran=False)
             if not self._ready.result():
                 return _NOT_STARTED
-            self._send(Run(task))
+            self._send(Run(task, running.arguments))
             if await self._ends(attempt, task.timeout_seconds):
                 return attempt.ended.result()
             _log.error("task %s does not obey: its process ends", task.id)

@@ -1,4 +1,4 @@
-"""Imported by the server that forks the processes of suspects, and by nothing else.
+"""Imported by the server that forks processes for what a worker must survive, by nothing else.
 
 It has what they need in memory. It ignores SIGTERM, as they do: a service manager may tell every
 process to stop, and the worker still drains. It ends with the worker.
@@ -6,8 +6,8 @@ process to stop, and the worker still drains. It ends with the worker.
 
 import signal
 
-from taskq_server.worker.isolation import inside
+from taskq_server.worker.isolation import inside, validation
 
-__all__ = ["inside"]
+__all__ = ["inside", "validation"]
 
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
