@@ -19,6 +19,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, ping
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.patience import Patience
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
@@ -36,6 +37,7 @@ _CLOCK_SECONDS = 5.0
 _CLOCK_SOON_SECONDS = 1.0
 _QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
+_PROBE_ROUND_SECONDS = 0.02
 _ASK_SECONDS = 1.0
 
 
@@ -219,7 +221,7 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:
     try:
-        async with asyncio.timeout(_PROBE_SECONDS):
+        async with Patience(_PROBE_SECONDS, round_seconds=_PROBE_ROUND_SECONDS):
             await probe
     except (DatabaseUnavailable, DatabaseError, RedisError, OSError, TimeoutError):
         return False

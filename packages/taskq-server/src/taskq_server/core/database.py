@@ -34,6 +34,7 @@ from taskq_server.core.database_errors import is_conflict, is_given_up, is_refus
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
 from taskq_server.core.outages import Outage, outage
+from taskq_server.core.patience import Patience
 from taskq_server.core.pulse import Pulse
 from taskq_server.core.renewal import Renewal
 
@@ -167,9 +168,10 @@ class Database:
     ) -> T:
         began = asked = self._renewal.clock()
         for attempt in range(1, _ATTEMPTS + 1):
+            patience: Patience | None = None
             try:
                 async with (
-                    self._limit(),
+                    self._limit() as patience,
                     _held(lock),
                     engine.begin() as connection,
                 ):
@@ -177,11 +179,11 @@ class Database:
                 self._outages.works(writes=engine is self.engine)
                 return answer
             except _AWAY as error:
-                elsewhere = self._may_do_better(error, asked)
+                again = self._may_do_better(error, asked) or _stood_still(patience)
                 asked = self._renewal.clock()
                 if is_conflict(error) and attempt < _ATTEMPTS and asked - began < self._timeout:
                     await asyncio.sleep(_pause(attempt))
-                elif attempt > 1 or not elsewhere:
+                elif attempt > 1 or not again:
                     raise self._unavailable(error) from error
         raise AssertionError("unreachable: the last attempt returns or raises")
 
@@ -202,9 +204,9 @@ class Database:
         of_driver: Any = error.orig
         return self.engine.dialect.is_disconnect(of_driver, None, None)
 
-    def _limit(self) -> AbstractAsyncContextManager[object]:
+    def _limit(self) -> AbstractAsyncContextManager[Patience]:
         if self._pulse is None:
-            return asyncio.timeout(self._timeout)
+            return Patience(self._timeout)
         return self._pulse.limit(self._timeout)
 
 
@@ -244,6 +246,11 @@ def insert_once(table: Table, dialect: Dialect) -> Insert:
         return sqlite.insert(table).on_conflict_do_nothing()
     first = next(iter(table.primary_key.columns))
     return mysql.insert(table).on_duplicate_key_update({first.name: first})
+
+
+def _stood_still(patience: Patience | None) -> bool:
+    """Whether it may have been our own loop that did not wait for an answer long enough."""
+    return patience is not None and patience.stood_still
 
 
 def _pause(attempt: int) -> float:

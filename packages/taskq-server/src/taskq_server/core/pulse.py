@@ -9,6 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from taskq_server.core.patience import Patience
+
 _PARTS = 6
 _AGAIN_SECONDS = 10.0
 
@@ -32,12 +34,12 @@ class Pulse:
         self._seconds = seconds
         self._part = seconds / _PARTS
         self._on_return = on_return
-        self._waiting: dict[asyncio.Timeout, float] = {}
+        self._waiting: dict[Patience, float] = {}
         self._watch: asyncio.Task[None] | None = None
         self._silent = False
 
     @asynccontextmanager
-    async def limit(self, seconds: float) -> AsyncIterator[None]:
+    async def limit(self, seconds: float) -> AsyncIterator[Patience]:
         """Run the block for so many seconds at most, and not while the database hangs.
 
         Raises:
@@ -46,11 +48,11 @@ class Pulse:
         if self._silent:
             raise TimeoutError("no sign of life")
         loop = asyncio.get_running_loop()
-        async with asyncio.timeout(seconds) as limit:
+        async with Patience(seconds) as limit:
             self._waiting[limit] = loop.time()
             doubt = loop.call_later(self._part, self._doubt)
             try:
-                yield
+                yield limit
             finally:
                 doubt.cancel()
                 del self._waiting[limit]
@@ -101,10 +103,8 @@ class Pulse:
 
     def _give_up(self) -> None:
         self._silent = True
-        now = asyncio.get_running_loop().time()
         for limit in self._waiting:
-            if not limit.expired():
-                limit.reschedule(now)
+            limit.give_up()
 
 
 async def _done(ping: asyncio.Future[None], seconds: float) -> bool:
