@@ -13,6 +13,7 @@ from typing import Any, assert_never
 
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import ForksEnd
+from taskq_server.core.turns import Turns
 from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
 from taskq_server.worker.failures import failed, failure_of, message_of, name_of
@@ -27,6 +28,7 @@ from taskq_server.worker.verdict import (
     timed_out,
 )
 
+_QUICK_CHARACTERS = 16_384
 _MAY_STILL_SAY = (None, Cause.RELEASE)
 
 
@@ -68,12 +70,15 @@ class Executor:
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="taskq-result")
         self.threads = Threads(threads, patience)
         self._limits = limits
+        self._turns = Turns()
         self.deaf = asyncio.Event()
 
     async def run(self, handler: Handler, running: Running) -> Verdict | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
         arguments: dict[str, Any] | Failed | None = running.arguments
         if arguments is None:
+            if len(running.task.payload) > _QUICK_CHARACTERS:
+                await self._turns.next()  # others are served between two of many
             arguments = read_payload(handler, running.task.payload, self._limits.traceback_bytes)
         if isinstance(arguments, Failed):
             return arguments

@@ -1,0 +1,46 @@
+"""While bodies are read that take long to check, everybody else is served."""
+
+import json
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.support.calls import percentile
+from tests.support.stack import Kind, NewStack
+
+SETTINGS = {"TASKQ_HANDLERS": "tests.support.handlers,tests.integration.engine.recursive"}
+EXPECTED = {
+    "201 taken": 2 + 4,
+    "422 invalid-request": 1,
+    "422 invalid-payload": 8,
+    "422 too-many-values": 1 + 8,
+}
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
+def test_others_are_served_meanwhile(new_stack: NewStack, kind: Kind) -> None:
+    """Eight megabytes of them took 13 seconds, a body of 600 bytes ten, in which nobody was."""
+    stack = new_stack(kind, settings=SETTINGS)
+    stack.wait_for_handlers()
+    waits, ready = [], []
+    attack = [sys.executable, "-m", "tests.integration.engine.attackers", stack.api_url]
+    with (
+        subprocess.Popen(attack, stdout=subprocess.PIPE, text=True) as attackers,
+        httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client,
+    ):
+        while attackers.poll() is None:
+            began = time.monotonic()
+            assert client.get("/livez").status_code == 200
+            waits.append(time.monotonic() - began)
+            ready.append(client.get("/readyz").json()["database"])
+            time.sleep(0.005)
+        answers, _ = attackers.communicate()
+    assert json.loads(answers) == EXPECTED
+    assert set(ready) == {"ok"}
+    assert len(waits) > 50
+    print(f"\n/livez: p99 {percentile(waits, 99) * 1000:.0f} ms of {len(waits)}")
+    assert percentile(waits, 99) < 1
