@@ -82,6 +82,8 @@ class LargeText:
         """Return where a value that begins here ends, unless it has too many values inside."""
         at, values, inside = self._at, 0, False
         end = min(at + length, len(self._text))
+        if length <= most:
+            return end  # there are no more values than characters
         while at < end and values <= most:
             block = self._text[at : at + _BLOCK]
             if (len(block) - len(block.rstrip("\\"))) % 2:

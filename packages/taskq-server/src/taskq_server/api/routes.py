@@ -19,8 +19,8 @@ from taskq_server.schemas.task import TaskCreate
 TASK_ID = "{task_id:task_id}"
 """The id in a path: what is not a UUID with hyphens is another path, and answers 404."""
 
-
 _KEY = "idempotency-key"
+_SHORT_BYTES = 16_384
 
 
 class _TaskIdConvertor(StringConvertor):
@@ -40,6 +40,7 @@ class StrictRoute(APIRoute):
     """
 
     envelope: ClassVar[int] = 0
+    quick_values: ClassVar[int] = strict_json.QUICK_VALUES
 
     @staticmethod
     def max_bytes(settings: Settings) -> int:
@@ -64,7 +65,9 @@ class StrictRoute(APIRoute):
     async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
         runtime: Runtime = request.app.state.runtime
         raw = await body.read(request, media_types, self.max_bytes(runtime.settings))
-        if not strict_json.is_large(raw):
+        if len(raw) > _SHORT_BYTES:
+            await runtime.turns.next()
+        if not strict_json.is_large(raw, self.quick_values):
             return body.JsonRequest(request, raw, strict_json.parse(raw, self.envelope))
         parsed = await self._parsed(request, raw, runtime)
         return body.JsonRequest(request, raw, parsed.document, parsed.fingerprint)
@@ -80,6 +83,7 @@ class BatchRoute(StrictRoute):
     """A route whose body is a list of tasks: larger, and two levels around each task."""
 
     envelope = 2
+    quick_values = 10_000
 
     @staticmethod
     def max_bytes(settings: Settings) -> int:

@@ -24,14 +24,16 @@ UNREADABLE = (ValueError, RecursionError)
 """What Python raises for a text that is no JSON."""
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
-_QUICK_VALUES = 4_096
+QUICK_VALUES = 4_096
+"""Values of a body that it takes a few milliseconds to parse and to look at."""
+
 _QUICK_BYTES = 524_288
 _SHOWN = 64
 
 
-def is_large(raw: bytes) -> bool:
-    """Return whether it takes long to parse `raw` and to look at all of it."""
-    return len(raw) > _QUICK_BYTES or may_exceed(raw, _QUICK_VALUES)
+def is_large(raw: bytes, values: int = QUICK_VALUES) -> bool:
+    """Return whether `raw` may have more than so many values, or is very long."""
+    return len(raw) > _QUICK_BYTES or may_exceed(raw, values)
 
 
 def parse(raw: bytes, envelope: int = 0) -> JsonValue:

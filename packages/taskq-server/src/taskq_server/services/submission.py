@@ -20,11 +20,12 @@ from taskq_server.services.catalog import Catalog
 
 _FIRST_VERSION = 1
 _QUICK_BYTES = 16_384
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def canonical(body: JsonValue) -> bytes:
     """Return the form in which equal bodies are equal: sorted keys, no spaces, ASCII."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
+    return _CANONICAL.encode(body).encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,7 +48,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
     end_with_parent()
     keep_from_forks(connection)
     logs.configure(log_level)
-    registry = load(settings.handlers)
+    registry = load(settings.handlers, builtin=settings.builtin_handlers)
     _limit_memory()
     with suppress(EOFError, OSError):
         connection.send(None)
