@@ -299,3 +299,23 @@ async def test_the_time_in_the_row_is_what_counts() -> None:
         return 1
 
     assert (await run(handler, timeout_seconds=5.0)).task.status is Status.SUCCEEDED
+
+
+async def test_others_are_served_between_large_payloads() -> None:
+    ticks, seen, executor = 0, list[int](), Executor(2, LIMITS)
+
+    async def handler(value: list[list[int]]) -> None:
+        seen.append(ticks)
+
+    async def count() -> None:
+        nonlocal ticks
+        while True:
+            await asyncio.sleep(0)
+            ticks += 1
+
+    counting = asyncio.create_task(count())
+    attempts = [attempt_of({"value": [[]] * 10_000}) for _ in range(20)]
+    await asyncio.gather(*(executor.run(handler_of(handler), one) for one in attempts))
+    counting.cancel()
+    executor.close()
+    assert len(set(seen)) == 20
