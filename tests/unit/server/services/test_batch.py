@@ -60,3 +60,20 @@ async def test_all_bad_items_are_named(runtime: Runtime) -> None:
         await submit(runtime, {"handler": "x"}, {}, {"payload": {"value": []}}, {"handler": "y"})
     pointers = [error.pointer for error in caught.value.errors]
     assert pointers == ["/items/0/handler", "/items/2/payload/value", "/items/3/handler"]
+
+
+@pytest.mark.parametrize(
+    ("items", "kind"),
+    [
+        ([{"handler": "x"}, {"payload": {"value": []}}], UnknownHandler),
+        ([{"payload": {"value": []}}, {"handler": "x"}], InvalidPayload),
+        ([{"payload": {"more": "y" * 3_000}}, {"handler": "x"}, {}], InvalidFields),
+        ([{}, {"handler": "x"}, {"payload": {"more": "y" * 3_000}}], UnknownHandler),
+    ],
+)
+async def test_the_first_bad_item_says_what_kind_of_error_it_is(
+    runtime: Runtime, items: list[dict[str, Any]], kind: type[InvalidFields]
+) -> None:
+    with pytest.raises(InvalidFields) as caught:
+        await submit(runtime, *items)
+    assert type(caught.value) is kind

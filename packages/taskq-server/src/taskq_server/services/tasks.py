@@ -301,6 +301,7 @@ class TaskService:
     async def _batch(self, items: Sequence[TaskCreate], traceparent: str | None) -> list[Task]:
         made: list[Task] = []
         errors: list[FieldError] = []
+        first: InvalidFields | None = None
         now = self._parts.clock()
         pace = self._parts.turns.pace()
         for position, item in enumerate(items):
@@ -308,12 +309,12 @@ class TaskService:
             try:
                 made.append(await self._parts.submission.task(item, traceparent, now))
             except InvalidFields as error:
-                first = error
+                first = first or error
                 errors += [
                     FieldError(f"/items/{position}{one.pointer}", one.code, one.detail)
                     for one in error.errors
                 ]
-        if errors:
+        if first:
             raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
         return made
 
