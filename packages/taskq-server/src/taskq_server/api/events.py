@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from math import inf
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from taskq_server.api.dependencies import TaskId, Tasks
@@ -70,7 +70,11 @@ _STATES[200]["content"] = {MEDIA_TYPE: {"itemSchema": _EVENT, "examples": EVENTS
     },
 )
 async def events(
-    task_id: TaskId, tasks: Tasks, seen: LastEventId = None, seconds: Seconds = None
+    task_id: TaskId,
+    request: Request,
+    tasks: Tasks,
+    seen: LastEventId = None,
+    seconds: Seconds = None,
 ) -> Response:
     """Follow a task with server-sent events, up to its final state.
 
@@ -82,6 +86,8 @@ async def events(
     task = (await tasks.get(task_id)).task
     if task.status.final and task.version == known:
         return Response(status_code=204)
+    if request.method == "HEAD":
+        seconds = 0  # no state is sent, so none is waited for
     states = tasks.follow(
         task_id,
         seen=known,

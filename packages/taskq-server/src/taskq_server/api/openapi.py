@@ -1,13 +1,16 @@
 """The OpenAPI document, and the pages that show it."""
 
 import json
+from copy import copy
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
 from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
 
 from taskq_server import __version__
 from taskq_server.api.body import JSON
@@ -26,7 +29,7 @@ runs the handler on a worker, retries it sensibly, and tells whoever waits.
 Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 64 bits, at most \
 32 levels deep. Every error is a problem (RFC 9457) with a stable `code`. Unknown fields and \
 query parameters are refused; clients should ignore fields that they do not know. Times are \
-RFC 3339 in UTC, durations are seconds.
+RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 
 Before any route sees a request, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
@@ -50,7 +53,10 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 def describe(app: FastAPI) -> dict[str, Any]:
     """Return the document of `app`, without the names of handlers."""
     document = get_openapi(
-        title=TITLE, version=__version__, description=DESCRIPTION, routes=app.routes
+        title=TITLE,
+        version=__version__,
+        description=DESCRIPTION,
+        routes=[_without_head(route) for route in app.routes],
     )
     components: dict[str, Any] = document["components"]
     components["headers"] = HEADERS
@@ -118,6 +124,14 @@ async def redoc(request: Request) -> HTMLResponse:
 
 def _url(request: Request, path: str) -> str:
     return f"{request.scope.get('root_path', '')}{path}"
+
+
+def _without_head(route: BaseRoute) -> BaseRoute:
+    """Return what describes GET alone: HEAD would be the same operation once more."""
+    described = copy(route)
+    if isinstance(described, APIRoute) and described.methods:
+        described.methods = described.methods - {"HEAD"}
+    return described
 
 
 def _examples(schema: dict[str, Any]) -> dict[str, Any]:

@@ -36,11 +36,16 @@ class StrictRoute(APIRoute):
     """A route that refuses what it does not know, before FastAPI looks at the request.
 
     FastAPI alone ignores unknown query parameters, takes the last of two equal ones, and parses
-    bodies leniently.
+    bodies leniently. It also refuses HEAD where GET is served (RFC 9110, section 9.1).
     """
 
     envelope: ClassVar[int] = 0
     quick_values: ClassVar[int] = strict_json.QUICK_VALUES
+
+    def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
+        super().__init__(path, endpoint, **options)
+        if self.methods and "GET" in self.methods:
+            self.methods.add("HEAD")  # the server sends the head of the answer to GET
 
     @staticmethod
     def max_bytes(settings: Settings) -> int:

@@ -1,0 +1,76 @@
+"""`HEAD` wherever `GET` is: the same status and header fields."""
+
+import asyncio
+
+import httpx
+import pytest
+from fastapi.routing import APIRoute
+
+from taskq_server.main import create_app
+from tests.integration.api.conftest import Submit
+from tests.integration.api.played import PlayedWorker
+
+NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
+
+
+def served_to_get() -> list[str]:
+    """Every path that GET is served under."""
+    routes = [route for route in create_app().routes if isinstance(route, APIRoute)]
+    return [route.path for route in routes if "GET" in route.methods]
+
+
+async def ask(api: httpx.AsyncClient, method: str, path: str, **headers: str) -> httpx.Response:
+    async with asyncio.timeout(10):
+        return await api.request(method, path, headers={"X-Request-Id": "same", **headers})
+
+
+async def check_same(api: httpx.AsyncClient, path: str, **headers: str) -> httpx.Response:
+    got, head = [await ask(api, method, path, **headers) for method in ("GET", "HEAD")]
+    assert (head.status_code, dict(head.headers)) == (got.status_code, dict(got.headers))
+    return head
+
+
+@pytest.mark.parametrize("path", served_to_get())
+async def test_every_path(
+    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker, path: str
+) -> None:
+    task = await submit()
+    await worker.succeed(await worker.claim(task["id"]), 1)
+    head = await check_same(api, path.replace("{task_id:task_id}", task["id"]))
+    assert head.status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/docs/assets/swagger-ui.css", 200),
+        ("/docs/assets/nothing.css", 404),
+        ("/nowhere", 404),
+        (f"/tasks/{NOBODY}", 404),
+        (f"/tasks/{NOBODY}/attempts", 404),
+        (f"/tasks/{NOBODY}/events", 404),
+        ("/tasks?limit=0", 422),
+        ("/livez?x=1", 422),
+        ("/tasks/batch", 405),
+        (f"/tasks/{NOBODY}/cancel", 405),
+    ],
+)
+async def test_problems(api: httpx.AsyncClient, path: str, status: int) -> None:
+    assert (await check_same(api, path)).status_code == status
+
+
+async def test_a_version_that_is_known(api: httpx.AsyncClient, submit: Submit) -> None:
+    path = f"/tasks/{(await submit())['id']}"
+    head = await check_same(api, path)
+    assert head.headers["etag"] == '"1"'
+    assert (await check_same(api, path, **{"If-None-Match": '"1"'})).status_code == 304
+
+
+async def test_the_stream_of_a_waiting_task_ends_at_once(
+    api: httpx.AsyncClient, submit: Submit
+) -> None:
+    path = f"/tasks/{(await submit(delay_seconds=3600))['id']}/events"
+    head = await ask(api, "HEAD", path)
+    assert head.status_code == 200
+    assert head.headers["content-type"].startswith("text/event-stream")
+    assert "content-length" not in head.headers
