@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import jsonschema_rs
 import pytest
+from openapi_spec_validator import validate
 from pydantic import BaseModel
 
 from taskq_server.api.problems import KINDS
@@ -86,7 +87,14 @@ def test_operations_are_the_clients_verbs(document: dict[str, Any]) -> None:
         for method, described in methods.items()
     }
     assert found == OPERATIONS
-    assert document["openapi"].startswith("3.1")
+
+
+async def test_what_is_served_is_valid_openapi_of_its_version(
+    api: httpx.AsyncClient, worker: PlayedWorker
+) -> None:
+    document = (await api.get("/openapi.json")).json()
+    assert document["openapi"].startswith("3.1.")
+    validate(document)
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
@@ -124,7 +132,7 @@ def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any
 def test_every_body_has_examples_that_fit(document: dict[str, Any]) -> None:
     assert len(contents(document)) > 60
     for where, content in contents(document):
-        if "itemSchema" in content:
+        if "x-item-schema" in content:
             continue
         schema = {**content["schema"], "components": document["components"]}
         validator = jsonschema_rs.validator_for(schema, validate_formats=True)
@@ -140,8 +148,8 @@ def test_the_example_of_a_stream_is_an_event_with_a_task(document: dict[str, Any
     (example,) = content["examples"].values()
     lines = example["value"].strip().splitlines()
     event = {name: value for name, _, value in (line.partition(": ") for line in lines)}
-    data = content["itemSchema"]["properties"]["data"]["contentSchema"]
-    jsonschema_rs.validator_for(content["itemSchema"]).validate(event)
+    data = content["x-item-schema"]["properties"]["data"]["contentSchema"]
+    jsonschema_rs.validator_for(content["x-item-schema"]).validate(event)
     schema = {**data, "components": document["components"]}
     jsonschema_rs.validator_for(schema).validate(json.loads(event["data"]))
 
