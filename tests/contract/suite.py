@@ -204,7 +204,7 @@ async def test_an_unknown_handler_is_refused(client: Any) -> None:
         await client.submit("nobody.has.this")
 
 
-@pytest.mark.parametrize("text", ["a\x1bb", "a\x85b", "a\u202eb", "\u2066a\u2069"])
+@pytest.mark.parametrize("text", ["a\0b", "a\x1bb", "a\x85b", "a\u202eb", "\u2066a\u2069"])
 async def test_texts_that_steer_a_terminal_are_refused(client: Any, text: str) -> None:
     for field, value in (("title", text), ("description", text), ("tags", ["a", text])):
         with pytest.raises(ValidationFailed):
@@ -212,6 +212,19 @@ async def test_texts_that_steer_a_terminal_are_refused(client: Any, text: str) -
         task = await client.submit("taskq.echo", {"value": 1}, delay_seconds=3600)
         with pytest.raises(ValidationFailed):
             await client.update(task, **{field: value})
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0", "a\x1b"])
+async def test_no_filter_takes_what_no_task_has(client: Any, text: str) -> None:
+    filters = {"q": "/q", "tag": "/tag/0", "handler": "/handler", "queue": "/queue"}
+    for name, pointer in filters.items():
+        with pytest.raises(ValidationFailed) as caught:
+            [task async for task in client.list(**{name: text})]
+        assert [error.pointer for error in caught.value.errors] == [f"/query{pointer}"]
+        if name in ("handler", "queue"):
+            with pytest.raises(ValidationFailed) as caught:
+                await client.submit(**{"handler": "taskq.echo", name: text})
+            assert [error.pointer for error in caught.value.errors] == [pointer]
 
 
 async def test_a_wait_that_is_too_long_carries_the_last_snapshot(client: Any) -> None:

@@ -131,6 +131,7 @@ def _events(world: World, life: Life, request: httpx.Request) -> httpx.Response:
 
 def _listed(world: World, request: httpx.Request) -> httpx.Response:
     params = request.url.params
+    _schemas.check_filters(params)
     lives = [life.fields for life in world.lives.values() if _passes(life.fields, params)]
     if params.get("order", "-created_at") == "-created_at":
         lives.reverse()

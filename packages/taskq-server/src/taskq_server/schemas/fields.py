@@ -28,6 +28,9 @@ EDGED_PATTERN = rf"^[^\s{_CONTROLS}](?:[^{_CONTROLS}]*[^\s{_CONTROLS}])?$"
 """Human names: nothing that steers a terminal or turns the direction of writing, and no space at
 the edges (MySQL compares without it)."""
 
+PREFIX_PATTERN = rf"^[^{_CONTROLS}]*$"
+"""How human names begin: a space at the end is one between words."""
+
 PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
 """Text of several lines: the same, but for tabs and line breaks."""
 
@@ -35,6 +38,9 @@ HandlerName = Annotated[str, StringConstraints(max_length=128, pattern=NAME_PATT
 QueueName = Annotated[str, StringConstraints(max_length=64, pattern=NAME_PATTERN)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=EDGED_PATTERN)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=EDGED_PATTERN)]
+TitlePrefix = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=PREFIX_PATTERN)
+]
 Description = Annotated[str, StringConstraints(max_length=10_000, pattern=PROSE_PATTERN)]
 Tags = Annotated[list[TagName], Field(max_length=32)]
 MaxRetries = Annotated[int, Field(strict=True, ge=0, le=100)]

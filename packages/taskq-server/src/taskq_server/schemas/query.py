@@ -13,6 +13,7 @@ from taskq_server.schemas.fields import (
     Request,
     StatusLabel,
     TagName,
+    TitlePrefix,
 )
 
 
@@ -26,9 +27,7 @@ class TaskQuery(Request):
     queue: QueueName | None = None
     created_after: Moment | None = Field(None, description="created at this time or later")
     created_before: Moment | None = Field(None, description="created before this time")
-    q: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
-        None, description="how the title begins"
-    )
+    q: TitlePrefix | None = Field(None, description="how the title begins")
     order: Literal["-created_at", "created_at"] = "-created_at"
     limit: Annotated[int, Field(ge=1, le=200), NUMBER_IN_QUERY] = 50
     cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
