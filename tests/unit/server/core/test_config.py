@@ -30,8 +30,6 @@ def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatc
     assert settings.redis_url.get_secret_value() == "redis://cache:6379/0"
     assert (settings.lease_seconds, settings.beat_seconds) == (2.5, 0.5)
     assert settings.concurrency == 7
-    assert not settings.is_sqlite
-    assert Settings(database_url="sqlite+aiosqlite:///x").is_sqlite
 
 
 @pytest.mark.parametrize(

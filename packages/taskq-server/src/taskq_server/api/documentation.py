@@ -12,7 +12,7 @@ Responses = dict[int | str, dict[str, Any]]
 BODY = (api.InvalidJson, api.BodyTooLarge, api.UnsupportedMediaType, core.TooManyValues)
 """What can be wrong with any body."""
 
-STORE = (core.DatabaseUnavailable, core.Draining)
+STORE = (core.DatabaseUnavailable,)
 """What can go wrong on any way to the database."""
 
 LOCATION = "Location"

@@ -66,7 +66,6 @@ KINDS: Mapping[type[Exception], Kind] = {
     core.Unavailable: Kind(503, "unavailable", "Try again soon"),
     core.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is away"),
     api.TooManyConnections: Kind(503, "too-many-connections", "There are too many connections"),
-    core.Draining: Kind(503, "draining", "This process is stopping"),
 }
 
 

@@ -124,11 +124,6 @@ class Settings(BaseSettings):
         """Time between two heartbeats: a fifth of the lease."""
         return self.lease_seconds / 5
 
-    @property
-    def is_sqlite(self) -> bool:
-        """Whether the database is the embedded one."""
-        return self.database_url.get_secret_value().startswith("sqlite")
-
     @field_validator("handlers", "allowed_hosts", "queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:

@@ -1,4 +1,4 @@
-"""Engine and transactions: the only lines that know MySQL from SQLite."""
+"""Engine and transactions, of MySQL and SQLite alike."""
 
 import asyncio
 import logging

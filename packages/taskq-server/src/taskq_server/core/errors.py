@@ -16,9 +16,8 @@ TaskqError
 ├── VersionMismatch           If-Match names an older version
 ├── StaleAttempt              a worker no longer holds the attempt it wants to change
 └── Unavailable               try again in `retry_after` seconds
-    ├── DatabaseUnavailable
-    │   └── ConnectionLost    the database hung up in the middle
-    └── Draining              this process is stopping
+    └── DatabaseUnavailable
+        └── ConnectionLost    the database hung up in the middle
 """
 
 from collections.abc import Sequence
@@ -128,7 +127,3 @@ class DatabaseUnavailable(Unavailable):
 
 class ConnectionLost(DatabaseUnavailable):
     """The database hung up in the middle: it has ended, or it does not like what it was sent."""
-
-
-class Draining(Unavailable):
-    """This process is stopping."""

@@ -1,4 +1,4 @@
-"""The connection to Redis, and an embedded server for `taskq-server dev`."""
+"""A Redis server of its own for `taskq-server dev`."""
 
 import asyncio
 import ctypes
