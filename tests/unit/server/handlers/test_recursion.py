@@ -79,7 +79,6 @@ def doubles(annotation: Any) -> bool:
         Annotated[Expr, AfterValidator(lambda value: value)],
         Annotated[Add | Num, Field(union_mode="left_to_right")],
     ],
-    ids=str,
 )
 def test_a_union_that_two_of_its_branches_contain(annotation: Any) -> None:
     assert doubles(annotation)
@@ -88,7 +87,6 @@ def test_a_union_that_two_of_its_branches_contain(annotation: Any) -> None:
 @pytest.mark.parametrize(
     "annotation",
     [Shape, Group, Link, Tree, CalledA, Plain, JsonValue, Any, int, dict[str, Num | str]],
-    ids=str,
 )
 def test_what_is_validated_in_place(annotation: Any) -> None:
     assert not doubles(annotation)
