@@ -30,7 +30,6 @@ def submit(url: str, handler: str) -> httpx.Response:
         ({"TASKQ_BUILTIN_HANDLERS": "false"}, set()),
         ({"TASKQ_BUILTIN_HANDLERS": "1"}, BUILTIN),
     ],
-    ids=str,
 )
 def test_a_worker_has_them_when_asked(
     new_stack: NewStack, tmp_path: Path, asked: dict[str, str], found: set[str]
@@ -54,7 +53,6 @@ def test_a_worker_has_them_when_asked(
 @pytest.mark.parametrize(
     ("asked", "found"),
     [({}, BUILTIN), ({"TASKQ_BUILTIN_HANDLERS": "false"}, set())],
-    ids=str,
 )
 def test_dev_has_them_unless_told_otherwise(
     tmp_path: Path, asked: dict[str, str], found: set[str]
