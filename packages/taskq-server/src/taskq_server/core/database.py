@@ -29,7 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 from sqlalchemy.schema import Table
 from sqlalchemy.sql.dml import Insert
 
-from taskq_server.core import private
+from taskq_server.core import private, urls
 from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
 from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
@@ -267,14 +267,20 @@ async def _held(lock: asyncio.Lock | None) -> AsyncIterator[None]:
 
 
 def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
+    plain, tls = urls.split_tls(url)
+    options: dict[str, Any] = {
+        "connect_timeout": connect_seconds,
+        "init_command": "SET time_zone = '+00:00'",
+    }
+    if url.password:
+        options["password"] = url.password.encode()  # the driver's own is Latin-1
+    if tls and not any(name.startswith("ssl_") for name in plain.query):
+        options["ssl"] = True
     engine = create_async_engine(
-        url.update_query_dict({"charset": "utf8mb4"}),
+        plain.update_query_dict({"charset": "utf8mb4"}),
         isolation_level="READ COMMITTED",
         hide_parameters=True,
-        connect_args={
-            "connect_timeout": connect_seconds,
-            "init_command": "SET time_zone = '+00:00'",
-        },
+        connect_args=options,
         **pool,
     )
     event.listen(engine.sync_engine, "do_connect", _connect_mysql)

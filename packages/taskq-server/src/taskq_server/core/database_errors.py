@@ -3,6 +3,7 @@
 import sqlite3
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from taskq_server.core.log_text import brief
 
@@ -33,7 +34,12 @@ _REFUSALS = frozenset(
         3100,  # a member of a group without a majority
     }
 )
-_SAYS_NO_VALUE = _CONFLICTS | _REFUSALS | {1040, 1044, 1045, 1049, 1130, 1203, 1226}
+_CROWDED = frozenset({1040, 1203, 1226})  # too many connections
+_SAYS_NO_VALUE = _CONFLICTS | _REFUSALS | _CROWDED | {1044, 1045, 1049, 1130}
+_FIRST_OF_SERVER = 1000
+_MAY_PASS_OF_SQLITE = {
+    *(sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+}
 _OF_CLIENT = range(2000, 3000)
 
 
@@ -50,6 +56,20 @@ def is_refusal(error: BaseException) -> bool:
         return False
     # That of a SQLite file that was moved away, or that could only be read when it was opened.
     return _code(error) in _REFUSALS or _of_sqlite(error) & 0xFF == sqlite3.SQLITE_READONLY
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the server may answer later what it does not answer now."""
+    if isinstance(error, OSError):
+        return error.filename is None  # else it is about a file of ours
+    if not isinstance(error, DBAPIError):
+        return isinstance(error, PoolTimeout)
+    if isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", 0) & 0xFF in _MAY_PASS_OF_SQLITE
+    code = _code(error)
+    if not isinstance(code, int) or code < _FIRST_OF_SERVER or code in _OF_CLIENT:
+        return True
+    return is_conflict(error) or is_refusal(error) or code in _CROWDED
 
 
 def is_given_up(error: BaseException) -> bool:

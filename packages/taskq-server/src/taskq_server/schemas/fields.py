@@ -15,11 +15,10 @@ from pydantic import (
     StringConstraints,
 )
 
+from taskq_server.domain.naming import HANDLER_LENGTH, NAME_PATTERN, QUEUE_LENGTH
+
 PriorityLabel = Literal["low", "normal", "high", "urgent"]
 StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
-
-NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
-"""Handler and queue names: safe in URLs, logs and Redis keys."""
 
 _DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _CONTROLS = r"\x00-\x1f\x7f-\x9f" + _DIRECTIONS
@@ -34,8 +33,8 @@ PREFIX_PATTERN = rf"^[^{_CONTROLS}]*$"
 PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
 """Text of several lines: the same, but for tabs and line breaks."""
 
-HandlerName = Annotated[str, StringConstraints(max_length=128, pattern=NAME_PATTERN)]
-QueueName = Annotated[str, StringConstraints(max_length=64, pattern=NAME_PATTERN)]
+HandlerName = Annotated[str, StringConstraints(max_length=HANDLER_LENGTH, pattern=NAME_PATTERN)]
+QueueName = Annotated[str, StringConstraints(max_length=QUEUE_LENGTH, pattern=NAME_PATTERN)]
 TagName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=EDGED_PATTERN)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=EDGED_PATTERN)]
 TitlePrefix = Annotated[

@@ -1,0 +1,12 @@
+"""Names of handlers and queues: safe in URLs, logs and Redis keys."""
+
+import re
+
+NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
+HANDLER_LENGTH = 128
+QUEUE_LENGTH = 64
+
+
+def is_name(text: str, longest: int) -> bool:
+    """Return whether a text can be such a name, of so many characters at most."""
+    return len(text) <= longest and re.fullmatch(NAME_PATTERN, text) is not None
