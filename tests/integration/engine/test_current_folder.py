@@ -97,7 +97,7 @@ def test_no_command_runs_what_lies_in_the_folder(
     done = run([*begin, *words], folder)
     assert trapped(folder) == []
     assert "Traceback" not in done.stderr
-    assert done.returncode == (1 if words[0] in ("api", "worker") else 0)
+    assert done.returncode == (os.EX_CONFIG if words[0] in ("api", "worker") else 0)
 
 
 def test_dev_finds_handlers_there_last_of_all(folder: Path) -> None:
@@ -152,7 +152,7 @@ def test_handlers_that_an_installed_module_hides_are_said(folder: Path) -> None:
     (folder / "email" / "reports.py").write_text(REPORTS)
     begin = [sys.executable, "-m", "taskq_server", "dev", "--port", str(free_port())]
     done = run([*begin, "--handlers", "email.reports"], folder)
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     assert "cannot import the handlers in email.reports: ModuleNotFoundError: " in done.stderr
     assert "; an installed module hides that of the current folder: rename it" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1

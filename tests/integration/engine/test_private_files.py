@@ -26,7 +26,7 @@ def dev(folder: Path) -> "subprocess.CompletedProcess[str]":
 
 
 def check_refused(done: "subprocess.CompletedProcess[str]", says: str) -> None:
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     assert says in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
 

@@ -1,6 +1,7 @@
 """The processes: how they start, refuse to start, stop, and come back."""
 
 import json
+import os
 import signal
 import socket
 from contextlib import closing
@@ -48,7 +49,7 @@ def test_what_cannot_work_is_one_sentence(
         words = [*words, "--data-dir", str(tmp_path), "--port", str(free_port())]
     defaults = {"TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}"}
     done = run_server_command(words, defaults | settings)
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     check_one_sentence(done, says)
 
 
@@ -82,7 +83,7 @@ def test_an_old_schema_stops_api_and_worker(tmp_path: Path) -> None:
     }
     for words in (["api", "--port", str(free_port())], ["worker"]):
         done = run_server_command(words, settings)
-        assert done.returncode == 1
+        assert done.returncode == os.EX_CONFIG
         assert "taskq-server db upgrade" in done.stderr
 
 
@@ -156,7 +157,7 @@ def test_a_data_directory_belongs_to_one_dev_server(new_stack: NewStack) -> None
     folder = Path(stack.database_url.removeprefix("sqlite+aiosqlite:///")).parent
     words = ["dev", "--data-dir", str(folder), "--port", str(free_port())]
     done = run_server_command(words, {})
-    assert done.returncode == 1
+    assert done.returncode == os.EX_CONFIG
     assert "another taskq-server" in done.stderr
 
 

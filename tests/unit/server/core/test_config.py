@@ -1,10 +1,30 @@
 """Settings from arguments and the environment."""
 
+import ssl
+
 import pytest
 from pydantic import ValidationError
 
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
+
+MYSQL = "mysql+asyncmy://me@db/taskq"
+UNTAKEN_OF_MYSQL = [
+    f"{MYSQL}?{options}"
+    for options in (
+        *("sslmode=require", "useSSL=true", "ssl=maybe", "ssl_ca=/no/such/file", "foo=bar"),
+        *("autocommit=true", "ssl=true&ssl=true", "ssl_check_hostname=perhaps"),
+        *("connect_timeout=soon", "connect_timeout=0", "ssl_cert=/no/such/file", "ssl_cipher=none"),
+    )
+]
+UNTAKEN_OF_SQLITE = [
+    f"sqlite+aiosqlite:///taskq.db?{options}" for options in ("a=1", "timeout=long", "mode=ro")
+]
+UNTAKEN_OF_REDIS = [
+    *(f"redis://cache/0?{options}" for options in ("foo=bar", "ssl=true", "decode_responses=true")),
+    *(f"rediss://cache?{options}" for options in ("ssl_ca_certs=/no", "ssl_cert_reqs=perhaps")),
+    "unix:///run/redis.sock?host=cache&foo=bar",
+]
 
 
 def test_the_defaults_are_those_of_the_design() -> None:
@@ -88,12 +108,23 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
             for wrong in ("*a.example", "a.*.example", "a b", "[fd00::1]:80", "[fd00::g]", "u@a")
         ),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
-        ("DATABASE_URL", "", r"sqlite\+aiosqlite"),
         ("REDIS_URL", "http://x", "redis://"),
-        ("NAMESPACE", "", "at least 1"),
+        ("NAMESPACE", "a b", "pattern"),
+        *(
+            ("QUEUES", wrong, "no task can be in such a queue")
+            for wrong in ("a b", "ok,-a", "é", "a" * 65, "a\nb", "a*", "{a}", "a;b")
+        ),
+        ("PORT", "65536", "less"),
+        ("PORT", "http", "integer"),
+        ("LOG_LEVEL", "loud", "DEBUG"),
+        ("INSECURE_NO_AUTH", "perhaps", "boolean"),
+        *(("DATABASE_URL", wrong, "option") for wrong in UNTAKEN_OF_MYSQL + UNTAKEN_OF_SQLITE),
+        ("DATABASE_URL", "mysql+asyncmy://me@db", "names no database"),
+        ("DATABASE_URL", "sqlite+aiosqlite://taskq.db", "has a host"),
+        *(("REDIS_URL", wrong, "option") for wrong in UNTAKEN_OF_REDIS),
         *(
             ("REDIS_PREFIX", wrong, "1 to 64 letters, digits, or any of")
-            for wrong in ("", "a b", "a\n", "{a}", "a}", "a*", "a?", "[a]", "é", "a" * 65)
+            for wrong in ("a b", "a\n", "{a}", "a}", "a*", "a?", "[a]", "é", "a" * 65)
         ),
     ],
 )
@@ -110,6 +141,36 @@ def test_a_plain_prefix_is_taken(monkeypatch: pytest.MonkeyPatch, prefix: str) -
     assert Settings.load().redis_prefix == "taskq"
     monkeypatch.setenv("TASKQ_REDIS_PREFIX", prefix)
     assert Settings.load().redis_prefix == prefix
+
+
+@pytest.mark.parametrize("name", Settings.model_fields)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_an_empty_variable_is_not_set(
+    monkeypatch: pytest.MonkeyPatch, name: str, empty: str
+) -> None:
+    monkeypatch.setenv(f"TASKQ_{name.upper()}", empty)
+    assert Settings.load() == Settings()
+    assert name not in Settings.load().model_fields_set
+
+
+def test_a_variable_that_is_no_text_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKQ_NAMESPACE", "caf\udce9")
+    with pytest.raises(ConfigurationError, match=r"^TASKQ_NAMESPACE: .*unicode"):
+        Settings.load()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        *(f"{MYSQL}?{options}" for options in ("ssl=true", "ssl=False", "charset=utf8mb4")),
+        f"{MYSQL}?ssl_ca={ssl.get_default_verify_paths().openssl_cafile}&ssl_check_hostname=no",
+        "mysql+asyncmy://me@/taskq?unix_socket=/run/mysqld.sock&connect_timeout=3",
+        "sqlite+aiosqlite:///taskq.db?timeout=3",
+        "sqlite+aiosqlite:///file:taskq.db?uri=true&mode=rw",
+    ],
+)
+def test_options_that_a_driver_takes_are_taken(url: str) -> None:
+    assert Settings.load(database_url=url).database_url.get_secret_value() == url
 
 
 def test_an_unknown_setting_is_refused() -> None:

@@ -1,14 +1,19 @@
 """The command line: one file a command or group, imported when it is used."""
 
+import contextlib
 import importlib
 import sys
+import traceback
+from os import EX_CONFIG
 from typing import NoReturn
 
 import click
 
 from taskq_server import __version__
-from taskq_server.core.errors import TaskqError
+from taskq_server.core.errors import ConfigurationError, TaskqError
+from taskq_server.core.processes import leave
 from taskq_server.core.safe_path import leave_current_folder_out
+from taskq_server.core.streams import open_closed_streams
 
 _NAME = "taskq-server"
 _COMMANDS = ("api", "db", "dev", "worker")
@@ -39,11 +44,15 @@ def cli() -> None:
 def main() -> None:
     """Run the command line; whatever cannot work is one sentence.
 
-    The exit status is 1 for an error of taskq's own, and 2 for words that make no sense.
+    The exit status is 78 (EX_CONFIG) for what cannot work as it is configured, however often it is
+    tried, 2 for words that make no sense, and 1 for anything else.
     """
+    open_closed_streams()
     leave_current_folder_out()
     try:
-        sys.exit(cli(prog_name=_NAME, auto_envvar_prefix="TASKQ", standalone_mode=False))
+        sys.exit(cli(prog_name=_NAME, standalone_mode=False))
+    except ConfigurationError as error:
+        _leave(EX_CONFIG, str(error))
     except TaskqError as error:
         _leave(1, str(error))
     except click.exceptions.NoArgsIsHelpError as error:
@@ -54,8 +63,12 @@ def main() -> None:
         _leave(2, f"{error.format_message()} (see `{path} --help`)")
     except click.Abort:
         sys.exit(130)
+    except Exception:
+        traceback.print_exc()
+        leave(1)
 
 
 def _leave(status: int, sentence: str) -> NoReturn:
-    click.echo(f"{_NAME}: {sentence}", err=True)
-    sys.exit(status)
+    with contextlib.suppress(OSError):
+        click.echo(f"{_NAME}: {sentence}", err=True)
+    leave(status)

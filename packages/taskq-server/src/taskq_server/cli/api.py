@@ -1,15 +1,22 @@
 """`taskq-server api`: the HTTP service."""
 
-import asyncio
-
 import click
 
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import require_redis, require_schema, run_until_stopped, settle
-from taskq_server.core import logs
+from taskq_server.cli.preparation import (
+    prepare,
+    require_redis,
+    require_schema,
+    run_until_stopped,
+    settle,
+)
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
+from taskq_server.core.processes import leave
+from taskq_server.core.stopping import Stop
 from taskq_server.main import create_app
+
+_END_SECONDS = 10.0
 
 
 @click.command()
@@ -17,20 +24,20 @@ from taskq_server.main import create_app
 @options.port
 @options.insecure_no_auth
 @options.log_level
-def api(host: str, port: int, insecure_no_auth: bool, log_level: str) -> None:
+def api(**given: object) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
-    logs.configure(log_level)
-    settings = Settings.load()
+    stop = Stop()
+    settings = prepare(stop, **given)
     require_redis(settings)
-    run_until_stopped(lambda stop: _serve(settings, host, port, stop, insecure=insecure_no_auth))
+    run_until_stopped(stop, lambda: _serve(settings, stop))
+    leave(0)
 
 
-async def _serve(
-    settings: Settings, host: str, port: int, stop: asyncio.Event, *, insecure: bool
-) -> None:
-    if not await unless(stop, require_schema(settings)):
+async def _serve(settings: Settings, stop: Stop) -> None:
+    if not await unless(stop.asked, require_schema(settings)):
         return
-    listener = serving.listen(host, port, insecure=insecure)
-    app = create_app(settings, allowed_hosts=None if insecure else settings.allowed_hosts)
+    listener = serving.listen(settings)
+    stop.allow(drain=0, end=settings.database_connect_seconds + _END_SECONDS)
+    app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
     settle()
-    await serving.serve(app, listener, stop)
+    await serving.serve(app, listener, stop.asked)

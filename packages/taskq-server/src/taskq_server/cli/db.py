@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
-from taskq_server.cli.preparation import run
+from taskq_server.cli.preparation import database_says, run, say_unknown
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database, DatabaseError, make_folder
+from taskq_server.core.database import Database, make_folder
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.crud import deployment as deployments
 from taskq_server.domain.ids import new_deployment_id
@@ -105,26 +105,22 @@ async def _check(database: Database) -> None:
 
 def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
     logs.configure("WARNING")
+    say_unknown()
     run(_with_database(work))
 
 
 async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
     async with _database(Settings.load().database_url.get_secret_value()) as database:
-        try:
+        with database_says():
             await work(database)
-        except (DatabaseError, OSError) as error:
-            raise ConfigurationError(f"the database says: {_first_line(error)}") from error
 
 
 @asynccontextmanager
 async def _database(url: str) -> AsyncIterator[Database]:
-    make_folder(url)
+    with database_says():
+        make_folder(url)
     database = Database(url, pool_size=1, connect_seconds=5)
     try:
         yield database
     finally:
         await database.close()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

@@ -10,17 +10,20 @@ from pathlib import Path
 
 import click
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from taskq_server import migrations
 from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import run_until_stopped, settle
-from taskq_server.core import logs, private
+from taskq_server.cli.preparation import database_says, prepare, run_until_stopped, settle
+from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.redis import embedded_redis
+from taskq_server.core.stopping import Stop
+from taskq_server.core.urls import sqlite_url
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
@@ -31,53 +34,46 @@ from taskq_server.worker.supervisor import Parent
 @click.command()
 @options.host
 @options.port
-@click.option("--data-dir", default=".taskq", show_default=True, envvar="TASKQ_DATA_DIR",
-              type=click.Path(file_okay=False, path_type=Path))  # fmt: skip
+@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
+              help="folder that keeps the tasks  [default: .taskq]")  # fmt: skip
 @options.handlers
 @options.insecure_no_auth
 @options.log_level
-def dev(
-    host: str,
-    port: int,
-    data_dir: Path,
-    handlers: str | None,
-    insecure_no_auth: bool,
-    log_level: str,
-) -> None:
+def dev(**given: object) -> None:
     """Run API, worker, database and Redis in one process, for development.
 
     The data directory keeps the tasks: a restart goes on where it was.
     """
-    logs.configure(log_level)
-    with _locked(data_dir):
-        listener = serving.listen(host, port, insecure=insecure_no_auth)
+    stop = Stop()
+    settings = _completed(prepare(stop, **given))
+    with _locked(settings.data_dir):
+        listener = serving.listen(settings)
         try:
-            run_until_stopped(
-                lambda stop: _run(data_dir, handlers, listener, stop, insecure=insecure_no_auth)
-            )
+            registry = load(settings.handlers, builtin=settings.builtin_handlers)
+            run_until_stopped(stop, lambda: _run(settings, registry, listener, stop))
         finally:
             end_children()
     leave(0)
 
 
-async def _run(
-    data_dir: Path,
-    handlers: str | None,
-    listener: socket.socket,
-    stop: asyncio.Event,
-    *,
-    insecure: bool,
-) -> None:
+def _completed(settings: Settings) -> Settings:
+    """Return the settings with what only `dev` has in the place of what is not set."""
+    own = {
+        "database_url": SecretStr(sqlite_url(settings.data_dir.resolve() / "taskq.db")),
+        "builtin_handlers": True,
+    }
+    unset = own.keys() - settings.model_fields_set
+    return settings.model_copy(update={name: own[name] for name in unset})
+
+
+async def _run(settings: Settings, registry: Registry, listener: socket.socket, stop: Stop) -> None:
     settle()
-    async with _redis_url() as redis_url:
-        settings = _settings(data_dir, handlers, redis_url)
-        registry = load(settings.handlers, builtin=settings.builtin_handlers)
-        if not await unless(stop, _upgrade(settings.database_url.get_secret_value())):
+    async with _with_redis(settings) as complete:
+        if not await unless(stop.asked, _upgrade(complete.database_url.get_secret_value())):
             return
-        async with open_runtime(settings) as runtime:
-            if await unless(stop, publish(runtime, registry)):
-                allowed_hosts = None if insecure else settings.allowed_hosts
-                app = create_app(runtime=runtime, allowed_hosts=allowed_hosts)
+        async with open_runtime(complete) as runtime:
+            if await unless(stop.asked, publish(runtime, registry)):
+                app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
                 await _serve_and_work(app, runtime, registry, listener, stop)
 
 
@@ -85,7 +81,8 @@ async def _upgrade(url: str) -> None:
     """Move the schema to where a runtime expects it when it opens."""
     database = Database(url)
     try:
-        await migrations.upgrade(database)
+        with database_says():
+            await migrations.upgrade(database)
     finally:
         await database.close()
 
@@ -95,37 +92,27 @@ async def _serve_and_work(
     runtime: Runtime,
     registry: Registry,
     listener: socket.socket,
-    stop: asyncio.Event,
+    stop: Stop,
 ) -> None:
     worker = asyncio.create_task(run_worker(runtime, registry, stop, Parent()))
-    serving_http = asyncio.create_task(serving.serve(app, listener, stop))
-    worker.add_done_callback(lambda _: stop.set())
-    serving_http.add_done_callback(lambda _: stop.set())
-    host, port = listener.getsockname()[:2]
-    click.echo(f"taskq is running: http://{host}:{port}  (docs: http://{host}:{port}/docs)")
-    click.echo("Press Ctrl-C to stop.")
+    serving_http = asyncio.create_task(serving.serve(app, listener, stop.asked))
+    worker.add_done_callback(lambda _: stop.asked.set())
+    serving_http.add_done_callback(lambda _: stop.asked.set())
+    url = f"http://{serving.authority(*listener.getsockname()[:2])}"
+    with contextlib.suppress(OSError):  # whoever read it has gone
+        click.echo(f"taskq is running: {url}  (docs: {url}/docs)")
+        click.echo("Press Ctrl-C to stop.")
+    await asyncio.wait({worker, serving_http})
     await asyncio.gather(worker, serving_http)
 
 
 @asynccontextmanager
-async def _redis_url() -> AsyncIterator[str]:
-    configured = Settings.load().redis_url
-    if configured is not None:
-        yield configured.get_secret_value()
+async def _with_redis(settings: Settings) -> AsyncIterator[Settings]:
+    if settings.redis_url is not None:
+        yield settings
     else:
         async with embedded_redis() as url:
-            yield url
-
-
-def _settings(data_dir: Path, handlers: str | None, redis_url: str) -> Settings:
-    given = Settings.load(handlers=handlers, redis_url=redis_url).model_fields_set
-    path = data_dir.resolve() / "taskq.db"
-    return Settings.load(
-        handlers=handlers,
-        redis_url=redis_url,
-        database_url=None if "database_url" in given else f"sqlite+aiosqlite:///{path}",
-        builtin_handlers=None if "builtin_handlers" in given else True,
-    )
+            yield settings.model_copy(update={"redis_url": SecretStr(url)})
 
 
 @contextlib.contextmanager

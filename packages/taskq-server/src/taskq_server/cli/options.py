@@ -1,33 +1,34 @@
-"""Options that several commands have."""
+"""Options that several commands have. What they leave out is a setting's: see `core.config`."""
 
 import click
 
-host = click.option("--host", default="127.0.0.1", show_default=True, envvar="TASKQ_HOST")
+
+def _joined(_: click.Context, __: click.Parameter, given: tuple[str, ...]) -> str | None:
+    return ",".join(given) or None
+
+
+host = click.option("--host", help="address to listen on  [default: 127.0.0.1]")
 
 port = click.option(
-    "--port",
-    type=click.IntRange(0, 65_535),
-    default=8000,
-    show_default=True,
-    envvar="TASKQ_PORT",
-    help="0 takes a free one",
+    "--port", type=click.IntRange(0, 65_535), help="0 takes a free one  [default: 8000]"
 )
 
 insecure_no_auth = click.option(
     "--insecure-no-auth",
     is_flag=True,
-    envvar="TASKQ_INSECURE_NO_AUTH",
+    default=None,
     help="listen on an address that others can reach",
 )
 
 handlers = click.option(
-    "--handlers", envvar="TASKQ_HANDLERS", help="modules with handlers, by commas"
+    "--handlers",
+    multiple=True,
+    callback=_joined,
+    help="modules with handlers, by commas; may be repeated",
 )
 
 log_level = click.option(
     "--log-level",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),
-    default="INFO",
-    show_default=True,
-    envvar="TASKQ_LOG_LEVEL",
+    help="lowest level that is logged  [default: INFO]",
 )

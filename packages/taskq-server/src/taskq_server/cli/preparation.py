@@ -1,54 +1,81 @@
-"""What the long-running commands share: checks before they start, and the signals to stop."""
+"""What the long-running commands share: what comes before they start, and their event loop."""
 
 import asyncio
 import contextlib
 import gc
-import signal
+import logging
 from collections.abc import Callable, Coroutine, Iterator
 from typing import Any
 
 import uvloop
 
 from taskq_server import migrations
+from taskq_server.core import environment, logs
 from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError
+from taskq_server.core.database_errors import is_away
 from taskq_server.core.errors import ConfigurationError, DatabaseUnavailable
-from taskq_server.core.processes import keep_from_forks
+from taskq_server.core.stopping import Stop
+
+_log = logging.getLogger("taskq.server")
 
 run = uvloop.run
 """Run a coroutine on the event loop that all processes use."""
 
 
-def run_until_stopped(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine on that loop until it ends, whatever handlers leave on the loop.
+def prepare(stop: Stop, **options: object) -> Settings:
+    """Begin a long-running command: hear signals, read the settings, and start to log.
 
     Args:
-        main: gets an event that SIGTERM and SIGINT set.
+        stop: what signals tell.
+        options: settings that the command line gave; None is not given.
+
+    Raises:
+        ConfigurationError: a setting cannot be used.
     """
-    keep_from_forks()
+    stop.listen()
+    settings = Settings.load(**options)
+    logs.configure(settings.log_level)
+    say_unknown()
+    return settings
 
-    async def work() -> None:
-        stop = asyncio.Event()
-        with _signals_set(stop):
-            await main(stop)
 
-    complete(work(), uvloop.new_event_loop)
+def say_unknown() -> None:
+    """Log which variables of the environment mean nothing."""
+    for sentence in environment.unknown(Settings.model_fields):
+        _log.warning("%s", sentence)
 
 
 @contextlib.contextmanager
-def _signals_set(stop: asyncio.Event) -> Iterator[None]:
-    # Not the loop's own handlers: uvloop drops them when an exit escapes from it.
-    loop = asyncio.get_running_loop()
-    before = {
-        number: signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        for number in (signal.SIGTERM, signal.SIGINT)
-    }
+def database_says() -> Iterator[None]:
+    """Make a sentence of what the database refuses.
+
+    Raises:
+        ConfigurationError: it refuses what it will always refuse.
+        DatabaseUnavailable: it is away.
+    """
     try:
         yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    except (DatabaseError, OSError) as error:
+        kind = DatabaseUnavailable if is_away(error) else ConfigurationError
+        sentence = str(error).partition("\n")[0]
+        raise kind(f"the database says: {sentence}") from error
+
+
+def run_until_stopped(stop: Stop, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine on that loop until it ends, whatever handlers leave on the loop.
+
+    Args:
+        stop: whose events are set on that loop.
+        main: makes the coroutine.
+    """
+
+    async def work() -> None:
+        stop.bind(asyncio.get_running_loop())
+        await main()
+
+    complete(work(), uvloop.new_event_loop)
 
 
 def settle() -> None:
@@ -71,15 +98,18 @@ def require_redis(settings: Settings) -> None:
 
 
 async def require_schema(settings: Settings) -> None:
-    """Check that the database is at this version's revision; one that is away may come later.
+    """Check that the database lets us in and is at this version's revision.
+
+    One that is away may come later.
 
     Raises:
         ConfigurationError: it is not.
     """
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     try:
-        found = await migrations.current(database)
-    except (DatabaseError, OSError, DatabaseUnavailable):
+        with database_says():
+            found = await migrations.current(database)
+    except DatabaseUnavailable:
         return
     finally:
         await database.close()

@@ -4,13 +4,14 @@ import asyncio
 import contextlib
 import ipaddress
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import uvicorn
 from fastapi import FastAPI
 
 from taskq_server.cli.connections import Connections, most_connections
 from taskq_server.cli.protocol import HttpProtocol
+from taskq_server.core.config import Settings
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.processes import keep_from_forks
 from taskq_server.runtime import Runtime
@@ -41,20 +42,19 @@ class Server(uvicorn.Server):
         yield
 
 
-def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
+def listen(settings: Settings) -> socket.socket:
     """Open the listening socket, and allow the process as many connections as it may have.
 
     Args:
-        host: an address or a name.
-        port: 0 takes a free one.
-        insecure: anybody who can reach the port may use the service.
+        settings: say where.
 
     Raises:
         ConfigurationError: the port is taken, the address is open to others, or there are too
             few descriptors.
     """
     most_connections()
-    if not insecure and not _is_loopback(host):
+    host, port = settings.host, settings.port
+    if not settings.insecure_no_auth and not _is_loopback(host):
         raise ConfigurationError(
             f"{host} can be reached from other machines and there is no authentication yet: "
             "listen on 127.0.0.1, or say --insecure-no-auth"
@@ -64,14 +64,25 @@ def listen(host: str, port: int, *, insecure: bool) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         listener.close()
+        reason = getattr(error, "strerror", None) or error
         raise ConfigurationError(
-            f"cannot listen on {host}:{port} ({error.strerror}): choose another --port"
+            f"cannot listen on {authority(host, port)} ({reason}): choose another --host or --port"
         ) from error
     listener.listen(2048)
     keep_from_forks(listener)
     return listener
+
+
+def authority(host: str, port: int) -> str:
+    """Return host and port as a URL has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def allowed_hosts(settings: Settings) -> Collection[str] | None:
+    """Return which names besides loopback requests may be meant for; None allows all."""
+    return None if settings.insecure_no_auth else settings.allowed_hosts
 
 
 async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:

@@ -1,30 +1,36 @@
 """`taskq-server worker`: runs tasks, in a child process that is replaced when it dies.
 
-The parent imports next to nothing; the child's part is in `working.py`.
+The parent imports next to nothing, and leaves all settings to the child, whose part is in
+`working.py`.
 """
 
+import logging
 import sys
 
 import click
 
 from taskq_server.cli import options
-from taskq_server.core import logs
+from taskq_server.core import environment, logs
 from taskq_server.worker.supervisor import Parent, Supervisor
 
 
 @click.command()
 @options.handlers
-@click.option("--queues", envvar="TASKQ_QUEUES", help="queues to listen to, by commas")
-@click.option("--concurrency", type=int, envvar="TASKQ_CONCURRENCY", help="attempts at once")
+@click.option("--queues", help="queues to listen to, by commas")
+@click.option("--concurrency", type=int, help="attempts at once")
 @options.log_level
-def worker(
-    handlers: str | None, queues: str | None, concurrency: int | None, log_level: str
-) -> None:
+def worker(**given: str | int | None) -> None:
     """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
-    logs.configure(log_level)
     parent = Parent()
     if not parent.exists:
+        logs.configure(_level(given["log_level"]))
         sys.exit(Supervisor().run())
     from taskq_server.cli import working
 
-    working.work(parent, handlers=handlers, queues=queues, concurrency=concurrency)
+    working.work(parent, **given)
+
+
+def _level(given: object) -> str:
+    """Return the level of the log; the child refuses one that there is not."""
+    level = str(given or environment.read(["log_level"]).get("log_level")).upper()
+    return level if level in logging.getLevelNamesMapping() else "INFO"

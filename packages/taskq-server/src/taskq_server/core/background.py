@@ -13,6 +13,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 """Makes a coroutine."""
 
 _PAUSE_SECONDS = 1.0
+_CANCEL_SECONDS = 2.0
 _log = logging.getLogger("taskq.server")
 
 
@@ -60,23 +61,32 @@ def complete(
     """Do some work to its end on an event loop of its own, which nothing else can end.
 
     A handler may leave tasks and callbacks on the loop. An exit that one of them raises concerns
-    nobody else; asyncio would end the loop, and so the process.
+    nobody else; asyncio would end the loop, and so the process. It would also wait for tasks that
+    ignore that they are cancelled, and for threads.
 
     Args:
         work: may raise an exit of its own.
         new_loop: makes the loop, if not asyncio.
     """
-    runner = asyncio.Runner(loop_factory=new_loop)
+    loop = (new_loop or asyncio.new_event_loop)()
     try:
-        loop = runner.get_loop()
         task = loop.create_task(work)
         task.add_done_callback(lambda _: loop.stop())
         while not task.done():
             _run(loop, task)
         task.result()
     finally:
-        with contextlib.suppress(SystemExit, KeyboardInterrupt):
-            runner.close()
+        with contextlib.suppress(SystemExit, KeyboardInterrupt), contextlib.closing(loop):
+            loop.run_until_complete(_cancel_all())
+
+
+async def _cancel_all() -> None:
+    """Cancel what is left on the loop, which may take a while, but not for ever."""
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=_CANCEL_SECONDS)
 
 
 def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:

@@ -2,13 +2,21 @@
 
 import ipaddress
 import re
-from typing import Annotated, Any, Self
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 
-from taskq_server.core import urls
+from taskq_server.core import environment, urls
 from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.naming import QUEUE_LENGTH, is_name
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -24,9 +32,7 @@ class Settings(BaseSettings):
     `get_secret_value()` returns it.
     """
 
-    model_config = SettingsConfigDict(
-        env_prefix="TASKQ_", frozen=True, extra="forbid", hide_input_in_errors=True
-    )
+    model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     database_url: SecretStr = Field(  # type: ignore[assignment]  # its default is validated
         "sqlite+aiosqlite:///.taskq/taskq.db",
@@ -119,6 +125,16 @@ class Settings(BaseSettings):
         2.0, gt=0, le=30, description="how often a waiter looks when no news came"
     )
 
+    host: str = Field("127.0.0.1", description="address that `api` and `dev` listen on")
+    port: int = Field(8000, ge=0, le=65_535, description="their port; 0 takes a free one")
+    insecure_no_auth: bool = Field(
+        False, description="whether they may listen on an address that others can reach"
+    )
+    data_dir: Path = Field(Path(".taskq"), description="folder of `dev`")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
+        "INFO", description="lowest level that is logged"
+    )
+
     @property
     def beat_seconds(self) -> float:
         """Time between two heartbeats: a fifth of the lease."""
@@ -133,10 +149,20 @@ class Settings(BaseSettings):
 
     @field_validator("queues")
     @classmethod
-    def _some_queue(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _possible_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("name at least one queue")
+        if not all(is_name(queue, QUEUE_LENGTH) for queue in value):
+            raise ValueError(
+                f"no task can be in such a queue: names have 1 to {QUEUE_LENGTH} letters, digits, "
+                "or any of _ . : / -, and begin with a letter, a digit or _"
+            )
         return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _capitals(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
 
     @field_validator("allowed_hosts")
     @classmethod
@@ -164,6 +190,18 @@ class Settings(BaseSettings):
         return value
 
     @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        *_: PydanticBaseSettingsSource,
+        **__: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take what is given, else what our reader of the environment finds."""
+        found = environment.read(cls.model_fields)
+        return init_settings, InitSettingsSource(settings_cls, found)
+
+    @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment; an override that is None counts as not given.
 
@@ -175,8 +213,8 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = "TASKQ_" + "_".join(str(part) for part in first["loc"][:1]).upper()
-            sentence = f"{name}: {first['msg']}"
+            name = environment.variable("_".join(str(part) for part in first["loc"][:1]))
+            sentence = f"{name}: {first['msg'].removeprefix('Value error, ')}"
         raise ConfigurationError(sentence)  # without the error, which has the value
 
 

@@ -2,6 +2,7 @@
 
 TaskqError
 ├── ConfigurationError        settings that cannot work; says what to change
+├── StartUpFailed             a worker's start-up hook raised an error
 ├── Rejected                  the request cannot be taken as it is
 │   ├── InvalidFields         a value breaks a rule; carries pointers
 │   │   ├── UnknownHandler    no worker has ever published this handler
@@ -40,6 +41,10 @@ class TaskqError(Exception):
 
 class ConfigurationError(TaskqError):
     """Settings that cannot work."""
+
+
+class StartUpFailed(TaskqError):
+    """A worker's start-up hook raised an error."""
 
 
 class Rejected(TaskqError):

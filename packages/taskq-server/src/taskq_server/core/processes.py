@@ -13,12 +13,14 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from types import FrameType, TracebackType
 from typing import NoReturn, Protocol
 from weakref import WeakSet
 
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+"""What a process is told to end with."""
+
 _GRACE_SECONDS = 1.0
 
 
@@ -49,7 +51,7 @@ class _Forks:
 
     def _hold_signals(self) -> None:
         # Until it has begun, a fork would hear a signal as its parent does.
-        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def _release_signals(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
@@ -60,6 +62,8 @@ class _Forks:
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
+            if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+                signal.signal(signal.SIGHUP, signal.SIG_DFL)
             # libuv's handler of this one is none that Python knows of.
             signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
             self._let_go()
@@ -75,6 +79,27 @@ class _Forks:
 
 
 _forks = _Forks()
+
+
+def heed(tell: Callable[[int], None]) -> None:
+    """Hear the signals that tell this process to end, instead of ending at once.
+
+    SIGHUP, which a terminal that closes may send again and again, only counts as the first one.
+    Where it was ignored when the process started, as under `nohup`, it stays ignored.
+
+    Args:
+        tell: called at each signal, with how often the process has been told by now.
+    """
+    counted = 0
+
+    def hear(number: int, _: FrameType | None) -> None:
+        nonlocal counted
+        counted += number != signal.SIGHUP
+        tell(max(1, counted))
+
+    for number in STOP_SIGNALS:
+        if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, hear)
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
@@ -155,7 +180,7 @@ def end_children() -> None:
 def _undisturbed() -> Iterator[None]:
     before = {}  # of the main thread only: no other may say what signals do
     if threading.current_thread() is threading.main_thread():
-        before = {number: signal.signal(number, do_nothing) for number in _STOP_SIGNALS}
+        before = {number: signal.signal(number, do_nothing) for number in STOP_SIGNALS}
     try:
         yield
     finally:
@@ -180,5 +205,6 @@ def _tell_children(*, kill: bool) -> None:
 
 
 def _flush() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+            stream.flush()

@@ -8,9 +8,10 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -18,6 +19,9 @@ from redis.exceptions import RedisError
 from taskq_server.core.errors import ConfigurationError
 
 _BINARIES = ("valkey-server", "redis-server")
+_SOCKET = "redis.sock"
+_LONGEST_SOCKET = 103  # bytes, on macOS; Linux has four more
+_SHORT_PLACES = ("/tmp", "/var/tmp")
 
 
 @asynccontextmanager
@@ -30,8 +34,8 @@ async def embedded_redis() -> AsyncIterator[str]:
         ConfigurationError: no server binary is installed, or it does not start.
     """
     binary = find_binary()
-    with tempfile.TemporaryDirectory(prefix="taskq-") as folder:
-        socket = Path(folder) / "redis.sock"
+    with _short_folder() as folder:
+        socket = Path(folder) / _SOCKET
         log = Path(folder) / "redis.log"
         process = subprocess.Popen(
             [
@@ -58,12 +62,37 @@ async def embedded_redis() -> AsyncIterator[str]:
             preexec_fn=_die_with_parent if sys.platform == "linux" else None,
         )
         try:
-            url = f"unix://{socket}"
+            url = f"unix://{quote(str(socket))}"
             await _answers(url, process, log)
             yield url
         finally:
             process.terminate()
             process.wait()
+
+
+@contextmanager
+def _short_folder() -> Iterator[str]:
+    """Make a folder whose name is short enough for a socket in it, and text."""
+    for place in (None, *_SHORT_PLACES):
+        try:
+            folder = tempfile.TemporaryDirectory(prefix="taskq-", dir=place)
+        except OSError:
+            continue
+        with folder as name:
+            if _fits(Path(name) / _SOCKET):
+                yield name
+                return
+    raise ConfigurationError(
+        "the embedded Redis server finds no folder for its socket: set TMPDIR to one that is "
+        "there, can be written to and has a short name"
+    )
+
+
+def _fits(socket: Path) -> bool:
+    try:
+        return len(str(socket).encode()) <= _LONGEST_SOCKET
+    except UnicodeEncodeError:
+        return False
 
 
 def find_binary() -> str:

@@ -2,8 +2,9 @@
 
 import importlib
 import inspect
-import re
+import logging
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,13 +19,15 @@ from pydantic_core import to_json
 
 from taskq_server.core.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.naming import HANDLER_LENGTH, is_name
 from taskq_server.handlers import current_folder, signature
 from taskq_server.handlers.declare import MARK, HandlerMark, Hook
-from taskq_server.schemas.fields import NAME_PATTERN
 from taskq_server.schemas.payload_schema import compile_schema
 
 ENTRY_POINTS = "taskq.handlers"
 BUILTIN = "taskq_server.handlers.builtin"
+
+_log = logging.getLogger("taskq.server.handlers")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,23 +129,42 @@ def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
 
 def _marked(names: Iterable[str]) -> Iterator[Callable[..., Any]]:
     for name in dict.fromkeys(names):
+        is_empty = True
         for module in _import(name):
             for value in list(vars(module).values()):
                 if inspect.isfunction(value) and hasattr(value, MARK):
+                    is_empty = False
                     yield value
+        if is_empty:
+            _log.warning("the module %s has no handlers and no hooks", name)
 
 
 def _import(name: str) -> list[ModuleType]:
     try:
         importlib.import_module(name)
-    except Exception as error:
+    except BaseException as error:  # a script exits, and a library may raise whatever it likes
         hidden = "; an installed module hides that of the current folder: rename it"
         raise ConfigurationError(
-            f"cannot import the handlers in {name}: {type(error).__name__}: {error}"
+            f"cannot import the handlers in {name}: {_why(error)}"
             f"{hidden if current_folder.hides(name) else ''}"
         ) from error
     loaded = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
     return [sys.modules[key] for key in loaded]
+
+
+def _why(error: BaseException) -> str:
+    """Return what an error of somebody else's says, in one line, and where it comes from."""
+    try:
+        said = str(error)
+    except BaseException:
+        said = ""
+    place = ""
+    for frame in traceback.extract_tb(error.__traceback__):
+        if "importlib" not in frame.filename and frame.filename != __file__:
+            place = f" ({frame.filename}, line {frame.lineno})"
+    if isinstance(error, SystemExit):
+        said += ", as a script does: what is to run only then belongs under __name__ == '__main__'"
+    return " ".join(f"{type(error).__name__}: {said}{place}".split())
 
 
 def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
@@ -151,13 +173,14 @@ def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     except ConfigurationError:
         raise
     except Exception as error:  # types of parameters bring code of their own
-        reason = " ".join(f"{type(error).__name__}: {error}".split())
-        raise ConfigurationError(f"handler {mark.name}: it cannot be read: {reason}") from error
+        raise ConfigurationError(
+            f"handler {mark.name}: it cannot be read: {_why(error)}"
+        ) from error
 
 
 def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     name = mark.name
-    if not re.fullmatch(NAME_PATTERN, name) or len(name) > 128:
+    if not is_name(name, HANDLER_LENGTH):
         raise ConfigurationError(f"{name!r} cannot be the name of a handler")
     if mark.max_retries is not None and not 0 <= mark.max_retries <= 100:
         raise ConfigurationError(f"handler {name}: max_retries must be between 0 and 100")

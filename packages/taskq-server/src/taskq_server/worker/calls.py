@@ -5,6 +5,7 @@ import contextlib
 import inspect
 import threading
 from collections.abc import Callable
+from contextvars import copy_context
 from typing import Any
 
 from taskq_server.core.processes import ForksEnd
@@ -28,7 +29,7 @@ class Calls:
 
     async def __call__(self, hook: Callable[..., Any], argument: object) -> BaseException | None:
         """Start a hook at once and return what it raised, `TimeoutError` if it goes on."""
-        start = _on_loop if inspect.iscoroutinefunction(hook) else _in_thread
+        start = _on_loop if inspect.iscoroutinefunction(hook) else in_thread
         job = start(hook, argument)
         await asyncio.wait({job}, timeout=self._seconds)
         if job.done():
@@ -52,8 +53,16 @@ def _on_loop(hook: Callable[..., Any], argument: object) -> Job:
     return asyncio.create_task(run())
 
 
-def _in_thread(hook: Callable[..., Any], argument: object) -> Job:
-    """Use a daemon thread: the end of the process waits for those of executors."""
+def in_thread(hook: Callable[..., Any], argument: object) -> Job:
+    """Call a hook in a thread of its own, which the end of the process does not wait for.
+
+    Args:
+        hook: what to call.
+        argument: what to call it with.
+
+    Returns:
+        What it raised, in time.
+    """
     loop = asyncio.get_running_loop()
     job: Job = loop.create_future()
 
@@ -65,7 +74,13 @@ def _in_thread(hook: Callable[..., Any], argument: object) -> Job:
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed by now
-            loop.call_soon_threadsafe(job.set_result, error)
+            loop.call_soon_threadsafe(_settle, job, error)
 
-    threading.Thread(target=run, name="taskq-hook", daemon=True).start()
+    context = copy_context()
+    threading.Thread(target=context.run, args=(run,), name="taskq-hook", daemon=True).start()
     return job
+
+
+def _settle(job: Job, error: BaseException | None) -> None:
+    if not job.done():  # whoever waited was cancelled
+        job.set_result(error)

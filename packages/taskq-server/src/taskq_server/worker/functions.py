@@ -4,14 +4,11 @@
 its function starts. These follow from the transition that was committed, on every path.
 """
 
-import asyncio
-import inspect
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import UUID
 
-from taskq_server.core.processes import ForksEnd
 from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
@@ -99,17 +96,3 @@ async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls
             _log.error(
                 "the hook %s failed for task %s", hook.__name__, event.task_id, exc_info=error
             )
-
-
-async def call(function: Callable[..., Any], argument: object) -> None:
-    """Call user code: a coroutine function on the loop, any other in a thread."""
-    if inspect.iscoroutinefunction(function):
-        with ForksEnd():
-            await function(argument)
-    else:
-        await asyncio.to_thread(_call, function, argument)
-
-
-def _call(function: Callable[..., Any], argument: object) -> None:
-    with ForksEnd():
-        function(argument)

@@ -13,10 +13,12 @@ from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.stopping import Stop
 from taskq_server.crud import handlers
 from taskq_server.crud.due import Due
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.handlers.context import State
+from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.upkeep import Upkeep
@@ -34,23 +36,22 @@ from taskq_server.worker.runner import Crew, Runner
 from taskq_server.worker.running import Cause
 from taskq_server.worker.settings import WorkerSettings
 from taskq_server.worker.slots import Slots
-from taskq_server.worker.state import user_state
+from taskq_server.worker.state import shut_down, start_up
 from taskq_server.worker.supervisor import Parent
 
 _PAUSE_SECONDS = 1.0
 _USUAL_NAMESPACE = "default"
+_SLACK_SECONDS = 10.0
 _log = logging.getLogger("taskq.server.worker")
 
 
-async def run_worker(
-    runtime: Runtime, registry: Registry, stop: asyncio.Event, parent: Parent
-) -> bool:
-    """Work until `stop` is set; then drain, and hand back what does not end in time.
+async def run_worker(runtime: Runtime, registry: Registry, stop: Stop, parent: Parent) -> bool:
+    """Work until told to stop; then drain, and hand back what does not end in time.
 
     Args:
         runtime: what the process works with; it needs a Redis URL.
         registry: what this worker can run.
-        stop: set it to drain, or to start no further.
+        stop: asks to drain, or to start no further; once it is hurried, nothing may finish.
         parent: starts this process again if it asks for that.
 
     Returns:
@@ -62,15 +63,26 @@ async def run_worker(
             "namespaces of its database, and others run tasks of %r",
             runtime.settings.namespace,
         )
-    if not await unless(stop, publish(runtime, registry)):
+    if not await unless(stop.asked, publish(runtime, registry)):
         return False
-    if not await unless(stop, runtime.naming.known()):
+    if not await unless(stop.asked, runtime.naming.known()):
         return False
     names = await runtime.naming.known()
     _say_what_is_validated_elsewhere(registry)
-    async with user_state(registry) as state:
+    state = State()
+    if not await start_up(registry, state, stop.asked):
+        return False
+    settings = runtime.settings
+    hooks = 1 + len(registry.hooks_for(Hook.SHUTDOWN))
+    stop.allow(
+        drain=settings.drain_seconds,
+        end=settings.cancel_grace_seconds + hooks * settings.hook_seconds + _SLACK_SECONDS,
+    )
+    try:
         worker = _Assembly(runtime, names, registry, state, parent)
         await worker.work(stop)
+    finally:
+        await shut_down(registry, state, settings.hook_seconds, stop.hurried)
     return worker.executor.deaf.is_set() or worker.hooks.left > 0
 
 
@@ -146,15 +158,15 @@ class _Assembly:
             self.hooks.replay,
         )
 
-    async def work(self, stop: asyncio.Event) -> None:
-        """Beat, listen, sweep and work until `stop` is set or the process is to be replaced."""
+    async def work(self, stop: Stop) -> None:
+        """Beat, listen, sweep and work until told to stop or the process is to be replaced."""
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
             stack.push_async_callback(self.cells.close)
             stack.callback(self.checks.close)
             stack.push_async_callback(self.lease.stop)
-            if not await unless(stop, self.lease.start()):
+            if not await unless(stop.asked, self.lease.start()):
                 return
             stack.push_async_callback(self.hooks.close)
             stack.push_async_callback(self.cancels.close)
@@ -177,8 +189,8 @@ class _Assembly:
                     "no handlers are loaded: name their modules in TASKQ_HANDLERS "
                     "(TASKQ_BUILTIN_HANDLERS=true is for trying things out)"
                 )
-            await self._until_recycled(stop)
-            await self._drain()
+            await self._until_recycled(stop.asked)
+            await self._drain(stop.hurried)
 
     async def _listen(self) -> None:
         namespace = self.settings.namespace
@@ -195,13 +207,21 @@ class _Assembly:
         else:
             await stop.wait()
 
-    async def _drain(self) -> None:
-        """Start nothing new, let tasks finish, then hand back the rest without charging it."""
+    async def _drain(self, hurry: asyncio.Event) -> None:
+        """Start nothing new, let tasks finish, then hand back the rest without charging it.
+
+        Args:
+            hurry: hands back at once.
+        """
         self.arq.allow_pick_jobs = False
         self.runner.accepting = False
+        _log.info(
+            "the worker drains for %g s at most; told to end again, it hands its tasks back now",
+            self.settings.drain_seconds,
+        )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_seconds):
-                await self.runner.idle()
+                await unless(hurry, self.runner.idle())
         self.runner.interrupt_all(Cause.RELEASE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.cancel_grace_seconds + 2):

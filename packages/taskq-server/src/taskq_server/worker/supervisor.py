@@ -2,14 +2,17 @@
 
 A poison task, a crash in C code or a blocked event loop ends the process that runs tasks; the
 parent, which runs nothing, starts a new one. Two pipes tie the two together. To one, the parent
-writes a few times a second. A worker that finds it closed has no parent any more and ends at once;
-one that hears nothing (the parent is frozen) lets its lease run out. To the other, the worker
-writes for how long it may be silent. One that is silent for longer cannot run any thread, as when
-a handler holds the GIL, so the parent kills it.
+writes a few times a second how often it was told to end. It sends no signals, because a terminal
+and a service manager send them to both, and a second one has a meaning of its own. A worker that
+finds the pipe closed has no parent any more and ends at once; one that hears nothing (the parent is
+frozen) lets its lease run out. To the other, the worker writes for how long it may be silent. One
+that is silent for longer cannot run any thread, as when a handler holds the GIL, so the parent
+kills it.
 
 Handlers can end the worker with any exit status, so none means anything to the parent: it starts
 another worker until it is told to stop. One that cannot start as it is configured says so over the
-pipe, and is believed as long as it has said nothing else: it has claimed nothing yet.
+pipe, and is believed as long as it has said nothing else: it has claimed nothing yet. The parent
+then ends with EX_CONFIG, so that nobody starts it again either.
 """
 
 import contextlib
@@ -23,9 +26,9 @@ import subprocess
 import sys
 import threading
 import time
-from types import FrameType
+from collections.abc import Callable
 
-from taskq_server.core.processes import keep_from_forks
+from taskq_server.core.processes import heed, keep_from_forks
 
 PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
 EXIT_RECYCLE = 75
@@ -50,19 +53,18 @@ class Supervisor:
     """Keep one worker process running until this process is told to stop."""
 
     def __init__(self) -> None:
-        self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
+        self._told = 0
 
     def run(self) -> int:
         """Run this very command again as a child, as often as it takes; return an exit status."""
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._stop)
+        heed(self._stop)
         pause = _SHORTEST_PAUSE
         while True:
             started = time.monotonic()
             status, refused = self._run_once()
             if refused:
-                return 1
+                return os.EX_CONFIG
             if self._stopping.is_set():
                 return 0 if status in _GOOD_ENDS else 1
             _log.warning("the worker process ended with status %d and starts again", status)
@@ -77,7 +79,7 @@ class Supervisor:
         words, mouth = os.pipe()
         for descriptor in (pings, words, mouth):
             os.set_blocking(descriptor, False)
-        self._child = child = subprocess.Popen(
+        child = subprocess.Popen(
             [sys.executable, "-P", "-m", "taskq_server", *sys.argv[1:]],
             env={**os.environ, PIPES_VARIABLE: f"{ear} {mouth}"},
             pass_fds=[ear, mouth],
@@ -85,8 +87,6 @@ class Supervisor:
         os.close(ear)
         os.close(mouth)
         try:
-            if self._stopping.is_set():
-                child.terminate()
             voice = Voice(words)
             status = self._watch(child, pings, voice)
             return status, voice.refuses()
@@ -97,7 +97,7 @@ class Supervisor:
     def _watch(self, child: subprocess.Popen[bytes], pings: int, voice: "Voice") -> int:
         """Return the child's exit status, once it has ended or had to be killed."""
         while not voice.is_overdue(stopping=self._stopping.is_set()):
-            _write(pings, b".")
+            _write(pings, b"%d" % self._told)
             voice.wait(_PING_SECONDS)
             status = child.poll()
             if status is not None:
@@ -106,10 +106,9 @@ class Supervisor:
         child.kill()
         return child.wait()
 
-    def _stop(self, number: int, frame: FrameType | None) -> None:
+    def _stop(self, times: int) -> None:
+        self._told = min(times, 9)
         self._stopping.set()
-        if self._child is not None:
-            self._child.terminate()
 
 
 class Voice:
@@ -179,6 +178,8 @@ class Parent:
 
     def __init__(self) -> None:
         self._heard = time.monotonic()
+        self._told = 0
+        self._tell: Callable[[int], None] | None = None
         self._mouth: io.FileIO | None = None
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
@@ -193,6 +194,10 @@ class Parent:
                 target=self._listen, args=(ears,), name="taskq-parent", daemon=True
             )
             listener.start()
+
+    def listen(self, tell: Callable[[int], None]) -> None:
+        """Have a function called, in a thread, with how often the parent was told to end."""
+        self._tell = tell
 
     def tell_alive(self, silence: float) -> None:
         """Tell the parent that this process runs, and to kill it after so many silent seconds."""
@@ -211,8 +216,12 @@ class Parent:
             _write(self._mouth.fileno(), word + b"\n")
 
     def _listen(self, ear: io.FileIO) -> None:
-        while ear.read(_PIPE_BYTES):
+        while heard := ear.read(_PIPE_BYTES):
             self._heard = time.monotonic()
+            times = int(chr(max(heard)))
+            if self._tell is not None and times > self._told:
+                self._told = times
+                self._tell(times)
         os._exit(1)
 
 

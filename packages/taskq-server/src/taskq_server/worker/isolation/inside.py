@@ -19,7 +19,7 @@ from uuid import UUID
 from taskq_server.core import logs
 from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import do_nothing, keep_from_forks, leave
+from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_forks, leave
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.schemas.task import TaskCreate
@@ -40,7 +40,7 @@ from taskq_server.worker.isolation.messages import (
 )
 from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.running import Running
-from taskq_server.worker.state import user_state
+from taskq_server.worker.state import shut_down, start_up
 from taskq_server.worker.supervisor import EXIT_BLOCKED, end_with_parent
 from taskq_server.worker.verdict import Failed
 
@@ -57,7 +57,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
         settings: the worker's.
         log_level: the worker's.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, do_nothing)  # the worker drains, and tells us
     end_with_parent()
     keep_from_forks(connection)
@@ -68,9 +68,11 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
 
 async def _work(connection: Connection, settings: Settings) -> None:
     registry = load(settings.handlers, builtin=settings.builtin_handlers)
-    async with user_state(registry) as state:
-        executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
-        await Cell(connection, registry, executor, state, settings.block_seconds).work()
+    state = State()
+    await start_up(registry, state, stop=asyncio.Event())
+    executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
+    await Cell(connection, registry, executor, state, settings.block_seconds).work()
+    await shut_down(registry, state, settings.hook_seconds, hurry=asyncio.Event())
     leave(0)
 
 

@@ -1,7 +1,7 @@
 """Imported by the server that forks processes for what a worker must survive, by nothing else.
 
-It has what they need in memory. It ignores SIGTERM, as they do: a service manager may tell every
-process to stop, and the worker still drains. It ends with the worker.
+It has what they need in memory. It ignores SIGTERM and SIGHUP, as they do: a service manager may
+tell every process to stop, and the worker still drains. It ends with the worker.
 """
 
 import signal
@@ -10,4 +10,5 @@ from taskq_server.worker.isolation import inside, validation
 
 __all__ = ["inside", "validation"]
 
-signal.signal(signal.SIGTERM, signal.SIG_IGN)
+for number in (signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_IGN)

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import do_nothing, keep_from_forks, leave
+from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_forks, leave
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.worker.execution import read_payload
 from taskq_server.worker.failures import failed
@@ -43,7 +43,7 @@ def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn
         settings: the worker's.
         log_level: the worker's.
     """
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in STOP_SIGNALS:
         signal.signal(number, do_nothing)  # the worker drains, and tells us
     end_with_parent()
     keep_from_forks(connection)

@@ -1,0 +1,41 @@
+"""The environment: the one place that reads it, and what is set there by mistake."""
+
+import difflib
+import os
+import re
+from collections.abc import Collection, Iterator
+
+_PREFIX = "TASKQ_"
+_OF_CLIENT = ("url", "api_key", "timeout")
+# Kubernetes sets these in every pod beside a service called taskq, taskq-api and so on.
+_INJECTED = re.compile(rf"{_PREFIX}(\w+_)?(SERVICE_(HOST|PORT)|PORT)(_\w+)?")
+_INJECTED_PORT = re.compile(r"(tcp|udp|sctp)://")
+
+
+def variable(setting: str) -> str:
+    """Return the name of a setting's variable."""
+    return _PREFIX + setting.upper()
+
+
+def read(settings: Collection[str]) -> dict[str, str]:
+    """Return what is set for these settings; a variable that is empty is not set."""
+    values = {name: os.environ.get(variable(name), "") for name in settings}
+    if _INJECTED_PORT.match(values.get("port", "")):
+        del values["port"]
+    return {name: value for name, value in values.items() if value.strip()}
+
+
+def unknown(settings: Collection[str]) -> Iterator[str]:
+    """Yield a sentence for each variable that looks like ours and means nothing.
+
+    Args:
+        settings: all that the server has; those of the client are known.
+    """
+    known = (*settings, *_OF_CLIENT)
+    ours = {variable(name) for name in known}
+    for name in sorted(os.environ):
+        if not name.upper().startswith(_PREFIX) or name in ours or _INJECTED.fullmatch(name):
+            continue
+        meant = difflib.get_close_matches(name[len(_PREFIX) :].lower(), known, n=1)
+        hint = f": did you mean {variable(meant[0])}?" if meant else ""
+        yield f"the variable {name} means nothing{hint}"
