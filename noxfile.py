@@ -27,7 +27,7 @@ TEST_TOOLS = (
 )
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
 POSTGRES = ROOT / ".nox" / "postgres"
 MAX_LINES = 400
@@ -40,6 +40,8 @@ def find_python(version: str) -> str | None:
     folders = [Path(folder) for folder in os.get_exec_path()]
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
     folders += sorted(pyenv.glob(f"versions/{version}*/bin"), reverse=True)
+    uv = Path(os.environ.get("UV_PYTHON_INSTALL_DIR", Path.home() / ".local/share/uv/python"))
+    folders += sorted(uv.glob(f"cpython-{version}.*/bin"), reverse=True)
     for folder in folders:
         python = str(folder / f"python{version}")
         if shutil.which(python) and runs(python, version):
@@ -110,7 +112,7 @@ def types(session: nox.Session) -> None:
 @nox.session
 @nox.parametrize("python", [nox.param(path, id=name) for name, path in FOUND.items() if path])
 def unit(session: nox.Session) -> None:
-    """Unit tests, on every Python from 3.11 to 3.13 that is here."""
+    """Unit tests, on every Python from 3.11 to 3.15 that is here."""
     if MISSING and session.python == sys.executable:
         session.warn(f"not here, so not tested: Python {', '.join(MISSING)}")
     install(session, *TEST_TOOLS)

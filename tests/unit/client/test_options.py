@@ -150,6 +150,8 @@ def counting() -> Iterator[tuple[str, list[int]]]:
         thread.join()
 
 
+# The server is a thread here, and Python warns of a fork beside threads; this one only asks.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_fork_gets_connections_of_its_own() -> None:
     with counting() as (url, counts), TaskqClient(url) as client:
         client.tags()

@@ -1,6 +1,7 @@
 """What a log may say of an error of the database: nothing that quotes a value of a row."""
 
 import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy.exc import DBAPIError, OperationalError
@@ -37,8 +38,11 @@ def test_an_error_about_the_server_tells_what_it_says(code: int) -> None:
 
 
 def test_sqlite_names_tables_and_columns_only() -> None:
-    with pytest.raises(sqlite3.OperationalError) as raised:
-        sqlite3.connect(":memory:").execute("SELECT * FROM tasks WHERE title = ?", (SECRET,))
+    with (
+        closing(sqlite3.connect(":memory:")) as empty,
+        pytest.raises(sqlite3.OperationalError) as raised,
+    ):
+        empty.execute("SELECT * FROM tasks WHERE title = ?", (SECRET,))
     said = reason(wrapped(raised.value))
     assert said == "OperationalError SQLITE_ERROR: no such table: tasks"
 

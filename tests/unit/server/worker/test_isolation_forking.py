@@ -55,6 +55,8 @@ async def test_a_process_of_suspects_leaves_nothing_behind(cells: Cells) -> None
     await until(lambda: not any(map(alive, pids)))
 
 
+# Python warns of a fork of a process with threads; this one reads names, writes them and ends.
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 async def test_a_fork_of_the_worker_has_no_connection_to_its_suspects(cells: Cells) -> None:
     """Else they would not notice that the worker has ended."""
     before = sockets()
