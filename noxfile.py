@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "types", "unit", "tests"]
+nox.options.sessions = ["lint", "types", "build", "unit", "tests"]
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -107,6 +107,23 @@ def types(session: nox.Session) -> None:
     for example in sorted(ROOT.glob("examples/*")):
         if example.suffix == ".py" or (example.is_dir() and any(example.glob("*.py"))):
             session.run("mypy", str(example.relative_to(ROOT)))
+
+
+@nox.session
+def build(session: nox.Session) -> None:
+    """Both distributions, as wheels and as sdists: the text of the licence is in each."""
+    session.install(*CONSTRAINTS, "hatchling")
+    built = Path(session.create_tmp()).resolve()
+    shutil.rmtree(built)
+    for package in PACKAGES.values():
+        with session.chdir(package):
+            session.run("hatchling", "build", "-d", str(built), silent=True)
+    licence = (ROOT / "LICENSE").read_bytes()
+    for file in sorted(built.iterdir()):
+        unpacked = built / file.stem
+        shutil.unpack_archive(file, unpacked, "zip" if file.suffix == ".whl" else "gztar")
+        if licence not in [found.read_bytes() for found in unpacked.rglob("LICENSE")]:
+            session.error(f"{file.name} is without the text of LICENSE")
 
 
 @nox.session
