@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "types", "build", "unit", "tests"]
+nox.options.sessions = ["lint", "types", "build", "floors", "unit", "tests"]
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -20,11 +20,8 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
-TEST_TOOLS = (
-    *("pytest", "pytest-timeout", "pytest-xdist", "anyio"),
-    *("respx", "hypothesis", "schemathesis"),
-    *("mypy", "basedpyright"),
-)
+UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis")
+TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
@@ -66,8 +63,8 @@ FOUND = {version: find_python(version) for version in dict.fromkeys([*PYTHONS, R
 MISSING = [version for version, python in FOUND.items() if python is None]
 
 
-def install(session: nox.Session, *tools: str) -> None:
-    """Build both distributions and install the wheels, with tools, in the tested versions."""
+def build_wheels(session: nox.Session) -> list[str]:
+    """Build both distributions; return what installs the wheels."""
     wheels = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
     session.install(*CONSTRAINTS, "hatchling")
@@ -78,7 +75,12 @@ def install(session: nox.Session, *tools: str) -> None:
     for name in PACKAGES:
         (wheel,) = wheels.glob(f"{name.partition('[')[0].replace('-', '_')}-*.whl")
         projects.append(f"{name} @ {wheel.as_uri()}")
-    session.install(*CONSTRAINTS, *projects, *tools)
+    return projects
+
+
+def install(session: nox.Session, *tools: str) -> None:
+    """Build both distributions and install the wheels, with tools, in the tested versions."""
+    session.install(*CONSTRAINTS, *build_wheels(session), *tools)
 
 
 @nox.session
@@ -126,13 +128,31 @@ def build(session: nox.Session) -> None:
             session.error(f"{file.name} is without the text of LICENSE")
 
 
+@nox.session(python=next(path for path in FOUND.values() if path))
+@nox.parametrize("package", ["server", "client"], ids=["server", "client"])
+def floors(session: nox.Session, package: str) -> None:
+    """Unit tests of each distribution with the lowest versions it admits, on the lowest Python."""
+    projects = build_wheels(session)
+    session.install(*CONSTRAINTS, "uv")
+    tools = (*UNIT_TOOLS, "redis")  # what tests/conftest.py imports
+    pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    session.run(
+        *("uv", "pip", "install", "--python", str(Path(session.bin) / "python")),
+        *("--resolution", "lowest-direct", "--all-extras"),
+        f"--requirements={ROOT / 'packages' / f'taskq-{package}' / 'pyproject.toml'}",
+        *(line for line in pinned if line.partition("==")[0] in tools),
+    )
+    session.install("--no-deps", *projects)
+    session.run("pytest", *(session.posargs or (f"tests/unit/{package}", *TWO_AT_A_TIME)))
+
+
 @nox.session
 @nox.parametrize("python", [nox.param(path, id=name) for name, path in FOUND.items() if path])
 def unit(session: nox.Session) -> None:
     """Unit tests, on every Python from 3.11 to 3.15 that is here."""
     if MISSING and session.python == sys.executable:
         session.warn(f"not here, so not tested: Python {', '.join(MISSING)}")
-    install(session, *TEST_TOOLS)
+    install(session, *UNIT_TOOLS)
     session.run("pytest", *(session.posargs or ("tests/unit", *TWO_AT_A_TIME)))
 
 
