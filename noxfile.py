@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "types", "build", "floors", "unit", "tests"]
+nox.options.sessions = ["lint", "types", "build", "unit", "tests"]
 
 ROOT = Path(__file__).parent
 PACKAGES = {
