@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.integration.engine.calls import get, submit
@@ -110,8 +111,9 @@ def test_a_second_signal_leaves_a_hook_that_hangs(tmp_path: Path) -> None:
         assert running.wait(ENDS_WITHIN_SECONDS) == 0, running.output()
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    ("kind", "number"), [("sqlite", signal.SIGINT), ("mariadb", signal.SIGTERM)]
+)
 def test_a_second_signal_ends_the_drain(
     new_stack: NewStack, kind: str, number: signal.Signals
 ) -> None:
@@ -126,8 +128,8 @@ def test_a_second_signal_ends_the_drain(
     stack.start_worker()
     found = get(stack, task_id)
     assert (found["status"], found["current_retry_count"]) in (("queued", 0), ("running", 0))
-    attempts = get(stack, f"{task_id}/attempts")["items"]
-    assert attempts[0]["outcome"] == "released"
+    answer = httpx.get(f"{stack.api_url}/tasks/{task_id}/attempts")
+    assert answer.json()["items"][0]["outcome"] == "released"
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])

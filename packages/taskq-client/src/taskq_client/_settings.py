@@ -52,7 +52,7 @@ class Settings:
 def read_settings(url: str | None, api_key: Secret) -> Settings:
     """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY."""
     if not api_key.reveal():
-        api_key = Secret(os.environ.get("TASKQ_API_KEY", "").strip() or None)
+        api_key = Secret(_variable("TASKQ_API_KEY"))
     if not _TOKEN.fullmatch(api_key.reveal() or "none"):
         raise ConfigurationError("the api key has characters that cannot be sent in a header")
     return Settings(_server_url(url), api_key)
@@ -60,7 +60,7 @@ def read_settings(url: str | None, api_key: Secret) -> Settings:
 
 def read_timeout(timeout: float | None) -> float:
     """Take the seconds of one request from the argument, else from TASKQ_TIMEOUT."""
-    given: object = os.environ.get("TASKQ_TIMEOUT") or DEFAULT_TIMEOUT
+    given: object = _variable("TASKQ_TIMEOUT") or DEFAULT_TIMEOUT
     return positive("timeout", given if timeout is None else timeout)
 
 
@@ -75,8 +75,13 @@ def positive(name: str, value: object) -> float:
     return seconds
 
 
+def _variable(name: str) -> str | None:
+    """Return what a variable says; one that is empty is not set."""
+    return os.environ.get(name, "").strip() or None
+
+
 def _server_url(url: str | None) -> str:
-    chosen = (url or os.environ.get("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
+    chosen = (url or _variable("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
     try:
         parts = urlsplit(chosen)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -46,7 +46,7 @@ class TaskqGroup(click.Group):
 
 
 @click.group(cls=TaskqGroup, help=HELP, no_args_is_help=False)
-@click.option("--url", envvar="TASKQ_URL", help="The server. Default: http://127.0.0.1:8000.")
+@click.option("--url", help="The server. Default: TASKQ_URL, else http://127.0.0.1:8000.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table or text.")
 @click.version_option(__version__, prog_name="taskq")
 @click.pass_context
