@@ -1,6 +1,7 @@
 """What a running handler can ask for and say."""
 
 import asyncio
+import gc
 import json
 import logging
 import math
@@ -176,6 +177,15 @@ async def test_a_sync_handler_submits_children_too() -> None:
     assert child.int == 1
     assert thread[0] is not threading.main_thread()
     assert children.submitted[0][0].handler == "child"
+
+
+async def test_on_the_event_loop_it_would_wait_for_ever(recwarn: pytest.WarningsRecorder) -> None:
+    children = Children()
+    with pytest.raises(RuntimeError, match=r"await submit\(...\) instead"):
+        attempt_of(children=children).context.submit_blocking("child", {"n": 1})
+    assert not children.submitted
+    gc.collect()
+    assert not recwarn.list
 
 
 async def test_a_child_that_cannot_be_taken_says_where() -> None:

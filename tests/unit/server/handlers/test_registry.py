@@ -18,6 +18,27 @@ HEAD = """
 from taskq_server import Backoff, Context, handler, on_job_failure, on_retry, on_startup
 """
 
+KINDS = """
+import functools
+
+def wrapped(function):
+    @functools.wraps(function)
+    def call(*args, **kwargs):
+        return function(*args, **kwargs)
+    return call
+
+def hiding(function):
+    return lambda: function()
+
+def add(n: int, m: int = 1) -> int:
+    return n + m
+
+class Adder:
+    def __call__(self, n: int, m: int = 2) -> int:
+        return n + m
+
+"""
+
 
 @pytest.fixture
 def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
@@ -174,6 +195,59 @@ def test_importing_a_module_has_no_effect_on_a_registry(write: Write) -> None:
     write("mine.py", "@handler('only.imported')\ndef f() -> None: ...")
     __import__("mine")
     assert "only.imported" not in load([]).handlers
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "f = handler('x')(functools.partial(add, m=1))",
+        "f = handler('x')(Adder())",
+        "f = handler('x')(staticmethod(add))",
+        "f = handler('x')(functools.cache(add))",
+        "@wrapped\n@handler('x')\ndef f(n: int, m: int = 1) -> int:\n    return n + m",
+        "f = handler('x')(wrapped(add))",
+        "class A:\n    f = staticmethod(handler('x')(add))\nf = A.f",
+    ],
+)
+def test_whatever_can_be_called_by_its_module_is_published(write: Write, source: str) -> None:
+    write("mine.py", KINDS + source)
+    found = load(["mine"]).handlers["x"]
+    assert found.function(**found.signature.arguments('{"n": 2}', None)) in (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("source", "what"),
+    [
+        ("@handler('x')\nclass A: ...", "handler x: A is no function"),
+        ("handler('x')(5)", "handler x: 5 is no function"),
+        ("handler('x')(len)", "handler x: len is not written as a function"),
+        ("handler('x')([].append)", "handler x: list.append is not written as a function"),
+        ("handler('x')(Adder().__call__)", "handler x: Adder.__call__ is not written as"),
+        ("class A:\n    @handler('x')\n    def f(self): ...", r"handler x: mine.A.f is nothing"),
+        (
+            "class A:\n    @staticmethod\n    @handler('x')\n    def f(): ...",
+            r"handler x: mine.A.f is nothing",
+        ),
+        (
+            "def make():\n    @on_retry\n    def f(event): ...\nmake()",
+            "@on_retry: mine.make.<locals>.f is nothing",
+        ),
+        ("@hiding\n@handler('x')\ndef f(): ...", "handler x: mine.f is nothing .* __wrapped__"),
+        ("fs = [handler('x')(add)]\ndel add", "handler x: mine.add is nothing"),
+        ("@handler\ndef f(): ...", r'write @handler\("…"\) above f'),
+        ("@handler\nclass A: ...", r'write @handler\("…"\) above A'),
+        ("@on_startup\nclass A: ...", "@on_startup: A is no function"),
+    ],
+)
+def test_what_cannot_be_published_is_refused_by_name(write: Write, source: str, what: str) -> None:
+    write("mine.py", KINDS + source)
+    with pytest.raises(ConfigurationError, match=what):
+        load(["mine"])
+
+
+def test_values_that_have_every_attribute_are_no_handlers(write: Write) -> None:
+    write("mine.py", "class All:\n    def __getattr__(self, name): return self\nevery = All()")
+    assert "x" not in load(["mine"]).handlers
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])

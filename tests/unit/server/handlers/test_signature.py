@@ -63,7 +63,7 @@ async def mutable(items: list[int] = []) -> None:  # noqa: B006
 
 
 async def arguments(function: Callable[..., Any], payload: dict[str, Any]) -> dict[str, Any]:
-    return signature.read(function, "h").arguments(payload, attempt_of().context)
+    return signature.read(function, "h").arguments(json.dumps(payload), attempt_of().context)
 
 
 def schema(function: Callable[..., Any]) -> dict[str, Any]:
@@ -123,7 +123,8 @@ async def test_the_context_goes_to_the_parameter_that_asks_for_it(
     read = signature.read(function, "h")
     assert read.context == name
     context = attempt_of().context
-    assert read.arguments({"a": 1} if function is with_context else {}, context)[name] is context
+    payload = {"a": 1} if function is with_context else {}
+    assert read.arguments(json.dumps(payload), context)[name] is context
     assert name not in schema(function)["properties"]
 
 

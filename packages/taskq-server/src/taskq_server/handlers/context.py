@@ -111,7 +111,13 @@ class Context:
     def submit_blocking(
         self, handler: str, payload: Mapping[str, Any] | None = None, **options: Any
     ) -> UUID:
-        """Submit a child task from a sync handler; see `submit`."""
+        """Submit a child task from a sync handler; see `submit`.
+
+        Raises:
+            RuntimeError: it is called on the event loop, which could never answer.
+        """
+        if asyncio._get_running_loop() is self._loop:
+            raise RuntimeError("submit_blocking blocks the event loop: await submit(...) instead")
         coroutine = self.submit(handler, payload, **options)
         return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
 

@@ -7,13 +7,16 @@ load, so that importing a module has no effect on anything else.
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from types import UnionType
+from types import FunctionType, UnionType
 from typing import Any, TypeVar, get_args
 
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.backoff import Backoff
 
 MARK = "__taskq__"
+
+DECLARED = "__taskq_declared__"
+"""Where a module's own namespace keeps what was marked in it, so that none is missed."""
 
 LONGEST_AFTER = 31_536_000.0
 """Seconds of a year: as long as a `Retry` may wait."""
@@ -84,8 +87,10 @@ def handler(
             task at once. A timeout, an exit and the like are always worth one.
 
     Raises:
-        ConfigurationError: `retry_on` has something that is no class of exceptions.
+        ConfigurationError: there is no name, or `retry_on` has something that is no class of
+            exceptions.
     """
+    _require_name(name)
     errors = _error_classes(name, retry_on)
 
     def mark(function: Function) -> Function:
@@ -114,6 +119,14 @@ def on_job_failure(function: Function) -> Function:
     return _hook(function, Hook.JOB_FAILURE)
 
 
+def _require_name(name: object) -> None:
+    if isinstance(name, str):
+        return
+    raise ConfigurationError(
+        f'@handler needs the name of its tasks: write @handler("…") above {qualified_name(name)}'
+    )
+
+
 def _error_classes(name: str, given: object) -> tuple[type[BaseException], ...]:
     if isinstance(given, type) and issubclass(given, BaseException):
         return (given,)
@@ -131,9 +144,24 @@ def _hook(function: Function, hook: Hook) -> Function:
 
 
 def _marked(function: Function, mark: "HandlerMark | Hook") -> Function:
+    what = f"handler {mark.name}" if isinstance(mark, HandlerMark) else f"@{mark}"
+    about = qualified_name(function)
+    if isinstance(function, type) or not callable(function):
+        raise ConfigurationError(f"{what}: {about} is no function")
     if hasattr(function, MARK):
+        raise ConfigurationError(f"{about} is decorated twice: one function, one use")
+    try:
+        setattr(function, MARK, mark)
+    except AttributeError:
         raise ConfigurationError(
-            f"{function.__qualname__} is decorated twice: one function, one use"
-        )
-    setattr(function, MARK, mark)
+            f"{what}: {about} is not written as a function: write one that calls it"
+        ) from None
+    if isinstance(function, FunctionType):
+        function.__globals__.setdefault(DECLARED, []).append(function)
     return function
+
+
+def qualified_name(function: object) -> str:
+    """Return what to call a function, or something like one, in a sentence."""
+    name = getattr(function, "__qualname__", None)
+    return name if isinstance(name, str) else f"{function!r:.80}"

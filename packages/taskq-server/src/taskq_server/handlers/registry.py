@@ -21,7 +21,8 @@ from taskq_server.core.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.naming import HANDLER_LENGTH, is_name
 from taskq_server.handlers import current_folder, signature
-from taskq_server.handlers.declare import MARK, HandlerMark, Hook
+from taskq_server.handlers.declare import DECLARED, MARK, HandlerMark, Hook, qualified_name
+from taskq_server.handlers.published import PublishedSchema
 from taskq_server.schemas.payload_schema import compile_schema
 
 ENTRY_POINTS = "taskq.handlers"
@@ -68,7 +69,9 @@ class Handler:
     @cached_property
     def is_async(self) -> bool:
         """Whether it runs on the event loop; else it runs in a thread."""
-        return inspect.iscoroutinefunction(self.function)
+        function = self.function
+        called: Callable[..., Any] = type(function).__call__
+        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,16 +130,44 @@ def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
     return Registry(handlers, hooks)
 
 
-def _marked(names: Iterable[str]) -> Iterator[Callable[..., Any]]:
+def _marked(names: Iterable[str]) -> list[Callable[..., Any]]:
+    modules: list[ModuleType] = []
+    found: list[Callable[..., Any]] = []
     for name in dict.fromkeys(names):
-        is_empty = True
-        for module in _import(name):
-            for value in list(vars(module).values()):
-                if inspect.isfunction(value) and hasattr(value, MARK):
-                    is_empty = False
-                    yield value
-        if is_empty:
+        imported = _import(name)
+        marked = [
+            value
+            for module in imported
+            for value in list(vars(module).values())
+            if isinstance(inspect.getattr_static(value, MARK, None), HandlerMark | Hook)
+        ]
+        if not marked:
             _log.warning("the module %s has no handlers and no hooks", name)
+        modules += imported
+        found += marked
+    reached = {id(layer) for value in found for layer in _layers(value)}
+    for module in modules:
+        for function in vars(module).get(DECLARED, ()):
+            if id(function) not in reached:
+                raise ConfigurationError(_unreachable(function, module.__name__))
+    return found
+
+
+def _layers(function: object) -> Iterator[object]:
+    """Yield a function and those that it wraps."""
+    while function is not None:
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+def _unreachable(function: Callable[..., Any], module: str) -> str:
+    mark = getattr(function, MARK)
+    what = f"handler {mark.name}" if isinstance(mark, HandlerMark) else f"@{mark}"
+    return (
+        f"{what}: {module}.{qualified_name(function)} is nothing that its module has: move it out "
+        "of its class or function, and above @handler use only decorators that keep what they "
+        "decorate in __wrapped__"
+    )
 
 
 def _import(name: str) -> list[ModuleType]:
@@ -198,7 +229,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         name=name,
         function=function,
         signature=takes,
-        description=inspect.getdoc(function) or "",
+        description=signature.described(function),
         schema=_schema(takes, name),
         max_retries=mark.max_retries,
         timeout=mark.timeout,
@@ -210,7 +241,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
 def _schema(takes: signature.Signature, name: str) -> str:
     """Return what is published, once it is sure that the API can use it."""
     try:
-        document = takes.model.model_json_schema(by_alias=True)
+        document = takes.model.model_json_schema(schema_generator=PublishedSchema)
         text = to_json(document, inf_nan_mode="null").decode()
         compile_schema(name, text)
     except (PydanticInvalidForJsonSchema, PydanticUserError) as error:

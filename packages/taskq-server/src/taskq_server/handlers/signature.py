@@ -1,12 +1,15 @@
 """From a function's signature to a payload model and back to a call."""
 
 import inspect
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
+from pydantic.fields import FieldInfo
 
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.handlers import recursion
@@ -22,7 +25,7 @@ class Signature:
 
     Attributes:
         model: validates the payload; its aliases are the payload's keys.
-        parameters: the payload's keys.
+        parameters: the names of those that the payload fills.
         context: name of the parameter that receives the context, or None.
         open: whether `**` takes any further key.
         doubles: whether validation may take for ever; see `recursion`.
@@ -34,28 +37,35 @@ class Signature:
     open: bool
     doubles: bool = False
 
-    def arguments(self, payload: Mapping[str, Any], context: Context | None) -> dict[str, Any]:
+    def arguments(self, payload: str, context: Context | None) -> dict[str, Any]:
         """Return the keyword arguments for one call.
 
         Args:
-            payload: the task's, read from JSON.
+            payload: the task's, as JSON: strict models take its texts for dates and the like.
             context: the attempt's, for a handler that takes it.
 
         Raises:
             Fatal: the payload does not fit.
         """
         try:
-            values = self.model.model_validate(payload)
+            values = self._validated(payload)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             where = "/".join(str(part) for part in first["loc"])
             raise Fatal(f"the payload does not fit the handler: {where}: {first['msg']}") from None
-        arguments = {name: getattr(values, _PREFIX + name) for name in self.parameters}
-        if self.open:
-            arguments |= values.model_extra or {}
+        arguments = dict(values.model_extra or {}) if self.open else {}
+        arguments |= {name: getattr(values, _PREFIX + name) for name in self.parameters}
         if self.context is not None:
             arguments[self.context] = context
         return arguments
+
+    def _validated(self, payload: str) -> BaseModel:
+        try:
+            return self.model.model_validate_json(payload)
+        except ValidationError as error:
+            if error.errors(include_url=False)[0]["type"] != "json_invalid":
+                raise
+        return self.model.model_validate(json.loads(payload))  # deeper than pydantic reads
 
 
 def read(function: Callable[..., Any], name: str) -> Signature:
@@ -65,7 +75,7 @@ def read(function: Callable[..., Any], name: str) -> Signature:
         ConfigurationError: a parameter cannot be filled from a JSON object.
     """
     try:
-        hints = get_type_hints(function, include_extras=True)
+        hints = get_type_hints(_annotated(function), include_extras=True)
     except (NameError, TypeError) as error:
         raise ConfigurationError(f"handler {name}: cannot read its annotations: {error}") from error
     fields: dict[str, Any] = {}
@@ -84,18 +94,37 @@ def read(function: Callable[..., Any], name: str) -> Signature:
                 "the payload is a JSON object"
             )
         else:
-            default = ... if parameter.default is parameter.empty else parameter.default
-            fields[_PREFIX + parameter.name] = (
-                hints.get(parameter.name, Any),
-                Field(default, alias=parameter.name),
-            )
+            fields[_PREFIX + parameter.name] = (hints.get(parameter.name, Any), _default(parameter))
             parameters.append(parameter.name)
     try:
-        model = create_model(
-            name, __config__=ConfigDict(extra="allow" if extra else "forbid"), **fields
+        config = ConfigDict(
+            extra="allow" if extra else "forbid",
+            alias_generator=lambda field: field.removeprefix(_PREFIX),
         )
+        model = create_model(name, __config__=config, **fields)
     except PydanticUserError as error:
         reason = error.message.partition(". ")[0]
         raise ConfigurationError(f"handler {name}: cannot read its parameters: {reason}") from error
     doubles = recursion.doubles(model.__pydantic_core_schema__)
     return Signature(model, tuple(parameters), context, extra, doubles)
+
+
+def _default(parameter: inspect.Parameter) -> Any:
+    if isinstance(parameter.default, FieldInfo):
+        return parameter.default
+    return Field(... if parameter.default is parameter.empty else parameter.default)
+
+
+def described(function: Callable[..., Any]) -> str:
+    """Return a handler's description; that of a class like `partial` says nothing about it."""
+    return inspect.getdoc(_annotated(function)) or ""
+
+
+def _annotated(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return what has the annotations of a partial function or of an object that can be called."""
+    while isinstance(function, partial):
+        function = function.func
+    if inspect.isroutine(function) or hasattr(function, "__wrapped__"):
+        return function
+    called: Callable[..., Any] = type(function).__call__
+    return called

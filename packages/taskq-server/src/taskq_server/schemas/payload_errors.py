@@ -15,6 +15,8 @@ import jsonschema_rs
 import orjson
 from pydantic import JsonValue
 
+from taskq_server.schemas.payload_formats import FORMATS
+
 _URI = "urn:taskq:payload"
 _DEEPEST = 200
 _SHOWN = 200
@@ -159,7 +161,13 @@ class Explanation:
         if found is None:
             schema = {**schema, **self._draft}
             try:
-                found = jsonschema_rs.validator_for(schema, registry=self._registry, mask=mask)
+                found = jsonschema_rs.validator_for(
+                    schema,
+                    registry=self._registry,
+                    mask=mask,
+                    formats=FORMATS,
+                    validate_formats=True,
+                )
             except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
                 found = _ANYTHING_FITS  # a reference that only the whole schema can follow
             self._validators[purpose, name] = found

@@ -8,6 +8,7 @@ import jsonschema_rs
 
 from taskq_server.core.errors import UnusableHandler
 from taskq_server.schemas.payload_errors import Explanation, refuse
+from taskq_server.schemas.payload_formats import FORMATS
 
 _LONGEST_REASON = 300
 
@@ -44,7 +45,9 @@ def compile_schema(handler: str, text: str) -> PayloadSchema:
         document = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")
-        validator = jsonschema_rs.validator_for(document, retriever=refuse)
+        validator = jsonschema_rs.validator_for(
+            document, retriever=refuse, formats=FORMATS, validate_formats=True
+        )
         return PayloadSchema(document, validator, Explanation(document))
     except Exception as error:
         reason = error.message if isinstance(error, jsonschema_rs.ValidationError) else str(error)

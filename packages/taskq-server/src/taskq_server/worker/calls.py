@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextvars import copy_context
 from typing import Any
 
@@ -41,6 +41,11 @@ class Calls:
         return TimeoutError(f"it goes on after {self._seconds:g} seconds")
 
 
+async def _awaited(result: Awaitable[object]) -> None:
+    with ForksEnd():
+        await result
+
+
 def _on_loop(hook: Callable[..., Any], argument: object) -> Job:
     async def run() -> BaseException | None:
         try:
@@ -70,7 +75,9 @@ def in_thread(hook: Callable[..., Any], argument: object) -> Job:
         error: BaseException | None = None
         try:
             with ForksEnd():
-                hook(argument)
+                result = hook(argument)
+            if inspect.isawaitable(result):  # it wraps a coroutine function
+                asyncio.run_coroutine_threadsafe(_awaited(result), loop).result()
         except BaseException as raised:
             error = raised
         with contextlib.suppress(RuntimeError):  # the loop is closed by now

@@ -2,8 +2,8 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import Callable
+import inspect
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
@@ -101,14 +101,26 @@ class Executor:
             pool.shutdown(wait=False, cancel_futures=True)
 
     async def _in_thread(self, call: Callable[[], Any], running: Running) -> Verdict:
-        def work() -> Verdict:
-            return self._written(_exit_as_error(call), running)
+        def work() -> Verdict | Awaitable[Any]:
+            result = _exit_as_error(call)
+            return result if inspect.isawaitable(result) else self._written(result, running)
 
         loop = asyncio.get_running_loop()
         done = loop.run_in_executor(self._pool, copy_context().run, work)
         began = monotonic()
         done.add_done_callback(lambda _: self.threads.give_back(running, monotonic() - began))
-        return await asyncio.shield(done)
+        ended = await asyncio.shield(done)
+        return await self._awaited(ended, running) if inspect.isawaitable(ended) else ended
+
+    async def _awaited(self, result: Awaitable[Any], running: Running) -> Verdict:
+        """Await on the loop what a sync function returned: it wraps a coroutine function."""
+        job = asyncio.create_task(self._on_loop(lambda: result, running))
+        interrupted = asyncio.create_task(running.interrupted.wait())
+        await asyncio.wait({job, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            job.cancel()
+        interrupted.cancel()
+        return await job
 
     async def _on_loop(self, call: Callable[[], Any], running: Running) -> Verdict:
         try:
@@ -195,7 +207,7 @@ def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[s
         traceback_bytes: how much of the end of a traceback is kept.
     """
     try:
-        return handler.signature.arguments(json.loads(payload), None)
+        return handler.signature.arguments(payload, None)
     except Fatal as error:
         return Failed(failed("InvalidPayload", message_of(error), fatal=True))
     except BaseException as error:  # a validator's: nobody could cancel this task meanwhile

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from uuid import UUID
 
 from taskq_server.domain.task import Attempt, Task
-from taskq_server.handlers.declare import Hook
+from taskq_server.handlers.declare import Hook, qualified_name
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.worker.calls import Calls
 
@@ -94,5 +94,8 @@ async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls
         error = await calls(hook, event)
         if error is not None:
             _log.error(
-                "the hook %s failed for task %s", hook.__name__, event.task_id, exc_info=error
+                "the hook %s failed for task %s",
+                qualified_name(hook),
+                event.task_id,
+                exc_info=error,
             )

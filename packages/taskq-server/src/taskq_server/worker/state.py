@@ -10,7 +10,7 @@ from taskq_server.core.background import unless
 from taskq_server.core.errors import StartUpFailed
 from taskq_server.core.processes import ForksEnd
 from taskq_server.handlers.context import State
-from taskq_server.handlers.declare import Hook
+from taskq_server.handlers.declare import Hook, qualified_name
 from taskq_server.handlers.registry import Registry
 from taskq_server.worker.calls import Calls, in_thread
 from taskq_server.worker.failures import message_of, name_of
@@ -69,7 +69,7 @@ async def shut_down(registry: Registry, state: State, seconds: float, hurry: asy
         for hook in registry.hooks_for(Hook.SHUTDOWN):
             error = await calls(hook, state)
             if error is not None:
-                _log.error("the shutdown hook %s failed", hook.__name__, exc_info=error)
+                _log.error("the shutdown hook %s failed", qualified_name(hook), exc_info=error)
 
     await unless(asyncio.Event() if hurry.is_set() else hurry, run())
 
@@ -84,6 +84,6 @@ async def _start(hook: Callable[..., Any], state: State, stop: asyncio.Event) ->
     except BaseException as error:
         if isinstance(error, asyncio.CancelledError) and stop.is_set():
             raise
-        _log.exception("the start-up hook %s failed", hook.__name__)
+        _log.exception("the start-up hook %s failed", qualified_name(hook))
         why = " ".join(f"{name_of(error)}: {message_of(error)}".split())
-        raise StartUpFailed(f"the start-up hook {hook.__name__} failed: {why}") from None
+        raise StartUpFailed(f"the start-up hook {qualified_name(hook)} failed: {why}") from None

@@ -1,0 +1,74 @@
+"""The JSON Schema that the API judges payloads by, as close to what pydantic takes as it can be."""
+
+from typing import Any
+
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import core_schema
+
+_AROUND = frozenset({"model-field", "dataclass-field", "typed-dict-field", "default", "nullable"})
+
+
+_ENCODED = ("base64", "base64url")
+
+
+class PublishedSchema(GenerateJsonSchema):
+    """Pydantic's schema, with every alias and the schemes of URLs, and formats as workers check."""
+
+    def generate_inner(self, schema: Any) -> JsonSchemaValue:
+        """Leave out a format that is only a remark on a string: its worker takes any string."""
+        published = super().generate_inner(schema)
+        inner = schema
+        while inner["type"] in _AROUND:
+            inner = inner["schema"]
+        if inner["type"] == "str":
+            published.pop("format", None)
+        elif _is_encoded_text(inner) and published.get("format") in _ENCODED:
+            published["format"] += "-text"
+        return published
+
+    def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
+        """Say that a text is a number: pydantic's pattern refuses exponents, or takes all."""
+        published = super().decimal_schema(schema)
+        for branch in published.get("anyOf", [published]):
+            if branch.get("type") == "string":
+                branch.pop("pattern", None)
+                branch["format"] = "decimal"
+        return published
+
+    def url_schema(self, schema: core_schema.UrlSchema) -> JsonSchemaValue:
+        """Say which schemes a URL may have."""
+        published = super().url_schema(schema)
+        if schemes := schema.get("allowed_schemes"):
+            published["pattern"] = rf"^\s*({'|'.join(map(_in_any_case, schemes))}):"
+        return published
+
+    def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
+        """Say that a field with several aliases has any of them."""
+        published = super().model_fields_schema(schema)
+        for name, field in schema["fields"].items():
+            alias = field.get("validation_alias")
+            shown = self._get_alias_name(field, name)
+            if isinstance(alias, list) and shown in published["properties"]:
+                _offer(published, shown, alias)
+        return published
+
+
+def _is_encoded_text(schema: Any) -> bool:
+    """Whether what is decoded has to be text, too."""
+    return bool(schema["type"] == "function-after" and schema["schema"]["type"] == "str")
+
+
+def _offer(published: dict[str, Any], shown: str, alias: list[Any]) -> None:
+    """Publish all keys that a field is read from, instead of the one that pydantic shows."""
+    paths = alias if isinstance(alias[0], list) else [alias]
+    of_field = published["properties"].pop(shown)
+    for first, *rest in paths:
+        published["properties"].setdefault(first, {} if rest else of_field)
+    if shown in published.get("required", ()):
+        published["required"].remove(shown)
+        any_of = [{"required": [first]} for first in dict.fromkeys(path[0] for path in paths)]
+        published.setdefault("allOf", []).append({"anyOf": any_of})
+
+
+def _in_any_case(scheme: str) -> str:
+    return "".join(f"[{one.upper()}{one.lower()}]" for one in scheme)

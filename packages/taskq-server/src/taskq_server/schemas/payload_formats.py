@@ -1,0 +1,77 @@
+"""The formats of JSON Schema, judged as the worker judges them: by pydantic.
+
+A validator of its own would refuse times and UUIDs that pydantic takes, and take what it refuses.
+Formats that no type of pydantic stands for are remarks, because workers do not check them.
+"""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from fractions import Fraction
+from re import Pattern
+from typing import Any
+from uuid import UUID
+
+import pydantic
+from pydantic import TypeAdapter, ValidationError
+
+_TYPES: dict[str, Any] = {
+    "date": date,
+    "date-time": datetime,
+    "time": time,
+    "duration": timedelta,
+    "uuid": UUID,
+    **{f"uuid{version}": getattr(pydantic, f"UUID{version}") for version in (1, 3, 4, 5, 6, 7, 8)},
+    "decimal": Decimal,
+    "fraction": Fraction,
+    "base64": pydantic.Base64Bytes,
+    "base64-text": pydantic.Base64Str,
+    "base64url": pydantic.Base64UrlBytes,
+    "base64url-text": pydantic.Base64UrlStr,
+    "uri": pydantic.AnyUrl,
+    "ipv4": ipaddress.IPv4Address,
+    "ipv4network": ipaddress.IPv4Network,
+    "ipv4interface": ipaddress.IPv4Interface,
+    "ipv6": ipaddress.IPv6Address,
+    "ipv6network": ipaddress.IPv6Network,
+    "ipv6interface": ipaddress.IPv6Interface,
+    "ipvanyaddress": pydantic.IPvAnyAddress,
+    "ipvanynetwork": pydantic.IPvAnyNetwork,
+    "ipvanyinterface": pydantic.IPvAnyInterface,
+    "regex": Pattern[str],
+}
+_EMAILS: dict[str, Any] = {"email": pydantic.EmailStr, "name-email": pydantic.NameEmail}
+_REMARKS = (
+    *("hostname", "idn-hostname", "idn-email", "uri-reference", "iri", "iri-reference"),
+    *("uri-template", "json-pointer", "relative-json-pointer"),
+)
+
+
+def _judge(kind: Any) -> Callable[[str], bool]:
+    adapter: TypeAdapter[Any] = TypeAdapter(kind)
+
+    def fits(text: str) -> bool:
+        try:
+            adapter.validate_python(text)
+        except ValidationError:
+            return False
+        return True
+
+    return fits
+
+
+def _judges() -> Iterator[tuple[str, Callable[[str], bool]]]:
+    for name in (*_REMARKS, *_EMAILS):
+        yield name, lambda _: True
+    for name, kind in _TYPES.items():
+        yield name, _judge(kind)
+    for name, kind in _EMAILS.items():
+        try:
+            yield name, _judge(kind)
+        except ImportError:  # of email-validator, which only who has such handlers needs
+            return
+
+
+FORMATS = dict(_judges())
+"""Whether a text is of a format."""
