@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, bindparam, case, or_, select, update
+from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
@@ -23,10 +23,10 @@ from taskq_server.crud.tables import (
 )
 from taskq_server.domain.counts import place
 from taskq_server.domain.lifecycle import Ended
-from taskq_server.domain.task import Attempt, Status, Task
+from taskq_server.domain.task import Attempt, Outcome, Status, Task
 
 
-def _of_attempt(column: str) -> object:
+def _of_attempt(column: str) -> ScalarSelect[Any]:
     return (
         select(attempts.c[column])
         .where(attempts.c.task_id == tasks.c.id, attempts.c.attempt == tasks.c.attempt)
@@ -52,7 +52,11 @@ _finish_unread = _update(
     where=[tasks.c[name] == bindparam(f"of_{name}", type_=tasks.c[name].type) for name in _FENCE],
     score=None,
 )
-_requeue = _update(*_ENDED, score=_of_attempt("next_score"))
+_requeue = _update(
+    *_ENDED,
+    score=_of_attempt("next_score"),
+    run_at=func.coalesce(_of_attempt("retry_at"), tasks.c.run_at),
+)
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
 _cancels_asked = ByIds(
     select(tasks.c.id).where(
@@ -194,6 +198,22 @@ async def pending_hooks(
     )
     by_id = {task.id: task for task in map(to_task, rows)}
     return [(attempt, by_id[attempt.task_id]) for attempt in ended if attempt.task_id in by_id]
+
+
+async def put_off(connection: AsyncConnection, task_id: UUID) -> int:
+    """Return how often a task was handed back with an error since an attempt ended otherwise."""
+    of_task = attempts.c.task_id == task_id
+    released = attempts.c.outcome == Outcome.RELEASED
+    last = select(func.max(attempts.c.attempt)).where(of_task, ~released).scalar_subquery()
+    found = await connection.execute(
+        select(func.count()).where(
+            of_task,
+            released,
+            attempts.c.error_type.is_not(None),
+            attempts.c.attempt > func.coalesce(last, 0),
+        )
+    )
+    return found.scalar_one()
 
 
 async def mark_hooks_done(

@@ -42,6 +42,13 @@ async def publish(
     )
 
 
+async def schema_of(connection: AsyncConnection, namespace: str, name: str) -> str | None:
+    """Return the schema that is published for a handler."""
+    is_it = (handlers.c.namespace == namespace, handlers.c.name == name)
+    found = await connection.execute(select(handlers.c.payload_schema).where(*is_it))
+    return found.scalar_one_or_none()
+
+
 async def published(connection: AsyncConnection, namespace: str) -> list[PublishedHandler]:
     """Return all handlers, by name."""
     rows = await connection.execute(

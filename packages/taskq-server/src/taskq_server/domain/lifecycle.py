@@ -181,6 +181,31 @@ def release(task: Task, *, now: datetime, ran: bool = True) -> Ended:
     return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=lost))
 
 
+def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> Ended:
+    """Hand a running task back, due later, without charging its failure.
+
+    Args:
+        task: is running, but its handler was not called.
+        failure: why it could not be.
+        pause: seconds until it is due again.
+        now: aware UTC.
+    """
+    _require_running(task)
+    if task.cancel_requested_at is not None:
+        return cancel_running(task, now=now)
+    again = now + timedelta(seconds=pause)
+    after = _requeued(task._replace(run_at=again), now, lost_count=task.lost_count)
+    return _end(
+        task,
+        now,
+        Outcome.RELEASED,
+        after,
+        error_type=failure.type,
+        error_message=failure.message,
+        retry_at=again,
+    )
+
+
 def rescue(task: Task, *, now: datetime, why: str | None = None) -> Ended:
     """Take a running task back that its worker has lost; at `MAX_LOST` in a row it fails.
 

@@ -22,9 +22,10 @@ from taskq_server.core.errors import (
     TaskqError,
 )
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import attempts, tasks
+from taskq_server.crud import attempts, handlers, tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Status, Task
 
 Decision = Callable[[Task, datetime], Ended]
@@ -146,6 +147,25 @@ class AttemptService:
         except Exception:
             return False
         raise AssertionError("unreachable: the work is always undone")
+
+    async def pause_of_unfit(self, task: Task, schema: str) -> float | None:
+        """Return for how many seconds to put off a task whose payload does not fit its worker.
+
+        Args:
+            task: is running.
+            schema: of its handler, in that worker.
+
+        Returns:
+            None if it should fail: that schema is the published one, or it was put off too often.
+        """
+
+        async def look(connection: Connection) -> float | None:
+            published = await handlers.schema_of(connection, task.namespace, task.handler)
+            if published is None or published == schema:
+                return None
+            return pause_after(await attempts.put_off(connection, task.id))
+
+        return await self._database.read(look)
 
     async def cancels_asked(self, task_ids: Collection[UUID]) -> list[UUID]:
         """Return which of some tasks run although somebody asked to cancel them."""

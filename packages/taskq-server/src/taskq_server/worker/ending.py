@@ -21,7 +21,7 @@ from taskq_server.domain.lifecycle import Ended, Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.services.attempts import AttemptService, Ending
 from taskq_server.worker.running import Cause, Running, printable
-from taskq_server.worker.verdict import Failed, Succeeded, Verdict, decision, weight
+from taskq_server.worker.verdict import Failed, Succeeded, Unfit, Verdict, decision, weight
 
 _TRIES = 4
 _REFUSALS = 2
@@ -62,6 +62,31 @@ async def commit(
                 verdict = instead
         await asyncio.sleep(_PAUSE_SECONDS)
     return None
+
+
+async def judged(attempts: AttemptService, running: Running, verdict: Unfit, schema: str) -> Unfit:
+    """Return the verdict on a payload that does not fit, once it is known what is published.
+
+    Args:
+        attempts: knows it.
+        running: the attempt.
+        verdict: that it does not fit.
+        schema: of its handler, in this worker.
+    """
+    while running.cause is not Cause.LOST:
+        try:
+            pause = await attempts.pause_of_unfit(running.task, schema)
+        except DatabaseUnavailable:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        if pause is not None:
+            running.context.logger.info(
+                "the payload fits another version of the handler, which is published: the task is "
+                "due again in %g seconds",
+                pause,
+            )
+        return replace(verdict, pause=pause)
+    return verdict
 
 
 def _may_be_its_fault(error: Exception, verdict: Verdict, failures: int) -> bool:

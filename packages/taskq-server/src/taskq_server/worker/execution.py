@@ -24,6 +24,7 @@ from taskq_server.worker.verdict import (
     Cancelled,
     Failed,
     Released,
+    Unfit,
     Verdict,
     timed_out,
 )
@@ -209,7 +210,7 @@ def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[s
     try:
         return handler.signature.arguments(payload, None)
     except Fatal as error:
-        return Failed(failed("InvalidPayload", message_of(error), fatal=True))
+        return Unfit(failed("InvalidPayload", message_of(error), fatal=True))
     except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
         return Failed(failure_of(error, handler.retry_on, traceback_bytes))
 

@@ -22,7 +22,7 @@ from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
-from taskq_server.worker.ending import commit
+from taskq_server.worker.ending import commit, judged
 from taskq_server.worker.execution import Executor
 from taskq_server.worker.failures import own_fault
 from taskq_server.worker.isolation.cells import Cells
@@ -30,7 +30,7 @@ from taskq_server.worker.isolation.checks import Checks
 from taskq_server.worker.lease import Beat
 from taskq_server.worker.running import Cause, Running, progress_json
 from taskq_server.worker.slots import Slots
-from taskq_server.worker.verdict import Failed, Verdict
+from taskq_server.worker.verdict import Failed, Unfit, Verdict
 
 _Key = tuple[UUID, int]
 
@@ -217,6 +217,8 @@ class Runner:
             await self._report(running)
             if verdict is None:
                 return
+            if isinstance(verdict, Unfit):
+                verdict = await judged(self._crew.attempts, running, verdict, handler.schema)
             ended = await commit(self._crew.attempts, running, verdict, handler.backoff)
             if ended is not None:
                 self._crew.on_end(ended)

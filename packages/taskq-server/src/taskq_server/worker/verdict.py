@@ -3,6 +3,7 @@
 Verdict
 ├── Succeeded    with a result
 ├── Failed       with a failure: an error, a timeout, a result that is no JSON
+│   └── Unfit    the payload does not fit this version of the handler
 ├── Cancelled    its cancellation was asked for
 ├── Released     its worker is stopping, or has no room for it
 └── Lost         the process that ran it is gone
@@ -35,6 +36,13 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Unfit(Failed):
+    """The payload does not fit; with a `pause`, another version of the handler may take it."""
+
+    pause: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Cancelled:
     """The task's cancellation was asked for."""
 
@@ -64,6 +72,8 @@ def decision(verdict: Verdict, backoff: Backoff) -> Decision:
     match verdict:
         case Succeeded(result=result):
             return lambda task, now: lifecycle.succeed(task, result=result, now=now)
+        case Unfit(failure=failure, pause=float(pause)):
+            return lambda task, now: lifecycle.put_off(task, failure, pause=pause, now=now)
         case Failed(failure=failure):
             return lambda task, now: lifecycle.fail(
                 task, failure, backoff=backoff, random=random.random, now=now

@@ -14,7 +14,7 @@ from taskq_server.worker.isolation import validation
 from taskq_server.worker.isolation.launch import start
 from taskq_server.worker.isolation.validation import Answer, Question
 from taskq_server.worker.running import Running
-from taskq_server.worker.verdict import Failed
+from taskq_server.worker.verdict import Failed, Unfit
 
 _START_SECONDS = 60.0
 _FOR_EVER = 1e9
@@ -137,4 +137,4 @@ def _invalid(error: Exception, seconds: float) -> Failed:
         what = f"to validate it takes more than {seconds:g} seconds"
     why = "a union that contains itself has no discriminator"
     message = f"the payload does not fit the handler: {what}, because {why}"
-    return Failed(failed("InvalidPayload", message, fatal=True))
+    return Unfit(failed("InvalidPayload", message, fatal=True))
