@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from taskq_server.domain.task import Outcome, Status
+from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry
 from taskq_server.worker.calls import Calls
 from taskq_server.worker.execution import Executor
 from taskq_server.worker.running import Cause
-from taskq_server.worker.state import user_state
+from taskq_server.worker.state import shut_down, start_up
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided, handler_of, run
 
 
@@ -112,8 +113,10 @@ async def test_hooks_are_awaited_too() -> None:
     assert await Calls(10)(traced(hook), 1) is None
     assert heard == [1]
     hooks = {Hook.STARTUP: [traced(hook)], Hook.SHUTDOWN: [functools.partial(traced(hook))]}
-    async with user_state(Registry({}, hooks)) as state:
-        assert heard == [1, state]
+    registry, state = Registry({}, hooks), State()
+    assert await start_up(registry, state, stop=asyncio.Event())
+    assert heard == [1, state]
+    await shut_down(registry, state, 10, hurry=asyncio.Event())
     assert heard == [1, state, state]
     assert isinstance(await Calls(10)(traced(_failing), 1), KeyError)
 
