@@ -8,7 +8,6 @@ when the worker dies.
 import asyncio
 import itertools
 import logging
-import signal
 import threading
 import time
 from functools import partial
@@ -16,10 +15,9 @@ from multiprocessing.connection import Connection
 from typing import NoReturn, assert_never
 from uuid import UUID
 
-from taskq_server.core import logs
 from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_forks, leave
+from taskq_server.core.processes import leave
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.schemas.task import TaskCreate
@@ -41,7 +39,7 @@ from taskq_server.worker.isolation.messages import (
 from taskq_server.worker.loop_watch import LoopWatch
 from taskq_server.worker.running import Running
 from taskq_server.worker.state import shut_down, start_up
-from taskq_server.worker.supervisor import EXIT_BLOCKED, end_with_parent
+from taskq_server.worker.supervisor import EXIT_BLOCKED
 from taskq_server.worker.verdict import Failed
 
 _REPORT_SECONDS = 0.5
@@ -49,19 +47,13 @@ _PATIENCE = 86_400.0  # nobody else has a thread for what is here
 _log = logging.getLogger("taskq.server.worker")
 
 
-def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn:
+def main(connection: Connection, settings: Settings) -> NoReturn:
     """Run attempts until the worker closes the connection.
 
     Args:
         connection: to the worker.
         settings: the worker's.
-        log_level: the worker's.
     """
-    for number in STOP_SIGNALS:
-        signal.signal(number, do_nothing)  # the worker drains, and tells us
-    end_with_parent()
-    keep_from_forks(connection)
-    logs.configure(log_level)
     complete(_work(connection, settings))
     raise AssertionError("unreachable: the work ends with the process")
 

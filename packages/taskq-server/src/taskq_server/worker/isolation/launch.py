@@ -7,6 +7,7 @@ handlers: theirs ought to end at SIGTERM, and have in memory what they asked for
 import io
 import logging
 import os
+import signal
 import threading
 from collections.abc import Callable
 from multiprocessing import forkserver, popen_forkserver, reduction, spawn, util
@@ -14,11 +15,13 @@ from multiprocessing.connection import Connection, Pipe
 from multiprocessing.context import set_spawning_popen
 from multiprocessing.process import BaseProcess
 
+from taskq_server.core import logs
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import keep_from_forks
+from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_forks
+from taskq_server.worker.supervisor import end_with_parent
 
-Main = Callable[[Connection, Settings, int], object]
-"""What a process runs: with a connection to its worker, whose settings and log level it has."""
+Main = Callable[[Connection, Settings], object]
+"""What a process runs: with a connection to its worker, whose settings it has."""
 
 _starting = threading.Lock()
 _server = forkserver.ForkServer()
@@ -63,6 +66,15 @@ class IsolatedProcess(BaseProcess):
         self.kill()
 
 
+def _begin(main: Main, connection: Connection, settings: Settings, log_level: int) -> None:
+    for number in STOP_SIGNALS:
+        signal.signal(number, do_nothing)  # the worker drains, and tells us
+    end_with_parent()
+    keep_from_forks(connection)
+    logs.configure(log_level)
+    main(connection, settings)
+
+
 def start(main: Main, settings: Settings) -> tuple[BaseProcess, Connection]:
     """Start a process, and return it with the worker's end of the connection; this blocks.
 
@@ -74,7 +86,7 @@ def start(main: Main, settings: Settings) -> tuple[BaseProcess, Connection]:
         ours, theirs = Pipe()
         keep_from_forks(ours, theirs)
         level = logging.getLogger().getEffectiveLevel()
-        process = IsolatedProcess(target=main, args=(theirs, settings, level))
+        process = IsolatedProcess(target=_begin, args=(main, theirs, settings, level))
         process.start()
         theirs.close()
         return process, ours

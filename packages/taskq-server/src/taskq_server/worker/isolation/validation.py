@@ -2,20 +2,17 @@
 
 import logging
 import resource
-import signal
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, NoReturn
 
-from taskq_server.core import logs
 from taskq_server.core.config import Settings
-from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_forks, leave
+from taskq_server.core.processes import leave
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.worker.execution import read_payload
 from taskq_server.worker.failures import failed
-from taskq_server.worker.supervisor import end_with_parent
 from taskq_server.worker.verdict import Failed
 
 _MORE_MEMORY = 1 << 30
@@ -35,19 +32,13 @@ Answer = dict[str, Any] | Failed | None
 """Process: the arguments of a call, why there are none, or None if they cannot be sent."""
 
 
-def main(connection: Connection, settings: Settings, log_level: int) -> NoReturn:
+def main(connection: Connection, settings: Settings) -> NoReturn:
     """Validate payloads until the worker closes the connection.
 
     Args:
         connection: to the worker.
         settings: the worker's.
-        log_level: the worker's.
     """
-    for number in STOP_SIGNALS:
-        signal.signal(number, do_nothing)  # the worker drains, and tells us
-    end_with_parent()
-    keep_from_forks(connection)
-    logs.configure(log_level)
     registry = load(settings.handlers, builtin=settings.builtin_handlers)
     _limit_memory()
     with suppress(EOFError, OSError):
