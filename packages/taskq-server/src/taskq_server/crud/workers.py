@@ -13,7 +13,7 @@ from taskq_server.crud.tables import is_running, tasks, workers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker; `queues` and `handlers` are JSON lists."""
+    """A worker; `queues` is a JSON list; `handlers`, too, until they are published."""
 
     id: UUID
     name: str
@@ -52,6 +52,13 @@ async def renew(
     return result.rowcount == 1
 
 
+async def set_handlers(connection: AsyncConnection, worker_id: UUID, handlers: str) -> None:
+    """Write what a worker can run: a JSON object by name."""
+    await connection.execute(
+        update(workers).where(workers.c.id == worker_id).values(handlers=handlers)
+    )
+
+
 async def held(connection: AsyncConnection, worker_id: UUID) -> list[Held]:
     """Return what the worker runs."""
     rows = await connection.execute(
@@ -74,7 +81,7 @@ async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
 
 
 async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
-    """Return the JSON lists of handlers of all workers with a valid lease."""
+    """Return the handlers of all workers with a valid lease: lists or objects of names, in JSON."""
     rows = await connection.execute(select(workers.c.handlers).where(workers.c.lease_until >= now))
     return list(rows.scalars())
 

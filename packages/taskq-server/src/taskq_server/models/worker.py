@@ -10,7 +10,12 @@ from taskq_server.models.base import Base, TaskId, UtcDateTime, options
 
 
 class Worker(Base):
-    """A worker and its lease. `queues` and `handlers` are JSON lists of names."""
+    """A worker and its lease.
+
+    `queues` is a JSON list of names. `handlers` is a JSON object: for each name the digests of the
+    schema that the worker has, and of those that it has replaced. Before they are published, and in
+    rows of older workers, it is a list of names.
+    """
 
     __tablename__ = "workers"
     __table_args__ = options(Index(None, "lease_until"))

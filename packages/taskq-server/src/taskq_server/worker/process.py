@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.publishing import Publishing
 from taskq_server.services.upkeep import Upkeep
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.cancels import Cancels
@@ -63,8 +64,6 @@ async def run_worker(runtime: Runtime, registry: Registry, stop: Stop, parent: P
             "namespaces of its database, and others run tasks of %r",
             runtime.settings.namespace,
         )
-    if not await unless(stop.asked, publish(runtime, registry)):
-        return False
     if not await unless(stop.asked, runtime.naming.known()):
         return False
     names = await runtime.naming.known()
@@ -99,6 +98,12 @@ class _Assembly:
     ) -> None:
         self.parent = parent
         settings = runtime.settings
+        self.publishing = Publishing(
+            runtime.database,
+            runtime.clock,
+            settings.namespace,
+            [_published(handler, settings) for handler in registry.handlers.values()],
+        )
         attempts = runtime.attempts(hooked=registry.hooked)
         names = sorted(registry.handlers)
         self.settings = settings
@@ -168,6 +173,8 @@ class _Assembly:
             stack.push_async_callback(self.lease.stop)
             if not await unless(stop.asked, self.lease.start()):
                 return
+            if not await unless(stop.asked, self._publish()):
+                return
             stack.push_async_callback(self.hooks.close)
             stack.push_async_callback(self.cancels.close)
             await stack.enter_async_context(
@@ -176,6 +183,7 @@ class _Assembly:
                         "listening for doorbells and cancels": self._listen,
                         "storing progress": self.runner.report_for_ever,
                         "the janitor": self.janitor.run,
+                        "publishing handlers": self._keep_published,
                         "taking doorbells": self.arq.async_run,
                     }
                 )
@@ -191,6 +199,19 @@ class _Assembly:
                 )
             await self._until_recycled(stop.asked)
             await self._drain(stop.hurried)
+
+    async def _publish(self) -> None:
+        """Publish once the lease is there, so that others can see that this version lives.
+
+        It waits for the database and for the first answer to the clock, before which a worker
+        claims, stages and rescues nothing.
+        """
+        await _patiently(lambda: self.publishing.start(self.lease.worker_id))
+
+    async def _keep_published(self) -> None:
+        while True:
+            await asyncio.sleep(self.settings.lease_seconds)
+            await _patiently(lambda: self.publishing.keep(self.lease.worker_id))
 
     async def _listen(self) -> None:
         namespace = self.settings.namespace
@@ -273,24 +294,24 @@ def _arguments(found: Sequence[Due]) -> list[Arguments]:
 
 
 async def publish(runtime: Runtime, registry: Registry) -> None:
-    """Store what this worker can run, so that the API accepts it.
-
-    It waits for the database and for the first answer to the clock, before which a worker claims,
-    stages and rescues nothing.
-    """
+    """Store what the only worker can run before it starts, so that the API accepts it at once."""
     settings = runtime.settings
     published = [_published(handler, settings) for handler in registry.handlers.values()]
     database, clock = runtime.database, runtime.clock
+    await _patiently(
+        lambda: database.write(
+            lambda c: handlers.publish(database, c, settings.namespace, published, clock())
+        )
+    )
+
+
+async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:
     while True:
         try:
-            await database.write(
-                lambda c: handlers.publish(database, c, settings.namespace, published, clock())
-            )
+            return await publish()
         except DatabaseUnavailable:
             _log.debug("handlers are published when the database answers")
             await asyncio.sleep(_PAUSE_SECONDS)
-        else:
-            return
 
 
 def _published(handler: Handler, settings: Settings) -> PublishedHandler:

@@ -1,0 +1,106 @@
+"""Publish what a worker can run, beside workers with other versions of the same handlers.
+
+Each live worker's row says for each handler which schema it has and which ones that has replaced,
+as digests. So the order of versions is known for as long as somebody runs the latest.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from uuid import UUID
+
+from taskq_server.core.database import Connection, Database
+from taskq_server.crud import handlers, workers
+from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.domain.skew import Version, succession
+
+_DIGITS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    publish: list[PublishedHandler]
+    versions: dict[str, Version]
+
+
+class Publishing:
+    """The handlers of one worker.
+
+    Args:
+        database: holds what is published, and the rows of workers.
+        clock: aware UTC.
+        namespace: of the handlers.
+        own: what the worker can run.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Callable[[], datetime],
+        namespace: str,
+        own: Sequence[PublishedHandler],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._namespace = namespace
+        self._own = own
+        self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
+        self._told: tuple[UUID, str] | None = None
+
+    async def start(self, worker_id: UUID) -> None:
+        """Publish all but what a live worker has published a newer version of."""
+        await self._database.write(lambda c: self._publish(c, worker_id, renew=True))
+
+    async def keep(self, worker_id: UUID) -> None:
+        """Publish again what no live worker has the published version of any more.
+
+        Args:
+            worker_id: of the worker, which changes when its lease is lost.
+        """
+        plan = await self._database.read(lambda c: self._plan(c, renew=False))
+        if plan.publish or self._told != (worker_id, _written(plan.versions)):
+            await self._database.write(lambda c: self._publish(c, worker_id, renew=False))
+
+    async def _publish(self, connection: Connection, worker_id: UUID, *, renew: bool) -> None:
+        plan = await self._plan(connection, renew=renew)
+        now = self._clock()
+        await handlers.publish(self._database, connection, self._namespace, plan.publish, now)
+        text = _written(plan.versions)
+        await workers.set_handlers(connection, worker_id, text)
+        self._versions = plan.versions
+        self._told = worker_id, text
+
+    async def _plan(self, connection: Connection, *, renew: bool) -> _Plan:
+        found = await handlers.published(connection, self._namespace)
+        published = {one.name: _digest(one.payload_schema) for one in found}
+        rows = await workers.handlers_of_live(connection, self._clock())
+        live = [_read(text) for text in rows]
+        plan = _Plan([], {})
+        for one in self._own:
+            others = [row[one.name] for row in live if one.name in row]
+            current = published.get(one.name)
+            version = succession(self._versions[one.name], current, others)
+            plan.versions[one.name] = version or self._versions[one.name]
+            if version is not None and (renew or current != version.schema):
+                plan.publish.append(one)
+        return plan
+
+
+def _digest(schema: str) -> str:
+    return sha256(schema.encode("utf-8", "replace")).hexdigest()[:_DIGITS]
+
+
+def _written(versions: Mapping[str, Version]) -> str:
+    return json.dumps(
+        {name: [one.schema, *sorted(one.replaced)] for name, one in sorted(versions.items())}
+    )
+
+
+def _read(text: str) -> dict[str, Version]:
+    """Return the versions in a worker's row; older workers write a list of names, without any."""
+    row = json.loads(text)
+    if not isinstance(row, dict):
+        return {}
+    return {name: Version(schema, frozenset(old)) for name, (schema, *old) in row.items()}
