@@ -49,6 +49,11 @@ class Publishing:
         self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
         self._told: tuple[UUID, str] | None = None
 
+    @property
+    def row(self) -> str:
+        """What the worker's row says about its handlers."""
+        return _written(self._versions)
+
     async def start(self, worker_id: UUID) -> None:
         """Publish all but what a live worker has published a newer version of."""
         await self._database.write(lambda c: self._publish(c, worker_id, renew=True))

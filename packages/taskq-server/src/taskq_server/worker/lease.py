@@ -41,6 +41,7 @@ class Lease:
     """This process's row in `workers`, renewed from a thread.
 
     A lease that ran out is never renewed: the worker drops what it ran and takes a new id.
+    `handlers` is what its row says, from the next registration on.
 
     Args:
         settings: lease, queues, and where the database is.
@@ -60,7 +61,7 @@ class Lease:
         parent: Parent,
     ) -> None:
         self._settings = settings
-        self._handlers = names(handlers)
+        self.handlers = names(handlers)
         self._on_beat = on_beat
         self._on_lost = on_lost
         self._parent = parent
@@ -205,7 +206,7 @@ class Lease:
             id=uuid4(),
             name=f"{socket.gethostname()}:{os.getpid()}",
             queues=names(self._settings.queues),
-            handlers=self._handlers,
+            handlers=self.handlers,
             concurrency=self._settings.concurrency,
             started_at=now.astimezone(UTC),
             heartbeat_at=now,

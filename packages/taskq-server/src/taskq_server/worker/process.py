@@ -207,11 +207,17 @@ class _Assembly:
         claims, stages and rescues nothing.
         """
         await _patiently(lambda: self.publishing.start(self.lease.worker_id))
+        self.lease.handlers = self.publishing.row
 
     async def _keep_published(self) -> None:
+        """Look now and then, but not after an outage until others have their leases again, too."""
         while True:
+            worker_id = self.lease.worker_id
             await asyncio.sleep(self.settings.lease_seconds)
-            await _patiently(lambda: self.publishing.keep(self.lease.worker_id))
+            if self.lease.is_valid and worker_id == self.lease.worker_id:
+                with contextlib.suppress(DatabaseUnavailable):
+                    await self.publishing.keep(worker_id)
+                    self.lease.handlers = self.publishing.row
 
     async def _listen(self) -> None:
         namespace = self.settings.namespace
