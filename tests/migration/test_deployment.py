@@ -86,7 +86,7 @@ async def test_a_row_that_is_gone_is_put_back_on_demand(
 ) -> None:
     await migrations.upgrade(database)
     await run(database, "DELETE FROM deployment")
-    assert db(database_url, "deployment", code=1) == (
+    assert db(database_url, "deployment", code=78) == (
         "",
         "taskq-server: the database has no deployment id: run `taskq-server db new-deployment`",
     )
@@ -99,7 +99,7 @@ async def test_without_the_schema_one_sentence_says_what_to_do(
 ) -> None:
     if revision != "base":
         await migrations.upgrade(database, revision)
-    assert db(database_url, word, code=1) == (
+    assert db(database_url, word, code=78) == (
         "",
         f"taskq-server: the database is at revision {revision}, not {migrations.head()}: "
         "run `taskq-server db upgrade`",

@@ -140,8 +140,8 @@ async def test_a_revision_that_there_is_not(sqlite_url: str, revision: str) -> N
 
 
 def test_nonsense_is_one_sentence(database_url: str) -> None:
-    assert db(database_url, "upgrade", "", code=1).count("\n") == 1
-    assert db(database_url, "downgrade", "nonsense", code=1).count("\n") == 1
+    assert db(database_url, "upgrade", "", code=78).count("\n") == 1
+    assert db(database_url, "downgrade", "nonsense", code=78).count("\n") == 1
 
 
 async def test_steps_instead_of_revisions(database: Database) -> None:
@@ -169,7 +169,7 @@ async def test_a_revision_of_a_later_version_is_refused(database: Database) -> N
 
 
 async def test_check_refuses_an_empty_database(database: Database, database_url: str) -> None:
-    assert "taskq-server db upgrade" in db(database_url, "check", code=1)
+    assert "taskq-server db upgrade" in db(database_url, "check", code=78)
     assert await tables(database) == set()
 
 
@@ -196,7 +196,7 @@ async def test_check_tells_a_difference_to_the_models(
     await migrations.upgrade(database)
     async with database.engine.begin() as connection:
         await connection.execute(text("ALTER TABLE workers ADD COLUMN surplus INTEGER"))
-    assert "surplus" in db(database_url, "check", code=1)
+    assert "surplus" in db(database_url, "check", code=78)
 
 
 async def test_the_migrations_set_the_character_set(

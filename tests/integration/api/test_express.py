@@ -102,7 +102,7 @@ async def lanes(runtime: Runtime) -> AsyncIterator[Lanes]:
     # The last one is the innermost: what the lane answers does not come there.
     app.user_middleware.append(Middleware(Counting, handed_on=handed_on))
     stop = asyncio.Event()
-    with listen("127.0.0.1", 0, insecure=False) as listener:
+    with listen(runtime.settings.model_copy(update={"port": 0})) as listener:
         serving = asyncio.create_task(serve(app, listener, stop))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:

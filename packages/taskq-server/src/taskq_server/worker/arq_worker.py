@@ -25,8 +25,12 @@ from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbel
 
 _POP = """
 redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
-local aside = tonumber(ARGV[4]) > 0 and redis.call('ZPOPMIN', KEYS[2], ARGV[4]) or {}
+local aside = {}
+if tonumber(ARGV[4]) > 0 then
+  aside = redis.call('ZRANGE', KEYS[2], 0, ARGV[4] - 1, 'WITHSCORES')
+end
 for i = 1, #aside, 2 do
+  redis.call('ZREM', KEYS[2], aside[i])
   redis.call('ZADD', KEYS[1], aside[i + 1], aside[i])
 end
 local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
