@@ -9,7 +9,7 @@ from tests.support.calls import Calls
 from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 
-MODULES = {one: f"tests.integration.engine.mail_{one}" for one in ("v1", "v2")}
+MODULES = {one: f"tests.faults.mail_{one}" for one in ("v1", "v2")}
 NEW = {"to": "a", "locale": "de"}
 
 
