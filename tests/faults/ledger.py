@@ -5,6 +5,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,7 @@ LEASE_SECONDS = 10.0 if FULL else 2.0
 BEATS = 5
 """A worker tells the database so many times a lease that it lives."""
 
+_LOOK_SECONDS = 0.1
 CONCURRENCY = 20
 WORKERS = 3
 APIS = 2
@@ -195,10 +197,21 @@ class Ledger:
         """
         roots = {one if isinstance(one, int) else one.pid for one in workers}
         pids, since = roots | _below(roots), time.time()
+        over = threading.Event()
+
+        def watch() -> None:
+            """A stopped worker's child starts processes meanwhile, and ends them with its lease."""
+            while not over.wait(_LOOK_SECONDS):
+                pids.update(_below(roots))
+
+        watching = threading.Thread(target=watch, daemon=True)
+        watching.start()
         try:
             yield
         finally:
-            pids |= _below(roots)  # a stopped worker's child may have started others meanwhile
+            over.set()
+            watching.join(10)
+            pids |= _below(roots)
             until = time.time() + self.lease
             self.interrupted.append(Interruption(len(workers), frozenset(pids), since, until))
 
