@@ -16,7 +16,7 @@ NOTICED_SECONDS = 3.0
 def lines(stack: Stack, words: str) -> list[list[str]]:
     """The lines of each process that have these words."""
     return [
-        [line for line in process.output().splitlines() if words in line]
+        [line for line in process.output(1_000_000).splitlines() if words in line]
         for process in (stack.apis[0], stack.workers[0])
     ]
 
