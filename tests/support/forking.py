@@ -27,8 +27,11 @@ def _stopped(method: str, pause: float = 0.0) -> int | None:
     time.sleep(pause)
     child.terminate()
     child.join(_LIMIT)
-    if child.exitcode is None:
-        child.kill()
+    end = time.monotonic() + _LIMIT
+    # `multiprocessing` in another thread may have waited for it, and not have noted the status yet.
+    while child.exitcode is None and time.monotonic() < end:
+        time.sleep(0.01)
+    child.kill()
     return child.exitcode
 
 
@@ -74,7 +77,8 @@ def _interrupted() -> int:
     if child == 0:
         try:
             os.write(tell, b".")
-            time.sleep(_LONG)
+            for _ in range(1200):
+                time.sleep(0.05)  # a long sleep does not end if the signal comes just before it
         except KeyboardInterrupt:
             os._exit(7)
     os.read(ready, 1)
