@@ -44,7 +44,7 @@ def test_text_beyond_ascii_and_mappings_of_any_kind_are_json() -> None:
     ("options", "message"),
     [
         ({"run_at": NAIVE}, "run_at needs a time zone"),
-        ({"delay_seconds": math.nan}, "cannot be sent as JSON"),
+        ({"delay_seconds": math.nan}, "delay_seconds must be a number of seconds"),
         ({"titel": "x"}, "'titel' is none of .*title"),
         ({"tags": 5}, "5 is neither a text nor several"),
         ({"title": "\udfff"}, "cannot be sent as JSON"),

@@ -10,9 +10,11 @@ from taskq_client._async_waits import AsyncWaits
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._handles import AsyncTaskHandle
-from taskq_client._settings import Secret, read_settings, read_timeout
+from taskq_client._inputs import SecretText, UrlObject
+from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client.models import (
     Attempt,
+    Duration,
     Handler,
     Health,
     ListFilters,
@@ -36,25 +38,27 @@ class AsyncTaskqClient(AsyncWaits):
 
     def __init__(
         self,
-        url: str | None = None,
+        url: str | UrlObject | None = None,
         *,
-        api_key: str | None = None,
-        timeout: float | None = None,
+        api_key: str | SecretText | None = None,
+        timeout: Duration | None = None,
         max_retries: int = 2,
-        deadline: float = 120.0,
+        deadline: Duration = 120.0,
         transport: object = None,
     ) -> None:
         """Make a client; nothing is sent yet.
 
         Args:
-            url: Where the server is. Default: TASKQ_URL, else http://127.0.0.1:8000.
-            api_key: Sent with each request, if the server wants one. Default: TASKQ_API_KEY.
-            timeout: Seconds one request may take, over 0. A wait has its own deadline. Default:
-                TASKQ_TIMEOUT, else 10.
+            url: Where the server is, text or a URL object. Default: TASKQ_URL, else
+                http://127.0.0.1:8000.
+            api_key: Sent with each request, if the server wants one; text or a SecretStr. Default:
+                TASKQ_API_KEY.
+            timeout: Seconds, or a timedelta, one request may take, over 0 and up to a week. A wait
+                has its own deadline. Default: TASKQ_TIMEOUT, else 10.
             max_retries: How often a request is sent again when the connection breaks or the server
                 is busy, 0 or more.
-            deadline: Seconds a call may take with all its tries and the pauses between them, over
-                0. A wait has its own.
+            deadline: Seconds, or a timedelta, a call may take with all its tries and the pauses
+                between them, over 0 and up to a week. A wait has its own.
             transport: An httpx transport to use instead of the network.
 
         Raises:
@@ -67,7 +71,7 @@ class AsyncTaskqClient(AsyncWaits):
             self._channel,
             RetryPolicy(max_retries),
             read_timeout(timeout),
-            deadline=deadline,
+            deadline=positive("deadline", deadline),
         )
 
     def __repr__(self) -> str:
@@ -83,9 +87,9 @@ class AsyncTaskqClient(AsyncWaits):
     def with_options(
         self,
         *,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         max_retries: int | None = None,
-        deadline: float | None = None,
+        deadline: Duration | None = None,
     ) -> Self:
         """Make a copy with other options, which shares the connections; this one stays as it is.
 

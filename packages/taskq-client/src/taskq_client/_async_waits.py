@@ -5,7 +5,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from taskq_client._core import Core
 from taskq_client._handles import AsyncTaskHandle
-from taskq_client.models import NewTask, Progress, Task, TaskLike, TaskOptions
+from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
 
 T = TypeVar("T")
 
@@ -20,7 +20,7 @@ class AsyncWaits:
     async def wait(
         self,
         task: TaskLike,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
@@ -30,7 +30,7 @@ class AsyncWaits:
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
 
         Raises:
@@ -48,7 +48,7 @@ class AsyncWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: type[T],
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -61,7 +61,7 @@ class AsyncWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -73,7 +73,7 @@ class AsyncWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: type[T] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -84,7 +84,8 @@ class AsyncWaits:
             handler: Name of the function that does the work, as a worker has published it.
             payload: What the handler gets: names and JSON values. Default: none.
             returns: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait once it is submitted, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait once it is submitted, or a timedelta. Default: as long as it
+                takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
             idempotency_key: As for `submit`.
             **options: As for `submit`.
@@ -102,7 +103,7 @@ class AsyncWaits:
             handler, payload, timeout, idempotency_key, options, returns, on_progress
         )
 
-    def stream(self, task: TaskLike, timeout: float | None = None) -> AsyncIterator[Task]:
+    def stream(self, task: TaskLike, timeout: Duration | None = None) -> AsyncIterator[Task]:
         """Iterate over the states of a task: as it is now, then each change, up to its end.
 
         Changes in quick succession may come as one; the final state always comes. A connection
@@ -110,7 +111,7 @@ class AsyncWaits:
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
@@ -119,12 +120,14 @@ class AsyncWaits:
         """
         return self._core.stream(task, timeout)
 
-    async def wait_all(self, tasks: Iterable[TaskLike], timeout: float | None = None) -> list[Task]:
+    async def wait_all(
+        self, tasks: Iterable[TaskLike], timeout: Duration | None = None
+    ) -> list[Task]:
         """Wait until all of some tasks have ended and return them in the order given.
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: Not all have ended in time; the error carries one that has not.
@@ -134,7 +137,7 @@ class AsyncWaits:
         return await self._core.wait_all(tasks, timeout)
 
     def as_completed(
-        self, tasks: Iterable[TaskLike], timeout: float | None = None
+        self, tasks: Iterable[TaskLike], timeout: Duration | None = None
     ) -> AsyncIterator[Task]:
         """Iterate over tasks as they end, the first one first; each comes once.
 
@@ -142,7 +145,7 @@ class AsyncWaits:
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: Not all have ended in time; the error carries one that has not.
@@ -184,7 +187,7 @@ class AsyncWaits:
         handler: str,
         payloads: Iterable[Mapping[str, object] | None],
         *,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> AsyncIterator[Task]:
@@ -196,7 +199,7 @@ class AsyncWaits:
         Args:
             handler: Name of the function that does the work.
             payloads: What each task gets; also endless, for who stops iterating.
-            timeout: Seconds for all of it, 0 or more. Default: as long as it takes.
+            timeout: Seconds for all of it, or a timedelta. Default: as long as it takes.
             idempotency_key: As for `submit_many`.
             **options: As for `submit`, the same for every task.
 

@@ -9,7 +9,7 @@ from taskq_client._beside import Begun
 from taskq_client._exchange import Patience
 from taskq_client._waits import Waits
 from taskq_client.errors import TaskqError
-from taskq_client.models import NewTask, Page, Ref, Task, TaskOptions
+from taskq_client.models import Duration, NewTask, Page, Ref, Task, TaskOptions
 
 BATCHES_IN_FLIGHT = 2
 MAP_BATCH = 250
@@ -66,7 +66,7 @@ class Bulk(Waits):
         self,
         handler: str,
         payloads: Iterable[Mapping[str, object] | None],
-        timeout: float | None,
+        timeout: Duration | None,
         key: str | None,
         options: TaskOptions,
     ) -> AsyncGenerator[Task, None]:

@@ -8,7 +8,7 @@ from taskq_client._bulk import Bulk
 from taskq_client._exchange import wait_seconds
 from taskq_client._waits import OnProgress
 from taskq_client.errors import TaskCancelled, TaskFailed
-from taskq_client.models import Task, TaskOptions, TaskStatus
+from taskq_client.models import Duration, Task, TaskOptions, TaskStatus
 
 T = TypeVar("T")
 
@@ -20,14 +20,13 @@ class Core(Bulk):
         self,
         handler: str,
         payload: Mapping[str, object] | None,
-        timeout: float | None,
+        timeout: Duration | None,
         key: str | None,
         options: TaskOptions,
         returns: type[T] | None = None,
         on_progress: OnProgress | None = None,
     ) -> T | Any:
-        if timeout is not None:
-            wait_seconds(timeout)
+        wait_seconds(timeout)
         task = await self.submit(handler, payload, key, options)
         return result_of(await self.wait(task, timeout, on_progress), returns)
 

@@ -10,8 +10,10 @@ from uuid import uuid4
 
 from taskq_client import _answers, _requests
 from taskq_client._channels import Answer, Channel, Request
+from taskq_client._inputs import OF_A_WAIT, seconds
 from taskq_client._settings import positive
-from taskq_client.errors import InvalidRequest, TaskqError
+from taskq_client.errors import TaskqError
+from taskq_client.models import Duration
 from taskq_client.retry import RetryPolicy, pause_after
 
 DEADLINE = 120.0
@@ -50,15 +52,15 @@ class Exchange:
         positive("deadline", self.deadline)
 
     def with_options(
-        self, timeout: float | None, max_retries: int | None, deadline: float | None
+        self, timeout: Duration | None, max_retries: int | None, deadline: Duration | None
     ) -> Self:
         """Make a copy with other options; None leaves one as it is."""
         policy = self.policy
         return replace(
             self,
-            timeout=self.timeout if timeout is None else timeout,
+            timeout=self.timeout if timeout is None else positive("timeout", timeout),
             policy=policy if max_retries is None else replace(policy, max_retries=max_retries),
-            deadline=self.deadline if deadline is None else deadline,
+            deadline=self.deadline if deadline is None else positive("deadline", deadline),
         )
 
     async def _get(self, path: str) -> Answer:
@@ -113,14 +115,14 @@ class Patience:
 
     Args:
         core: Whose clock, policy and channel to use.
-        timeout: Seconds, or None for as long as it takes.
+        timeout: How long, or None for as long as it takes.
         known: Whether the server is known to exist; one that never answered may not, and only a
             deadline makes it worth asking on.
     """
 
-    def __init__(self, core: Exchange, timeout: float | None, *, known: bool) -> None:
+    def __init__(self, core: Exchange, timeout: Duration | None, *, known: bool) -> None:
         self._core = core
-        self._deadline = math.inf if timeout is None else core.clock() + wait_seconds(timeout)
+        self._deadline = core.clock() + wait_seconds(timeout)
         self.answered = known
         self._delays = core.policy.delays(endless=known or self._deadline < math.inf)
 
@@ -150,8 +152,6 @@ def _bare(request: Request) -> str:
     return request.path.partition("?")[0]
 
 
-def wait_seconds(timeout: float) -> float:
-    """Check how long to wait."""
-    if not timeout >= 0:
-        raise InvalidRequest(f"a wait takes 0 seconds or more, not {timeout!r}")
-    return timeout
+def wait_seconds(timeout: Duration | None) -> float:
+    """Read how long to wait, in seconds; None is for as long as it takes."""
+    return math.inf if timeout is None else seconds("timeout", timeout, OF_A_WAIT)

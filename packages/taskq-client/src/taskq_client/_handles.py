@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core, result_of
-from taskq_client.models import Progress, Snapshot, Task
+from taskq_client.models import Duration, Progress, Snapshot, Task
 
 T = TypeVar("T")
 
@@ -29,38 +29,38 @@ class TaskHandle(Snapshot):
 
     def wait(
         self,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
         """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
 
         Args:
-            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
         """
         self.task = finish(self._core.wait(self, timeout, on_progress))
         return self.task
 
     @overload
-    def result(self, *, type_: type[T], timeout: float | None = None) -> T: ...
+    def result(self, *, type_: type[T], timeout: Duration | None = None) -> T: ...
     @overload
-    def result(self, *, type_: None = None, timeout: float | None = None) -> Any: ...
+    def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
 
-    def result(self, *, type_: type[T] | None = None, timeout: float | None = None) -> T | Any:
+    def result(self, *, type_: type[T] | None = None, timeout: Duration | None = None) -> T | Any:
         """Wait until the task has ended and return its result, or raise how it ended; as `run`.
 
         Args:
             type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
         """
         return result_of(self.wait(timeout), type_)
 
-    def stream(self, timeout: float | None = None) -> Iterator[Task]:
+    def stream(self, timeout: Duration | None = None) -> Iterator[Task]:
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:
-            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
         """
         for task in iterate(self._core.stream(self, timeout)):
             self.task = task
@@ -95,40 +95,40 @@ class AsyncTaskHandle(Snapshot):
 
     async def wait(
         self,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
         """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
 
         Args:
-            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
         """
         self.task = await self._core.wait(self, timeout, on_progress)
         return self.task
 
     @overload
-    async def result(self, *, type_: type[T], timeout: float | None = None) -> T: ...
+    async def result(self, *, type_: type[T], timeout: Duration | None = None) -> T: ...
     @overload
-    async def result(self, *, type_: None = None, timeout: float | None = None) -> Any: ...
+    async def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
 
     async def result(
-        self, *, type_: type[T] | None = None, timeout: float | None = None
+        self, *, type_: type[T] | None = None, timeout: Duration | None = None
     ) -> T | Any:
         """Wait until the task has ended and return its result, or raise how it ended; as `run`.
 
         Args:
             type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
         """
         return result_of(await self.wait(timeout), type_)
 
-    async def stream(self, timeout: float | None = None) -> AsyncIterator[Task]:
+    async def stream(self, timeout: Duration | None = None) -> AsyncIterator[Task]:
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:
-            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
         """
         async with aclosing(self._core.stream(self, timeout)) as states:
             async for task in states:

@@ -3,9 +3,10 @@
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from urllib.parse import urlencode
 
+from taskq_client._inputs import seconds
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
@@ -117,8 +118,8 @@ def _wire(name: str, value: object) -> object:
         if value.utcoffset() is None:
             raise InvalidRequest(f"{name} needs a time zone; for instance datetime.now(UTC)")
         return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, timedelta):
-        return value.total_seconds()
+    if name.endswith("_seconds") and value is not None:
+        return seconds(name, value)
     if name == "tags" and value is not None:
         return _texts(value)
     return value

@@ -3,10 +3,11 @@
 import os
 import re
 from dataclasses import dataclass
-from math import inf
 from urllib.parse import urlsplit
 
+from taskq_client._inputs import OF_A_CALL, SecretText, UrlObject, seconds, url_text
 from taskq_client.errors import ConfigurationError
+from taskq_client.models import Duration
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 10.0
@@ -19,15 +20,18 @@ class Secret:
 
     __slots__ = ("_text",)
 
-    def __init__(self, text: str | None) -> None:
-        self._text = text
+    def __init__(self, text: str | SecretText | None) -> None:
+        self._text: object = text if isinstance(text, str) else _unwrapped(text)
 
     def __repr__(self) -> str:
         return "Secret(…)" if self._text else "Secret()"
 
     def reveal(self) -> str | None:
         """Return the text."""
-        return self._text
+        if self._text is None or isinstance(self._text, str):
+            return self._text
+        kind = type(self._text).__name__
+        raise ConfigurationError(f"api_key must be text or a SecretStr, not {kind}")
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ class Settings:
         return f"{scheme}//{rest.rpartition('@')[2]}"
 
 
-def read_settings(url: str | None, api_key: Secret) -> Settings:
+def read_settings(url: str | UrlObject | None, api_key: Secret) -> Settings:
     """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY."""
     if not api_key.reveal():
         api_key = Secret(_variable("TASKQ_API_KEY"))
@@ -58,21 +62,24 @@ def read_settings(url: str | None, api_key: Secret) -> Settings:
     return Settings(_server_url(url), api_key)
 
 
-def read_timeout(timeout: float | None) -> float:
+def read_timeout(timeout: Duration | None) -> float:
     """Take the seconds of one request from the argument, else from TASKQ_TIMEOUT."""
-    given: object = _variable("TASKQ_TIMEOUT") or DEFAULT_TIMEOUT
-    return positive("timeout", given if timeout is None else timeout)
+    if timeout is not None:
+        return positive("timeout", timeout)
+    text = _variable("TASKQ_TIMEOUT")
+    try:
+        return positive("TASKQ_TIMEOUT: timeout", float(text) if text else DEFAULT_TIMEOUT)
+    except ValueError:
+        return positive("TASKQ_TIMEOUT: timeout", text)
 
 
 def positive(name: str, value: object) -> float:
-    """Read a number of seconds that has to be over 0 and finite."""
-    try:
-        seconds = float(str(value))
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < inf:
-        raise ConfigurationError(f"{name} must be a number of seconds over 0, not {value!r}")
-    return seconds
+    """Read how long a request, or a call with all its tries, may take."""
+    return seconds(name, value, OF_A_CALL, ConfigurationError)
+
+
+def _unwrapped(text: object) -> object:
+    return text.get_secret_value() if hasattr(text, "get_secret_value") else text
 
 
 def _variable(name: str) -> str | None:
@@ -80,8 +87,8 @@ def _variable(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _server_url(url: str | None) -> str:
-    chosen = (url or _variable("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
+def _server_url(url: str | UrlObject | None) -> str:
+    chosen = (url_text(url) or _variable("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
     try:
         parts = urlsplit(chosen)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, Unpack, overload
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
-from taskq_client.models import NewTask, Progress, Task, TaskLike, TaskOptions
+from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ class BlockingWaits:
     def wait(
         self,
         task: TaskLike,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
@@ -31,7 +31,7 @@ class BlockingWaits:
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to wait, 0 or more; 0 looks once. Default: as long as it takes.
+            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
 
         Raises:
@@ -49,7 +49,7 @@ class BlockingWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: type[T],
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -62,7 +62,7 @@ class BlockingWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -74,7 +74,7 @@ class BlockingWaits:
         payload: Mapping[str, object] | None = None,
         *,
         returns: type[T] | None = None,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
@@ -85,7 +85,8 @@ class BlockingWaits:
             handler: Name of the function that does the work, as a worker has published it.
             payload: What the handler gets: names and JSON values. Default: none.
             returns: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait once it is submitted, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait once it is submitted, or a timedelta. Default: as long as it
+                takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
             idempotency_key: As for `submit`.
             **options: As for `submit`.
@@ -105,7 +106,7 @@ class BlockingWaits:
             )
         )
 
-    def stream(self, task: TaskLike, timeout: float | None = None) -> Iterator[Task]:
+    def stream(self, task: TaskLike, timeout: Duration | None = None) -> Iterator[Task]:
         """Iterate over the states of a task: as it is now, then each change, up to its end.
 
         Changes in quick succession may come as one; the final state always comes. A connection
@@ -113,7 +114,7 @@ class BlockingWaits:
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to follow it, 0 or more. Default: as long as it takes.
+            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
@@ -122,12 +123,12 @@ class BlockingWaits:
         """
         return iterate(self._core.stream(task, timeout))
 
-    def wait_all(self, tasks: Iterable[TaskLike], timeout: float | None = None) -> list[Task]:
+    def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None = None) -> list[Task]:
         """Wait until all of some tasks have ended and return them in the order given.
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: Not all have ended in time; the error carries one that has not.
@@ -137,7 +138,7 @@ class BlockingWaits:
         return finish(self._core.wait_all(tasks, timeout))
 
     def as_completed(
-        self, tasks: Iterable[TaskLike], timeout: float | None = None
+        self, tasks: Iterable[TaskLike], timeout: Duration | None = None
     ) -> Iterator[Task]:
         """Iterate over tasks as they end, the first one first; each comes once.
 
@@ -145,7 +146,7 @@ class BlockingWaits:
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, 0 or more. Default: as long as it takes.
+            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
 
         Raises:
             WaitTimeout: Not all have ended in time; the error carries one that has not.
@@ -187,7 +188,7 @@ class BlockingWaits:
         handler: str,
         payloads: Iterable[Mapping[str, object] | None],
         *,
-        timeout: float | None = None,
+        timeout: Duration | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> Iterator[Task]:
@@ -199,7 +200,7 @@ class BlockingWaits:
         Args:
             handler: Name of the function that does the work.
             payloads: What each task gets; also endless, for who stops iterating.
-            timeout: Seconds for all of it, 0 or more. Default: as long as it takes.
+            timeout: Seconds for all of it, or a timedelta. Default: as long as it takes.
             idempotency_key: As for `submit_many`.
             **options: As for `submit`, the same for every task.
 

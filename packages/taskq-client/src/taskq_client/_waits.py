@@ -11,7 +11,7 @@ from taskq_client._channels import Request
 from taskq_client._exchange import JSON, Patience
 from taskq_client._operations import Operations
 from taskq_client.errors import TaskqError, WaitTimeout
-from taskq_client.models import Page, Progress, Snapshot, Task, TaskLike
+from taskq_client.models import Duration, Page, Progress, Snapshot, Task, TaskLike
 
 LONG_POLL_SECONDS = 20.0
 TURN_SECONDS = 1.0
@@ -28,7 +28,7 @@ class Waits(Operations):
     """Operations that wait, until a deadline of their own."""
 
     async def wait(
-        self, task: TaskLike, timeout: float | None, on_progress: OnProgress | None = None
+        self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress | None = None
     ) -> Task:
         if on_progress is not None:
             return await self._watch(task, timeout, on_progress)
@@ -49,7 +49,7 @@ class Waits(Operations):
                 raise WaitTimeout(last)
             await patience.sleep(pause)
 
-    async def stream(self, task: TaskLike, timeout: float | None) -> AsyncGenerator[Task, None]:
+    async def stream(self, task: TaskLike, timeout: Duration | None) -> AsyncGenerator[Task, None]:
         last = _last_known(task)
         patience = Patience(self, timeout, known=last is not None)
         seen: str | None = None
@@ -69,7 +69,7 @@ class Waits(Operations):
                 raise WaitTimeout(last)
             await patience.sleep(pause)
 
-    async def wait_all(self, tasks: Iterable[TaskLike], timeout: float | None) -> list[Task]:
+    async def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None) -> list[Task]:
         ids = [_requests.task_id(task) for task in tasks]
         done: dict[str, Task] = {}
         async with aclosing(self.as_completed(ids, timeout)) as completed:
@@ -78,7 +78,7 @@ class Waits(Operations):
         return [done[task_id] for task_id in ids]
 
     async def as_completed(
-        self, tasks: Iterable[TaskLike], timeout: float | None
+        self, tasks: Iterable[TaskLike], timeout: Duration | None
     ) -> AsyncGenerator[Task, None]:
         waiting = dict.fromkeys(_requests.task_id(task) for task in tasks)
         patience = Patience(self, timeout, known=False)
@@ -112,7 +112,9 @@ class Waits(Operations):
                 raise WaitTimeout(await self.get(next(iter(waiting))))
             await patience.sleep(pause)
 
-    async def _watch(self, task: TaskLike, timeout: float | None, on_progress: OnProgress) -> Task:
+    async def _watch(
+        self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress
+    ) -> Task:
         told: Progress | None = None
         async with aclosing(self.stream(task, timeout)) as states:
             async for state in states:

@@ -7,12 +7,16 @@ JSON of users is `Any`, as it is for `json.loads`: only they know its shape.
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Required, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
 ItemT = TypeVar("ItemT")
+
+Duration = float | Decimal | timedelta
+"""Seconds, finite, or a timedelta."""
 
 
 class TaskStatus(StrEnum):
@@ -235,11 +239,11 @@ class TaskOptions(TypedDict, total=False):
     tags: Iterable[str] | None
     queue: str | None
     run_at: datetime | None
-    delay_seconds: float | timedelta | None
-    timeout_seconds: float | timedelta | None
+    delay_seconds: Duration | None
+    timeout_seconds: Duration | None
     max_retries: int | None
-    backoff_base_seconds: float | timedelta | None
-    backoff_max_seconds: float | timedelta | None
+    backoff_base_seconds: Duration | None
+    backoff_max_seconds: Duration | None
 
 
 class NewTask(TaskOptions, total=False):
@@ -257,7 +261,7 @@ class TaskChanges(TypedDict, total=False):
     tags: Iterable[str] | None
     priority: Priority | str | None
     max_retries: int | None
-    timeout_seconds: float | timedelta | None
+    timeout_seconds: Duration | None
     run_at: datetime | None
 
 

@@ -4,9 +4,10 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from itertools import count
+from itertools import repeat
 from math import inf
 
+from taskq_client._inputs import count
 from taskq_client.errors import (
     ConfigurationError,
     TaskqAPIError,
@@ -36,13 +37,12 @@ class RetryPolicy:
     draw: Callable[[], float] = random.random
 
     def __post_init__(self) -> None:
-        if self.max_retries < 0:
-            raise ConfigurationError(f"max_retries must be 0 or more, not {self.max_retries!r}")
+        count("max_retries", self.max_retries, ConfigurationError)
 
     def delays(self, *, endless: bool = False) -> Iterator[float]:
         """Iterate over the pauses in seconds, `max_retries` of them unless endless."""
         bound = self.base_seconds
-        for _ in count() if endless else range(self.max_retries):
+        for _ in repeat(None) if endless else range(self.max_retries):
             yield bound * self.draw()
             bound = min(bound * 2, self.max_seconds)
 

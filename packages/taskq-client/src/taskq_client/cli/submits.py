@@ -83,7 +83,7 @@ def submit(session: Session, submit: Submit, wait: float | None) -> None:
         if wait is None:
             session.show_submitted(handle.task)
             return
-        task = handle.wait(wait)
+        task = handle.wait(None if wait == math.inf else wait)
     session.show(task)
     result_of(task)
 

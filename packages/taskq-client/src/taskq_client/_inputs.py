@@ -1,0 +1,96 @@
+"""What callers pass in, read once, before anything is sent: an error names the argument."""
+
+from datetime import timedelta
+from decimal import Decimal
+from math import nan
+from numbers import Real
+from sys import float_info
+from typing import NamedTuple, Protocol
+
+from taskq_client.errors import ConfigurationError, InvalidRequest, TaskqError
+
+LONGEST_SHOWN = 80
+
+
+class Span(NamedTuple):
+    """Which durations an argument may have, in seconds and in words."""
+
+    least: float
+    most: float
+    words: str
+
+
+# The sockets of some systems count their time limit in milliseconds, in 32 bits.
+OF_A_CALL = Span(float_info.min, 7 * 86_400, "a number of seconds over 0, up to a week")
+OF_A_WAIT = Span(0, 366 * 86_400, "0 seconds or more, up to a year, or None for no limit")
+ANY = Span(-float_info.max, float_info.max, "a number of seconds or a timedelta")
+
+
+class UrlObject(Protocol):
+    """A url of pydantic, httpx or yarl; its text is the url."""
+
+    @property
+    def scheme(self) -> str:
+        """What stands before `://`."""
+
+    @property
+    def host(self) -> str | None:
+        """The name or address of a server."""
+
+
+class SecretText(Protocol):
+    """A secret of pydantic."""
+
+    def get_secret_value(self) -> str:
+        """Return the text."""
+
+
+def seconds(
+    name: str, value: object, allowed: Span = ANY, error: type[TaskqError] = InvalidRequest
+) -> float:
+    """Read a duration: a number of seconds, of any kind, or a timedelta.
+
+    Args:
+        name: What the argument is called.
+        value: What was passed in.
+        allowed: Which durations will do.
+        error: What to raise otherwise.
+    """
+    number = _number(value)
+    if not allowed.least <= number <= allowed.most:  # nor is it if it is NaN
+        raise error(f"{name} must be {allowed.words}, not {shown(value)}")
+    return number
+
+
+def count(name: str, value: object, error: type[TaskqError] = InvalidRequest) -> int:
+    """Read how often something happens."""
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    raise error(f"{name} must be 0 or more, a whole number, not {shown(value)}")
+
+
+def url_text(url: str | UrlObject | None) -> str | None:
+    """Read a url, whichever library made it."""
+    if url is None or isinstance(url, str):
+        return url
+    if hasattr(url, "scheme") and hasattr(url, "host"):
+        return str(url)
+    raise ConfigurationError(f"url must be text or a URL object, not {type(url).__name__}")
+
+
+def shown(value: object) -> str:
+    """Show what was passed in, in a few words."""
+    text = repr(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _number(value: object) -> float:
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | Real | Decimal):
+        return nan
+    try:
+        number = float(value)
+    except (OverflowError, ValueError):  # 10**400, a signalling NaN
+        return nan
+    return value if isinstance(value, int) else number  # sent as it was given

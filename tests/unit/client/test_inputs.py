@@ -1,0 +1,147 @@
+"""Arguments of plausible and of wrong types: read at the border, or refused in one sentence."""
+
+import math
+from datetime import timedelta
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import AnyHttpUrl, HttpUrl, SecretBytes, SecretStr
+
+from taskq_client import AsyncTaskqClient, ConfigurationError, InvalidRequest, TaskqClient
+from taskq_client._channels import finish, iterate
+from tests.unit.client.support import answer, core, wire_task
+
+DONE = answer(200, wire_task(status="succeeded", result=3))
+TRANSPORT = httpx.MockTransport(lambda request: httpx.Response(500))
+KINDS = [partial(TaskqClient, transport=TRANSPORT), partial(AsyncTaskqClient, transport=TRANSPORT)]
+NO_DURATIONS = [
+    *(math.nan, math.inf, -math.inf, -1, 1e12, 10**400, -timedelta(1), timedelta.max),
+    *(Decimal("nan"), Decimal("snan"), Decimal("inf"), Decimal("1e999")),
+    *("1", b"1", True, False, [1], object(), 1j),
+]
+DURATIONS = [1, 1.5, timedelta(seconds=2), Decimal("0.5"), Fraction(1, 3)]
+
+
+def kind_of(value: object) -> str:
+    return type(value).__name__
+
+
+class Address:
+    """What libraries for urls have in common."""
+
+    scheme, host = "http", "127.0.0.1"
+
+    def __str__(self) -> str:
+        return "http://127.0.0.1:7/"
+
+
+@pytest.mark.parametrize("timeout", NO_DURATIONS, ids=kind_of)
+def test_what_is_no_duration_is_found_before_anything_is_sent(timeout: Any) -> None:
+    client, channel = core()
+    waits = [
+        lambda: finish(client.run("h", None, timeout, None, {})),
+        lambda: finish(client.wait("0198c0de", timeout)),
+        lambda: finish(client.wait_all(["0198c0de"], timeout)),
+        lambda: list(iterate(client.as_completed(["0198c0de"], timeout))),
+        lambda: list(iterate(client.stream("0198c0de", timeout))),
+        lambda: list(iterate(client.map("h", [{}], timeout, None, {}))),
+    ]
+
+    for wait in waits:
+        with pytest.raises(InvalidRequest, match=r"^timeout must be 0 seconds or more.* not "):
+            wait()
+
+    assert channel.requests == []
+
+
+@pytest.mark.parametrize("timeout", [*DURATIONS, 0, timedelta(0), timedelta(days=365)], ids=kind_of)
+def test_a_duration_may_be_any_number_of_seconds_or_a_timedelta(timeout: Any) -> None:
+    client, _ = core(answer(201, wire_task()), DONE)
+
+    assert finish(client.run("h", None, timeout, None, {})) == 3
+
+
+@pytest.mark.parametrize("name", ["timeout", "deadline"])
+@pytest.mark.parametrize("value", [*NO_DURATIONS, 0, timedelta(0), 700_000], ids=kind_of)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_times_of_a_client_are_over_0_and_up_to_a_week(
+    kind: Any, name: str, value: Any
+) -> None:
+    for make in (kind, kind().with_options):
+        with pytest.raises(ConfigurationError, match=f"^{name} must be a number of seconds over"):
+            make(**{name: value})
+
+
+@pytest.mark.parametrize("value", [*DURATIONS, timedelta(days=7)], ids=kind_of)
+def test_the_times_of_a_client_may_be_any_duration(value: Any) -> None:
+    client = TaskqClient(timeout=value, deadline=value)
+
+    seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
+    assert repr(client).endswith(f"timeout={seconds:g}, max_retries=2, deadline={seconds:g})")
+    assert repr(TaskqClient().with_options(timeout=value, deadline=value)) == repr(client)
+
+
+@pytest.mark.parametrize("value", [None, -1, 1.0, "1", True, math.nan, Decimal(1)], ids=kind_of)
+def test_retries_are_counted(value: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^max_retries must be 0 or more, a whole number"):
+        TaskqClient(max_retries=value)
+
+
+def test_a_variable_that_is_no_duration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for text in ("10s", "nan", "-1", "inf"):
+        monkeypatch.setenv("TASKQ_TIMEOUT", text)
+        with pytest.raises(ConfigurationError, match=f"^TASKQ_TIMEOUT: timeout .* not .*{text}"):
+            TaskqClient()
+    monkeypatch.setenv("TASKQ_TIMEOUT", " 2.5 ")
+    assert "timeout=2.5," in repr(TaskqClient())
+
+
+@pytest.mark.parametrize("name", ["delay_seconds", "timeout_seconds", "backoff_base_seconds"])
+def test_the_durations_of_a_task_are_read_alike(name: str) -> None:
+    for value in (math.nan, math.inf, Decimal("nan"), "5", True, 10**400, [1]):
+        client, channel = core()
+        with pytest.raises(InvalidRequest, match=f"^{name} must be a number of seconds or a"):
+            finish(client.submit("h", None, None, {name: value}))  # type: ignore[misc]
+        assert channel.requests == []
+    for given, sent in ((Decimal("1.5"), 1.5), (timedelta(minutes=1), 60), (5, 5)):
+        client, channel = core(answer(201, wire_task()))
+        finish(client.submit("h", None, None, {name: given}))  # type: ignore[misc]
+        assert channel.body()[name] == sent
+    client, channel = core(answer(200, wire_task()))
+    finish(client.update("0198c0de", None, {"timeout_seconds": Decimal(7)}))
+    assert channel.body() == {"timeout_seconds": 7}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        AnyHttpUrl("http://127.0.0.1:7"),
+        HttpUrl("http://127.0.0.1:7"),
+        httpx.URL("http://127.0.0.1:7"),
+        Address(),
+    ],
+    ids=kind_of,
+)
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_url_may_be_an_object(kind: Any, url: Any) -> None:
+    assert "'http://127.0.0.1:7'" in repr(kind(url))
+
+
+@pytest.mark.parametrize("url", [b"http://x", 5, ["http://x"], {"host": "x"}], ids=kind_of)
+def test_what_is_no_url_is_refused(url: Any) -> None:
+    with pytest.raises(ConfigurationError, match=f"^url must be .* not {type(url).__name__}$"):
+        TaskqClient(url)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_key_may_be_a_secret_of_pydantic_and_no_other_kind_is_shown(kind: Any) -> None:
+    sent = kind(api_key=SecretStr("sesame"))._channel._http.get().headers["Authorization"]
+    assert sent == "Bearer sesame"
+    for key in (b"sesame", SecretBytes(b"sesame"), ["sesame"], 5):
+        with pytest.raises(ConfigurationError, match="api_key must be text or a Secret") as caught:
+            kind(api_key=key)
+        assert "sesame" not in str(caught.value)
