@@ -210,7 +210,7 @@ def test_cancel_and_retry_show_the_task(server: respx.MockRouter, command: str) 
 @pytest.mark.parametrize(
     ("status", "body", "code", "advice"),
     [
-        (404, {"code": "not-found", "detail": "There is no such task."}, 3, "'taskq list'"),
+        (404, {"code": "task-not-found", "detail": "There is no such task."}, 3, "'taskq list'"),
         (409, {"code": "invalid-transition", "detail": "It runs."}, 3, "'taskq get'"),
         (422, {"code": "unknown-handler", "detail": "No \x1b[31mhandler\n\x07."}, 3, "worker"),
         (422, {"code": "validation-failed", "detail": "No."}, 3, "correct the values"),

@@ -23,6 +23,7 @@ from taskq_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnknownHandler,
+    UnknownPath,
     ValidationFailed,
 )
 from tests.unit.client.support import a_task, answer, core, problem, wire_task
@@ -42,7 +43,9 @@ def error_of(reply: Answer) -> TaskqError:
     [
         (400, "malformed", BadRequest),
         (401, "unauthenticated", TaskqAPIError),
-        (404, "not-found", NotFound),
+        (404, "task-not-found", NotFound),
+        (404, "not-found", UnknownPath),
+        (404, "from-the-future", NotFound),
         (405, "method-not-allowed", TaskqAPIError),
         (408, "", TaskqAPIError),
         (409, "invalid-transition", InvalidTransition),
@@ -134,6 +137,22 @@ def test_only_a_taskq_server_can_speak_about_a_task(status: int) -> None:
 
     assert isinstance(error, UnexpectedAnswer)
     assert error.status == status
+
+
+def test_another_server_does_not_know_that_there_is_no_such_task() -> None:
+    error = error_of(answer(404, {"detail": "Not Found"}))
+
+    assert isinstance(error, UnexpectedAnswer)
+    assert "is there a taskq server at the url?" in str(error)
+
+
+def test_a_wrong_path_is_never_a_task_that_is_gone() -> None:
+    assert not issubclass(UnknownPath, NotFound)
+    gone = problem(404, "not-found", detail="nothing is served under this path")
+    client, _ = core(problem(502), gone)
+
+    with pytest.raises(UnknownPath, match="nothing is served under this path"):
+        finish(client.delete("0198c0de"))
 
 
 @pytest.mark.parametrize(

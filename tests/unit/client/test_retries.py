@@ -20,6 +20,7 @@ from taskq_client.retry import RetryPolicy
 from tests.unit.client.support import Reply, answer, core, late, problem, wire_task
 
 LOST = TaskqConnectionError("the connection broke")
+GONE = problem(404, "task-not-found")
 
 
 def test_pauses_double_up_to_their_bound_and_are_as_many_as_the_retries() -> None:
@@ -149,14 +150,14 @@ def test_a_pause_of_more_than_a_minute_is_left_to_the_caller() -> None:
 
 @pytest.mark.parametrize("loss", [LOST, TaskqTimeout("late"), problem(502), problem(504)])
 def test_gone_is_deleted_if_the_first_answer_was_lost(loss: Reply) -> None:
-    client, channel = core(loss, problem(404, "not-found"))
+    client, channel = core(loss, GONE)
 
     finish(client.delete("0198c0de"))
 
     assert len(channel.requests) == 2
 
 
-@pytest.mark.parametrize("replies", [[problem(404)], [problem(503), problem(404)]])
+@pytest.mark.parametrize("replies", [[GONE], [problem(503), GONE]])
 def test_gone_is_not_deleted_if_no_answer_was_lost(replies: list[Reply]) -> None:
     client, _ = core(*replies)
 

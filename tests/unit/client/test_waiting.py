@@ -176,7 +176,7 @@ def test_retry_after_is_honoured_but_not_past_the_deadline() -> None:
 @pytest.mark.parametrize(
     ("reply", "error"),
     [
-        (problem(404, "not-found"), NotFound),
+        (problem(404, "task-not-found"), NotFound),
         (problem(409, "invalid-transition"), InvalidTransition),
         (problem(429, retry_after="90"), RateLimited),
     ],

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         UnexpectedAnswer,
         UnexpectedResult,
         UnknownHandler,
+        UnknownPath,
         ValidationFailed,
         WaitTimeout,
     )
@@ -99,6 +100,7 @@ __all__ = [
     "UnexpectedAnswer",
     "UnexpectedResult",
     "UnknownHandler",
+    "UnknownPath",
     "ValidationFailed",
     "WaitTimeout",
     "__version__",

@@ -123,11 +123,12 @@ def unexpected(answer: Answer, what: str) -> UnexpectedAnswer:
 
 def _api_error(answer: Answer) -> TaskqError:
     problem = _object(answer)
-    if problem is None:
-        if answer.status in ABOUT_A_TASK:
-            return unexpected(answer, "no problem document; is there a taskq server at the url?")
-        problem = {}
+    if problem is None and answer.status in ABOUT_A_TASK:
+        return unexpected(answer, "no problem document; is there a taskq server at the url?")
+    problem = problem or {}
     code = _text(problem, "code")
+    if answer.status == 404 and not code:
+        return unexpected(answer, "a problem without a code; is there a taskq server at the url?")
     return error_class(answer.status, code)(
         answer.status,
         code,

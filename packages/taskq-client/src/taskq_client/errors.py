@@ -8,7 +8,8 @@
     ├── UnexpectedAnswer             not what a taskq server sends: HTML, cut JSON, a redirect
     ├── TaskqAPIError                the server said no: status, code, detail, request_id, errors
     │   ├── BadRequest           400
-    │   ├── NotFound             404
+    │   ├── NotFound             404  there is no such task
+    │   ├── UnknownPath          404  nothing is there: a wrong url, or what is no id
     │   ├── Conflict             409
     │   │   └── InvalidTransition    the task's status does not allow it
     │   ├── PreconditionFailed   412  the task is no longer the version in `if_match`
@@ -38,7 +39,20 @@ class TaskqError(Exception):
 
 
 class ConfigurationError(TaskqError):
-    """The client cannot be made, or no longer be used, as it is."""
+    """The client cannot be made, or no longer be used, as it is.
+
+    Attributes:
+        setting: The argument, or the variable of the environment, that is wrong, if one is: `url`,
+            `TASKQ_API_KEY` or `HTTPS_PROXY`, for instance.
+    """
+
+    def __init__(self, message: str, setting: str = "") -> None:
+        super().__init__(message, setting)
+        self.message = message
+        self.setting = setting
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class InvalidRequest(TaskqError):
@@ -124,6 +138,10 @@ class BadRequest(TaskqAPIError):
 
 class NotFound(TaskqAPIError):
     """There is no such task."""
+
+
+class UnknownPath(TaskqAPIError):
+    """The server has nothing under this path: the url is wrong, or the id is none."""
 
 
 class Conflict(TaskqAPIError):
@@ -216,6 +234,7 @@ class WaitTimeout(TaskqError):
 
 
 _BY_CODE: Mapping[str, type[TaskqAPIError]] = {
+    "not-found": UnknownPath,
     "invalid-transition": InvalidTransition,
     "unknown-handler": UnknownHandler,
     "idempotency-mismatch": IdempotencyMismatch,
