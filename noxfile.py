@@ -29,6 +29,9 @@ PROGRAMS = ROOT / ".nox" / "programs"
 POSTGRES = ROOT / ".nox" / "postgres"
 MAX_LINES = 400
 
+# As pip does: most tests start processes, and where none may write bytecode each compiles anew.
+os.environ.setdefault("UV_COMPILE_BYTECODE", "1")
+
 
 def find_python(version: str) -> str | None:
     """An interpreter of this version that runs: a pyenv shim of a version not selected does not."""
