@@ -6,6 +6,7 @@ from decimal import Decimal
 from fractions import Fraction
 from functools import partial
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -13,7 +14,7 @@ from pydantic import AnyHttpUrl, HttpUrl, SecretBytes, SecretStr
 
 from taskq_client import AsyncTaskqClient, ConfigurationError, InvalidRequest, TaskqClient
 from taskq_client._channels import finish, iterate
-from tests.unit.client.support import answer, core, wire_task
+from tests.unit.client.support import a_task, answer, core, wire_task
 
 DONE = answer(200, wire_task(status="succeeded", result=3))
 TRANSPORT = httpx.MockTransport(lambda request: httpx.Response(500))
@@ -145,3 +146,53 @@ def test_a_key_may_be_a_secret_of_pydantic_and_no_other_kind_is_shown(kind: Any)
         with pytest.raises(ConfigurationError, match="api_key must be text or a Secret") as caught:
             kind(api_key=key)
         assert "sesame" not in str(caught.value)
+
+
+@pytest.mark.parametrize("value", ["0198c0de", b"ab", 5, None, {"a": 1}, a_task()], ids=kind_of)
+def test_one_is_not_several(value: Any) -> None:
+    client, channel = core()
+
+    for name, call in (
+        ("tasks", lambda: finish(client.wait_all(value, None))),
+        ("tasks", lambda: list(iterate(client.as_completed(value, None)))),
+        ("items", lambda: finish(client.submit_many(value, None))),
+        ("payloads", lambda: list(iterate(client.map("h", value, None, None, {})))),
+    ):
+        with pytest.raises(
+            InvalidRequest, match=f"^{name} must be a list, .* not {kind_of(value)}"
+        ):
+            call()
+
+    assert channel.requests == []
+
+
+def test_a_key_of_many_has_to_fit_all_its_batches() -> None:
+    client, channel = core()
+
+    for key in ("x" * 241, b"key", "é", ""):
+        with pytest.raises(InvalidRequest, match="idempotency"):
+            finish(client.submit_many([{"handler": "h"}], key))  # type: ignore[arg-type]
+        with pytest.raises(InvalidRequest, match="idempotency"):
+            list(iterate(client.map("h", [{}], None, key, {})))  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match="idempotency_key must be text, not bytes"):
+        finish(client.submit("h", None, b"key", {}))  # type: ignore[arg-type]
+
+    assert channel.requests == []
+
+
+@pytest.mark.parametrize("task", [None, b"0198c0de", 1.5, True, ["0198c0de"]], ids=kind_of)
+def test_a_task_is_named_by_text(task: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^the id of a task must be text, not "):
+        finish(core()[0].get(task))
+
+
+def test_an_id_may_be_a_uuid() -> None:
+    client, channel = core(answer(200, wire_task()))
+    finish(client.get(UUID(int=5)))  # type: ignore[arg-type]
+    assert channel.asked == ["GET /tasks/00000000-0000-0000-0000-000000000005"]
+
+
+@pytest.mark.parametrize("version", ["1", -1, True, 1.0, '1"\r\nX: y'], ids=kind_of)
+def test_a_version_is_counted(version: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"^if_match must be 0 or more, a whole number"):
+        finish(core()[0].update("0198c0de", version, {"title": "t"}))

@@ -71,12 +71,14 @@ def decode(answer: Answer, model: type[ModelT]) -> ModelT:
     return _validated(answer, model)
 
 
-def result_as(task: Task, returns: type[T]) -> T:
+def result_as(task: Task, reader: TypeAdapter[T]) -> T:
     """Read the result of a task as a type that pydantic knows."""
     try:
-        return TypeAdapter(returns).validate_json(json.dumps(task.result))
+        return reader.validate_json(json.dumps(task.result))
     except ValidationError as error:
         raise UnexpectedResult(task, _first_problem(error)) from None
+    except Exception as error:  # of a validator of the type's own: the result is not lost for it
+        raise UnexpectedResult(task, f"{type(error).__name__}: {error}") from error
 
 
 def _validated(answer: Answer, model: type[ModelT]) -> ModelT:

@@ -32,6 +32,7 @@ class AsyncWaits:
             task: The task, a handle or its id.
             timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
             WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
@@ -87,6 +88,7 @@ class AsyncWaits:
             timeout: Seconds to wait once it is submitted, or a timedelta. Default: as long as it
                 takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
             idempotency_key: As for `submit`.
             **options: As for `submit`.
 
@@ -173,6 +175,7 @@ class AsyncWaits:
             idempotency_key: 1 to 240 printable ASCII characters, from which each batch derives its
                 own. Default: a fresh one.
             on_stored: Called after each batch with the number of tasks that are stored so far.
+                Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
             InvalidRequest: A value cannot be sent; the batches before it are stored.

@@ -1,12 +1,14 @@
 """The operations on any number of tasks, in memory that does not grow with it."""
 
 from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
 from taskq_client import _answers, _requests
 from taskq_client._beside import Begun
+from taskq_client._callbacks import check_callback, tell
 from taskq_client._exchange import Patience
+from taskq_client._inputs import several
 from taskq_client._waits import Waits
 from taskq_client.errors import TaskqError
 from taskq_client.models import Duration, NewTask, Page, Ref, Task, TaskOptions
@@ -27,27 +29,29 @@ class Bulk(Waits):
         key: str | None,
         on_stored: OnStored | None = None,
     ) -> list[Task]:
-        key = self.new_key() if key is None else key
+        several("items", items)
+        check_callback("on_stored", on_stored)
+        key = self.new_key() if key is None else _requests.key_of_many(key)
         tasks: list[Task] = []
         begun: deque[Begun[list[Task]]] = deque()
 
-        def take(stored: list[Task]) -> None:
-            tasks.extend(stored)
+        async def take(batch: Awaitable[list[Task]]) -> None:
+            tasks.extend(await batch)
             if on_stored is not None:
-                on_stored(len(tasks))
+                await tell(on_stored, len(tasks))
 
         try:
             for number, body in enumerate(_requests.batches(items), 1):
                 batch = self._submit_batch(body, f"{key}/{number}")
                 # The only one needs nothing beside it, so none begins beside the first.
                 if number == 1:
-                    take(await batch)
+                    await take(batch)
                     continue
                 begun.append(self.channel.begin(batch))
                 if len(begun) == BATCHES_IN_FLIGHT:
-                    take(await begun.popleft())
+                    await take(begun.popleft())
             while begun:
-                take(await begun.popleft())
+                await take(begun.popleft())
         except Exception:
             for one in begun:  # nothing is under way any more when the caller learns of an error
                 with suppress(TaskqError):
@@ -70,7 +74,8 @@ class Bulk(Waits):
         key: str | None,
         options: TaskOptions,
     ) -> AsyncGenerator[Task, None]:
-        key = self.new_key() if key is None else key
+        several("payloads", payloads)
+        key = self.new_key() if key is None else _requests.key_of_many(key)
         patience = Patience(self, timeout, known=False)
         items = ({**options, "handler": handler, "payload": payload} for payload in payloads)
         batches = enumerate(_requests.batches(items, MAP_BATCH), 1)

@@ -1,16 +1,18 @@
 """Every operation once, as a coroutine that awaits nothing but its channel."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar, overload
+from typing import Any
+
+from pydantic import TypeAdapter
 
 from taskq_client import _answers
 from taskq_client._bulk import Bulk
+from taskq_client._callbacks import check_callback
 from taskq_client._exchange import wait_seconds
+from taskq_client._inputs import reader
 from taskq_client._waits import OnProgress
 from taskq_client.errors import TaskCancelled, TaskFailed
 from taskq_client.models import Duration, Task, TaskOptions, TaskStatus
-
-T = TypeVar("T")
 
 
 class Core(Bulk):
@@ -23,26 +25,21 @@ class Core(Bulk):
         timeout: Duration | None,
         key: str | None,
         options: TaskOptions,
-        returns: type[T] | None = None,
+        returns: object = None,
         on_progress: OnProgress | None = None,
-    ) -> T | Any:
+    ) -> Any:
+        # A task that is stored is waited for: what is wrong with the wait is found first.
         wait_seconds(timeout)
+        check_callback("on_progress", on_progress)
+        result_type = reader("returns", returns)
         task = await self.submit(handler, payload, key, options)
-        return result_of(await self.wait(task, timeout, on_progress), returns)
+        return result_of(await self.wait(task, timeout, on_progress), result_type)
 
 
-@overload
-def result_of(task: Task, returns: None = None) -> Any: ...
-@overload
-def result_of(task: Task, returns: type[T]) -> T: ...
-@overload
-def result_of(task: Task, returns: type[T] | None) -> T | Any: ...
-
-
-def result_of(task: Task, returns: type[T] | None = None) -> T | Any:
+def result_of(task: Task, result_type: TypeAdapter[Any] | None = None) -> Any:
     """Take the result of a task that has ended, or raise how it ended instead."""
     if task.status == TaskStatus.CANCELLED:
         raise TaskCancelled(task)
     if task.status != TaskStatus.SUCCEEDED:
         raise TaskFailed(task)
-    return task.result if returns is None else _answers.result_as(task, returns)
+    return task.result if result_type is None else _answers.result_as(task, result_type)

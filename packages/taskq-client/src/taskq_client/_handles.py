@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing
 from typing import Any, TypeVar, overload
 
+from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core, result_of
+from taskq_client._inputs import reader
 from taskq_client.models import Duration, Progress, Snapshot, Task
 
 T = TypeVar("T")
@@ -38,8 +40,10 @@ class TaskHandle(Snapshot):
         Args:
             timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
         """
-        self.task = finish(self._core.wait(self, timeout, on_progress))
+        with called_only("on_progress", on_progress) as told:
+            self.task = finish(self._core.wait(self, timeout, told))
         return self.task
 
     @overload
@@ -54,7 +58,8 @@ class TaskHandle(Snapshot):
             type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
             timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
         """
-        return result_of(self.wait(timeout), type_)
+        result_type = reader("type_", type_)
+        return result_of(self.wait(timeout), result_type)
 
     def stream(self, timeout: Duration | None = None) -> Iterator[Task]:
         """Iterate over the states of the task up to its end; as `stream` of the client.
@@ -104,6 +109,7 @@ class AsyncTaskHandle(Snapshot):
         Args:
             timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
         """
         self.task = await self._core.wait(self, timeout, on_progress)
         return self.task
@@ -122,7 +128,8 @@ class AsyncTaskHandle(Snapshot):
             type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
             timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
         """
-        return result_of(await self.wait(timeout), type_)
+        result_type = reader("type_", type_)
+        return result_of(await self.wait(timeout), result_type)
 
     async def stream(self, timeout: Duration | None = None) -> AsyncIterator[Task]:
         """Iterate over the states of the task up to its end; as `stream` of the client.

@@ -1,11 +1,16 @@
 """What callers pass in, read once, before anything is sent: an error names the argument."""
 
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
+from functools import lru_cache
 from math import nan
 from numbers import Real
 from sys import float_info
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
+from uuid import UUID
+
+from pydantic import BaseModel, TypeAdapter
 
 from taskq_client.errors import ConfigurationError, InvalidRequest, TaskqError
 
@@ -78,10 +83,51 @@ def url_text(url: str | UrlObject | None) -> str | None:
     raise ConfigurationError(f"url must be text or a URL object, not {type(url).__name__}")
 
 
+def text(name: str, value: object) -> str:
+    """Read a name or a key."""
+    if isinstance(value, str | int | UUID) and not isinstance(value, bool):
+        return str(value)
+    raise InvalidRequest(f"{name} must be text, not {type(value).__name__}")
+
+
+def several(name: str, values: object) -> None:
+    """Check that there is something to iterate over; one of them is not several."""
+    one = isinstance(values, str | bytes | Mapping | BaseModel)
+    if one or not isinstance(values, Iterable):
+        kind = type(values).__name__
+        raise InvalidRequest(f"{name} must be a list, or another iterable, not {kind}")
+
+
+def reader(name: str, type_: object) -> TypeAdapter[Any] | None:
+    """Prepare to read a result as a type; None is for plain JSON."""
+    if type_ is None:
+        return None
+    try:
+        try:
+            # Equal unions may differ in their order, which decides between equal matches.
+            return _cached_reader(type_, repr(type_))
+        except TypeError:  # metadata of Annotated that cannot be hashed
+            return _new_reader(type_)
+    except Exception as error:  # whatever the code of the type raises
+        why = str(error).partition("\n")[0]
+        raise InvalidRequest(f"{name} is no type that pydantic can read: {why}") from None
+
+
 def shown(value: object) -> str:
     """Show what was passed in, in a few words."""
     text = repr(value)
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
+
+
+def _new_reader(type_: Any) -> TypeAdapter[Any]:
+    made: TypeAdapter[Any] = TypeAdapter(type_)
+    made.validator.title  # noqa: B018 - one that waits for other types is built now, or raises
+    return made
+
+
+@lru_cache(maxsize=256)
+def _cached_reader(type_: object, text: str) -> TypeAdapter[Any]:
+    return _new_reader(type_)
 
 
 def _number(value: object) -> float:

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Mapping
 from taskq_client import _answers, _requests
 from taskq_client._channels import Request
 from taskq_client._exchange import Exchange
+from taskq_client._inputs import count
 from taskq_client.errors import NotFound, TaskqError
 from taskq_client.models import (
     Attempt,
@@ -53,7 +54,9 @@ class Operations(Exchange):
                 yield task
 
     async def update(self, task: TaskLike, if_match: int | None, changes: TaskChanges) -> Task:
-        headers = MERGE_PATCH if if_match is None else {**MERGE_PATCH, "If-Match": f'"{if_match}"'}
+        headers = dict(MERGE_PATCH)
+        if if_match is not None:
+            headers["If-Match"] = f'"{count("if_match", if_match)}"'
         body = _requests.changes_patch(changes)
         request = Request("PATCH", _requests.task_path(task), self.timeout, headers, body)
         return _answers.decode(await self._exchange(request), Task)

@@ -6,21 +6,23 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from taskq_client._inputs import seconds
+from taskq_client._inputs import seconds, text
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
 BATCH_ITEMS = 1000
 BATCH_BYTES = 8 * 1024 * 1024
+LONGEST_KEY = 255
+LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
-_PRINTABLE_ASCII = re.compile(r"[ -~]{1,255}")
+_PRINTABLE_ASCII = re.compile(r"[ -~]+")
 
 
 def task_id(task: TaskLike) -> str:
     """Take the id of a task, in the form that the server writes."""
-    given = task if isinstance(task, str) else str(getattr(task, "id", task))
+    given = text("the id of a task", getattr(task, "id", task))
     if not _TASK_ID.fullmatch(given):
         raise InvalidRequest(f"{given!r} is not the id of a task")
     return given.lower()
@@ -86,9 +88,19 @@ def list_path(query: str, cursor: str | None) -> str:
 
 def idempotency_header(key: str) -> dict[str, str]:
     """Check an idempotency key and name it as a header."""
-    if not _PRINTABLE_ASCII.fullmatch(str(key)):
-        raise InvalidRequest("an idempotency key is 1 to 255 printable ASCII characters")
-    return {"Idempotency-Key": str(key)}
+    return {"Idempotency-Key": _key(key, LONGEST_KEY)}
+
+
+def key_of_many(key: str) -> str:
+    """Check an idempotency key from which batches derive theirs."""
+    return _key(key, LONGEST_KEY_OF_MANY)
+
+
+def _key(key: str, longest: int) -> str:
+    given = text("idempotency_key", key)
+    if not _PRINTABLE_ASCII.fullmatch(given) or len(given) > longest:
+        raise InvalidRequest(f"an idempotency key is 1 to {longest} printable ASCII characters")
+    return given
 
 
 def encode(value: object) -> bytes:

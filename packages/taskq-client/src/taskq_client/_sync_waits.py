@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar, Unpack, overload
 
+from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
@@ -33,6 +34,7 @@ class BlockingWaits:
             task: The task, a handle or its id.
             timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
             WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
@@ -40,7 +42,8 @@ class BlockingWaits:
             TaskqConnectionError: Nothing has answered at all, and only the id is known.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.wait(task, timeout, on_progress))
+        with called_only("on_progress", on_progress) as told:
+            return finish(self._core.wait(task, timeout, told))
 
     @overload
     def run(
@@ -88,6 +91,7 @@ class BlockingWaits:
             timeout: Seconds to wait once it is submitted, or a timedelta. Default: as long as it
                 takes.
             on_progress: Called with each new progress of the task, of which some may be skipped.
+                Only an AsyncTaskqClient takes a coroutine function.
             idempotency_key: As for `submit`.
             **options: As for `submit`.
 
@@ -100,11 +104,11 @@ class BlockingWaits:
             ValidationFailed: As for `submit`.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(
-            self._core.run(
-                handler, payload, timeout, idempotency_key, options, returns, on_progress
+        with called_only("on_progress", on_progress) as told:
+            work = self._core.run(
+                handler, payload, timeout, idempotency_key, options, returns, told
             )
-        )
+            return finish(work)
 
     def stream(self, task: TaskLike, timeout: Duration | None = None) -> Iterator[Task]:
         """Iterate over the states of a task: as it is now, then each change, up to its end.
@@ -174,13 +178,15 @@ class BlockingWaits:
             idempotency_key: 1 to 240 printable ASCII characters, from which each batch derives its
                 own. Default: a fresh one.
             on_stored: Called after each batch with the number of tasks that are stored so far.
+                Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
             InvalidRequest: A value cannot be sent; the batches before it are stored.
             ValidationFailed: An item is refused; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        tasks = finish(self._core.submit_many(items, idempotency_key, on_stored))
+        with called_only("on_stored", on_stored) as told:
+            tasks = finish(self._core.submit_many(items, idempotency_key, told))
         return [TaskHandle(self._core, task) for task in tasks]
 
     def map(

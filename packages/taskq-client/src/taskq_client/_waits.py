@@ -7,8 +7,10 @@ from itertools import islice
 
 from taskq_client import _answers, _requests
 from taskq_client._answers import Event, EventReader
+from taskq_client._callbacks import check_callback, tell
 from taskq_client._channels import Request
 from taskq_client._exchange import JSON, Patience
+from taskq_client._inputs import several
 from taskq_client._operations import Operations
 from taskq_client.errors import TaskqError, WaitTimeout
 from taskq_client.models import Duration, Page, Progress, Snapshot, Task, TaskLike
@@ -30,6 +32,7 @@ class Waits(Operations):
     async def wait(
         self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress | None = None
     ) -> Task:
+        check_callback("on_progress", on_progress)
         if on_progress is not None:
             return await self._watch(task, timeout, on_progress)
         last = _last_known(task)
@@ -70,6 +73,7 @@ class Waits(Operations):
             await patience.sleep(pause)
 
     async def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None) -> list[Task]:
+        several("tasks", tasks)
         ids = [_requests.task_id(task) for task in tasks]
         done: dict[str, Task] = {}
         async with aclosing(self.as_completed(ids, timeout)) as completed:
@@ -80,6 +84,7 @@ class Waits(Operations):
     async def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None
     ) -> AsyncGenerator[Task, None]:
+        several("tasks", tasks)
         waiting = dict.fromkeys(_requests.task_id(task) for task in tasks)
         patience = Patience(self, timeout, known=False)
         while waiting:
@@ -120,7 +125,7 @@ class Waits(Operations):
             async for state in states:
                 if state.progress is not None and state.progress != told:
                     told = state.progress
-                    on_progress(told)
+                    await tell(on_progress, told)
         return state
 
     async def _poll(self, task: TaskLike, left: float) -> Task:
