@@ -86,11 +86,23 @@ class Bulk(Waits):
                 number, body = next(batches, (0, b""))
                 more = number > 0
                 if more:
-                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}"))
+                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}", patience))
             if waiting:
                 for task in await self._next_completed(waiting, patience):
                     yield task
 
-    async def _store(self, body: bytes, key: str) -> list[str]:
-        answer = await self._post("/tasks/batch", body, key, Prefer="return=minimal")
-        return [ref.id for ref in _answers.decode(answer, Page[Ref]).items]
+    async def _store(self, body: bytes, key: str, patience: Patience) -> list[str]:
+        request = self._submission("/tasks/batch", body, key, Prefer="return=minimal")
+        while True:
+            try:
+                answer = await self._send(request)
+                _answers.check(answer)
+                stored = _answers.decode(answer, Page[Ref]).items
+            except TaskqError as error:
+                pause = patience.pause(error)
+                if not patience.left:
+                    raise
+            else:
+                patience.renew()
+                return [ref.id for ref in stored]
+            await patience.sleep(pause)

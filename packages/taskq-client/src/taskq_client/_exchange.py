@@ -17,6 +17,7 @@ from taskq_client.models import Duration
 from taskq_client.retry import RetryPolicy, pause_after
 
 DEADLINE = 120.0
+LONGEST_PAUSE = 86_400.0
 JSON = {"Content-Type": "application/json"}
 
 log = logging.getLogger("taskq.client")
@@ -67,8 +68,11 @@ class Exchange:
         return await self._exchange(Request("GET", path, self.timeout))
 
     async def _post(self, path: str, body: bytes, key: str, **headers: str) -> Answer:
+        return await self._exchange(self._submission(path, body, key, **headers))
+
+    def _submission(self, path: str, body: bytes, key: str, **headers: str) -> Request:
         headers = {**JSON, **_requests.idempotency_header(key), **headers}
-        return await self._exchange(Request("POST", path, self.timeout, headers, body))
+        return Request("POST", path, self.timeout, headers, body)
 
     async def _exchange(
         self,
@@ -138,14 +142,14 @@ class Patience:
 
     def pause(self, error: TaskqError) -> float:
         """Choose the pause after a failure, or raise it."""
-        pause = pause_after(error, self._delays)
+        pause = pause_after(error, self._delays, time_left=self.left)
         if pause is None or (not self.answered and not self.left):
             raise error
         return pause
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass, but not beyond the deadline."""
-        await self._core.channel.sleep(max(0.0, min(seconds, self.left)))
+        """Let time pass, but not beyond the deadline, nor for more than a day."""
+        await self._core.channel.sleep(max(0.0, min(seconds, self.left, LONGEST_PAUSE)))
 
 
 def _bare(request: Request) -> str:

@@ -74,19 +74,23 @@ class Waits(Operations):
 
     async def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None) -> list[Task]:
         several("tasks", tasks)
-        ids = [_requests.task_id(task) for task in tasks]
+        ordered = list(tasks)
         done: dict[str, Task] = {}
-        async with aclosing(self.as_completed(ids, timeout)) as completed:
+        async with aclosing(self.as_completed(ordered, timeout)) as completed:
             async for task in completed:
                 done[task.id] = task
-        return [done[task_id] for task_id in ids]
+        return [done[_requests.task_id(task)] for task in ordered]
 
     async def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None
     ) -> AsyncGenerator[Task, None]:
         several("tasks", tasks)
-        waiting = dict.fromkeys(_requests.task_id(task) for task in tasks)
-        patience = Patience(self, timeout, known=False)
+        waiting: dict[str, None] = {}
+        known = False
+        for task in tasks:
+            waiting[_requests.task_id(task)] = None
+            known = known or _last_known(task) is not None
+        patience = Patience(self, timeout, known=known)
         while waiting:
             for task in await self._next_completed(waiting, patience):
                 yield task
@@ -114,7 +118,7 @@ class Waits(Operations):
                     for task_id in window:
                         waiting[task_id] = waiting.pop(task_id)
             if not patience.left and patience.answered:
-                raise WaitTimeout(await self.get(next(iter(waiting))))
+                raise WaitTimeout(await self._poll(next(iter(waiting)), 0.0))
             await patience.sleep(pause)
 
     async def _watch(

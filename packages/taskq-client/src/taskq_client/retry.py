@@ -16,7 +16,9 @@ from taskq_client.errors import (
     TaskqTimeout,
 )
 
-RETRIED_STATUSES = frozenset({408, 429, 502, 503, 504})
+# What proxies say when the server gives no answer: those of HTTP, and those of CDNs.
+NO_ANSWER = frozenset({502, 504, *range(520, 531)})
+RETRIED_STATUSES = NO_ANSWER | {408, 425, 429, 503}
 LONGEST_RETRY_AFTER = 60.0
 
 
@@ -47,23 +49,32 @@ class RetryPolicy:
             bound = min(bound * 2, self.max_seconds)
 
 
-def pause_after(error: TaskqError, delays: Iterator[float]) -> float | None:
+def pause_after(
+    error: TaskqError, delays: Iterator[float], *, time_left: float | None = None
+) -> float | None:
     """Choose the pause before the next try, or None if the error is to be raised.
 
     Never earlier than a `Retry-After` asks; one beyond a minute is left to the caller.
+
+    Args:
+        error: What went wrong.
+        delays: The pauses to choose from.
+        time_left: Seconds that the caller has set for the whole, in which any failure of a server
+            may pass and a `Retry-After` may be of any length; None for a single request.
     """
-    if not _passes(error) or (delay := next(delays, None)) is None:
+    waiting = time_left is not None
+    if not _passes(error, waiting=waiting) or (delay := next(delays, None)) is None:
         return None
     asked = error.retry_after if isinstance(error, TaskqAPIError) else None
     if asked is None:
         return delay
-    return max(asked, delay) if asked <= LONGEST_RETRY_AFTER else None
+    return max(asked, delay) if asked <= max(LONGEST_RETRY_AFTER, time_left or 0) else None
 
 
 def lost_in_transit(error: TaskqError) -> bool:
     """Tell whether the server may have done what was asked although its answer never came."""
     if isinstance(error, TaskqAPIError):
-        return error.status in (502, 504)
+        return error.status in NO_ANSWER
     return isinstance(error, TaskqConnectionError | TaskqTimeout)
 
 
@@ -81,7 +92,7 @@ def _seconds_between(start: str, end: str) -> float:
     return (parsedate_to_datetime(end) - parsedate_to_datetime(start)).total_seconds()
 
 
-def _passes(error: TaskqError) -> bool:
+def _passes(error: TaskqError, *, waiting: bool) -> bool:
     if isinstance(error, TaskqAPIError):
-        return error.status in RETRIED_STATUSES
+        return error.status in RETRIED_STATUSES or (waiting and error.status >= 500)
     return isinstance(error, TaskqConnectionError | TaskqTimeout)
