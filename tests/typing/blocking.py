@@ -1,11 +1,14 @@
 """Code as users of `TaskqClient` write it; type checkers read it, nobody runs it."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, assert_type
+from decimal import Decimal
+from typing import Annotated, Any, Literal, Optional, TypedDict, Union, assert_type
 
-from pydantic import BaseModel
+import httpx
+from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr
 
 from taskq_client import (
     FieldProblem,
@@ -31,6 +34,34 @@ class Report(BaseModel):
 @dataclass
 class Count:
     lines: int
+
+
+class Row(TypedDict):
+    a: int
+
+
+def forms(client: TaskqClient, handle: TaskHandle) -> None:
+    assert_type(client.run("h", returns=Report | None), Report | None)
+    assert_type(client.run("h", returns=Optional[int]), int | None)  # noqa: UP045
+    assert_type(client.run("h", returns=Union[int, str]), int | str)  # noqa: UP007
+    assert_type(client.run("h", returns=list[Report | None]), list[Report | None])
+    assert_type(client.run("h", returns=Annotated[int, Field(gt=0)]), int)
+    assert_type(client.run("h", returns=Literal["a", "b"]), Literal["a", "b"])
+    assert_type(client.run("h", returns=Row), Row)
+    assert_type(client.run("h", returns=tuple[int, ...]), tuple[int, ...])
+    assert_type(client.run("h", returns=None), Any)
+    assert_type(handle.result(type_=Row | int), Row | int)
+    assert_type(handle.result(type_=Literal[1], timeout=Decimal(3)), Literal[1])
+    assert_type(handle.result(type_=None), Any)
+
+
+def generators(client: TaskqClient, handle: TaskHandle) -> None:
+    with closing(client.list()) as tasks, closing(client.stream("id")) as states:
+        assert_type(next(tasks), Task)
+        assert_type(next(states), Task)
+    with closing(client.map("h", [])) as ended, closing(client.as_completed([])) as completed:
+        assert_type([*ended, *completed], list[Task])
+    handle.stream().close()
 
 
 def results(client: TaskqClient) -> None:
@@ -59,6 +90,7 @@ def handles(client: TaskqClient) -> str:
         assert_type(state, Task)
     if handle.status == TaskStatus.FAILED or handle.status == "cancelled":
         handle.retry()
+    assert_type({handle.task: 1, client.get("id"): 2}, dict[Task, int])
     return client.cancel(handle).title
 
 
@@ -68,10 +100,14 @@ def many(client: TaskqClient) -> None:
     assert_type(stored, list[TaskHandle])
     assert_type(client.wait_all(stored, timeout=60), list[Task])
     assert_type(client.wait_all([stored[0], stored[1].task, "id"]), list[Task])
-    assert_type(client.as_completed(stored), Iterator[Task])
-    assert_type(client.map("h", ({"n": n} for n in range(9)), queue="q"), Iterator[Task])
-    assert_type(client.list(status=["failed", TaskStatus.CANCELLED], tag="x"), Iterator[Task])
-    assert_type(client.stream("id", timeout=1), Iterator[Task])
+    assert_type(client.as_completed(stored), Generator[Task, None, None])
+    assert_type(
+        client.map("h", ({"n": n} for n in range(9)), queue="q"), Generator[Task, None, None]
+    )
+    assert_type(
+        client.list(status=["failed", TaskStatus.CANCELLED], tag="x"), Generator[Task, None, None]
+    )
+    assert_type(client.stream("id", timeout=1), Generator[Task, None, None])
 
 
 def errors(client: TaskqClient) -> Task | None:
@@ -85,8 +121,15 @@ def errors(client: TaskqClient) -> Task | None:
     return None
 
 
+def addresses() -> None:
+    TaskqClient(AnyHttpUrl("http://localhost"), api_key=SecretStr("k"), timeout=timedelta(1))
+    TaskqClient(httpx.URL("http://localhost"), timeout=Decimal(3))
+
+
 def options(shared: TaskOptions) -> None:
     with TaskqClient("http://localhost", api_key="k", timeout=3, max_retries=0) as client:
         assert_type(client.with_options(timeout=1, deadline=9), TaskqClient)
         client.submit("h", {}, **shared)
+        client.submit("h", priority="high", delay_seconds=Decimal("1.5"))
+        client.list(order="-created_at", status="failed", priority=["low", Priority.HIGH])
         client.update("id", title=None, if_match=3)

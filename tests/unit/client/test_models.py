@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from pydantic import ValidationError
 
-from taskq_client.models import Priority, Progress, Task, TaskStatus
+from taskq_client.models import Handler, Priority, Progress, QueueStats, Task, TaskStatus
 from tests.unit.client.support import a_task, wire_task
 
 
@@ -77,3 +77,17 @@ def test_a_task_knows_whether_it_has_ended(
     status: str, finished_at: str | None, final: bool
 ) -> None:
     assert a_task(status=status, finished_at=finished_at).final is final
+
+
+def test_snapshots_are_hashed_by_their_id_and_compared_by_all_they_say() -> None:
+    queued, again, done = a_task(), a_task(), a_task(status="succeeded")
+
+    assert len({queued, again, done}) == 2
+    assert queued == again != done
+    assert hash(queued) == hash(done)
+    assert {queued: "first"}[a_task()] == "first"
+    names = {
+        Handler(name="h", schema={"type": "object"}),
+        QueueStats(name="q", tasks={"queued": 1}),
+    }
+    assert len(names | {Handler(name="h", schema={"type": "object"})}) == 2

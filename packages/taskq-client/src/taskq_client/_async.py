@@ -1,7 +1,7 @@
 """The asyncio client: a signature and a docstring for each operation of the core."""
 
 import builtins
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from copy import copy
 from types import TracebackType
 from typing import Self, Unpack
@@ -173,7 +173,7 @@ class AsyncTaskqClient(AsyncWaits):
         """
         return await self._core.get(task)
 
-    def list(self, **filters: Unpack[ListFilters]) -> AsyncIterator[Task]:
+    def list(self, **filters: Unpack[ListFilters]) -> AsyncGenerator[Task, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
         The items leave out `payload`, `result` and `errors`; `get` has them.

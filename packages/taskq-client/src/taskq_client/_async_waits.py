@@ -1,7 +1,9 @@
 """The waiting operations of the asyncio client, and those on many tasks."""
 
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from typing import Any, TypeVar, Unpack, overload
+
+from typing_extensions import TypeForm
 
 from taskq_client._core import Core
 from taskq_client._handles import AsyncTaskHandle
@@ -48,19 +50,6 @@ class AsyncWaits:
         handler: str,
         payload: Mapping[str, object] | None = None,
         *,
-        returns: type[T],
-        timeout: Duration | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[TaskOptions],
-    ) -> T: ...
-
-    @overload
-    async def run(
-        self,
-        handler: str,
-        payload: Mapping[str, object] | None = None,
-        *,
         returns: None = None,
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -68,12 +57,25 @@ class AsyncWaits:
         **options: Unpack[TaskOptions],
     ) -> Any: ...
 
+    @overload
     async def run(
         self,
         handler: str,
         payload: Mapping[str, object] | None = None,
         *,
-        returns: type[T] | None = None,
+        returns: TypeForm[T],
+        timeout: Duration | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> T: ...
+
+    async def run(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: TypeForm[T] | None = None,
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
@@ -105,7 +107,7 @@ class AsyncWaits:
             handler, payload, timeout, idempotency_key, options, returns, on_progress
         )
 
-    def stream(self, task: TaskLike, timeout: Duration | None = None) -> AsyncIterator[Task]:
+    def stream(self, task: TaskLike, timeout: Duration | None = None) -> AsyncGenerator[Task, None]:
         """Iterate over the states of a task: as it is now, then each change, up to its end.
 
         Changes in quick succession may come as one; the final state always comes. A connection
@@ -140,7 +142,7 @@ class AsyncWaits:
 
     def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
-    ) -> AsyncIterator[Task]:
+    ) -> AsyncGenerator[Task, None]:
         """Iterate over tasks as they end, the first one first; each comes once.
 
         One request at a time waits for up to 1,000 of them; of more, each thousand in turn.
@@ -193,7 +195,7 @@ class AsyncWaits:
         timeout: Duration | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
-    ) -> AsyncIterator[Task]:
+    ) -> AsyncGenerator[Task, None]:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
 
         Payloads are taken as needed: up to 1,000 tasks are under way at a time, so memory does not

@@ -1,8 +1,10 @@
 """A submitted task in hand: its last known state, and what can be done with it."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import aclosing
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import aclosing, closing
 from typing import Any, TypeVar, overload
+
+from typing_extensions import TypeForm
 
 from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
@@ -47,11 +49,13 @@ class TaskHandle(Snapshot):
         return self.task
 
     @overload
-    def result(self, *, type_: type[T], timeout: Duration | None = None) -> T: ...
-    @overload
     def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
+    @overload
+    def result(self, *, type_: TypeForm[T], timeout: Duration | None = None) -> T: ...
 
-    def result(self, *, type_: type[T] | None = None, timeout: Duration | None = None) -> T | Any:
+    def result(
+        self, *, type_: TypeForm[T] | None = None, timeout: Duration | None = None
+    ) -> T | Any:
         """Wait until the task has ended and return its result, or raise how it ended; as `run`.
 
         Args:
@@ -61,15 +65,16 @@ class TaskHandle(Snapshot):
         result_type = reader("type_", type_)
         return result_of(self.wait(timeout), result_type)
 
-    def stream(self, timeout: Duration | None = None) -> Iterator[Task]:
+    def stream(self, timeout: Duration | None = None) -> Generator[Task, None, None]:
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:
             timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
         """
-        for task in iterate(self._core.stream(self, timeout)):
-            self.task = task
-            yield task
+        with closing(iterate(self._core.stream(self, timeout))) as states:
+            for task in states:
+                self.task = task
+                yield task
 
     def cancel(self) -> Task:
         """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
@@ -115,12 +120,12 @@ class AsyncTaskHandle(Snapshot):
         return self.task
 
     @overload
-    async def result(self, *, type_: type[T], timeout: Duration | None = None) -> T: ...
-    @overload
     async def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
+    @overload
+    async def result(self, *, type_: TypeForm[T], timeout: Duration | None = None) -> T: ...
 
     async def result(
-        self, *, type_: type[T] | None = None, timeout: Duration | None = None
+        self, *, type_: TypeForm[T] | None = None, timeout: Duration | None = None
     ) -> T | Any:
         """Wait until the task has ended and return its result, or raise how it ended; as `run`.
 
@@ -131,7 +136,7 @@ class AsyncTaskHandle(Snapshot):
         result_type = reader("type_", type_)
         return result_of(await self.wait(timeout), result_type)
 
-    async def stream(self, timeout: Duration | None = None) -> AsyncIterator[Task]:
+    async def stream(self, timeout: Duration | None = None) -> AsyncGenerator[Task, None]:
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:

@@ -1,7 +1,7 @@
 """The blocking client: a signature and a docstring for each operation of the core."""
 
 import builtins
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from copy import copy
 from types import TracebackType
 from typing import Self, Unpack
@@ -173,7 +173,7 @@ class TaskqClient(BlockingWaits):
         """
         return finish(self._core.get(task))
 
-    def list(self, **filters: Unpack[ListFilters]) -> Iterator[Task]:
+    def list(self, **filters: Unpack[ListFilters]) -> Generator[Task, None, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
         The items leave out `payload`, `result` and `errors`; `get` has them.

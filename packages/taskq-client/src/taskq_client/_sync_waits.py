@@ -1,7 +1,9 @@
 """The waiting operations of the blocking client, and those on many tasks."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar, Unpack, overload
+
+from typing_extensions import TypeForm
 
 from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
@@ -51,19 +53,6 @@ class BlockingWaits:
         handler: str,
         payload: Mapping[str, object] | None = None,
         *,
-        returns: type[T],
-        timeout: Duration | None = None,
-        on_progress: Callable[[Progress], object] | None = None,
-        idempotency_key: str | None = None,
-        **options: Unpack[TaskOptions],
-    ) -> T: ...
-
-    @overload
-    def run(
-        self,
-        handler: str,
-        payload: Mapping[str, object] | None = None,
-        *,
         returns: None = None,
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
@@ -71,12 +60,25 @@ class BlockingWaits:
         **options: Unpack[TaskOptions],
     ) -> Any: ...
 
+    @overload
     def run(
         self,
         handler: str,
         payload: Mapping[str, object] | None = None,
         *,
-        returns: type[T] | None = None,
+        returns: TypeForm[T],
+        timeout: Duration | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> T: ...
+
+    def run(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: TypeForm[T] | None = None,
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
@@ -110,7 +112,9 @@ class BlockingWaits:
             )
             return finish(work)
 
-    def stream(self, task: TaskLike, timeout: Duration | None = None) -> Iterator[Task]:
+    def stream(
+        self, task: TaskLike, timeout: Duration | None = None
+    ) -> Generator[Task, None, None]:
         """Iterate over the states of a task: as it is now, then each change, up to its end.
 
         Changes in quick succession may come as one; the final state always comes. A connection
@@ -143,7 +147,7 @@ class BlockingWaits:
 
     def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
-    ) -> Iterator[Task]:
+    ) -> Generator[Task, None, None]:
         """Iterate over tasks as they end, the first one first; each comes once.
 
         One request at a time waits for up to 1,000 of them; of more, each thousand in turn.
@@ -197,7 +201,7 @@ class BlockingWaits:
         timeout: Duration | None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
-    ) -> Iterator[Task]:
+    ) -> Generator[Task, None, None]:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
 
         Payloads are taken as needed: up to 1,000 tasks are under way at a time, so memory does not

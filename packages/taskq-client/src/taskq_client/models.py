@@ -1,6 +1,7 @@
 """What goes in and what comes out: plain data, lenient to what a newer server adds.
 
 Answers are frozen pydantic models that ignore unknown fields and keep unknown enum values as text.
+Those with an id or a name are hashed by it, and equal if all their fields are.
 Arguments are typed dictionaries: a key that is absent was not given, which is different from None.
 JSON of users is `Any`, as it is for `json.loads`: only they know its shape.
 """
@@ -9,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-from typing import Annotated, Any, Generic, Required, TypedDict, TypeVar
+from typing import Annotated, Any, Generic, Literal, Required, TypedDict, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -38,6 +39,9 @@ class Priority(StrEnum):
     HIGH = "high"
     URGENT = "urgent"
 
+
+StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+PriorityName = Literal["low", "normal", "high", "urgent"]
 
 OpenStatus = Annotated[TaskStatus | str, Field(union_mode="left_to_right")]
 OpenPriority = Annotated[Priority | str, Field(union_mode="left_to_right")]
@@ -114,6 +118,9 @@ class Task(_Model):
     started_at: datetime | None = None
     finished_at: datetime | None = None
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     @property
     def final(self) -> bool:
         """Tell whether the task has ended; with a status unknown here, by its end time."""
@@ -178,6 +185,9 @@ class Handler(_Model):
     timeout_seconds: float | None = None
     workers: int = 0
 
+    def __hash__(self) -> int:
+        return hash(self.name)
+
 
 class Tag(_Model):
     """A tag and how many tasks carry it."""
@@ -200,6 +210,9 @@ class QueueStats(_Model):
     tasks: dict[OpenStatus, int] = Field(default_factory=dict)
     depth: int = 0
     oldest_age_seconds: float | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 class Stats(_Model):
@@ -235,7 +248,7 @@ class TaskOptions(TypedDict, total=False):
 
     title: str | None
     description: str | None
-    priority: Priority | str | None
+    priority: Priority | PriorityName | None
     tags: Iterable[str] | None
     queue: str | None
     run_at: datetime | None
@@ -259,7 +272,7 @@ class TaskChanges(TypedDict, total=False):
     title: str | None
     description: str | None
     tags: Iterable[str] | None
-    priority: Priority | str | None
+    priority: Priority | PriorityName | None
     max_retries: int | None
     timeout_seconds: Duration | None
     run_at: datetime | None
@@ -268,13 +281,13 @@ class TaskChanges(TypedDict, total=False):
 class ListFilters(TypedDict, total=False):
     """What a list can be narrowed to; None is the same as absent."""
 
-    status: TaskStatus | str | Iterable[str] | None
-    priority: Priority | str | Iterable[str] | None
+    status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
+    priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None
     tag: str | Iterable[str] | None
     handler: str | None
     queue: str | None
     created_after: datetime | None
     created_before: datetime | None
     q: str | None
-    order: str | None
+    order: Literal["created_at", "-created_at"] | None
     limit: int | None
