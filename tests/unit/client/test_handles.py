@@ -1,6 +1,7 @@
 """What `submit` returns: the task's fields, and what can be done with it."""
 
 import asyncio
+import copy
 import inspect
 import json
 import pickle
@@ -17,6 +18,7 @@ from taskq_client import (
     TaskFailed,
     TaskqClient,
     UnexpectedResult,
+    WaitTimeout,
 )
 from taskq_client.models import Snapshot
 from tests.unit.client.support import a_task, events, wire_task
@@ -135,3 +137,34 @@ def test_handles_of_the_async_client_work_together() -> None:
             return await asyncio.gather(*(handle.wait() for handle in handles))
 
     assert [task.status for task in asyncio.run(both())] == ["succeeded"] * 2
+
+
+@pytest.mark.anyio
+async def test_clients_and_handles_say_why_they_do_not_pickle(client: Any) -> None:
+    handle = await told(client.submit("reports.build"))
+
+    for one in (client, client.with_options(timeout=3), handle, [handle]):
+        for attempt in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(TypeError, match=r"hold connections and do not pickle: send the ta"):
+                attempt(one)
+    assert copy.copy(handle).task is handle.task
+
+
+def test_errors_about_a_task_are_short_and_show_no_payload() -> None:
+    message = "1 validation error: input_value='sesame' " + "x" * 5000
+    failed = a_task(
+        status="failed",
+        payload={"password": "sesame"},
+        attempt=3,
+        errors=[{"attempt": 3, "outcome": "failed", "type": "ValueError", "message": message}],
+    )
+
+    for error in (TaskFailed(failed), TaskCancelled(failed), WaitTimeout(failed)):
+        assert "sesame" not in repr(error)
+        assert "0198c0de (reports.build)" in repr(error)
+        assert len(repr(error)) < 120
+    assert repr(TaskFailed(failed)) == (
+        "TaskFailed('task 0198c0de (reports.build) failed in attempt 3: ValueError')"
+    )
+    assert message in str(TaskFailed(failed))
+    assert "sesame" not in repr(UnexpectedResult(failed, "Input should be a list"))

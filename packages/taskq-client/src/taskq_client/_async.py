@@ -34,7 +34,7 @@ class AsyncTaskqClient(AsyncWaits):
     Use it in an `async with` statement, or await `aclose` when done.
     """
 
-    __slots__ = ("_channel",)
+    __slots__ = ()
 
     def __init__(
         self,

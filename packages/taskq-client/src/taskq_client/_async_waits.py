@@ -5,6 +5,7 @@ from typing import Any, TypeVar, Unpack, overload
 
 from typing_extensions import TypeForm
 
+from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._handles import AsyncTaskHandle
 from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
@@ -15,9 +16,10 @@ T = TypeVar("T")
 class AsyncWaits:
     """Operations that take longer than a request."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_channel")  # noqa: RUF023 - pickled first, the core refuses
 
     _core: Core
+    _channel: AsyncChannel
 
     async def wait(
         self,

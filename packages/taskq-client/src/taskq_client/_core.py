@@ -1,7 +1,7 @@
 """Every operation once, as a coroutine that awaits nothing but its channel."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NoReturn
 
 from pydantic import TypeAdapter
 
@@ -17,6 +17,12 @@ from taskq_client.models import Duration, Task, TaskOptions, TaskStatus
 
 class Core(Bulk):
     """All operations, in layers: requests, waits, batches, and results."""
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a client and its handles hold connections and do not pickle: "
+            "send the task's id, or handle.task, and make a client where it arrives"
+        )
 
     async def run(
         self,

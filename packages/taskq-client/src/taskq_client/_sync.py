@@ -34,7 +34,7 @@ class TaskqClient(BlockingWaits):
     Use it in a `with` statement, or call `close` when done.
     """
 
-    __slots__ = ("_channel",)
+    __slots__ = ()
 
     def __init__(
         self,

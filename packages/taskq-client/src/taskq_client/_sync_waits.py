@@ -6,7 +6,7 @@ from typing import Any, TypeVar, Unpack, overload
 from typing_extensions import TypeForm
 
 from taskq_client._callbacks import called_only
-from taskq_client._channels import finish, iterate
+from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
 from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
@@ -17,9 +17,10 @@ T = TypeVar("T")
 class BlockingWaits:
     """Operations that take longer than a request."""
 
-    __slots__ = ("_core",)
+    __slots__ = ("_core", "_channel")  # noqa: RUF023 - pickled first, the core refuses
 
     _core: Core
+    _channel: BlockingChannel
 
     def wait(
         self,

@@ -37,6 +37,9 @@ from taskq_client.models import Task
 class TaskqError(Exception):
     """Anything that goes wrong in this package."""
 
+    def __repr__(self) -> str:  # not the arguments: a task among them brings its payload along
+        return f"{type(self).__name__}({str(self)!r})"
+
 
 class ConfigurationError(TaskqError):
     """The client cannot be made, or no longer be used, as it is.
@@ -193,10 +196,16 @@ class TaskFailed(TaskqError):
 
     def __str__(self) -> str:
         last = self.task.errors[-1] if self.task.errors else None
-        why = f": {last.type or last.outcome}: {last.message or ''}".rstrip(": ") if last else ""
-        return (
-            f"task {self.task.id} ({self.task.handler}) failed in attempt {self.task.attempt}{why}"
-        )
+        return f"{self._what}: {last.message}" if last and last.message else self._what
+
+    def __repr__(self) -> str:  # without the message, which may be long and quote the payload
+        return f"{type(self).__name__}({self._what!r})"
+
+    @property
+    def _what(self) -> str:
+        task, last = self.task, self.task.errors[-1] if self.task.errors else None
+        why = f": {last.type or last.outcome}" if last else ""
+        return f"task {task.id} ({task.handler}) failed in attempt {task.attempt}{why}"
 
 
 class TaskCancelled(TaskqError):
