@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from taskq_client._inputs import seconds, text
+from taskq_client._json_problems import json_problem
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
@@ -52,8 +53,11 @@ def batches(
     """
     batch: list[bytes] = []
     size = len(BATCH_START + BATCH_END)
-    for item in items:
-        encoded = new_task(item)
+    for index, item in enumerate(items):
+        try:
+            encoded = new_task(item)
+        except InvalidRequest as error:
+            raise InvalidRequest(f"item {index}: {error}") from None
         if batch and (len(batch) == most or size + len(encoded) + 1 >= BATCH_BYTES):
             yield _batch(batch)
             batch, size = [], len(BATCH_START + BATCH_END)
@@ -110,7 +114,8 @@ def encode(value: object) -> bytes:
             value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_plain
         ).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise InvalidRequest(f"a value cannot be sent as JSON: {error}") from None
+        why = json_problem(value) or error
+        raise InvalidRequest(f"a value cannot be sent as JSON: {why}") from None
 
 
 def _plain(value: object) -> object:
