@@ -1,4 +1,4 @@
-"""One time limit for a whole blocking request: those of httpx are for each read."""
+"""One time limit for a whole blocking request: those of httpx are for each read and write."""
 
 import threading
 import time
@@ -9,12 +9,14 @@ from typing import Any
 
 import httpx
 
+_PIECE = 65_536
+
 _local = threading.local()
 
 
 @contextmanager
 def ends_at(moment: float) -> Iterator[None]:
-    """Let whatever this thread reads meanwhile end at a moment of the monotonic clock."""
+    """Let whatever this thread sends and reads meanwhile end at a moment of the monotonic clock."""
     _local.ends_at = moment
     try:
         yield
@@ -32,7 +34,7 @@ def limit(client: httpx.Client) -> httpx.Client:
     for transport in (getattr(client, "_transport", None), *mounts):
         pool: Any = getattr(transport, "_pool", None)
         backend = getattr(pool, "_network_backend", None)
-        if backend is not None:
+        if backend is not None and not isinstance(backend, _Backend):
             pool._network_backend = _Backend(backend)
     return client
 
@@ -48,8 +50,15 @@ class _Wrapper:
 
 
 class _Backend(_Wrapper):
-    def connect_tcp(self, *args: Any, **kwargs: Any) -> "_Stream":
-        return _Stream(self._inner.connect_tcp(*args, **kwargs))
+    def connect_tcp(
+        self, host: str, port: int, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> "_Stream":
+        return _Stream(self._inner.connect_tcp(host, port, _left(timeout), *args, **kwargs))
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, *args: Any, **kwargs: Any
+    ) -> "_Stream":
+        return _Stream(self._inner.connect_unix_socket(path, _left(timeout), *args, **kwargs))
 
 
 class _Stream(_Wrapper):
@@ -57,8 +66,14 @@ class _Stream(_Wrapper):
         data: bytes = self._inner.read(max_bytes, _left(timeout))
         return data
 
-    def start_tls(self, *args: Any, **kwargs: Any) -> "_Stream":
-        return _Stream(self._inner.start_tls(*args, **kwargs))
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        for start in range(0, len(buffer), _PIECE):
+            self._inner.write(buffer[start : start + _PIECE], _left(timeout))
+
+    def start_tls(
+        self, ssl_context: object, server_hostname: str | None = None, timeout: float | None = None
+    ) -> "_Stream":
+        return _Stream(self._inner.start_tls(ssl_context, server_hostname, _left(timeout)))
 
 
 def _left(timeout: float | None) -> float | None:
