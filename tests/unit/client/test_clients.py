@@ -284,7 +284,7 @@ def test_the_url_is_the_argument_else_the_variable_else_local(
 )
 def test_a_url_that_names_no_server_is_refused(url: str) -> None:
     for client in (TaskqClient, AsyncTaskqClient):
-        with pytest.raises(ConfigurationError, match=r"not the url of a server|cannot be set up"):
+        with pytest.raises(ConfigurationError, match=r"not the url of a server"):
             client(url)
 
 
@@ -298,8 +298,8 @@ def test_other_settings_are_checked_too(monkeypatch: pytest.MonkeyPatch) -> None
             client(transport=object())
     monkeypatch.setenv("HTTP_PROXY", "ftp://nonsense")
     for client in (TaskqClient, AsyncTaskqClient):
-        with pytest.raises(ConfigurationError, match="the connection cannot be set up"):
-            client()
+        with pytest.raises(ConfigurationError, match="HTTP_PROXY='ftp://nonsense' is not the url"):
+            client("http://tasks.example")
 
 
 def test_timeouts_are_those_of_the_client_with_a_shorter_one_to_connect() -> None:

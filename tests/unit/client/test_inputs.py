@@ -1,5 +1,6 @@
 """Arguments of plausible and of wrong types: read at the border, or refused in one sentence."""
 
+import inspect
 import math
 from datetime import timedelta
 from decimal import Decimal
@@ -19,6 +20,7 @@ from tests.unit.client.support import a_task, answer, core, wire_task
 DONE = answer(200, wire_task(status="succeeded", result=3))
 TRANSPORT = httpx.MockTransport(lambda request: httpx.Response(500))
 KINDS = [partial(TaskqClient, transport=TRANSPORT), partial(AsyncTaskqClient, transport=TRANSPORT)]
+ID = "0198c0de-0000-7000-8000-000000000001"
 NO_DURATIONS = [
     *(math.nan, math.inf, -math.inf, -1, 1e12, 10**400, -timedelta(1), timedelta.max),
     *(Decimal("nan"), Decimal("snan"), Decimal("inf"), Decimal("1e999")),
@@ -95,7 +97,7 @@ def test_retries_are_counted(value: Any) -> None:
 def test_a_variable_that_is_no_duration_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for text in ("10s", "nan", "-1", "inf"):
         monkeypatch.setenv("TASKQ_TIMEOUT", text)
-        with pytest.raises(ConfigurationError, match=f"^TASKQ_TIMEOUT: timeout .* not .*{text}"):
+        with pytest.raises(ConfigurationError, match=f"^TASKQ_TIMEOUT must .* not .*{text}"):
             TaskqClient()
     monkeypatch.setenv("TASKQ_TIMEOUT", " 2.5 ")
     assert "timeout=2.5," in repr(TaskqClient())
@@ -139,9 +141,18 @@ def test_what_is_no_url_is_refused(url: Any) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_key_may_be_a_secret_of_pydantic_and_no_other_kind_is_shown(kind: Any) -> None:
-    sent = kind(api_key=SecretStr("sesame"))._channel._http.get().headers["Authorization"]
-    assert sent == "Bearer sesame"
+async def test_a_key_may_be_a_secret_of_pydantic_and_no_other_kind_is_shown(kind: Any) -> None:
+    sent: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        sent.append(request.headers["Authorization"])
+        return httpx.Response(204)
+
+    client = kind(api_key=SecretStr("sesame"), transport=httpx.MockTransport(answer))
+    deleted = client.delete(ID)
+    if inspect.isawaitable(deleted):
+        await deleted
+    assert sent == ["Bearer sesame"]
     for key in (b"sesame", SecretBytes(b"sesame"), ["sesame"], 5):
         with pytest.raises(ConfigurationError, match="api_key must be text or a Secret") as caught:
             kind(api_key=key)

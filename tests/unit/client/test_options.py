@@ -82,7 +82,7 @@ def test_the_timeout_is_the_argument_else_the_variable(monkeypatch: pytest.Monke
     assert [request.extensions["timeout"]["read"] for request in seen] == [4.5, 3]
     monkeypatch.setenv("TASKQ_TIMEOUT", "soon")
     for client in (TaskqClient, AsyncTaskqClient):
-        with pytest.raises(ConfigurationError, match=r"timeout must be a number .* not 'soon'"):
+        with pytest.raises(ConfigurationError, match=r"^TASKQ_TIMEOUT must .* not 'soon'"):
             client()
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple, TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from taskq_client._channels import Answer
+from taskq_client._urls import shown
 from taskq_client.errors import (
     FieldProblem,
     TaskqError,
@@ -99,7 +100,7 @@ def check(answer: Answer) -> None:
     if 200 <= answer.status < 300:
         return
     if answer.status < 400:
-        target = answer.headers.get("location", "nowhere")
+        target = shown(answer.headers.get("location", "nowhere"))
         raise unexpected(answer, f"a redirect to {target}; set the url to where the server is")
     raise _api_error(answer)
 

@@ -29,9 +29,10 @@ from taskq_client.retry import RetryPolicy
 
 
 class AsyncTaskqClient(AsyncWaits):
-    """A client to await; safe to share between the tasks of one event loop.
+    """A client to await; safe to share between tasks, and between event loops.
 
-    Use it in an `async with` statement, or await `aclose` when done.
+    Use it in an `async with` statement, or await `aclose` when done. Each loop has connections of
+    its own, which end with it.
     """
 
     __slots__ = ()
@@ -64,9 +65,9 @@ class AsyncTaskqClient(AsyncWaits):
         Raises:
             ConfigurationError: An argument, or a variable of the environment, cannot be used.
         """
-        secret = Secret(api_key)
-        del api_key  # before anything can raise: tools show the variables of a traceback
-        self._channel = AsyncChannel(read_settings(url, secret), transport)
+        server, secret = Secret(url), Secret(api_key)
+        del url, api_key  # before anything can raise: tools show the variables of a traceback
+        self._channel = AsyncChannel(read_settings(server, secret), transport)
         self._core = Core(
             self._channel,
             RetryPolicy(max_retries),
@@ -79,7 +80,7 @@ class AsyncTaskqClient(AsyncWaits):
         if core is None:
             return f"<{type(self).__name__} that could not be made>"
         return (
-            f"{type(self).__name__}({self._channel.settings.shown_url!r}, "
+            f"{type(self).__name__}({self._channel.settings.url!r}, "
             f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
             f"deadline={core.deadline:g})"
         )

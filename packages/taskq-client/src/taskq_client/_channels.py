@@ -1,4 +1,4 @@
-"""The two ways to reach a server, behind one protocol: the only code that knows httpx.
+"""The two ways to reach a server, behind one protocol: whoever sends knows nothing of httpx.
 
 The core is coroutines that await nothing but a channel. Over the blocking channel they never really
 suspend, so `finish` runs one to its end with a single `send(None)`, and `iterate` does so for each
@@ -6,34 +6,29 @@ item of an async generator: no event loop, and no thread but for what is begun b
 """
 
 import asyncio
-import os
-import platform
 import time
-from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any, Generic, Protocol, TypeVar, cast
+from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeVar, cast
 
 import httpx
 
 from taskq_client._beside import Begun, OnThread
-from taskq_client._deadlines import ends_at, limit
+from taskq_client._connections import CLOSED, Blocking, PerLoop
+from taskq_client._deadlines import ends_at
 from taskq_client._settings import Settings
-from taskq_client._version import __version__
+from taskq_client._way import OurUrl, way_to
 from taskq_client.errors import (
     ConfigurationError,
+    InvalidRequest,
     TaskqConnectionError,
     TaskqTimeout,
     UnexpectedAnswer,
 )
 
 CONNECT_SECONDS = 3.0
-HEADERS = {
-    "Accept": "application/json",
-    "User-Agent": f"taskq-client/{__version__} python/{platform.python_version()}",
-}
-# A waiting request holds its connection for long; in a bounded pool waits would starve submits.
-LIMITS = httpx.Limits(max_connections=None, max_keepalive_connections=20)
+# What httpx is made of; a few of their errors it lets through.
+FOREIGN = frozenset({"anyio", "h11", "h2", "httpcore", "httpx", "socksio", "ssl"})
 
 T = TypeVar("T")
 
@@ -48,14 +43,17 @@ class Request:
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
 
+    def __repr__(self) -> str:
+        return f"{self.method} {self.path.partition('?')[0]}"
+
 
 @dataclass(frozen=True)
 class Answer:
     """What came back; the names of headers are in lower case."""
 
     status: int
-    headers: Mapping[str, str]
-    body: bytes
+    headers: Mapping[str, str] = field(repr=False)
+    body: bytes = field(repr=False)
 
     @property
     def media_type(self) -> str:
@@ -89,33 +87,40 @@ class BlockingChannel:
         if transport is not None and not isinstance(transport, httpx.BaseTransport):
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
         self.settings = settings
-        self._http = _PerProcess(
-            lambda: limit(httpx.Client(**_arguments(settings), transport=transport))
-        )
+        way = way_to(settings, network=transport is None)
+        self._where = way.name
+        self._connections = Blocking(way, transport)
 
     async def send(self, request: Request) -> Answer:
-        http = self._http.get()
-        with (
-            _translated_errors(self.settings, request),
-            ends_at(time.monotonic() + request.timeout),
-        ):
-            response = http.send(_built(http, request))
-            return Answer(response.status_code, dict(response.headers), response.content)
+        http = self._connections.get()
+        try:
+            with ends_at(time.monotonic() + request.timeout):
+                response = http.send(_built(http, request))
+                return _whole(response)
+        except Exception as error:
+            failure = _translated(error, http, request, self._where)
+        raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
-        http = self._http.get()
-        with _translated_errors(self.settings, request):
-            response = http.send(_built(http, request), stream=True)
+        http = self._connections.get()
+        try:
+            with ends_at(time.monotonic() + request.timeout):
+                response = http.send(_built(http, request), stream=True)
             try:
-                head = Answer(response.status_code, dict(response.headers), b"")
-                if not _is_stream(head):
-                    yield replace(head, body=response.read())
-                    return
-                yield head
-                for piece in response.iter_bytes():
-                    yield replace(head, body=piece)
+                if _is_stream(response):
+                    yield _whole(response, b"")
+                    for piece in response.iter_bytes():
+                        yield _whole(response, piece)
+                else:
+                    with ends_at(time.monotonic() + request.timeout):
+                        response.read()
+                    yield _whole(response)
             finally:
                 response.close()
+            return
+        except Exception as error:
+            failure = _translated(error, http, request, self._where)
+        raise failure
 
     async def sleep(self, seconds: float) -> None:
         time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
@@ -124,7 +129,7 @@ class BlockingChannel:
         return OnThread(lambda: finish(work))
 
     def close(self) -> None:
-        self._http.get().close()
+        self._connections.close()
 
 
 class AsyncChannel:
@@ -136,31 +141,40 @@ class AsyncChannel:
                 "transport must be an httpx.AsyncBaseTransport for an AsyncTaskqClient"
             )
         self.settings = settings
-        self._http = _PerProcess(
-            lambda: httpx.AsyncClient(**_arguments(settings), transport=transport)
-        )
+        way = way_to(settings, network=transport is None)
+        self._where = way.name
+        self._connections = PerLoop(way, transport)
 
     async def send(self, request: Request) -> Answer:
-        http = self._http.get()
-        with _translated_errors(self.settings, request):
+        http = await self._connections.get()
+        try:
             async with asyncio.timeout(request.timeout):
                 response = await http.send(_built(http, request))
-            return Answer(response.status_code, dict(response.headers), response.content)
+            return _whole(response)
+        except Exception as error:
+            failure = _translated(error, http, request, self._where)
+        raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
-        http = self._http.get()
-        with _translated_errors(self.settings, request):
-            response = await http.send(_built(http, request), stream=True)
+        http = await self._connections.get()
+        try:
+            async with asyncio.timeout(request.timeout):
+                response = await http.send(_built(http, request), stream=True)
             try:
-                head = Answer(response.status_code, dict(response.headers), b"")
-                if not _is_stream(head):
-                    yield replace(head, body=await response.aread())
-                    return
-                yield head
-                async for piece in response.aiter_bytes():
-                    yield replace(head, body=piece)
+                if _is_stream(response):
+                    yield _whole(response, b"")
+                    async for piece in response.aiter_bytes():
+                        yield _whole(response, piece)
+                else:
+                    async with asyncio.timeout(request.timeout):
+                        await response.aread()
+                    yield _whole(response)
             finally:
                 await response.aclose()
+            return
+        except Exception as error:
+            failure = _translated(error, http, request, self._where)
+        raise failure
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -169,7 +183,7 @@ class AsyncChannel:
         return asyncio.create_task(work)
 
     async def aclose(self) -> None:
-        await self._http.get().aclose()
+        await self._connections.aclose()
 
 
 def finish(coroutine: Coroutine[Any, Any, T]) -> T:
@@ -196,69 +210,50 @@ def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         finish(cast("Coroutine[object, None, None]", items.aclose()))
 
 
-class _PerProcess(Generic[T]):
-    """An HTTP client that a forked child replaces: two processes must not share a connection."""
-
-    def __init__(self, make: Callable[[], T]) -> None:
-        self._make = make
-        self._client = _configured(make)
-        self._process = os.getpid()
-
-    def get(self) -> T:
-        if self._process != os.getpid():
-            self._client = _configured(self._make)
-            self._process = os.getpid()
-        return self._client
-
-
-def _arguments(settings: Settings) -> dict[str, Any]:
-    headers = dict(HEADERS)
-    if key := settings.api_key.reveal():
-        headers["Authorization"] = f"Bearer {key}"
-    return {"base_url": settings.url, "headers": headers, "limits": LIMITS}
-
-
-def _configured(make: Callable[[], T]) -> T:
-    # httpx reads the proxy and certificate variables here; each can be wrong in its own way.
-    try:
-        return make()
-    except (httpx.InvalidURL, ImportError, OSError, ValueError) as error:
-        raise ConfigurationError(f"the connection cannot be set up: {error}") from None
-
-
 def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
-    if client.is_closed:
-        raise ConfigurationError("this client has been closed; make a new one")
-    return client.build_request(
+    built = client.build_request(
         request.method,
         request.path,
         content=request.body,
-        headers=request.headers,
+        headers=[(name.encode(), value.encode()) for name, value in request.headers.items()],
         timeout=httpx.Timeout(request.timeout, connect=min(request.timeout, CONNECT_SECONDS)),
     )
+    built.url = OurUrl(built.url)
+    return built
 
 
-def _is_stream(head: Answer) -> bool:
-    return head.status == 200 and head.media_type == "text/event-stream"
+def _whole(response: httpx.Response, body: bytes | None = None) -> Answer:
+    content = response.content if body is None else body
+    return Answer(response.status_code, dict(response.headers), content)
 
 
-@contextmanager
-def _translated_errors(settings: Settings, request: Request) -> Iterator[None]:
-    where = settings.shown_url
-    try:
-        yield
-    except (httpx.TimeoutException, TimeoutError):
-        what = f"{request.method} {request.path.partition('?')[0]}"
-        raise TaskqTimeout(
-            f"{where} did not answer {what} within {request.timeout:.3g} s"
-        ) from None
-    except httpx.ConnectError as error:
-        raise TaskqConnectionError(f"cannot connect to {where}: {_reason(error)}") from None
-    except httpx.TransportError as error:
-        raise TaskqConnectionError(f"the connection to {where} broke: {_reason(error)}") from None
-    except httpx.HTTPError as error:
-        raise UnexpectedAnswer(f"the answer of {where} cannot be read: {_reason(error)}") from None
+def _is_stream(response: httpx.Response) -> bool:
+    return response.status_code == 200 and _whole(response, b"").media_type == "text/event-stream"
 
 
-def _reason(error: Exception) -> str:
-    return str(error) or type(error).__name__
+def _translated(
+    error: Exception, http: httpx.Client | httpx.AsyncClient, request: Request, where: str
+) -> Exception:
+    """Say in an error of this package what went wrong on the way; any other error stays.
+
+    It is raised when the original is no longer being handled, because what hangs on that one shows
+    headers and queries.
+    """
+    reason = str(error) or type(error).__name__
+    match error:
+        case httpx.TimeoutException() | TimeoutError():
+            return TaskqTimeout(f"{where} did not answer {request} within {request.timeout:.3g} s")
+        case httpx.ConnectError():
+            return TaskqConnectionError(f"cannot connect to {where}: {reason}")
+        case httpx.TransportError():
+            return TaskqConnectionError(f"the connection to {where} broke: {reason}")
+        case httpx.HTTPError():
+            return UnexpectedAnswer(f"the answer of {where} cannot be read: {reason}")
+        case httpx.InvalidURL():
+            return InvalidRequest(f"{request} cannot be sent: {reason}")
+        case RuntimeError() if http.is_closed:
+            return ConfigurationError(CLOSED)
+        case _ if type(error).__module__.partition(".")[0] in FOREIGN:
+            return TaskqConnectionError(f"the connection to {where} broke: {reason}")
+        case _:
+            return error

@@ -96,7 +96,7 @@ class Exchange:
                     raise
                 if failures is not None:
                     failures.append(error)
-                log.debug("%s %s: again in %.3f s", request.method, _bare(request), pause)
+                log.debug("%r: again in %.3f s", request, pause)
             await self.channel.sleep(pause)
 
     async def _send(self, request: Request) -> Answer:
@@ -111,7 +111,7 @@ class Exchange:
 
     def _log(self, request: Request, outcome: str, started_at: float) -> None:
         took = self.clock() - started_at
-        log.debug("%s %s: %s, %.3f s", request.method, _bare(request), outcome, took)
+        log.debug("%r: %s, %.3f s", request, outcome, took)
 
 
 class Patience:
@@ -150,10 +150,6 @@ class Patience:
     async def sleep(self, seconds: float) -> None:
         """Let time pass, but not beyond the deadline, nor for more than a day."""
         await self._core.channel.sleep(max(0.0, min(seconds, self.left, LONGEST_PAUSE)))
-
-
-def _bare(request: Request) -> str:
-    return request.path.partition("?")[0]
 
 
 def wait_seconds(timeout: Duration | None) -> float:

@@ -1,6 +1,6 @@
 """What callers pass in, read once, before anything is sent: an error names the argument."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -12,7 +12,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, TypeAdapter
 
-from taskq_client.errors import ConfigurationError, InvalidRequest, TaskqError
+from taskq_client.errors import InvalidRequest, TaskqError
 
 LONGEST_SHOWN = 80
 
@@ -51,7 +51,10 @@ class SecretText(Protocol):
 
 
 def seconds(
-    name: str, value: object, allowed: Span = ANY, error: type[TaskqError] = InvalidRequest
+    name: str,
+    value: object,
+    allowed: Span = ANY,
+    error: Callable[[str], TaskqError] = InvalidRequest,
 ) -> float:
     """Read a duration: a number of seconds, of any kind, or a timedelta.
 
@@ -67,20 +70,11 @@ def seconds(
     return number
 
 
-def count(name: str, value: object, error: type[TaskqError] = InvalidRequest) -> int:
+def count(name: str, value: object, error: Callable[[str], TaskqError] = InvalidRequest) -> int:
     """Read how often something happens."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise error(f"{name} must be 0 or more, a whole number, not {shown(value)}")
-
-
-def url_text(url: str | UrlObject | None) -> str | None:
-    """Read a url, whichever library made it."""
-    if url is None or isinstance(url, str):
-        return url
-    if hasattr(url, "scheme") and hasattr(url, "host"):
-        return str(url)
-    raise ConfigurationError(f"url must be text or a URL object, not {type(url).__name__}")
 
 
 def text(name: str, value: object) -> str:

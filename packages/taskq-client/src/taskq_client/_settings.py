@@ -2,36 +2,49 @@
 
 import os
 import re
+from base64 import b64encode
 from dataclasses import dataclass
-from urllib.parse import urlsplit
+from functools import partial
+from typing import NamedTuple
+from urllib.parse import unquote, urlsplit
 
-from taskq_client._inputs import OF_A_CALL, SecretText, UrlObject, seconds, url_text
+import httpx
+
+from taskq_client._inputs import OF_A_CALL, seconds
+from taskq_client._urls import shown
 from taskq_client.errors import ConfigurationError
 from taskq_client.models import Duration
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEFAULT_TIMEOUT = 10.0
 
+_KINDS = {"url": "text or a URL object", "api_key": "text or a SecretStr"}
 _TOKEN = re.compile(r"[!-~]+")
 
 
 class Secret:
-    """A text that is shown to nobody, not even by a traceback that lists variables."""
+    """A text that is shown to nobody, not even by a traceback that lists variables.
 
-    __slots__ = ("_text",)
+    Args:
+        value: The text, a secret of pydantic, or a url of a library.
 
-    def __init__(self, text: str | SecretText | None) -> None:
-        self._text: object = text if isinstance(text, str) else _unwrapped(text)
+    Attributes:
+        misfit: The type of a value that is none of these.
+    """
+
+    __slots__ = ("_text", "misfit")
+
+    def __init__(self, value: object) -> None:
+        text = _text_of(value)
+        self._text = text if isinstance(text, str) else None
+        self.misfit = "" if text is None or isinstance(text, str) else type(value).__name__
 
     def __repr__(self) -> str:
         return "Secret(…)" if self._text else "Secret()"
 
     def reveal(self) -> str | None:
         """Return the text."""
-        if self._text is None or isinstance(self._text, str):
-            return self._text
-        kind = type(self._text).__name__
-        raise ConfigurationError(f"api_key must be text or a SecretStr, not {kind}")
+        return self._text
 
 
 @dataclass(frozen=True)
@@ -39,47 +52,72 @@ class Settings:
     """What a channel needs to know.
 
     Attributes:
-        url: Where the server is, without a slash at its end.
-        api_key: What the server asks for.
+        url: Where the server is, without a slash at its end, a user name or a password.
+        authorization: The header of that name, if the server wants one.
     """
 
     url: str
-    api_key: Secret
-
-    @property
-    def shown_url(self) -> str:
-        """The url without the name and password that it may have."""
-        scheme, _, rest = self.url.partition("//")
-        return f"{scheme}//{rest.rpartition('@')[2]}"
+    authorization: Secret
 
 
-def read_settings(url: str | UrlObject | None, api_key: Secret) -> Settings:
-    """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY."""
+class _Server(NamedTuple):
+    url: str
+    credentials: Secret
+
+
+def read_settings(url: Secret, api_key: Secret) -> Settings:
+    """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY.
+
+    Args:
+        url: May hold a user name and a password, so it is a secret until they are taken off it.
+        api_key: What the server asks for.
+
+    Raises:
+        ConfigurationError: One of them cannot be used, or both say who asks.
+    """
+    url_name, url = _given("url", url, "TASKQ_URL")
+    key_name, api_key = _given("api_key", api_key, "TASKQ_API_KEY")
+    server = _server(url)
+    if server is None:
+        what = f"{url_name}={shown(url.reveal() or '')!r}"
+        raise ConfigurationError(
+            f"{what} is not the url of a server such as {DEFAULT_URL}", url_name
+        )
     if not api_key.reveal():
-        api_key = Secret(_variable("TASKQ_API_KEY"))
-    if not _TOKEN.fullmatch(api_key.reveal() or "none"):
-        raise ConfigurationError("the api key has characters that cannot be sent in a header")
-    return Settings(_server_url(url), api_key)
+        return Settings(*server)
+    if not _TOKEN.fullmatch(api_key.reveal() or ""):
+        raise ConfigurationError(
+            f"the api key ({key_name}) has characters that cannot be sent in a header", key_name
+        )
+    if server.credentials.reveal():
+        raise ConfigurationError(
+            f"the user name in the url ({url_name}) and the api key ({key_name}) both say who asks;"
+            " give one of them",
+            key_name,
+        )
+    return Settings(server.url, Secret(f"Bearer {api_key.reveal()}"))
 
 
 def read_timeout(timeout: Duration | None) -> float:
     """Take the seconds of one request from the argument, else from TASKQ_TIMEOUT."""
-    if timeout is not None:
-        return positive("timeout", timeout)
-    text = _variable("TASKQ_TIMEOUT")
+    variable = _variable("TASKQ_TIMEOUT")
+    if timeout is not None or variable is None:
+        return positive("timeout", DEFAULT_TIMEOUT if timeout is None else timeout)
     try:
-        return positive("TASKQ_TIMEOUT: timeout", float(text) if text else DEFAULT_TIMEOUT)
+        return positive("TASKQ_TIMEOUT", float(variable))
     except ValueError:
-        return positive("TASKQ_TIMEOUT: timeout", text)
+        return positive("TASKQ_TIMEOUT", variable)
 
 
 def positive(name: str, value: object) -> float:
     """Read how long a request, or a call with all its tries, may take."""
-    return seconds(name, value, OF_A_CALL, ConfigurationError)
+    return seconds(name, value, OF_A_CALL, partial(ConfigurationError, setting=name))
 
 
-def _unwrapped(text: object) -> object:
-    return text.get_secret_value() if hasattr(text, "get_secret_value") else text
+def _text_of(value: object) -> object:
+    if hasattr(value, "get_secret_value"):
+        return value.get_secret_value()
+    return str(value) if hasattr(value, "scheme") and hasattr(value, "host") else value
 
 
 def _variable(name: str) -> str | None:
@@ -87,13 +125,40 @@ def _variable(name: str) -> str | None:
     return os.environ.get(name, "").strip() or None
 
 
-def _server_url(url: str | UrlObject | None) -> str:
-    chosen = (url_text(url) or _variable("TASKQ_URL") or DEFAULT_URL).strip().rstrip("/")
+def _given(argument: str, value: Secret, variable: str) -> tuple[str, Secret]:
+    """Choose between an argument and a variable; an error is to name the one that counts."""
+    if value.misfit:
+        raise ConfigurationError(
+            f"{argument} must be {_KINDS[argument]}, not {value.misfit}", argument
+        )
+    if value.reveal() or _variable(variable) is None:
+        return argument, value
+    return variable, Secret(_variable(variable))
+
+
+def _server(url: Secret) -> _Server | None:
+    # Nothing is raised here: a traceback that lists variables would show the parts.
+    text = (url.reveal() or DEFAULT_URL).strip().rstrip("/")
     try:
-        parts = urlsplit(chosen)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable or parts.query or parts.fragment or " " in chosen:
-        raise ConfigurationError(f"{chosen!r} is not the url of a server such as {DEFAULT_URL}")
-    return chosen
+        parts = urlsplit(text)
+        user_info, _, place = parts.netloc.rpartition("@")
+        bare = f"{parts.scheme}://{place}{parts.path}"
+        credentials = Secret(_basic(user_info))
+        usable = parts.scheme in ("http", "https") and parts.port != 0 and _names_a_host(bare)
+    except (httpx.InvalidURL, ValueError):
+        return None
+    if not usable or parts.query or parts.fragment or " " in text:
+        return None
+    return _Server(bare, credentials)
+
+
+def _names_a_host(url: str) -> bool:
+    parsed = httpx.URL(url)
+    parsed.raw_host.decode("ascii").encode("idna")  # as a socket does
+    return bool(parsed.host)
+
+
+def _basic(user_info: str) -> str | None:
+    name, _, password = user_info.partition(":")
+    credentials = f"{unquote(name)}:{unquote(password)}"
+    return None if credentials == ":" else f"Basic {b64encode(credentials.encode()).decode()}"

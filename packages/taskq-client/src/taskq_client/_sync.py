@@ -64,9 +64,9 @@ class TaskqClient(BlockingWaits):
         Raises:
             ConfigurationError: An argument, or a variable of the environment, cannot be used.
         """
-        secret = Secret(api_key)
-        del api_key  # before anything can raise: tools show the variables of a traceback
-        self._channel = BlockingChannel(read_settings(url, secret), transport)
+        server, secret = Secret(url), Secret(api_key)
+        del url, api_key  # before anything can raise: tools show the variables of a traceback
+        self._channel = BlockingChannel(read_settings(server, secret), transport)
         self._core = Core(
             self._channel,
             RetryPolicy(max_retries),
@@ -79,7 +79,7 @@ class TaskqClient(BlockingWaits):
         if core is None:
             return f"<{type(self).__name__} that could not be made>"
         return (
-            f"{type(self).__name__}({self._channel.settings.shown_url!r}, "
+            f"{type(self).__name__}({self._channel.settings.url!r}, "
             f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
             f"deadline={core.deadline:g})"
         )
