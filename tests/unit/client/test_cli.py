@@ -13,10 +13,19 @@ from click.testing import CliRunner, Result
 
 from taskq_client.cli import main
 from taskq_client.cli.session import Session
-from tests.unit.client.support import a_task, wire_task
+from tests.unit.client import support
+from tests.unit.client.support import a_task
 
 URL = "http://127.0.0.1:8000"
+ID = "0198c0de-0000-7000-8000-000000000001"
 PROBLEM = {"content-type": "application/problem+json"}
+
+
+def wire_task(**changes: Any) -> dict[str, Any]:
+    """A task as the server sends it, with an id as the server makes them."""
+    return support.wire_task(**{"id": ID, **changes})
+
+
 LIST_ITEM = {k: v for k, v in wire_task().items() if k not in ("payload", "result", "errors")}
 
 
@@ -49,7 +58,7 @@ def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -
         *("--timeout", "60", "--delay", "1.5", "--idempotency-key", "mine"),
     )
 
-    assert (result.exit_code, result.stdout, result.stderr) == (0, "0198c0de\n", "")
+    assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
     assert json.loads(route.calls.last.request.content) == {
         "handler": "reports.build",
         "payload": {"month": "2026-10"},
@@ -85,11 +94,9 @@ def test_a_payload_may_come_from_a_file_or_stdin(server: respx.MockRouter, tmp_p
 
 
 def test_get_prints_a_line_for_each_field(server: respx.MockRouter) -> None:
-    server.get("/tasks/0198c0de").respond(
-        200, json=wire_task(title="tab\there\x1b[31m", run_at=None)
-    )
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task(title="tab\there\x1b[31m", run_at=None))
 
-    result = taskq("get", "0198c0de")
+    result = taskq("get", ID)
 
     lines = dict(line.split("\t") for line in result.stdout.splitlines())
     assert result.exit_code == 0
@@ -101,10 +108,10 @@ def test_get_prints_a_line_for_each_field(server: respx.MockRouter) -> None:
 
 
 def test_json_is_what_the_server_sent(server: respx.MockRouter) -> None:
-    server.get("/tasks/0198c0de").respond(200, json=wire_task(title="城"))
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task(title="城"))
     server.get("/tasks").respond(200, json={"items": [LIST_ITEM], "next_cursor": None})
 
-    assert json.loads(taskq("--json", "get", "0198c0de").stdout) == wire_task(title="城")
+    assert json.loads(taskq("--json", "get", ID).stdout) == wire_task(title="城")
     assert json.loads(taskq("--json", "list").stdout) == [LIST_ITEM]
 
 
@@ -119,7 +126,7 @@ def test_list_sends_every_filter_and_prints_a_line_for_each_task(server: respx.M
     )
 
     assert result.stdout == (
-        "0198c0de\tqueued\thigh\treports.build\t2026-10-01T12:00:00.123456Z\tOctober\n"
+        f"{ID}\tqueued\thigh\treports.build\t2026-10-01T12:00:00.123456Z\tOctober\n"
     )
     assert sorted(route.calls.last.request.url.params.multi_items()) == [
         ("created_after", "2026-10-01T12:00:00Z"),
@@ -148,9 +155,9 @@ def test_the_limit_of_a_list_is_over_all_pages(server: respx.MockRouter) -> None
 
 
 def test_wait_shows_the_task_and_ends_well_if_it_did(server: respx.MockRouter) -> None:
-    route = server.get("/tasks/0198c0de").respond(200, json=wire_task(status="succeeded"))
+    route = server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="succeeded"))
 
-    result = taskq("wait", "0198c0de")
+    result = taskq("wait", ID)
 
     assert (result.exit_code, result.stderr) == (0, "")
     assert "status\tsucceeded\n" in result.stdout
@@ -166,12 +173,12 @@ def test_wait_shows_the_task_and_ends_well_if_it_did(server: respx.MockRouter) -
                 "attempt": 2,
                 "errors": [{"attempt": 2, "outcome": "failed", "type": "E", "message": "a\nb"}],
             },
-            "task 0198c0de (reports.build) failed in attempt 2: E: a b; "
+            f"task {ID} (reports.build) failed in attempt 2: E: a b; "
             "see 'taskq get', and run it again with 'taskq retry'",
         ),
         (
             {"status": "cancelled"},
-            "task 0198c0de (reports.build) was cancelled; run it again with 'taskq retry'",
+            f"task {ID} (reports.build) was cancelled; run it again with 'taskq retry'",
         ),
     ],
 )
@@ -179,29 +186,29 @@ def test_a_task_that_did_not_succeed_is_exit_code_1(
     server: respx.MockRouter, ended: dict[str, Any], sentence: str
 ) -> None:
     server.post("/tasks").respond(201, json=wire_task())
-    server.get("/tasks/0198c0de").respond(200, json=wire_task(**ended))
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task(**ended))
 
-    for command in (["wait", "0198c0de"], ["submit", "h", "--wait"], ["submit", "h", "--wait=9"]):
+    for command in (["wait", ID], ["submit", "h", "--wait"], ["submit", "h", "--wait=9"]):
         result = taskq(*command)
         assert refusal(result) == (1, sentence)
         assert f"status\t{ended['status']}\n" in result.stdout
-    assert taskq("get", "0198c0de").exit_code == 0
+    assert taskq("get", ID).exit_code == 0
 
 
 def test_a_wait_that_times_out_is_exit_code_5(server: respx.MockRouter) -> None:
     server.post("/tasks").respond(201, json=wire_task())
-    server.get("/tasks/0198c0de").respond(200, json=wire_task())
-    sentence = "task 0198c0de (reports.build) is still queued; go on waiting with 'taskq wait'"
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task())
+    sentence = f"task {ID} (reports.build) is still queued; go on waiting with 'taskq wait'"
 
-    assert refusal(taskq("wait", "0198c0de", "--timeout", "0")) == (5, sentence)
+    assert refusal(taskq("wait", ID, "--timeout", "0")) == (5, sentence)
     assert refusal(taskq("submit", "h", "--wait", "0")) == (5, sentence)
 
 
 @pytest.mark.parametrize("command", ["cancel", "retry"])
 def test_cancel_and_retry_show_the_task(server: respx.MockRouter, command: str) -> None:
-    server.post(f"/tasks/0198c0de/{command}").respond(202, json=wire_task(version=9))
+    server.post(f"/tasks/{ID}/{command}").respond(202, json=wire_task(version=9))
 
-    result = taskq(command, "0198c0de")
+    result = taskq(command, ID)
 
     assert result.exit_code == 0
     assert "version\t9\n" in result.stdout
@@ -210,7 +217,13 @@ def test_cancel_and_retry_show_the_task(server: respx.MockRouter, command: str) 
 @pytest.mark.parametrize(
     ("status", "body", "code", "advice"),
     [
-        (404, {"code": "task-not-found", "detail": "There is no such task."}, 3, "'taskq list'"),
+        (404, {"code": "task-not-found", "detail": "No task has it."}, 3, "'taskq list'"),
+        (404, {"code": "not-found", "detail": "Nothing is here."}, 4, "correct the path in --url"),
+        (421, {"code": "misdirected-request", "detail": "No."}, 3, "TASKQ_ALLOWED_HOSTS"),
+        (401, {"code": "", "detail": "Who?"}, 3, "correct TASKQ_API_KEY"),
+        (403, {"code": "", "detail": "Not you."}, 3, "correct TASKQ_API_KEY"),
+        (413, {"code": "payload-too-large", "detail": "Big."}, 3, "make the payload smaller"),
+        (422, {"code": "idempotency-mismatch", "detail": "Used."}, 3, "another --idempotency-key"),
         (409, {"code": "invalid-transition", "detail": "It runs."}, 3, "'taskq get'"),
         (422, {"code": "unknown-handler", "detail": "No \x1b[31mhandler\n\x07."}, 3, "worker"),
         (422, {"code": "validation-failed", "detail": "No."}, 3, "correct the values"),
@@ -226,13 +239,13 @@ def test_a_server_that_refuses_is_3_and_one_that_is_away_4(
     advice: str,
     slept: list[float],
 ) -> None:
-    server.get("/tasks/0198c0de").respond(status, json=body, headers=PROBLEM)
+    server.get(f"/tasks/{ID}").respond(status, json=body, headers=PROBLEM)
 
-    ended, sentence = refusal(taskq("get", "0198c0de"))
+    ended, sentence = refusal(taskq("get", ID))
 
     assert ended == code
     assert advice in sentence
-    assert f"({status} {body['code']})" in sentence
+    assert f"({status} {body['code']}".rstrip() + ")" in sentence
     assert sentence.isprintable()
 
 
@@ -247,9 +260,9 @@ def test_a_server_that_refuses_is_3_and_one_that_is_away_4(
 def test_nothing_or_nonsense_at_the_url_is_exit_code_4(
     server: respx.MockRouter, failure: Exception, advice: str, slept: list[float]
 ) -> None:
-    server.get("/tasks/0198c0de").mock(side_effect=[failure] * 3)
+    server.get(f"/tasks/{ID}").mock(side_effect=[failure] * 3)
 
-    code, sentence = refusal(taskq("get", "0198c0de"))
+    code, sentence = refusal(taskq("get", ID))
 
     assert code == 4
     assert advice in sentence
@@ -273,7 +286,7 @@ def test_nothing_or_nonsense_at_the_url_is_exit_code_4(
         (["run", "h", "rows:=many"], "not JSON"),
         (["run", "h", "@/does/not/exist"], "cannot read '/does/not/exist'"),
         (["submit", "h", "--priority", "huge"], "'huge' is not one of"),
-        (["submit", "h", "--wait", "soon"], "'soon' is not a valid"),
+        (["submit", "h", "--wait=soon"], "'soon' is not a valid"),
         (["list", "--created-after", "yesterday"], "is not a time such as 2026-10-01T12:00:00Z"),
         (["list", "--created-before", "2026-10-01"], "needs a time zone"),
         (["list", "--limit", "0"], "0 is not in the range"),
@@ -293,9 +306,9 @@ def test_ctrl_c_is_exit_code_130(server: respx.MockRouter, monkeypatch: pytest.M
         raise KeyboardInterrupt
 
     monkeypatch.setattr("time.sleep", press)
-    server.get("/tasks/0198c0de").respond(200, json=wire_task())
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task())
 
-    result = taskq("wait", "0198c0de")
+    result = taskq("wait", ID)
 
     assert result.exit_code == 130
     assert "taskq: interrupted; a task that was submitted goes on.\n" in result.stderr
@@ -304,10 +317,10 @@ def test_ctrl_c_is_exit_code_130(server: respx.MockRouter, monkeypatch: pytest.M
 def test_the_url_is_the_option_else_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKQ_URL", "http://from.variable")
     with respx.mock() as server:
-        one = server.get("http://from.variable/tasks/x").respond(200, json=wire_task())
-        two = server.get("http://from.option/tasks/x").respond(200, json=wire_task())
-        assert taskq("get", "x").exit_code == 0
-        assert taskq("--url", "http://from.option", "get", "x").exit_code == 0
+        one = server.get(f"http://from.variable/tasks/{ID}").respond(200, json=wire_task())
+        two = server.get(f"http://from.option/tasks/{ID}").respond(200, json=wire_task())
+        assert taskq("get", ID).exit_code == 0
+        assert taskq("--url", "http://from.option", "get", ID).exit_code == 0
 
     assert (one.call_count, two.call_count) == (1, 1)
 
@@ -324,9 +337,9 @@ def test_help_documents_the_exit_codes() -> None:
 
 
 def test_text_that_stdout_cannot_show_is_escaped(server: respx.MockRouter) -> None:
-    server.get("/tasks/0198c0de").respond(200, json=wire_task(title="é城"))
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task(title="é城"))
 
-    result = CliRunner(charset="latin-1").invoke(main, ["get", "0198c0de"])
+    result = CliRunner(charset="latin-1").invoke(main, ["get", ID])
 
     assert result.exit_code == 0
     assert "title\té\\u57ce\n" in result.stdout

@@ -17,9 +17,16 @@ from taskq_client import TaskqClient
 from taskq_client.cli import catalog, main
 from taskq_client.cli.session import Session
 from taskq_client.testing import FakeTaskq
-from tests.unit.client.support import a_task, events, wire_task
+from tests.unit.client import support
+from tests.unit.client.support import a_task, events
 
 URL = "http://127.0.0.1:8000"
+ID = "0198c0de-0000-7000-8000-000000000001"
+
+
+def wire_task(**changes: Any) -> dict[str, Any]:
+    """A task as the server sends it, with an id as the server makes them."""
+    return support.wire_task(**{"id": ID, **changes})
 
 
 @pytest.fixture
@@ -53,7 +60,7 @@ def test_a_payload_is_made_of_its_parts(server: respx.MockRouter, tmp_path: Path
 
 def test_run_prints_the_result_as_json(server: respx.MockRouter) -> None:
     server.post("/tasks").respond(201, json=wire_task())
-    wait = server.get("/tasks/0198c0de")
+    wait = server.get(f"/tasks/{ID}")
     wait.respond(200, json=wire_task(status="succeeded", result={"é": [1, "x"]}))
 
     result = taskq("run", "h", "a=1", "--wait", "5")
@@ -66,7 +73,7 @@ def test_run_prints_the_result_as_json(server: respx.MockRouter) -> None:
 
 def test_run_fails_as_its_task_does(server: respx.MockRouter) -> None:
     server.post("/tasks").respond(201, json=wire_task())
-    server.get("/tasks/0198c0de").respond(200, json=wire_task(status="failed"))
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="failed"))
 
     result = taskq("run", "h")
 
@@ -102,19 +109,19 @@ def test_events_is_a_line_for_each_state(server: respx.MockRouter) -> None:
         wire_task(version=4, status="succeeded", attempt=1, progress={"current": 2.5}),
     ]
     stream = events(*states)
-    server.get("/tasks/0198c0de/events").respond(200, headers=stream.headers, content=stream.body)
+    server.get(f"/tasks/{ID}/events").respond(200, headers=stream.headers, content=stream.body)
 
-    assert taskq("events", "0198c0de").stdout == (
+    assert taskq("events", ID).stdout == (
         "1\tqueued\t0\t\n2\trunning\t1\t1/4 half\\tway\n4\tsucceeded\t1\t2.5\n"
     )
-    lines = taskq("events", "0198c0de", "--json").stdout.splitlines()
+    lines = taskq("events", ID, "--json").stdout.splitlines()
     assert [json.loads(line)["version"] for line in lines] == [1, 2, 4]
 
 
 def test_delete_prints_nothing(server: respx.MockRouter) -> None:
-    route = server.delete("/tasks/0198c0de").respond(204)
+    route = server.delete(f"/tasks/{ID}").respond(204)
 
-    assert taskq("delete", "0198c0de").stdout == ""
+    assert taskq("delete", ID).stdout == ""
     assert route.call_count == 1
 
 
@@ -240,10 +247,10 @@ def test_a_watched_list_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[s
 
 
 def test_json_may_come_before_or_after_the_command(server: respx.MockRouter) -> None:
-    server.get("/tasks/x").respond(200, json=wire_task())
+    server.get(f"/tasks/{ID}").respond(200, json=wire_task())
 
-    assert taskq("--json", "get", "x").stdout == taskq("get", "--json", "x").stdout
-    assert json.loads(taskq("get", "x", "--json").stdout) == wire_task()
+    assert taskq("--json", "get", ID).stdout == taskq("get", "--json", ID).stdout
+    assert json.loads(taskq("get", ID, "--json").stdout) == wire_task()
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,11 +1,92 @@
 """What the options of several commands share."""
 
+import math
+import re
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
+from uuid import UUID
 
 import click
 
-SECONDS = click.FloatRange(min=0)
+from taskq_client.cli.problems import NoTaskId
+
+LONGEST_SECONDS = 366 * 86_400.0
+
+
+class Seconds(click.FloatRange):
+    """A number of seconds, up to a year; NaN is none."""
+
+    name = "number of seconds"
+
+    def __init__(self, *, min_open: bool = False) -> None:
+        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Read the number."""
+        seconds = float(super().convert(value, param, ctx))
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a valid {self.name}.", param, ctx)
+        return seconds
+
+
+class TaskId(click.ParamType[str]):
+    """The id of a task."""
+
+    name = "id"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Check that it can be one, before anybody is asked for it."""
+        try:
+            UUID(value)
+        except ValueError:
+            raise NoTaskId(f"{value!r} is not the id of a task") from None
+        return value
+
+
+class Sparing(click.Option):
+    """An option whose value may be left out.
+
+    Args:
+        spare: What it stands for without a value, or with an empty one.
+    """
+
+    def __init__(self, *args: Any, spare: float, **extra: Any) -> None:
+        super().__init__(*args, **extra)
+        self.spare = spare
+
+    def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
+        """Read the value."""
+        return self.spare if value == "" else super().type_cast_value(ctx, value)
+
+
+class SparingCommand(click.Command):
+    """A command that takes the word behind a `Sparing` option for its value only if it is a number.
+
+    click takes any word, such as the handler in `taskq submit --wait HANDLER`.
+    """
+
+    _NUMBER = re.compile(r"-?\d+\.?\d*|\.\d+")
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Join each `Sparing` option with its value, or with an empty one."""
+        options = {name: option for option in self.params for name in option.opts}
+        words: list[str] = []
+        rest = list(args)
+        while rest and rest[0] != "--":
+            word = rest.pop(0)
+            option = options.get(word) if word.startswith("-") else None
+            if isinstance(option, Sparing):
+                value = rest.pop(0) if rest and self._NUMBER.fullmatch(rest[0]) else ""
+                words.append(f"{word}={value}")
+            elif isinstance(option, click.Option) and not option.is_flag:
+                words += [word, *rest[:1]]
+                del rest[:1]
+            else:
+                words.append(word)
+        return super().parse_args(ctx, words + rest)
 
 
 def moment(

@@ -18,7 +18,7 @@ def whole(
         return None
     text: str | bytes = value
     if value == "-":
-        text = sys.stdin.buffer.read()
+        text = _stdin()
     elif value.startswith("@"):
         text = _file(value[1:])
     payload = _json(text)
@@ -46,11 +46,23 @@ def fields(
     return payload
 
 
+def _stdin() -> bytes:
+    try:
+        text = sys.stdin.buffer.read()
+    except OSError as error:
+        raise click.BadParameter(f"cannot read stdin: {error.strerror or error}") from None
+    if not text.strip():
+        raise click.BadParameter("stdin is empty, and - reads a JSON object from it")
+    return text
+
+
 def _file(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as error:
         raise click.BadParameter(f"cannot read {name!r}: {error.strerror}") from None
+    except ValueError as error:  # a NUL in the name
+        raise click.BadParameter(f"cannot read {name!r}: {error}") from None
 
 
 def _json(text: str | bytes) -> Any:

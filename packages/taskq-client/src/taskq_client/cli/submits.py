@@ -11,7 +11,13 @@ from taskq_client._core import result_of
 from taskq_client._handles import TaskHandle
 from taskq_client._sync import TaskqClient
 from taskq_client.cli.completion import handler_names
-from taskq_client.cli.options import SECONDS, json_option, none_if_empty
+from taskq_client.cli.options import (
+    Seconds,
+    Sparing,
+    SparingCommand,
+    json_option,
+    none_if_empty,
+)
 from taskq_client.cli.payload import FIELDS, fields, whole
 from taskq_client.cli.session import Session
 from taskq_client.models import Priority, TaskOptions
@@ -27,8 +33,8 @@ _OPTIONS = (
     ),
     click.option("--queue", help="The lane of workers to use."),
     click.option("--max-retries", type=click.IntRange(min=0), help="Tries after the first one."),
-    click.option("--timeout", "timeout_seconds", type=SECONDS, help="Seconds one try may run."),
-    click.option("--delay", "delay_seconds", type=SECONDS, help="Seconds before it may start."),
+    click.option("--timeout", "timeout_seconds", type=Seconds(), help="Seconds one try may run."),
+    click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
     click.option("--idempotency-key", help="The same submit twice with one key is one task."),
     json_option,
 )
@@ -62,15 +68,20 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
     return call
 
 
-@click.command()
-@click.option(
-    "--wait",
-    type=SECONDS,
-    is_flag=False,
-    flag_value=math.inf,
-    metavar="[SECONDS]",
-    help="Wait for its end; write a limit as --wait=60.",
-)
+def _wait_option(help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    return click.option(
+        "--wait",
+        cls=Sparing,
+        spare=math.inf,
+        type=Seconds(),
+        metavar="[SECONDS]",
+        help=help_,
+        shell_complete=handler_names,
+    )
+
+
+@click.command(cls=SparingCommand)
+@_wait_option("Wait for its end; write a limit as --wait=60.")
 @_submitting
 def submit(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER; in a pipe, print its id.
@@ -88,8 +99,8 @@ def submit(session: Session, submit: Submit, wait: float | None) -> None:
     result_of(task)
 
 
-@click.command()
-@click.option("--wait", type=SECONDS, help="Seconds to wait. Default: as long as it takes.")
+@click.command(cls=SparingCommand)
+@_wait_option("Seconds to wait, as --wait=60. Default: as long as it takes.")
 @_submitting
 def run(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER, wait for it, and print its result as JSON.

@@ -10,19 +10,30 @@ import click
 
 from taskq_client._core import result_of
 from taskq_client.cli.completion import task_ids
-from taskq_client.cli.options import SECONDS, json_option, moment
+from taskq_client.cli.options import (
+    Seconds,
+    Sparing,
+    SparingCommand,
+    TaskId,
+    json_option,
+    moment,
+)
 from taskq_client.cli.session import Session, fields_of
+from taskq_client.cli.streams import check_reader
 from taskq_client.models import ListFilters
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
 LARGEST_PAGE = 200
+MOST_TASKS = 1_000_000_000
 WATCH_SECONDS = 2.0
 
 
 def _with_id(function: FunctionT) -> FunctionT:
     with_json = json_option(function)
-    return click.argument("task_id", metavar="ID", shell_complete=task_ids)(with_json)
+    return click.argument("task_id", metavar="ID", type=TaskId(), shell_complete=task_ids)(
+        with_json
+    )
 
 
 @click.command()
@@ -34,7 +45,7 @@ def get(session: Session, task_id: str) -> None:
         session.show(client.get(task_id))
 
 
-@click.command("list")
+@click.command("list", cls=SparingCommand)
 @click.option("--status", multiple=True, help="Repeat for any of several.")
 @click.option("--priority", multiple=True, help="Repeat for any of several.")
 @click.option("--tag", multiple=True, help="Repeat for all of several.")
@@ -49,16 +60,16 @@ def get(session: Session, task_id: str) -> None:
 @click.option(
     "--limit",
     "most",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=MOST_TASKS),
     default=50,
     show_default=True,
     help="Tasks in all.",
 )
 @click.option(
     "--watch",
-    type=click.FloatRange(min=0, min_open=True),
-    is_flag=False,
-    flag_value=WATCH_SECONDS,
+    cls=Sparing,
+    spare=WATCH_SECONDS,
+    type=Seconds(min_open=True),
     metavar="[SECONDS]",
     help="Look again every so often, until Ctrl-C; in a pipe, print what has changed.",
 )
@@ -75,11 +86,12 @@ def list_(session: Session, most: int, watch: float | None, **filters: Unpack[Li
             while True:
                 show(list(islice(client.list(**filters), most)))
                 time.sleep(watch)
+                check_reader()
 
 
 @click.command()
 @_with_id
-@click.option("--timeout", type=SECONDS, help="Seconds to wait. Default: as long as it takes.")
+@click.option("--timeout", type=Seconds(), help="Seconds to wait. Default: as long as it takes.")
 @click.pass_obj
 def wait(session: Session, task_id: str, timeout: float | None) -> None:
     """Wait until the task ID has ended, and show it."""
@@ -91,7 +103,7 @@ def wait(session: Session, task_id: str, timeout: float | None) -> None:
 
 @click.command()
 @_with_id
-@click.option("--timeout", type=SECONDS, help="Seconds to follow. Default: as long as it takes.")
+@click.option("--timeout", type=Seconds(), help="Seconds to follow. Default: as long as it takes.")
 @click.pass_obj
 def events(session: Session, task_id: str, timeout: float | None) -> None:
     """Follow the task ID: a line for each of its states, up to its end."""

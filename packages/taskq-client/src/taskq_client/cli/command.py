@@ -1,0 +1,97 @@
+"""The command `taskq`: its global options, and the process that it runs in."""
+
+import io
+import os
+import signal
+import sys
+from collections.abc import Sequence
+from typing import Any, NoReturn
+
+import click
+from click.shell_completion import shell_complete
+
+from taskq_client._version import __version__
+from taskq_client.cli import catalog, completion, submits, tasks
+from taskq_client.cli.endings import INTERRUPTED, TERMINATED, USAGE, code_of
+from taskq_client.cli.session import Session
+from taskq_client.cli.streams import forget_unwritten, open_closed_streams
+
+NAME = "taskq"
+COMPLETE = "_TASKQ_COMPLETE"
+HELP = """Submit tasks to a taskq server, wait for them and look after them.
+
+\b
+Exit codes:
+    0  done
+    1  the task failed or was cancelled
+    2  a wrong option, argument or value
+    3  the server refused or failed
+    4  the server is away, or is no taskq server
+    5  the wait timed out; the task goes on
+    6  the output could not be written
+   70  this command has a bug
+  130  interrupted with Ctrl-C; the task goes on
+  141  the reader of the output went away
+  143  ended with SIGTERM; the task goes on
+"""
+
+
+class TaskqGroup(click.Group):
+    """A group that owns each end of its process: one sentence on stderr, and an exit code."""
+
+    def __call__(self, *args: Any, **extra: Any) -> NoReturn:
+        """Run as the process that this is, whoever ends it, and when."""
+        signal.signal(signal.SIGTERM, _terminate)
+        try:
+            self.main(*args, **extra)
+        except KeyboardInterrupt:  # once more, while the first one was told of
+            sys.exit(INTERRUPTED)
+        finally:
+            # Nothing is left to interrupt but the interpreter, which would show where it was.
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def main(
+        self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: Any, **__: Any
+    ) -> NoReturn:
+        """Run the command line and exit."""
+        open_closed_streams()
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")
+        words = sys.argv[1:] if args is None else list(args)
+        try:
+            sys.exit(code_of(lambda: self._run(words, prog_name or NAME)))
+        finally:
+            forget_unwritten()
+
+    def _run(self, words: list[str], name: str) -> int:
+        if instruction := os.environ.get(COMPLETE):
+            return USAGE if shell_complete(self, {}, NAME, COMPLETE, instruction) else 0
+        try:
+            with self.make_context(name, words) as context:
+                self.invoke(context)
+        except click.exceptions.Exit as end:
+            return end.exit_code
+        return 0
+
+
+def _terminate(signal_number: int, frame: object) -> NoReturn:
+    sys.exit(TERMINATED)
+
+
+@click.group(cls=TaskqGroup, help=HELP, no_args_is_help=False)
+@click.option("--url", help="The server. Default: TASKQ_URL, else http://127.0.0.1:8000.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table or text.")
+@click.version_option(__version__, prog_name=NAME)
+@click.pass_context
+def main(context: click.Context, url: str | None, as_json: bool) -> None:
+    """Carry the global options to the commands."""
+    context.obj = Session(url, as_json=as_json, terminal=sys.stdout.isatty())
+
+
+for command in (
+    *(submits.submit, submits.run),
+    *(tasks.get, tasks.list_, tasks.wait, tasks.events, tasks.cancel, tasks.retry, tasks.delete),
+    *(catalog.handlers, catalog.tags, catalog.stats, completion.completion),
+):
+    main.add_command(command)
