@@ -81,4 +81,4 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     codes = re.findall(r"^\| (\d+) \| (.*) \|$", README, re.MULTILINE)
 
     assert codes == re.findall(r"^ +(\d+)  (.*)$", main.help or "", re.MULTILINE)
-    assert len(codes) == 7
+    assert len(codes) == 11

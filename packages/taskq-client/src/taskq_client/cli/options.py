@@ -11,7 +11,7 @@ import click
 
 from taskq_client.cli.problems import NoTaskId
 
-LONGEST_SECONDS = 366 * 86_400.0
+LONGEST_SECONDS = 366 * 86_400
 
 
 class Seconds(click.FloatRange):
@@ -21,6 +21,10 @@ class Seconds(click.FloatRange):
 
     def __init__(self, *, min_open: bool = False) -> None:
         super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """Name the value in the help."""
+        return "SECONDS"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
