@@ -9,9 +9,8 @@ from uuid import UUID
 
 import click
 
+from taskq_client._inputs import OF_A_WAIT
 from taskq_client.cli.problems import NoTaskId
-
-LONGEST_SECONDS = 366 * 86_400
 
 
 class Seconds(click.FloatRange):
@@ -20,7 +19,7 @@ class Seconds(click.FloatRange):
     name = "number of seconds"
 
     def __init__(self, *, min_open: bool = False) -> None:
-        super().__init__(min=0, max=LONGEST_SECONDS, min_open=min_open)
+        super().__init__(min=0, max=OF_A_WAIT.most, min_open=min_open)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Name the value in the help."""
@@ -57,7 +56,7 @@ class Sparing(click.Option):
         spare: What it stands for without a value, or with an empty one.
     """
 
-    def __init__(self, *args: Any, spare: float, **extra: Any) -> None:
+    def __init__(self, *args: Any, spare: float | None, **extra: Any) -> None:
         super().__init__(*args, **extra)
         self.spare = spare
 

@@ -20,6 +20,7 @@ from taskq_client.errors import (
     Unavailable,
     UnexpectedAnswer,
     UnknownHandler,
+    UnknownPath,
     ValidationFailed,
     WaitTimeout,
 )
@@ -41,6 +42,7 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (TaskqConnectionError, AWAY, "start the server, or name another with --url or TASKQ_URL"),
     (TaskqTimeout, AWAY, "check the server and try again"),
     (UnexpectedAnswer, AWAY, "check that --url or TASKQ_URL names a taskq server"),
+    (UnknownPath, AWAY, "correct the path in --url or TASKQ_URL"),
     (Unavailable, AWAY, "try again in a moment"),
     (NotFound, REFUSED, "find the id with 'taskq list'"),
     (Conflict, REFUSED, "see where the task stands with 'taskq get'"),
@@ -51,24 +53,21 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (TaskqError, REFUSED, "look for the request in the log of the server"),
 )
 
-# What a server says before it looks for a task: these come before the class.
-_ADVICE_BY_CODE: dict[str | int, tuple[int, str]] = {
-    "not-found": (AWAY, "correct the path in --url or TASKQ_URL"),
-    "misdirected-request": (REFUSED, "use a name that the server's TASKQ_ALLOWED_HOSTS has"),
-    401: (REFUSED, "correct TASKQ_API_KEY"),
-    403: (REFUSED, "correct TASKQ_API_KEY"),
+# What has no class of its own.
+_ADVICE_BY_STATUS = {
+    401: "correct TASKQ_API_KEY",
+    403: "correct TASKQ_API_KEY",
+    421: "use a name that the server's TASKQ_ALLOWED_HOSTS has",
 }
 
-# What a ConfigurationError is about, by its words; one that names a variable says it itself.
-_SETTINGS: tuple[tuple[str, str], ...] = (
-    (r"\burl\b", "--url or TASKQ_URL"),
+# What a ConfigurationError that names no setting is about, by its words.
+_SETTINGS = (
+    (r"\burl\b", "url"),
     (r"\btimeout\b", "TASKQ_TIMEOUT"),
     (r"\bapi key\b", "TASKQ_API_KEY"),
     (r"", "the variables for proxies and certificates, such as HTTPS_PROXY or SSL_CERT_FILE"),
 )
-_VARIABLE = re.compile(
-    r"\b(?:TASKQ_(?:URL|API_KEY|TIMEOUT)|SSL_CERT_(?:FILE|DIR)|(?i:https?|all|no)_(?i:proxy))\b"
-)
+_WRITTEN = {"url": "--url or TASKQ_URL", "TASKQ_URL": "--url or TASKQ_URL"}
 
 
 def explain(error: Exception) -> tuple[int, str]:
@@ -87,18 +86,13 @@ def one_line(problem: str, advice: str) -> str:
 
 def _advice(error: Exception) -> tuple[int, str]:
     if isinstance(error, ConfigurationError):
-        return USAGE, f"correct {_setting(str(error))}"
-    if isinstance(error, TaskqAPIError):
-        for said in (error.code, error.status):
-            if said in _ADVICE_BY_CODE:
-                return _ADVICE_BY_CODE[said]
+        setting = error.setting or next(
+            setting for words, setting in _SETTINGS if re.search(words, str(error))
+        )
+        return USAGE, f"correct {_WRITTEN.get(setting, setting)}"
+    if isinstance(error, TaskqAPIError) and error.status in _ADVICE_BY_STATUS:
+        return REFUSED, _ADVICE_BY_STATUS[error.status]
     return next((code, advice) for kind, code, advice in _ADVICE if isinstance(error, kind))
-
-
-def _setting(message: str) -> str:
-    if named := _VARIABLE.search(message):
-        return named[0] if named[0] != "TASKQ_URL" else "--url or TASKQ_URL"
-    return next(setting for words, setting in _SETTINGS if re.search(words, message))
 
 
 def _usage_advice(error: click.ClickException) -> str:

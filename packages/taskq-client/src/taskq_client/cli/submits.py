@@ -68,11 +68,13 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
     return call
 
 
-def _wait_option(help_: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def _wait_option(
+    spare: float | None, help_: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(
         "--wait",
         cls=Sparing,
-        spare=math.inf,
+        spare=spare,
         type=Seconds(),
         metavar="[SECONDS]",
         help=help_,
@@ -81,7 +83,7 @@ def _wait_option(help_: str) -> Callable[[Callable[..., None]], Callable[..., No
 
 
 @click.command(cls=SparingCommand)
-@_wait_option("Wait for its end; write a limit as --wait=60.")
+@_wait_option(math.inf, "Wait for its end; write a limit as --wait=60.")
 @_submitting
 def submit(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER; in a pipe, print its id.
@@ -100,7 +102,7 @@ def submit(session: Session, submit: Submit, wait: float | None) -> None:
 
 
 @click.command(cls=SparingCommand)
-@_wait_option("Seconds to wait, as --wait=60. Default: as long as it takes.")
+@_wait_option(None, "Seconds to wait, as --wait=60. Default: as long as it takes.")
 @_submitting
 def run(session: Session, submit: Submit, wait: float | None) -> None:
     """Submit a task for HANDLER, wait for it, and print its result as JSON.
