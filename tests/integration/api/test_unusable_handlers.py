@@ -72,7 +72,7 @@ async def test_everything_else_goes_on(
         assert shown[name] == {"not": {}, "$comment": shown[name]["$comment"]}
         assert name in shown[name]["$comment"]
     document = (await api.get("/openapi.json")).raise_for_status().json()
-    names = document["components"]["schemas"]["TaskCreate"]["properties"]["handler"]["enum"]
+    names = document["components"]["schemas"]["TaskCreate"]["properties"]["handler"]["examples"]
     assert set(names) == set(shown)
     task = await submit(max_retries=5)
     changed = await api.patch(f"/tasks/{task['id']}", json={"max_retries": None})

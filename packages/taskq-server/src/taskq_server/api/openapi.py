@@ -74,11 +74,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
 
 
 def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
-    """Return `document` with the handlers that a task may name, if there are any."""
+    """Return `document` with the handlers that a task may name now, if there are any.
+
+    They are examples: whoever generates a client has it also when there are other handlers.
+    """
     if not names:
         return document
     copied: dict[str, Any] = json.loads(json.dumps(document))
-    copied["components"]["schemas"]["TaskCreate"]["properties"]["handler"]["enum"] = list(names)
+    handler = copied["components"]["schemas"]["TaskCreate"]["properties"]["handler"]
+    handler["examples"] = list(names)
     return copied
 
 
