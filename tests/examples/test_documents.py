@@ -140,7 +140,7 @@ def test_files_that_the_architecture_names_exist() -> None:
 
 def shown(default: object) -> str:
     """A default as the table shows it; nothing where there is none."""
-    if default is None or default == ():
+    if default in (None, (), ""):
         return ""
     if isinstance(default, tuple):
         default = ",".join(default)

@@ -53,6 +53,7 @@ STATUSES = {
 }
 BEFORE_ANY_ROUTE = (
     *("malformed-request", "request-timeout", "head-too-large", "too-many-connections"),
+    "not-started",
 )
 PROBLEM = "application/problem+json"
 

@@ -8,7 +8,9 @@ from fastapi import FastAPI
 
 from taskq_server.api import batch, catalog, events, health, openapi, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
+from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.express import ExpressLane
+from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
@@ -38,6 +40,8 @@ def create_app(
     """Return the API as an ASGI application.
 
     The limits of heads, connections and slow senders are the server's: `taskq-server api` has them.
+    An application that mounts this one enters `app.router.lifespan_context(app)` in a lifespan of
+    its own.
 
     Args:
         settings: the environment's when None; not looked at when `runtime` is given.
@@ -56,6 +60,7 @@ def create_app(
         async with open_runtime(settings or Settings.load()) as opened:
             app.state.runtime = opened
             yield
+            del app.state.runtime
 
     app = Api(
         lifespan=lifespan,
@@ -69,9 +74,10 @@ def create_app(
     if runtime is not None:
         app.state.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
-    app.add_middleware(ExpressLane, runtime=lambda: app.state.runtime)
+    app.add_middleware(ExpressLane, runtime=lambda: runtime_of(app))
     if allowed_hosts is not None:
         app.add_middleware(AllowedHosts, names=allowed_hosts)
+    app.add_middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes)
     app.add_middleware(RequestIdMiddleware)
     problems.install(app)
     return app

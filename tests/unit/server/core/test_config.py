@@ -76,6 +76,13 @@ def test_allowed_hosts_are_kept_in_one_spelling(monkeypatch: pytest.MonkeyPatch)
     assert Settings.load().allowed_hosts == hosts
 
 
+def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().trusted_proxies == ()
+    monkeypatch.setenv("TASKQ_TRUSTED_PROXIES", "10.0.0.7, 172.16.0.0/12,FD00::/8 ,")
+    networks = [str(each) for each in Settings.load().trusted_proxies]
+    assert networks == ["10.0.0.7/32", "172.16.0.0/12", "fd00::/8"]
+
+
 def test_an_argument_wins_over_the_environment_and_none_does_not(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -106,6 +113,14 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         *(
             ("ALLOWED_HOSTS", wrong, "names or addresses without scheme, port and path")
             for wrong in ("*a.example", "a.*.example", "a b", "[fd00::1]:80", "[fd00::g]", "u@a")
+        ),
+        *(
+            ("TRUSTED_PROXIES", wrong, "must be addresses and networks")
+            for wrong in ("*", "nginx", "10.0.0.7/8", "10.0.0.0/33", "1.2.3", "127.0.0.1,x", "a b")
+        ),
+        *(
+            ("ROOT_PATH", wrong, "must be the beginning of a path")
+            for wrong in ("queue", "//evil.example", "/a/..", "/a\r\nb", "/a'b", "/" + "a" * 255)
         ),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
         ("REDIS_URL", "http://x", "redis://"),

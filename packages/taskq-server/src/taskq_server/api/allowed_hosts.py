@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskq_server.api import problems
 from taskq_server.api.errors import MisdirectedRequest
+from taskq_server.api.prefix import path_within
 
 PROBES = frozenset({"/livez", "/readyz"})
 """What answers to any Host, because a probe calls a server by its address."""
@@ -47,7 +48,7 @@ class AllowedHosts:
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
-        if scope["type"] == "http" and scope["path"] not in PROBES:
+        if scope["type"] == "http" and path_within(scope) not in PROBES:
             objection = self._objection(_looked_at(scope))
             if objection:
                 error = MisdirectedRequest(objection)

@@ -6,7 +6,9 @@ from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from starlette.requests import ClientDisconnect
+from starlette.types import Scope
 
+from taskq_server.api import prefix
 from taskq_server.api.body import JSON
 from taskq_server.api.headers import entity_tag
 from taskq_server.domain.task import Snapshot
@@ -29,11 +31,12 @@ def task(
     return document(wire.whole(snapshot), status, tagged)
 
 
-def submitted(
-    done: Submitted, root_path: str, headers: Mapping[str, str] | None = None
-) -> Response:
+def submitted(done: Submitted, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
     """Return a submitted task with its address."""
-    located = {"Location": f"{root_path}/tasks/{done.snapshot.task.id}", **(headers or {})}
+    located = {
+        "Location": prefix.address(scope, f"/tasks/{done.snapshot.task.id}"),
+        **(headers or {}),
+    }
     if done.replayed:
         located["Idempotency-Replayed"] = "true"
     return task(done.snapshot, 200 if done.replayed else 201, located)

@@ -4,8 +4,10 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import Depends, Header, Path, Query, Request
+from starlette.applications import Starlette
 
 from taskq_server.api.body import JsonRequest
+from taskq_server.api.errors import NotStarted
 from taskq_server.api.headers import (
     MAX_WAIT_SECONDS,
     EntityTags,
@@ -35,24 +37,35 @@ WaitSeconds = Annotated[
 ]
 
 
-async def _runtime(request: Request) -> Runtime:
-    runtime: Runtime = request.app.state.runtime
+def runtime_of(app: Starlette) -> Runtime:
+    """Return what an application works with.
+
+    Raises:
+        NotStarted: it has nothing yet, or nothing any more.
+    """
+    runtime: Runtime | None = getattr(app.state, "runtime", None)
+    if runtime is None:
+        raise NotStarted(
+            "this application has not been started: what mounts it must enter "
+            "`app.router.lifespan_context(app)` in a lifespan of its own"
+        )
     return runtime
 
 
+async def _runtime(request: Request) -> Runtime:
+    return runtime_of(request.app)
+
+
 async def _tasks(request: Request) -> TaskService:
-    tasks: TaskService = request.app.state.runtime.tasks
-    return tasks
+    return runtime_of(request.app).tasks
 
 
 async def _catalog(request: Request) -> Catalog:
-    catalog: Catalog = request.app.state.runtime.catalog
-    return catalog
+    return runtime_of(request.app).catalog
 
 
 async def _stats(request: Request) -> StatsService:
-    stats: StatsService = request.app.state.runtime.stats
-    return stats
+    return runtime_of(request.app).stats
 
 
 async def _key(

@@ -9,6 +9,10 @@ class InvalidJson(Rejected):
     """The body is not strict JSON (RFC 8259, without what parsers disagree about)."""
 
 
+class NotStarted(TaskqError):
+    """The application's lifespan does not run, so there is nothing to serve with."""
+
+
 class InvalidHeader(InvalidFields):
     """A header does not follow the grammar of RFC 9110."""
 

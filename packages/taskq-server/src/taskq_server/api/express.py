@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskq_server.api import answers, body, problems, strict_json
 from taskq_server.api.headers import valid_traceparent
+from taskq_server.api.prefix import path_within
 from taskq_server.core.errors import Rejected, TaskqError
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
@@ -60,7 +61,7 @@ class ExpressLane:
             submitted = await self._runtime().tasks.submit(
                 submit.new, key=submit.key, traceparent=submit.traceparent
             )
-            response = answers.submitted(submitted, scope.get("root_path", ""))
+            response = answers.submitted(submitted, scope)
         except TaskqError as error:
             response = problems.expected(scope["state"]["request_id"], error)
         await response(scope, receive, send)
@@ -74,7 +75,7 @@ class ExpressLane:
 
 def _ordinary_headers(scope: Scope) -> dict[bytes, bytes] | None:
     """Return the headers of a submit with nothing unusual about it."""
-    if scope["type"] != "http" or scope["path"] != "/tasks" or scope["method"] != "POST":
+    if scope["type"] != "http" or scope["method"] != "POST" or path_within(scope) != "/tasks":
         return None
     given: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(given)

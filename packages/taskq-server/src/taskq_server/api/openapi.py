@@ -17,6 +17,7 @@ from taskq_server.api.body import JSON
 from taskq_server.api.dependencies import CatalogDep
 from taskq_server.api.documentation import HEADERS
 from taskq_server.api.examples import EXAMPLES
+from taskq_server.api.prefix import address
 from taskq_server.api.routes import StrictRoute
 from taskq_server.core.errors import Unavailable
 from taskq_server.schemas.problem import Problem
@@ -34,7 +35,8 @@ RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 Before any route sees a request, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
 head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
-`head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`."""
+`head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`. \
+An application that is mounted without its lifespan answers everything with 500 `not-started`."""
 
 ASSETS_PATH = "/docs/assets"
 assets = StaticFiles(packages=[("fastapi_offline", "static")])
@@ -94,6 +96,9 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
     except Unavailable:
         names = ()
     document = with_handlers(request.app.openapi(), names)
+    root = address(request.scope, "")
+    if root:
+        document = {**document, "servers": [{"url": root}]}
     return Response(json.dumps(document), media_type=JSON)
 
 
@@ -101,11 +106,11 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
 async def docs(request: Request) -> HTMLResponse:
     """Show the document with Swagger UI."""
     page = get_swagger_ui_html(
-        openapi_url=_url(request, "/openapi.json"),
+        openapi_url=address(request.scope, "/openapi.json"),
         title=TITLE,
-        swagger_js_url=_url(request, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
-        swagger_css_url=_url(request, f"{ASSETS_PATH}/swagger-ui.css"),
-        swagger_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
+        swagger_js_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
+        swagger_css_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui.css"),
+        swagger_favicon_url=address(request.scope, f"{ASSETS_PATH}/favicon.png"),
         swagger_ui_parameters={"validatorUrl": None},  # it would be told the document's address
     )
     page.headers["Content-Security-Policy"] = _POLICY
@@ -116,18 +121,14 @@ async def docs(request: Request) -> HTMLResponse:
 async def redoc(request: Request) -> HTMLResponse:
     """Show the document with ReDoc."""
     page = get_redoc_html(
-        openapi_url=_url(request, "/openapi.json"),
+        openapi_url=address(request.scope, "/openapi.json"),
         title=TITLE,
-        redoc_js_url=_url(request, f"{ASSETS_PATH}/redoc.standalone.js"),
-        redoc_favicon_url=_url(request, f"{ASSETS_PATH}/favicon.png"),
+        redoc_js_url=address(request.scope, f"{ASSETS_PATH}/redoc.standalone.js"),
+        redoc_favicon_url=address(request.scope, f"{ASSETS_PATH}/favicon.png"),
         with_google_fonts=False,
     )
     page.headers["Content-Security-Policy"] = _POLICY
     return page
-
-
-def _url(request: Request, path: str) -> str:
-    return f"{request.scope.get('root_path', '')}{path}"
 
 
 def _without_head(route: BaseRoute) -> BaseRoute:

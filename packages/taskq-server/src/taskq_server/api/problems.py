@@ -62,6 +62,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     ),
     core.InvalidCursor: Kind(422, "invalid-cursor", "The cursor does not belong to this list"),
     api.HeadTooLarge: Kind(431, "head-too-large", "The request's head is too large"),
+    api.NotStarted: Kind(500, "not-started", "The application has not been started"),
     Exception: Kind(500, "internal-error", "The server has a bug"),
     core.Unavailable: Kind(503, "unavailable", "Try again soon"),
     core.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is away"),
@@ -136,7 +137,7 @@ def answer(request_id: str, error: Exception) -> Response:
 
 def expected(request_id: str, error: core.TaskqError) -> Response:
     """Return the problem that says `error`; one that nobody expects is raised again: a bug."""
-    if kind_of(error).status == 500:
+    if kind_of(error) is KINDS[Exception]:
         raise error
     return answer(request_id, error)
 

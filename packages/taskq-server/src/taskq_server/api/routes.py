@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
 from taskq_server.api import body, strict_json
+from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.large_body import LargeBody, Parsed
 from taskq_server.core.config import Settings
 from taskq_server.core.errors import FieldError, InvalidFields
@@ -68,7 +69,7 @@ class StrictRoute(APIRoute):
         return strict
 
     async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
-        runtime: Runtime = request.app.state.runtime
+        runtime = runtime_of(request.app)
         raw = await body.read(request, media_types, self.max_bytes(runtime.settings))
         if len(raw) > _SHORT_BYTES:
             await runtime.turns.next()

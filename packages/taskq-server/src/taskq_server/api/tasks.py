@@ -32,6 +32,7 @@ from taskq_server.api.documentation import (
 )
 from taskq_server.api.errors import InvalidHeader, NoSuchPath
 from taskq_server.api.headers import entity_tag
+from taskq_server.api.prefix import address
 from taskq_server.api.routes import TASK_ID, StrictRoute
 from taskq_server.core.errors import (
     IdempotencyMismatch,
@@ -98,7 +99,7 @@ async def submit(
             waiting = tasks.wait(submitted.snapshot.task.id, prefer.wait)
             snapshot = await answers.while_connected(request, waiting)
             submitted = replace(submitted, snapshot=snapshot)
-    return answers.submitted(submitted, request.scope.get("root_path", ""), headers)
+    return answers.submitted(submitted, request.scope, headers)
 
 
 @router.get(
@@ -245,4 +246,4 @@ async def attempts(task_id: TaskId, tasks: Tasks) -> Response:
 
 def _next_page(request: Request, cursor: str) -> str:
     given = [each for each in request.query_params.multi_items() if each[0] != "cursor"]
-    return f"{request.scope.get('root_path', '')}/tasks?{urlencode([*given, ('cursor', cursor)])}"
+    return address(request.scope, f"/tasks?{urlencode([*given, ('cursor', cursor)])}")

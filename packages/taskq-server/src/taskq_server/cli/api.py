@@ -23,6 +23,7 @@ _END_SECONDS = 10.0
 @options.host
 @options.port
 @options.insecure_no_auth
+@options.root_path
 @options.log_level
 def api(**given: object) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""

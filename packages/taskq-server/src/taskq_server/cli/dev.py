@@ -38,6 +38,7 @@ from taskq_server.worker.supervisor import Parent
               help="folder that keeps the tasks  [default: .taskq]")  # fmt: skip
 @options.handlers
 @options.insecure_no_auth
+@options.root_path
 @options.log_level
 def dev(**given: object) -> None:
     """Run API, worker, database and Redis in one process, for development.

@@ -20,6 +20,8 @@ insecure_no_auth = click.option(
     help="listen on an address that others can reach",
 )
 
+root_path = click.option("--root-path", help="prefix under which a proxy serves this, like /queue")
+
 handlers = click.option(
     "--handlers",
     multiple=True,

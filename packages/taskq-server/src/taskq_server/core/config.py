@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from taskq_server.core import environment, urls
+from taskq_server.core import environment, proxies, urls
 from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.naming import QUEUE_LENGTH, is_name
 
@@ -23,6 +23,9 @@ _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 Names = Annotated[tuple[str, ...], NoDecode]
+Networks = Annotated[
+    tuple[Annotated[proxies.Network, BeforeValidator(proxies.network)], ...], NoDecode
+]
 
 
 class Settings(BaseSettings):
@@ -130,6 +133,14 @@ class Settings(BaseSettings):
     insecure_no_auth: bool = Field(
         False, description="whether they may listen on an address that others can reach"
     )
+    root_path: str = Field(
+        "", description="prefix under which a proxy serves them, such as `/queue`"
+    )
+    trusted_proxies: Networks = Field(
+        (),
+        description="addresses and networks of proxies whose `X-Forwarded-Prefix` is taken for the "
+        "prefix, separated by commas",
+    )
     data_dir: Path = Field(Path(".taskq"), description="folder of `dev`")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="lowest level that is logged"
@@ -140,7 +151,7 @@ class Settings(BaseSettings):
         """Time between two heartbeats: a fifth of the lease."""
         return self.lease_seconds / 5
 
-    @field_validator("handlers", "allowed_hosts", "queues", mode="before")
+    @field_validator("handlers", "allowed_hosts", "queues", "trusted_proxies", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -168,6 +179,11 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_plain_host(host) for host in value)
+
+    @field_validator("root_path")
+    @classmethod
+    def _plain_path(cls, value: str) -> str:
+        return proxies.path_prefix(value)
 
     @field_validator("database_url")
     @classmethod

@@ -1,0 +1,87 @@
+"""Under which prefix callers reach the application, and its addresses as they see them.
+
+A proxy that serves it under a prefix may take the prefix off again, or not: both arrive here. In
+the scope of ASGI, `root_path` is the prefix and `path` begins with it.
+"""
+
+from collections.abc import Awaitable, Callable, Collection
+from functools import lru_cache
+from urllib.parse import quote
+
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from taskq_server.api.errors import InvalidHeader
+from taskq_server.core import proxies
+from taskq_server.core.config import Settings
+
+_NAME = "X-Forwarded-Prefix"
+_FORWARDED = _NAME.lower().encode()
+_REMEMBERED = 64
+
+
+class PathPrefix:
+    """Put requests under the prefix that a trusted proxy names, else under the one of the settings.
+
+    Args:
+        app: what serves them.
+        settings: returns those of the application; raises before it has started.
+        routes: what is served, by which a prefix is told from a path that begins alike.
+    """
+
+    def __init__(
+        self, app: ASGIApp, settings: Callable[[], Settings], routes: Collection[BaseRoute]
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._served = {each.path.split("/")[1] for each in routes if isinstance(each, Route)}
+        self._trusts = lru_cache(_REMEMBERED)(
+            lambda host: proxies.is_in(settings().trusted_proxies, host)
+        )
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        """Serve one request."""
+        if scope["type"] == "http":
+            settings = self._settings()
+            prefix = settings.root_path
+            if settings.trusted_proxies:
+                prefix = self._forwarded(scope, prefix)
+            if prefix:
+                scope = self._under(prefix, scope)
+        return self._app(scope, receive, send)
+
+    def _forwarded(self, scope: Scope, otherwise: str) -> str:
+        given = [value for name, value in scope["headers"] if name == _FORWARDED]
+        if not given or not scope.get("client") or not self._trusts(scope["client"][0]):
+            return otherwise
+        if len(given) > 1:
+            raise InvalidHeader(_NAME, "the proxy must send X-Forwarded-Prefix once")
+        try:
+            return proxies.path_prefix(given[0].decode("latin-1"))
+        except ValueError as error:
+            raise InvalidHeader(_NAME, f"X-Forwarded-Prefix {error}") from error
+
+    def _under(self, prefix: str, scope: Scope) -> Scope:
+        root, path = scope.get("root_path", ""), scope["path"]
+        if f"{root}/".startswith(f"{prefix}/"):
+            return scope  # it is mounted there
+        behind = path.removeprefix(f"{prefix}/")
+        is_kept = behind != path and behind.partition("/")[0] in self._served
+        return {**scope, "root_path": prefix + root, "path": path if is_kept else prefix + path}
+
+
+def path_within(scope: Scope) -> str:
+    """Return the path of a request without the prefix, as routes are matched with it."""
+    path: str = scope["path"]
+    root: str = scope.get("root_path", "")
+    behind = path.removeprefix(root)
+    return path if behind and not behind.startswith("/") else behind
+
+
+def address(scope: Scope, path: str) -> str:
+    """Return where callers find a path of ours.
+
+    Who mounts the application may let callers choose the prefix: it stays on this host.
+    """
+    root = scope.get("root_path", "").strip("/")
+    return f"/{quote(root, '/@:+=')}{path}" if root else path
