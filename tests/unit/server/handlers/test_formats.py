@@ -2,7 +2,8 @@
 
 import ipaddress
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import make_dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
@@ -12,7 +13,8 @@ from uuid import UUID
 
 import pydantic
 import pytest
-from pydantic import Field, WithJsonSchema
+from pydantic import ConfigDict, Field, WithJsonSchema, create_model
+from typing_extensions import TypedDict
 
 from taskq_server import Fatal
 from taskq_server.handlers import signature
@@ -87,7 +89,21 @@ TYPES: dict[str, Any] = {
     "remark_instead": Annotated[str, WithJsonSchema({"type": "string", "format": "email"})],
     "hostname": Annotated[str, Field(json_schema_extra={"format": "hostname"})],
     "own_format": Annotated[str, Field(json_schema_extra={"format": "phone"})],
+    "aware": pydantic.AwareDatetime,
+    "naive": pydantic.NaiveDatetime,
+    "complex": complex,
 }
+STRICT = {
+    **{name: TYPES[name] for name in ("date", "datetime", "time", "timedelta", "UUID", "Decimal")},
+    **{name: TYPES[name] for name in ("bytes", "Fraction", "aware", "naive", "complex", "UUID7")},
+    **{name: TYPES[name] for name in ("IPv4Address", "AnyUrl", "Base64Bytes", "pattern")},
+    "optional": date | None,
+    "listed": tuple[date, ...],
+    "set": frozenset[datetime],
+    "keys": dict[date, str],
+    "either": date | UUID,
+}
+WRAPPED = {"listed": lambda text: [text], "set": lambda text: [text], "keys": lambda t: {t: t}}
 
 
 def read(kind: Any) -> tuple[signature.Signature, PayloadSchema]:
@@ -98,16 +114,11 @@ def read(kind: Any) -> tuple[signature.Signature, PayloadSchema]:
     return handler.signature, compile_schema("h", handler.schema)
 
 
-def payloads(name: str) -> Iterator[dict[str, Any]]:
-    for text in TEXTS:
-        yield {"value": [text] if name == "listed" else text}
-
-
-@pytest.mark.parametrize("name", TYPES)
-def test_what_the_api_takes_is_what_the_worker_takes(name: str) -> None:
-    takes, schema = read(TYPES[name])
+def check_alike(kind: Any, values: Iterable[Any]) -> None:
+    """API and worker take the same of these values."""
+    takes, schema = read(kind)
     different = []
-    for payload in payloads(name):
+    for payload in ({"value": value} for value in values):
         try:
             takes.arguments(json.dumps(payload), None)
             fits = True
@@ -116,6 +127,57 @@ def test_what_the_api_takes_is_what_the_worker_takes(name: str) -> None:
         if schema.validator.is_valid(payload) is not fits:
             different.append((payload, "the worker takes it" if fits else "the API takes it"))
     assert different == []
+
+
+@pytest.mark.parametrize("name", TYPES)
+def test_what_the_api_takes_is_what_the_worker_takes(name: str) -> None:
+    check_alike(TYPES[name], map(WRAPPED.get(name, str), TEXTS))
+
+
+def in_model(kind: Any) -> Any:
+    return create_model("Model", __config__=ConfigDict(strict=True), value=(kind, ...))
+
+
+def in_dataclass(kind: Any) -> Any:
+    made = make_dataclass("Data", [("value", kind)])
+    return pydantic.dataclasses.dataclass(made, config=ConfigDict(strict=True))
+
+
+def in_typed_dict(kind: Any) -> Any:
+    class Typed(TypedDict):
+        value: kind
+
+    Typed.__pydantic_config__ = ConfigDict(strict=True)  # type: ignore[attr-defined]
+    return Typed
+
+
+def nested(kind: Any) -> Any:
+    """A dataclass of the standard library has the configuration of what it is in."""
+    return in_model(list[make_dataclass("Inner", [("value", kind)])])  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("within", [in_model, in_dataclass, in_typed_dict, nested])
+@pytest.mark.parametrize("name", STRICT)
+def test_strict_members_take_the_same_texts(name: str, within: Callable[[Any], Any]) -> None:
+    wrapped = WRAPPED.get(name, str)
+    values = [{"value": wrapped(text)} for text in TEXTS]
+    check_alike(
+        within(STRICT[name]), ({"value": [v]} for v in values) if within is nested else values
+    )
+
+
+@pytest.mark.parametrize("name", sorted(STRICT.keys() - {"pattern", "either"}))
+def test_a_strict_parameter_takes_the_same_texts(name: str) -> None:
+    wrapped = WRAPPED.get(name, str)
+    check_alike(Annotated[STRICT[name], Field(strict=True)], map(wrapped, TEXTS))
+
+
+def test_strict_is_what_is_in_a_strict_model_and_not_what_that_is_in() -> None:
+    lax = create_model("Lax", strict=(in_model(date), ...), own=(date, ...))
+    _, schema = read(lax)
+    moment, day = "2020-01-01T00:00:00", "2020-01-01"
+    assert schema.validator.is_valid({"value": {"strict": {"value": day}, "own": moment}})
+    assert not schema.validator.is_valid({"value": {"strict": {"value": moment}, "own": day}})
 
 
 def test_a_text_that_does_not_fit_is_explained() -> None:

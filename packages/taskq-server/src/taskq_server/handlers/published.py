@@ -26,6 +26,20 @@ class PublishedSchema(GenerateJsonSchema):
             published["format"] += "-text"
         return published
 
+    def date_schema(self, schema: core_schema.DateSchema) -> JsonSchemaValue:
+        """Say whether a date is strict: then it has no time."""
+        return self._refined(super().date_schema(schema), schema)
+
+    def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
+        """Say whether it must have a time zone, or none, and whether a day alone will do."""
+        zone = schema.get("tz_constraint")
+        of_zone = f"-{zone}" if isinstance(zone, str) else ""
+        return self._refined(super().datetime_schema(schema), schema, of_zone)
+
+    def complex_schema(self, schema: core_schema.ComplexSchema) -> JsonSchemaValue:
+        """Say that a text is a complex number."""
+        return {**super().complex_schema(schema), "format": "complex"}
+
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
         """Say that a text is a number: pydantic's pattern refuses exponents, or takes all."""
         published = super().decimal_schema(schema)
@@ -37,7 +51,7 @@ class PublishedSchema(GenerateJsonSchema):
 
     def url_schema(self, schema: core_schema.UrlSchema) -> JsonSchemaValue:
         """Say which schemes a URL may have."""
-        published = super().url_schema(schema)
+        published = self._refined(super().url_schema(schema), schema)
         if schemes := schema.get("allowed_schemes"):
             published["pattern"] = rf"^\s*({'|'.join(map(_in_any_case, schemes))}):"
         return published
@@ -50,6 +64,15 @@ class PublishedSchema(GenerateJsonSchema):
             shown = self._get_alias_name(field, name)
             if isinstance(alias, list) and shown in published["properties"]:
                 _offer(published, shown, alias)
+        return published
+
+    def _refined(
+        self, published: JsonSchemaValue, schema: Any, refinement: str = ""
+    ) -> JsonSchemaValue:
+        """Name the format of texts that strict types take, which are fewer."""
+        if "format" in published:
+            strict = schema.get("strict", self._config.strict)
+            published["format"] += refinement + ("-strict" if strict else "")
         return published
 
 
