@@ -87,26 +87,32 @@ async def test_without_a_published_schema_it_fails_at_once(runtime: Runtime) -> 
     assert await runtime.attempts(hooked=False).pause_of_unfit(running(), OLD) is None
 
 
-async def worker(runtime: Runtime, number: int, schema: str) -> tuple[Publishing, UUID]:
-    """A live worker that has published."""
+async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:
+    """A live worker, whose row says this about its handlers."""
     now = runtime.clock()
-    row = WorkerRow(
+    live = WorkerRow(
         id=UUID(int=number),
         name="host:1",
         queues="[]",
-        handlers='["a"]',
+        handlers=row,
         concurrency=1,
         started_at=now,
         heartbeat_at=now,
         lease_until=now + seconds(60),
     )
+    await runtime.database.write(lambda c: workers.register(c, live))
+    return live.id
+
+
+async def worker(runtime: Runtime, number: int, schema: str) -> tuple[Publishing, UUID]:
+    """A live worker that has published."""
+    worker_id = await register(runtime, number)
     own = PublishedHandler(
         name="a", description="", payload_schema=schema, max_retries=1, timeout_seconds=1
     )
-    await runtime.database.write(lambda c: workers.register(c, row))
     publishing = Publishing(runtime.database, runtime.clock, "default", [own])
-    await publishing.start(row.id)
-    return publishing, row.id
+    await publishing.start(worker_id)
+    return publishing, worker_id
 
 
 async def leave(runtime: Runtime, worker_id: UUID) -> None:
@@ -152,6 +158,45 @@ async def test_a_lost_lease_loses_no_knowledge(runtime: Runtime) -> None:
     await new.keep(again)
     await worker(runtime, 4, OLD)
     assert await published(runtime) == NEW
+
+
+async def test_after_an_outage_the_others_get_time_to_come_back(runtime: Runtime) -> None:
+    old, old_id = await worker(runtime, 1, OLD)
+    new, new_id = await worker(runtime, 2, NEW)
+    leases = [old_id]
+
+    async def lose_all_and_come_back_first() -> None:
+        await leave(runtime, old_id)
+        await leave(runtime, new_id)
+        leases.append(await register(runtime, 3, old.row))
+
+    async def let_the_other_come_back() -> None:
+        await register(runtime, 4, new.row)
+
+    async def lose_the_other() -> None:
+        await leave(runtime, UUID(int=4))
+
+    for pause, schema in (
+        (lose_all_and_come_back_first, NEW),
+        (let_the_other_come_back, NEW),
+        (lose_the_other, OLD),
+    ):
+        await old.look_again(lambda: leases[-1], pause)
+        assert await published(runtime) == schema, pause.__name__
+
+
+async def test_without_a_lease_nothing_is_published(runtime: Runtime) -> None:
+    old, old_id = await worker(runtime, 1, OLD)
+    _, new_id = await worker(runtime, 2, NEW)
+    leases: list[UUID | None] = [old_id]
+
+    async def lose_all() -> None:
+        await leave(runtime, new_id)
+        leases.append(None)
+
+    for _ in range(2):
+        await old.look_again(lambda: leases[-1], lose_all)
+        assert await published(runtime) == NEW
 
 
 async def test_rows_of_older_workers_are_names_only(runtime: Runtime) -> None:

@@ -5,13 +5,15 @@ as digests. So the order of versions is known for as long as somebody runs the l
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
+from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud import handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.skew import Version, succession
@@ -67,6 +69,24 @@ class Publishing:
         plan = await self._database.read(lambda c: self._plan(c, renew=False))
         if plan.publish or self._told != (worker_id, _written(plan.versions)):
             await self._database.write(lambda c: self._publish(c, worker_id, renew=False))
+
+    async def look_again(
+        self, holder: Callable[[], UUID | None], pause: Callable[[], Awaitable[None]]
+    ) -> None:
+        """Pause, and then `keep`, but not with a lease that is new since.
+
+        After an outage other workers need that pause to have their leases again, too.
+
+        Args:
+            holder: returns the id of the worker while its lease is valid.
+            pause: takes as long as a lease lasts.
+        """
+        before = holder()
+        await pause()
+        worker_id = holder()
+        if worker_id is not None and worker_id == before:
+            with suppress(DatabaseUnavailable):
+                await self.keep(worker_id)
 
     async def _publish(self, connection: Connection, worker_id: UUID, *, renew: bool) -> None:
         plan = await self._plan(connection, renew=renew)

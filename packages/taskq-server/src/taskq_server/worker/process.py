@@ -210,14 +210,13 @@ class _Assembly:
         self.lease.handlers = self.publishing.row
 
     async def _keep_published(self) -> None:
-        """Look now and then, but not after an outage until others have their leases again, too."""
+        lease = self.lease
         while True:
-            worker_id = self.lease.worker_id
-            await asyncio.sleep(self.settings.lease_seconds)
-            if self.lease.is_valid and worker_id == self.lease.worker_id:
-                with contextlib.suppress(DatabaseUnavailable):
-                    await self.publishing.keep(worker_id)
-                    self.lease.handlers = self.publishing.row
+            await self.publishing.look_again(
+                lambda: lease.worker_id if lease.is_valid else None,
+                lambda: asyncio.sleep(self.settings.lease_seconds),
+            )
+            lease.handlers = self.publishing.row
 
     async def _listen(self) -> None:
         namespace = self.settings.namespace
