@@ -2,6 +2,8 @@
 
 import ipaddress
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import make_dataclass
 from datetime import date, datetime, time, timedelta
@@ -178,6 +180,25 @@ def test_strict_is_what_is_in_a_strict_model_and_not_what_that_is_in() -> None:
     moment, day = "2020-01-01T00:00:00", "2020-01-01"
     assert schema.validator.is_valid({"value": {"strict": {"value": day}, "own": moment}})
     assert not schema.validator.is_valid({"value": {"strict": {"value": moment}, "own": day}})
+
+
+ADDRESSES = """
+import sys
+sys.modules["email_validator"] = None
+from taskq_server.schemas.payload_schema import compile_schema
+schema = compile_schema("h", '{"additionalProperties": {"anyOf": [{"format": "email"}, \
+{"format": "name-email"}]}}')
+print([schema.validator.is_valid({"to": one}) for one in ("a@example.com", "x", "y")])
+"""
+
+
+def test_an_api_that_cannot_judge_addresses_says_so_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ADDRESSES], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout == "[True, True, True]\n"
+    (line,) = done.stderr.splitlines()
+    assert "install email-validator beside the API" in line
 
 
 def test_a_text_that_does_not_fit_is_explained() -> None:

@@ -90,6 +90,15 @@ def test_what_cannot_be_published_is_refused_by_name(module: Module, name: str) 
     assert len(str(caught.value).splitlines()) == 1
 
 
+def test_a_worker_without_email_validator_refuses_addresses_by_name(
+    module: Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "email_validator", None)
+    source = "from pydantic import EmailStr\n" + parameter("EmailStr")
+    with pytest.raises(ConfigurationError, match=r"^handler my\.work: .*email-validator"):
+        load([module(source)])
+
+
 def test_nothing_that_a_schema_refers_to_is_fetched(module: Module, tmp_path: Path) -> None:
     with temptation(tmp_path) as tempting:
         for name, schema in tempting.schemas().items():

@@ -2,14 +2,19 @@
 
 A validator of its own would refuse times and UUIDs that pydantic takes, and take what it refuses.
 Formats that no type of pydantic stands for are remarks, because workers do not check them.
+
+Addresses of email need `email-validator`. A worker whose handler takes them does not start without
+it, but an API that has not got it can only take them all, and say so.
 """
 
 import ipaddress
 import json
+import logging
 from collections.abc import Callable, Iterator
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cache
 from re import Pattern
 from typing import Annotated, Any
 from uuid import UUID
@@ -49,6 +54,7 @@ _STRICT = ("date", "date-time", "date-time-aware", "date-time-naive", "uri")
 """Those of which strict models take fewer texts."""
 
 _EMAILS: dict[str, Any] = {"email": pydantic.EmailStr, "name-email": pydantic.NameEmail}
+_log = logging.getLogger("taskq.server")
 _REMARKS = (
     *("hostname", "idn-hostname", "idn-email", "uri-reference", "iri", "iri-reference"),
     *("uri-template", "json-pointer", "relative-json-pointer"),
@@ -68,8 +74,21 @@ def _judge(kind: Any) -> Callable[[str], bool]:
     return fits
 
 
+def _take_any_address(_: str) -> bool:
+    _say_that_addresses_are_not_judged()
+    return True
+
+
+@cache
+def _say_that_addresses_are_not_judged() -> None:
+    _log.warning(
+        "addresses of email are not judged here, but by workers, where a wrong one fails its "
+        "task: install email-validator beside the API, too"
+    )
+
+
 def _judges() -> Iterator[tuple[str, Callable[[str], bool]]]:
-    for name in (*_REMARKS, *_EMAILS):
+    for name in _REMARKS:
         yield name, lambda _: True
     for name, kind in _TYPES.items():
         yield name, _judge(kind)
@@ -78,8 +97,8 @@ def _judges() -> Iterator[tuple[str, Callable[[str], bool]]]:
     for name, kind in _EMAILS.items():
         try:
             yield name, _judge(kind)
-        except ImportError:  # of email-validator, which only who has such handlers needs
-            return
+        except ImportError:
+            yield name, _take_any_address
 
 
 FORMATS = dict(_judges())
