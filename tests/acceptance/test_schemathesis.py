@@ -41,7 +41,6 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, object]
             part[name] = SHORT
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_nothing_is_found(new_stack: NewStack, kind: Kind) -> None:
     # The document names the handlers, so all of them get called: no tests.poison here.

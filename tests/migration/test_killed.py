@@ -59,7 +59,6 @@ async def step(request: pytest.FixtureRequest, database_url: str) -> AsyncIterat
     await database.close()
 
 
-@pytest.mark.timeout(300)
 async def test_a_step_that_is_killed_anywhere_is_finished_when_it_is_run_again(step: Step) -> None:
     for point in itertools.count(1):
         killed_up = killed(step.url, "upgrade", step.revision, point)
@@ -73,7 +72,6 @@ async def test_a_step_that_is_killed_anywhere_is_finished_when_it_is_run_again(s
     assert point > 3
 
 
-@pytest.mark.timeout(300)
 async def test_a_step_that_is_killed_anywhere_is_undone_on_the_way_back(step: Step) -> None:
     for point in itertools.count(1):
         interrupted = killed(step.url, "upgrade", step.revision, point)

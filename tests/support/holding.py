@@ -13,7 +13,7 @@ FOLDER = "TASKQ_TEST_HOLDS"
 def hold(name: str) -> str:
     """Hold a thread until a file of this name, or `all`, is in the folder."""
     folder = Path(os.environ[FOLDER])
-    end = time.monotonic() + 120
+    end = time.monotonic() + 300
     while not ((folder / name).exists() or (folder / "all").exists()):
         if time.monotonic() > end:
             raise TimeoutError("nobody let go")

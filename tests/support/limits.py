@@ -38,7 +38,7 @@ _stderr = pytest.StashKey[int]()
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the ini option."""
     help_text = "seconds for the set-up, and for the clean-up, of one test"
-    parser.addini("fixture_timeout", help_text, default="180")
+    parser.addini("fixture_timeout", help_text, default="300")
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -54,7 +54,7 @@ class ApiProcess(ServerProcess):
         self.url = f"http://127.0.0.1:{port}"
         super().__init__([*arguments, "--host", "127.0.0.1", "--port", str(port)], settings, log)
 
-    def wait_ready(self, timeout: float = 30) -> None:
+    def wait_ready(self, timeout: float = 60) -> None:
         """Wait until `GET /readyz` answers 200.
 
         Raises:

@@ -129,13 +129,13 @@ class Stack:
 
     def wait_for_handlers(self) -> None:
         """Wait until the API knows a handler, as it does once a worker has published it."""
-        with httpx.Client(base_url=self.api_url, timeout=5, trust_env=False) as client:
+        with httpx.Client(base_url=self.api_url, timeout=60, trust_env=False) as client:
 
             def published() -> bool:
                 answer = client.get("/handlers")
                 return answer.is_success and '"taskq.echo"' in answer.text
 
-            wait_until(published, 30, "handlers published", 0.05, lambda: str(self.logs()))
+            wait_until(published, 60, "handlers published", 0.05, lambda: str(self.logs()))
 
     def kill_api(self) -> None:
         """End the oldest API process with SIGKILL."""
@@ -145,11 +145,11 @@ class Stack:
         """End the oldest worker process with SIGKILL."""
         self.workers.pop(0).kill()
 
-    def stop_api(self, timeout: float = 30) -> int:
+    def stop_api(self, timeout: float = 60) -> int:
         """End the oldest API process with SIGTERM; its exit status."""
         return self.apis.pop(0).stop(timeout)
 
-    def stop_worker(self, timeout: float = 30) -> int:
+    def stop_worker(self, timeout: float = 60) -> int:
         """End the oldest worker process with SIGTERM; its exit status."""
         return self.workers.pop(0).stop(timeout)
 

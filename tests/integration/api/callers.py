@@ -34,7 +34,7 @@ class Caller:
 
     async def piece(self) -> bytes | None:
         """Return what comes next, within five seconds; None after the end."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self._pieces.get()
 
     def get(self, app: ASGIApp, path: str, **headers: str) -> asyncio.Task[None]:

@@ -200,7 +200,7 @@ async def test_a_body_in_pieces_is_handed_on(
 ) -> None:
     async def pieces() -> AsyncIterator[bytes]:
         yield GOOD
-        await asyncio.wait_for(lanes.handed_on.first.wait(), 10)
+        await asyncio.wait_for(lanes.handed_on.first.wait(), 60)
         yield rest
 
     answer, handed_on = await lanes.post(content=pieces(), headers={**JSON, **length})

@@ -20,7 +20,7 @@ def served_to_get() -> list[str]:
 
 
 async def ask(api: httpx.AsyncClient, method: str, path: str, **headers: str) -> httpx.Response:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return await api.request(method, path, headers={"X-Request-Id": "same", **headers})
 
 

@@ -223,7 +223,6 @@ async def test_the_janitor_waits_for_who_is_linking(runtime: Runtime, time: Time
     assert await listed(runtime, "a") == {task_id}
 
 
-@pytest.mark.timeout(120)
 async def test_submits_and_the_janitor_at_the_same_time(runtime: Runtime, time: Time) -> None:
     """All tags are ripe as soon as they are idle."""
     time.later = timedelta(days=1)

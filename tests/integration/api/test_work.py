@@ -97,7 +97,7 @@ class Meter:
         self._statements.start()
         before = self._commands()
         yield work
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while (self._commands() - before)["publish"] < publishes:  # noqa: ASYNC110 - no event
                 await asyncio.sleep(0.01)
         work.commands = self._commands() - before

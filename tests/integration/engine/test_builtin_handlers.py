@@ -14,12 +14,12 @@ BUILTIN = {"taskq.echo", "taskq.sleep", "taskq.flaky"}
 
 
 def handlers(url: str) -> set[str]:
-    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         return {each["name"] for each in client.get("/handlers").raise_for_status().json()["items"]}
 
 
 def submit(url: str, handler: str) -> httpx.Response:
-    with httpx.Client(base_url=url, timeout=10, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
         return client.post("/tasks", json={"handler": handler, "payload": {"seconds": 86_400}})
 
 
@@ -43,7 +43,7 @@ def test_a_worker_has_them_when_asked(
     }
     worker = ServerProcess(["worker"], settings, tmp_path / "worker.log")
     try:
-        wait_until(lambda: handlers(stack.api_url), 30, "published", details=worker.output)
+        wait_until(lambda: handlers(stack.api_url), 60, "published", details=worker.output)
         assert handlers(stack.api_url) & BUILTIN == found
         assert submit(stack.api_url, "taskq.sleep").status_code == (201 if found else 422)
     finally:
@@ -61,7 +61,7 @@ def test_dev_has_them_unless_told_otherwise(
     server = ApiProcess(["dev"], settings, tmp_path / "dev.log", free_port())
     try:
         server.wait_ready()
-        wait_until(lambda: handlers(server.url), 30, "published", details=server.output)
+        wait_until(lambda: handlers(server.url), 60, "published", details=server.output)
         assert handlers(server.url) & BUILTIN == found
     finally:
         server.stop()

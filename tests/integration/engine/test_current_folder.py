@@ -107,15 +107,15 @@ def test_dev_finds_handlers_there_last_of_all(folder: Path) -> None:
         server.wait_ready()
         api = SimpleNamespace(api_url=server.url)
         path, spawned = submit(api, "reports.path", {}), submit(api, "reports.spawned", {})
-        found = get(api, path, wait=30)["result"]
+        found = get(api, path, wait=60)["result"]
         assert (found[0], found[-1], found.count(str(folder))) == ("beside", str(folder), 1)
         assert "" not in found
-        assert get(api, spawned, wait=30)["result"] == 42
+        assert get(api, spawned, wait=60)["result"] == 42
         deadly = submit(api, "reports.deadly", {})
-        server.wait(timeout=30)
+        server.wait(timeout=60)
         server = ApiProcess(words, SETTINGS, folder / "log-2", free_port())
         server.wait_ready()
-        process, *found = get(SimpleNamespace(api_url=server.url), deadly, wait=50)["result"]
+        process, *found = get(SimpleNamespace(api_url=server.url), deadly, wait=60)["result"]
         assert process != "MainProcess"
         assert (found[-1], found.count(str(folder)), "" in found) == (str(folder), 1, False)
     finally:
@@ -133,8 +133,8 @@ def test_a_worker_finds_handlers_there_last_of_all(folder: Path, redis_url: str)
     assert migrated.wait(timeout=60) == 0
     worker = ServerProcess(["worker"], settings, folder / "log")
     try:
-        wait_until((folder / "path").exists, 30, "the start-up hook ran", 0.05, worker.output)
-        wait_until(lambda: "hide these" in worker.output(), 30, "a sentence", 0.05, worker.output)
+        wait_until((folder / "path").exists, 60, "the start-up hook ran", 0.05, worker.output)
+        wait_until(lambda: "hide these" in worker.output(), 60, "a sentence", 0.05, worker.output)
     finally:
         worker.stop()
     found = json.loads((folder / "path").read_text())

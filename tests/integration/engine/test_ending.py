@@ -21,9 +21,9 @@ def test_a_worker_that_a_handler_ends_is_replaced(new_stack: NewStack, way: str)
     stack = new_stack("mariadb", settings=SETTINGS)
     before = inner_pid(stack)
     task_id = submit(stack, "ending.once", {"way": way})
-    assert get(stack, task_id, wait=45)["status"] == "succeeded"
+    assert get(stack, task_id, wait=60)["status"] == "succeeded"
     after = inner_pid(stack, other_than=before)
-    assert get(stack, submit(stack, "tests.pid", {}), wait=30)["result"] == after
+    assert get(stack, submit(stack, "tests.pid", {}), wait=60)["result"] == after
     assert stack.stop_worker() == 0
 
 
@@ -33,12 +33,12 @@ def test_an_exit_that_a_handler_leaves_on_the_loop_is_left_alone(
 ) -> None:
     stack = new_stack(kind, settings=SETTINGS)
     worker = stack.workers[0]
-    pid = get(stack, submit(stack, "tests.pid", {}), wait=30)["result"]
+    pid = get(stack, submit(stack, "tests.pid", {}), wait=60)["result"]
     for what in LEFT:
-        ended = get(stack, submit(stack, "ending.left", {"what": what}), wait=30)
+        ended = get(stack, submit(stack, "ending.left", {"what": what}), wait=60)
         assert (what, ended["status"], ended["result"]) == (what, "succeeded", pid)
-    failed = get(stack, submit(stack, "ending.awaited", {}), wait=30)
+    failed = get(stack, submit(stack, "ending.awaited", {}), wait=60)
     assert [one["type"] for one in failed["errors"]] == ["RuntimeError"]
-    assert get(stack, submit(stack, "tests.pid", {}), wait=30)["result"] == pid
+    assert get(stack, submit(stack, "tests.pid", {}), wait=60)["result"] == pid
     assert stack.stop_worker() == 0, worker.output(2_000)
     assert "something that a handler left on the event loop raised an exit" in worker.output()

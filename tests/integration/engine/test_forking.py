@@ -27,7 +27,7 @@ def test_processes_of_handlers_are_like_any_others(
 
 def result(stack: Stack, task_id: str) -> Any:
     """The result, or what there is instead."""
-    task = get(stack, task_id, wait=45)
+    task = get(stack, task_id, wait=60)
     if task["status"] != "succeeded":
         return task["status"], [one["type"] for one in task["errors"]]
     return task["result"]

@@ -20,7 +20,6 @@ EXPECTED = {
 }
 
 
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_others_are_served_meanwhile(new_stack: NewStack, kind: Kind) -> None:
     """Eight megabytes of them took 13 seconds, a body of 600 bytes ten, in which nobody was."""

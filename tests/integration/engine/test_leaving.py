@@ -23,7 +23,7 @@ SETTINGS = {
 @contextmanager
 def left_behind(stack: Stack) -> Iterator[list[int]]:
     """Processes that a handler has left running; those that are still there are killed."""
-    pids: list[int] = get(stack, submit(stack, "leaving.behind", {}), wait=30)["result"]
+    pids: list[int] = get(stack, submit(stack, "leaving.behind", {}), wait=60)["result"]
     assert len(pids) == 9, "a program, two pools of two, a manager and three processes"
     try:
         yield pids
@@ -34,7 +34,7 @@ def left_behind(stack: Stack) -> Iterator[list[int]]:
 
 
 def gone(pids: list[int]) -> None:
-    wait_until(lambda: not any(map(alive, pids)), 15, "they all ended", 0.05, lambda: str(pids))
+    wait_until(lambda: not any(map(alive, pids)), 60, "they all ended", 0.05, lambda: str(pids))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -43,7 +43,7 @@ def test_dev_leaves_nothing_behind(new_stack: NewStack, number: signal.Signals) 
     with left_behind(stack) as pids:
         dev = stack.apis.pop()
         dev.signal(number)
-        assert dev.wait(timeout=15) == 0
+        assert dev.wait(timeout=60) == 0
         assert not any(map(alive, pids))
         stack.start_api()
 
@@ -56,7 +56,7 @@ def test_what_a_killed_dev_left_behind_does_not_hold_its_folder_or_its_port(
         stack.kill_api()
         assert any(map(alive, pids)), "nobody can end them"
         stack.start_api()
-        assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=30)["result"] == 1
+        assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=60)["result"] == 1
 
 
 def test_a_worker_leaves_nothing_behind(new_stack: NewStack) -> None:

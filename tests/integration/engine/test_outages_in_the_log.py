@@ -28,19 +28,19 @@ def until_all_say(stack: Stack, words: str) -> None:
 def test_a_database_that_goes_and_comes_back() -> None:
     with MariaDBServer() as mariadb, Stack("mariadb", mariadb=mariadb, settings=SETTINGS) as stack:
         gone = submit(stack, "taskq.echo", {"value": 1})
-        get(stack, gone, wait=20)
+        get(stack, gone, wait=60)
         mariadb.kill()
         until_all_say(stack, "does not answer")
         until = time.monotonic() + NOTICED_SECONDS
         refused = 0
         while time.monotonic() < until:
             body = {"handler": "taskq.echo", "payload": {"value": 1}}
-            answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=10)
+            answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=60)
             assert answer.status_code == 503
             refused += 1
         mariadb.start()
         until_all_say(stack, "over after")
-        assert get(stack, submit(stack, "taskq.echo", {"value": 2}), wait=30)["result"] == 2
+        assert get(stack, submit(stack, "taskq.echo", {"value": 2}), wait=60)["result"] == 2
         assert refused > 1
         for began, ended in zip(
             lines(stack, "the database does not answer: "), lines(stack, "over after"), strict=True

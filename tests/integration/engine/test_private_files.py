@@ -67,7 +67,7 @@ def test_an_older_data_folder_becomes_private(new_stack: NewStack, tmp_path: Pat
     for name in ("lock", "taskq.db", "taskq.db-wal", "taskq.db-shm"):
         (folder / name).chmod(0o644)
     stack.start_api()
-    assert get(stack, task, wait=30)["status"] == "succeeded"
+    assert get(stack, task, wait=60)["status"] == "succeeded"
     found = modes(folder)
     assert (found.pop("."), set(found.values())) == (0o700, {0o600})
     assert ".gitignore" in found

@@ -129,7 +129,7 @@ def stop_once_it_says(words: str, settings: dict[str, str], folder: Path) -> Non
     try:
         wait_until(lambda: words in worker.output(), 30, words, 0.05, worker.output)
     finally:
-        status = worker.stop(timeout=20)
+        status = worker.stop(timeout=60)
     assert status == 0, worker.output()
     assert "Traceback" not in worker.output()
 
@@ -148,7 +148,7 @@ def test_an_api_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path) -> No
             database.accept()[0].close()
             with database.accept()[0]:
                 api.signal(signal.SIGTERM)
-                assert api.wait(timeout=20) == 0, api.output()
+                assert api.wait(timeout=60) == 0, api.output()
         finally:
             api.stop()
     assert "Traceback" not in api.output()
@@ -169,8 +169,8 @@ def test_dev_goes_on_where_it_was(new_stack: NewStack) -> None:
     running = submit(stack, "taskq.sleep", {"seconds": 2})
     stack.kill_api()
     stack.start_api()
-    assert get(stack, waiting, wait=30)["status"] == "succeeded"
-    assert get(stack, running, wait=30)["status"] == "succeeded"
+    assert get(stack, waiting, wait=60)["status"] == "succeeded"
+    assert get(stack, running, wait=60)["status"] == "succeeded"
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
@@ -178,7 +178,7 @@ def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any)
     stack = new_stack(kind)
     task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     host, port = stack.api_url.removeprefix("http://").split(":")
-    with closing(HTTPConnection(host, int(port), timeout=20)) as waiter:
+    with closing(HTTPConnection(host, int(port), timeout=60)) as waiter:
         waiter.request("GET", f"/tasks/{task_id}?wait=50")
         submit(stack, "taskq.echo", {"value": "the waiter came first"})
         assert stack.stop_api() == 0
@@ -192,15 +192,15 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     assert redis is not None
     stack.stop_worker()
     worker = stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
-    wait_until(lambda: " runs " in worker.output(), 30, "the janitor has swept")
+    wait_until(lambda: " runs " in worker.output(), 60, "the janitor has swept")
     task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=2)
-    wait_until(lambda: redis.size() > 0, 10, "the doorbell has been rung")
+    wait_until(lambda: redis.size() > 0, 60, "the doorbell has been rung")
     redis.flush()
     pool: ArqRedis = await create_pool(
         RedisSettings(port=redis.port), job_serializer=encode, job_deserializer=decode
     )
     queue = stack.names.queue("default", "default")
     await pool.enqueue_job("execute_task", task_id, 1, _queue_name=queue, _defer_by=3)
-    assert get(stack, task_id, wait=30)["status"] == "succeeded"
+    assert get(stack, task_id, wait=60)["status"] == "succeeded"
     assert redis.size() == 0
     await pool.aclose()

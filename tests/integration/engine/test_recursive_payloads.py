@@ -25,7 +25,6 @@ def deep(levels: int, leaf: int = 1) -> dict[str, Any]:
     return {"e": expr}
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_it_fails_as_invalid_and_its_worker_goes_on(new_stack: NewStack, kind: Kind) -> None:
     stack = new_stack(kind, settings=SETTINGS)
@@ -50,7 +49,6 @@ def test_it_fails_as_invalid_and_its_worker_goes_on(new_stack: NewStack, kind: K
     assert max(waits) < 2
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_ordinary_payloads_of_such_handlers_run_in_the_worker(
     new_stack: NewStack, kind: Kind

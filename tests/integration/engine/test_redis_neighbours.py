@@ -43,16 +43,16 @@ def start(new_stack: NewStack, kind: Any, url: str, **settings: str) -> Stack:
 
 def run_through(stack: Stack) -> None:
     """Submit, wait, retry, cancel while it runs, schedule."""
-    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=50)["status"] == "succeeded"
+    assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=60)["status"] == "succeeded"
     flaky = submit(stack, "taskq.flaky", {"failures": 1}, backoff_base_seconds=0.01)
-    assert get(stack, flaky, wait=50)["status"] == "succeeded"
+    assert get(stack, flaky, wait=60)["status"] == "succeeded"
     running = submit(stack, "taskq.sleep", {"seconds": 60})
-    wait_until(lambda: get(stack, running)["status"] == "running", 20, "it runs")
-    httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=10).raise_for_status()
-    assert get(stack, running, wait=50)["status"] == "cancelled"
-    assert httpx.get(f"{stack.api_url}/readyz", timeout=10).json()["redis"] == "ok"
+    wait_until(lambda: get(stack, running)["status"] == "running", 60, "it runs")
+    httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=60).raise_for_status()
+    assert get(stack, running, wait=60)["status"] == "cancelled"
+    assert httpx.get(f"{stack.api_url}/readyz", timeout=60).json()["redis"] == "ok"
     later = submit(stack, "taskq.echo", {"value": 2}, delay_seconds=0.3)
-    assert get(stack, later, wait=50)["status"] == "succeeded"
+    assert get(stack, later, wait=60)["status"] == "succeeded"
 
 
 def contents(client: redis.Redis, pattern: str) -> dict[str, bytes]:
@@ -87,7 +87,7 @@ async def test_the_jobs_of_a_stock_arq_application_stay(
             theirs = contents(raw, "arq:*")
             run_through(stack)
             mail = submit(stack, "taskq.echo", {"value": 1}, queue="mail")
-            assert get(stack, mail, wait=50)["status"] == "succeeded"
+            assert get(stack, mail, wait=60)["status"] == "succeeded"
             assert contents(raw, "arq:*") == theirs
             stack.stop_worker()
             assert contents(raw, "arq:*") == theirs
@@ -111,7 +111,7 @@ async def test_the_least_rights_that_the_readme_names_are_enough(
         task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
         async with arq_on(shared, job_serializer=encode, job_deserializer=decode) as arq:
             await arq.enqueue_job("execute_task", task_id, 1, _queue_name=queue)
-        wait_until(lambda: not client.keys("arq:job:*"), 10, "the job is read")
+        wait_until(lambda: not client.keys("arq:job:*"), 60, "the job is read")
         stack.stop_worker()
         assert cast(list[object], client.execute_command("ACL", "LOG")) == []
     assert "Redis is away" not in str(stack.logs())
@@ -124,12 +124,12 @@ def test_bells_that_lie_under_the_old_name_stay_and_their_tasks_run(new_stack: N
     stack.stop_worker()
     ids = [submit(stack, "taskq.echo", {"value": number}) for number in range(3)]
     with stack.redis.client() as client:
-        wait_until(lambda: bool(client.keys("{taskq:*")), 10, "the doorbells have been rung")
+        wait_until(lambda: bool(client.keys("{taskq:*")), 60, "the doorbells have been rung")
         client.flushall()
         old = {f"{task_id}:1": 1 for task_id in ids}
         client.zadd("arq:queue", old)
         stack.start_worker()
         for task_id in ids:
-            assert get(stack, task_id, wait=50)["status"] == "succeeded"
+            assert get(stack, task_id, wait=60)["status"] == "succeeded"
         assert set(cast(list[str], client.zrange("arq:queue", 0, -1))) == set(old)
         assert client.keys("*") == ["arq:queue"]

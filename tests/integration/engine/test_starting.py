@@ -167,7 +167,7 @@ def test_standard_streams_may_be_closed(tmp_path: Path, command: str, closed: st
     try:
         wait_until((tmp_path / "up").exists, 60, "it is up", 0.05, process.output)
         process.signal(signal.SIGTERM)
-        assert process.wait(30) == 0, process.output()
+        assert process.wait(60) == 0, process.output()
     finally:
         process.stop()
     assert "Traceback" not in process.output()
@@ -179,5 +179,5 @@ def test_a_start_up_hook_that_fails_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "failing.py").write_text(code)
     path = os.pathsep.join([str(tmp_path), environment({})["PYTHONPATH"]])
     process = started(tmp_path, "--handlers", "failing", PYTHONPATH=path)
-    assert process.wait(30) == 1
+    assert process.wait(60) == 1
     assert "taskq-server: the start-up hook up failed: SystemExit: 0" in process.output()

@@ -87,7 +87,7 @@ async def test_what_its_worker_releases_is_not_counted(stage: Stage) -> None:
     task = await stage.put("work", lost_count=1)
     runner.interrupt_all(Cause.RELEASE)
     for attempt in range(1, 5):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert await runner.run(task.id, attempt)
         runner.compare(await beat(stage))
     after = await stored(stage.runtime.database, task.id)

@@ -159,7 +159,7 @@ async def test_waiters_hear_the_truth_after_garbage(url: str, redis_url: str) ->
         assert runtime.naming.names is not None
         channel = runtime.naming.names.changed("default")
         notifier: Notifier = runtime.notifier
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await runtime.redis.publish(channel, b"garbage"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         with notifier.subscribe([ID]) as subscription:

@@ -42,7 +42,7 @@ def redis_of(runtime: Runtime) -> Redis:
 async def heard(subscription: PubSub, count: int) -> list[tuple[str, bytes]]:
     """The next messages, with their channels."""
     found: list[tuple[str, bytes]] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while len(found) < count:
             message = await subscription.get_message(ignore_subscribe_messages=True, timeout=5)
             if message is not None:

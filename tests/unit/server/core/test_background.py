@@ -25,7 +25,7 @@ async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
             ended.set()
 
     async with background({"work": work}):
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await running.wait()
         assert not ended.is_set()
     assert ended.is_set()
@@ -54,7 +54,7 @@ async def test_work_that_fails_is_logged_and_starts_again_and_the_rest_goes_on(
 
     with caplog.at_level(logging.ERROR, "taskq.server"):
         async with background({"failing": failing, "its neighbour": neighbour}):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await again.wait()
             assert not neighbour_ended.is_set()
     assert "a surprise" in caplog.text
@@ -94,7 +94,7 @@ async def test_work_is_left_when_something_else_makes_it_pointless() -> None:
         finally:
             ended.set()
 
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert not await unless(stop, work())
     assert ended.is_set()
 

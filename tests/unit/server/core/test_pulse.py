@@ -23,7 +23,7 @@ class Signs:
         self._changed = asyncio.Condition()
 
     async def until(self, asked: int) -> None:
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(60), self._changed:
             await self._changed.wait_for(lambda: self.asked >= asked)
 
     async def ping(self) -> None:
@@ -87,7 +87,7 @@ async def test_who_waits_long_is_not_disturbed_while_there_are_signs_of_life(
 async def test_who_waits_for_a_silent_database_is_told(pulse: Pulse, signs: Signs) -> None:
     asked = time.monotonic()
     waiting = [wait(pulse, asyncio.Event()) for _ in range(20)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert set(await asyncio.gather(*waiting)) == {"given up"}
         assert time.monotonic() - asked >= SILENCE
         assert await wait(pulse, asyncio.Event()) == "given up", "at once, from now on"
@@ -101,7 +101,7 @@ def test_nobody_is_overlooked_by_the_clock_of_the_server() -> None:
         signs = Signs()
         pulse = Pulse(signs.ping, 0.06, signs.on_return)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(60):
                 return await wait(pulse, asyncio.Event())
         finally:
             await pulse.close()
@@ -116,7 +116,7 @@ async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(pulse: Pulse, signs
     free.set()
     assert await wait(pulse, free) == "given up"
     signs.alive.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await signs.back.wait()
         await asyncio.sleep(0)
     assert await wait(pulse, free) == "done"
@@ -146,7 +146,7 @@ async def test_a_loop_that_stood_still_is_no_silent_database(pulse: Pulse, signs
 
 async def test_the_time_limit_counts_all_the_same(pulse: Pulse, signs: Signs) -> None:
     signs.alive.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert await wait(pulse, asyncio.Event(), seconds=0.05) == "given up"
     assert await wait(pulse, signs.alive) == "done"
 

@@ -32,7 +32,7 @@ async def test_sleep_answers_the_seconds() -> None:
 
 @pytest.mark.parametrize("seconds", [-1, 86_401, "x"])
 async def test_sleep_refuses_nonsense(seconds: object) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         assert (await call("taskq.sleep", seconds=seconds))[0] is Status.FAILED
 
 

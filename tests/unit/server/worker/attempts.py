@@ -93,7 +93,7 @@ async def settle() -> None:
     await asyncio.sleep(0.001)
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """A short, bounded poll for what nobody announces."""
     async with asyncio.timeout(seconds):
         while not condition():

@@ -56,7 +56,7 @@ class Stage:
         return task
 
     async def run(self, task: Task) -> Task:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.runner().run(task.id, task.attempt + 1)
         return await stored(self.runtime.database, task.id)
 

@@ -112,7 +112,6 @@ async def test_what_a_handler_raises_fails_the_attempt(run: Run, handler: str) -
         )
 
 
-@pytest.mark.timeout(120)
 @pytest.mark.parametrize("handler", ["around.error", "around.thread_error"])
 async def test_an_error_may_be_as_odd_as_it_likes(run: Run, handler: str) -> None:
     found = await failures(run, handler, ODD)

@@ -65,7 +65,7 @@ class Working:
 async def working_on(stage: Stage) -> AsyncIterator[Working]:
     working = Working(stage)
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             yield working
     finally:
         for job in working.jobs:

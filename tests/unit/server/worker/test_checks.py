@@ -29,7 +29,7 @@ def attempt(handler: str, payload: dict[str, Any], **changes: Any) -> Running:
 
 
 async def check(checks: Checks, running: Running) -> Failed | None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await checks.run(running)
 
 

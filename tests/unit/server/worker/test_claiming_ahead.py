@@ -28,7 +28,7 @@ async def test_what_is_claimed_ahead_waits_for_its_turn(stage: Stage) -> None:
     stage.slots = Slots(2)
     runner = stage.runner()
     waiting = [await stage.put("nap", {"number": number}) for number in range(8)]
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await asyncio.gather(*(runner.run(task.id, 1) for task in waiting))
     assert most == 2
     assert {end.task.status for end in stage.ended} == {Status.SUCCEEDED}
@@ -64,7 +64,7 @@ class Full:
 
 @pytest.mark.parametrize("lost", [0, 1])
 async def test_what_finds_no_slot_goes_back_as_it_was(stage: Stage, lost: int) -> None:
-    async with Full(stage, patience=0.05) as full, asyncio.timeout(10):
+    async with Full(stage, patience=0.05) as full, asyncio.timeout(60):
         second = await stage.put("hold", {"number": 1}, lost_count=lost)
         await full.runner.run(second.id, 1)
     back = await stored(stage.runtime.database, second.id)
@@ -74,7 +74,7 @@ async def test_what_finds_no_slot_goes_back_as_it_was(stage: Stage, lost: int) -
 
 @pytest.mark.parametrize("cause", [Cause.CANCEL, Cause.RELEASE])
 async def test_an_attempt_without_a_slot_can_be_interrupted(stage: Stage, cause: Cause) -> None:
-    async with Full(stage, patience=60) as full, asyncio.timeout(10):
+    async with Full(stage, patience=60) as full, asyncio.timeout(60):
         second = await stage.put("hold", {"number": 1})
         waiting = asyncio.create_task(full.runner.run(second.id, 1))
         while (await stored(stage.runtime.database, second.id)).status is not Status.RUNNING:

@@ -36,7 +36,7 @@ def saying(word: str) -> Succeeded:
 
 
 async def ends(attempts: AttemptService, attempt: Running, verdict: Verdict) -> Ended | None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return await commit(attempts, attempt, verdict, Backoff())
 
 

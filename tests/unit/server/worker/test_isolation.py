@@ -51,7 +51,7 @@ def result(verdict: Verdict | None) -> Any:
 
 
 async def together(cells: Cells, *attempts: Running) -> list[Verdict | None]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         return await asyncio.gather(*map(cells.run, attempts))
 
 
@@ -64,7 +64,7 @@ async def begun(attempt: Running) -> ProgressReport:
             reports.append(report)
         return bool(reports)
 
-    await until(reported, seconds=30)
+    await until(reported, seconds=60)
     return reports[0]
 
 
@@ -256,7 +256,7 @@ async def test_a_process_that_does_not_listen_holds_nothing_up() -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         others = asyncio.create_task(together(cells, *big))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             for _ in range(20):
                 await asyncio.sleep(0.01)
     finally:

@@ -62,7 +62,7 @@ async def test_a_fork_of_the_worker_has_no_connection_to_its_suspects(cells: Cel
     before = sockets()
     attempt = attempt_of({"seconds": 60}, handler="tests.pid", lost_count=1, attempt=2)
     job = asyncio.create_task(cells.run(attempt))
-    await until(lambda: attempt.take_report() is not None, seconds=30)
+    await until(lambda: attempt.take_report() is not None, seconds=60)
     assert sockets() > before
     assert sockets(in_fork=True) <= before
     attempt.interrupt(Cause.RELEASE)

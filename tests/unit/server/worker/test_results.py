@@ -69,7 +69,7 @@ class Waits(BaseModel):
 
     @model_serializer
     def write(self) -> str:
-        return "written" if self.go.wait(5) else "the event loop stood still"
+        return "written" if self.go.wait(60) else "the event loop stood still"
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
@@ -114,7 +114,7 @@ async def test_a_result_that_goes_on_is_left_when_its_attempt_is(
     assert await asyncio.to_thread(going.wait, 5)
     if cause is Cause.CANCEL:
         attempt.interrupt(cause)
-    verdict = await asyncio.wait_for(running, 5)
+    verdict = await asyncio.wait_for(running, 60)
     assert attempt.cause is cause
     assert isinstance(verdict, Cancelled) is (cause is Cause.CANCEL)
     assert not executor.deaf.is_set(), "no thread was left behind"
@@ -134,7 +134,7 @@ async def test_a_result_that_is_nearly_written_when_its_worker_stops_is_kept() -
     attempt.interrupt(Cause.RELEASE)
     await asyncio.sleep(0.05)
     go.set()
-    assert await asyncio.wait_for(running, 5) == Succeeded('"written"', 9)
+    assert await asyncio.wait_for(running, 60) == Succeeded('"written"', 9)
     executor.close()
 
 
@@ -143,7 +143,7 @@ async def test_what_has_no_end_is_no_result(kind: str) -> None:
     async def handler() -> Any:
         return ENDLESS[kind]()
 
-    ended = await asyncio.wait_for(run(handler, timeout_seconds=60), 10)
+    ended = await asyncio.wait_for(run(handler, timeout_seconds=60), 60)
     assert (ended.task.status, ended.attempt.outcome) == (Status.FAILED, Outcome.FAILED)
     assert ended.attempt.error_type == "InvalidResult"
     assert "bytes of JSON that are allowed" in (ended.attempt.error_message or "")

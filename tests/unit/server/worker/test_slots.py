@@ -25,7 +25,7 @@ async def taken(slots: Slots, count: int) -> list[Running]:
 async def has_room_for(slots: Slots) -> int:
     """How many slots are free now; they are left free."""
     free = 0
-    while free < ENOUGH and await asyncio.wait_for(slots.take(attempt_of()), 5):
+    while free < ENOUGH and await asyncio.wait_for(slots.take(attempt_of()), 60):
         free += 1
     for _ in range(free):
         slots.give_back(0.0)
