@@ -29,8 +29,8 @@ class Stack:
 
     `sqlite` is one `taskq-server dev` process with SQLite and embedded Valkey: it is the API and
     the worker, so that to kill one is to kill the other. `mariadb` has a database of its own on a
-    MariaDB server, with an account that has no other rights, a Valkey server of its own, and `api`
-    and `worker` processes.
+    MariaDB server, with an account that has no other rights, a Valkey server of its own unless the
+    settings name one, and `api` and `worker` processes.
 
     Args:
         kind: Which of the two.
@@ -182,11 +182,13 @@ class Stack:
             return
         if self.mariadb is None:
             raise ValueError("a stack of the kind mariadb needs a MariaDBServer")
-        self.redis = self._cleanup.enter_context(ValkeyServer())
+        redis = self.redis_url
+        if redis is None:
+            self.redis = self._cleanup.enter_context(ValkeyServer())
+            redis = self.redis.url
         schema = self._cleanup.enter_context(self.mariadb.database())
         database = self._cleanup.enter_context(self.mariadb.account(schema))
-        redis = self.redis.url
-        if self._proxied:
+        if self._proxied and self.redis is not None:
             self.mysql_proxy = self._cleanup.enter_context(MySQLProxy(self.mariadb.port))
             self.redis_proxy = self._cleanup.enter_context(RedisProxy(self.redis.port))
             database, redis = self.mysql_proxy.through(database), self.redis_proxy.through(redis)

@@ -1,5 +1,6 @@
 """Handlers for trying things out are in `dev`, and in a worker that was asked for them."""
 
+import functools
 from pathlib import Path
 
 import httpx
@@ -23,31 +24,28 @@ def submit(url: str, handler: str) -> httpx.Response:
         return client.post("/tasks", json={"handler": handler, "payload": {"seconds": 86_400}})
 
 
-@pytest.mark.parametrize(
-    ("asked", "found"),
-    [
-        ({}, set()),
-        ({"TASKQ_BUILTIN_HANDLERS": "false"}, set()),
-        ({"TASKQ_BUILTIN_HANDLERS": "1"}, BUILTIN),
-    ],
-)
-def test_a_worker_has_them_when_asked(
-    new_stack: NewStack, tmp_path: Path, asked: dict[str, str], found: set[str]
-) -> None:
+def test_a_worker_has_them_when_asked(new_stack: NewStack, tmp_path: Path) -> None:
     stack = new_stack("mariadb", workers=0)
-    settings = {
-        "TASKQ_DATABASE_URL": stack.database_url,
-        "TASKQ_REDIS_URL": stack.redis_url or "",
-        "TASKQ_HANDLERS": HANDLERS,
-        **asked,
-    }
-    worker = ServerProcess(["worker"], settings, tmp_path / "worker.log")
-    try:
-        wait_until(lambda: handlers(stack.api_url), 60, "published", details=worker.output)
-        assert handlers(stack.api_url) & BUILTIN == found
-        assert submit(stack.api_url, "taskq.sleep").status_code == (201 if found else 422)
-    finally:
-        worker.stop()
+    for asked, found in (("", set()), ("false", set()), ("1", BUILTIN)):
+        settings = {
+            "TASKQ_DATABASE_URL": stack.database_url,
+            "TASKQ_REDIS_URL": stack.redis_url or "",
+            "TASKQ_HANDLERS": HANDLERS,
+            "TASKQ_BUILTIN_HANDLERS": asked,
+            "TASKQ_DRAIN_SECONDS": "0",
+        }
+        worker = ServerProcess(["worker"], settings, tmp_path / f"worker{asked}.log")
+        try:
+            says_so = functools.partial(says, worker, " runs ")
+            wait_until(says_so, 60, "its handlers are published", details=worker.output)
+            assert handlers(stack.api_url) & BUILTIN == found
+            assert submit(stack.api_url, "taskq.sleep").status_code == (201 if found else 422)
+        finally:
+            worker.stop()
+
+
+def says(process: ServerProcess, words: str) -> bool:
+    return words in process.output()
 
 
 @pytest.mark.parametrize(
@@ -72,8 +70,8 @@ def test_a_server_without_any_handlers_says_so(tmp_path: Path) -> None:
     server = ApiProcess(["dev"], settings, tmp_path / "dev.log", free_port())
     try:
         server.wait_ready()
-        says = "no handlers are loaded: name their modules in TASKQ_HANDLERS"
-        wait_until(lambda: says in server.output(), 30, says, details=server.output)
+        words = "no handlers are loaded: name their modules in TASKQ_HANDLERS"
+        wait_until(lambda: says(server, words), 60, words, details=server.output)
         assert submit(server.url, "taskq.sleep").status_code == 422
     finally:
         assert server.stop() == 0

@@ -16,14 +16,14 @@ SETTINGS = {
 }
 
 
-@pytest.mark.parametrize("way", ["exit 0", "exit 78", "SIGTERM"])
-def test_a_worker_that_a_handler_ends_is_replaced(new_stack: NewStack, way: str) -> None:
+def test_a_worker_that_a_handler_ends_is_replaced(new_stack: NewStack) -> None:
     stack = new_stack("mariadb", settings=SETTINGS)
-    before = inner_pid(stack)
-    task_id = submit(stack, "ending.once", {"way": way})
-    assert get(stack, task_id, wait=60)["status"] == "succeeded"
-    after = inner_pid(stack, other_than=before)
-    assert get(stack, submit(stack, "tests.pid", {}), wait=60)["result"] == after
+    for way in ("exit 0", "exit 78", "SIGTERM"):
+        before = inner_pid(stack)
+        task_id = submit(stack, "ending.once", {"way": way})
+        assert get(stack, task_id, wait=60)["status"] == "succeeded", way
+        after = inner_pid(stack, other_than=before)
+        assert get(stack, submit(stack, "tests.pid", {}), wait=60)["result"] == after, way
     assert stack.stop_worker() == 0
 
 

@@ -58,7 +58,7 @@ def test_a_forged_cancel_cancels_nothing_and_a_real_one_still_does(
             found = get(stack, one, wait=60)
             assert found["status"] == "cancelled"
             assert found["cancel_requested_at"] is not None
-            assert time.monotonic() - asked < 5
+            assert time.monotonic() - asked < 15
 
 
 @KINDS

@@ -30,15 +30,7 @@ def shared() -> Iterator[ValkeyServer]:
 
 def start(new_stack: NewStack, kind: Any, url: str, **settings: str) -> Stack:
     """A stack whose API and worker have this URL of a Redis."""
-    settings = {"TASKQ_REDIS_URL": url, **settings}
-    if kind == "sqlite":
-        return new_stack(kind, settings=settings)
-    stack = new_stack(kind, settings=settings, workers=0)
-    stack.stop_api()
-    stack.start_api(settings)
-    stack.start_worker(settings)
-    stack.wait_for_handlers()
-    return stack
+    return new_stack(kind, settings={"TASKQ_REDIS_URL": url, **settings})
 
 
 def run_through(stack: Stack) -> None:

@@ -49,20 +49,24 @@ def test_handlers_that_cannot_be_imported_are_one_sentence(tmp_path: Path, what:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["api", "worker", "dev", "db"])
 @pytest.mark.parametrize(
-    ("name", "value"),
+    ("command", "name", "value"),
     [
-        ("QUEUES", "a b"),
-        ("PORT", "http"),
-        ("LOG_LEVEL", "loud"),
-        ("INSECURE_NO_AUTH", "perhaps"),
-        ("DATABASE_URL", "mysql+asyncmy://me@db/taskq?sslmode=require"),
-        ("REDIS_URL", "redis://cache/0?foo=bar"),
-        ("THREADS", "many"),
+        ("api", "QUEUES", "a b"),
+        ("worker", "QUEUES", "a b"),
+        ("dev", "QUEUES", "a b"),
+        ("db", "QUEUES", "a b"),
+        ("api", "PORT", "http"),
+        ("worker", "LOG_LEVEL", "loud"),
+        ("dev", "INSECURE_NO_AUTH", "perhaps"),
+        ("db", "DATABASE_URL", "mysql+asyncmy://me@db/taskq?sslmode=require"),
+        ("api", "REDIS_URL", "redis://cache/0?foo=bar"),
+        ("worker", "THREADS", "many"),
+        ("db", "PORT", "http"),
     ],
 )
 def test_a_variable_that_cannot_work_is_one_sentence(command: str, name: str, value: str) -> None:
+    """Whether the command needs it or not: all of them read all variables in one place."""
     words = ["db", "current"] if command == "db" else [command]
     done = run_server_command(words, {f"TASKQ_{name}": value})
     assert done.returncode == os.EX_CONFIG, done
