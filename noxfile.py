@@ -88,13 +88,14 @@ def install(session: nox.Session, *tools: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, formatting, import contracts, and no file that is too long."""
+    """Style, formatting, import contracts, generated rules, and no file that is too long."""
     session.install(*CONSTRAINTS, "ruff", "import-linter")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(SOURCES)})
+    session.run("python", "tools/describe_api.py", "--check")
     too_long = []
-    for folder in ("packages", "tests", "examples", "benchmarks", "noxfile.py"):
+    for folder in ("packages", "tests", "examples", "benchmarks", "tools", "noxfile.py"):
         path = ROOT / folder
         for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
             lines = len(file.read_text(encoding="utf-8").splitlines())

@@ -1,0 +1,129 @@
+"""Write what the API promises: the OpenAPI document, and the rules of the client's fake server.
+
+    python tools/describe_api.py            # both, after a change of the API
+    python tools/describe_api.py --check    # are the rules those of the document?
+
+`docs/openapi.json` is what a server answers that knows no handlers; a test compares the two. The
+rules are what a request may say, taken out of it, so that the client needs no code of the server.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parent.parent
+DOCUMENT = ROOT / "docs" / "openapi.json"
+RULES = ROOT / "packages" / "taskq-client" / "src" / "taskq_client" / "testing" / "_rules.py"
+
+HEAD = '''\
+"""What a request may say: taken from docs/openapi.json by tools/describe_api.py, do not edit."""
+
+# ruff: noqa: E501
+from typing import Any
+'''
+BODIES = ("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest")
+REMARKS = {"title", "description", "examples", "additionalProperties"}
+
+
+def main() -> None:
+    """Write or compare, as the command line says."""
+    if "--check" not in sys.argv:
+        DOCUMENT.write_text(served_document(), encoding="utf-8")
+    rules = formatted(rules_of(kept_document()))
+    if "--check" not in sys.argv:
+        RULES.write_text(rules, encoding="utf-8")
+    elif RULES.read_text(encoding="utf-8") != rules:
+        sys.exit(f"{RULES.name} is not what docs/openapi.json says: run tools/describe_api.py")
+
+
+def served_document() -> str:
+    """Return the document of the server as it is kept."""
+    from taskq_server.main import create_app
+
+    return json.dumps(create_app().openapi(), indent=1, ensure_ascii=False) + "\n"
+
+
+def kept_document() -> dict[str, Any]:
+    """Return the document that is kept."""
+    document: dict[str, Any] = json.loads(DOCUMENT.read_text(encoding="utf-8"))
+    return document
+
+
+def rules_of(document: dict[str, Any]) -> str:
+    """Return the text of the module."""
+    schemas = {name: bounds(document["components"]["schemas"][name]) for name in BODIES}
+    operations = {
+        operation["operationId"]: {
+            "method": method.upper(),
+            "path": path,
+            "query": parameters(operation, "query"),
+            "headers": parameters(operation, "header"),
+            **body(operation),
+            "statuses": tuple(int(one) for one in operation["responses"] if one < "400"),
+        }
+        for path, item in document["paths"].items()
+        for method, operation in item.items()
+    }
+    problems = {
+        code: (example["value"]["status"], example["value"]["title"])
+        for item in document["paths"].values()
+        for operation in item.values()
+        for answer in operation["responses"].values()
+        for code, example in problem_examples(answer).items()
+    }
+    tables = {
+        "SCHEMAS: dict[str, Any]": schemas,
+        "OPERATIONS: dict[str, Any]": operations,
+        "PROBLEMS: dict[str, tuple[int, str]]": dict(sorted(problems.items())),
+    }
+    return HEAD + "".join(f"\n{name} = {table!r}\n" for name, table in tables.items())
+
+
+def bounds(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return a schema without remarks; what may be null is of two types."""
+    if "$ref" in schema:
+        return {"$ref": schema["$ref"].rpartition("/")[2]}
+    kept = {key: value for key, value in schema.items() if key not in REMARKS | {"anyOf"}}
+    if "anyOf" in schema:
+        (one,) = (bounds(each) for each in schema["anyOf"] if each != {"type": "null"})
+        kept = {**one, "nullable": True, **kept}
+    if "properties" in schema:
+        kept["properties"] = {key: bounds(one) for key, one in schema["properties"].items()}
+    if "items" in schema:
+        kept["items"] = bounds(schema["items"])
+    return kept
+
+
+def parameters(operation: dict[str, Any], place: str) -> dict[str, Any]:
+    """Return the schemas of the parameters of an operation in one place."""
+    found = [one for one in operation.get("parameters", ()) if one["in"] == place]
+    return {one["name"]: bounds(one["schema"]) for one in found}
+
+
+def body(operation: dict[str, Any]) -> dict[str, Any]:
+    """Return what an operation says about its body, if it takes one."""
+    content = operation.get("requestBody", {}).get("content", {})
+    if not content:
+        return {}
+    (name,) = {bounds(one["schema"])["$ref"] for one in content.values()}
+    return {"body": name, "media_types": tuple(content)}
+
+
+def problem_examples(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return the examples of problems that an answer may be."""
+    content = answer.get("content", {}).get("application/problem+json", {})
+    found: dict[str, Any] = content.get("examples", {})
+    return found
+
+
+def formatted(code: str) -> str:
+    """Return code as ruff writes it."""
+    command = ["ruff", "format", "--stdin-filename", str(RULES), "-"]
+    done = subprocess.run(command, input=code, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+if __name__ == "__main__":
+    main()
