@@ -72,6 +72,7 @@ class AsyncTaskqClient(AsyncWaits):
             self._channel,
             RetryPolicy(max_retries),
             read_timeout(timeout),
+            clock=self._channel.clock,
             deadline=positive("deadline", deadline),
         )
 

@@ -7,9 +7,9 @@ item of an async generator: no event loop, and no thread but for what is begun b
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Coroutine, Generator, Mapping
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import httpx
 
@@ -29,19 +29,25 @@ from taskq_client.errors import (
 CONNECT_SECONDS = 3.0
 # What httpx is made of; a few of their errors it lets through.
 FOREIGN = frozenset({"anyio", "h11", "h2", "httpcore", "httpx", "socksio", "ssl"})
+PATIENCE = "taskq.patience"
+"""The extension of a request that tells a transport how many seconds its caller goes on asking."""
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Request:
-    """What to send: a path with its query, below the server's url; `timeout` is in seconds."""
+    """What to send: a path with its query, below the server's url.
+
+    `timeout` is in seconds; so is `patience`: for how long the caller goes on asking the same.
+    """
 
     method: str
     path: str
     timeout: float
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    patience: float = 0.0
 
     def __repr__(self) -> str:
         return f"{self.method} {self.path.partition('?')[0]}"
@@ -59,6 +65,17 @@ class Answer:
     def media_type(self) -> str:
         """The content type without its parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+@runtime_checkable
+class OwnTime(Protocol):
+    """A transport with a time of its own, which its clients share: the fake of `testing`."""
+
+    def monotonic(self) -> float:
+        """Tell the time: seconds that only grow."""
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass at once."""
 
 
 class Channel(Protocol):
@@ -87,6 +104,7 @@ class BlockingChannel:
         if transport is not None and not isinstance(transport, httpx.BaseTransport):
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
         self.settings = settings
+        self.clock, self._pass_time = _time_of(transport)
         way = way_to(settings, network=transport is None)
         self._where = way.name
         self._connections = Blocking(way, transport)
@@ -123,7 +141,10 @@ class BlockingChannel:
         raise failure
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
+        if self._pass_time is not None:
+            self._pass_time(seconds)
+        else:
+            time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
         return OnThread(lambda: finish(work))
@@ -141,6 +162,7 @@ class AsyncChannel:
                 "transport must be an httpx.AsyncBaseTransport for an AsyncTaskqClient"
             )
         self.settings = settings
+        self.clock, self._pass_time = _time_of(transport)
         way = way_to(settings, network=transport is None)
         self._where = way.name
         self._connections = PerLoop(way, transport)
@@ -177,6 +199,9 @@ class AsyncChannel:
         raise failure
 
     async def sleep(self, seconds: float) -> None:
+        if self._pass_time is not None:
+            self._pass_time(seconds)
+            seconds = 0
         await asyncio.sleep(seconds)
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
@@ -210,6 +235,13 @@ def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
         finish(cast("Coroutine[object, None, None]", items.aclose()))
 
 
+def _time_of(transport: object) -> tuple[Callable[[], float], Callable[[float], None] | None]:
+    """Return the clock of what is beyond a transport, and what lets its time pass, if it can."""
+    if isinstance(transport, OwnTime):
+        return transport.monotonic, transport.pass_time
+    return time.monotonic, None
+
+
 def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.Request:
     built = client.build_request(
         request.method,
@@ -217,6 +249,7 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
         content=request.body,
         headers=[(name.encode(), value.encode()) for name, value in request.headers.items()],
         timeout=httpx.Timeout(request.timeout, connect=min(request.timeout, CONNECT_SECONDS)),
+        extensions={PATIENCE: request.patience},
     )
     built.url = OurUrl(built.url)
     return built

@@ -71,6 +71,7 @@ class TaskqClient(BlockingWaits):
             self._channel,
             RetryPolicy(max_retries),
             read_timeout(timeout),
+            clock=self._channel.clock,
             deadline=positive("deadline", deadline),
         )
 

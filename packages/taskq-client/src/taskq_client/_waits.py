@@ -135,7 +135,8 @@ class Waits(Operations):
     async def _poll(self, task: TaskLike, left: float) -> Task:
         seconds = round(min(LONG_POLL_SECONDS, left), 3)
         path = _requests.task_path(task, f"?wait={seconds:g}" if seconds else "")
-        request = Request("GET", path, min(seconds + self.timeout, left + GRACE_SECONDS))
+        timeout = min(seconds + self.timeout, left + GRACE_SECONDS)
+        request = Request("GET", path, timeout, patience=left)
         answer = await self._send(request)
         _answers.check(answer)
         return _answers.decode(answer, Task)
@@ -144,7 +145,9 @@ class Waits(Operations):
         seconds = round(min(turn, left), 3)
         body = _requests.encode({"ids": ids, "timeout_seconds": seconds})
         # Many tasks are a large answer: what the wait is allowed to overrun is a whole try.
-        request = Request("POST", "/tasks/wait", seconds + self.timeout, JSON, body)
+        patience = left if turn == LONG_POLL_SECONDS else seconds
+        timeout = seconds + self.timeout
+        request = Request("POST", "/tasks/wait", timeout, JSON, body, patience)
         answer = await self._send(request)
         _answers.check(answer)
         return _answers.decode(answer, Page[Task]).items
@@ -161,7 +164,8 @@ class Waits(Operations):
         started_at, outcome = self.clock(), "no answer"
         reader = EventReader()
         try:
-            pieces = self.channel.stream(Request("GET", path, silence, headers))
+            request = Request("GET", path, silence, headers, patience=left)
+            pieces = self.channel.stream(request)
             async with aclosing(pieces):
                 async for piece in pieces:
                     outcome = str(piece.status)

@@ -1,9 +1,11 @@
 """A taskq server in memory, used as the `transport` of a client."""
 
+import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 import httpx
@@ -12,6 +14,7 @@ from taskq_client._async import AsyncTaskqClient
 from taskq_client._sync import TaskqClient
 from taskq_client.models import Task
 from taskq_client.testing import _routes
+from taskq_client.testing._headers import request_id
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, scripted
 from taskq_client.testing._world import World
@@ -26,7 +29,9 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     It knows the handlers of `on`, and the three that are built in: `taskq.echo`, `taskq.sleep` and
     `taskq.flaky`. Tasks run by themselves when they are due. Time passes as usual, and more of it
-    with `advance`; who waits for a task that will end soon skips the time until then.
+    with `advance`; its clients have the same time, so whoever waits for a task, or pauses before
+    another try, skips the time until then. A wait that nothing would end in time is over as soon
+    as nobody else has asked the fake for anything for half a second.
 
     Args:
         clock: The time as it passes by itself, aware UTC.
@@ -34,8 +39,8 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def __init__(self, clock: Callable[[], datetime] = _utc_now) -> None:
         self._world = World(clock)
-        self._lock = threading.Lock()
-        self._failures: deque[httpx.Response | Exception] = deque()
+        self._failures: deque[Problem | Exception] = deque()
+        self._born = self._world.now
         self.requests: list[str] = []
         """Method and path of each request, with its query."""
 
@@ -46,31 +51,47 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             handler: Its name.
             *outcomes: What the first attempt of a task does, the second, and so on; the last one
                 counts for all that follow. Each is a `Step`, an exception to fail with, a function
-                that is called with the payload, or else the result. Default: None is the result.
+                that is called with the payload and may use the fake itself, or else the result.
+                Default: None is the result.
+
+        Raises:
+            TypeError: An outcome is an async function.
         """
         self._world.scripts[handler] = scripted(outcomes)
 
     @property
     def submitted(self) -> list[Task]:
         """The tasks in the order they were submitted, as they were then; deleted ones too."""
-        return [Task.model_validate(life.states[0]) for life in self._world.stored]
+        return [Task.model_validate(life.states[0]) for life in [*self._world.stored]]
 
     @property
     def tasks(self) -> list[Task]:
         """The tasks in the order they were submitted, as they are now."""
-        with self._lock:
-            self._world.settle()
-            return [Task.model_validate(life.fields) for life in self._world.lives.values()]
+        self._world.settle()
+        return [Task.model_validate(fields) for fields in self._world.tasks]
 
     @property
     def now(self) -> datetime:
         """The time at the fake server."""
         return self._world.now
 
+    def monotonic(self) -> float:
+        """Tell a client of this server the time: seconds that grow with all that is skipped."""
+        return (self._world.now - self._born).total_seconds()
+
+    def pass_time(self, seconds: float) -> None:
+        """Let time pass at once, instead of a client that would sleep."""
+        self._world.advance(seconds)
+
     def advance(self, seconds: float) -> None:
-        """Let time pass at once: delayed tasks run, back-offs end, long attempts finish."""
-        with self._lock:
-            self._world.advance(seconds)
+        """Let time pass at once: delayed tasks run, back-offs end, long attempts finish.
+
+        Args:
+            seconds: How much, 0 or more.
+        """
+        if not (isfinite(seconds) and seconds >= 0):
+            raise ValueError(f"seconds must be a number, 0 or more, not {seconds!r}")
+        self._world.advance(seconds)
 
     def fail_next(
         self, status: int = 503, *, times: int = 1, retry_after: float | None = None
@@ -83,8 +104,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             retry_after: Seconds after which the server asks to try again.
         """
         headers = {} if retry_after is None else {"retry-after": f"{retry_after:g}"}
-        for _ in range(times):
-            self._failures.append(Problem(status, "scripted").response(headers))
+        self._failures += [Problem("scripted", headers=headers, status=status)] * times
 
     def break_next(self, times: int = 1) -> None:
         """Break the connection of the next requests, before they reach the server."""
@@ -101,22 +121,41 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Serve a request of a blocking client."""
         request.read()
-        return self._serve(request)
+        served = self._serve(request)
+        while True:
+            try:
+                _pause(next(served))
+            except StopIteration as stop:
+                response: httpx.Response = stop.value
+                return response
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Serve a request of an async client."""
         await request.aread()
-        return self._serve(request)
-
-    def _serve(self, request: httpx.Request) -> httpx.Response:
-        with self._lock:
-            self.requests.append(f"{request.method} {request.url.raw_path.decode()}")
-            if self._failures:
-                failure = self._failures.popleft()
-                if isinstance(failure, Exception):
-                    raise failure
-                return failure
+        served = self._serve(request)
+        while True:
             try:
-                return _routes.answer(self._world, request)
-            except Problem as problem:
-                return problem.response()
+                # Not with the timers of the loop: its clock may stand still in a test.
+                await asyncio.to_thread(_pause, next(served))
+            except StopIteration as stop:
+                response: httpx.Response = stop.value
+                return response
+
+    def _serve(self, request: httpx.Request) -> Generator[float, None, httpx.Response]:
+        self.requests.append(f"{request.method} {request.url.raw_path.decode()}")
+        named = request_id(request, len(self.requests))
+        try:
+            if self._failures:
+                raise self._failures.popleft()
+            response = yield from _routes.answer(self._world, request)
+        except Problem as problem:
+            response = problem.response(named)
+        response.headers["x-request-id"] = named
+        if request.method == "HEAD":
+            response = httpx.Response(response.status_code, headers=response.headers)
+        return response
+
+
+def _pause(seconds: float) -> None:
+    """Wait by the real time, whatever a test has put in the place of `time`."""
+    threading.Event().wait(seconds)

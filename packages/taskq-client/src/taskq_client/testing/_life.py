@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from threading import get_ident
 from typing import Any
 
 from taskq_client.testing._problems import conflict
-from taskq_client.testing._schemas import Changes, NewTask
-from taskq_client.testing._steps import Script, Step
+from taskq_client.testing._steps import Ending, Failure, Script
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 WAITING = frozenset({"queued", "retrying"})
+WORKER_ID = "019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35"
 BACKOFF_BASE, BACKOFF_MAX = 1.0, 300.0
 UNTIL_FINAL = frozenset({"priority", "max_retries", "timeout_seconds"})
 
@@ -17,40 +18,53 @@ UNTIL_FINAL = frozenset({"priority", "max_retries", "timeout_seconds"})
 class Life:
     """A task, what it went through, and when something happens next.
 
+    Whoever calls a method holds the lock of the world; scripts are called by others, without it.
+
     Attributes:
         fields: The task on the wire, as it is now.
         states: Every state it had, oldest first.
         attempts: Its ended attempts, oldest first.
+        script: Decides how its attempts go.
+        depth: How many tasks made each other, up to this one, without any time between.
+        caller: The thread that calls its script.
+
+    Args:
+        fields: The task as it begins.
+        script: Of its handler.
+        now: When it begins.
+        depth: Of the task.
+        plan: Is told when it has another time at which something happens.
     """
 
-    def __init__(self, task_id: str, new: NewTask, script: Script, now: datetime) -> None:
-        self._script = script
-        self._step: Step | None = None
-        self._due = new.run_at or now + timedelta(seconds=new.delay_seconds or 0)
+    def __init__(
+        self,
+        fields: dict[str, Any],
+        script: Script,
+        now: datetime,
+        depth: int,
+        plan: Callable[["Life", datetime], None],
+    ) -> None:
+        self._plan = plan
+        self.fields = fields
+        self.states: list[dict[str, Any]] = [fields]
         self.attempts: list[dict[str, Any]] = []
-        self.states: list[dict[str, Any]] = []
-        self.fields: dict[str, Any] = {
-            **new.model_dump(exclude={"delay_seconds", "run_at"}),
-            "id": task_id,
-            "title": new.title or new.handler,
-            "status": "queued",
-            "tags": sorted(set(new.tags)),
-            "run_at": _wire(self._due) if self._due > now else None,
-            "timeout_seconds": new.timeout_seconds or 300.0,
-            "max_retries": 3 if new.max_retries is None else new.max_retries,
-            "current_retry_count": 0,
-            "attempt": 0,
-            "errors": [],
-            "progress": None,
-            "result": None,
-            "worker_id": None,
-            "cancel_requested_at": None,
-            "version": 0,
-            "created_at": _wire(now),
-            "started_at": None,
-            "finished_at": None,
-        }
-        self._change(now)
+        self.script = script
+        self.depth = depth
+        self.caller: int | None = None
+        self._moved = now
+        self._ending = Ending()
+        self.due = moment(fields["run_at"]) or now
+
+    @property
+    def due(self) -> datetime | None:
+        """When something happens by itself; not after its end, nor while its script is called."""
+        return self._due
+
+    @due.setter
+    def due(self, when: datetime | None) -> None:
+        self._due = when
+        if when is not None:
+            self._plan(self, when)
 
     @property
     def status(self) -> str:
@@ -59,125 +73,148 @@ class Life:
         return status
 
     @property
-    def next_event(self) -> datetime | None:
-        """When something happens by itself; None after its end."""
-        return None if self.status in FINAL else self._due
+    def is_final(self) -> bool:
+        """Whether only a person's retry goes on with it."""
+        return self.status in FINAL
 
-    def happen(self) -> None:
-        """Let happen what is due next, at its time."""
-        now = self._due
+    @property
+    def limit(self) -> datetime:
+        """When the time of the running attempt is up."""
+        started = moment(self.fields["started_at"]) or self._moved
+        return started + timedelta(seconds=self.fields["timeout_seconds"])
+
+    def happen(self) -> bool:
+        """Let happen what is due; return whether that is a claim, so that its script is called."""
+        assert self.due is not None
+        now = max(self.due, self._moved)  # a time that was asked for may lie in the past
         if self.status in WAITING:
-            self._claim(now)
-        elif self._step is not None:
-            self._end(now, self._step)
+            self.caller, self.due = get_ident(), None
+            claimed = {"attempt": self.fields["attempt"] + 1, "worker_id": WORKER_ID}
+            self._change(now, status="running", started_at=wire(now), **claimed)
+            return True
+        if self.fields["cancel_requested_at"] is not None:
+            self.due = None
+            self._record(now, "cancelled")
+            self._change(now, status="cancelled", finished_at=wire(now))
+        else:
+            self._end(now, self._ending)
+        return False
+
+    def begin(self, attempt: int, ending: Ending) -> None:
+        """Take what a script says about an attempt, unless that is over."""
+        if self.caller is None or self.fields["attempt"] != attempt:
+            return
+        self.caller = None
+        for progress in ending.progress:
+            self._change(self._moved, progress=progress)
+        limit = self.fields["timeout_seconds"]
+        if ending.seconds > limit:
+            self.overrun()
+        else:
+            self._ending = ending
+            self.due = self._moved + timedelta(seconds=ending.seconds)
+
+    def overrun(self) -> None:
+        """Let the running attempt end when its time is up."""
+        seconds = self.fields["timeout_seconds"]
+        message = f"the attempt ran longer than {seconds:g} seconds"
+        self._ending = Ending(failure=Failure("TimeoutError", message, outcome="timed_out"))
+        self.caller, self.due = None, self.limit
 
     def cancel(self, now: datetime) -> None:
-        """Cancel it; a running one stops at once."""
+        """Cancel it at once while it waits; have its worker do so, next, while it runs."""
         if self.status in ("succeeded", "failed"):
-            raise conflict(f"the task has {self.status}")
-        if self.status == "running":
-            self.fields["cancel_requested_at"] = _wire(now)
-            self._record(now, "cancelled")
-        if self.status != "cancelled":
-            self._change(now, status="cancelled", run_at=None, finished_at=_wire(now))
+            raise conflict(f"a {self.status} task cannot become cancelled")
+        if self.status == "running" and self.fields["cancel_requested_at"] is None:
+            self.caller, self.due = None, now
+            self._change(now, cancel_requested_at=wire(now))
+        elif self.status in WAITING:
+            self.due = None
+            ended = {"finished_at": wire(now), "cancel_requested_at": wire(now)}
+            self._change(now, status="cancelled", **ended)
 
     def retry(self, now: datetime) -> None:
         """Queue it again."""
-        if self.status not in ("failed", "cancelled"):
-            raise conflict(f"the task is {self.status}")
-        self._due = now
-        fresh = {"result": None, "progress": None, "started_at": None, "finished_at": None}
-        self._change(now, status="queued", current_retry_count=0, cancel_requested_at=None, **fresh)
+        if not self.is_final:
+            raise conflict(f"a {self.status} task cannot be retried")
+        if self.status == "succeeded":
+            raise conflict("a succeeded task cannot become queued")
+        self.due = now
+        fresh = dict.fromkeys(("worker_id", "progress", "cancel_requested_at", "finished_at"))
+        self._change(now, status="queued", run_at=wire(now), current_retry_count=0, **fresh)
 
-    def update(self, changes: Changes, now: datetime) -> None:
-        """Change what its status allows."""
-        given = changes.model_dump(exclude_unset=True)
-        if self.status in FINAL and given.keys() & UNTIL_FINAL:
-            raise conflict(f"the task has {self.status}")
-        if "run_at" in given and self.status not in WAITING:
-            raise conflict(f"the task is {self.status}")
+    def update(self, given: dict[str, Any], now: datetime) -> None:
+        """Change what its status allows; what is given is on the wire already."""
+        if self.is_final and (late := sorted(given.keys() & UNTIL_FINAL)):
+            raise conflict(f"{', '.join(late)}: the task is {self.status}")
         if "run_at" in given:
-            self._due = given["run_at"] or now
-            given["run_at"] = _wire(self._due) if self._due > now else None
-        defaults: dict[str, Callable[[], Any]] = {
-            "title": lambda: self.fields["handler"],
-            "tags": list,
-            "priority": lambda: "normal",
-            "max_retries": lambda: 3,
-            "timeout_seconds": lambda: 300.0,
-        }
-        for name, value in given.items():
-            if value is None and name in defaults:
-                given[name] = defaults[name]()
-        if "tags" in given:
-            given["tags"] = sorted(set(given["tags"]))
+            if self.status not in WAITING:
+                raise conflict(f"run_at: the task is {self.status}")
+            given["run_at"] = given["run_at"] or wire(now)
+            self.due = moment(given["run_at"])
         self._change(now, **given)
 
-    def _claim(self, now: datetime) -> None:
-        attempt = self.fields["attempt"] + 1
-        self._change(
-            now, status="running", run_at=None, attempt=attempt, started_at=_wire(now),
-            worker_id="019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35",
-        )  # fmt: skip
-        self._step = self._script(self.fields["payload"], attempt)
-        for progress in self._step.progress:
-            self._change(now, progress=progress.model_dump())
-        limit = self.fields["timeout_seconds"]
-        if self._step.seconds > limit:
-            self._step = Step(error=TimeoutError(f"longer than {limit:g} s"), seconds=limit)
-        self._due = now + timedelta(seconds=self._step.seconds)
+    def check_deletable(self) -> None:
+        """Check that nobody works on it."""
+        if self.status == "running":
+            raise conflict("a running task cannot be deleted: cancel it first")
 
-    def _end(self, now: datetime, step: Step) -> None:
-        if step.error is None:
+    def _end(self, now: datetime, ending: Ending) -> None:
+        self.due = None
+        failure, retries = ending.failure, self.fields["current_retry_count"]
+        finished = {"finished_at": wire(now)}
+        if failure is None:
             self._record(now, "succeeded")
-            self._change(now, status="succeeded", result=step.result, finished_at=_wire(now))
-            return
-        outcome = "timed_out" if isinstance(step.error, TimeoutError) else "failed"
-        retries = self.fields["current_retry_count"]
-        if step.fatal or retries >= self.fields["max_retries"]:
-            self._record(now, outcome, step.error)
-            self._change(now, status="failed", finished_at=_wire(now))
-            return
-        self._due = now + self._backoff(retries)
-        self._record(now, outcome, step.error, _wire(self._due))
-        self._change(
-            now, status="retrying", current_retry_count=retries + 1, run_at=_wire(self._due)
-        )
+            self._change(now, status="succeeded", result=ending.result, **finished)
+        elif failure.fatal or retries >= self.fields["max_retries"]:
+            self._record(now, failure.outcome, failure)
+            self._change(now, status="failed", **finished)
+        else:
+            self.due = now + self._backoff(retries)
+            again = {"run_at": wire(self.due), "current_retry_count": retries + 1}
+            self._record(now, failure.outcome, failure, again["run_at"])
+            self._change(now, status="retrying", worker_id=None, **again)
 
     def _backoff(self, retries: int) -> timedelta:
-        base = self.fields["backoff_base_seconds"]
-        most = self.fields["backoff_max_seconds"]
-        bound = (BACKOFF_BASE if base is None else base) * 2.0**retries
-        return timedelta(seconds=min(bound, BACKOFF_MAX if most is None else most))
+        base, most = self.fields["backoff_base_seconds"], self.fields["backoff_max_seconds"]
+        if most is None:
+            most = max(BACKOFF_MAX, base or 0.0)
+        return timedelta(seconds=min(most, (BACKOFF_BASE if base is None else base) * 2**retries))
 
     def _record(
         self,
         now: datetime,
         outcome: str,
-        error: Exception | None = None,
+        failure: Failure | None = None,
         retry_at: str | None = None,
     ) -> None:
         ended = {
             "attempt": self.fields["attempt"],
             "outcome": outcome,
-            "type": type(error).__name__ if error else None,
-            "message": str(error) if error else None,
-            "traceback": f"{type(error).__name__}: {error}" if error else None,
+            "type": failure.type if failure else None,
+            "message": failure.message if failure else None,
+            "traceback": failure.traceback if failure else None,
             "worker_id": self.fields["worker_id"],
             "started_at": self.fields["started_at"],
-            "finished_at": _wire(now),
+            "finished_at": wire(now),
             "retry_at": retry_at,
         }
         self.attempts.append(ended)
-        if error:
-            self.fields["errors"] = [*self.fields["errors"], ended]
-        self.fields["worker_id"] = None
+        if failure:
+            self.fields = {**self.fields, "errors": [*self.fields["errors"], ended]}
 
     def _change(self, now: datetime, **changes: Any) -> None:
         version = self.fields["version"] + 1
-        self.fields = {**self.fields, **changes, "version": version, "updated_at": _wire(now)}
+        self.fields = {**self.fields, **changes, "version": version, "updated_at": wire(now)}
         self.states.append(self.fields)
+        self._moved = now
 
 
-def _wire(moment: datetime) -> str:
-    return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+def wire(when: datetime) -> str:
+    """Write a time as the server does."""
+    return when.isoformat().replace("+00:00", "Z")
+
+
+def moment(text: str | None) -> datetime | None:
+    """Read a time as the server writes it."""
+    return None if text is None else datetime.fromisoformat(text)

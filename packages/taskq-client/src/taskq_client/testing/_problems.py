@@ -1,50 +1,88 @@
 """The errors of the fake, as the server writes them."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import httpx
 
+from taskq_client.testing._rules import PROBLEMS
+
+MAX_ERRORS = 100
+_NO_OPERATION_SAYS = {"method-not-allowed": (405, "The path has no such method")}
+
 
 class Problem(Exception):
-    """An answer that says no."""
+    """An answer that says no.
+
+    Args:
+        code: Says what it is; the rules know the status.
+        detail: What happened this time.
+        errors: The broken rules.
+        headers: Of the answer.
+        status: Of a problem that is none of the server's.
+    """
 
     def __init__(
-        self, status: int, code: str, detail: str = "", errors: Sequence[dict[str, Any]] = ()
+        self,
+        code: str,
+        detail: str = "",
+        errors: Sequence[Mapping[str, str]] = (),
+        headers: Mapping[str, str] | None = None,
+        status: int = 0,
     ) -> None:
-        super().__init__(status, code, detail)
-        self.status = status
+        super().__init__(code, detail)
+        known = PROBLEMS | _NO_OPERATION_SAYS
+        self.status, self.title = known.get(code) or (status, _phrase(status))
         self.code = code
         self.detail = detail
         self.errors = errors
+        self.headers = headers or {}
 
-    def response(self, headers: dict[str, str] | None = None) -> httpx.Response:
+    def response(self, request_id: str) -> httpx.Response:
         """Write it as a problem document."""
-        title = HTTPStatus(self.status).phrase
         body = {
             "type": f"urn:taskq:problem:{self.code}",
-            "title": title,
+            "title": self.title,
             "status": self.status,
-            "detail": self.detail or title,
-            "instance": "urn:taskq:request:fake",
+            "detail": self.detail or self.title,
+            "instance": f"urn:taskq:request:{request_id}",
             "code": self.code,
-            "request_id": "fake",
-            "errors": list(self.errors),
+            "request_id": request_id,
+            "errors": list(self.errors[:MAX_ERRORS]),
         }
-        media_type = {"content-type": "application/problem+json", "x-request-id": "fake"}
-        content = json.dumps(body).encode()
-        return httpx.Response(
-            self.status, headers={**media_type, **(headers or {})}, content=content
-        )
+        content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
+        headers = {**self.headers, "content-type": "application/problem+json"}
+        return httpx.Response(self.status, headers=headers, content=content)
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return "Scripted"
+
+
+def field(where: str, code: str, detail: str) -> dict[str, str]:
+    """Say which rule is broken, and where."""
+    return {"pointer": where, "code": code, "detail": detail}
+
+
+def invalid(code: str, detail: str, where: str, *, kind: str = "invalid-request") -> Problem:
+    """One value breaks a rule."""
+    return Problem(kind, detail, [field(where, code, detail)])
+
+
+def pointer(path: Iterable[str | int]) -> str:
+    """Write a path as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
 
 
 def not_found(task_id: str) -> Problem:
     """There is no such task."""
-    return Problem(404, "task-not-found", f"there is no task {task_id}")
+    return Problem("task-not-found", f"there is no task {task_id}")
 
 
 def conflict(detail: str) -> Problem:
     """The task's status forbids this."""
-    return Problem(409, "invalid-transition", detail)
+    return Problem("invalid-transition", detail)

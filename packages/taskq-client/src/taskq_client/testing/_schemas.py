@@ -1,117 +1,93 @@
-"""What the fake accepts: the server's rules for requests, as models."""
+"""Check requests by the rules, and refuse what breaks one as the server does."""
 
-from datetime import datetime
-from typing import Annotated, Any, Literal, TypeVar
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-import httpx
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from taskq_client.testing._problems import Problem
+from taskq_client.testing import _types
+from taskq_client.testing._problems import MAX_ERRORS, Problem, field, pointer
+from taskq_client.testing._rules import OPERATIONS
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+_CODES = {
+    "model_attributes_type": "not-an-object",
+    "dict_type": "not-an-object",
+    "extra_forbidden": "unknown-field",
+    "literal_error": "not-one-of",
+    "value_error": "invalid-value",
+}
 
-_DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
-_CONTROLS = r"\x00-\x1f\x7f-\x9f" + _DIRECTIONS
-_EDGED = rf"^[^\s{_CONTROLS}](?:[^{_CONTROLS}]*[^\s{_CONTROLS}])?$"
-_PREFIX = rf"^[^{_CONTROLS}]*$"
-_PROSE = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
-
-_NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
-
-HandlerName = Annotated[str, Field(max_length=128, pattern=_NAME)]
-QueueName = Annotated[str, Field(max_length=64, pattern=_NAME)]
-Title = Annotated[str, Field(min_length=1, max_length=255, pattern=_EDGED)]
-TitlePrefix = Annotated[str, Field(min_length=1, max_length=255, pattern=_PREFIX)]
-Description = Annotated[str, Field(max_length=10_000, pattern=_PROSE)]
-TagName = Annotated[str, Field(min_length=1, max_length=64, pattern=_EDGED)]
-PriorityName = Literal["low", "normal", "high", "urgent"]
-Seconds = Annotated[float, Field(gt=0, le=86_400)]
-Backoff = Annotated[float, Field(ge=0, le=86_400)]
-Retries = Annotated[int, Field(ge=0, le=100)]
+Fault = Mapping[str, Any]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, defer_build=True)
-
-
-class NewTask(_Request):
-    """A task to store."""
-
-    handler: HandlerName
-    payload: dict[str, Any] = Field(default_factory=dict)
-    title: Title | None = None
-    description: Description | None = None
-    priority: PriorityName = "normal"
-    tags: Annotated[list[TagName], Field(max_length=32)] = Field(default_factory=list)
-    queue: QueueName = "default"
-    run_at: datetime | None = None
-    delay_seconds: Annotated[float, Field(ge=0, le=31_536_000)] | None = None
-    timeout_seconds: Seconds | None = None
-    max_retries: Retries | None = None
-    backoff_base_seconds: Backoff | None = None
-    backoff_max_seconds: Backoff | None = None
-
-
-class Batch(_Request):
-    """Tasks to store together."""
-
-    items: Annotated[list[NewTask], Field(min_length=1, max_length=1000)]
-
-
-class Changes(_Request):
-    """A merge patch."""
-
-    title: Title | None = None
-    description: Description | None = None
-    tags: Annotated[list[TagName], Field(max_length=32)] | None = None
-    priority: PriorityName | None = None
-    max_retries: Retries | None = None
-    timeout_seconds: Seconds | None = None
-    run_at: datetime | None = None
-
-
-class Wanted(_Request):
-    """Tasks to wait for."""
-
-    ids: Annotated[list[str], Field(min_length=1, max_length=1000)]
-    timeout_seconds: Annotated[float, Field(ge=0, le=60)] = 20.0
-
-
-class Filters(_Request):
-    """The texts that a list is narrowed down by."""
-
-    tag: Annotated[list[TagName], Field(max_length=8)]
-    handler: HandlerName | None
-    queue: QueueName | None
-    q: TitlePrefix | None
-
-
-def read(model: type[ModelT], body: bytes) -> ModelT:
-    """Read a body, or raise the problem that the server would answer with."""
+def read_body(name: str, document: object) -> tuple[dict[str, Any], list[Fault]]:
+    """Validate a body; return what it says, without what it does not, or what is wrong with it."""
     try:
-        return model.model_validate_json(body)
+        found = _types.body(name).validate_python(document, from_attributes=True)
     except ValidationError as error:
-        raise _problem(error, "") from None
+        return {}, [{**one, "loc": ("body", *one["loc"])} for one in _errors(error)]
+    return found.model_dump(exclude_unset=name == "TaskUpdate"), []
 
 
-def check_filters(params: httpx.QueryParams) -> None:
-    """Check the query of a list, or raise the problem that the server would answer with."""
-    given = {name: params.get(name) for name in ("handler", "queue", "q")}
+def read_query(
+    operation: str, given: Sequence[tuple[str, str]]
+) -> tuple[dict[str, Any], list[Fault]]:
+    """Validate a query; return its parameters, or what is wrong with them."""
+    rules = OPERATIONS[operation]["query"]
+    values: dict[str, Any] = {}
+    for name, value in given:
+        if rules[name]["type"] == "array":
+            values.setdefault(name, []).append(value)
+        else:
+            values[name] = value
     try:
-        Filters.model_validate({"tag": params.get_list("tag"), **given})
+        return _types.query(operation).model_validate(values).model_dump(), []
     except ValidationError as error:
-        raise _problem(error, "/query") from None
+        return {}, [{**one, "loc": ("query", *one["loc"])} for one in _errors(error)]
 
 
-def _problem(error: ValidationError, inside: str) -> Problem:
-    problems = [
-        {
-            "pointer": inside + "".join(f"/{part}" for part in one["loc"]),
-            "code": one["type"].replace("_", "-"),
-            "detail": one["msg"],
-        }
-        for one in error.errors(include_url=False, include_input=False)
+def read_header(operation: str, name: str, value: str) -> list[Fault]:
+    """Validate a header; return what is wrong with it."""
+    try:
+        _types.header(operation, name).validate_python(value)
+    except ValidationError as error:
+        return [{**one, "loc": ("header", name)} for one in _errors(error)]
+    return []
+
+
+def check_names(operation: str, given: Iterable[tuple[str, str]]) -> None:
+    """Refuse parameters that an operation does not take, or takes but once."""
+    rules = OPERATIONS[operation]["query"]
+    seen: set[str] = set()
+    errors = []
+    for name, _ in given:
+        where = pointer(("query", name))
+        if name not in rules:
+            errors.append(field(where, "unknown-parameter", "there is no such parameter"))
+        elif name in seen and rules[name]["type"] != "array":
+            errors.append(field(where, "repeated-parameter", "give it once"))
+        seen.add(name)
+    if errors:
+        detail = "the query has parameters that this route does not take"
+        raise Problem("invalid-request", detail, errors)
+
+
+def refuse(faults: Sequence[Fault]) -> None:
+    """Raise the problem that the server would answer with, if anything is wrong."""
+    errors = [
+        field(
+            pointer(one["loc"][1:] if one["loc"][0] == "body" else one["loc"]),
+            _CODES.get(one["type"], one["type"].replace("_", "-")),
+            one["msg"].removeprefix("Value error, "),
+        )
+        for one in faults[:MAX_ERRORS]
     ]
-    first = problems[0]
-    detail = f"{first['pointer'] or 'the body'}: {first['detail']}"
-    return Problem(422, "invalid-request", detail, problems)
+    if errors:
+        first = errors[0]
+        more = f"; and {len(errors) - 1} more" if len(errors) > 1 else ""
+        detail = f"{first['pointer'] or 'the body'}: {first['detail']}{more}"
+        raise Problem("invalid-request", detail, errors)
+
+
+def _errors(error: ValidationError) -> list[Any]:
+    return list(error.errors(include_url=False, include_input=False, include_context=False))

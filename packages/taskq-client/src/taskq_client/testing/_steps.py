@@ -1,13 +1,19 @@
-"""What the attempts of a fake handler do."""
+"""What the attempts of a fake handler do, and how each of them ends."""
 
+import inspect
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from taskq_client.models import Progress
+from taskq_client.testing._results import NotJson, message_of, written
 
 Outcome = Any
 """A `Step`, an exception to fail with, a function of the payload, or else the result itself."""
+
+_LONGEST_TYPE = 200
+_LONGEST_MESSAGE = 8_192
 
 
 @dataclass(frozen=True)
@@ -15,50 +21,131 @@ class Step:
     """One attempt, in detail.
 
     Attributes:
-        result: What it returns; the result of the task.
+        result: What it returns; the result of the task, whatever a handler may return.
         error: What it fails with instead. The task is tried again while it has retries.
         fatal: Whether there is no further try after the error.
-        seconds: How long it runs.
+        seconds: How long it runs, 0 or more; beyond the time limit of the task it times out.
         progress: What it reports, one after the other, when it starts.
     """
 
     result: Any = None
-    error: Exception | None = None
+    error: BaseException | None = None
     fatal: bool = False
     seconds: float = 0.0
     progress: Sequence[Progress] = ()
 
+    def __post_init__(self) -> None:
+        seconds: object = self.seconds
+        if not isinstance(seconds, int | float) or not seconds >= 0:
+            raise ValueError(f"seconds must be a number, 0 or more, not {self.seconds!r}")
+        if not isinstance(self.error, BaseException | None):
+            raise ValueError(f"error must be an exception, not {self.error!r}")
+        if not all(isinstance(one, Progress) for one in self.progress):
+            raise ValueError("progress must be a list of taskq_client.Progress")
 
-Script = Callable[[dict[str, Any], int], Step]
+
+Script = Callable[[dict[str, Any], int], Outcome]
 """Decides how an attempt goes, from the payload and the attempt's number."""
 
 
-def scripted(outcomes: Sequence[Outcome]) -> Script:
-    """Make a script of outcomes, attempt after attempt; the last one for all that follow."""
+@dataclass(frozen=True)
+class Failure:
+    """Why an attempt did not succeed, as its record says it."""
 
-    def decide(payload: dict[str, Any], attempt: int) -> Step:
+    type: str
+    message: str
+    traceback: str | None = None
+    outcome: str = "failed"
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How an attempt goes: what it reports, how long it takes, and what is left of it then."""
+
+    result: Any = None
+    failure: Failure | None = None
+    seconds: float = 0.0
+    progress: Sequence[dict[str, Any]] = ()
+
+
+def scripted(outcomes: Sequence[Outcome]) -> Script:
+    """Make a script of outcomes, attempt after attempt; the last one for all that follow.
+
+    Raises:
+        TypeError: One of them is an async function, which nobody would await.
+    """
+    if any(map(inspect.iscoroutinefunction, outcomes)):
+        raise TypeError("a scripted function is called and not awaited: give a plain function")
+
+    def decide(payload: dict[str, Any], attempt: int) -> Outcome:
         outcome = outcomes[min(attempt, len(outcomes)) - 1] if outcomes else None
-        if callable(outcome):
-            try:
-                outcome = outcome(payload)
-            except Exception as error:
-                outcome = error
-        if isinstance(outcome, Exception):
-            return Step(error=outcome)
-        return outcome if isinstance(outcome, Step) else Step(result=outcome)
+        return outcome(payload) if callable(outcome) else outcome
 
     return decide
 
 
-def _flaky(payload: dict[str, Any], attempt: int) -> Step:
+def play(script: Script, payload: dict[str, Any], attempt: int) -> Ending:
+    """Call a script, and say how the attempt goes.
+
+    Whatever escapes from it fails the attempt; at once, if it is no `Exception`, for then it is
+    mostly somebody's way to end a test.
+
+    Raises:
+        KeyboardInterrupt: Somebody pressed Ctrl-C.
+    """
+    try:
+        outcome = script(payload, attempt)
+        if inspect.iscoroutine(outcome):
+            outcome.close()
+            raise TypeError("a scripted function returned a coroutine, which nobody would await")
+        if isinstance(outcome, BaseException):
+            outcome = Step(error=outcome)
+        step = outcome if isinstance(outcome, Step) else Step(outcome)
+        if step.error is not None:
+            failure = failure_of(step.error, fatal=step.fatal)
+            return Ending(None, failure, step.seconds, _told(step))
+        return Ending(written(step.result), None, step.seconds, _told(step))
+    except NotJson as error:
+        return Ending(failure=Failure("InvalidResult", str(error), fatal=True))
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        return Ending(failure=failure_of(error, fatal=not isinstance(error, Exception)))
+
+
+def failure_of(error: BaseException, *, fatal: bool) -> Failure:
+    """Return what the record of an attempt says that failed with this error."""
+    kind, message = _printable(type(error).__name__, _LONGEST_TYPE), message_of(error)
+    message = _printable(message, _LONGEST_MESSAGE)
+    try:
+        trace = "".join(traceback.format_exception(error))
+    except BaseException:
+        trace = f"{kind}: {message}\n"
+    end = trace.encode("utf-8", "replace").replace(b"\0", b"")[-_LONGEST_MESSAGE:]
+    return Failure(kind, message, end.decode("utf-8", "ignore"), fatal=fatal)
+
+
+def _printable(text: str, most: int) -> str:
+    data = text.replace("\0", "")[: most + 1].encode("utf-8", "replace")
+    if len(data) > most:
+        data = data[: most - 3] + "…".encode()
+    return data.decode("utf-8", "ignore")
+
+
+def _told(step: Step) -> list[dict[str, Any]]:
+    return [progress.model_dump() for progress in step.progress]
+
+
+def _flaky(payload: dict[str, Any], attempt: int) -> Outcome:
     failures = payload["failures"]
     if attempt > failures:
-        return Step(result=attempt)
-    return Step(error=RuntimeError(f"attempt {attempt} of {failures} that fail on purpose"))
+        return attempt
+    return RuntimeError(f"attempt {attempt} of {failures} that fail on purpose")
 
 
 BUILT_IN: Mapping[str, Script] = {
-    "taskq.echo": lambda payload, attempt: Step(result=payload["value"]),
+    "taskq.echo": lambda payload, attempt: Step(payload["value"]),
     "taskq.sleep": lambda payload, attempt: Step(payload["seconds"], seconds=payload["seconds"]),
     "taskq.flaky": _flaky,
 }

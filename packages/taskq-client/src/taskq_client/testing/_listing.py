@@ -1,0 +1,70 @@
+"""Pages of the fake's tasks."""
+
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+from uuid import UUID
+
+from taskq_client.testing._problems import Problem
+
+SKIPPED_IN_LISTS = frozenset({"payload", "result", "errors"})
+_BOUND_BYTES = 6
+
+
+def page(tasks: Iterable[dict[str, Any]], query: Mapping[str, Any]) -> dict[str, Any]:
+    """Return one page of tasks, which are given in the order of their making."""
+    after = None if query["cursor"] is None else _read(query["cursor"], query)
+    found = [task for task in tasks if _passes(task, query)]
+    if query["order"] == "-created_at":
+        found.reverse()
+        left = [task for task in found if after is None or task["id"] < after]
+    else:
+        left = [task for task in found if after is None or task["id"] > after]
+    shown = left[: query["limit"]]
+    items = [{key: task[key] for key in task if key not in SKIPPED_IN_LISTS} for task in shown]
+    is_last = len(shown) == len(left)
+    return {"items": items, "next_cursor": None if is_last else _write(shown[-1]["id"], query)}
+
+
+def link(given: Sequence[tuple[str, str]], cursor: str) -> str:
+    """Return the header that names the next page."""
+    kept = [each for each in given if each[0] != "cursor"]
+    return f'</tasks?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+
+
+def _passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
+    created = datetime.fromisoformat(task["created_at"])
+    after, before = query["created_after"], query["created_before"]
+    return (
+        all(task[name] in query[name] for name in ("status", "priority") if query[name])
+        and all(task[name] == query[name] for name in ("handler", "queue") if query[name])
+        and set(query["tag"]) <= set(task["tags"])
+        and task["title"].startswith(query["q"] or "")
+        and (after is None or created >= after)
+        and (before is None or created < before)
+    )
+
+
+def _write(after: str, query: Mapping[str, Any]) -> str:
+    return urlsafe_b64encode(UUID(after).bytes + _bound(query)).decode().rstrip("=")
+
+
+def _read(cursor: str, query: Mapping[str, Any]) -> str:
+    try:
+        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
+    except ValueError:
+        raise Problem("invalid-cursor", "the cursor cannot be read") from None
+    after = str(UUID(bytes=raw[:16])) if len(raw) == 16 + _BOUND_BYTES else ""
+    if not after or _write(after, query) != cursor:
+        detail = "the cursor was made for a list with other filters"
+        raise Problem("invalid-cursor", detail)
+    return after
+
+
+def _bound(query: Mapping[str, Any]) -> bytes:
+    filters = {key: query[key] for key in query if key not in ("cursor", "limit")}
+    return sha256(json.dumps(filters, default=str).encode()).digest()[:_BOUND_BYTES]

@@ -1,0 +1,168 @@
+"""The rules as types of pydantic, which then says what is wrong in the words of the server."""
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import cache
+from types import GenericAlias
+from typing import Annotated, Any, Literal, cast
+from uuid import UUID
+
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    create_model,
+    model_validator,
+)
+
+from taskq_client.testing._rules import OPERATIONS, SCHEMAS
+
+_RFC_3339 = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)", re.ASCII | re.IGNORECASE
+)
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
+_BOUNDS = {
+    "minLength": "min_length",
+    "maxLength": "max_length",
+    "minItems": "min_length",
+    "maxItems": "max_length",
+    "pattern": "pattern",
+    "minimum": "ge",
+    "maximum": "le",
+    "exclusiveMinimum": "gt",
+}
+_NUMBERS: Mapping[str, type] = {"integer": int, "number": float}
+
+Rule = Mapping[str, Any]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class _NewTask(_Request):
+    @model_validator(mode="after")
+    def _one_start(self) -> "_NewTask":
+        given = self.__dict__
+        if given["run_at"] is not None and given["delay_seconds"] is not None:
+            raise ValueError("give run_at or delay_seconds, not both")
+        return self
+
+
+@cache
+def body(name: str) -> TypeAdapter[BaseModel]:
+    """Return what validates a body."""
+    return TypeAdapter(_model(name))
+
+
+@cache
+def query(operation: str) -> type[BaseModel]:
+    """Return what validates the query of an operation."""
+    rules = OPERATIONS[operation]["query"]
+    fields: Any = {key: (_type(rule, _in_text), _default(rule)) for key, rule in rules.items()}
+    model: type[BaseModel] = create_model(operation, __base__=_Request, **fields)
+    return model
+
+
+@cache
+def header(operation: str, name: str) -> TypeAdapter[Any]:
+    """Return what validates a header of an operation."""
+    return TypeAdapter(_type(OPERATIONS[operation]["headers"][name], _in_text))
+
+
+@cache
+def _model(name: str) -> type[BaseModel]:
+    rules = SCHEMAS[name]
+    required = rules.get("required", ())
+    fields: Any = {
+        key: (_type(rule, _in_json), ... if key in required else _default(rule))
+        for key, rule in rules["properties"].items()
+    }
+    base = _NewTask if name == "TaskCreate" else _Request
+    model: type[BaseModel] = create_model(name, __base__=base, **fields)
+    return model
+
+
+def _default(rule: Rule) -> Any:
+    if "nullable" in rule or "default" in rule:
+        return rule.get("default")
+    match rule["type"]:
+        case "array":
+            return Field(default_factory=list)
+        case "object":
+            return Field(default_factory=dict)
+        case _:
+            return None
+
+
+def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
+    """Return the type that a schema describes; `number` makes that of a number with bounds."""
+    if "$ref" in rule:
+        return _model(rule["$ref"])
+    bounds: Any = {_BOUNDS[key]: value for key, value in rule.items() if key in _BOUNDS}
+    kind: Any
+    match rule:
+        case {"enum": names}:
+            kind = Literal[tuple(names)]
+        case {"format": "date-time"}:
+            kind = _MOMENT
+        case {"format": "uuid"}:
+            kind = _ID
+        case {"type": "string"}:
+            kind = Annotated[str, Field(**bounds)]
+        case {"type": "array"}:
+            array = cast(type, GenericAlias(list, _type(rule["items"], number)))
+            kind = Annotated[array, Field(**bounds)]
+        case {"type": "object"}:
+            kind = dict[str, Any]
+        case _:
+            kind = number(rule["type"], bounds)
+    return kind | None if "nullable" in rule else kind
+
+
+def _in_json(name: str, bounds: Any) -> Any:
+    kind = _NUMBERS[name]
+    return Annotated[kind, Field(strict=True, **_of(kind, bounds))]
+
+
+def _in_text(name: str, bounds: Any) -> Any:
+    kind = _NUMBERS[name]
+    return Annotated[kind, Field(**_of(kind, bounds)), BeforeValidator(_as_json_number)]
+
+
+def _of(kind: type, bounds: Mapping[str, Any]) -> Any:
+    return {key: kind(value) for key, value in bounds.items()}
+
+
+def _rfc_3339(value: object) -> object:
+    if isinstance(value, str) and _RFC_3339.fullmatch(value):
+        return value
+    raise ValueError("must be a time as RFC 3339 writes it, with an offset or Z")
+
+
+def _hyphenated(value: object) -> object:
+    if isinstance(value, str) and _UUID.fullmatch(value):
+        return value
+    raise ValueError("must be a UUID with hyphens")
+
+
+def _as_json_number(value: object) -> object:
+    if isinstance(value, str) and not _JSON_NUMBER.fullmatch(value):
+        raise ValueError("must be a number as JSON writes it")
+    return value
+
+
+def _in_range(value: datetime) -> datetime:
+    if not datetime(1970, 1, 1, tzinfo=UTC) <= value < datetime(9000, 1, 1, tzinfo=UTC):
+        raise ValueError("must lie between the years 1970 and 9000")
+    return value.astimezone(UTC)
+
+
+_MOMENT = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_range)]
+_ID = Annotated[UUID, BeforeValidator(_hyphenated)]
