@@ -1,0 +1,332 @@
+"""Random requests, good and bad ones, as data: ids and cursors are numbers until they are sent."""
+
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.integration.client.scripted import STEPS
+
+METHODS = ("GET", "POST", "PATCH", "DELETE", "PUT", "HEAD", "OPTIONS")
+BAD_JSON = (
+    b"", b"{", b"[]", b"null", b"3", b'"x"', b'{"handler":"t.rows","handler":"t.rows"}',
+    b'{"handler":NaN}', b'{"handler":"t.rows","payload":{"a":1e999}}', b"\xef\xbb\xbf{}",
+    b'{"handler":"t.rows","payload":{"a":' + b"9" * 30 + b"}}", b'{"handler":"\xff"}',
+    b'{"handler":"t.rows","payload":{"a":"\\ud800"}}', b'{"handler":"t.rows"} x',
+    b'{"handler":"t.rows","payload":{"a":' + b"[" * 40 + b"]" * 40 + b"}}",
+    b'{"handler":"t.rows","payload":{"a":' + b"9" * 5000 + b"}}", b'{"items":[{}]}', b'{"ids":[]}',
+)  # fmt: skip
+TEXTS = (
+    "a", "é", " a", "a ", "", "a\0", "a\x1b", "\u202ea", "a b", "x" * 64, "x" * 65, "x" * 230,
+    "x" * 255, "x" * 256, "a\nb", "a\u2028b", "\U0001f600", "%_", "a/b", "-", "a.b:c/d-e", 5, None,
+    True, ["a"], {},
+)  # fmt: skip
+NUMBERS = (
+    0, 1, 2, 3, 100, 101, -1, 0.0, 0.5, 1.0, 1e-9, 3600, 86_400, 86_401, 31_536_000, 31_536_001,
+    1e300, True, None, "3", [], 7.25, 500_000,
+)  # fmt: skip
+TIMES = (
+    "2026-09-01T12:00:00Z", "2020-01-01T00:00:00+02:00", "2026-09-02T00:00:00.123456789Z",
+    "2026-13-01T00:00:00Z", "2026-09-01", "2026-09-01T12:00:00", "1969-12-31T23:59:59Z",
+    "9000-01-01T00:00:00Z", "8999-12-31T23:59:59Z", "2026-09-01t12:00:00z", 1_790_000_000, None, "",
+    "2026-09-01T12:00:00.1234567890Z", "2027-01-01T00:00:00.5-23:59",
+)  # fmt: skip
+PRIORITIES = ("low", "normal", "high", "urgent", "hgh", 1, None)
+HANDLERS = (*STEPS, "taskq.echo", "taskq.sleep", "taskq.flaky")
+PAYLOADS: tuple[Any, ...] = (
+    {}, {"value": 1}, {"seconds": 60}, {"failures": 2}, {"failures": 1.0}, {"seconds": "x"},
+    {"value": {"deep": [1, "é", None]}, "more": 1}, {"failures": 101}, {"seconds": -1.5}, [], None,
+    {"value": "x" * 300_000}, {"value": list(range(50_001))}, {"failures": True}, "text",
+    {"x/y~z": [1.5, -0.0, 1e22, 12345678901234567]}, {"seconds": 90_000}, {"a": 1, "b": 2},
+)  # fmt: skip
+TAGS = ("a", "b", "monthly", "é", "x y")
+QUERIES: dict[str, tuple[str, ...]] = {
+    "status": ("queued", "running", "retrying", "succeeded", "failed", "cancelled", "done", ""),
+    "priority": ("low", "high", "normal", "urgent", "x"),
+    "tag": (*TAGS, "", "nobody", "a\0", " a"),
+    "handler": ("t.rows", "t.slow", "taskq.echo", "bad name", "", "x" * 129),
+    "queue": ("default", "other", "", "é"),
+    "created_after": (
+        "2026-09-01T12:00:00.005Z",
+        "2026-09-01T12:00:00",
+        "x",
+        "2027-01-01T00:00:00Z",
+    ),
+    "created_before": ("2026-09-01T12:01:00.000Z", "2026-09-02T00:00:00Z", "1960-01-01T00:00:00Z"),
+    "q": ("t", "a", "é", "t.s", "", "a\0", "x" * 256, " "),
+    "order": ("created_at", "-created_at", "title", ""),
+    "limit": (
+        "1",
+        "2",
+        "5",
+        "50",
+        "200",
+        "201",
+        "0",
+        "-1",
+        "1.0",
+        "1.5",
+        "x",
+        "",
+        "+5",
+        "1_0",
+        "1e2",
+    ),
+    "cursor": ("", "x", "!" * 30, "A" * 30, "x" * 201),
+    "nothing": ("1",),
+}
+WAITS = ("0", "0.01", "-1", "61", "x", "", "1e-2", "NaN", "0.0", "1_0", "1e999")
+TAGGED = (
+    "*",
+    '"1"',
+    '"2"',
+    '"3"',
+    'W/"2"',
+    '"1", "2","3", "4"',
+    "1",
+    '"1" "2"',
+    "",
+    '"é"',
+    ",",
+    "* ",
+)
+PREFERENCES = (
+    "wait=0", "return=minimal", "wait=x", "return=representation", "wait=0, wait=5", "WAIT = 0",
+    'wait="0"', "respond-async, wait=0", "return=minimal;x=y, wait=0", "", ";;;",
+    "wait=1000000000000",
+)  # fmt: skip
+CONTENT_TYPES = (
+    "application/json; charset=utf-8", "application/json;charset=latin-1", "text/plain",
+    "application/merge-patch+json", "APPLICATION/JSON", "",
+    'application/json; charset="utf-8"; x=y',
+)  # fmt: skip
+PATHS = (
+    "/", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
+    "/stats", "/livez", "/readyz", "/tasks//cancel", "/tasks/0/cancel", "/Tasks", "/tasks%2Fbatch",
+    "/metrics",
+)  # fmt: skip
+
+
+@dataclass
+class Asked:
+    """One request. `{id}` in path and body, and `{cursor}`, stand for what a server has given."""
+
+    method: str
+    path: str
+    query: list[tuple[str, str]] = field(default_factory=list)
+    headers: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes | None = None
+    task: int = -1
+    upper: bool = False
+    cursor: int = -1
+    seconds: float = 0.001
+
+
+class Requests:
+    """Draw requests, one after the other.
+
+    Args:
+        seed: Decides all of them.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self._draw = random.Random(seed)
+
+    def next(self) -> Asked:
+        """Return another request."""
+        draw = self._draw
+        kinds: dict[Callable[[], Asked], int] = {
+            self._submit: 26, self._batch: 7, self._wait: 5, self._list: 14, self._get: 12,
+            self._update: 10, self._act: 10, self._events: 3, self._odd: 5, self._plain: 5,
+        }  # fmt: skip
+        (kind,) = draw.choices([*kinds], [*kinds.values()])
+        asked = kind()
+        asked.seconds = draw.choice((0.001, 0.001, 0.002, 0.005, 1.0, 50.0, 1000.0, 100_000.0))
+        if draw.random() < 0.05:
+            asked.headers.append(("x-request-id", draw.choice(("mine", "not sane", "x" * 129, ""))))
+        if draw.random() < 0.02:
+            asked.query.append(
+                draw.choice((("x", "1"), ("wait", "0"), ("limit", "3"), ("é~/", "")))
+            )
+        if draw.random() < 0.03:
+            asked.method = draw.choice(METHODS)
+        return asked
+
+    def _maybe(self, chance: float) -> bool:
+        return self._draw.random() < chance
+
+    def _new(self) -> Any:
+        draw = self._draw
+        handler = draw.choice(HANDLERS)
+        good = {
+            "taskq.echo": {"value": 1},
+            "taskq.sleep": {"seconds": 60},
+            "taskq.flaky": {"failures": 2},
+        }
+        new: dict[str, Any] = {
+            "handler": handler,
+            "payload": good.get(handler, {"n": draw.randint(0, 9)}),
+        }
+        optional: dict[str, tuple[Any, ...]] = {
+            "title": TEXTS, "description": TEXTS, "priority": PRIORITIES, "queue": TEXTS,
+            "run_at": TIMES, "delay_seconds": NUMBERS, "timeout_seconds": NUMBERS,
+            "max_retries": NUMBERS, "backoff_base_seconds": NUMBERS, "backoff_max_seconds": NUMBERS,
+            "unknown": (1,), "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
+        }  # fmt: skip
+        if self._maybe(0.3):
+            new["tags"] = draw.choices(TAGS, k=draw.randint(0, 3))
+        if self._maybe(0.2):
+            new["delay_seconds"] = draw.choice((0, 3600, 100_000))
+        if self._maybe(0.3):
+            new["priority"] = draw.choice(("low", "high"))
+        if self._maybe(0.2):
+            new["queue"] = draw.choice(("default", "other", "third:x"))
+        for _ in range(draw.choice((0, 0, 0, 1, 1, 2))):
+            name = draw.choice([*optional])
+            new[name] = draw.choice(optional[name])
+        if self._maybe(0.03):
+            new["tags"] = draw.choice((TEXTS[:20], ["a"] * 33, ["a"] * 32, "a", None, [["a"]]))
+        if self._maybe(0.02):
+            del new["handler"]
+        return new
+
+    def _headers(self) -> list[tuple[str, str]]:
+        draw = self._draw
+        headers = []
+        if self._maybe(0.25):
+            key = draw.choice(
+                ("k1", "k2", "k3", "k4", "k5", "", "é".encode().decode("latin-1"), "k" * 256)
+            )
+            headers.append(("idempotency-key", key))
+            if self._maybe(0.05):
+                headers.append(("Idempotency-Key", "another"))
+        if self._maybe(0.15):
+            headers.append(("prefer", draw.choice(PREFERENCES)))
+        if self._maybe(0.1):
+            headers.append(
+                ("traceparent", draw.choice(("x", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")))
+            )
+        return headers
+
+    def _json(self, method: str, path: str, body: Any, headers: list[tuple[str, str]]) -> Asked:
+        draw = self._draw
+        raw = json.dumps(body, ensure_ascii=self._maybe(0.5)).encode()
+        if self._maybe(0.06):
+            raw = draw.choice(BAD_JSON)
+        media_type = draw.choice(CONTENT_TYPES) if self._maybe(0.05) else "application/json"
+        headers = [*headers, *([("content-type", media_type)] if self._maybe(0.99) else [])]
+        if self._maybe(0.01):
+            headers.append(("content-encoding", draw.choice(("gzip", "identity", " IDENTITY "))))
+        return Asked(method, path, headers=headers, body=raw)
+
+    def _submit(self) -> Asked:
+        body = self._draw.choice((None, [], 3, "x", {})) if self._maybe(0.03) else self._new()
+        if self._maybe(0.15):
+            body = {"handler": "t.rows", "payload": {"n": self._draw.randint(1, 2)}}
+        return self._json("POST", "/tasks", body, self._headers())
+
+    def _batch(self) -> Asked:
+        items: Any = [self._new() for _ in range(self._draw.choice((1, 2, 3, 5)))]
+        if self._maybe(0.3):
+            items = [{"handler": "t.rows"}] * self._draw.choice((1, 2, 3))
+        if self._maybe(0.1):
+            items = self._draw.choice(
+                ([], None, {}, [3], [None, {}], [{"handler": "t.rows"}] * 1001)
+            )
+        body = {"items": items} if self._maybe(0.97) else {"items": items, "more": 1}
+        return self._json("POST", "/tasks/batch", body, self._headers())
+
+    def _wait(self) -> Asked:
+        draw = self._draw
+        ids: Any = [f"{{id{draw.randint(0, 60)}}}" for _ in range(draw.choice((1, 2, 3)))]
+        if self._maybe(0.2):
+            ids = draw.choice(
+                ([], ["x"], ["0" * 32], [5], None, ["{id0}"] * 3, "019aa1c6-4f2e-7c31")
+            )
+        body: dict[str, Any] = {"ids": ids, "timeout_seconds": draw.choice((0, 0.01))}
+        if self._maybe(0.15):
+            body["timeout_seconds"] = draw.choice((-1, 61, "x", None, True, 0.0))
+        return self._json("POST", "/tasks/wait", body, [])
+
+    def _list(self) -> Asked:
+        draw = self._draw
+        query = []
+        for _ in range(draw.choice((0, 1, 1, 2, 3))):
+            name = draw.choice([*QUERIES])
+            values = QUERIES[name]
+            query.append((name, draw.choice(values if self._maybe(0.3) else values[:2])))
+        asked = Asked("GET", "/tasks", query)
+        if self._maybe(0.4):
+            asked.query = [
+                ("limit", draw.choice(("1", "2", "3"))),
+                *draw.choice(([], [("order", "created_at")])),
+            ]
+            asked.cursor = draw.randint(0, 3) if self._maybe(0.7) else -1
+        return asked
+
+    def _one(self, method: str, action: str = "") -> Asked:
+        asked = Asked(method, f"/tasks/{{id}}{action}", task=self._draw.randint(0, 40))
+        asked.upper = self._maybe(0.05)
+        if self._maybe(0.05):
+            asked.path = f"/tasks/019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911{action}"
+        return asked
+
+    def _get(self) -> Asked:
+        draw = self._draw
+        asked = self._one(
+            draw.choice(("GET", "GET", "GET", "HEAD")), draw.choice(("", "", "/attempts"))
+        )
+        if self._maybe(0.25):
+            asked.query.append(("wait", draw.choice(WAITS)))
+        if self._maybe(0.3):
+            asked.headers.append(("if-none-match", draw.choice(TAGGED).encode().decode("latin-1")))
+        if self._maybe(0.15):
+            asked.headers.append(("prefer", draw.choice(PREFERENCES[:-1])))
+        return asked
+
+    def _update(self) -> Asked:
+        draw = self._draw
+        fields: dict[str, tuple[Any, ...]] = {
+            "title": TEXTS, "description": TEXTS, "priority": PRIORITIES, "run_at": TIMES,
+            "tags": (["a"], ["b", "a", "b"], [], None, TEXTS[:3], "x"), "max_retries": NUMBERS,
+            "timeout_seconds": NUMBERS, "status": ("failed",), "payload": ({},),
+        }  # fmt: skip
+        names = draw.sample([*fields], k=draw.choice((0, 1, 1, 1, 2)))
+        changes = {name: draw.choice((None, draw.choice(fields[name]))) for name in names}
+        if self._maybe(0.3):
+            changes = {"run_at": None}
+        one = self._one("PATCH")
+        asked = self._json("PATCH", one.path, changes, [])
+        asked.task = one.task
+        if self._maybe(0.2):
+            asked.headers.append(("if-match", draw.choice(TAGGED).encode().decode("latin-1")))
+        return asked
+
+    def _act(self) -> Asked:
+        draw = self._draw
+        method, action = draw.choice((("POST", "/cancel"), ("POST", "/retry"), ("DELETE", "")))
+        return self._one(method, action)
+
+    def _events(self) -> Asked:
+        asked = self._one(self._draw.choice(("GET", "HEAD")), "/events")
+        bad = self._maybe(0.2)
+        asked.query.append(
+            ("timeout_seconds", self._draw.choice(("-1", "x", "86401")) if bad else "0")
+        )
+        if self._maybe(0.5):
+            seen = self._draw.choice(("1", "2", "3", "4", "x", "9" * 30, "", "-1", "+1"))
+            asked.headers.append(("last-event-id", seen))
+        return asked
+
+    def _odd(self) -> Asked:
+        asked = Asked(self._draw.choice(METHODS), self._draw.choice(PATHS))
+        if asked.method in ("POST", "PATCH") and self._maybe(0.5):
+            asked.headers.append(("content-type", "application/json"))
+            asked.body = self._draw.choice(BAD_JSON)
+        return asked
+
+    def _plain(self) -> Asked:
+        return Asked(
+            "GET", self._draw.choice(("/tags", "/handlers", "/stats", "/livez", "/readyz"))
+        )
