@@ -5,6 +5,7 @@ import json
 from collections.abc import AsyncIterator, Iterator
 from functools import partial
 from typing import Any
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import httpx
 import pytest
@@ -159,10 +160,29 @@ def test_what_cannot_be_called_with_one_value_leaves_no_task_behind(
     assert server.requests == []
 
 
-def test_functions_without_a_signature_are_called() -> None:
+def test_functions_whose_signature_nobody_knows_are_called() -> None:
+    def odd(said: object) -> None:
+        heard.append(said)
+
+    heard: list[object] = []
+    odd.__signature__ = "unreadable"  # type: ignore[attr-defined]
     with TaskqClient(transport=httpx.MockTransport(Server())) as client:
-        assert client.run("h", on_progress=type("Old", (), {"__init__": lambda *_: None})) == 7
-        assert client.run("h", on_progress=print) == 7
+        for function in (odd, heard.append, print, Mock(), MagicMock(), lambda *said: None):
+            assert client.run("h", on_progress=function) == 7
+    assert len(heard) == 6
+
+
+def test_mocks_are_what_they_stand_for() -> None:
+    async def calls() -> None:
+        async with AsyncTaskqClient(transport=httpx.MockTransport(Server())) as client:
+            for mock in (Mock(), MagicMock(), AsyncMock()):
+                assert await client.run("h", on_progress=mock) == 7
+                assert mock.call_count == 3
+
+    asyncio.run(calls())
+    client = TaskqClient(transport=httpx.MockTransport(Server()))
+    with pytest.raises(InvalidRequest):
+        client.run("h", on_progress=AsyncMock())
 
 
 def test_what_a_function_raises_is_raised() -> None:

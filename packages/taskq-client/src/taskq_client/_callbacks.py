@@ -20,9 +20,13 @@ def check_callback(name: str, function: object) -> None:
     if not callable(function):
         raise InvalidRequest(f"{name} must be a function, not {type(function).__name__}")
     try:
-        inspect.signature(function).bind(None)
-    except ValueError:  # one of C may have no signature
-        pass
+        signature = inspect.signature(function)
+    except (
+        Exception
+    ):  # one of C, or with annotations that cannot be read: it is called all the same
+        return
+    try:
+        signature.bind(None)
     except TypeError:
         raise InvalidRequest(f"{name} must be a function that takes one argument") from None
 
