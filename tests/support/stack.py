@@ -1,8 +1,10 @@
 """A whole taskq: database, Redis, API and worker, as real processes that a test may kill."""
 
+import asyncio
 import shutil
 import tempfile
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +12,9 @@ from typing import Literal, Protocol, Self
 
 import httpx
 
+from taskq_server import migrations
 from taskq_server.broker.names import Names
+from taskq_server.core.database import Database
 from tests.support.children import stop_all
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
@@ -193,7 +197,8 @@ class Stack:
             self.redis_proxy = self._cleanup.enter_context(RedisProxy(self.redis.port))
             database, redis = self.mysql_proxy.through(database), self.redis_proxy.through(redis)
         self._settings |= {"TASKQ_REDIS_URL": redis, "TASKQ_DATABASE_URL": database}
-        self.command("db", "upgrade")
+        with ThreadPoolExecutor(1) as thread:  # this one may have a running event loop
+            thread.submit(asyncio.run, _upgrade(database)).result(60)
         for _ in range(self._first_workers):
             self.start_worker()
         self.start_api()
@@ -202,6 +207,15 @@ class Stack:
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}-{len(self._started)}.log"
+
+
+async def _upgrade(url: str) -> None:
+    """Make the tables here: a process for each stack would take a second."""
+    database = Database(url)
+    try:
+        await migrations.upgrade(database)
+    finally:
+        await database.close()
 
 
 class NewStack(Protocol):
