@@ -120,7 +120,7 @@ def problem_examples(answer: dict[str, Any]) -> dict[str, Any]:
 
 def formatted(code: str) -> str:
     """Return code as ruff writes it."""
-    command = ["ruff", "format", "--stdin-filename", str(RULES), "-"]
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(RULES), "-"]
     done = subprocess.run(command, input=code, capture_output=True, text=True, check=True)
     return done.stdout
 

@@ -99,7 +99,7 @@ async def test_cancel_a_task_that_waits(client: Any) -> None:
 async def test_run_says_that_its_task_was_cancelled(client: Any) -> None:
     title = uuid4().hex
     running = asyncio.ensure_future(
-        client.run("taskq.sleep", {"seconds": 60}, title=title, timeout=60)
+        client.run("taskq.sleep", {"seconds": 600}, title=title, timeout=60)
     )
     found = await until(lambda: first(client.list(q=title)), lambda task: task is not None)
     await client.cancel(found)

@@ -120,12 +120,12 @@ def test_the_advice_names_what_is_wrong(
 
 @pytest.mark.parametrize(
     ("variable", "value", "correct"),
-    [("HTTP_PROXY", "nonsense://x:y", "PROXY"), ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE")],
+    [("HTTPS_PROXY", "nonsense://x:y", "PROXY"), ("SSL_CERT_FILE", __file__, "SSL_CERT_FILE")],
 )
 def test_the_advice_for_a_bad_proxy_or_certificate_is_about_these(
     variable: str, value: str, correct: str
 ) -> None:
-    result = taskq("--url", "http://taskq.example", "stats", **{variable: value})
+    result = taskq("--url", "https://taskq.example", "stats", **{variable: value})
 
     assert result.exit_code == 2
     assert correct in result.stderr.rpartition("; correct ")[2]

@@ -21,10 +21,8 @@ def check_callback(name: str, function: object) -> None:
         raise InvalidRequest(f"{name} must be a function, not {type(function).__name__}")
     try:
         signature = inspect.signature(function)
-    except (
-        Exception
-    ):  # one of C, or with annotations that cannot be read: it is called all the same
-        return
+    except Exception:
+        return  # one of C, or with annotations that cannot be read: it is called all the same
     try:
         signature.bind(None)
     except TypeError:
