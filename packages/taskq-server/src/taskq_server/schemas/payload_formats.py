@@ -67,7 +67,7 @@ def _judge(kind: Any) -> Callable[[str], bool]:
     def fits(text: str) -> bool:
         try:
             adapter.validate_json(json.dumps(text))
-        except ValidationError:
+        except (ValidationError, ZeroDivisionError):  # before pydantic 2.14: the fraction 1/0
             return False
         return True
 
