@@ -14,9 +14,15 @@ _ENCODED = ("base64", "base64url")
 class PublishedSchema(GenerateJsonSchema):
     """Pydantic's schema, with every alias and the schemes of URLs, and formats as workers check."""
 
+    _strict = False
+
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
         """Leave out a format that is only a remark on a string: its worker takes any string."""
+        around = self._strict
+        if "config" in schema:  # of the core, which validates: it has what dataclasses inherit
+            self._strict = schema["config"].get("strict", False)
         published = super().generate_inner(schema)
+        self._strict = around
         inner = schema
         while inner["type"] in _AROUND:
             inner = inner["schema"]
@@ -71,7 +77,7 @@ class PublishedSchema(GenerateJsonSchema):
     ) -> JsonSchemaValue:
         """Name the format of texts that strict types take, which are fewer."""
         if "format" in published:
-            strict = schema.get("strict", self._config.strict)
+            strict = schema.get("strict", self._strict)
             published["format"] += refinement + ("-strict" if strict else "")
         return published
 
