@@ -16,6 +16,8 @@ BAD_JSON = (
     b'{"handler":"t.rows","payload":{"a":"\\ud800"}}', b'{"handler":"t.rows"} x',
     b'{"handler":"t.rows","payload":{"a":' + b"[" * 40 + b"]" * 40 + b"}}",
     b'{"handler":"t.rows","payload":{"a":' + b"9" * 5000 + b"}}", b'{"items":[{}]}', b'{"ids":[]}',
+    b'{"items":[3,{"handler":"t.rows","payload":{"a":' + b"[" * 31 + b"]" * 31 + b"}}]}",
+    b'{"items":[{"handler":"t.rows","tags":["a"],"tags":["b"]}]}', b'\n{"handler":\t"t.rows"}\r\n ',
 )  # fmt: skip
 TEXTS = (
     "a", "é", " a", "a ", "", "a\0", "a\x1b", "\u202ea", "a b", "x" * 64, "x" * 65, "x" * 230,
@@ -33,7 +35,7 @@ TIMES = (
     "2026-09-01T12:00:00.1234567890Z", "2027-01-01T00:00:00.5-23:59",
 )  # fmt: skip
 PRIORITIES = ("low", "normal", "high", "urgent", "hgh", 1, None)
-HANDLERS = (*STEPS, "taskq.echo", "taskq.sleep", "taskq.flaky")
+HANDLERS = (*STEPS, "t.slow", "t.told", "t.long", "taskq.echo", "taskq.sleep", "taskq.flaky")
 PAYLOADS: tuple[Any, ...] = (
     {}, {"value": 1}, {"seconds": 60}, {"failures": 2}, {"failures": 1.0}, {"seconds": "x"},
     {"value": {"deep": [1, "é", None]}, "more": 1}, {"failures": 101}, {"seconds": -1.5}, [], None,
@@ -104,8 +106,14 @@ CONTENT_TYPES = (
 PATHS = (
     "/", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
     "/stats", "/livez", "/readyz", "/tasks//cancel", "/tasks/0/cancel", "/Tasks", "/tasks%2Fbatch",
-    "/metrics",
+    "/metrics", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
+    "/stats?%F0%9F%98%80",
+    "/tasks?limit=1&limit=2&status=queued&q=t&status=failed", "/tasks?limit=1;order=created_at",
+    "/tasks?limit=2&status=failed&q=t&status=succeeded&tag=a", "/tasks?q=a+b%20", "/tasks?",
 )  # fmt: skip
+
+
+SECONDS = (*(0.001, 0.002, 0.005) * 8, *(0.5, 1.0, 5.0, 30.0) * 2, 100.0, 1000.0, 100_000.0)
 
 
 @dataclass
@@ -137,12 +145,12 @@ class Requests:
         """Return another request."""
         draw = self._draw
         kinds: dict[Callable[[], Asked], int] = {
-            self._submit: 26, self._batch: 7, self._wait: 5, self._list: 14, self._get: 12,
-            self._update: 10, self._act: 10, self._events: 3, self._odd: 5, self._plain: 5,
+            self._submit: 24, self._batch: 6, self._wait: 5, self._list: 13, self._get: 12,
+            self._update: 12, self._act: 16, self._events: 4, self._odd: 4, self._plain: 4,
         }  # fmt: skip
         (kind,) = draw.choices([*kinds], [*kinds.values()])
         asked = kind()
-        asked.seconds = draw.choice((0.001, 0.001, 0.002, 0.005, 1.0, 50.0, 1000.0, 100_000.0))
+        asked.seconds = draw.choice(SECONDS)
         if draw.random() < 0.05:
             asked.headers.append(("x-request-id", draw.choice(("mine", "not sane", "x" * 129, ""))))
         if draw.random() < 0.02:
@@ -174,6 +182,8 @@ class Requests:
             "max_retries": NUMBERS, "backoff_base_seconds": NUMBERS, "backoff_max_seconds": NUMBERS,
             "unknown": (1,), "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
         }  # fmt: skip
+        if handler in good and self._maybe(0.15):
+            new["payload"] = draw.choice(PAYLOADS)
         if self._maybe(0.3):
             new["tags"] = draw.choices(TAGS, k=draw.randint(0, 3))
         if self._maybe(0.2):
@@ -266,7 +276,8 @@ class Requests:
         return asked
 
     def _one(self, method: str, action: str = "") -> Asked:
-        asked = Asked(method, f"/tasks/{{id}}{action}", task=self._draw.randint(0, 40))
+        back = int(self._draw.expovariate(0.3))
+        asked = Asked(method, f"/tasks/{{id}}{action}", task=back)
         asked.upper = self._maybe(0.05)
         if self._maybe(0.05):
             asked.path = f"/tasks/019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911{action}"
@@ -330,3 +341,55 @@ class Requests:
         return Asked(
             "GET", self._draw.choice(("/tags", "/handlers", "/stats", "/livez", "/readyz"))
         )
+
+
+def large_bodies() -> list[Asked]:
+    """Return requests about the limits of sizes, one side of each and the other.
+
+    How many values are too many for any body is known to the server but roughly.
+    """
+    new = {"handler": "t.rows"}
+    ones: list[Any] = [
+        {**new, "payload": {"a": "x" * (262_144 - len('{"a":""}'))}},
+        {**new, "payload": {"a": "x" * (262_145 - len('{"a":""}'))}},
+        {**new, "payload": {"a": [0] * 49_998}},
+        {**new, "payload": {"a": [0] * 49_999}},
+        {**new, "payload": {"a": [0] * 60_000}},
+        {**new, "payload": {"a": {str(n): [n] for n in range(30_000)}}},
+        {**new, "payload": {"a": "x" * 1_000_000}},
+        {**new, "payload": {"a": "x" * 1_048_600}},
+        {**new, "tags": ["a"] * 1_900, "payload": {"a": [0] * 5_000}},
+        {**new, "tags": ["a"] * 2_100, "payload": {"a": [0] * 5_000}},
+        {**new, "tags": ["a"] * 5_000},
+        {**new, "x": list(range(90_000))},
+        {**new, "description": "x" * 600_000},
+        {"handler": "taskq.echo", "payload": {"value": [1.5, "é"] * 3_000}},
+        {"handler": "taskq.echo", "payload": {"more": [1.5, "é"] * 3_000}},
+        list(range(6_000)),
+        {"handler": 5, "payload": {"a": [0] * 5_000}},
+        {"handler": "t.rows", "payload": [0] * 5_000},
+    ]
+    later = {**new, "delay_seconds": 1}  # or a thousand tasks would run
+    batches: list[Any] = [
+        {"items": [later] * 1_000},
+        {"items": [later] * 1_001},
+        {"items": [later] * 2_500},
+        {"items": [{**later, "tags": ["a"] * 9}] * 1_000},
+        {"items": [{**later, "tags": [" a"] * 9}] * 1_000},
+        {"items": [{**later, "title": " "}] * 150},
+        {"items": [{**later, "payload": {"a": "x" * 200_000}}] * 6},
+        {"items": [later, {**later, "payload": {"a": "x" * 300_000}}]},
+        {"items": [later, {**later, "payload": {"a": "x" * 1_100_000}}]},
+        {"items": [later, {**later, "payload": {"a": [0] * 60_000}}]},
+        {"items": [later] * 3, "more": "x" * 1_100_000},
+        {"items": [{**later, "payload": {"a": "x" * 300_000}}] * 28},
+    ]
+    waits: list[Any] = [{"ids": ["{id0}"] * 1_000, "timeout_seconds": 0}]
+    waits += [{"ids": ["{id0}"] * 1_001}, {"ids": ["{id0}"] * 5_000}]
+    paths = {"/tasks": ones, "/tasks/batch": batches, "/tasks/wait": waits}
+    headers = [("content-type", "application/json")]
+    return [
+        Asked("POST", path, headers=headers, body=json.dumps(body).encode())
+        for path, bodies in paths.items()
+        for body in bodies
+    ]

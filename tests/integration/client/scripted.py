@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 import httpx
-from sqlalchemy import select
+from sqlalchemy import and_, func, or_, select
 
 from taskq_client import Progress
 from taskq_client.testing import Step
@@ -28,7 +28,7 @@ from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Ended
-from taskq_server.domain.task import FINAL, Status, Task
+from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.handlers import registry
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, _assemble
@@ -107,7 +107,7 @@ class ScriptedWorker:
     async def catch_up(self, now: datetime) -> None:
         """Take every step that is due, in its order, each at its time."""
         while True:
-            open_tasks = await self._database.read(_open)
+            open_tasks = await self._database.read(lambda c: _open(c, now))
             coming = [(self._due(task), task.id, task) for task in open_tasks]
             due, _, task = min(coming, default=(None, None, None), key=lambda one: one[:2])
             if task is None or due is None or due > now:
@@ -152,8 +152,12 @@ def _published(
     )
 
 
-async def _open(connection: Connection) -> list[Task]:
-    statement = select(*whole_task).where(table.c.status.not_in(FINAL))
+async def _open(connection: Connection, now: datetime) -> list[Task]:
+    """Return the tasks that run, and those that may."""
+    due = func.coalesce(table.c.run_at, table.c.created_at) <= now
+    statement = select(*whole_task).where(
+        or_(table.c.status == Status.RUNNING, and_(table.c.status.in_(WAITING), due))
+    )
     return [to_task(row) for row in await connection.execute(statement)]
 
 

@@ -12,6 +12,7 @@ of the same JSON in another order.
 import json
 import os
 import re
+from collections.abc import Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +20,7 @@ import httpx
 import pytest
 
 from taskq_client.testing import FakeTaskq
-from tests.integration.client.requests import Asked, Requests
+from tests.integration.client.requests import Asked, Requests, large_bodies
 from tests.integration.client.scripted import START, STEPS, real_server
 
 SEEDS = [int(seed) for seed in os.environ.get("TASKQ_TEST_SEEDS", "1").split(",")]
@@ -104,24 +105,31 @@ def _read(content: bytes) -> Any:
 async def test_the_same_requests_have_the_same_answers(
     seed: int, sqlite_url: str, redis_url: str
 ) -> None:
+    requests = Requests(seed)
+    await compare((requests.next() for _ in range(MANY)), sqlite_url, redis_url)
+
+
+async def test_large_bodies_have_the_same_answers(sqlite_url: str, redis_url: str) -> None:
+    await compare(large_bodies(), sqlite_url, redis_url)
+
+
+async def compare(requests: Iterable[Asked], database_url: str, redis_url: str) -> None:
     now = START
     fake = FakeTaskq(clock=lambda: now)
     for handler, steps in STEPS.items():
         fake.on(handler, *steps)
-    requests = Requests(seed)
     told: list[str] = []
     async with (
-        real_server(sqlite_url, redis_url) as (client, worker),
+        real_server(database_url, redis_url) as (client, worker),
         httpx.AsyncClient(transport=fake, base_url="http://taskq") as other,
     ):
         real, faked = Side(client), Side(other)
-        for number in range(MANY):
-            asked = requests.next()
+        for asked in requests:
             now += timedelta(seconds=asked.seconds)
             if not asked.path.endswith("/events"):
                 await worker.catch_up(fake.now)
             expected, found = await real.ask(asked), await faked.ask(asked)
-            told.append(f"{number} {expected['status']} {asked}")
+            told.append(f"{len(told)} {expected['status']} {asked}")
             if expected != found:
                 raise AssertionError(_difference(told, expected, found))
     assert real.ids
@@ -130,7 +138,7 @@ async def test_the_same_requests_have_the_same_answers(
 def _difference(told: list[str], expected: Any, found: Any) -> str:
     lines = [*told[-3:]]
     _compare("", expected, found, lines)
-    return "\n".join(line[:1500] for line in lines)
+    return "\n".join(line[:1_500] for line in lines)
 
 
 def _compare(where: str, expected: Any, found: Any, lines: list[str]) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 from taskq_client.testing._json import count
 from taskq_client.testing._problems import Problem, field, invalid, pointer
+from taskq_client.testing._sizes import MOST_PAYLOAD_VALUES, too_many
 
 MOST_PAYLOAD_BYTES = 262_144
-MOST_PAYLOAD_VALUES = 50_000
 MAX_RETRIES, TIMEOUT_SECONDS = 3, 300.0
 
 _LONGEST_MESSAGE = 300
@@ -72,10 +72,7 @@ def unknown(name: str) -> Problem:
 def check_payload(handler: str, payload: dict[str, Any]) -> None:
     """Raise the problem that the server would answer with if a payload does not fit."""
     if count(payload) > MOST_PAYLOAD_VALUES:
-        most = MOST_PAYLOAD_VALUES
-        what = f"there are more than {most} values in it, those inside of others included"
-        error = field("/payload", "too-many-values", what)
-        raise Problem("too-many-values", f"/payload: {what}", [error])
+        raise too_many("/payload", MOST_PAYLOAD_VALUES)
     errors = [
         field(f"/payload{pointer(path)}", "invalid-payload", message[:_LONGEST_MESSAGE])
         for path, message in _mistakes(published(handler)["schema"], payload)

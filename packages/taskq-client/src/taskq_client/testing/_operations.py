@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -33,6 +33,7 @@ class Call:
         world: What it is about.
         request: As it came.
         task_id: Of its path.
+        given: Its query as it came.
         query: Its parameters.
         document: The body as it was parsed.
         body: The body, with all that it does not say.
@@ -41,6 +42,7 @@ class Call:
     world: World
     request: httpx.Request
     task_id: str
+    given: Sequence[tuple[str, str]]
     query: Mapping[str, Any]
     document: Any
     body: dict[str, Any]
@@ -112,8 +114,7 @@ def list_tasks(call: Call) -> httpx.Response:
     page = _listing.page(call.world.tasks, call.query)
     headers = {}
     if page["next_cursor"] is not None:
-        given = call.request.url.params.multi_items()
-        headers["link"] = _listing.link(given, page["next_cursor"])
+        headers["link"] = _listing.link(call.given, page["next_cursor"])
     return _json(page, headers=headers)
 
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Generator
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 
@@ -13,9 +14,9 @@ from taskq_client.testing._operations import OPERATIONS, Call
 from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._rules import SCHEMAS
+from taskq_client.testing._sizes import check_bytes, check_values
 from taskq_client.testing._world import World
 
-MOST_BODY_BYTES, MOST_BATCH_BYTES = 1_048_576, 8_388_608
 _KEY = "Idempotency-Key"
 _JSON = "application/json"
 _UTF_8 = ("charset=utf-8", 'charset="utf-8"')
@@ -30,7 +31,7 @@ def answer(world: World, request: httpx.Request) -> Generator[float, None, httpx
     if not request.url.path.endswith("/events"):  # who follows a task is to see it run
         world.settle()
     name, task_id = _operation(request)
-    given = request.url.params.multi_items()
+    given = parse_qsl(request.url.query.decode("latin-1"), keep_blank_values=True)
     _schemas.check_names(name, given)
     document = _document(name, request)
     faults = _header_faults(name, request)
@@ -43,7 +44,7 @@ def answer(world: World, request: httpx.Request) -> Generator[float, None, httpx
     _schemas.refuse(faults)
     if name not in ("wait", "events") and not query.get("wait"):
         world.news += 1
-    served = OPERATIONS[name](Call(world, request, task_id, query, document, body))
+    served = OPERATIONS[name](Call(world, request, task_id, given, query, document, body))
     return served if isinstance(served, httpx.Response) else (yield from served)
 
 
@@ -73,12 +74,12 @@ def _document(name: str, request: httpx.Request) -> Any:
     others = [one for one in rules["media_types"] if one != _JSON]
     _check_media_type(request, (*others, _JSON))
     is_batch = "items" in SCHEMAS[rules["body"]]["properties"]
-    most = MOST_BATCH_BYTES if is_batch else MOST_BODY_BYTES
-    if len(request.content) > most:
-        raise Problem("body-too-large", f"the body has more than {most} bytes")
-    if not request.content:
+    raw = request.content
+    check_bytes(raw, is_batch=is_batch)
+    if not raw:
         raise Problem("invalid-json", "the body is empty")
-    return parse(request.content, envelope=2 if is_batch else 0)
+    document = parse(raw, envelope=2 if is_batch else 0)
+    return check_values(raw, document, is_batch=is_batch)
 
 
 def _check_media_type(request: httpx.Request, accepted: tuple[str, ...]) -> None:
