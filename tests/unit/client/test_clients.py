@@ -18,6 +18,7 @@ from taskq_client import (
     AsyncTaskHandle,
     AsyncTaskqClient,
     ConfigurationError,
+    InvalidRequest,
     TaskHandle,
     TaskqClient,
     TaskqConnectionError,
@@ -327,6 +328,13 @@ def test_a_password_in_the_url_is_used_but_not_shown() -> None:
         assert str(caught.value) == "cannot connect to http://host: refused"
 
 
+@pytest.mark.parametrize("key", ["", " ", " k", "k ", "k\t", "k\n", "ключ", "k" * 256])
+def test_a_key_that_cannot_be_sent_is_refused_before(key: str) -> None:
+    for perform in both(lambda c: c.submit("h", idempotency_key=key)):
+        with respx.mock(), pytest.raises(InvalidRequest, match="without a space at its ends"):
+            perform()
+
+
 def test_a_closed_client_says_so() -> None:
     client = TaskqClient()
     client.close()
@@ -370,3 +378,9 @@ def test_each_request_is_one_line_in_the_log_without_what_was_sent(
         "POST /tasks: 201",
         "GET /tasks: no answer",
     ]
+
+
+def test_a_url_that_grows_too_long_cannot_be_sent() -> None:
+    for perform in both(lambda c: c.list(q="x" * 70_000)):
+        with pytest.raises(InvalidRequest, match="GET /tasks cannot be sent: URL too long"):
+            perform()

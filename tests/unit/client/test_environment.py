@@ -234,3 +234,20 @@ def test_our_own_variables_are_named(
         kind()
     assert said in str(caught.value)
     assert caught.value.setting == variable
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_connection_that_is_no_longer_encrypted_has_broken(
+    kind: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def behave(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        socket.socket.send(connection, b"\x17\x03\x03\x00\x20" + b"no TLS at all" * 3)
+
+    serving, trusted = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
+    with (
+        listening(behave, tls=serving) as place,
+        pytest.raises(TaskqConnectionError, match="broke: "),
+    ):
+        tags_of(kind(f"https://{place}", max_retries=0))

@@ -96,7 +96,7 @@ class Exchange:
                     raise
                 if failures is not None:
                     failures.append(error)
-                log.debug("%r: again in %.3f s", request, pause)
+                log.debug("%s: again in %.3f s", repr(request), pause)
             await self.channel.sleep(pause)
 
     async def _send(self, request: Request) -> Answer:
@@ -111,7 +111,7 @@ class Exchange:
 
     def _log(self, request: Request, outcome: str, started_at: float) -> None:
         took = self.clock() - started_at
-        log.debug("%r: %s, %.3f s", request, outcome, took)
+        log.debug("%s: %s, %.3f s", repr(request), outcome, took)
 
 
 class Patience:

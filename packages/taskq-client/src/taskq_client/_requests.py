@@ -18,7 +18,7 @@ LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
-_PRINTABLE_ASCII = re.compile(r"[ -~]+")
+_PRINTABLE_ASCII = re.compile(r"(?! )[ -~]+(?<! )")  # h11 sends no space at the ends
 
 
 def task_id(task: TaskLike) -> str:
@@ -103,7 +103,10 @@ def key_of_many(key: str) -> str:
 def _key(key: str, longest: int) -> str:
     given = text("idempotency_key", key)
     if not _PRINTABLE_ASCII.fullmatch(given) or len(given) > longest:
-        raise InvalidRequest(f"an idempotency key is 1 to {longest} printable ASCII characters")
+        raise InvalidRequest(
+            f"an idempotency key is 1 to {longest} printable ASCII characters,"
+            " without a space at its ends"
+        )
     return given
 
 
