@@ -2,8 +2,10 @@
 
 import inspect
 import math
-from datetime import timedelta
+from collections.abc import Callable
+from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
+from enum import Enum
 from fractions import Fraction
 from functools import partial
 from typing import Any
@@ -13,8 +15,15 @@ import httpx
 import pytest
 from pydantic import AnyHttpUrl, HttpUrl, SecretBytes, SecretStr
 
-from taskq_client import AsyncTaskqClient, ConfigurationError, InvalidRequest, TaskqClient
+from taskq_client import (
+    AsyncTaskqClient,
+    ConfigurationError,
+    InvalidRequest,
+    TaskqClient,
+    TaskStatus,
+)
 from taskq_client._channels import finish, iterate
+from taskq_client._core import Core
 from tests.unit.client.support import a_task, answer, core, wire_task
 
 DONE = answer(200, wire_task(status="succeeded", result=3))
@@ -24,7 +33,7 @@ ID = "0198c0de-0000-7000-8000-000000000001"
 NO_DURATIONS = [
     *(math.nan, math.inf, -math.inf, -1, 1e12, 10**400, -timedelta(1), timedelta.max),
     *(Decimal("nan"), Decimal("snan"), Decimal("inf"), Decimal("1e999")),
-    *("1", b"1", True, False, [1], object(), 1j),
+    *("1", b"1", True, False, [1], object(), 1j, 10**5000),
 ]
 DURATIONS = [1, 1.5, timedelta(seconds=2), Decimal("0.5"), Fraction(1, 3)]
 
@@ -185,7 +194,9 @@ def test_a_key_of_many_has_to_fit_all_its_batches() -> None:
             finish(client.submit_many([{"handler": "h"}], key))  # type: ignore[arg-type]
         with pytest.raises(InvalidRequest, match="idempotency"):
             list(iterate(client.map("h", [{}], None, key, {})))  # type: ignore[arg-type]
-    with pytest.raises(InvalidRequest, match="idempotency_key must be text, not bytes"):
+    with pytest.raises(
+        InvalidRequest, match="idempotency_key must be text or a whole number, not b"
+    ):
         finish(client.submit("h", None, b"key", {}))  # type: ignore[arg-type]
 
     assert channel.requests == []
@@ -193,7 +204,7 @@ def test_a_key_of_many_has_to_fit_all_its_batches() -> None:
 
 @pytest.mark.parametrize("task", [None, b"0198c0de", 1.5, True, ["0198c0de"]], ids=kind_of)
 def test_a_task_is_named_by_text(task: Any) -> None:
-    with pytest.raises(InvalidRequest, match=r"^the id of a task must be text, not "):
+    with pytest.raises(InvalidRequest, match=r"^the id of a task must be text or"):
         finish(core()[0].get(task))
 
 
@@ -207,3 +218,43 @@ def test_an_id_may_be_a_uuid() -> None:
 def test_a_version_is_counted(version: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^if_match must be 0 or more, a whole number"):
         finish(core()[0].update("0198c0de", version, {"title": "t"}))
+
+
+NAIVE = datetime(2026, 10, 1)  # noqa: DTZ001 - that is the mistake
+FAR = datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))
+TIMED: dict[str, Callable[[Core, Any], object]] = {
+    "run_at": lambda client, value: finish(client.submit("h", None, None, {"run_at": value})),
+    "created_after": lambda client, value: list(iterate(client.list({"created_after": value}))),
+    "created_before": lambda client, value: list(iterate(client.list({"created_before": value}))),
+}
+NO_TIMES = [date(2026, 10, 1), 1_790_000_000, timedelta(1), ["2026"], FAR, NAIVE]
+
+
+@pytest.mark.parametrize("name", TIMED)
+@pytest.mark.parametrize("value", NO_TIMES, ids=kind_of)
+def test_a_time_has_a_zone_and_a_year_that_there_is(name: str, value: object) -> None:
+    client, channel = core()
+
+    with pytest.raises(InvalidRequest, match=f"^{name} (must be a|is no time|needs a time zone)"):
+        TIMED[name](client, value)
+    assert channel.requests == []
+
+
+class Colour(str, Enum):  # noqa: UP042 - as people still write it
+    RED = "red"
+
+
+def test_filters_are_text_and_whole_numbers() -> None:
+    for filters in ({"q": b"a"}, {"limit": math.nan}, {"limit": True}, {"status": [None]}):
+        with pytest.raises(InvalidRequest, match="must be text or a whole number"):
+            list(iterate(core()[0].list(filters)))  # type: ignore[arg-type]
+    for filters in ({"tag": {"a": 1}}, {"priority": b"low"}, {"status": 5}):
+        with pytest.raises(InvalidRequest, match="neither a text nor several"):
+            list(iterate(core()[0].list(filters)))  # type: ignore[arg-type]
+    with pytest.raises(InvalidRequest, match=r"limit must be .*, not this int"):
+        list(iterate(core()[0].list({"limit": 10**5000})))
+
+    client, channel = core(answer(200, {"items": [], "next_cursor": None}))
+    filters = {"tag": ("a b", Colour.RED), "status": TaskStatus.FAILED, "q": Colour.RED, "limit": 5}
+    assert list(iterate(client.list(filters))) == []  # type: ignore[arg-type]
+    assert channel.asked == ["GET /tasks?tag=a+b&tag=red&status=failed&q=red&limit=5"]

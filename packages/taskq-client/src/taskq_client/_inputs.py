@@ -1,6 +1,7 @@
 """What callers pass in, read once, before anything is sent: an error names the argument."""
 
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -79,9 +80,12 @@ def count(name: str, value: object, error: Callable[[str], TaskqError] = Invalid
 
 def text(name: str, value: object) -> str:
     """Read a name or a key."""
-    if isinstance(value, str | int | UUID) and not isinstance(value, bool):
-        return str(value)
-    raise InvalidRequest(f"{name} must be text, not {type(value).__name__}")
+    if isinstance(value, str):
+        return str.__str__(value)  # its text, also if it is the member of an enum
+    if isinstance(value, int | UUID) and not isinstance(value, bool):
+        with suppress(ValueError):  # thousands of digits
+            return str(value)
+    raise InvalidRequest(f"{name} must be text or a whole number, not {shown(value)}")
 
 
 def several(name: str, values: object) -> None:
@@ -109,7 +113,10 @@ def reader(name: str, type_: object) -> TypeAdapter[Any] | None:
 
 def shown(value: object) -> str:
     """Show what was passed in, in a few words."""
-    text = repr(value)
+    try:
+        text = repr(value)
+    except Exception:  # of the value's own, or of a number with thousands of digits
+        return f"this {type(value).__name__}"
     return text if len(text) <= LONGEST_SHOWN else f"{text[:LONGEST_SHOWN]}…"
 
 

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from taskq_client._inputs import seconds, text
+from taskq_client._inputs import seconds, shown, text
 from taskq_client._json_problems import json_problem
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
 BATCH_ITEMS = 1000
 BATCH_BYTES = 8 * 1024 * 1024
+ANY_OF_SEVERAL = ("status", "priority", "tag")
+TIMES = ("run_at", "created_after", "created_before")
 LONGEST_KEY = 255
 LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
@@ -75,11 +77,14 @@ def changes_patch(changes: TaskChanges) -> bytes:
 def list_query(filters: ListFilters) -> str:
     """Encode what a list is narrowed to."""
     fields = _fields(filters, ListFilters.__optional_keys__)
-    for repeated in ("status", "priority", "tag"):
-        fields[repeated] = _texts(fields.get(repeated) or ())
-    given = {name: value for name, value in fields.items() if value is not None}
+    pairs = [
+        (name, text(name, value))
+        for name, given in fields.items()
+        if given is not None
+        for value in (_texts(name, given) if name in ANY_OF_SEVERAL else [given])
+    ]
     try:
-        return urlencode(given, doseq=True)
+        return urlencode(pairs)
     except UnicodeEncodeError:
         raise InvalidRequest("a filter holds text that is not valid Unicode") from None
 
@@ -137,19 +142,26 @@ def _wire(name: str, value: object) -> object:
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             raise InvalidRequest(f"{name} needs a time zone; for instance datetime.now(UTC)")
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if name.endswith("_seconds") and value is not None:
+        try:
+            return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        except OverflowError:
+            raise InvalidRequest(f"{name} is no time between the years 1 and 9999") from None
+    if value is None:
+        return None
+    if name.endswith("_seconds"):
         return seconds(name, value)
-    if name == "tags" and value is not None:
-        return _texts(value)
+    if name in TIMES and not isinstance(value, str):
+        raise InvalidRequest(f"{name} must be a datetime with a time zone, not {shown(value)}")
+    if name == "tags":
+        return _texts(name, value)
     return value
 
 
-def _texts(value: object) -> list[object]:
+def _texts(name: str, value: object) -> list[object]:
     if isinstance(value, str):
         return [value]
-    if not isinstance(value, Iterable):
-        raise InvalidRequest(f"{value!r} is neither a text nor several")
+    if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
+        raise InvalidRequest(f"{name}: {shown(value)} is neither a text nor several")
     return list(value)
 
 
