@@ -40,7 +40,7 @@ def test_python_runs_and_prints_what_it_says(
     url = documents_stack.api_url
     script = tmp_path / "block.py"
     script.write_text(block.code.replace("http://127.0.0.1:8000", url), encoding="utf-8")
-    done = run_script([str(script)], {"TASKQ_URL": url})
+    done = run_script(["-W", "error", str(script)], {"TASKQ_URL": url})
     assert done.returncode == 0, (done.stderr, documents_stack.logs())
     said = said_output(block.code)
     assert done.stdout if said is None else matches(said, done.stdout), done.stdout

@@ -20,7 +20,8 @@ def test_there_are_eight_tutorials() -> None:
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_prints_what_it_says(path: Path, tutorial_stack: Stack) -> None:
-    done = run_script([str(path)], {"TASKQ_URL": tutorial_stack.api_url}, timeout=100)
+    url = {"TASKQ_URL": tutorial_stack.api_url}
+    done = run_script(["-W", "error", str(path)], url, timeout=100)
     assert done.returncode == 0, (done.stderr, tutorial_stack.logs())
     said = said_output(path.read_text(encoding="utf-8"))
     assert said is not None
