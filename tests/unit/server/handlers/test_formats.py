@@ -43,6 +43,9 @@ PLACES = [
     *("1.2.3.4", "01.2.3.4", "1.2.3", "1.2.3.0/24", "1.2.3.4/24", "::1", "::1/64", "fe80::1%eth0"),
     *("2001:db8::/32", "1.2.3.4.5", "::g"),
     *("http://a", "HTTP://a", "ftp://a", "http://", "http://exa mple.com", "a:b", "mailto:a@b.c"),
+    *("postgres://a,b:1/c", "POSTGRES://u:p@a", "postgres:///c", "postgres://", "redis://"),
+    *("redis:///0", "mongodb://a,b", "mongodb://", "mongodb+srv:///c", "nats://a", "nats:///"),
+    *("mysql://a/b", "mysql:///b", "snowflake:///a", "snowflake://u:p@a/b", "x://a:99999,b"),
     *(" http://a", "https://ä.de/x", "//a", "ws://a", "wss://a/b", "file:///a", "http://a:99999"),
 ]
 OTHERS = [
@@ -71,6 +74,7 @@ TYPES: dict[str, Any] = {
             *("UUID1", "UUID3", "UUID4", "UUID5", "UUID6", "UUID7", "UUID8"),
             *("Base64Bytes", "Base64Str", "Base64UrlBytes", "Base64UrlStr", "SecretStr"),
             *("AnyUrl", "AnyHttpUrl", "HttpUrl", "FileUrl", "FtpUrl", "WebsocketUrl"),
+            *("PostgresDsn", "MongoDsn", "NatsDsn", "MySQLDsn", "RedisDsn", "SnowflakeDsn"),
             *("AnyWebsocketUrl", "IPvAnyAddress", "IPvAnyNetwork", "IPvAnyInterface"),
         )
     },
@@ -81,6 +85,7 @@ TYPES: dict[str, Any] = {
             *("IPv6Address", "IPv6Network", "IPv6Interface"),
         )
     },
+    "port": Annotated[pydantic.AnyUrl, pydantic.UrlConstraints(default_port=1)],
     "pattern": Pattern[str],
     "bytes": bytes,
     "digits": Annotated[Decimal, Field(max_digits=20, decimal_places=10)],
@@ -99,6 +104,7 @@ STRICT = {
     **{name: TYPES[name] for name in ("date", "datetime", "time", "timedelta", "UUID", "Decimal")},
     **{name: TYPES[name] for name in ("bytes", "Fraction", "aware", "naive", "complex", "UUID7")},
     **{name: TYPES[name] for name in ("IPv4Address", "AnyUrl", "Base64Bytes", "pattern")},
+    **{name: TYPES[name] for name in ("PostgresDsn", "MongoDsn", "MySQLDsn", "RedisDsn", "port")},
     "optional": date | None,
     "listed": tuple[date, ...],
     "set": frozenset[datetime],

@@ -56,11 +56,12 @@ class PublishedSchema(GenerateJsonSchema):
         return published
 
     def url_schema(self, schema: core_schema.UrlSchema) -> JsonSchemaValue:
-        """Say which schemes a URL may have."""
-        published = self._refined(super().url_schema(schema), schema)
-        if schemes := schema.get("allowed_schemes"):
-            published["pattern"] = rf"^\s*({'|'.join(map(_in_any_case, schemes))}):"
-        return published
+        """Say which schemes a URL may have, and whether it must name a host."""
+        return self._of_url(super().url_schema(schema), schema)
+
+    def multi_host_url_schema(self, schema: core_schema.MultiHostUrlSchema) -> JsonSchemaValue:
+        """Say the same of URLs with several hosts."""
+        return self._of_url(super().multi_host_url_schema(schema), schema)
 
     def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
         """Say that a field with several aliases has any of them."""
@@ -71,6 +72,14 @@ class PublishedSchema(GenerateJsonSchema):
             if isinstance(alias, list) and shown in published["properties"]:
                 _offer(published, shown, alias)
         return published
+
+    def _of_url(self, published: JsonSchemaValue, schema: Any) -> JsonSchemaValue:
+        if schemes := schema.get("allowed_schemes"):
+            published["pattern"] = rf"^\s*({'|'.join(map(_in_any_case, schemes))}):"
+        # A default port needs a host, too.
+        needs_host = schema.get("host_required") or schema.get("default_port") is not None
+        has_host = not needs_host or schema.get("default_host") is not None
+        return self._refined(published, schema, "" if has_host else "-with-host")
 
     def _refined(
         self, published: JsonSchemaValue, schema: Any, refinement: str = ""

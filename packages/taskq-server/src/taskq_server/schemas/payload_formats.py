@@ -21,8 +21,26 @@ from uuid import UUID
 
 import pydantic
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core.core_schema import (
+    MultiHostUrlSchema,
+    UrlSchema,
+    multi_host_url_schema,
+    url_schema,
+)
 
+
+def _url(schema: UrlSchema | MultiHostUrlSchema) -> Any:
+    return Annotated[str, pydantic.GetPydanticSchema(lambda _, __: schema)]
+
+
+_URLS: dict[str, Any] = {
+    "uri": _url(url_schema()),
+    "uri-with-host": _url(url_schema(host_required=True)),
+    "multi-host-uri": _url(multi_host_url_schema()),
+    "multi-host-uri-with-host": _url(multi_host_url_schema(host_required=True)),
+}
 _TYPES: dict[str, Any] = {
+    **_URLS,
     "date": date,
     "date-time": datetime,
     "date-time-aware": pydantic.AwareDatetime,
@@ -38,7 +56,6 @@ _TYPES: dict[str, Any] = {
     "base64-text": pydantic.Base64Str,
     "base64url": pydantic.Base64UrlBytes,
     "base64url-text": pydantic.Base64UrlStr,
-    "uri": pydantic.AnyUrl,
     "ipv4": ipaddress.IPv4Address,
     "ipv4network": ipaddress.IPv4Network,
     "ipv4interface": ipaddress.IPv4Interface,
@@ -50,7 +67,7 @@ _TYPES: dict[str, Any] = {
     "ipvanyinterface": pydantic.IPvAnyInterface,
     "regex": Pattern[str],
 }
-_STRICT = ("date", "date-time", "date-time-aware", "date-time-naive", "uri")
+_STRICT = ("date", "date-time", "date-time-aware", "date-time-naive", *_URLS)
 """Those of which strict models take fewer texts."""
 
 _EMAILS: dict[str, Any] = {"email": pydantic.EmailStr, "name-email": pydantic.NameEmail}
