@@ -22,7 +22,13 @@ _ROUTERS = (
 
 
 class Api(FastAPI):
-    """FastAPI that describes itself with the document of `api.openapi`."""
+    """FastAPI that describes itself with the document of `api.openapi`.
+
+    Attributes:
+        runtime: what it works with, while it runs; looked up for each request.
+    """
+
+    runtime: Runtime | None = None
 
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, without the names of handlers."""
@@ -53,14 +59,14 @@ def create_app(
     """
 
     @asynccontextmanager
-    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         if runtime is not None:
             yield
             return
         async with open_runtime(settings or Settings.load()) as opened:
-            app.state.runtime = opened
+            app.runtime = opened
             yield
-            del app.state.runtime
+            app.runtime = None
 
     app = Api(
         lifespan=lifespan,
@@ -71,8 +77,7 @@ def create_app(
         # Looked up anew for each request, it costs more than the host check and the id together.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    if runtime is not None:
-        app.state.runtime = runtime
+    app.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.add_middleware(ExpressLane, runtime=lambda: runtime_of(app))
     if allowed_hosts is not None:

@@ -43,7 +43,7 @@ def runtime_of(app: Starlette) -> Runtime:
     Raises:
         NotStarted: it has nothing yet, or nothing any more.
     """
-    runtime: Runtime | None = getattr(app.state, "runtime", None)
+    runtime: Runtime | None = getattr(app, "runtime", None)
     if runtime is None:
         raise NotStarted(
             "this application has not been started: what mounts it must enter "

@@ -92,7 +92,7 @@ async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> N
     async def end() -> None:
         await stop.wait()
         http.should_exit = True
-        runtime: Runtime | None = getattr(app.state, "runtime", None)
+        runtime: Runtime | None = getattr(app, "runtime", None)
         if runtime is not None:  # start-up may not have come that far
             runtime.tasks.drain()
 
