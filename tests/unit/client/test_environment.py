@@ -190,6 +190,14 @@ def test_certificates_are_those_of_the_variables(
             tags_of(kind(f"https://{place}", max_retries=0))
         monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
         assert tags_of(kind(f"https://{place}", max_retries=0)) == []
+        other = tmp_path / "other"
+        other.mkdir()
+        for name, value in (("SSL_CERT_FILE", certificate(other)[1]), ("SSL_CERT_DIR", other)):
+            monkeypatch.delenv("SSL_CERT_FILE")
+            monkeypatch.setenv(name, str(value))
+            with pytest.raises(TaskqConnectionError, match=rf"FAILED.*, with {name}='{value}'"):
+                tags_of(kind(f"https://{place}", max_retries=0))
+            monkeypatch.setenv("SSL_CERT_FILE", "")
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -17,7 +17,7 @@ from taskq_client._beside import Begun, OnThread
 from taskq_client._connections import CLOSED, Blocking, PerLoop
 from taskq_client._deadlines import ends_at
 from taskq_client._settings import Settings
-from taskq_client._way import OurUrl, way_to
+from taskq_client._way import OurUrl, Way, way_to
 from taskq_client.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -105,9 +105,8 @@ class BlockingChannel:
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
         self.settings = settings
         self.clock, self._pass_time = _time_of(transport)
-        way = way_to(settings, network=transport is None)
-        self._where = way.name
-        self._connections = Blocking(way, transport)
+        self._way = way_to(settings, network=transport is None)
+        self._connections = Blocking(self._way, transport)
 
     async def send(self, request: Request) -> Answer:
         http = self._connections.get()
@@ -116,7 +115,7 @@ class BlockingChannel:
                 response = http.send(_built(http, request))
                 return _whole(response)
         except Exception as error:
-            failure = _translated(error, http, request, self._where)
+            failure = _translated(error, http, request, self._way)
         raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
@@ -137,7 +136,7 @@ class BlockingChannel:
                 response.close()
             return
         except Exception as error:
-            failure = _translated(error, http, request, self._where)
+            failure = _translated(error, http, request, self._way)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -163,9 +162,8 @@ class AsyncChannel:
             )
         self.settings = settings
         self.clock, self._pass_time = _time_of(transport)
-        way = way_to(settings, network=transport is None)
-        self._where = way.name
-        self._connections = PerLoop(way, transport)
+        self._way = way_to(settings, network=transport is None)
+        self._connections = PerLoop(self._way, transport)
 
     async def send(self, request: Request) -> Answer:
         http = await self._connections.get()
@@ -174,7 +172,7 @@ class AsyncChannel:
                 response = await http.send(_built(http, request))
             return _whole(response)
         except Exception as error:
-            failure = _translated(error, http, request, self._where)
+            failure = _translated(error, http, request, self._way)
         raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
@@ -195,7 +193,7 @@ class AsyncChannel:
                 await response.aclose()
             return
         except Exception as error:
-            failure = _translated(error, http, request, self._where)
+            failure = _translated(error, http, request, self._way)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -265,14 +263,16 @@ def _is_stream(response: httpx.Response) -> bool:
 
 
 def _translated(
-    error: Exception, http: httpx.Client | httpx.AsyncClient, request: Request, where: str
+    error: Exception, http: httpx.Client | httpx.AsyncClient, request: Request, way: Way
 ) -> Exception:
     """Say in an error of this package what went wrong on the way; any other error stays.
 
     It is raised when the original is no longer being handled, because what hangs on that one shows
     headers and queries.
     """
-    reason = str(error) or type(error).__name__
+    where, reason = way.name, str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in reason and way.trust:
+        reason += f", with {way.trust}"
     match error:
         case httpx.TimeoutException() | TimeoutError():
             return TaskqTimeout(f"{where} did not answer {request} within {request.timeout:.3g} s")

@@ -15,6 +15,7 @@ from taskq_client._settings import Secret
 from taskq_client._urls import shown
 from taskq_client.errors import ConfigurationError
 
+_CERTIFICATES = {"SSL_CERT_FILE": "file", "SSL_CERT_DIR": "folder"}
 _PORTS = {"http": 80, "https": 443}
 _ENTRY = re.compile(r"(?:(?P<scheme>\w+)://)?(?P<name>\[.*\](?:/\d+)?|[^:]*)(?::(?P<port>\d+))?")
 
@@ -46,27 +47,35 @@ def proxy_for(url: str) -> Proxy | None:
     return Proxy(setting, proxy)
 
 
-def trust(url: str) -> ssl.SSLContext:
+class Trust(NamedTuple):
+    """Which certificates to accept, and the variable that says so, if one does."""
+
+    context: ssl.SSLContext
+    said: str
+
+
+def trust(url: str) -> Trust:
     """Read the certificates that https needs; that takes long, and http needs none.
 
     Raises:
         ConfigurationError: They cannot be read.
     """
     if not url.startswith("https:"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
-    if file and (os.path.isdir(file) or not os.path.exists(file)):
-        raise ConfigurationError(f"SSL_CERT_FILE={file!r} is not a file", "SSL_CERT_FILE")
-    if folder and not file and not os.path.isdir(folder):
-        raise ConfigurationError(f"SSL_CERT_DIR={folder!r} is not a folder", "SSL_CERT_DIR")
+        return Trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "")
+    name = next((name for name in _CERTIFICATES if os.environ.get(name)), "")
+    path = os.environ.get(name, "")
+    said = f"{name}={path!r}" if name else ""
+    if name and (not os.path.exists(path) or os.path.isdir(path) != (name == "SSL_CERT_DIR")):
+        raise ConfigurationError(f"{said} is not a {_CERTIFICATES[name]}", name)
     try:
-        return httpx.create_ssl_context()
+        return Trust(httpx.create_ssl_context(), said)
     except (OSError, ValueError) as error:
         reason = str(error)
-    names = [name for name in ("SSL_CERT_FILE", "SSLKEYLOGFILE") if os.environ.get(name)]
-    said = " and ".join(f"{name}={os.environ[name]!r}" for name in names) or "the package certifi"
+    if keys := os.environ.get("SSLKEYLOGFILE"):
+        said = f"{said} and SSLKEYLOGFILE={keys!r}" if said else f"SSLKEYLOGFILE={keys!r}"
     raise ConfigurationError(
-        f"https cannot be set up with {said}: {reason}", names[0] if names else ""
+        f"https cannot be set up with {said or 'the package certifi'}: {reason}",
+        said.partition("=")[0],
     )
 
 

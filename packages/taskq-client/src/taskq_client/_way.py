@@ -23,10 +23,12 @@ class Way(NamedTuple):
 
     Attributes:
         name: What to call it in a message.
+        trust: The variable that says which certificates to accept, if one does.
         options: The arguments of an httpx client.
     """
 
     name: str
+    trust: str
     options: dict[str, Any]
 
 
@@ -50,13 +52,13 @@ def way_to(settings: Settings, *, network: bool) -> Way:
         "trust_env": False,
     }
     if not network:
-        return Way(settings.url, options)
-    options["verify"] = trust(settings.url)
+        return Way(settings.url, "", options)
+    options["verify"], said = trust(settings.url)
     found = proxy_for(settings.url)
     if found is None:
-        return Way(settings.url, options)
+        return Way(settings.url, said, options)
     options["proxy"] = found.proxy
-    return Way(f"{settings.url} through {found.proxy.url} ({found.setting})", options)
+    return Way(f"{settings.url} through {found.proxy.url} ({found.setting})", said, options)
 
 
 class OurUrl(httpx.URL):
