@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from typing import TypeVar
 
@@ -36,10 +36,9 @@ async def tell(function: Callable[[T], object], news: T) -> None:
         await said
 
 
-@contextmanager
 def called_only(
     name: str, function: Callable[[T], object] | None
-) -> Iterator[Callable[[T], object] | None]:
+) -> AbstractContextManager[Callable[[T], object] | None]:
     """Refuse a function that would have to be awaited, which a blocking client cannot do.
 
     Some are known for it by what they return only. Then the call goes on to its end, so that no
@@ -50,8 +49,7 @@ def called_only(
         function: What was passed in.
     """
     if function is None:
-        yield None
-        return
+        return nullcontext()
     check_callback(name, function)
     refusal = InvalidRequest(
         f"{name} is a coroutine function, or returns something to await: "
@@ -59,6 +57,13 @@ def called_only(
     )
     if _is_async(function):
         raise refusal
+    return _refused_if_awaitable(function, refusal)
+
+
+@contextmanager
+def _refused_if_awaitable(
+    function: Callable[[T], object], refusal: InvalidRequest
+) -> Iterator[Callable[[T], object]]:
     awaited = False
 
     def call(news: T) -> None:

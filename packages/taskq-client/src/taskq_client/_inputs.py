@@ -132,9 +132,11 @@ def _cached_reader(type_: object, text: str) -> TypeAdapter[Any]:
 
 
 def _number(value: object) -> float:
+    if type(value) is float:  # most are, and the others take longer to tell
+        return value
     if isinstance(value, timedelta):
         return value.total_seconds()
-    if isinstance(value, bool) or not isinstance(value, int | Real | Decimal):
+    if isinstance(value, bool) or not isinstance(value, (int, Real, Decimal)):
         return nan
     try:
         number = float(value)
