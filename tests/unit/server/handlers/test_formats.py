@@ -10,7 +10,7 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from re import Pattern
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pydantic
@@ -100,6 +100,7 @@ TYPES: dict[str, Any] = {
     "naive": pydantic.NaiveDatetime,
     "complex": complex,
 }
+KEYS = (int, float, bool, Decimal, date, datetime, UUID, str, int | str, Literal["1", "x"])
 STRICT = {
     **{name: TYPES[name] for name in ("date", "datetime", "time", "timedelta", "UUID", "Decimal")},
     **{name: TYPES[name] for name in ("bytes", "Fraction", "aware", "naive", "complex", "UUID7")},
@@ -140,6 +141,13 @@ def check_alike(kind: Any, values: Iterable[Any]) -> None:
 @pytest.mark.parametrize("name", TYPES)
 def test_what_the_api_takes_is_what_the_worker_takes(name: str) -> None:
     check_alike(TYPES[name], map(WRAPPED.get(name, str), TEXTS))
+
+
+@pytest.mark.parametrize("kind", KEYS, ids=str)
+@pytest.mark.parametrize("strict", [False, True])
+def test_keys_are_texts_of_what_they_are(kind: Any, strict: bool) -> None:
+    model = create_model("M", __config__=ConfigDict(strict=strict), by_key=(dict[kind, str], ...))
+    check_alike(model, ({"by_key": {text: ""}} for text in (*TEXTS, "true", "no", "0", "1.0")))
 
 
 def in_model(kind: Any) -> Any:

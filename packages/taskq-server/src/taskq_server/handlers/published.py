@@ -9,6 +9,7 @@ _AROUND = frozenset({"model-field", "dataclass-field", "typed-dict-field", "defa
 
 
 _ENCODED = ("base64", "base64url")
+_KEYS = {"int": "integer", "float": "number", "bool": "boolean", "decimal": "decimal"}
 
 
 class PublishedSchema(GenerateJsonSchema):
@@ -62,6 +63,13 @@ class PublishedSchema(GenerateJsonSchema):
     def multi_host_url_schema(self, schema: core_schema.MultiHostUrlSchema) -> JsonSchemaValue:
         """Say the same of URLs with several hosts."""
         return self._of_url(super().multi_host_url_schema(schema), schema)
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """Say what keys are texts of, where they are numbers: pydantic's schema takes any key."""
+        published = super().dict_schema(schema)
+        if (keys := schema.get("keys_schema")) and keys["type"] in _KEYS:
+            published["propertyNames"] = {"format": _KEYS[keys["type"]]}
+        return published
 
     def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
         """Say that a field with several aliases has any of them."""
