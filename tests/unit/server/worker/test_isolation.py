@@ -91,14 +91,21 @@ async def test_those_that_lost_two_have_a_process_each(cells: Cells) -> None:
 
 
 async def test_a_process_that_dies_takes_only_its_own_tasks_along(cells: Cells) -> None:
-    alone = suspect("tests.pid", {"seconds": 1}, lost=LAST_CHANCE)
-    beside = [suspect("tests.pid", {"seconds": 1}) for _ in range(3)]
+    alone = suspect("tests.pid", {"seconds": 60}, lost=LAST_CHANCE)
+    others = [alone, *(suspect("tests.pid", {"seconds": 60}) for _ in range(3))]
+    jobs = [asyncio.create_task(cells.run(one)) for one in others]
+    for one in others:
+        await begun(one)
     poison = suspect("tests.poison")
-    verdicts = await together(cells, alone, *beside, poison)
-    assert isinstance(verdicts[0], Succeeded)
-    assert verdicts[-1] == Lost()
-    assert verdicts[1:-1].count(Lost()) in (1, 2), "those in the same process, and no others"
-    for attempt, verdict in zip((alone, *beside, poison), verdicts, strict=True):
+    assert await together(cells, poison) == [Lost()]
+    await until(lambda: any(job.done() for job in jobs))
+    for one in others:
+        one.interrupt(Cause.CANCEL)
+    verdicts = await asyncio.gather(*jobs)
+    assert verdicts[0] == Cancelled()
+    assert verdicts.count(Lost()) in (1, 2), "those in the same process, and no others"
+    assert set(verdicts) == {Lost(), Cancelled()}
+    for attempt, verdict in zip((*others, poison), (*verdicts, Lost()), strict=True):
         ended = decided(verdict, attempt.task)
         assert ended.task.current_retry_count == 0
 
