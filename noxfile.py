@@ -23,7 +23,8 @@ CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis")
 TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
-EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *TWO_AT_A_TIME)
+THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
+EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
 POSTGRES = ROOT / ".nox" / "postgres"
@@ -157,7 +158,7 @@ def unit(session: nox.Session) -> None:
     if MISSING and session.python == sys.executable:
         session.warn(f"not here, so not tested: Python {', '.join(MISSING)}")
     install(session, *UNIT_TOOLS)
-    session.run("pytest", *(session.posargs or ("tests/unit", *TWO_AT_A_TIME)))
+    session.run("pytest", *(session.posargs or ("tests/unit", *THREE_AT_A_TIME)))
 
 
 @nox.session
