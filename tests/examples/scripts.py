@@ -7,7 +7,7 @@ from tests.support.processes import ROOT, environment
 
 
 def run_script(
-    arguments: list[str], settings: dict[str, str], timeout: float = 50
+    arguments: list[str], settings: dict[str, str], timeout: float = 200
 ) -> subprocess.CompletedProcess[str]:
     """Run a Python script to its end."""
     return subprocess.run(

