@@ -30,9 +30,9 @@ NO_HELP = {"TASKQ_POLL_SECONDS": "10", "TASKQ_JANITOR_SECONDS": "60"}
 """Neither the poll nor the janitor heals what the doorbells miss."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def server() -> Iterator[MariaDBServer]:
-    """A MariaDB that this test may stop."""
+    """A MariaDB that the tests of this module stop and start again."""
     try:
         private = MariaDBServer()
     except MissingServerError as error:
@@ -47,7 +47,7 @@ def test_a_worker_takes_nothing_before_the_database_has_told_its_time(
 ) -> None:
     stack = new_stack("mariadb", settings={"TASKQ_HANDLERS": HANDLERS}, mariadb=server)
     stack.stop_worker()
-    run_at, due = datetime.now(UTC) + timedelta(seconds=15), time.monotonic() + 15
+    run_at, due = datetime.now(UTC) + timedelta(seconds=8), time.monotonic() + 8
     later = submit(stack, "bad.clocks", {}, run_at=run_at.isoformat())
     low = submit(stack, "bad.clocks", {}, priority="low")
     bells = bells_of(stack)
@@ -115,7 +115,7 @@ def test_low_tasks_start_by_their_doorbells(new_stack: NewStack) -> None:
     pops = pops_of(stack) - before
     shown = {name: f"{sorted(each)[10] * 1000:.0f} ms" for name, each in took.items()}
     print(f"\nsubmit to done, median: {shown}; {pops} looks for doorbells for 40 tasks")
-    assert max(took["low"]) < 2
+    assert max(took["low"]) < 5, "not by the poll, which comes after ten seconds"
     assert pops < 40 * 8, "it sleeps until they are due"
 
 
@@ -136,7 +136,7 @@ async def test_a_doorbell_that_rings_too_early_rings_again_in_time(new_stack: Ne
     assert {one["status"] for one in done} == {"succeeded"}
     late = [moment(one["started_at"]) - run_at.timestamp() for one in done]
     assert min(late) >= 0
-    assert max(late) <= 1
+    assert max(late) <= 5, "not by the poll"
 
 
 def submit_and_wait(stack: Stack, priority: str) -> float:
@@ -165,7 +165,7 @@ def bells_of(stack: Stack) -> list[object]:
 
 
 def until_it_says(output: Callable[[], str], words: str) -> None:
-    wait_until(lambda: words in output(), 30, words, 0.05, output)
+    wait_until(lambda: words in output(), 60, words, 0.05, output)
 
 
 def moment(text: str) -> float:

@@ -123,22 +123,16 @@ def test_handlers_may_be_named_twice_and_a_module_without_any_is_said(tmp_path: 
 NAMES = ["d?a=1", "d%20x", "d x#y", "é:@&", "d'\"$`\\"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_data_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    process = started(tmp_path, "--data-dir", name)
+@pytest.mark.parametrize("name", [*NAMES, "x" * 100])
+def test_the_data_folder_and_the_temporary_one_may_have_any_name(tmp_path: Path, name: str) -> None:
+    temporary = tmp_path / name
+    temporary.mkdir()
+    process = started(tmp_path, "--data-dir", name, TMPDIR=str(temporary))
     assert process.stop() == 0, process.output()
     found = {path.name for path in (tmp_path / "work" / name).iterdir()}
     assert {"taskq.db", "lock"} <= found
     assert {path.name for path in (tmp_path / "work").iterdir()} == {name, "log"}
-
-
-@pytest.mark.parametrize("name", [*NAMES, "x" * 100])
-def test_the_temporary_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
-    folder = tmp_path / name
-    folder.mkdir()
-    process = started(tmp_path, TMPDIR=str(folder))
-    assert process.stop() == 0, process.output()
-    assert list(folder.iterdir()) == []
+    assert list(temporary.iterdir()) == []
 
 
 def test_a_banner_of_ipv6_is_a_url(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A worker claims sync tasks for the threads that it has; the rest wait where others find them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -68,21 +68,28 @@ class Holds:
             assert len(httpx.get(url).raise_for_status().json()["items"]) == 1
 
 
-Start = Callable[..., Holds]
+def settings(folder: Path) -> dict[str, str]:
+    handlers = {"TASKQ_HANDLERS": "tests.support.holding", FOLDER: str(folder)}
+    return {"TASKQ_THREADS": str(THREADS), **handlers}
+
+
+@pytest.fixture(scope="module")
+def shared(
+    new_module_stack: NewStack, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Stack, Path]:
+    folder = tmp_path_factory.mktemp("holds")
+    return new_module_stack("mariadb", settings=settings(folder)), folder
 
 
 @pytest.fixture
-def start(new_stack: NewStack, tmp_path: Path) -> Start:
-    settings = {
-        "TASKQ_HANDLERS": "tests.support.holding",
-        "TASKQ_THREADS": str(THREADS),
-        FOLDER: str(tmp_path),
-    }
-
-    def starting(kind: Kind, **others: str) -> Holds:
-        return Holds(new_stack(kind, settings={**settings, **others}), tmp_path)
-
-    return starting
+def holds(shared: tuple[Stack, Path]) -> Iterator[Holds]:
+    """With a worker, to which a test may add others; all tasks have to be final at its end."""
+    stack, folder = shared
+    yield Holds(stack, folder)
+    for file in folder.iterdir():
+        file.unlink()
+    while len(stack.workers) > 1:
+        stack.workers.pop().stop()
 
 
 def echo(holds: Holds) -> None:
@@ -96,8 +103,11 @@ def names(count: int, prefix: str = "low") -> list[str]:
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
-def test_what_has_no_thread_waits_in_the_queue(start: Start, kind: Kind) -> None:
-    holds = start(kind, TASKQ_CONCURRENCY="4")
+def test_what_has_no_thread_waits_in_the_queue(
+    new_stack: NewStack, tmp_path: Path, kind: Kind
+) -> None:
+    stack = new_stack(kind, settings={**settings(tmp_path), "TASKQ_CONCURRENCY": "4"})
+    holds = Holds(stack, tmp_path)
     holds.submit(*names(10), priority="low")
     first = holds.until_running(THREADS)
     holds.submit("urgent", priority="urgent")
@@ -114,8 +124,7 @@ def test_what_has_no_thread_waits_in_the_queue(start: Start, kind: Kind) -> None
     holds.finish()
 
 
-def test_other_workers_take_what_one_has_no_threads_for(start: Start) -> None:
-    holds = start("mariadb")
+def test_other_workers_take_what_one_has_no_threads_for(holds: Holds) -> None:
     holds.submit(*names(7))
     first = holds.until_running(THREADS)
     holds.stack.start_worker()
@@ -128,9 +137,8 @@ def test_other_workers_take_what_one_has_no_threads_for(start: Start) -> None:
     holds.finish()
 
 
-def test_idle_workers_share_a_burst(start: Start) -> None:
+def test_idle_workers_share_a_burst(holds: Holds) -> None:
     """Each has room for all of them, but no threads."""
-    holds = start("mariadb")
     holds.stack.start_worker()
     wait_until(lambda: "runs" in holds.stack.workers[-1].output(), 60, "the second worker is up")
     for _ in range(100):  # short ones, after which a worker may claim ahead
@@ -149,8 +157,7 @@ def waiting(stack: Stack) -> int:
     return len(httpx.get(url).raise_for_status().json()["items"])
 
 
-def test_without_redis_too(start: Start) -> None:
-    holds = start("mariadb")
+def test_without_redis_too(holds: Holds) -> None:
     assert holds.stack.redis is not None
     holds.stack.redis.kill()
     holds.submit(*names(6), priority="low")
@@ -165,8 +172,7 @@ def test_without_redis_too(start: Start) -> None:
     holds.finish()
 
 
-def test_waiting_costs_next_to_nothing_and_bells_may_be_lost(start: Start) -> None:
-    holds = start("mariadb")
+def test_waiting_costs_next_to_nothing_and_bells_may_be_lost(holds: Holds) -> None:
     redis = holds.stack.redis
     assert redis is not None
     holds.submit(*names(19))
