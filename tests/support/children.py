@@ -9,14 +9,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-# Listens to Ctrl-C again, which a shell's background jobs are started without, and to SIGHUP, which
-# `nohup` has ignored, asks the kernel to end this process with its parent (PR_SET_PDEATHSIG is 1),
-# looks whether the parent has just ended, and becomes the program. Not a preexec_fn: pytest may
-# have threads.
+# Listens to Ctrl-C again, which a shell's background jobs are started without, asks the kernel to
+# end this process with its parent (PR_SET_PDEATHSIG is 1), looks whether the parent has just ended,
+# and becomes the program. Not a preexec_fn: pytest may have threads.
 _TRAMPOLINE = """
 import ctypes, os, signal, sys
 signal.signal(signal.SIGINT, signal.SIG_DFL)
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
 ctypes.CDLL(None).prctl(1, signal.SIGKILL, 0, 0, 0)
 if os.getppid() == int(sys.argv[1]):
     os.execvp(sys.argv[2], sys.argv[2:])

@@ -1,5 +1,7 @@
 """What handlers start: processes and programs that work and end as they do anywhere else."""
 
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -9,6 +11,14 @@ from tests.support.forking import CASES, RESULTS
 from tests.support.stack import NewStack, Stack
 
 SETTINGS = {"TASKQ_HANDLERS": "tests.support.handlers,tests.support.forking"}
+
+
+@pytest.fixture(autouse=True)
+def _hears_sighup() -> Iterator[None]:
+    """What it starts does, also where the run is one of `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
