@@ -2,8 +2,8 @@
 
 No worker runs: a scripted one takes the steps of the fake's at the same points, by a clock that the
 test sets for both, so that all times are equal. Ids, cursors and request ids are replaced by their
-number, in the order in which they appear. TASKQ_TEST_SEEDS=1,2,3 tries other requests, and
-TASKQ_TEST_REQUESTS another number of them.
+number, in the order in which they appear. TASKQ_TEST_SEEDS=3,4,5 tries other requests, and
+TASKQ_TEST_REQUESTS=1000 another number of them with each seed.
 
 The length of an answer must fit its own body and is not compared, because the two write the members
 of the same JSON in another order.
@@ -23,8 +23,8 @@ from taskq_client.testing import FakeTaskq
 from tests.integration.client.requests import Asked, Requests, large_bodies
 from tests.integration.client.scripted import START, STEPS, real_server
 
-SEEDS = [int(seed) for seed in os.environ.get("TASKQ_TEST_SEEDS", "1").split(",")]
-MANY = int(os.environ.get("TASKQ_TEST_REQUESTS", "1000"))
+SEEDS = [int(seed) for seed in os.environ.get("TASKQ_TEST_SEEDS", "1,2").split(",")]
+MANY = int(os.environ.get("TASKQ_TEST_REQUESTS", "500"))
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
 

@@ -44,7 +44,13 @@ def test_a_script_fans_out_and_waits(taskq: FakeTaskq) -> None:
     with pytest.raises(TaskFailed, match="longer than 10 seconds"):
         client.run("child", {"n": 1}, timeout_seconds=10, max_retries=0)
     taskq.on("child", lambda payload: Step(payload["n"], seconds=30))
-    assert client.run("parent", {"n": 4}, timeout=500) == 6
+    task = client.submit("parent", {"n": 4}).wait(timeout=500)
+    assert task.result == 6
+    assert task.started_at is not None
+    assert task.finished_at is not None
+    assert 29 < (task.finished_at - task.started_at).total_seconds() < 40
+    with pytest.raises(TaskFailed, match="longer than 20 seconds"):
+        client.run("parent", {"n": 4}, timeout_seconds=20, max_retries=0)
 
 
 def test_a_script_looks_at_the_fake_and_lets_time_pass(taskq: FakeTaskq) -> None:

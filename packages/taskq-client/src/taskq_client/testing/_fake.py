@@ -145,8 +145,10 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self.requests.append(f"{request.method} {request.url.raw_path.decode()}")
         named = request_id(request, len(self.requests))
         try:
-            if self._failures:
-                raise self._failures.popleft()
+            with self._world.lock:
+                failure = self._failures.popleft() if self._failures else None
+            if failure is not None:
+                raise failure
             response = yield from _routes.answer(self._world, request)
         except Problem as problem:
             response = problem.response(named)

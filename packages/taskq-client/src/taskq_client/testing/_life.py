@@ -100,19 +100,25 @@ class Life:
             self._end(now, self._ending)
         return False
 
-    def begin(self, attempt: int, ending: Ending) -> None:
-        """Take what a script says about an attempt, unless that is over."""
+    def begin(self, attempt: int, ending: Ending, spent: timedelta) -> None:
+        """Take what a script says about an attempt, unless that is over.
+
+        Args:
+            attempt: Its number.
+            ending: How it goes.
+            spent: How much time the script itself has skipped.
+        """
         if self.caller is None or self.fields["attempt"] != attempt:
             return
         self.caller = None
         for progress in ending.progress:
             self._change(self._moved, progress=progress)
-        limit = self.fields["timeout_seconds"]
-        if ending.seconds > limit:
+        seconds = spent.total_seconds() + ending.seconds
+        if seconds > self.fields["timeout_seconds"]:
             self.overrun()
         else:
             self._ending = ending
-            self.due = self._moved + timedelta(seconds=ending.seconds)
+            self.due = self._moved + timedelta(seconds=seconds)
 
     def overrun(self) -> None:
         """Let the running attempt end when its time is up."""

@@ -111,7 +111,7 @@ def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
         case {"enum": names}:
             kind = Literal[tuple(names)]
         case {"format": "date-time"}:
-            kind = _MOMENT
+            kind = _moment(rule["formatMinimum"], rule["formatExclusiveMaximum"])
         case {"format": "uuid"}:
             kind = _ID
         case {"type": "string"}:
@@ -158,11 +158,15 @@ def _as_json_number(value: object) -> object:
     return value
 
 
-def _in_range(value: datetime) -> datetime:
-    if not datetime(1970, 1, 1, tzinfo=UTC) <= value < datetime(9000, 1, 1, tzinfo=UTC):
-        raise ValueError("must lie between the years 1970 and 9000")
-    return value.astimezone(UTC)
+def _moment(first: str, end: str) -> Any:
+    earliest, latest = datetime.fromisoformat(first), datetime.fromisoformat(end)
+
+    def in_range(value: datetime) -> datetime:
+        if not earliest <= value < latest:
+            raise ValueError(f"must lie between the years {earliest.year} and {latest.year}")
+        return value.astimezone(UTC)
+
+    return Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(in_range)]
 
 
-_MOMENT = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_range)]
 _ID = Annotated[UUID, BeforeValidator(_hyphenated)]

@@ -138,7 +138,7 @@ class World:
 
     def _call(self, life: Life, payload: dict[str, Any], attempt: int) -> None:
         """Call the script of a life, which says how its attempt goes on."""
-        callers = self._callers
+        callers, skipped = self._callers, self._skipped
         ending = Ending(failure=Failure("KeyboardInterrupt", "", fatal=True))
         callers.append(life)
         try:
@@ -146,7 +146,7 @@ class World:
         finally:
             callers.pop()
             with self.lock:
-                life.begin(attempt, ending)
+                life.begin(attempt, ending, self._skipped - skipped)
             self.news += 1
 
     @property

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    JsonValue,
     StringConstraints,
 )
 
@@ -80,7 +81,17 @@ def _in_range(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
-Moment = Annotated[AwareDatetime, BeforeValidator(_rfc_3339), AfterValidator(_in_range)]
+_BOUNDS: dict[str, JsonValue] = {
+    "formatMinimum": _EARLIEST.isoformat(),
+    "formatExclusiveMaximum": _LATEST.isoformat(),
+}
+
+Moment = Annotated[
+    AwareDatetime,
+    BeforeValidator(_rfc_3339),
+    AfterValidator(_in_range),
+    Field(json_schema_extra=_BOUNDS),
+]
 """A time. Pydantic alone would take a number as well, and a dozen other spellings."""
 
 Id = Annotated[UUID, BeforeValidator(_hyphenated)]
