@@ -68,6 +68,25 @@ class Server(ThreadingHTTPServer):
         self.asked, self.released = threading.Event(), threading.Event()
 
 
+@pytest.fixture(autouse=True)
+def buffered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run the command as its users do: what a stream holds back is written once more at the end."""
+    monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
+
+
+@pytest.fixture
+def full_pipe() -> Iterator[int]:
+    """A pipe that takes nothing more, and whose reader does not read."""
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b"\0" * 4096)
+    yield writer
+    os.close(reader)
+    os.close(writer)
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     with Server() as server:
@@ -119,6 +138,17 @@ def test_a_reader_that_went_away_is_silence_and_no_failed_task(
     os.close(writer)
 
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_a_pipe_that_takes_nothing_more_is_a_disk_that_is_full(
+    server: Server, full_pipe: int
+) -> None:
+    command = [*TASKQ, "list"]
+    done = subprocess.run(
+        command, stdout=full_pipe, stderr=subprocess.PIPE, timeout=LIMIT, check=False
+    )
+
+    assert (done.returncode, done.stderr.count(b"\n")) == (6, 1)
 
 
 def test_a_watched_list_ends_when_its_reader_does(server: Server) -> None:
@@ -187,24 +217,22 @@ def test_a_signal_ends_it_with_the_code_of_the_signal(
         assert process.stderr.read() == said
 
 
-def test_ctrl_c_again_and_again_while_nobody_reads_the_sentence(server: Server) -> None:
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    with suppress(BlockingIOError):
-        while True:
-            os.write(writer, b"\0" * 4096)
-    os.set_blocking(writer, True)
-    with subprocess.Popen([*TASKQ, "wait", WAITING], stderr=writer) as process:
-        assert server.asked.wait(LIMIT)
-        code = None
-        while code is None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_while_nobody_reads_the_sentence(
+    number: int, code: int, server: Server, full_pipe: int
+) -> None:
+    os.set_blocking(full_pipe, True)
+    with subprocess.Popen([*TASKQ, "wait", WAITING], stderr=full_pipe) as process:
+        try:
+            assert server.asked.wait(LIMIT)
             process.send_signal(signal.SIGINT)
-            with suppress(subprocess.TimeoutExpired):
-                code = process.wait(0.1)
-    os.close(reader)
-    os.close(writer)
-
-    assert code == 130
+            for _ in range(LIMIT):
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(1)
+                process.send_signal(number)
+            assert process.poll() == code
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("module", ["click", "httpx"])

@@ -14,7 +14,7 @@ from taskq_client._version import __version__
 from taskq_client.cli import catalog, completion, submits, tasks
 from taskq_client.cli.endings import INTERRUPTED, TERMINATED, USAGE, code_of
 from taskq_client.cli.session import Session
-from taskq_client.cli.streams import forget_unwritten, open_closed_streams
+from taskq_client.cli.streams import forget_unwritten, open_closed_streams, silence
 
 NAME = "taskq"
 COMPLETE = "_TASKQ_COMPLETE"
@@ -36,6 +36,10 @@ Exit codes:
 """
 
 
+class Terminated(BaseException):
+    """SIGTERM has come."""
+
+
 class TaskqGroup(click.Group):
     """A group that owns each end of its process: one sentence on stderr, and an exit code."""
 
@@ -44,11 +48,13 @@ class TaskqGroup(click.Group):
         signal.signal(signal.SIGTERM, _terminate)
         try:
             self.main(*args, **extra)
-        except KeyboardInterrupt:  # once more, while the first one was told of
-            sys.exit(INTERRUPTED)
+        except (KeyboardInterrupt, Terminated) as end:  # Ctrl-C once more, while one was told of
+            silence()
+            sys.exit(TERMINATED if isinstance(end, Terminated) else INTERRUPTED)
         finally:
-            # Nothing is left to interrupt but the interpreter, which would show where it was.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Nothing is left to end but the interpreter, which would show where it was.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
 
     def main(
         self, args: Sequence[str] | None = None, prog_name: str | None = None, *_: Any, **__: Any
@@ -59,10 +65,9 @@ class TaskqGroup(click.Group):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         words = sys.argv[1:] if args is None else list(args)
-        try:
-            sys.exit(code_of(lambda: self._run(words, prog_name or NAME)))
-        finally:
-            forget_unwritten()
+        code = code_of(lambda: self._run(words, prog_name or NAME))
+        forget_unwritten()
+        sys.exit(code)
 
     def _run(self, words: list[str], name: str) -> int:
         if instruction := os.environ.get(COMPLETE):
@@ -76,7 +81,7 @@ class TaskqGroup(click.Group):
 
 
 def _terminate(signal_number: int, frame: object) -> NoReturn:
-    sys.exit(TERMINATED)
+    raise Terminated
 
 
 @click.group(cls=TaskqGroup, help=HELP, no_args_is_help=False)

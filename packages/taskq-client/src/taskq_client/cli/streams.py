@@ -4,6 +4,7 @@ import os
 import select
 import sys
 from contextlib import suppress
+from typing import TextIO
 
 
 def open_closed_streams() -> None:
@@ -26,10 +27,20 @@ def forget_unwritten() -> None:
         try:
             stream.flush()
         except (OSError, ValueError):
-            with suppress(OSError, ValueError):
-                nothing = os.open(os.devnull, os.O_WRONLY)
-                os.dup2(nothing, stream.fileno())
-                os.close(nothing)
+            _silence(stream)
+
+
+def silence() -> None:
+    """Let everything that is still to be written go nowhere, at once."""
+    for stream in (sys.stdout, sys.stderr):
+        _silence(stream)
+
+
+def _silence(stream: TextIO) -> None:
+    with suppress(OSError, ValueError):  # in a test it may have no descriptor
+        nothing = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nothing, stream.fileno())
+        os.close(nothing)
 
 
 def check_reader() -> None:
