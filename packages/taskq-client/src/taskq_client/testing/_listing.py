@@ -1,6 +1,7 @@
 """Pages of the fake's tasks."""
 
 import json
+import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -13,6 +14,7 @@ from taskq_client.testing._problems import Problem
 
 SKIPPED_IN_LISTS = frozenset({"payload", "result", "errors"})
 _BOUND_BYTES = 6
+_FORM = re.compile("[A-Za-z0-9_-]{30}")
 
 
 def page(tasks: Iterable[dict[str, Any]], query: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,12 +56,10 @@ def _write(after: str, query: Mapping[str, Any]) -> str:
 
 
 def _read(cursor: str, query: Mapping[str, Any]) -> str:
-    try:
-        raw = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-    except ValueError:
-        raise Problem("invalid-cursor", "the cursor cannot be read") from None
-    after = str(UUID(bytes=raw[:16])) if len(raw) == 16 + _BOUND_BYTES else ""
-    if not after or _write(after, query) != cursor:
+    if _FORM.fullmatch(cursor) is None:
+        raise Problem("invalid-cursor", "the cursor cannot be read")
+    after = str(UUID(bytes=urlsafe_b64decode(cursor + "==")[:16]))
+    if _write(after, query) != cursor:
         detail = "the cursor was made for a list with other filters"
         raise Problem("invalid-cursor", detail)
     return after
