@@ -152,14 +152,17 @@ def test_a_pipe_that_takes_nothing_more_is_a_disk_that_is_full(
 
 
 def test_a_watched_list_ends_when_its_reader_does(server: Server) -> None:
-    command = [*TASKQ, "list", "--watch=0.1"]
+    command = [*TASKQ, "list", "--watch=0.1", "--limit=1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
-        process.stdout.readline()  # there will be no second one, since nothing changes
-        process.stdout.close()
-        assert process.wait(LIMIT) == 141
-        assert process.stderr.read() == b""
+        try:
+            process.stdout.readline()  # there will be no second one, since nothing changes
+            process.stdout.close()
+            assert process.wait(LIMIT) == 141
+            assert process.stderr.read() == b""
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -211,10 +214,13 @@ def test_a_signal_ends_it_with_the_code_of_the_signal(
 ) -> None:
     with subprocess.Popen([*TASKQ, "wait", WAITING], stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
-        assert server.asked.wait(LIMIT)
-        process.send_signal(number)
-        assert process.wait(LIMIT) == code
-        assert process.stderr.read() == said
+        try:
+            assert server.asked.wait(LIMIT)
+            process.send_signal(number)
+            assert process.wait(LIMIT) == code
+            assert process.stderr.read() == said
+        finally:
+            process.kill()
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
