@@ -15,8 +15,8 @@ from typing import Any
 
 from taskq_server import handler
 
-_LONG = 60.0
-_LIMIT = 20.0
+_LONG = 300.0
+_LIMIT = 60.0
 _HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
 
@@ -77,7 +77,7 @@ def _interrupted() -> int:
     if child == 0:
         try:
             os.write(tell, b".")
-            for _ in range(1200):
+            for _ in range(6000):
                 time.sleep(0.05)  # a long sleep does not end if the signal comes just before it
         except KeyboardInterrupt:
             os._exit(7)
@@ -120,7 +120,7 @@ def _status(child: int) -> int:
 
 
 def _program(number: signal.Signals, prepare: Callable[[], object] | None = None) -> int:
-    with subprocess.Popen(["sleep", "60"], preexec_fn=prepare) as program:
+    with subprocess.Popen(["sleep", "300"], preexec_fn=prepare) as program:
         program.send_signal(number)
         try:
             return program.wait(_LIMIT)
@@ -192,22 +192,22 @@ RESULTS: Mapping[str, Any] = {
 }
 
 
-@handler("forking.thread", timeout=40, max_retries=0)
+@handler("forking.thread", timeout=200, max_retries=0)
 def in_thread(case: str) -> Any:
     """Start what this case starts, from a thread."""
     return CASES[case]()
 
 
-@handler("forking.loop", timeout=40, max_retries=0)
+@handler("forking.loop", timeout=200, max_retries=0)
 async def on_loop(case: str) -> Any:
     """Start what this case starts, from the event loop."""
     return CASES[case]()
 
 
-@handler("forking.asyncio", timeout=40, max_retries=0)
+@handler("forking.asyncio", timeout=200, max_retries=0)
 async def with_asyncio() -> int:
     """Start a program as asyncio does, and stop it."""
-    program = await asyncio.create_subprocess_exec("sleep", "60")
+    program = await asyncio.create_subprocess_exec("sleep", "300")
     program.terminate()
     async with asyncio.timeout(_LIMIT):
         return await program.wait()
