@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 
 import pytest
 import uvloop
@@ -34,13 +35,22 @@ class Signs:
         for _ in range(20):  # an answer takes some round trips
             await asyncio.sleep(0)
 
+    async def ping_for_ever(self) -> None:
+        """Like a connection that waits until it is closed, whoever cancels that."""
+        while not self.alive.is_set():
+            with suppress(asyncio.CancelledError):
+                await self.ping()
+
+    async def answer(self) -> None:
+        """Give a sign of life at once."""
+
     async def refuse(self) -> None:
         async with self._changed:
             self.asked += 1
             self._changed.notify_all()
         raise ConnectionRefusedError
 
-    async def on_return(self) -> None:
+    def on_return(self) -> None:
         self.returns += 1
         self.back.set()
 
@@ -121,6 +131,19 @@ async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(pulse: Pulse, signs
         await asyncio.sleep(0)
     assert await wait(pulse, free) == "done"
     assert signs.returns == 1, "what was open is renewed before anybody is let in"
+
+
+async def test_a_question_that_does_not_end_keeps_nobody_away(
+    signs: Signs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("taskq_server.core.pulse._AGAIN_SECONDS", SILENCE)
+    asking = iter([signs.ping_for_ever, signs.answer])
+    pulse = Pulse(lambda: next(asking)(), SILENCE, signs.on_return)
+    assert await wait(pulse, asyncio.Event()) == "given up"
+    async with asyncio.timeout(60):
+        await signs.back.wait()
+    signs.alive.set()
+    await pulse.close()
 
 
 async def test_an_error_is_a_sign_of_life(signs: Signs) -> None:

@@ -106,7 +106,7 @@ class Database:
         self._pulse = None
         if hang_seconds is not None and not self.is_sqlite:
             ask = _mysql_engine(parsed, _NEVER_SECONDS, poolclass=NullPool)
-            self._pulse = Pulse(lambda: _select_one(ask), hang_seconds, self.engine.dispose)
+            self._pulse = Pulse(lambda: _select_one(ask), hang_seconds, self._renewal.leave)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -21,14 +21,15 @@ class Pulse:
     Args:
         ping: asks for a sign of life on a connection of its own; an error is one, too.
         seconds: how long to wait for a database that gives no sign of life.
-        on_return: called before anybody is let in again; what was open may be dead.
+        on_return: called before anybody is let in again; what was open may be dead, so it must
+            not wait for any of that.
     """
 
     def __init__(
         self,
         ping: Callable[[], Awaitable[None]],
         seconds: float,
-        on_return: Callable[[], Awaitable[None]],
+        on_return: Callable[[], None],
     ) -> None:
         self._ping = ping
         self._seconds = seconds
@@ -95,11 +96,16 @@ class Pulse:
                 if not await _done(ping, _AGAIN_SECONDS):
                     return
             if self._silent:
-                await self._on_return()
+                self._on_return()
                 self._silent = False
         finally:
-            ping.cancel()
-            await asyncio.gather(ping, return_exceptions=True)
+            await self._drop(ping)
+
+    async def _drop(self, ping: asyncio.Future[None]) -> None:
+        """End a question; one that does not let itself be ended keeps nobody from asking again."""
+        ping.add_done_callback(lambda done: done.cancelled() or done.exception())
+        ping.cancel()
+        await asyncio.wait({ping}, timeout=self._part)
 
     def _give_up(self) -> None:
         self._silent = True

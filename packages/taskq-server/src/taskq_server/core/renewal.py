@@ -26,6 +26,10 @@ class Renewal:
         self.clock = clock
         self.at = -math.inf
 
+    def leave(self) -> None:
+        """Leave everything that is open."""
+        self.at = self.clock()
+
     def helps(self, asked: float) -> bool:
         """Return whether a new connection may do better, and leave all older ones if it may.
 
