@@ -50,12 +50,18 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "handler": ("t.rows", "t.slow", "taskq.echo", "bad name", "", "x" * 129),
     "queue": ("default", "other", "", "é"),
     "created_after": (
+        "{at}",
         "2026-09-01T12:00:00.005Z",
         "2026-09-01T12:00:00",
         "x",
         "2027-01-01T00:00:00Z",
     ),
-    "created_before": ("2026-09-01T12:01:00.000Z", "2026-09-02T00:00:00Z", "1960-01-01T00:00:00Z"),
+    "created_before": (
+        "{at}",
+        "2026-09-01T12:01:00.000Z",
+        "2026-09-02T00:00:00Z",
+        "1960-01-01T00:00:00Z",
+    ),
     "q": ("t", "a", "é", "t.s", "", "a\0", "x" * 256, " "),
     "order": ("created_at", "-created_at", "title", ""),
     "limit": (
@@ -118,7 +124,7 @@ SECONDS = (*(0.001, 0.002, 0.005) * 8, *(0.5, 1.0, 5.0, 30.0) * 2, 100.0, 1000.0
 
 @dataclass
 class Asked:
-    """One request. `{id}` in path and body, and `{cursor}`, stand for what a server has given."""
+    """One request. `{id}` in path and body, and `{at}` in a query, are what a server has given."""
 
     method: str
     path: str
@@ -266,7 +272,7 @@ class Requests:
             name = draw.choice([*QUERIES])
             values = QUERIES[name]
             query.append((name, draw.choice(values if self._maybe(0.3) else values[:2])))
-        asked = Asked("GET", "/tasks", query)
+        asked = Asked("GET", "/tasks", query, task=draw.randint(0, 60))
         if self._maybe(0.4):
             asked.query = [
                 ("limit", draw.choice(("1", "2", "3"))),

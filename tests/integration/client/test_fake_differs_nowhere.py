@@ -20,6 +20,7 @@ import httpx
 import pytest
 
 from taskq_client.testing import FakeTaskq
+from taskq_client.testing._life import wire
 from tests.integration.client.requests import Asked, Requests, large_bodies
 from tests.integration.client.scripted import START, STEPS, real_server
 
@@ -30,6 +31,7 @@ pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _REQUEST = re.compile(r"\b[0-9a-f]{32}\b")
+_CREATED = re.compile(r'"created_at": "([^"]+)"')
 _CURSOR = re.compile(r'(?:"next_cursor": "|cursor=)([A-Za-z0-9_-]{30})')
 
 
@@ -39,11 +41,14 @@ class Side:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self.ids: list[str] = []
+        self.times: list[str] = [wire(START)]
         self.cursors: list[tuple[str, list[tuple[str, str]]]] = []
 
     async def ask(self, asked: Asked) -> dict[str, Any]:
         """Send a request, and return the answer in words that both servers share."""
-        path, query, body = asked.path, list(asked.query), asked.body
+        path, body = asked.path, asked.body
+        created = self.times[-1 - asked.task % len(self.times)]
+        query = [(name, created if value == "{at}" else value) for name, value in asked.query]
         if self.ids:
             chosen = self.ids[-1 - asked.task % min(len(self.ids), 40)]
             path = path.replace("{id}", chosen.upper() if asked.upper else chosen)
@@ -72,6 +77,7 @@ class Side:
             assert int(length) == len(content)
         answer = {"status": response.status_code, "headers": headers, "body": _read(content)}
         text = json.dumps(answer, sort_keys=True)
+        self.times += _CREATED.findall(text)
         for cursor in _CURSOR.findall(text):
             if cursor not in [known for known, _ in self.cursors]:
                 kept = [one for one in query if one[0] != "cursor"]
