@@ -21,7 +21,8 @@ import pytest
 
 from taskq_client.testing import FakeTaskq
 from taskq_client.testing._life import wire
-from tests.integration.client.requests import Asked, Requests, large_bodies
+from tests.integration.client.large import large_bodies
+from tests.integration.client.requests import Asked, Requests
 from tests.integration.client.scripted import START, STEPS, real_server
 
 SEEDS = [int(seed) for seed in os.environ.get("TASKQ_TEST_SEEDS", "1,2").split(",")]
