@@ -41,7 +41,7 @@ def floors(package: str) -> dict[str, Version]:
 def test_each_dependency_has_a_user(package: str) -> None:
     source = (ROOT / "packages" / package / "src").rglob("*.py")
     words = {word for file in source for word in re.findall(r"\w+", file.read_text("utf-8"))}
-    assert {name.replace("-", "_") for name in floors(package)} - words == NOT_OURS[package]
+    assert {name.replace("-", "_") for name in floors(package)} - words <= NOT_OURS[package]
 
 
 @pytest.mark.parametrize("name", FIRST_WITHOUT_HOLES)
