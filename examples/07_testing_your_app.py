@@ -26,7 +26,7 @@ class Shop:
 
     def bill(self, task_id: str) -> str:
         # `wait` returns the task whatever its end was; `run` and `result` raise how it ended.
-        task = self.client.wait(task_id, timeout=5)
+        task = self.client.wait(task_id, timeout=30)
         return str(task.result) if task.status == "succeeded" else "no paper"
 
 
