@@ -39,7 +39,7 @@ class Stack:
     Args:
         kind: Which of the two.
         mariadb: The server for the database; only the kind `mariadb` needs it.
-        settings: TASKQ_ environment variables for all processes.
+        settings: TASKQ_ environment variables, and others, for all processes.
         workers: How many workers the kind `mariadb` starts with.
         proxied: Whether proxies stand before the servers of the kind `mariadb`.
 
@@ -164,6 +164,7 @@ class Stack:
     def __enter__(self) -> Self:
         self._folder = Path(tempfile.mkdtemp(prefix="taskq-stack-"))
         self._data = self._folder / "data"
+        self._settings.setdefault("TMPDIR", str(self._folder))  # a killed process leaves things
         self._cleanup.callback(shutil.rmtree, self._folder, ignore_errors=True)
         try:
             self._start()
