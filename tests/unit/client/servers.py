@@ -1,5 +1,6 @@
 """Servers that do as they are told with each connection, over TCP, TLS and unix sockets."""
 
+import asyncio
 import socket
 import ssl
 import threading
@@ -9,10 +10,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+
+from taskq_client import AsyncTaskqClient
 
 Behave = Callable[[socket.socket], None]
 
@@ -108,3 +112,16 @@ def certificate(folder: Path) -> tuple[ssl.SSLContext, Path]:
     serving = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     serving.load_cert_chain(whole)
     return serving, trusted
+
+
+def tags_of(client: Any) -> Any:
+    """Ask for the tags with a client of either kind, and close it."""
+
+    async def awaited() -> Any:
+        async with client:
+            return await client.tags()
+
+    if isinstance(client, AsyncTaskqClient):
+        return asyncio.run(awaited())
+    with client:
+        return client.tags()

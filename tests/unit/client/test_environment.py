@@ -1,16 +1,14 @@
 """What the environment says about the way to the server, and what is said when it is wrong."""
 
-import asyncio
 import socket
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from taskq_client import AsyncTaskqClient, ConfigurationError, TaskqClient, TaskqConnectionError
 from taskq_client._environment import proxy_for
-from tests.unit.client.servers import TAGS, Behave, answers, certificate, listening
+from tests.unit.client.servers import TAGS, Behave, answers, certificate, listening, tags_of
 
 KINDS = [TaskqClient, AsyncTaskqClient]
 DEAD = "http://127.0.0.1:9"
@@ -22,17 +20,6 @@ def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*VARIABLES, "SSLKEYLOGFILE", "REQUEST_METHOD"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.lower(), raising=False)
-
-
-def tags_of(client: Any) -> Any:
-    async def awaited() -> Any:
-        async with client:
-            return await client.tags()
-
-    if isinstance(client, AsyncTaskqClient):
-        return asyncio.run(awaited())
-    with client:
-        return client.tags()
 
 
 def noting(heads: list[bytes], then: bytes = TAGS) -> Behave:

@@ -19,21 +19,10 @@ from taskq_client import (
     TaskqError,
     UnexpectedAnswer,
 )
-from tests.unit.client.servers import listening
+from tests.unit.client.servers import listening, tags_of
 
 KINDS = [TaskqClient, AsyncTaskqClient]
 SECRET = "sesame1"
-
-
-def tags_of(client: Any) -> Any:
-    async def awaited() -> Any:
-        async with client:
-            return await client.tags()
-
-    if isinstance(client, AsyncTaskqClient):
-        return asyncio.run(awaited())
-    with client:
-        return client.tags()
 
 
 def recording(seen: list[httpx.Request]) -> httpx.MockTransport:
