@@ -150,7 +150,7 @@ def test_tasks_that_submit_each_other_without_end_come_to_one(taskq: FakeTaskq) 
         RecursionError(),
         MemoryError(),
         pytest.fail.Exception("no"),
-        pytest.skip.Exception("no"),
+        pytest.skip.Exception("no"),  # raised by the script of a task: no test is skipped
         Odd(),
         BaseExceptionGroup("two", [Odd(), ValueError()]),
     ],

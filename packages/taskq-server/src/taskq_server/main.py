@@ -65,8 +65,10 @@ def create_app(
             return
         async with open_runtime(settings or Settings.load()) as opened:
             app.runtime = opened
-            yield
-            app.runtime = None
+            try:
+                yield
+            finally:
+                app.runtime = None
 
     app = Api(
         lifespan=lifespan,

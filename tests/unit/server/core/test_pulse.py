@@ -133,12 +133,9 @@ async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(pulse: Pulse, signs
     assert signs.returns == 1, "what was open is renewed before anybody is let in"
 
 
-async def test_a_question_that_does_not_end_keeps_nobody_away(
-    signs: Signs, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("taskq_server.core.pulse._AGAIN_SECONDS", SILENCE)
+async def test_a_question_that_does_not_end_keeps_nobody_away(signs: Signs) -> None:
     asking = iter([signs.ping_for_ever, signs.answer])
-    pulse = Pulse(lambda: next(asking)(), SILENCE, signs.on_return)
+    pulse = Pulse(lambda: next(asking)(), SILENCE, signs.on_return, again_seconds=SILENCE)
     assert await wait(pulse, asyncio.Event()) == "given up"
     async with asyncio.timeout(60):
         await signs.back.wait()

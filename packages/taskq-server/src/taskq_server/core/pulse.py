@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager, suppress
 from taskq_server.core.patience import Patience
 
 _PARTS = 6
-_AGAIN_SECONDS = 10.0
 
 
 class Pulse:
@@ -23,6 +22,8 @@ class Pulse:
         seconds: how long to wait for a database that gives no sign of life.
         on_return: called before anybody is let in again; what was open may be dead, so it must
             not wait for any of that.
+        again_seconds: how long to wait for an answer of a database that is away, before it is asked
+            on another connection.
     """
 
     def __init__(
@@ -30,10 +31,13 @@ class Pulse:
         ping: Callable[[], Awaitable[None]],
         seconds: float,
         on_return: Callable[[], None],
+        *,
+        again_seconds: float = 10.0,
     ) -> None:
         self._ping = ping
         self._seconds = seconds
         self._part = seconds / _PARTS
+        self._again = again_seconds
         self._on_return = on_return
         self._waiting: dict[Patience, float] = {}
         self._watch: asyncio.Task[None] | None = None
@@ -93,7 +97,7 @@ class Pulse:
                     break
             else:
                 self._give_up()
-                if not await _done(ping, _AGAIN_SECONDS):
+                if not await _done(ping, self._again):
                     return
             if self._silent:
                 self._on_return()
