@@ -141,9 +141,11 @@ class Callers(RuleBasedStateMachine):
     def look_again(self, task_id: str) -> Any:
         """Look at a task, with all its attempts."""
         if task_id in self.seen:
+            before = self.calls.get(task_id)
             attempts = self.calls.attempts(task_id)
+            self.note(task_id, 200, before)
             self.note(task_id, 200, self.calls.get(task_id))
-            check_attempts(self.seen[task_id], attempts)
+            check_attempts(before, attempts, self.seen[task_id])
         return multiple()
 
     @invariant()
@@ -187,12 +189,18 @@ def check_step(before: Json, after: Json) -> None:
         assert after[name] == before[name]
 
 
-def check_attempts(task: Json, attempts: list[Json]) -> None:
-    """Each attempt that ended is there once, in order; the last one fits the task's status."""
+def check_attempts(before: Json, attempts: list[Json], after: Json) -> None:
+    """Each attempt that ended is there once, in order; the last one fits the task's status.
+
+    Args:
+        before: the task, read before its attempts, which go on meanwhile.
+        attempts: those that ended.
+        after: the task, read after them.
+    """
     numbers = [one["attempt"] for one in attempts]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) <= task["attempt"]
-    if task["status"] == "succeeded":
+    assert len(numbers) <= after["attempt"]
+    if before["status"] == "succeeded":
         assert [one["outcome"] for one in attempts].count("succeeded") == 1
         assert attempts[-1]["outcome"] == "succeeded"
 
