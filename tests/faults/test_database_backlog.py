@@ -17,7 +17,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.domain.task import Priority
 from taskq_server.services.attempts import AttemptService
-from taskq_server.services.upkeep import Upkeep
+from taskq_server.services.maintenance import Upkeep
 from tests.support.calls import repeats
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command

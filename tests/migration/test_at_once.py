@@ -14,7 +14,7 @@ from sqlalchemy import event
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from taskq_server.core.errors import ConfigurationError, Unavailable
+from taskq_server.domain.errors import ConfigurationError, Unavailable
 from tests.migration.tables import snapshot, tables
 from tests.support.interruptions import hanging, killed, several
 from tests.support.mariadb import MariaDBServer

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import mysql
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.models import Base
 from tests.migration.tables import LEDGER, insert, insert_tasks, tables
 from tests.support.mariadb import MariaDBServer

@@ -13,8 +13,8 @@ from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.service import StatsRead
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
+from taskq_server.services.maintenance import Upkeep
 from taskq_server.services.tasks import IdempotencyKey
-from taskq_server.services.upkeep import Upkeep
 from tests.integration.api.played import PlayedWorker
 
 Counts = dict[str, dict[str, int]]

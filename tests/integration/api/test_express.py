@@ -17,7 +17,7 @@ import pytest
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taskq_server.cli.serving import listen, serve
+from taskq_server.cli._http.server import listen, serve
 from taskq_server.domain.task import Snapshot, score
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime

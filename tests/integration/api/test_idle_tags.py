@@ -12,8 +12,8 @@ from taskq_server.crud.tables import tags, task_tags
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
+from taskq_server.services.maintenance import Upkeep
 from taskq_server.services.tasks import IdempotencyKey
-from taskq_server.services.upkeep import Upkeep
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
 from tests.integration.api.played import PlayedWorker

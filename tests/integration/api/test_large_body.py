@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from taskq_server.api import strict_json
-from taskq_server.api.large_body import LargeBody
+from taskq_server.api.body import strict_json
+from taskq_server.api.body.large_body import LargeBody
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import InvalidFields, Rejected
 from taskq_server.core.turns import Turns
+from taskq_server.domain.errors import InvalidFields, Rejected
 from taskq_server.schemas.task import TaskBatch, TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import QuotaExceeded
+from taskq_server.domain.errors import QuotaExceeded
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.task import TaskCreate

@@ -6,9 +6,9 @@ import time
 import pytest
 from pydantic import JsonValue
 
+from taskq_server.api.body.strict_json import parse, pointer
 from taskq_server.api.errors import InvalidJson
-from taskq_server.api.strict_json import parse, pointer
-from taskq_server.core.errors import InvalidFields
+from taskq_server.domain.errors import InvalidFields
 
 
 @pytest.mark.parametrize(

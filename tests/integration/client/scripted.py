@@ -33,9 +33,9 @@ from taskq_server.handlers import registry
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, _assemble
 from taskq_server.schemas.task import Progress as WireProgress
-from taskq_server.worker.failures import failure_of
-from taskq_server.worker.results import Room, is_small, written
-from taskq_server.worker.verdict import Failed, Succeeded, timed_out
+from taskq_server.worker.attempts.failures import failure_of
+from taskq_server.worker.attempts.result import Failed, Succeeded, timed_out
+from taskq_server.worker.attempts.result_json import Room, is_small, written
 
 WORKER_ID = UUID("019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35")
 START = datetime(2026, 9, 1, 12, tzinfo=UTC)

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from taskq_server.broker.connection import connect
 from taskq_server.core.database import Connection, Database, DatabaseError, ping
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 from tests.support.caching_sha2 import fake_mysql
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command

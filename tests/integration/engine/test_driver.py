@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core import driver
 from taskq_server.core.database import Database, Violation
-from taskq_server.core.errors import ConnectionLost
+from taskq_server.core.dialects import execution as driver
+from taskq_server.domain.errors import ConnectionLost
 from tests.support.mariadb import MariaDBServer
 
 POOL = 3

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select, text
 
 from taskq_server.core.database import Connection, Database, ping
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 from tests.support.mariadb import MariaDBServer
 from tests.support.proxy import Proxy
 

@@ -8,8 +8,8 @@ import pytest
 from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
-from taskq_server.worker.lease import Beat, Lease
-from taskq_server.worker.supervisor import Parent
+from taskq_server.worker.liveness.lease import Beat, Lease
+from taskq_server.worker.liveness.supervisor import Parent
 from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 from tests.support.proxy import Proxy

@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server import migrations
-from taskq_server.core import driver
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.core.dialects import execution as driver
 from taskq_server.crud.probe import write_nothing
+from taskq_server.domain.errors import DatabaseUnavailable
 from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy

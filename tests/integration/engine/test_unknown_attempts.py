@@ -11,8 +11,8 @@ from taskq_server.crud import workers
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
 from taskq_server.services.attempts import Ask
-from taskq_server.worker.lease import Beat
-from taskq_server.worker.running import Cause
+from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.liveness.lease import Beat
 from tests.unit.server.factories import WORKER, rows_of, stored
 from tests.unit.server.worker.attempts import until
 from tests.unit.server.worker.stage import Stage

@@ -6,12 +6,13 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from taskq_server.api import batch, catalog, events, health, openapi, problems, tasks
+from taskq_server.api import batch, catalog, events, health, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.dependencies import runtime_of
-from taskq_server.api.express import ExpressLane
+from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
+from taskq_server.api.submit.fast_path import ExpressLane
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
 

@@ -18,11 +18,11 @@ from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, ping
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.core.patience import Patience
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService

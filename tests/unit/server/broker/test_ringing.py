@@ -16,7 +16,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.task import Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.attempts import Ask, Refusal, Report
-from taskq_server.services.upkeep import Upkeep
+from taskq_server.services.maintenance import Upkeep
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 
 PLACES = [("default", "default"), ("default", "slow"), ("theirs", "default")]

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq_server.core.clock import Clock
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 from tests.unit.server.factories import NOW, seconds
 
 DRIFT = 200e-6

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 
 MYSQL = "mysql+asyncmy://me@db/taskq"
 UNTAKEN_OF_MYSQL = [

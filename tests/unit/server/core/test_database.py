@@ -10,8 +10,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database, insert_once, ping
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.tables import handlers, tags, tasks
+from taskq_server.domain.errors import DatabaseUnavailable
 from tests.unit.server.factories import NOW, make_task, rows_of, store, stored
 
 

@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.domain.errors import DatabaseUnavailable
 
 Answers = Sequence[int | Exception]
 

@@ -7,7 +7,7 @@ from asyncmy.converters import escape_item
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskq_server.core import multirow
+from taskq_server.core.dialects import multirow
 
 SQL = "INSERT INTO t (a, b, c) VALUES (%s, %s, %s) ON DUPLICATE KEY UPDATE a = t.a"
 START, END = "INSERT INTO t (a, b, c) VALUES ", " ON DUPLICATE KEY UPDATE a = t.a"

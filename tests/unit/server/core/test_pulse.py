@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import uvloop
 
-from taskq_server.core.pulse import Pulse
+from taskq_server.core.hang_detector import Pulse
 
 SILENCE = 0.3
 

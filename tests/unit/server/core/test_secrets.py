@@ -10,7 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.runtime import open_runtime
 from tests.support.ports import free_port
 from tests.support.processes import environment

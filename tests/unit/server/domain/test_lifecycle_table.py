@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import pytest
 
-from taskq_server.core.errors import IllegalTransition, StaleAttempt
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import IllegalTransition, StaleAttempt
 from taskq_server.domain.lifecycle import TRANSITIONS, Ended, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds

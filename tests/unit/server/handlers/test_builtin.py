@@ -7,7 +7,7 @@ import pytest
 
 from taskq_server.domain.task import Status
 from taskq_server.handlers import load
-from taskq_server.worker.execution import Executor
+from taskq_server.worker.attempts.executor import Executor
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided
 
 HANDLERS = load([], builtin=True).handlers

@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from taskq_server import Context
-from taskq_server.core.errors import InvalidFields
-from taskq_server.worker.running import Cause, Running, progress_json
+from taskq_server.domain.errors import InvalidFields
+from taskq_server.worker.attempts.running import Cause, Running, progress_json
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
 

@@ -15,7 +15,7 @@ from taskq_server import (
     on_shutdown,
     on_startup,
 )
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.declare import MARK, HandlerMark, Hook
 
 

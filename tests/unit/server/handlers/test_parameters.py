@@ -12,7 +12,7 @@ import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field
 
 from taskq_server import Fatal
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers import signature
 from taskq_server.handlers.registry import Handler, HandlerMark, _read
 from taskq_server.schemas.payload_schema import compile_schema

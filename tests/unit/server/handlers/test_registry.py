@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers import load
 from taskq_server.handlers.declare import Hook
 

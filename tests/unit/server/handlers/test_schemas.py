@@ -9,7 +9,7 @@ from pathlib import Path
 import jsonschema_rs
 import pytest
 
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers import load
 from tests.support.unusable import temptation
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel, Field
 
 from taskq_server import Context, Fatal
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers import signature
 from tests.unit.server.worker.attempts import attempt_of
 

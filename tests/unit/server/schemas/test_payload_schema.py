@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from taskq_server.core.errors import UnusableHandler
+from taskq_server.domain.errors import UnusableHandler
 from taskq_server.schemas.payload_schema import compile_schema
 from tests.support.unusable import BROKEN, Temptation, temptation
 

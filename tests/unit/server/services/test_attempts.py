@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from taskq_server.core.clock import Clock
-from taskq_server.core.errors import StaleAttempt
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import StaleAttempt
 from taskq_server.domain.lifecycle import Ended, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from taskq_server.core.errors import InvalidFields, InvalidPayload, UnknownHandler
 from taskq_server.crud.tables import tasks as tasks_table
+from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHandler
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.tasks import SubmittedBatch

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskq_server.core.errors import InvalidCursor
+from taskq_server.domain.errors import InvalidCursor
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.services import cursor
 

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from taskq_server.core.errors import IdempotencyMismatch, TaskNotFound
 from taskq_server.crud.tables import task_tags
 from taskq_server.crud.tables import tasks as tasks_table
+from taskq_server.domain.errors import IdempotencyMismatch, TaskNotFound
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.tasks import IdempotencyKey, Submitted, SubmittedBatch

@@ -8,8 +8,8 @@ from sqlalchemy import event
 
 from taskq_server.core.database import Violation
 from taskq_server.core.database_errors import is_dangling, is_duplicate
-from taskq_server.core.errors import IdempotencyMismatch
 from taskq_server.crud.tasks import NewRow
+from taskq_server.domain.errors import IdempotencyMismatch
 from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.inserts import Inserts

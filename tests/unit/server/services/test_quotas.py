@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Collection
 import pytest
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import QuotaExceeded
+from taskq_server.domain.errors import QuotaExceeded
 from taskq_server.services.quotas import Quota, of_tags
 
 

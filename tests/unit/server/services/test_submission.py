@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from taskq_server.core.errors import InvalidFields, InvalidPayload, UnknownHandler
 from taskq_server.crud.tables import tasks as tasks_table
+from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHandler
 from taskq_server.domain.task import Priority, Snapshot, Status, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate

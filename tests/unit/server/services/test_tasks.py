@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import event
 
-from taskq_server.core.errors import IllegalTransition, TaskNotFound, VersionMismatch
+from taskq_server.domain.errors import IllegalTransition, TaskNotFound, VersionMismatch
 from taskq_server.domain.task import Priority, Snapshot, Status, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.query import TaskQuery

@@ -12,13 +12,13 @@ from sqlalchemy import event
 
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Database
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Status
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ask, AttemptService
-from taskq_server.services.upkeep import Leases, Upkeep
+from taskq_server.services.maintenance import Leases, Upkeep
 from tests.unit.server.factories import (
     OTHER_WORKER,
     WORKER,

@@ -10,9 +10,9 @@ import pytest
 from taskq_server.broker.names import Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
-from taskq_server.core.errors import TaskNotFound
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.domain import lifecycle
+from taskq_server.domain.errors import TaskNotFound
 from taskq_server.domain.task import Snapshot, Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Ending

@@ -14,9 +14,9 @@ from taskq_server.handlers import signature
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.worker.execution import Executor, Limits
-from taskq_server.worker.running import Running
-from taskq_server.worker.verdict import Verdict, decision
+from taskq_server.worker.attempts.executor import Executor, Limits
+from taskq_server.worker.attempts.result import Verdict, decision
+from taskq_server.worker.attempts.running import Running
 from tests.unit.server.factories import NOW, running, seconds
 
 CELL_HANDLERS = ("tests.support.handlers", "tests.support.poison")

@@ -9,11 +9,11 @@ from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.isolation.cells import Cells
-from taskq_server.worker.isolation.checks import Checks
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.slots import Slots
+from taskq_server.worker.quarantine.checks import Checks
+from taskq_server.worker.quarantine.pool import Cells
 from taskq_server.worker.runner import Crew, Runner
-from taskq_server.worker.slots import Slots
 from tests.unit.server.factories import WORKER, make_task, store, stored
 from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of
 

@@ -15,10 +15,10 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.handlers import load
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.isolation.cells import Cells
-from taskq_server.worker.running import Running
-from taskq_server.worker.verdict import Failed, Verdict
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.result import Failed, Verdict
+from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.quarantine.pool import Cells
 from tests.support.odd_errors import AFTER, ODD, RAISED
 from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided

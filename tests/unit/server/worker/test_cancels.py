@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Status, Task
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.runner import Runner

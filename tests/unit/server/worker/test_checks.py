@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from taskq_server.core.config import Settings
-from taskq_server.worker.isolation.checks import Checks
-from taskq_server.worker.running import Cause, Running
-from taskq_server.worker.verdict import Failed
+from taskq_server.worker.attempts.result import Failed
+from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.quarantine.checks import Checks
 from tests.integration.engine.recursive import Mul, Num, Up
 from tests.integration.engine.test_recursive_payloads import MODULE, deep
 from tests.unit.server.worker.attempts import attempt_of, until

@@ -6,8 +6,8 @@ from typing import Self
 import pytest
 
 from taskq_server.domain.task import Status
-from taskq_server.worker.running import Cause
-from taskq_server.worker.slots import Slots
+from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.attempts.slots import Slots
 from tests.unit.server.factories import stored
 from tests.unit.server.worker.attempts import settle, until
 from tests.unit.server.worker.stage import Stage

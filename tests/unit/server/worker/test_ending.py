@@ -12,9 +12,9 @@ from taskq_server.domain.task import Status
 from taskq_server.handlers.context import State
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService
-from taskq_server.worker.ending import commit
-from taskq_server.worker.running import Cause, Running
-from taskq_server.worker.verdict import Succeeded, Verdict
+from taskq_server.worker.attempts.completion import commit
+from taskq_server.worker.attempts.result import Succeeded, Verdict
+from taskq_server.worker.attempts.running import Cause, Running
 from tests.unit.server.factories import OTHER_WORKER, running, store, stored
 from tests.unit.server.worker.attempts import Children
 

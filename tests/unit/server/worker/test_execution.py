@@ -9,8 +9,8 @@ import pytest
 
 from taskq_server import Context, Fatal, Retry
 from taskq_server.domain.task import Outcome, Status
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.running import Cause, Running
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.running import Cause, Running
 from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided, handler_of, run
 

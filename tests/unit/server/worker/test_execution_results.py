@@ -14,7 +14,7 @@ import pytest
 from pydantic import BaseModel
 
 from taskq_server.domain.task import Outcome, Status
-from taskq_server.worker.running import printable
+from taskq_server.worker.attempts.running import printable
 from tests.unit.server.worker.attempts import LIMITS, run
 
 

@@ -17,7 +17,7 @@ from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService, Ending
-from taskq_server.worker.hooks import Hooks
+from taskq_server.worker.hooks.runner import Hooks
 from tests.unit.server.factories import WORKER, rows_of, running, seconds, store
 from tests.unit.server.worker.attempts import handler_of, until
 

@@ -12,13 +12,20 @@ from uuid import UUID
 import pytest
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import FieldError, InvalidFields, Rejected
+from taskq_server.domain.errors import FieldError, InvalidFields, Rejected
 from taskq_server.domain.task import MAX_LOST, Outcome, Status
 from taskq_server.handlers.context import ProgressReport, State
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.worker.isolation.cells import Cells
-from taskq_server.worker.running import Cause, Running
-from taskq_server.worker.verdict import Cancelled, Failed, Lost, Released, Succeeded, Verdict
+from taskq_server.worker.attempts.result import (
+    Cancelled,
+    Failed,
+    Lost,
+    Released,
+    Succeeded,
+    Verdict,
+)
+from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.quarantine.pool import Cells
 from tests.unit.server.factories import running
 from tests.unit.server.worker.attempts import (
     Children,

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from taskq_server.core.config import Settings
-from taskq_server.worker.isolation.cells import Cells
-from taskq_server.worker.running import Cause
-from taskq_server.worker.verdict import Succeeded
+from taskq_server.worker.attempts.result import Succeeded
+from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.quarantine.pool import Cells
 from tests.support.calls import alive
 from tests.support.ending import LEFT
 from tests.support.forking import CASES, RESULTS

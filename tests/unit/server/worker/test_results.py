@@ -12,10 +12,10 @@ import pytest
 from pydantic import BaseModel, Field, model_serializer
 
 from taskq_server.domain.task import Outcome, Status
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.results import is_small
-from taskq_server.worker.running import Cause
-from taskq_server.worker.verdict import Cancelled, Succeeded
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.result import Cancelled, Succeeded
+from taskq_server.worker.attempts.result_json import is_small
+from taskq_server.worker.attempts.running import Cause
 from tests.support.lazy_results import ENDLESS
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, handler_of, run
 

@@ -13,10 +13,10 @@ from taskq_server import Context
 from taskq_server.crud import tasks, workers
 from taskq_server.domain.task import Status, Task
 from taskq_server.services.attempts import Ask
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.lease import Beat
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.liveness.lease import Beat
 from taskq_server.worker.runner import Runner
-from taskq_server.worker.running import Cause
 from tests.unit.server.factories import (
     OTHER_WORKER,
     WORKER,

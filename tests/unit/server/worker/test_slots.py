@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq_server.domain.task import Priority
-from taskq_server.worker.running import Cause, Running
-from taskq_server.worker.slots import Slots
+from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.slots import Slots
 from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import attempt_of, settle
 

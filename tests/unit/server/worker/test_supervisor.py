@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskq_server.worker.supervisor import Voice
+from taskq_server.worker.liveness.supervisor import Voice
 
 ROUNDS_A_SECOND = 5
 

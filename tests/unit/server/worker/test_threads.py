@@ -3,8 +3,8 @@
 import pytest
 
 from taskq_server.domain.task import Task
-from taskq_server.worker.running import Running
-from taskq_server.worker.threads import Threads
+from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.threads import Threads
 from tests.unit.server.factories import make_task
 from tests.unit.server.worker.attempts import attempt_of
 

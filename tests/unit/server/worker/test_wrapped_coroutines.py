@@ -11,10 +11,10 @@ from taskq_server.domain.task import Outcome, Status
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.running import Cause
 from taskq_server.worker.calls import Calls
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.running import Cause
-from taskq_server.worker.state import shut_down, start_up
+from taskq_server.worker.hooks.user_state import shut_down, start_up
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided, handler_of, run
 
 

@@ -9,7 +9,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from taskq_server.api import prefix
-from taskq_server.api.body import JSON
+from taskq_server.api.body.reading import JSON
 from taskq_server.api.headers import entity_tag
 from taskq_server.domain.task import Snapshot
 from taskq_server.schemas import wire

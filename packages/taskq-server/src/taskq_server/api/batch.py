@@ -4,7 +4,7 @@ from fastapi import APIRouter, Request, Response
 
 from taskq_server.api import answers
 from taskq_server.api.dependencies import Key, Prefer, Tasks, Trace
-from taskq_server.api.documentation import (
+from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
     REPLAYED,
@@ -12,8 +12,8 @@ from taskq_server.api.documentation import (
     failures,
     reply,
 )
-from taskq_server.api.routes import BatchRoute, StrictRoute
-from taskq_server.core.errors import (
+from taskq_server.api.strict_route import BatchRoute, StrictRoute
+from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
     QuotaExceeded,

@@ -3,8 +3,8 @@
 from fastapi import APIRouter
 
 from taskq_server.api.dependencies import CatalogDep, StatsDep
-from taskq_server.api.documentation import STORE, failures, reply
-from taskq_server.api.routes import StrictRoute
+from taskq_server.api.openapi.responses import STORE, failures, reply
+from taskq_server.api.strict_route import StrictRoute
 from taskq_server.schemas.service import HandlerList, StatsRead, TagList
 
 router = APIRouter(route_class=StrictRoute, tags=["catalog"])

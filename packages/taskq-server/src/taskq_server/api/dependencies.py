@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import Depends, Header, Path, Query, Request
 from starlette.applications import Starlette
 
-from taskq_server.api.body import JsonRequest
+from taskq_server.api.body.reading import JsonRequest
 from taskq_server.api.errors import NotStarted
 from taskq_server.api.headers import (
     MAX_WAIT_SECONDS,
@@ -14,7 +14,7 @@ from taskq_server.api.headers import (
     Preferences,
     valid_traceparent,
 )
-from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog

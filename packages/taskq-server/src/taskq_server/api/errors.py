@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from taskq_server.core.errors import FieldError, InvalidFields, Rejected, TaskqError, Unavailable
+from taskq_server.domain.errors import FieldError, InvalidFields, Rejected, TaskqError, Unavailable
 
 
 class InvalidJson(Rejected):

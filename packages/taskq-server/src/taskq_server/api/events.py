@@ -9,11 +9,11 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from taskq_server.api.dependencies import TaskId, Tasks
-from taskq_server.api.documentation import STORE, failures, reply
 from taskq_server.api.errors import NoSuchPath
-from taskq_server.api.examples import EVENTS
-from taskq_server.api.routes import TASK_ID, StrictRoute
-from taskq_server.core.errors import TaskNotFound, Unavailable
+from taskq_server.api.openapi.examples import EVENTS
+from taskq_server.api.openapi.responses import STORE, failures, reply
+from taskq_server.api.strict_route import TASK_ID, StrictRoute
+from taskq_server.domain.errors import TaskNotFound, Unavailable
 from taskq_server.domain.task import Snapshot
 from taskq_server.schemas import wire
 from taskq_server.schemas.fields import NUMBER_IN_QUERY

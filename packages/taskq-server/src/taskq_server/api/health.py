@@ -2,10 +2,10 @@
 
 from fastapi import APIRouter, Response
 
-from taskq_server.api.body import JSON
+from taskq_server.api.body.reading import JSON
 from taskq_server.api.dependencies import RuntimeDep
-from taskq_server.api.documentation import RETRY_AFTER, failures, reply
-from taskq_server.api.routes import StrictRoute
+from taskq_server.api.openapi.responses import RETRY_AFTER, failures, reply
+from taskq_server.api.strict_route import StrictRoute
 from taskq_server.schemas.service import Live, Ready
 
 router = APIRouter(route_class=StrictRoute, tags=["health"])

@@ -14,9 +14,9 @@ from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from taskq_server.api import errors as api
-from taskq_server.api.body import MERGE_PATCH
-from taskq_server.api.strict_json import pointer
-from taskq_server.core import errors as core
+from taskq_server.api.body.reading import MERGE_PATCH
+from taskq_server.api.body.strict_json import pointer
+from taskq_server.domain import errors as core
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100

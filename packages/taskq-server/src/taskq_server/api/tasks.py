@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query, Request, Response
 
 from taskq_server.api import answers
-from taskq_server.api.body import MERGE_PATCH
+from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.dependencies import (
     IfMatch,
     IfNoneMatch,
@@ -19,7 +19,9 @@ from taskq_server.api.dependencies import (
     Trace,
     WaitSeconds,
 )
-from taskq_server.api.documentation import (
+from taskq_server.api.errors import InvalidHeader, NoSuchPath
+from taskq_server.api.headers import entity_tag
+from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
     ETAG,
@@ -30,11 +32,9 @@ from taskq_server.api.documentation import (
     failures,
     reply,
 )
-from taskq_server.api.errors import InvalidHeader, NoSuchPath
-from taskq_server.api.headers import entity_tag
 from taskq_server.api.prefix import address
-from taskq_server.api.routes import TASK_ID, StrictRoute
-from taskq_server.core.errors import (
+from taskq_server.api.strict_route import TASK_ID, StrictRoute
+from taskq_server.domain.errors import (
     IdempotencyMismatch,
     IllegalTransition,
     InvalidCursor,

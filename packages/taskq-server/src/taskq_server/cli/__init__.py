@@ -10,10 +10,10 @@ from typing import NoReturn
 import click
 
 from taskq_server import __version__
-from taskq_server.core.errors import ConfigurationError, TaskqError
 from taskq_server.core.processes import leave
 from taskq_server.core.safe_path import leave_current_folder_out
 from taskq_server.core.streams import open_closed_streams
+from taskq_server.domain.errors import ConfigurationError, TaskqError
 
 _NAME = "taskq-server"
 _COMMANDS = ("api", "db", "dev", "worker")

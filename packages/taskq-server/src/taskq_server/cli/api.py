@@ -2,8 +2,9 @@
 
 import click
 
-from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import (
+from taskq_server.cli import _options as options
+from taskq_server.cli._http import server as serving
+from taskq_server.cli._startup import (
     prepare,
     require_redis,
     require_schema,

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
-from taskq_server.cli.preparation import database_says, run, say_unknown
+from taskq_server.cli._startup import database_says, run, say_unknown
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, make_folder
-from taskq_server.core.errors import ConfigurationError
 from taskq_server.crud import deployment as deployments
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.ids import new_deployment_id
 
 

@@ -13,22 +13,23 @@ from fastapi import FastAPI
 from pydantic import SecretStr
 
 from taskq_server import migrations
-from taskq_server.cli import options, serving
-from taskq_server.cli.preparation import database_says, prepare, run_until_stopped, settle
+from taskq_server.cli import _options as options
+from taskq_server.cli._embedded_redis import embedded_redis
+from taskq_server.cli._http import server as serving
+from taskq_server.cli._startup import database_says, prepare, run_until_stopped, settle
 from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
-from taskq_server.core.errors import ConfigurationError
 from taskq_server.core.processes import end_children, keep_from_forks, leave
-from taskq_server.core.redis import embedded_redis
 from taskq_server.core.stopping import Stop
 from taskq_server.core.urls import sqlite_url
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.worker.process import publish, run_worker
-from taskq_server.worker.supervisor import Parent
+from taskq_server.worker.app import publish, run_worker
+from taskq_server.worker.liveness.supervisor import Parent
 
 
 @click.command()

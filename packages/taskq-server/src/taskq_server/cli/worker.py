@@ -9,9 +9,9 @@ import sys
 
 import click
 
-from taskq_server.cli import options
+from taskq_server.cli import _options as options
 from taskq_server.core import environment, logs
-from taskq_server.worker.supervisor import Parent, Supervisor
+from taskq_server.worker.liveness.supervisor import Parent, Supervisor
 
 
 @click.command()
@@ -25,7 +25,7 @@ def worker(**given: str | int | None) -> None:
     if not parent.exists:
         logs.configure(_level(given["log_level"]))
         sys.exit(Supervisor().run())
-    from taskq_server.cli import working
+    from taskq_server.cli import _worker_child as working
 
     working.work(parent, **given)
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 
 _DRIFT = 200e-6
 _ROUNDED_SECONDS = 1e-5

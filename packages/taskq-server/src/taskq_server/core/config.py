@@ -15,7 +15,7 @@ from pydantic_settings import (
 )
 
 from taskq_server.core import environment, proxies, urls
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import QUEUE_LENGTH, is_name
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")

@@ -31,12 +31,12 @@ from sqlalchemy.sql.dml import Insert
 
 from taskq_server.core import private, urls
 from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
-from taskq_server.core.errors import ConnectionLost, DatabaseUnavailable
+from taskq_server.core.hang_detector import Pulse
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
 from taskq_server.core.outages import Outage, outage
 from taskq_server.core.patience import Patience
-from taskq_server.core.pulse import Pulse
 from taskq_server.core.renewal import Renewal
+from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 
 T = TypeVar("T")
 

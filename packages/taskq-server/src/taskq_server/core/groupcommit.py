@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
-from taskq_server.core.errors import Unavailable
+from taskq_server.domain.errors import Unavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")

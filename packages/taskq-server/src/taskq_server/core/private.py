@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import TextIO
 
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 
 _SQLITE_SUFFIXES = ("", "-wal", "-shm", "-journal")
 _OURS = {"lock", ".gitignore", *(f"taskq.db{suffix}" for suffix in _SQLITE_SUFFIXES)}

@@ -14,10 +14,10 @@ from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
-from taskq_server.core import driver
 from taskq_server.core.database import insert_once
-from taskq_server.core.driver import Answer
-from taskq_server.core.multirow import is_constant
+from taskq_server.core.dialects import execution as driver
+from taskq_server.core.dialects.execution import Answer
+from taskq_server.core.dialects.multirow import is_constant
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any] | None

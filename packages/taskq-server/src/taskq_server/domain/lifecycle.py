@@ -20,8 +20,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from taskq_server.core.errors import IllegalTransition, StaleAttempt
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import IllegalTransition, StaleAttempt
 from taskq_server.domain.task import MAX_LOST, Attempt, Outcome, Priority, Status, Task, score
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {

@@ -12,7 +12,7 @@ from uuid import UUID
 import orjson
 from pydantic import ValidationError
 
-from taskq_server.core.errors import FieldError, InvalidFields
+from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.schemas.task import ChildCreate, TaskCreate
 
 

@@ -10,8 +10,8 @@ from enum import StrEnum
 from types import FunctionType, UnionType
 from typing import Any, TypeVar, get_args
 
-from taskq_server.core.errors import ConfigurationError
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import ConfigurationError
 
 MARK = "__taskq__"
 

@@ -17,8 +17,8 @@ from uuid import UUID
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic_core import to_json
 
-from taskq_server.core.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.naming import HANDLER_LENGTH, is_name
 from taskq_server.handlers import current_folder, signature
 from taskq_server.handlers.declare import DECLARED, MARK, HandlerMark, Hook, qualified_name

@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
-from taskq_server.core.errors import ConfigurationError, Unavailable
+from taskq_server.domain.errors import ConfigurationError, Unavailable
 
 _PAUSE_SECONDS = 0.1
 _SILENT_SECONDS = 1.0

@@ -16,7 +16,7 @@ from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection
 
-from taskq_server.core.errors import ConfigurationError
+from taskq_server.domain.errors import ConfigurationError
 from taskq_server.migrations.record import has_begun, record, recorded
 
 _TARGET = re.compile(r"(\w*)([+-]\d{1,4})?")

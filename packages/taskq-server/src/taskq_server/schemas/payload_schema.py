@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema_rs
 
-from taskq_server.core.errors import UnusableHandler
+from taskq_server.domain.errors import UnusableHandler
 from taskq_server.schemas.payload_errors import Explanation, refuse
 from taskq_server.schemas.payload_formats import FORMATS
 

@@ -16,14 +16,14 @@ from taskq_server.broker.dispatcher import (
 from taskq_server.broker.notifier import Notifier
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import (
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import attempts, handlers, tasks
+from taskq_server.domain import lifecycle
+from taskq_server.domain.errors import (
     IllegalTransition,
     StaleAttempt,
     TaskqError,
 )
-from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import attempts, handlers, tasks
-from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Status, Task

@@ -12,16 +12,16 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import (
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.turns import Turns
+from taskq_server.crud import handlers, tags, workers
+from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.domain.errors import (
     FieldError,
     InvalidPayload,
     UnknownHandler,
     UnusableHandler,
 )
-from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.core.turns import Turns
-from taskq_server.crud import handlers, tags, workers
-from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
 from taskq_server.schemas.service import HandlerRead, TagRead
 

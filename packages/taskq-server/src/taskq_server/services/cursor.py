@@ -5,7 +5,7 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from uuid import UUID
 
-from taskq_server.core.errors import InvalidCursor
+from taskq_server.domain.errors import InvalidCursor
 from taskq_server.schemas.query import TaskQuery
 
 _BOUND_BYTES = 6

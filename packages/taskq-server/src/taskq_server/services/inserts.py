@@ -8,10 +8,10 @@ from collections.abc import Sequence
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
-from taskq_server.core.errors import IdempotencyMismatch
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
+from taskq_server.domain.errors import IdempotencyMismatch
 from taskq_server.domain.task import Snapshot
 from taskq_server.services.submission import IdempotencyKey
 

@@ -13,9 +13,9 @@ from hashlib import sha256
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud import handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.skew import Version, succession
 
 _DIGITS = 12

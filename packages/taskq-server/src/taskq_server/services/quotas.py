@@ -14,9 +14,9 @@ from typing import Self
 
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import FieldError, QuotaExceeded
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import in_use
+from taskq_server.domain.errors import FieldError, QuotaExceeded
 from taskq_server.schemas.task import TaskCreate
 
 _KNOWN_SECONDS = 60.0

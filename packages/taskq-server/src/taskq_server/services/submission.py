@@ -11,9 +11,9 @@ from uuid import UUID
 from pydantic import JsonValue
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import FieldError, InvalidFields, TooManyValues
 from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
+from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
 from taskq_server.domain.task import Priority, Status, Task, score
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.catalog import Catalog

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_dangling
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tags
+from taskq_server.domain.errors import DatabaseUnavailable
 
 T = TypeVar("T")
 

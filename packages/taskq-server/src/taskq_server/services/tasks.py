@@ -8,17 +8,17 @@ from uuid import UUID
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.errors import (
-    FieldError,
-    InvalidFields,
-    TaskNotFound,
-    VersionMismatch,
-)
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.turns import Turns
 from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain import lifecycle
+from taskq_server.domain.errors import (
+    FieldError,
+    InvalidFields,
+    TaskNotFound,
+    VersionMismatch,
+)
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
 from taskq_server.schemas.task import TaskCreate, TaskUpdate

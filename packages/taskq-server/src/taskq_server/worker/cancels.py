@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Collection, Iterable
 from uuid import UUID
 
-from taskq_server.core.errors import DatabaseUnavailable
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.worker.runner import Runner
 
 _PAUSE_SECONDS = 0.1

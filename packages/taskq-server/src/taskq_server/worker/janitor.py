@@ -9,10 +9,10 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
-from taskq_server.core.errors import DatabaseUnavailable
 from taskq_server.crud.due import Due
+from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.lifecycle import Ended
-from taskq_server.services.upkeep import Upkeep
+from taskq_server.services.maintenance import Upkeep
 from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)

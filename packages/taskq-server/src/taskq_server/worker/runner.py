@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from time import monotonic
 from uuid import UUID
 
-from taskq_server.core.errors import (
+from taskq_server.domain import lifecycle
+from taskq_server.domain.errors import (
     DatabaseUnavailable,
     IllegalTransition,
     StaleAttempt,
 )
-from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import Ended
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
@@ -22,15 +22,15 @@ from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
-from taskq_server.worker.ending import commit, judged
-from taskq_server.worker.execution import Executor
-from taskq_server.worker.failures import own_fault
-from taskq_server.worker.isolation.cells import Cells
-from taskq_server.worker.isolation.checks import Checks
-from taskq_server.worker.lease import Beat
-from taskq_server.worker.running import Cause, Running, progress_json
-from taskq_server.worker.slots import Slots
-from taskq_server.worker.verdict import Failed, Unfit, Verdict
+from taskq_server.worker.attempts.completion import commit, judged
+from taskq_server.worker.attempts.executor import Executor
+from taskq_server.worker.attempts.failures import own_fault
+from taskq_server.worker.attempts.result import Failed, Unfit, Verdict
+from taskq_server.worker.attempts.running import Cause, Running, progress_json
+from taskq_server.worker.attempts.slots import Slots
+from taskq_server.worker.liveness.lease import Beat
+from taskq_server.worker.quarantine.checks import Checks
+from taskq_server.worker.quarantine.pool import Cells
 
 _Key = tuple[UUID, int]
 

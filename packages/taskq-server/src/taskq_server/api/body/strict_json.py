@@ -1,0 +1,160 @@
+"""JSON as taskq takes it: nothing that two parsers could understand differently.
+
+Refused as syntax (400): duplicate keys, NaN and Infinity, numbers that a double cannot hold, a byte
+order mark, anything but UTF-8. Refused as values (422): lone surrogates, nesting over 32 levels,
+integers beyond 64 bits. orjson is faster but cannot tell: it keeps the last of two equal keys, and
+makes a float of 2**64.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from math import isinf
+
+from pydantic import JsonValue
+
+from taskq_server.api.errors import InvalidJson
+from taskq_server.core.json_values import may_exceed
+from taskq_server.domain.errors import FieldError, InvalidFields, Rejected
+
+MAX_DEPTH = 32
+"""How deep arrays and objects may nest; the task itself is the first level."""
+
+UNREADABLE = (ValueError, RecursionError)
+"""What Python raises for a text that is no JSON."""
+
+_LEAST, _MOST = -(2**63), 2**63 - 1
+QUICK_VALUES = 4_096
+"""Values of a body that it takes a few milliseconds to parse and to look at."""
+
+_QUICK_BYTES = 524_288
+_SHOWN = 64
+
+
+def is_large(raw: bytes, values: int = QUICK_VALUES) -> bool:
+    """Return whether `raw` may have more than so many values, or is very long."""
+    return len(raw) > _QUICK_BYTES or may_exceed(raw, values)
+
+
+def parse(raw: bytes, envelope: int = 0) -> JsonValue:
+    """Return the document that `raw` spells.
+
+    Args:
+        raw: the bytes of a body.
+        envelope: levels around the tasks that do not count towards `MAX_DEPTH`.
+
+    Raises:
+        InvalidJson: it is not strict JSON.
+        InvalidFields: it is, but a value in it breaks a rule; one pointer says which.
+    """
+    try:
+        document: JsonValue = DECODER.decode(raw.decode("utf-8"))
+    except UNREADABLE as error:
+        raise refusal(error) from error
+    check(document, MAX_DEPTH + envelope)
+    return document
+
+
+def refusal(error: ValueError | RecursionError) -> Rejected:
+    """Return what `parse` raises for what Python raises when it decodes or parses a text."""
+    if isinstance(error, UnicodeDecodeError):
+        return InvalidJson(f"byte {error.start} is not UTF-8")
+    if isinstance(error, json.JSONDecodeError):
+        return InvalidJson(f"{error.msg}: line {error.lineno}, column {error.colno}")
+    if isinstance(error, RecursionError):
+        return _as_fields(_too_deep())
+    return InvalidJson("an integer has too many digits")
+
+
+def check(document: JsonValue, levels: int, within: Sequence[str | int] = ()) -> None:
+    """Check each value of a document that was parsed.
+
+    Args:
+        document: a body, or a part of it.
+        levels: how deep it may nest.
+        within: where it stands in the body.
+
+    Raises:
+        InvalidJson: a number is too large for a double.
+        InvalidFields: another rule is broken; the pointer begins with `within`.
+    """
+    try:
+        _check_members([document], levels + 1)
+    except _BadValue as bad:
+        bad.path[-1:] = reversed(within)
+        raise _as_fields(bad) from bad
+
+
+def pointer(path: Sequence[str | int]) -> str:
+    """Return `path` as a JSON pointer (RFC 6901)."""
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in path)
+
+
+class _BadValue(Exception):
+    def __init__(self, code: str, detail: str) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.path: list[str | int] = []
+
+
+def _as_fields(bad: _BadValue) -> InvalidFields:
+    where = pointer(bad.path[::-1])
+    return InvalidFields(str(bad), [FieldError(where, bad.code, str(bad))])
+
+
+def _too_deep() -> _BadValue:
+    return _BadValue("too-deep", f"arrays and objects nest more than {MAX_DEPTH} levels")
+
+
+def _check_members(value: dict[str, JsonValue] | list[JsonValue], levels: int) -> None:
+    """Walk everything once; the path of a bad value is put together on the way out."""
+    if levels == 0:
+        raise _too_deep()
+    if isinstance(value, dict):
+        for name in value:
+            _check_text(name)
+    members = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, member in members:
+        try:
+            if isinstance(member, str):
+                _check_text(member)
+            elif isinstance(member, dict | list):
+                _check_members(member, levels - 1)
+            else:
+                _check_number(member)
+        except _BadValue as bad:
+            bad.path.append(key)
+            raise
+
+
+def _check_number(value: int | float | None) -> None:
+    if isinstance(value, int):
+        if not _LEAST <= value <= _MOST:
+            raise _BadValue("integer-out-of-range", "an integer does not fit into 64 bits")
+    elif value is not None and isinf(value):
+        raise InvalidJson("a number is too large for a double")
+
+
+def _check_text(text: str) -> None:
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            message = "a text has half of a surrogate pair"
+            raise _BadValue("invalid-unicode", message) from None
+
+
+def unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
+    """Return an object, none of whose keys may be there twice."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)
+        raise InvalidJson(f"the key {json.dumps(twice[:_SHOWN])} is twice in one object")
+    return document
+
+
+def _no_constant(name: str) -> JsonValue:
+    raise InvalidJson(f"{name} is not JSON")
+
+
+DECODER = json.JSONDecoder(object_pairs_hook=unique, parse_constant=_no_constant)

@@ -1,0 +1,152 @@
+"""The OpenAPI document, and the pages that show it."""
+
+import json
+from copy import copy
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import HTMLResponse
+from fastapi.routing import APIRoute
+from fastapi.staticfiles import StaticFiles
+from starlette.routing import BaseRoute
+
+from taskq_server import __version__
+from taskq_server.api.body.reading import JSON
+from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.openapi.examples import EXAMPLES
+from taskq_server.api.openapi.responses import HEADERS
+from taskq_server.api.prefix import address
+from taskq_server.api.strict_route import StrictRoute
+from taskq_server.domain.errors import Unavailable
+from taskq_server.schemas.problem import Problem
+
+TITLE = "taskq"
+DESCRIPTION = """\
+Run `reports.build` with this payload, priority high, tag `monthly`: taskq stores that as a row, \
+runs the handler on a worker, retries it sensibly, and tells whoever waits.
+
+Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 64 bits, at most \
+32 levels deep. Every error is a problem (RFC 9457) with a stable `code`. Unknown fields and \
+query parameters are refused; clients should ignore fields that they do not know. Times are \
+RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
+
+Before any route sees a request, the server may refuse it and close the connection: 400 \
+`malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
+head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
+`head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`. \
+An application that is mounted without its lifespan answers everything with 500 `not-started`."""
+
+ASSETS_PATH = "/docs/assets"
+assets = StaticFiles(packages=[("fastapi_offline", "static")])
+"""Scripts and styles of the pages, so that they work without the internet."""
+
+_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+"""Lets no page load anything from elsewhere, as ReDoc does with its logo, or be in a frame."""
+
+router = APIRouter(route_class=StrictRoute, include_in_schema=False)
+
+
+def describe(app: FastAPI) -> dict[str, Any]:
+    """Return the document of `app`, without the names of handlers."""
+    document = get_openapi(
+        title=TITLE,
+        version=__version__,
+        description=DESCRIPTION,
+        routes=[_without_head(route) for route in app.routes],
+    )
+    components: dict[str, Any] = document["components"]
+    components["headers"] = HEADERS
+    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
+    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    for path in document["paths"].values():
+        for operation in path.values():
+            for parameter in operation.get("parameters", ()):
+                _forbid_null(parameter["schema"])
+            for body in (operation.get("requestBody", {}), *operation["responses"].values()):
+                for content in body.get("content", {}).values():
+                    if "examples" not in content:
+                        content["examples"] = _examples(content["schema"])
+    return document
+
+
+def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
+    """Return `document` with the handlers that a task may name now, if there are any.
+
+    They are examples: whoever generates a client has it also when there are other handlers.
+    """
+    if not names:
+        return document
+    copied: dict[str, Any] = json.loads(json.dumps(document))
+    handler = copied["components"]["schemas"]["TaskCreate"]["properties"]["handler"]
+    handler["examples"] = list(names)
+    return copied
+
+
+@router.get("/openapi.json")
+async def openapi(request: Request, catalog: CatalogDep) -> Response:
+    """Return the document; it names the handlers, unless the database is away."""
+    try:
+        names = await catalog.names()
+    except Unavailable:
+        names = ()
+    document = with_handlers(request.app.openapi(), names)
+    root = address(request.scope, "")
+    if root:
+        document = {**document, "servers": [{"url": root}]}
+    return Response(json.dumps(document), media_type=JSON)
+
+
+@router.get("/docs")
+async def docs(request: Request) -> HTMLResponse:
+    """Show the document with Swagger UI."""
+    page = get_swagger_ui_html(
+        openapi_url=address(request.scope, "/openapi.json"),
+        title=TITLE,
+        swagger_js_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
+        swagger_css_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui.css"),
+        swagger_favicon_url=address(request.scope, f"{ASSETS_PATH}/favicon.png"),
+        swagger_ui_parameters={"validatorUrl": None},  # it would be told the document's address
+    )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
+
+
+@router.get("/redoc")
+async def redoc(request: Request) -> HTMLResponse:
+    """Show the document with ReDoc."""
+    page = get_redoc_html(
+        openapi_url=address(request.scope, "/openapi.json"),
+        title=TITLE,
+        redoc_js_url=address(request.scope, f"{ASSETS_PATH}/redoc.standalone.js"),
+        redoc_favicon_url=address(request.scope, f"{ASSETS_PATH}/favicon.png"),
+        with_google_fonts=False,
+    )
+    page.headers["Content-Security-Policy"] = _POLICY
+    return page
+
+
+def _without_head(route: BaseRoute) -> BaseRoute:
+    """Return what describes GET alone: HEAD would be the same operation once more."""
+    described = copy(route)
+    if isinstance(described, APIRoute) and described.methods:
+        described.methods = described.methods - {"HEAD"}
+    return described
+
+
+def _examples(schema: dict[str, Any]) -> dict[str, Any]:
+    names = [one["$ref"].rpartition("/")[2] for one in schema.get("anyOf", (schema,))]
+    return {name: {"value": EXAMPLES[name]} for name in names}
+
+
+def _forbid_null(schema: dict[str, Any]) -> None:
+    """Say what a parameter is when it is there: text in a URL or header is never null."""
+    options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
+    if len(options) == 1:
+        del schema["anyOf"]
+        schema |= options[0]

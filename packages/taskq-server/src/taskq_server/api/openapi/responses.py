@@ -1,0 +1,107 @@
+"""What a route says about its answers in the OpenAPI document."""
+
+from collections import defaultdict
+from typing import Any
+
+from taskq_server.api import errors as api
+from taskq_server.api import problems
+from taskq_server.domain import errors as core
+
+Responses = dict[int | str, dict[str, Any]]
+
+BODY = (api.InvalidJson, api.BodyTooLarge, api.UnsupportedMediaType, core.TooManyValues)
+"""What can be wrong with any body."""
+
+STORE = (core.DatabaseUnavailable,)
+"""What can go wrong on any way to the database."""
+
+LOCATION = "Location"
+ETAG = "ETag"
+APPLIED = "Preference-Applied"
+REPLAYED = "Idempotency-Replayed"
+LINK = "Link"
+RETRY_AFTER = "Retry-After"
+REQUEST_ID = "X-Request-Id"
+
+HEADERS: dict[str, dict[str, Any]] = {
+    LOCATION: {
+        "description": "the task's address",
+        "required": True,
+        "schema": {"type": "string", "format": "uri-reference"},
+    },
+    ETAG: {
+        "description": "the task's version, for `If-Match` and `If-None-Match`",
+        "required": True,
+        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+    },
+    APPLIED: {
+        "description": "the preference that was followed (RFC 7240)",
+        "schema": {"type": "string"},
+    },
+    REPLAYED: {
+        "description": "nothing new was stored",
+        "required": True,
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    LINK: {
+        "description": 'the next page, as `rel="next"` (RFC 8288)',
+        "schema": {"type": "string"},
+    },
+    RETRY_AFTER: {
+        "description": "seconds to wait before the next try",
+        "required": True,
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    REQUEST_ID: {
+        "description": "the caller's, if it was safe to log, else a new one",
+        "required": True,
+        "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
+    },
+}
+
+
+def reply(status: int, description: str, *headers: str, model: Any = None) -> Responses:
+    """Describe one answer.
+
+    Args:
+        status: its status.
+        description: when it is given.
+        headers: names from `HEADERS` that it can have.
+        model: what its body is; None for none, or for the `response_model` of the route.
+    """
+    described: dict[str, Any] = {"description": description, "headers": _references(headers)}
+    return {status: described if model is None else {**described, "model": model}}
+
+
+def failures(*errors: type[Exception], any_host: bool = False) -> Responses:
+    """Describe the problems that a route can answer with.
+
+    A value that breaks a rule, at least an unknown query parameter, and a bug are possible
+    everywhere and need not be named; nor need a request that is meant for another host, unless
+    the route answers to `any_host`.
+    """
+    by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
+    possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
+    if not any_host:
+        possible.append(api.MisdirectedRequest)
+    for error in possible:
+        kind = problems.kind_of(error)
+        by_status[kind.status].append(kind)
+    return {status: _failure(status, kinds) for status, kinds in sorted(by_status.items())}
+
+
+def _failure(status: int, kinds: list[problems.Kind]) -> dict[str, Any]:
+    examples = {
+        kind.code: {"summary": kind.title, "value": problems.body(kind, "c0ffee")} for kind in kinds
+    }
+    schema = {"$ref": "#/components/schemas/Problem"}
+    return {
+        "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
+        "headers": _references((RETRY_AFTER,) if status == 503 else ()),
+        "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}},
+    }
+
+
+def _references(headers: tuple[str, ...]) -> dict[str, Any]:
+    names = (*headers, REQUEST_ID)
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}

@@ -1,0 +1,1 @@
+"""HTTP on sockets: uvicorn, with limits for heads, connections and slow senders."""

@@ -1,0 +1,143 @@
+"""A connection that waits for its caller, and may be refused with a problem."""
+
+import asyncio
+from typing import Any, cast
+
+from starlette.datastructures import Headers
+from starlette.types import Scope
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.server import ServerState
+
+from taskq_server.api import problems, request_id
+from taskq_server.api.errors import TooManyConnections
+from taskq_server.cli._http.connections import SLOW_BYTES, Clock, Connections
+from taskq_server.domain.errors import TaskqError
+
+
+class RefusingProtocol(HttpToolsProtocol):
+    """Uvicorn's connection with the clocks of `Connections` instead of a timer for each request."""
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        assert isinstance(server_state, Connections)
+        self.all = server_state
+        self.clock: Clock | None = None
+        self.refusal: TaskqError | None = None
+        self.body_bytes = 0
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether the caller has not taken all of an answer yet."""
+        return self.transport.get_write_buffer_size() > 0
+
+    def is_slow(self) -> bool:
+        """Say whether too little of a body has come since this was last asked.
+
+        Nothing comes while nobody reads here, or before a caller was told to go on.
+        """
+        arrived, self.body_bytes = self.body_bytes, 0
+        held_up = self.flow.read_paused or self.cycle.waiting_for_100_continue
+        return arrived < SLOW_BYTES and not held_up
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for a head."""
+        super().connection_made(transport)
+        self.wait(self.all.heads)
+        if not self.all.make_room(self, self.loop.time()):
+            self.refuse(TooManyConnections("as many connections as there may be are at work"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever answers a request that nobody waits for it."""
+        self.stop_waiting()
+        super().connection_lost(exc)
+
+    def shutdown(self) -> None:
+        """Close after the present answer."""
+        if self.clock is self.all.refused:
+            self.leave()
+        else:
+            super().shutdown()
+
+    def on_response_complete(self) -> None:
+        """Go on with the next request, or wait for it."""
+        if self.pipeline:
+            super().on_response_complete()
+        elif not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.refusal is not None:
+                self._answer(self.refusal)
+            elif self.scope is not self.cycle.scope:
+                self.wait(self.all.heads)
+            elif not self.cycle.more_body:
+                self.wait(self.all.idle)
+
+    def wait(self, clock: Clock) -> None:
+        """Begin to wait for what this clock is for."""
+        self.stop_waiting()
+        self.clock = clock
+        clock[self] = self.loop.time()
+
+    def stop_waiting(self) -> None:
+        """Wait no more, because what was to come is there."""
+        if self.clock is not None:
+            del self.clock[self]
+            self.clock = None
+
+    def refuse(self, error: TaskqError) -> None:
+        """Answer with a problem and close; requests before this one are answered first."""
+        is_answered = self.clock is self.all.heads or self.clock is self.all.idle
+        self.stop_waiting()
+        if self.refusal is not None or self.transport.is_closing():
+            return
+        self.refusal = error
+        if is_answered:
+            self._answer(error)
+        elif self.cycle.more_body and self.pipeline:
+            self.pipeline.popleft()  # nobody has begun with it
+        elif self.cycle.more_body:
+            self._answer_instead(error)
+
+    def leave(self) -> None:
+        """Close at once, without an answer."""
+        self.stop_waiting()
+        self.connections.discard(self)
+        self.transport.abort()
+
+    def _answer_instead(self, error: TaskqError) -> None:
+        """Let nobody answer the request whose body does not come, except with this problem."""
+        cycle = self.cycle
+        cycle.disconnected = True
+        cycle.message_event.set()
+        if cycle.response_started:
+            self.transport.close()
+        else:
+            self._answer(error)
+
+    def _answer(self, error: TaskqError) -> None:
+        scope = cast(Scope | None, self.scope)  # before the first byte there is none
+        chosen = request_id.choose(Headers(raw=[*scope["headers"]] if scope else []))
+        response = problems.answer(chosen, error)
+        problems.tell(chosen, "what cannot be served", problems.kind_of(error))
+        fields = (
+            *self.server_state.default_headers,
+            *response.raw_headers,
+            (request_id.HEADER.lower().encode(), chosen.encode()),
+            (b"connection", b"close"),
+        )
+        lines = b"".join(b"%b: %b\r\n" % field for field in fields)
+        body = b"" if self.parser.get_method() == b"HEAD" else response.body
+        self.transport.write(STATUS_LINE[response.status_code] + lines + b"\r\n" + body)
+        self._linger()
+
+    def _linger(self) -> None:
+        """Read on for a moment: an answer is lost if a socket with unread bytes is closed."""
+        self.transport.write_eof()
+        self.flow.resume_reading()
+        self.wait(self.all.refused)

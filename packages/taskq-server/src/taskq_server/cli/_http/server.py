@@ -1,0 +1,129 @@
+"""Serving HTTP: the socket, uvicorn, and signals."""
+
+import asyncio
+import contextlib
+import ipaddress
+import socket
+from collections.abc import Collection, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+from taskq_server.cli._http.connections import Connections, most_connections
+from taskq_server.cli._http.protocol import HttpProtocol
+from taskq_server.core.config import Settings
+from taskq_server.core.processes import keep_from_forks
+from taskq_server.domain.errors import ConfigurationError
+from taskq_server.runtime import Runtime
+
+_GRACE_SECONDS = 3
+
+
+class Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: the process decides what a signal means.
+
+    Args:
+        config: uvicorn's.
+        connections: those of this server.
+    """
+
+    def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
+        super().__init__(config)
+        self.server_state = self._connections = connections
+
+    async def on_tick(self, counter: int) -> bool:
+        """Look after the connections, ten times a second."""
+        self._connections.sweep(asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+def listen(settings: Settings) -> socket.socket:
+    """Open the listening socket, and allow the process as many connections as it may have.
+
+    Args:
+        settings: say where.
+
+    Raises:
+        ConfigurationError: the port is taken, the address is open to others, or there are too
+            few descriptors.
+    """
+    most_connections()
+    host, port = settings.host, settings.port
+    if not settings.insecure_no_auth and not _is_loopback(host):
+        raise ConfigurationError(
+            f"{host} can be reached from other machines and there is no authentication yet: "
+            "listen on 127.0.0.1, or say --insecure-no-auth"
+        )
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except (OSError, UnicodeError) as error:
+        listener.close()
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigurationError(
+            f"cannot listen on {authority(host, port)} ({reason}): choose another --host or --port"
+        ) from error
+    listener.listen(2048)
+    keep_from_forks(listener)
+    return listener
+
+
+def authority(host: str, port: int) -> str:
+    """Return host and port as a URL has them."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def allowed_hosts(settings: Settings) -> Collection[str] | None:
+    """Return which names besides loopback requests may be meant for; None allows all."""
+    return None if settings.insecure_no_auth else settings.allowed_hosts
+
+
+async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
+    """Serve an app until `stop` is set; who waits for a task then is answered at once."""
+    http = _server(app)
+
+    async def end() -> None:
+        await stop.wait()
+        http.should_exit = True
+        runtime: Runtime | None = getattr(app, "runtime", None)
+        if runtime is not None:  # start-up may not have come that far
+            runtime.tasks.drain()
+
+    waiting = asyncio.create_task(end())
+    try:
+        await http.serve(sockets=[listener])
+    finally:
+        waiting.cancel()
+
+
+def _server(app: FastAPI) -> Server:
+    return Server(
+        uvicorn.Config(
+            app,
+            http=HttpProtocol,
+            ws="none",
+            log_config=None,
+            access_log=False,
+            proxy_headers=False,  # nobody asks who called, so nobody may say it for another
+            lifespan="on",
+            server_header=False,
+            timeout_graceful_shutdown=_GRACE_SECONDS,
+        ),
+        Connections(most_connections()),
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

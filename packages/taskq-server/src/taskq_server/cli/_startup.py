@@ -1,0 +1,120 @@
+"""What the long-running commands share: what comes before they start, and their event loop."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any
+
+import uvloop
+
+from taskq_server import migrations
+from taskq_server.core import environment, logs
+from taskq_server.core.background import complete
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database, DatabaseError
+from taskq_server.core.database_errors import is_away
+from taskq_server.core.stopping import Stop
+from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
+
+_log = logging.getLogger("taskq.server")
+
+run = uvloop.run
+"""Run a coroutine on the event loop that all processes use."""
+
+
+def prepare(stop: Stop, **options: object) -> Settings:
+    """Begin a long-running command: hear signals, read the settings, and start to log.
+
+    Args:
+        stop: what signals tell.
+        options: settings that the command line gave; None is not given.
+
+    Raises:
+        ConfigurationError: a setting cannot be used.
+    """
+    stop.listen()
+    settings = Settings.load(**options)
+    logs.configure(settings.log_level)
+    say_unknown()
+    return settings
+
+
+def say_unknown() -> None:
+    """Log which variables of the environment mean nothing."""
+    for sentence in environment.unknown(Settings.model_fields):
+        _log.warning("%s", sentence)
+
+
+@contextlib.contextmanager
+def database_says() -> Iterator[None]:
+    """Make a sentence of what the database refuses.
+
+    Raises:
+        ConfigurationError: it refuses what it will always refuse.
+        DatabaseUnavailable: it is away.
+    """
+    try:
+        yield
+    except (DatabaseError, OSError) as error:
+        kind = DatabaseUnavailable if is_away(error) else ConfigurationError
+        sentence = str(error).partition("\n")[0]
+        raise kind(f"the database says: {sentence}") from error
+
+
+def run_until_stopped(stop: Stop, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Run a coroutine on that loop until it ends, whatever handlers leave on the loop.
+
+    Args:
+        stop: whose events are set on that loop.
+        main: makes the coroutine.
+    """
+
+    async def work() -> None:
+        stop.bind(asyncio.get_running_loop())
+        await main()
+
+    complete(work(), uvloop.new_event_loop)
+
+
+def settle() -> None:
+    """Leave what start-up made out of all garbage collections: a full one takes 80 ms."""
+    gc.collect()
+    gc.freeze()
+
+
+def require_redis(settings: Settings) -> None:
+    """Check that a Redis is configured; only `dev` brings its own.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    if settings.redis_url is None:
+        raise ConfigurationError(
+            "set TASKQ_REDIS_URL, for example redis://127.0.0.1:6379/0 "
+            "(`taskq-server dev` needs none)"
+        )
+
+
+async def require_schema(settings: Settings) -> None:
+    """Check that the database lets us in and is at this version's revision.
+
+    One that is away may come later.
+
+    Raises:
+        ConfigurationError: it is not.
+    """
+    database = Database(settings.database_url.get_secret_value(), pool_size=1)
+    try:
+        with database_says():
+            found = await migrations.current(database)
+    except DatabaseUnavailable:
+        return
+    finally:
+        await database.close()
+    if found != migrations.head():
+        raise ConfigurationError(
+            f"the database is at revision {found or 'nothing'}, this version needs "
+            f"{migrations.head()}: run `taskq-server db upgrade`"
+        )

@@ -1,0 +1,51 @@
+"""What the child of `taskq-server worker` does."""
+
+from typing import NoReturn
+
+from taskq_server.cli._startup import (
+    prepare,
+    require_redis,
+    require_schema,
+    run_until_stopped,
+    settle,
+)
+from taskq_server.core.background import unless
+from taskq_server.core.config import Settings
+from taskq_server.core.processes import leave
+from taskq_server.core.stopping import Stop
+from taskq_server.domain.errors import ConfigurationError
+from taskq_server.handlers.registry import Registry, load
+from taskq_server.runtime import open_runtime
+from taskq_server.worker.app import run_worker
+from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, Parent
+
+
+def work(parent: Parent, **given: object) -> NoReturn:
+    """Work until told to stop, and end the process; tell the parent if it cannot start.
+
+    Args:
+        parent: the supervisor.
+        given: settings that the command line gave.
+    """
+    stop = Stop()
+    parent.listen(stop.tell)
+    try:
+        settings = prepare(stop, **given)
+        require_redis(settings)
+        registry = load(settings.handlers, builtin=settings.builtin_handlers)
+        run_until_stopped(stop, lambda: _work(settings, registry, parent, stop))
+    except ConfigurationError:
+        parent.refuse()
+        raise
+    leave(0)
+
+
+async def _work(settings: Settings, registry: Registry, parent: Parent, stop: Stop) -> None:
+    if not await unless(stop.asked, require_schema(settings)):
+        return
+    settle()
+    async with open_runtime(settings, patient=True) as runtime:
+        recycle = await run_worker(runtime, registry, stop, parent)
+    if recycle:
+        # The loop would wait for the handler that cannot be stopped.
+        leave(EXIT_RECYCLE)

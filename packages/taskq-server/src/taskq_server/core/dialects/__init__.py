@@ -1,0 +1,1 @@
+"""Everything that depends on which database is used."""

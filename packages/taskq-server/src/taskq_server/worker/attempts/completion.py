@@ -1,0 +1,123 @@
+"""Store how an attempt ended: patient with a database that is away, not with one that refuses.
+
+A database may take everything but this one outcome: a result beyond its packet size looks like a
+lost connection. So an outcome whose connection was lost travels alone from then on, and a large one
+that is refused although a small one would be taken becomes a failure of its task. A database that
+is away, read-only or full is waited for.
+"""
+
+import asyncio
+import logging
+from dataclasses import replace
+
+from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.errors import (
+    ConnectionLost,
+    DatabaseUnavailable,
+    IllegalTransition,
+    StaleAttempt,
+)
+from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.task import Outcome
+from taskq_server.services.attempts import AttemptService, Ending
+from taskq_server.worker.attempts.result import Failed, Succeeded, Unfit, Verdict, decision, weight
+from taskq_server.worker.attempts.running import Cause, Running, printable
+
+_TRIES = 4
+_REFUSALS = 2
+_LARGE_BYTES = 65_536
+_PAUSE_SECONDS = 0.5
+_TRAVELS_ALONE = 1 << 30
+_LONGEST_MESSAGE = 1_000
+_log = logging.getLogger("taskq.server.worker")
+
+
+async def commit(
+    attempts: AttemptService, running: Running, verdict: Verdict, backoff: Backoff
+) -> Ended | None:
+    """Return the end of an attempt once it is stored; None when it is no longer ours to say.
+
+    Args:
+        attempts: stores it.
+        running: the attempt.
+        verdict: how it ended.
+        backoff: of its handler.
+    """
+    failures = refusals = 0
+    while running.cause is not Cause.LOST:
+        ending = _ending(running, verdict, backoff, alone=failures > 0)
+        try:
+            return await attempts.end(ending)
+        except (StaleAttempt, IllegalTransition) as error:
+            _log.warning("an outcome is dropped: %s", error)
+            return None
+        except Exception as error:
+            failures += 1
+            instead = _refused(error)
+            small = replace(ending, decide=decision(instead, backoff))
+            if _may_be_its_fault(error, verdict, failures) and await attempts.would_take(small):
+                refusals += 1
+            if refusals >= _REFUSALS:
+                _log.error("the outcome of task %s cannot be stored", running.task.id)
+                verdict = instead
+        await asyncio.sleep(_PAUSE_SECONDS)
+    return None
+
+
+async def judged(attempts: AttemptService, running: Running, verdict: Unfit, schema: str) -> Unfit:
+    """Return the verdict on a payload that does not fit, once it is known what is published.
+
+    Args:
+        attempts: knows it.
+        running: the attempt.
+        verdict: that it does not fit.
+        schema: of its handler, in this worker.
+    """
+    while running.cause is not Cause.LOST:
+        try:
+            pause = await attempts.pause_of_unfit(running.task, schema)
+        except DatabaseUnavailable:
+            await asyncio.sleep(_PAUSE_SECONDS)
+            continue
+        if pause is not None:
+            running.context.logger.info(
+                "the payload fits another version of the handler, which is published: the task is "
+                "due again in %g seconds",
+                pause,
+            )
+        return replace(verdict, pause=pause)
+    return verdict
+
+
+def _may_be_its_fault(error: Exception, verdict: Verdict, failures: int) -> bool:
+    if isinstance(error, ConnectionLost):
+        return failures >= _TRIES and weight(verdict) >= _LARGE_BYTES
+    return not isinstance(error, DatabaseUnavailable)
+
+
+def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool) -> Ending:
+    task = running.task
+    assert task.worker_id is not None
+    return Ending(
+        task_id=task.id,
+        attempt=task.attempt,
+        worker_id=task.worker_id,
+        decide=decision(verdict, backoff),
+        claimed=task if isinstance(verdict, Succeeded) and not running.reported else None,
+        weight=_TRAVELS_ALONE if alone else weight(verdict),
+    )
+
+
+def _refused(error: Exception) -> Failed:
+    cause = str(error.__cause__ or error).partition("\n")[0]  # the rest is the statement
+    return Failed(
+        Failure(
+            outcome=Outcome.FAILED,
+            type="OutcomeRefused",
+            message=printable(
+                f"the database takes no outcome of this attempt but this one: {cause}",
+                _LONGEST_MESSAGE,
+            ),
+            fatal=True,
+        )
+    )

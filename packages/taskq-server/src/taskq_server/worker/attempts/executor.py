@@ -1,0 +1,223 @@
+"""Run a handler once, within its limits, and turn whatever happens into a verdict."""
+
+import asyncio
+import contextlib
+import inspect
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass
+from functools import partial
+from time import monotonic
+from typing import Any, assert_never
+
+from taskq_server.core.config import Settings
+from taskq_server.core.processes import ForksEnd
+from taskq_server.core.turns import Turns
+from taskq_server.handlers.declare import Fatal
+from taskq_server.handlers.registry import Handler
+from taskq_server.worker.attempts.failures import failed, failure_of, message_of, name_of
+from taskq_server.worker.attempts.result import (
+    Cancelled,
+    Failed,
+    Released,
+    Unfit,
+    Verdict,
+    timed_out,
+)
+from taskq_server.worker.attempts.result_json import Room, is_small, written
+from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.threads import Threads
+
+_QUICK_CHARACTERS = 16_384
+_MAY_STILL_SAY = (None, Cause.RELEASE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one attempt may take: seconds and bytes."""
+
+    grace: float
+    result_bytes: int
+    traceback_bytes: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Limits":
+        """Return what the server's settings allow."""
+        return cls(
+            grace=settings.cancel_grace_seconds,
+            result_bytes=settings.max_result_bytes,
+            traceback_bytes=settings.max_traceback_bytes,
+        )
+
+
+class Executor:
+    """Call handlers: async ones on the loop, sync ones in a bounded number of threads.
+
+    What they return is written within their time: in the thread of a sync one; of an async one at
+    once if it is small and plain, else in a thread besides, since it may have code of its own.
+
+    `deaf` is set once a handler has gone on although it was told to stop. `threads` says which
+    attempt has a thread.
+
+    Args:
+        threads: how many there are for sync handlers.
+        limits: of one attempt.
+        patience: seconds that an attempt waits for a thread before it goes back.
+    """
+
+    def __init__(self, threads: int, limits: Limits, *, patience: float = 0.5) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
+        self._writers = ThreadPoolExecutor(threads, thread_name_prefix="taskq-result")
+        self.threads = Threads(threads, patience)
+        self._limits = limits
+        self._turns = Turns()
+        self.deaf = asyncio.Event()
+
+    async def run(self, handler: Handler, running: Running) -> Verdict | None:
+        """Run one attempt and return how it ended; None when that is not ours to say."""
+        arguments: dict[str, Any] | Failed | None = running.arguments
+        if arguments is None:
+            if len(running.task.payload) > _QUICK_CHARACTERS:
+                await self._turns.next()  # others are served between two of many
+            arguments = read_payload(handler, running.task.payload, self._limits.traceback_bytes)
+        if isinstance(arguments, Failed):
+            return arguments
+        if handler.signature.context is not None:
+            arguments[handler.signature.context] = running.context
+        call = partial(handler.function, **arguments)
+        if handler.is_async:
+            job = asyncio.create_task(self._on_loop(call, running))
+        elif await self.threads.take(running):
+            job = asyncio.ensure_future(self._in_thread(call, running))
+        else:
+            running.interrupt(Cause.RELEASE)
+            return self.judge(None, handler, running)
+        await self._until_done(job, running, cancel=handler.is_async)
+        return self.judge(job, handler, running)
+
+    def close(self) -> None:
+        """Let threads end by themselves; a deaf one must not hold up the process."""
+        for pool in (self._pool, self._writers):
+            pool.shutdown(wait=False, cancel_futures=True)
+
+    async def _in_thread(self, call: Callable[[], Any], running: Running) -> Verdict:
+        def work() -> Verdict | Awaitable[Any]:
+            result = _exit_as_error(call)
+            return result if inspect.isawaitable(result) else self._written(result, running)
+
+        loop = asyncio.get_running_loop()
+        done = loop.run_in_executor(self._pool, copy_context().run, work)
+        began = monotonic()
+        done.add_done_callback(lambda _: self.threads.give_back(running, monotonic() - began))
+        ended = await asyncio.shield(done)
+        return await self._awaited(ended, running) if inspect.isawaitable(ended) else ended
+
+    async def _awaited(self, result: Awaitable[Any], running: Running) -> Verdict:
+        """Await on the loop what a sync function returned: it wraps a coroutine function."""
+        job = asyncio.create_task(self._on_loop(lambda: result, running))
+        interrupted = asyncio.create_task(running.interrupted.wait())
+        await asyncio.wait({job, interrupted}, return_when=asyncio.FIRST_COMPLETED)
+        if not job.done():
+            job.cancel()
+        interrupted.cancel()
+        return await job
+
+    async def _on_loop(self, call: Callable[[], Any], running: Running) -> Verdict:
+        try:
+            with ForksEnd():
+                result = await call()
+        except (SystemExit, KeyboardInterrupt) as error:
+            raise RuntimeError(f"the handler raised {name_of(error)}") from error
+        if is_small(result):
+            return written(result, self._room(running), is_plain=True)
+        work = partial(copy_context().run, self._written, result, running)
+        done = asyncio.get_running_loop().run_in_executor(self._writers, work)
+        with contextlib.suppress(asyncio.CancelledError):  # the thread hears of it in its own way
+            await asyncio.wait({done})
+        await asyncio.wait({done})
+        return done.result()
+
+    def _written(self, result: object, running: Running) -> Verdict:
+        with ForksEnd():
+            return written(result, self._room(running), is_plain=False)
+
+    def _room(self, running: Running) -> Room:
+        return Room(self._limits.result_bytes, lambda: running.cause not in _MAY_STILL_SAY)
+
+    async def _until_done(
+        self, job: asyncio.Task[Verdict], running: Running, *, cancel: bool
+    ) -> None:
+        await running.until_interrupted(job, running.task.timeout_seconds)
+        if job.done():
+            return
+        running.interrupt(Cause.TIMEOUT)
+        if cancel:
+            job.cancel()
+        await asyncio.wait({job}, timeout=self._limits.grace)
+        if not job.done():
+            running.context.logger.error("the handler ignores that it was told to stop")
+            job.cancel()
+            self.deaf.set()
+
+    def judge(
+        self, job: asyncio.Task[Verdict] | None, handler: Handler, running: Running
+    ) -> Verdict | None:
+        """Return how an attempt ended; None when that is not ours to say.
+
+        Args:
+            job: the handler's call; None if there was none.
+            handler: what was called.
+            running: the attempt.
+        """
+        cause = running.cause
+        done = job if job is not None and job.done() and not job.cancelled() else None
+        finished = done is not None and done.exception() is None
+        match cause:
+            case None:
+                pass
+            case Cause.CANCEL:
+                return Cancelled()
+            case Cause.TIMEOUT:
+                return timed_out(running.task.timeout_seconds)
+            case Cause.RELEASE if not finished:
+                return Released(ran=job is not None)
+            case Cause.RELEASE:
+                pass
+            case Cause.LOST:
+                return None
+            case _:
+                assert_never(cause)
+        if done is not None and finished:
+            return done.result()
+        error = None if done is None else done.exception()
+        if error is None:
+            return Failed(failed("CancelledError", "the handler cancelled itself"))
+        return self._failed(error, handler)
+
+    def _failed(self, error: BaseException, handler: Handler) -> Failed:
+        return Failed(failure_of(error, handler.retry_on, self._limits.traceback_bytes))
+
+
+def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[str, Any] | Failed:
+    """Validate a payload, and return the arguments of a call, all but the context.
+
+    Args:
+        handler: what is to be called.
+        payload: the task's, as JSON.
+        traceback_bytes: how much of the end of a traceback is kept.
+    """
+    try:
+        return handler.signature.arguments(payload, None)
+    except Fatal as error:
+        return Unfit(failed("InvalidPayload", message_of(error), fatal=True))
+    except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
+        return Failed(failure_of(error, handler.retry_on, traceback_bytes))
+
+
+def _exit_as_error(call: Callable[[], Any]) -> Any:
+    try:
+        with ForksEnd():
+            return call()
+    except (SystemExit, KeyboardInterrupt, StopIteration) as error:
+        raise RuntimeError(f"the handler raised {name_of(error)}") from error

@@ -1,0 +1,123 @@
+"""Hooks follow from committed transitions: at once when we made them, later when nobody did."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from functools import partial
+from uuid import UUID
+
+from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.task import Attempt, Task
+from taskq_server.handlers.registry import Registry, TaskEvent
+from taskq_server.services.attempts import AttemptService
+from taskq_server.worker.calls import Calls
+from taskq_server.worker.functions import event_of, tell
+
+_REPLAY_BATCH = 100
+_SLACK_SECONDS = 5.0
+_UNWANTED_SECONDS = 3_600.0
+_AT_ONCE = 16
+_MOST_WAITING = 1_000
+_MOST_LEFT = 32
+_log = logging.getLogger("taskq.server.worker")
+
+
+class Hooks:
+    """Run `on_retry` and `on_job_failure`, at least once for each transition.
+
+    Those of some transitions run at once, a bounded number waits. All others stay marked and are
+    replayed, as are those that wait when the worker stops.
+
+    Args:
+        attempts: remembers which hooks have run.
+        registry: knows the hooks.
+        clock: the earliest time that it may be, aware UTC.
+        seconds: longest run of one hook.
+        on_stuck: called when so many hooks go on after their time that no more are started.
+    """
+
+    def __init__(
+        self,
+        attempts: AttemptService,
+        registry: Registry,
+        clock: Callable[[], datetime],
+        seconds: float,
+        on_stuck: Callable[[], None],
+    ) -> None:
+        self._attempts = attempts
+        self._registry = registry
+        self._clock = clock
+        self._seconds = seconds
+        self._on_stuck = on_stuck
+        self._hooked = registry.hooked
+        self._calls = Calls(seconds)
+        self._waiting: dict[tuple[UUID, int], TaskEvent] = {}
+        self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
+
+    @property
+    def left(self) -> int:
+        """How many hooks go on after their time."""
+        return len(self._calls.left)
+
+    def follow(self, ended: Ended) -> None:
+        """Run the hook of an attempt that has just ended; nobody waits for it.
+
+        One that was rescued may have been another worker's: it is left to who has its handler.
+        """
+        if ended.calls_hooks and ended.task.handler in self._registry.handlers:
+            self._add(event_of(ended.attempt, ended.task))
+
+    async def replay(self) -> None:
+        """Run hooks of transitions whose worker did not come to it.
+
+        Without hooks, forget those that nobody has run for long: no worker may have any for them.
+        """
+        if self._hooked:
+            for attempt, task in await self._pending(self._seconds + _SLACK_SECONDS):
+                self._add(event_of(attempt, task))
+            self._start()
+        elif unwanted := await self._pending(_UNWANTED_SECONDS):
+            await self._attempts.hooks_done([(one.task_id, one.attempt) for one, _ in unwanted])
+
+    async def _pending(self, seconds: float) -> list[tuple[Attempt, Task]]:
+        return await self._attempts.pending_hooks(
+            before=self._clock() - timedelta(seconds=seconds),
+            handlers=sorted(self._registry.handlers),
+            limit=_REPLAY_BATCH,
+        )
+
+    async def close(self) -> None:
+        """Wait for the hooks that run."""
+        self._waiting.clear()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _add(self, event: TaskEvent) -> None:
+        key = (event.task_id, event.attempt)
+        full = self._hooked and len(self._waiting) >= _MOST_WAITING
+        if key not in self._running and not full:
+            self._waiting.setdefault(key, event)
+            self._start()
+
+    def _start(self) -> None:
+        while self._waiting and len(self._running) < _AT_ONCE and self.left < _MOST_LEFT:
+            key = next(iter(self._waiting))
+            running = asyncio.create_task(self._run(self._waiting.pop(key)))
+            self._running[key] = running
+            running.add_done_callback(partial(self._ended, key))
+
+    def _ended(self, key: tuple[UUID, int], _: object) -> None:
+        del self._running[key]
+        self._start()
+
+    async def _run(self, event: TaskEvent) -> None:
+        await tell(self._registry, event, self._calls)
+        if self.left >= _MOST_LEFT:
+            _log.error("%d hooks go on after their time: no more are started", self.left)
+            self._on_stuck()
+        if self._hooked:
+            try:
+                await self._attempts.hooks_done([(event.task_id, event.attempt)])
+            except DatabaseUnavailable:
+                _log.debug("the hook of task %s will run again", event.task_id)

@@ -1,0 +1,89 @@
+"""What start-up hooks prepare for handlers, from a worker's start to its stop."""
+
+import asyncio
+import inspect
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from taskq_server.core.background import unless
+from taskq_server.core.processes import ForksEnd
+from taskq_server.domain.errors import StartUpFailed
+from taskq_server.handlers.context import State
+from taskq_server.handlers.declare import Hook, qualified_name
+from taskq_server.handlers.registry import Registry
+from taskq_server.worker.attempts.failures import message_of, name_of
+from taskq_server.worker.calls import Calls, in_thread
+
+_log = logging.getLogger("taskq.server.handler")
+
+
+async def start_up(registry: Registry, state: State, stop: asyncio.Event) -> bool:
+    """Run the `@on_startup` hooks, for as long as they take.
+
+    Args:
+        registry: knows them.
+        state: what they fill.
+        stop: ends a hook that runs, or leaves it behind.
+
+    Returns:
+        Whether all of them have run.
+
+    Raises:
+        StartUpFailed: one of them raised an error.
+    """
+    loop = asyncio.get_running_loop()
+    limit = asyncio.timeout(None)
+    stopped = asyncio.create_task(stop.wait())
+
+    def give_up(_: object) -> None:
+        limit.reschedule(loop.time())
+
+    try:
+        async with limit:  # no other task: what hooks set in their context is for handlers, too
+            stopped.add_done_callback(give_up)
+            try:
+                for hook in registry.hooks_for(Hook.STARTUP):
+                    await _start(hook, state, stop)
+            finally:
+                stopped.remove_done_callback(give_up)
+                stopped.cancel()
+    except TimeoutError:
+        return False
+    return True
+
+
+async def shut_down(registry: Registry, state: State, seconds: float, hurry: asyncio.Event) -> None:
+    """Run the `@on_shutdown` hooks.
+
+    Args:
+        registry: knows them.
+        state: what start-up hooks prepared.
+        seconds: one that runs for longer is left behind.
+        hurry: once it is set, whichever runs is left, and no other is begun. One that is set
+            already does not count.
+    """
+    calls = Calls(seconds)
+
+    async def run() -> None:
+        for hook in registry.hooks_for(Hook.SHUTDOWN):
+            error = await calls(hook, state)
+            if error is not None:
+                _log.error("the shutdown hook %s failed", qualified_name(hook), exc_info=error)
+
+    await unless(asyncio.Event() if hurry.is_set() else hurry, run())
+
+
+async def _start(hook: Callable[..., Any], state: State, stop: asyncio.Event) -> None:
+    try:
+        if inspect.iscoroutinefunction(hook):
+            with ForksEnd():
+                await hook(state)
+        elif (error := await in_thread(hook, state)) is not None:
+            raise error
+    except BaseException as error:
+        if isinstance(error, asyncio.CancelledError) and stop.is_set():
+            raise
+        _log.exception("the start-up hook %s failed", qualified_name(hook))
+        why = " ".join(f"{name_of(error)}: {message_of(error)}".split())
+        raise StartUpFailed(f"the start-up hook {qualified_name(hook)} failed: {why}") from None

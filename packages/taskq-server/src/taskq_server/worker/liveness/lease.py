@@ -1,0 +1,214 @@
+"""The heartbeat: a thread of its own, so that a blocked event loop cannot lose the lease unseen."""
+
+import asyncio
+import logging
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database
+from taskq_server.core.processes import end_children
+from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.services.maintenance import Leases, names
+from taskq_server.worker.liveness.loop_watch import LoopWatch
+from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED, Parent
+
+_SLACK_SECONDS = 5.0
+_AGAIN_SECONDS = 0.5
+_log = logging.getLogger("taskq.server.worker")
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What one heartbeat saw: who we are, what the database says we run, and since when it knew.
+
+    `started` is on the event loop's clock; what was claimed later cannot be in `held`.
+    """
+
+    worker_id: UUID
+    held: tuple[Held, ...]
+    started: float
+
+
+class Lease:
+    """This process's row in `workers`, renewed from a thread.
+
+    A lease that ran out is never renewed: the worker drops what it ran and takes a new id.
+    `handlers` is what its row says, from the next registration on.
+
+    Args:
+        settings: lease, queues, and where the database is.
+        handlers: what this worker can run.
+        on_beat: called on the event loop with what each beat saw.
+        on_lost: called on the event loop when the lease was lost.
+        parent: without it, the lease is not renewed. It is told that this thread runs.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        handlers: list[str],
+        *,
+        on_beat: Callable[[Beat], None],
+        on_lost: Callable[[], None],
+        parent: Parent,
+    ) -> None:
+        self._settings = settings
+        self.handlers = names(handlers)
+        self._on_beat = on_beat
+        self._on_lost = on_lost
+        self._parent = parent
+        self._parent_seconds = min(2.0, settings.lease_seconds / 2)
+        self._silence = settings.block_seconds + _SLACK_SECONDS
+        self._valid_until = 0.0
+        self._missed = False
+        self._lease = timedelta(seconds=settings.lease_seconds)
+        self._stop = threading.Event()
+        self._registered = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="taskq-lease", daemon=True)
+        self._loop = asyncio.get_running_loop()
+        self._watch = LoopWatch(self._loop)
+        self._worker: WorkerRow | None = None
+
+    @property
+    def worker_id(self) -> UUID:
+        """The id of this worker; a lost lease changes it."""
+        assert self._worker is not None
+        return self._worker.id
+
+    @property
+    def is_valid(self) -> bool:
+        """Whether the lease can be relied on; without one, nothing new may be claimed."""
+        return time.monotonic() < self._valid_until
+
+    async def start(self) -> None:
+        """Register, and begin to beat; returns when the first lease is granted."""
+        self._thread.start()
+        await asyncio.to_thread(self._registered.wait)
+
+    async def stop(self) -> None:
+        """Give the lease back and end the thread."""
+        self._stop.set()
+        await asyncio.to_thread(self._thread.join)
+
+    def _run(self) -> None:
+        asyncio.run(self._beat_for_ever())
+
+    async def _beat_for_ever(self) -> None:
+        # While the database hangs, the thread goes on to look after the event loop; and a
+        # connection that died unseen leaves time for a beat on a new one.
+        settings = self._settings
+        database = Database(
+            settings.database_url.get_secret_value(),
+            pool_size=1,
+            timeout_seconds=max(1.0, settings.lease_seconds / 3),
+            hang_seconds=settings.database_connect_seconds,
+        )
+        leases = Leases(database)
+        telling = asyncio.create_task(self._tell_parent())
+        try:
+            await self._register(leases)
+            while not await asyncio.to_thread(self._stop.wait, self._pause()):
+                try:
+                    await self._check_event_loop(leases)
+                    if self._parent.is_alive(self._parent_seconds):
+                        await self._beat(leases)
+                except Exception:
+                    _log.exception("a heartbeat failed")
+            await self._unregister(leases)
+        finally:
+            await leases.close()
+            telling.cancel()
+            # Nobody speaks while shutdown hooks run.
+            self._parent.tell_alive(self._silence + settings.drain_seconds)
+
+    async def _tell_parent(self) -> None:
+        while True:
+            self._parent.tell_alive(self._silence)
+            await asyncio.sleep(1)
+
+    async def _register(self, leases: Leases) -> None:
+        while not self._stop.is_set():
+            asked = time.monotonic()
+            try:
+                now = await leases.now()
+                worker = self._row(now)
+                await leases.register(worker)
+            except DatabaseUnavailable:
+                _log.debug("this worker registers when the database answers")
+            except Exception:
+                _log.exception("cannot register this worker")
+            else:
+                self._worker = worker
+                self._valid_until = asked + self._settings.lease_seconds
+                break
+            await asyncio.sleep(min(1.0, self._settings.beat_seconds))
+        self._registered.set()
+
+    async def _beat(self, leases: Leases) -> None:
+        assert self._worker is not None
+        started = self._loop.time()
+        asked = time.monotonic()
+        try:
+            held = await leases.beat(self._worker, self._lease)
+        except DatabaseUnavailable:
+            _log.debug("a heartbeat was missed: the database does not answer")
+            self._missed = True
+            return
+        self._missed = False
+        if held is None:
+            _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
+            self._valid_until = 0.0
+            self._call(self._on_lost)
+            await self._register(leases)
+            return
+        self._valid_until = asked + self._settings.lease_seconds
+        beat = Beat(self._worker.id, tuple(held), started)
+        self._call(lambda: self._heard(beat))
+
+    def _pause(self) -> float:
+        beat = self._settings.beat_seconds
+        # Once the database is back, the lease may run out before a whole beat.
+        return min(_AGAIN_SECONDS, beat) if self._missed else beat
+
+    async def _unregister(self, leases: Leases) -> None:
+        if self._worker is not None:
+            try:
+                await leases.unregister(self._worker)
+            except DatabaseUnavailable:
+                _log.info("this worker's lease runs out by itself: it could not be given back")
+
+    def _heard(self, beat: Beat) -> None:
+        self._watch.answer()
+        self._on_beat(beat)
+
+    async def _check_event_loop(self, leases: Leases) -> None:
+        silent = self._watch.silence()
+        if silent > self._settings.block_seconds:
+            _log.critical("the event loop stood still for %.0f s: this process ends", silent)
+            end_children()
+            await self._unregister(leases)
+            os._exit(EXIT_BLOCKED)
+
+    def _call(self, callback: Callable[[], None]) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(callback)
+
+    def _row(self, now: datetime) -> WorkerRow:
+        return WorkerRow(
+            id=uuid4(),
+            name=f"{socket.gethostname()}:{os.getpid()}",
+            queues=names(self._settings.queues),
+            handlers=self.handlers,
+            concurrency=self._settings.concurrency,
+            started_at=now.astimezone(UTC),
+            heartbeat_at=now,
+            lease_until=now + self._lease,
+        )

@@ -1,0 +1,184 @@
+"""A process of suspects: runs attempts for a worker that must not die with them.
+
+It has no database and no Redis. It gets claimed tasks from its worker and says how they ended; if
+it dies, the worker knows which tasks were in it. It ends when the worker lets go of it, and at once
+when the worker dies.
+"""
+
+import asyncio
+import itertools
+import logging
+import threading
+import time
+from functools import partial
+from multiprocessing.connection import Connection
+from typing import NoReturn, assert_never
+from uuid import UUID
+
+from taskq_server.core.background import complete
+from taskq_server.core.config import Settings
+from taskq_server.core.processes import leave
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry, load
+from taskq_server.schemas.task import TaskCreate
+from taskq_server.worker.attempts.executor import Executor, Limits
+from taskq_server.worker.attempts.failures import own_fault
+from taskq_server.worker.attempts.result import Failed
+from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.hooks.user_state import shut_down, start_up
+from taskq_server.worker.liveness.loop_watch import LoopWatch
+from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED
+from taskq_server.worker.quarantine.messages import (
+    Alive,
+    End,
+    FromCell,
+    Interrupt,
+    LetGo,
+    Progress,
+    Ready,
+    Run,
+    Submit,
+    Submitted,
+    ToCell,
+)
+
+_REPORT_SECONDS = 0.5
+_PATIENCE = 86_400.0  # nobody else has a thread for what is here
+_log = logging.getLogger("taskq.server.worker")
+
+
+def main(connection: Connection, settings: Settings) -> NoReturn:
+    """Run attempts until the worker closes the connection.
+
+    Args:
+        connection: to the worker.
+        settings: the worker's.
+    """
+    complete(_work(connection, settings))
+    raise AssertionError("unreachable: the work ends with the process")
+
+
+async def _work(connection: Connection, settings: Settings) -> None:
+    registry = load(settings.handlers, builtin=settings.builtin_handlers)
+    state = State()
+    await start_up(registry, state, stop=asyncio.Event())
+    executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
+    await Cell(connection, registry, executor, state, settings.block_seconds).work()
+    await shut_down(registry, state, settings.hook_seconds, hurry=asyncio.Event())
+    leave(0)
+
+
+class Cell:
+    """The attempts of this process.
+
+    Args:
+        connection: to the worker.
+        registry: what can run.
+        executor: runs it.
+        state: what start-up hooks prepared.
+        block_seconds: an event loop that stands still this long ends the process.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        registry: Registry,
+        executor: Executor,
+        state: State,
+        block_seconds: float,
+    ) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._executor = executor
+        self._state = state
+        self._block_seconds = block_seconds
+        self._sending = threading.Lock()
+        self._loop = asyncio.get_running_loop()
+        self._running: dict[UUID, Running] = {}
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._numbers = itertools.count()
+        self._asked: dict[int, asyncio.Future[UUID]] = {}
+        self._let_go = asyncio.Event()
+
+    async def work(self) -> None:
+        """Do what the worker says until it lets go of this process."""
+        for work in (self._listen, self._watch):
+            threading.Thread(target=work, name="taskq-cell", daemon=True).start()
+        self._send(Ready())
+        let_go = asyncio.create_task(self._let_go.wait())
+        while not self._let_go.is_set():
+            for running in self._running.values():
+                self._report(running)
+            await asyncio.wait({let_go}, timeout=_REPORT_SECONDS)
+
+    def _listen(self) -> None:
+        """Hand on what the worker says, and end with it; runs in a thread."""
+        while True:
+            try:
+                message: ToCell = self._connection.recv()
+            except (EOFError, OSError):
+                leave(1)
+            self._loop.call_soon_threadsafe(self._on, message)
+
+    def _watch(self) -> None:
+        """End a process that one of its handlers blocks, and say that it lives; in a thread."""
+        watch = LoopWatch(self._loop)
+        while watch.silence() < self._block_seconds:
+            self._send(Alive())
+            time.sleep(min(1.0, self._block_seconds / 4))
+        _log.critical("the event loop stood still: this process of suspects ends")
+        leave(EXIT_BLOCKED)
+
+    def _on(self, message: ToCell) -> None:
+        match message:
+            case Run():
+                job = self._loop.create_task(self._perform(message))
+                self._jobs.add(job)
+                job.add_done_callback(self._jobs.discard)
+            case Interrupt(task_id=task_id, cause=cause):
+                if task_id in self._running:
+                    self._running[task_id].interrupt(cause)
+            case Submitted(number=number, answer=answer):
+                asked = self._asked.pop(number)
+                if asked.done():
+                    return  # its handler was told to stop meanwhile
+                if isinstance(answer, Exception):
+                    asked.set_exception(answer)
+                else:
+                    asked.set_result(answer)
+            case LetGo():
+                self._let_go.set()
+            case _:
+                assert_never(message)
+
+    async def _perform(self, message: Run) -> None:
+        task = message.task
+        running = Running(task, self._state, partial(self._submit, task.id))
+        running.arguments = message.arguments
+        self._running[task.id] = running
+        try:
+            verdict = await self._executor.run(self._registry.handlers[task.handler], running)
+        except Exception as error:
+            _log.exception("task %s ended in an error of taskq's own", task.id)
+            verdict = Failed(own_fault(error))
+        self._report(running)
+        del self._running[task.id]
+        self._send(End(task.id, verdict))
+
+    async def _submit(self, task_id: UUID, new: TaskCreate, key: str) -> UUID:
+        number = next(self._numbers)
+        self._asked[number] = self._loop.create_future()
+        self._send(Submit(task_id, number, new, key))
+        return await self._asked[number]
+
+    def _report(self, running: Running) -> None:
+        report = running.take_report()
+        if report is not None:
+            self._send(Progress(running.task.id, report))
+
+    def _send(self, message: FromCell) -> None:
+        try:
+            with self._sending:
+                self._connection.send(message)
+        except OSError:
+            leave(1)

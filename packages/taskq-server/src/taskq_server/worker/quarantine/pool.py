@@ -1,0 +1,64 @@
+"""Which suspect runs in which process."""
+
+import asyncio
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+
+from taskq_server.core.config import Settings
+from taskq_server.domain.task import Task
+from taskq_server.worker.attempts.result import Verdict
+from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.quarantine import child as inside
+from taskq_server.worker.quarantine.launch import start
+from taskq_server.worker.quarantine.process import CellProcess
+
+
+class Cells:
+    """The processes of one worker's suspects.
+
+    They are forked from a small server, which has imported taskq and nothing else, and is started
+    for the first suspect.
+
+    Args:
+        settings: how many processes of each kind, and what they need to know.
+        patience: seconds a process gets, after its handler's grace, to say what became of it.
+    """
+
+    def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
+        self._settings = settings
+        self._patience = patience
+        self._processes: set[CellProcess] = set()
+
+    def free(self) -> int:
+        """Return how many more tasks can have a process of their own."""
+        return self._settings.cells - sum(each.single for each in self._open())
+
+    async def run(self, running: Running) -> Verdict | None:
+        """Run one attempt and return how it ended; None when that is not ours to say."""
+        return await self._cell_for(running.task).run(running)
+
+    async def close(self) -> None:
+        """End all processes."""
+        for each in self._open():
+            each.kill()
+        await asyncio.gather(*(each.gone() for each in list(self._processes)))
+
+    def _open(self) -> list[CellProcess]:
+        return [each for each in self._processes if each.is_open]
+
+    def _cell_for(self, task: Task) -> CellProcess:
+        shared = [each for each in self._open() if not each.single]
+        if not task.is_last_chance and len(shared) >= self._settings.cells:
+            return min(shared, key=lambda each: each.load)
+        cell = CellProcess(
+            self._spawn,
+            self._processes.discard,
+            grace=self._settings.cancel_grace_seconds + self._patience,
+            silence=self._settings.block_seconds + self._patience,
+            single=task.is_last_chance,
+        )
+        self._processes.add(cell)
+        return cell
+
+    async def _spawn(self) -> tuple[BaseProcess, Connection]:
+        return await asyncio.to_thread(start, inside.main, self._settings)
