@@ -76,7 +76,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptEnded:
     """An ended attempt as the database has it."""
 
     attempt: int
@@ -116,7 +116,7 @@ class Evidence:
     submits: list[Submit]
     lines: list[Line]
     rows: dict[str, Row]
-    ended: dict[str, list[Ended]]
+    ended: dict[str, list[AttemptEnded]]
     live_workers: int
     running_workers: int
     redis_keys: dict[str, int]
@@ -155,7 +155,7 @@ class Evidence:
         )
 
 
-class Reader:
+class RowMapper:
     """Read the database of a stack past its API."""
 
     def __init__(self, stack: Stack) -> None:
@@ -194,10 +194,10 @@ class Reader:
         )
         return {row[0]: _row(row) for row in found}
 
-    def ended(self, prefix: str) -> dict[str, list[Ended]]:
+    def ended(self, prefix: str) -> dict[str, list[AttemptEnded]]:
         """The ended attempts of a series, by task, in order."""
         columns = "outcome, a.started_at, a.finished_at, retry_at, hook_done_at, result"
-        found: dict[str, list[Ended]] = defaultdict(list)
+        found: dict[str, list[AttemptEnded]] = defaultdict(list)
         for row in self.sql(
             f"SELECT task_id, a.attempt, {columns} FROM task_attempts a JOIN tasks ON "
             f"tasks.id = task_id WHERE title LIKE '{prefix}%' ORDER BY task_id, a.attempt"
@@ -206,7 +206,9 @@ class Reader:
             assert started is not None
             assert finished is not None
             found[row[0]].append(
-                Ended(int(row[1]), row[2], started, finished, retry, row[6] != "NULL", row[7])
+                AttemptEnded(
+                    int(row[1]), row[2], started, finished, retry, row[6] != "NULL", row[7]
+                )
             )
         return dict(found)
 

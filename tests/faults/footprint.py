@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.faults.evidence import Reader, redis_keys
+from tests.faults.evidence import RowMapper, redis_keys
 from tests.support.calls import inner_pid
 from tests.support.stack import Stack
 
@@ -27,7 +27,7 @@ class Footprint:
             megabytes=sum(_status(pid, "VmRSS") for pid in pids) // 1024,
             files=sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in pids),
             threads=sum(_status(pid, "Threads") for pid in pids),
-            connections=Reader(stack).connections(),
+            connections=RowMapper(stack).connections(),
             keys=len(redis_keys(stack)),
         )
 

@@ -26,7 +26,7 @@ def kill_worker(ledger: Ledger, chance: random.Random) -> None:
 
 
 def kill_worker_child(ledger: Ledger, chance: random.Random) -> None:
-    """SIGKILL of any process below a worker: the one that runs tasks, or one of suspects."""
+    """SIGKILL of any process below a worker: the one that runs tasks, or one in quarantine."""
     worker = chance.choice(ledger.stack.workers)
     if below := descendants(worker.pid):
         with ledger.interrupting(worker), suppress(ProcessLookupError):

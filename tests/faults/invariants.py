@@ -6,7 +6,7 @@ Each raises AssertionError with figures and a few examples.
 from collections import Counter, defaultdict
 from collections.abc import Collection
 
-from tests.faults.evidence import QUEUE_PREFIX, Check, Ended, Evidence, Row
+from tests.faults.evidence import QUEUE_PREFIX, AttemptEnded, Check, Evidence, Row
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 UNCHARGED = frozenset({"lost", "released"})
@@ -237,7 +237,7 @@ def check(evidence: Evidence) -> None:
     assert not broken, "\n".join(broken)
 
 
-def _after(ended: Ended, row: Row) -> str:
+def _after(ended: AttemptEnded, row: Row) -> str:
     """The status that the end of an attempt leads to; a third loss in a row is the end."""
     if ended.outcome in UNCHARGED:
         given_up = ended.attempt == row.attempt and row.lost_count >= MOST_LOST

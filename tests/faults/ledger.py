@@ -18,7 +18,7 @@ from tests.faults.evidence import (
     Evidence,
     Interruption,
     Line,
-    Reader,
+    RowMapper,
     Submit,
     read_lines,
     redis_keys,
@@ -91,7 +91,7 @@ class Ledger:
             self.stack.__enter__()
             self._ports = [self._port_of(self.stack.apis[0]), free_port()]
             self.heal()
-            self.reader = Reader(self.stack)
+            self.reader = RowMapper(self.stack)
             self.queue = self.stack.names.queue("default", "default")
         except BaseException:
             self.__exit__(None, None, None)

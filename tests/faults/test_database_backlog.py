@@ -17,7 +17,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.domain.task import Priority
 from taskq_server.services.attempts import AttemptService
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.services.maintenance import Maintenance
 from tests.support.calls import repeats
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
@@ -124,7 +124,7 @@ async def rows_read(url: str) -> dict[str, int]:
         send = Sender(None, Naming())
         dispatcher, notifier = Dispatcher(send), Notifier(send)
         attempts = AttemptService(database, clock, dispatcher, notifier, hooked=True)
-        upkeep = Upkeep(database, clock, attempts, dispatcher)
+        upkeep = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {
             "stage": lambda: upkeep.stage("default", MINE, head=HEAD, settled=settled),

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.faults.evidence import Ended, Evidence, Interruption, Line, Row, Submit
+from tests.faults.evidence import AttemptEnded, Evidence, Interruption, Line, Row, Submit
 from tests.faults.invariants import INVARIANTS
 
 GOOD = Evidence(
@@ -19,8 +19,8 @@ GOOD = Evidence(
     rows={"t": Row("t", "k", "succeeded", 2, 1, 3, 0, "NULL", 5)},
     ended={
         "t": [
-            Ended(1, "failed", 10.0, 10.1, 11.0, True),
-            Ended(2, "succeeded", 11.0, 12.0, None, True, "2"),
+            AttemptEnded(1, "failed", 10.0, 10.1, 11.0, True),
+            AttemptEnded(2, "succeeded", 11.0, 12.0, None, True, "2"),
         ]
     },
     live_workers=3,

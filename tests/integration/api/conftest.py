@@ -15,7 +15,7 @@ from taskq_server.core.database import Database
 from taskq_server.main import create_app
 from taskq_server.models import Base, Deployment
 from taskq_server.runtime import Runtime, open_runtime
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
@@ -65,9 +65,9 @@ async def runtime(migrated_url: str, redis_url: str) -> AsyncIterator[Runtime]:
 
 
 @pytest.fixture
-async def worker(runtime: Runtime) -> PlayedWorker:
+async def worker(runtime: Runtime) -> ScriptedWorker:
     """A worker that has published the built-in handlers."""
-    played = PlayedWorker(runtime)
+    played = ScriptedWorker(runtime)
     await played.publish()
     return played
 
@@ -81,7 +81,7 @@ async def api(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-def submit(api: httpx.AsyncClient, worker: PlayedWorker) -> Submit:
+def submit(api: httpx.AsyncClient, worker: ScriptedWorker) -> Submit:
     """Submit a task that echoes 1: `await submit(title="x")`."""
 
     async def post(**fields: Any) -> dict[str, Any]:

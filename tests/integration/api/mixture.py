@@ -13,9 +13,9 @@ from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.service import StatsRead
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.tasks import IdempotencyKey
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 Counts = dict[str, dict[str, int]]
 QUEUES = ("default", "mail", "reports")
@@ -48,12 +48,12 @@ def told(stats: StatsRead) -> Counts:
 class Mixture:
     """Callers, workers and janitors who do one thing at a time, as the dice fall."""
 
-    def __init__(self, runtime: Runtime, worker: PlayedWorker, seed: int) -> None:
+    def __init__(self, runtime: Runtime, worker: ScriptedWorker, seed: int) -> None:
         self._runtime = runtime
         self._worker = worker
         self._dice = random.Random(seed)
         attempts = runtime.attempts(hooked=True)
-        self.upkeep = Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        self.upkeep = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self._keys = [IdempotencyKey.of(uuid4().hex, {}) for _ in range(8)]
         self.done: Counter[str] = Counter()
         self._actions: list[Callable[[], Awaitable[object]]] = [

@@ -9,7 +9,7 @@ import pytest
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.task import TaskCreate
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
 
@@ -18,7 +18,7 @@ NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
 async def runtime(migrated_url: str, redis_url: str) -> AsyncIterator[Runtime]:
     settings = Settings(database_url=migrated_url, redis_url=redis_url)  # type: ignore[arg-type]
     async with open_runtime(settings) as opened:
-        await PlayedWorker(opened).publish()
+        await ScriptedWorker(opened).publish()
         yield opened
 
 

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 ALL = {
     "title": "new",
@@ -20,7 +20,7 @@ ALL = {
 }
 
 
-async def finished(submit: Submit, worker: PlayedWorker, *, well: bool) -> str:
+async def finished(submit: Submit, worker: ScriptedWorker, *, well: bool) -> str:
     task_id: str = (await submit())["id"]
     claimed = await worker.claim(task_id)
     if well:
@@ -77,7 +77,7 @@ async def test_other_fields_are_refused(api: httpx.AsyncClient, submit: Submit, 
 
 
 async def test_what_a_running_task_lets_change(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     path = f"/tasks/{(await submit())['id']}"
     await worker.claim(path.removeprefix("/tasks/"))
@@ -88,7 +88,7 @@ async def test_what_a_running_task_lets_change(
 
 @pytest.mark.parametrize("name", ["priority", "max_retries", "timeout_seconds", "run_at"])
 async def test_what_a_final_task_does_not_let_change(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker, name: str
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker, name: str
 ) -> None:
     path = f"/tasks/{await finished(submit, worker, well=True)}"
     response = await api.patch(path, json={"title": "x", name: ALL[name]})
@@ -131,7 +131,7 @@ async def test_delete(api: httpx.AsyncClient, submit: Submit) -> None:
 
 
 async def test_a_running_task_cannot_be_deleted(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     path = f"/tasks/{(await submit())['id']}"
     await worker.claim(path.removeprefix("/tasks/"))
@@ -150,7 +150,7 @@ async def test_cancel_what_waits(api: httpx.AsyncClient, submit: Submit) -> None
 
 
 async def test_cancel_what_runs(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     path = f"/tasks/{(await submit())['id']}"
     await worker.claim(path.removeprefix("/tasks/"))
@@ -162,7 +162,7 @@ async def test_cancel_what_runs(
 
 @pytest.mark.parametrize("well", [True, False])
 async def test_cancel_what_is_over(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker, well: bool
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker, well: bool
 ) -> None:
     task_id = await finished(submit, worker, well=well)
     response = await api.post(f"/tasks/{task_id}/cancel")
@@ -170,7 +170,7 @@ async def test_cancel_what_is_over(
 
 
 async def test_retry_what_failed(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     task_id = await finished(submit, worker, well=False)
     before = (await api.get(f"/tasks/{task_id}")).json()
@@ -189,7 +189,7 @@ async def test_retry_what_was_cancelled(api: httpx.AsyncClient, submit: Submit) 
 
 
 async def test_nothing_else_can_be_retried(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     path = f"/tasks/{(await submit())['id']}"
     codes = [(await api.post(f"{path}/retry")).status_code]

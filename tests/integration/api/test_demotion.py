@@ -14,7 +14,7 @@ from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.conftest import migrate
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
 from tests.support.redis_proxy import RedisProxy
@@ -50,7 +50,7 @@ async def runtime(
     )
     await migrate(mariadb_url)
     async with open_runtime(settings) as opened:
-        await PlayedWorker(opened).publish()
+        await ScriptedWorker(opened).publish()
         yield opened
 
 
@@ -90,7 +90,7 @@ async def test_everything_goes_on_when_the_database_is_demoted(
 async def test_what_workers_do_goes_on(
     api: httpx.AsyncClient, runtime: Runtime, before_mariadb: MySQLProxy, step: str
 ) -> None:
-    worker = PlayedWorker(runtime)
+    worker = ScriptedWorker(runtime)
     task_id = (await api.post("/tasks", json=ECHO)).json()["id"]
 
     def demote_before(here: str) -> None:
@@ -177,7 +177,7 @@ async def test_a_waiter_hears_news_of_the_successor(
     await until(lambda: before_redis.demoted == 0)
     waiting = asyncio.create_task(api.get(f"/tasks/{task_id}?wait=20"))
     await until(lambda: runtime.notifier.waiters == 1)
-    worker = PlayedWorker(runtime)
+    worker = ScriptedWorker(runtime)
     await worker.succeed(await worker.claim(task_id), 1)
     told = time.monotonic()
     assert (await waiting).json()["status"] == "succeeded"

@@ -14,7 +14,7 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
@@ -38,7 +38,7 @@ async def state(caller: Caller) -> dict[str, Any] | None:
 
 
 async def test_the_state_comes_first_and_then_each_change_up_to_the_final_one(
-    app: ASGIApp, api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    app: ASGIApp, api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     task = await submit(title="Followed")
     caller = Caller()
@@ -134,7 +134,7 @@ async def test_a_deleted_task_ends_the_stream(
     await served
 
 
-async def test_there_must_be_such_a_task(api: httpx.AsyncClient, worker: PlayedWorker) -> None:
+async def test_there_must_be_such_a_task(api: httpx.AsyncClient, worker: ScriptedWorker) -> None:
     response = await api.get(f"/tasks/{NOBODY}/events")
     assert (response.status_code, response.json()["code"]) == (404, "task-not-found")
     response = await api.get(f"/tasks/{NOBODY}/events?wait=1")

@@ -6,13 +6,13 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
 
 async def test_a_task_through_its_life(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     path = f"/tasks/{(await submit())['id']}"
     claimed = await worker.claim(path.removeprefix("/tasks/"))
@@ -36,7 +36,7 @@ async def test_a_task_through_its_life(
     assert (await api.get(f"{path}/attempts")).json() == {"items": [error]}
 
 
-async def test_the_result(api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker) -> None:
+async def test_the_result(api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker) -> None:
     task = await submit()
     await worker.succeed(await worker.claim(task["id"]), {"rows": [1, 2.5, "três"]})
     done = (await api.get(f"/tasks/{task['id']}")).json()
@@ -117,7 +117,7 @@ async def test_the_etag_moves_with_the_task(api: httpx.AsyncClient, submit: Subm
 async def test_wait_answers_when_the_task_is_final(
     api: httpx.AsyncClient,
     submit: Submit,
-    worker: PlayedWorker,
+    worker: ScriptedWorker,
     params: dict[str, str],
     headers: dict[str, str],
 ) -> None:

@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 
 from taskq_server.main import create_app
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
@@ -32,7 +32,7 @@ async def check_same(api: httpx.AsyncClient, path: str, **headers: str) -> httpx
 
 @pytest.mark.parametrize("path", served_to_get())
 async def test_every_path(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker, path: str
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker, path: str
 ) -> None:
     task = await submit()
     await worker.succeed(await worker.claim(task["id"]), 1)

@@ -12,7 +12,7 @@ from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import open_runtime
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
@@ -42,7 +42,7 @@ async def test_all_is_well(api: httpx.AsyncClient) -> None:
     assert response.json() == {"status": "ok", "database": "ok", "redis": "ok"}
 
 
-async def test_the_handlers(api: httpx.AsyncClient, worker: PlayedWorker) -> None:
+async def test_the_handlers(api: httpx.AsyncClient, worker: ScriptedWorker) -> None:
     items = (await api.get("/handlers")).json()["items"]
     assert [each["name"] for each in items] == ["taskq.echo", "taskq.flaky", "taskq.sleep"]
     assert items[0] == {
@@ -97,7 +97,7 @@ async def test_a_database_that_comes_back() -> None:
     with MariaDBServer(flush_log=2) as server, server.database() as url:
         async with open_runtime(Settings(database_url=url)) as runtime:
             await migrations.upgrade(runtime.database)
-            await PlayedWorker(runtime).publish()
+            await ScriptedWorker(runtime).publish()
             transport = httpx.ASGITransport(create_app(runtime=runtime))
             async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as api:
                 assert (await api.post("/tasks", json=ECHO)).status_code == 201

@@ -12,11 +12,11 @@ from taskq_server.crud.tables import tags, task_tags
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.tasks import IdempotencyKey
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 MINUTE = timedelta(minutes=1)
 
@@ -39,7 +39,7 @@ class Time:
     def __init__(self, runtime: Runtime) -> None:
         self.later = timedelta()
         attempts = runtime.attempts(hooked=False)
-        self.upkeep = Upkeep(
+        self.upkeep = Maintenance(
             runtime.database, lambda: runtime.clock() + self.later, attempts, runtime.dispatcher
         )
         self._janitor = Janitor(
@@ -59,7 +59,7 @@ class Time:
 
 
 @pytest.fixture
-def time(runtime: Runtime, worker: PlayedWorker) -> Time:
+def time(runtime: Runtime, worker: ScriptedWorker) -> Time:
     return Time(runtime)
 
 

@@ -16,7 +16,7 @@ from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.service import QueueRead, StatsRead
 from taskq_server.services.tasks import IdempotencyKey, Submitted, SubmittedBatch
 from tests.integration.api.mixture import Mixture, counted, new, told
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 
 NEEDED = {
@@ -39,7 +39,7 @@ def total(counts: StatsRead | QueueRead) -> int:
 
 @pytest.mark.parametrize("seed", range(2))
 async def test_whatever_happens_the_numbers_are_those_of_the_tasks(
-    runtime: Runtime, worker: PlayedWorker, seed: int
+    runtime: Runtime, worker: ScriptedWorker, seed: int
 ) -> None:
     mixture = Mixture(runtime, worker, seed)
     for number in itertools.count():
@@ -65,7 +65,7 @@ async def pair(mariadb_url: str, redis_url: str) -> AsyncIterator[list[Runtime]]
         yield [one, other]
 
 
-async def live(runtime: Runtime, worker: PlayedWorker, first: int) -> None:
+async def live(runtime: Runtime, worker: ScriptedWorker, first: int) -> None:
     """Submit some tasks and end them, one way or another, as others do."""
     for number in range(first, 800 + first, 20):
         key = IdempotencyKey.of(f"key {number // 2}", {}) if number % 3 else None
@@ -81,7 +81,7 @@ async def test_many_at_once_are_counted_exactly_while_janitors_compact(pair: lis
     for runtime in pair:
         engine = runtime.database.engine.sync_engine
         event.listen(engine, "handle_error", lambda e: errors.append(e.sqlalchemy_exception))
-    workers = [PlayedWorker(runtime) for runtime in pair]
+    workers = [ScriptedWorker(runtime) for runtime in pair]
     await workers[0].publish()
     upkeeps = [Mixture(runtime, workers[0], 0).upkeep for runtime in pair]
     seen, all_done = [0], asyncio.Event()
@@ -109,7 +109,7 @@ async def test_what_was_committed_although_the_answer_was_lost_is_counted_once(
     pair: list[Runtime], mariadb_server: MariaDBServer
 ) -> None:
     runtime = pair[0]
-    await PlayedWorker(runtime).publish()
+    await ScriptedWorker(runtime).publish()
     await runtime.catalog.require("taskq.echo")
     lost: list[int] = []
 

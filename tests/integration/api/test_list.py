@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 
 async def titles(api: httpx.AsyncClient, query: str) -> list[str]:
@@ -195,7 +195,7 @@ async def test_no_route_takes_what_it_does_not_know(api: httpx.AsyncClient, subm
 
 
 async def test_a_retrying_task_is_listed_with_its_next_try(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     task = await submit()
     await worker.fail(await worker.claim(task["id"]))

@@ -13,7 +13,7 @@ from taskq_server.api.problems import KINDS
 from taskq_server.main import create_app
 from taskq_server.schemas.task import AttemptList, TaskItem, TaskList, TaskPage, TaskRead
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 OPERATIONS = {
     "submit": ("post", "/tasks"),
@@ -91,7 +91,7 @@ def test_operations_are_the_clients_verbs(document: dict[str, Any]) -> None:
 
 
 async def test_what_is_served_is_valid_openapi_of_its_version(
-    api: httpx.AsyncClient, worker: PlayedWorker
+    api: httpx.AsyncClient, worker: ScriptedWorker
 ) -> None:
     document = (await api.get("/openapi.json")).json()
     assert document["openapi"].startswith("3.1.")
@@ -181,7 +181,7 @@ def test_a_patch_may_be_a_merge_patch(document: dict[str, Any]) -> None:
 
 
 async def test_the_served_document_names_the_handlers(
-    api: httpx.AsyncClient, worker: PlayedWorker
+    api: httpx.AsyncClient, worker: ScriptedWorker
 ) -> None:
     document = (await api.get("/openapi.json")).json()
     handler = document["components"]["schemas"]["TaskCreate"]["properties"]["handler"]
@@ -189,7 +189,7 @@ async def test_the_served_document_names_the_handlers(
 
 
 async def test_a_client_generated_from_the_document_may_name_later_handlers(
-    api: httpx.AsyncClient, worker: PlayedWorker
+    api: httpx.AsyncClient, worker: ScriptedWorker
 ) -> None:
     document = (await api.get("/openapi.json")).json()
     schema = {"$ref": "#/components/schemas/TaskCreate", "components": document["components"]}
@@ -225,7 +225,7 @@ def shape(value: Any) -> Any:
 
 
 async def test_the_wire_is_what_the_models_say(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     full = {
         "title": "Ünïcode ☃",

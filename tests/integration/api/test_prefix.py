@@ -17,7 +17,7 @@ from taskq_server.cli._http.server import listen, serve
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.integration.api.test_submit import ECHO
 from tests.unit.server.core.test_proxies import HOSTILE
 
@@ -203,7 +203,7 @@ async def test_mounted_where_the_settings_say(runtime: Runtime) -> None:
 
 
 async def test_mounted_in_fastapi_with_its_own_runtime(
-    migrated_url: str, redis_url: str, worker: PlayedWorker
+    migrated_url: str, redis_url: str, worker: ScriptedWorker
 ) -> None:
     inner = create_app(Settings(database_url=migrated_url, redis_url=redis_url))
 

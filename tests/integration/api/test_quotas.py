@@ -14,7 +14,7 @@ from taskq_server.domain.errors import QuotaExceeded
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.task import TaskCreate
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 MOST = 3
 FIELDS = [
@@ -29,7 +29,7 @@ def small(runtime: Runtime) -> Settings:
 
 
 @pytest.fixture
-async def opened(runtime: Runtime, worker: PlayedWorker) -> AsyncIterator[list[Runtime]]:
+async def opened(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[list[Runtime]]:
     """Two processes, as far as memory goes, with small quotas on one database."""
     async with AsyncExitStack() as stack:
         yield [await stack.enter_async_context(open_runtime(small(runtime))) for _ in range(2)]
@@ -143,7 +143,7 @@ async def test_namespaces_have_their_own_places(
 ) -> None:
     settings = small(runtime).model_copy(update={"namespace": "other"})
     async with open_runtime(settings) as other:
-        await PlayedWorker(other).publish()
+        await ScriptedWorker(other).publish()
         for tasks in (opened[0].tasks, other.tasks):
             for n in range(MOST):
                 await tasks.submit(new(queue=f"q{n}", tags=[f"t{n}"]))
@@ -152,7 +152,7 @@ async def test_namespaces_have_their_own_places(
                     await tasks.submit(more)
 
 
-async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: PlayedWorker) -> None:
+async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: ScriptedWorker) -> None:
     def items(tags: int) -> list[TaskCreate]:
         names = [f"t{n}" for n in range(tags)]
         return [new(tags=names[n : n + 32]) for n in range(0, tags, 32)]

@@ -9,7 +9,7 @@ import pytest
 from taskq_server.core.database import Connection
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 ECHO = {"handler": "taskq.echo", "payload": {"value": "PLANTED-SECRET"}, "title": "PLANTED-SECRET"}
 GONE = "/tasks/019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
@@ -31,7 +31,7 @@ def of_request(caplog: pytest.LogCaptureFixture, request_id: str) -> list[loggin
 
 @pytest.mark.parametrize("what", REFUSED)
 async def test_a_refusal_is_in_the_log_at_debug(
-    api: httpx.AsyncClient, worker: PlayedWorker, caplog: pytest.LogCaptureFixture, what: str
+    api: httpx.AsyncClient, worker: ScriptedWorker, caplog: pytest.LogCaptureFixture, what: str
 ) -> None:
     method, path, body, status, code = REFUSED[what]
     request: dict[str, Any] = {} if body is None else {"json": body}
@@ -52,7 +52,7 @@ async def test_a_refusal_is_in_the_log_at_debug(
 
 
 async def test_what_ends_with_a_5xx_is_an_error_and_quotes_nothing(
-    runtime: Runtime, worker: PlayedWorker, caplog: pytest.LogCaptureFixture
+    runtime: Runtime, worker: ScriptedWorker, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The table is away: SQLite takes that for an outage, MariaDB for a bug."""
 

@@ -6,7 +6,7 @@ import httpx
 
 from taskq_server.runtime import Runtime
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NONE = dict.fromkeys(("queued", "running", "retrying", "succeeded", "failed", "cancelled"), 0)
 
@@ -18,7 +18,7 @@ async def test_nothing_is_there(api: httpx.AsyncClient) -> None:
 
 
 async def test_tasks_are_told_by_queue_and_status(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     ids = [(await submit(queue="mail"))["id"] for _ in range(5)]
     await submit(queue="batch", delay_seconds=3600)

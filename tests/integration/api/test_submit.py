@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 ECHO = {"handler": "taskq.echo", "payload": {"value": [1, "zwei", None]}}
 
@@ -199,7 +199,7 @@ async def test_two_keys_are_one_too_many(api: httpx.AsyncClient) -> None:
 
 
 async def test_prefer_wait_answers_with_the_final_task(
-    api: httpx.AsyncClient, worker: PlayedWorker
+    api: httpx.AsyncClient, worker: ScriptedWorker
 ) -> None:
     waiting = asyncio.create_task(
         api.post("/tasks", json=ECHO, headers={"Prefer": "respond-async, wait=30"})

@@ -10,7 +10,7 @@ import pytest
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import open_runtime
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 MOST = 5_000
 ITEM = {"handler": "taskq.echo", "payload": {"value": 1}}
@@ -25,7 +25,7 @@ async def api(migrated_url: str, redis_url: str) -> AsyncIterator[httpx.AsyncCli
         max_payload_values=MOST,  # type: ignore[arg-type]
     )
     async with open_runtime(settings) as runtime:
-        await PlayedWorker(runtime).publish()
+        await ScriptedWorker(runtime).publish()
         transport = httpx.ASGITransport(create_app(runtime=runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
             yield client

@@ -13,13 +13,13 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
 
 async def test_as_soon_as_one_is_final(
-    api: httpx.AsyncClient, submit: Submit, worker: PlayedWorker
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
 ) -> None:
     ids = [(await submit())["id"] for _ in range(3)]
     waiting = asyncio.create_task(api.post("/tasks/wait", json={"ids": ids, "timeout_seconds": 30}))

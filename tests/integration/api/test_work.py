@@ -18,9 +18,9 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.attempts import Ask, AttemptService, Ending
+from taskq_server.services.attempts import AttemptService, ClaimRequest, Completion
 from taskq_server.services.tasks import IdempotencyKey
-from tests.integration.api.played import PlayedWorker
+from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 
 TASKS = 100
@@ -121,7 +121,7 @@ def statements(request: pytest.FixtureRequest, runtime: Runtime) -> Statements:
 
 @pytest.fixture
 async def meter(
-    runtime: Runtime, redis_url: str, worker: PlayedWorker, statements: Statements
+    runtime: Runtime, redis_url: str, worker: ScriptedWorker, statements: Statements
 ) -> AsyncIterator[Meter]:
     await runtime.catalog.require(NEW.handler)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
@@ -139,14 +139,16 @@ async def submit(runtime: Runtime) -> list[Task]:
     return [each.snapshot.task for each in done]
 
 
-async def claim(attempts: AttemptService, worker: PlayedWorker, waiting: list[Task]) -> list[Task]:
+async def claim(
+    attempts: AttemptService, worker: ScriptedWorker, waiting: list[Task]
+) -> list[Task]:
     asks = [
-        Ask(
+        ClaimRequest(
             task_id=task.id,
             attempt=1,
             worker_id=worker.id,
             handlers=frozenset([NEW.handler]),
-            cells=lambda: 1,
+            quarantine_room=lambda: 1,
         )
         for task in waiting
     ]
@@ -156,7 +158,7 @@ async def claim(attempts: AttemptService, worker: PlayedWorker, waiting: list[Ta
 
 async def end(attempts: AttemptService, running: list[Task]) -> None:
     endings = [
-        Ending(
+        Completion(
             task_id=task.id,
             attempt=1,
             worker_id=task.worker_id,
@@ -186,7 +188,7 @@ async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
 
 
 async def test_claims_and_ends(
-    runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
+    runtime: Runtime, meter: Meter, worker: ScriptedWorker, attempts: AttemptService
 ) -> None:
     async with meter.measured(publishes=1):  # until its doorbells are out
         waiting = await submit(runtime)
@@ -200,7 +202,7 @@ async def test_claims_and_ends(
 
 
 async def test_waits(
-    runtime: Runtime, meter: Meter, worker: PlayedWorker, attempts: AttemptService
+    runtime: Runtime, meter: Meter, worker: ScriptedWorker, attempts: AttemptService
 ) -> None:
     async with meter.measured(publishes=1):
         running = await claim(attempts, worker, await submit(runtime))

@@ -27,7 +27,7 @@ from taskq_server.crud.tables import to_task, whole_task
 from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.handlers import registry
 from taskq_server.main import create_app
@@ -81,7 +81,9 @@ class ScriptedWorker:
         self._database = runtime.database
         self._namespace = runtime.settings.namespace
         self._clock = clock
-        self._ends: dict[tuple[UUID, int], tuple[datetime, Callable[[Task, datetime], Ended]]] = {}
+        self._ends: dict[
+            tuple[UUID, int], tuple[datetime, Callable[[Task, datetime], AttemptEnded]]
+        ] = {}
 
     async def publish(self) -> None:
         """Publish the built-in handlers and those of the test, as a worker that lives for ever."""
@@ -182,7 +184,7 @@ def _step_of(task: Task) -> Step:
 
 def _end(
     task: Task, step: Step, now: datetime
-) -> tuple[datetime, Callable[[Task, datetime], Ended]]:
+) -> tuple[datetime, Callable[[Task, datetime], AttemptEnded]]:
     seconds = min(step.seconds, task.timeout_seconds)
     verdict: Succeeded | Failed
     if step.seconds > task.timeout_seconds:
@@ -194,7 +196,7 @@ def _end(
         room = Room(1_048_576, lambda: False)
         verdict = written(step.result, room, is_plain=is_small(step.result))
 
-    def decide(locked: Task, at: datetime) -> Ended:
+    def decide(locked: Task, at: datetime) -> AttemptEnded:
         if isinstance(verdict, Succeeded):
             return lifecycle.succeed(locked, result=verdict.result, now=at)
         # The fake waits as long as a pause may take: its times are to be foreseen.

@@ -8,8 +8,8 @@ import pytest
 from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
-from taskq_server.worker.liveness.lease import Beat, Lease
-from taskq_server.worker.liveness.supervisor import Parent
+from taskq_server.worker.liveness.lease import Heartbeat, Lease
+from taskq_server.worker.liveness.supervisor import SupervisorLink
 from tests.support.calls import private_mariadb
 from tests.support.mariadb import MariaDBServer
 from tests.support.proxy import Proxy
@@ -23,7 +23,7 @@ async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
     database = Database(mariadb_url, pool_size=1)
     await migrations.upgrade(database)
     await database.close()
-    beats: asyncio.Queue[Beat] = asyncio.Queue()
+    beats: asyncio.Queue[Heartbeat] = asyncio.Queue()
     lost = asyncio.Event()
     with Proxy(mariadb_server.port) as proxy:
         url = mariadb_url.replace(f":{mariadb_server.port}/", f":{proxy.port}/")
@@ -32,7 +32,7 @@ async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
             ["taskq.echo"],
             on_beat=beats.put_nowait,
             on_lost=lost.set,
-            parent=Parent(),
+            parent=SupervisorLink(),
         )
         await lease.start()
         try:
@@ -50,14 +50,14 @@ async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
 async def test_after_a_hang_a_beat_does_not_wait_for_its_turn(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    beats: asyncio.Queue[Beat] = asyncio.Queue()
+    beats: asyncio.Queue[Heartbeat] = asyncio.Queue()
     with private_mariadb() as server, server.database() as url:
         database = Database(url, pool_size=1)
         await migrations.upgrade(database)
         await database.close()
         settings = Settings(database_url=url, lease_seconds=20)
         lease = Lease(
-            settings, ["x"], on_beat=beats.put_nowait, on_lost=lambda: None, parent=Parent()
+            settings, ["x"], on_beat=beats.put_nowait, on_lost=lambda: None, parent=SupervisorLink()
         )
         await lease.start()
         try:

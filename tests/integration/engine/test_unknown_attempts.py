@@ -10,42 +10,44 @@ from taskq_server.core.config import Settings
 from taskq_server.crud import workers
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
-from taskq_server.services.attempts import Ask
-from taskq_server.worker.attempts.running import Cause
-from taskq_server.worker.liveness.lease import Beat
+from taskq_server.services.attempts import ClaimRequest
+from taskq_server.worker.attempts.running import StopReason
+from taskq_server.worker.liveness.lease import Heartbeat
 from tests.unit.server.factories import WORKER, rows_of, stored
 from tests.unit.server.worker.attempts import until
-from tests.unit.server.worker.stage import Stage
+from tests.unit.server.worker.harness import RunnerHarness
 
 pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def stage(database_url: str) -> AsyncIterator[Stage]:
+async def stage(database_url: str) -> AsyncIterator[RunnerHarness]:
     async with open_runtime(Settings(database_url=database_url)) as runtime:
         await migrations.upgrade(runtime.database)
-        stage = Stage(runtime)
+        stage = RunnerHarness(runtime)
         yield stage
         await stage.close()
 
 
-async def claim(stage: Stage, task: Task) -> None:
-    ask = Ask(
+async def claim(stage: RunnerHarness, task: Task) -> None:
+    ask = ClaimRequest(
         task_id=task.id,
         attempt=task.attempt + 1,
         worker_id=WORKER,
         handlers=frozenset({"work"}),
-        cells=lambda: 1,
+        quarantine_room=lambda: 1,
     )
     assert isinstance(await stage.attempts.claim(ask), Task)
 
 
-async def beat(stage: Stage) -> Beat:
+async def beat(stage: RunnerHarness) -> Heartbeat:
     held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
-    return Beat(WORKER, held, asyncio.get_running_loop().time())
+    return Heartbeat(WORKER, held, asyncio.get_running_loop().time())
 
 
-async def test_it_counts_as_lost_and_the_third_one_in_a_row_fails_the_task(stage: Stage) -> None:
+async def test_it_counts_as_lost_and_the_third_one_in_a_row_fails_the_task(
+    stage: RunnerHarness,
+) -> None:
     runner = stage.runner()
     task = await stage.put("work", max_retries=9)
     lost: list[tuple[Status, int, int]] = []
@@ -66,7 +68,7 @@ async def test_it_counts_as_lost_and_the_third_one_in_a_row_fails_the_task(stage
     assert [ended.calls_hooks for ended in stage.ended] == [False, False, True]
 
 
-async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: Stage) -> None:
+async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: RunnerHarness) -> None:
     runner = stage.runner()
     task = await stage.put("work")
     await claim(stage, task)
@@ -78,14 +80,14 @@ async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: Stage) -> No
     assert (after.status, after.lost_count) == (Status.CANCELLED, 0)
 
 
-async def test_what_its_worker_releases_is_not_counted(stage: Stage) -> None:
+async def test_what_its_worker_releases_is_not_counted(stage: RunnerHarness) -> None:
     async def work() -> None:
         await asyncio.Event().wait()
 
     stage.handlers["work"] = work
     runner = stage.runner()
     task = await stage.put("work", lost_count=1)
-    runner.interrupt_all(Cause.RELEASE)
+    runner.interrupt_all(StopReason.RELEASE)
     for attempt in range(1, 5):
         async with asyncio.timeout(60):
             assert await runner.run(task.id, attempt)

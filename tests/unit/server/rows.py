@@ -5,18 +5,18 @@ from datetime import datetime
 
 from taskq_server.core.database import Database
 from taskq_server.crud import attempts
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from tests.unit.server.factories import NOW
 
 
 async def end_all(
-    database: Database, ends: Sequence[Ended], hook_done_at: datetime | None = NOW
+    database: Database, ends: Sequence[AttemptEnded], hook_done_at: datetime | None = NOW
 ) -> None:
     done = {end.task.id: hook_done_at for end in ends}
     await database.write(lambda c: attempts.mark_ended(c, ends, hook_done_at=done))
 
 
-async def end(database: Database, ended: Ended, hook_done_at: datetime | None = NOW) -> Task:
+async def end(database: Database, ended: AttemptEnded, hook_done_at: datetime | None = NOW) -> Task:
     await end_all(database, [ended], hook_done_at)
     return ended.task

@@ -12,7 +12,7 @@ from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
-from taskq_server.api.submit.fast_path import ExpressLane
+from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
 
@@ -82,7 +82,7 @@ def create_app(
     )
     app.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
-    app.add_middleware(ExpressLane, runtime=lambda: runtime_of(app))
+    app.add_middleware(SubmitFastPath, runtime=lambda: runtime_of(app))
     if allowed_hosts is not None:
         app.add_middleware(AllowedHosts, names=allowed_hosts)
     app.add_middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes)

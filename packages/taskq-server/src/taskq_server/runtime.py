@@ -58,10 +58,14 @@ class Runtime:
     tasks: TaskService
     turns: Turns
 
-    def attempts(self, *, hooked: bool) -> AttemptService:
+    def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
         return AttemptService(
-            self.database, self.clock, self.dispatcher, self.notifier, hooked=hooked
+            self.database,
+            self.clock,
+            self.dispatcher,
+            self.notifier,
+            has_failure_hooks=has_failure_hooks,
         )
 
     async def ready(self) -> Ready:

@@ -15,8 +15,8 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.services.attempts import Ask, Refusal, Report
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.services.attempts import ClaimRefused, ClaimRequest, Report
+from taskq_server.services.maintenance import Maintenance
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 
 PLACES = [("default", "default"), ("default", "slow"), ("theirs", "default")]
@@ -83,8 +83,8 @@ async def test_a_doorbell_lies_in_the_queue_of_its_task(ringing: Runtime) -> Non
 async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> None:
     tasks = [task for task in in_each_place(ringing) if task.queue == "default"]
     await store(ringing.database, *tasks)
-    attempts = ringing.attempts(hooked=False)
-    upkeep = Upkeep(ringing.database, ringing.clock, attempts, ringing.dispatcher)
+    attempts = ringing.attempts(has_failure_hooks=False)
+    upkeep = Maintenance(ringing.database, ringing.clock, attempts, ringing.dispatcher)
     async with redis_of(ringing).pubsub() as subscription:
         await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
         await upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2))
@@ -103,16 +103,16 @@ async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, schedule
     async with redis_of(ringing).pubsub() as subscription:
         await subscription.subscribe(names_of(ringing).ring(task.namespace))
         can = frozenset([task.handler])
-        ask = Ask(
+        ask = ClaimRequest(
             task_id=task.id,
             attempt=1,
             worker_id=WORKER,
             handlers=can,
-            cells=lambda: 0,
+            quarantine_room=lambda: 0,
             sync=can,
             threads=lambda _: 0,
         )
-        assert await ringing.attempts(hooked=False).claim(ask) is Refusal.NO_THREAD
+        assert await ringing.attempts(has_failure_hooks=False).claim(ask) is ClaimRefused.NO_THREAD
         assert len(await heard(subscription, 1)) == 1, "workers with threads are woken"
         bells = await redis_of(ringing).zrange(aside, 0, -1, withscores=True)
     assert bells == [(f"{task.id}:1".encode(), task.score)]
@@ -142,7 +142,7 @@ async def test_what_a_worker_ends_and_reports_is_told_to_the_namespace_of_the_ta
     """A worker runs tasks of all namespaces."""
     task = make_task(Status.RUNNING, namespace="theirs")
     await store(ringing.database, task)
-    attempts = ringing.attempts(hooked=False)
+    attempts = ringing.attempts(has_failure_hooks=False)
     async with redis_of(ringing).pubsub() as subscription:
         await subscription.subscribe(names_of(ringing).changed("theirs"))
         await attempts.report(Report(task_id=task.id, attempt=1, worker_id=WORKER, progress="{}"))

@@ -10,7 +10,7 @@ from taskq_server.core.database import Database
 from taskq_server.crud import attempts, tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Attempt, Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import (
     NOW,
@@ -29,7 +29,7 @@ from tests.unit.server.rows import end, end_all
 LATER = NOW + seconds(5)
 
 
-def failed(task: Task, *, fatal: bool = False, after: float | None = None) -> Ended:
+def failed(task: Task, *, fatal: bool = False, after: float | None = None) -> AttemptEnded:
     failure = Failure(
         outcome=Outcome.FAILED,
         type="ValueError",
@@ -57,7 +57,7 @@ async def test_a_claim_in_the_row_is_the_claim_of_the_lifecycle(database: Databa
     assert await stored(database, bystander.id) == bystander
 
 
-ENDS: dict[str, Callable[[Task], Ended]] = {
+ENDS: dict[str, Callable[[Task], AttemptEnded]] = {
     "succeed": lambda task: lifecycle.succeed(task, result='{"a":[1]}', now=LATER),
     "fail": failed,
     "fail for good": lambda task: failed(task, fatal=True),

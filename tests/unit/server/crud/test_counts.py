@@ -90,6 +90,6 @@ async def test_many_places_do_not_stand_in_the_way(database: Database) -> None:
 
 async def test_who_was_overtaken_is_told(database: Database) -> None:
     await enter(database, A, A, A)
-    with pytest.raises(counts.Overtaken):
+    with pytest.raises(counts.CompactionConflict):
         await database.write(lambda c: counts.replace(c, [1, 2, 99], {A: 3}))
     assert len(await ledger(database)) == 3

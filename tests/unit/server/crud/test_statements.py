@@ -30,7 +30,7 @@ from taskq_server.crud import (
     workers,
 )
 from taskq_server.crud.listing import Filter
-from taskq_server.crud.prepared import ByIds, InsertRows, Together
+from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -41,7 +41,7 @@ from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.rows import end_all
 
 
-class Said:
+class Recorded:
     """One statement with the values it was executed with."""
 
     def __init__(self, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -81,12 +81,12 @@ class Listener:
     """Notes every statement of Core."""
 
     def __init__(self) -> None:
-        self.said: list[Said] = []
+        self.said: list[Recorded] = []
 
     def __call__(
         self, _: Any, statement: ClauseElement, many: Any, one: Any, options: Any
     ) -> tuple[ClauseElement, Any, Any]:
-        self.said.append(Said(statement, list(many) if many else [one] if one else []))
+        self.said.append(Recorded(statement, list(many) if many else [one] if one else []))
         return statement, many, one
 
 
@@ -106,15 +106,15 @@ def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
 PREPARED = (attempts, counts, due, tags, tasks)
 
 
-def prepared_statements() -> Iterator[Said]:
+def prepared_statements() -> Iterator[Recorded]:
     """What `crud.prepared` compiles, which no listener of Core hears."""
     found = [value for module in PREPARED for value in vars(module).values()]
     for one in found:
-        if isinstance(one, ByIds | Together):
-            yield Said(one.statement, [])
-        elif isinstance(one, InsertRows):
+        if isinstance(one, IdListStatement | UnionStatement):
+            yield Recorded(one.statement, [])
+        elif isinstance(one, BulkInsert):
             once = insert_once(one.table, sqlite.dialect())
-            yield Said(once if one.once else insert(one.table), [])
+            yield Recorded(once if one.once else insert(one.table), [])
 
 
 def failed(n: int) -> Failure:
@@ -131,7 +131,7 @@ async def say_task_statements(database: Database) -> None:
     ]
     await database.write(lambda c: tasks.insert(c, rows[::-1]))
     wanted = [task.id for task in new][::-1]
-    await database.read(lambda c: tasks.snapshots(c, "default", wanted))
+    await database.read(lambda c: tasks.details(c, "default", wanted))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
     await database.write(lambda c: tasks.write(c, new[0], new[0]._replace(title="t", score=None)))
@@ -242,7 +242,7 @@ async def say_list_statements(database: Database) -> None:
 
 
 @pytest.fixture
-async def said(database: Database) -> list[Said]:
+async def said(database: Database) -> list[Recorded]:
     listener = Listener()
     event.listen(database.engine.sync_engine, "before_execute", listener, retval=True)
     await say_everything(database)
@@ -287,7 +287,7 @@ FORBIDDEN = [
 
 @pytest.mark.parametrize("dialect", [mysql_8, mariadb_10_11])
 async def test_no_statement_uses_what_one_of_the_databases_lacks(
-    said: list[Said], dialect: Any
+    said: list[Recorded], dialect: Any
 ) -> None:
     for one in said:
         sql = one.sql(dialect())
@@ -295,12 +295,12 @@ async def test_no_statement_uses_what_one_of_the_databases_lacks(
             assert not re.search(pattern, sql, re.IGNORECASE), sql
 
 
-async def test_nothing_returns_rows_of_an_insert_on_any_mysql(said: list[Said]) -> None:
+async def test_nothing_returns_rows_of_an_insert_on_any_mysql(said: list[Recorded]) -> None:
     for one in said:
         assert "RETURNING" not in one.sql(mysql_8_4())
 
 
-async def test_all_of_crud_was_heard(said: list[Said]) -> None:
+async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
     heard = [one.sql(mysql_8()) for one in said]
     assert len(heard) > 40
     for start in (
@@ -326,13 +326,13 @@ async def test_all_of_crud_was_heard(said: list[Said]) -> None:
         assert any(sql.startswith(start) for sql in heard), start
 
 
-async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Said]) -> None:
+async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
     assert len(locking) == 4
     assert all(re.search(r"ORDER BY (tasks|tags)\.id FOR UPDATE$", sql) for sql in locking)
 
 
-async def test_what_takes_locks_names_its_ids_in_order(said: list[Said]) -> None:
+async def test_what_takes_locks_names_its_ids_in_order(said: list[Recorded]) -> None:
     lists = [(one, ids) for one in said if one.locks for ids in one.id_lists()]
     assert sum(len(ids) > 1 for _, ids in lists) >= 3
     for one, ids in lists:
@@ -353,7 +353,7 @@ async def test_prepared_statements_name_their_ids_in_order(database: Database) -
     assert all(ids == sorted(ids) for ids in lists)
 
 
-async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Said]) -> None:
+async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Recorded]) -> None:
     """MySQL sets from left to right."""
     updates = [one.sql(mysql_8()) for one in said if one.sql(mysql_8()).startswith("UPDATE tasks")]
     assert updates
@@ -369,8 +369,8 @@ async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Said])
 
 async def test_insert_once_and_upsert_in_mysqls_words() -> None:
     spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
-    once = Said(insert_once(tables.tasks, mysql_8()), [{"id": UUID(int=1)}]).sql(mysql_8())
+    once = Recorded(insert_once(tables.tasks, mysql_8()), [{"id": UUID(int=1)}]).sql(mysql_8())
     assert once.endswith("ON DUPLICATE KEY UPDATE id = tasks.id")
     words = spoken.upsert(tables.handlers, update=["description"])
-    upsert = Said(words, [{"namespace": "n", "name": "a"}]).sql(mysql_8())
+    upsert = Recorded(words, [{"namespace": "n", "name": "a"}]).sql(mysql_8())
     assert upsert.endswith("ON DUPLICATE KEY UPDATE description = VALUES(description)")

@@ -9,7 +9,7 @@ from taskq_server.crud.tables import attempts, task_tags
 from taskq_server.crud.tables import tasks as tasks_table
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain import lifecycle
-from taskq_server.domain.task import Priority, Snapshot, Status, Task
+from taskq_server.domain.task import Priority, Status, Task, TaskDetails
 from tests.unit.server.factories import (
     NOW,
     WORKER,
@@ -46,8 +46,10 @@ async def insert(database: Database, *rows: NewRow) -> dict[str, KeyHolder]:
     return await database.write(lambda c: tasks.insert(c, rows))
 
 
-async def read(database: Database, *ids: UUID, namespace: str = "default") -> dict[UUID, Snapshot]:
-    return await database.read(lambda c: tasks.snapshots(c, namespace, ids))
+async def read(
+    database: Database, *ids: UUID, namespace: str = "default"
+) -> dict[UUID, TaskDetails]:
+    return await database.read(lambda c: tasks.details(c, namespace, ids))
 
 
 async def test_every_field_survives(database: Database) -> None:
@@ -68,7 +70,7 @@ async def test_snapshots_carry_tags_by_name_and_attempts_in_order(database: Data
     found = await read(database, task.id, plain.id)
     assert found[task.id].tags == ("a", "b")
     assert [attempt.attempt for attempt in found[task.id].attempts] == [2, 3]
-    assert found[plain.id] == Snapshot(plain, (), ())
+    assert found[plain.id] == TaskDetails(plain, (), ())
 
 
 async def test_snapshots_leave_out_what_is_missing_or_of_another_namespace(

@@ -6,7 +6,7 @@ from uuid import UUID
 from taskq_server.core.database import Database
 from taskq_server.crud import workers
 from taskq_server.crud.tables import workers as workers_table
-from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.task import Status
 from tests.unit.server.factories import (
     NOW,
@@ -103,7 +103,7 @@ async def test_held_is_what_a_worker_runs_now(database: Database) -> None:
         make_task(Status.SUCCEEDED, worker_id=WORKER),
     )
     found = await database.read(lambda c: workers.held(c, WORKER))
-    assert set(found) == {Held(one.id, 2, False), Held(asked.id, 1, True)}
+    assert set(found) == {HeldAttempt(one.id, 2, False), HeldAttempt(asked.id, 1, True)}
     assert len(found) == 2
 
 

@@ -4,14 +4,16 @@ import pytest
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import MAX_LOST, Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, WORKER, running, seconds
 
 LATER = NOW + seconds(60)
 
 
-def fail(task: Task, *, random: float = 0.5, backoff: Backoff | None = None, **of: object) -> Ended:
+def fail(
+    task: Task, *, random: float = 0.5, backoff: Backoff | None = None, **of: object
+) -> AttemptEnded:
     failure = Failure(**{"outcome": Outcome.FAILED, "type": "E", "message": "m", **of})  # type: ignore[arg-type]
     return lifecycle.fail(
         task, failure, backoff=backoff or Backoff(10, 1000), random=lambda: random, now=LATER
@@ -117,7 +119,7 @@ def test_three_times_lost_is_the_limit() -> None:
 
 
 @pytest.mark.parametrize("lost", [0, 1, 2])
-def test_what_never_ran_is_as_suspect_as_before(lost: int) -> None:
+def test_what_never_ran_is_as_quarantined_as_before(lost: int) -> None:
     after = lifecycle.release(running(lost_count=lost), now=LATER, ran=False).task
     assert (after.status, after.lost_count) == (Status.QUEUED, lost)
 
@@ -133,7 +135,7 @@ def test_any_normal_end_forgets_lost_workers(lost: int) -> None:
 
 @pytest.mark.parametrize("decide", [lifecycle.release, lifecycle.rescue])
 def test_a_cancel_that_was_asked_for_wins_over_going_back(decide: object) -> None:
-    ended: Ended = decide(running(cancel_requested_at=NOW, lost_count=2), now=LATER)  # type: ignore[operator]
+    ended: AttemptEnded = decide(running(cancel_requested_at=NOW, lost_count=2), now=LATER)  # type: ignore[operator]
     assert ended.task.status is Status.CANCELLED
     assert ended.task.finished_at == LATER
     assert ended.attempt.outcome is Outcome.CANCELLED

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import IllegalTransition, StaleAttempt
-from taskq_server.domain.lifecycle import TRANSITIONS, Edit, Ended, Failure
+from taskq_server.domain.lifecycle import TRANSITIONS, AttemptEnded, Edit, Failure
 from taskq_server.domain.task import MAX_LOST, Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, seconds
 
@@ -24,7 +24,9 @@ STEP = st.tuples(
 )
 
 
-def decide(name: str, task: Task, worker: UUID, attempt: int, now: datetime) -> Task | Ended | None:
+def decide(
+    name: str, task: Task, worker: UUID, attempt: int, now: datetime
+) -> Task | AttemptEnded | None:
     if name == "claim":
         return lifecycle.claim(task, worker_id=worker, now=now)
     if name == "cancel":
@@ -40,7 +42,7 @@ def decide(name: str, task: Task, worker: UUID, attempt: int, now: datetime) -> 
     return end(name, task, now)
 
 
-def end(name: str, task: Task, now: datetime) -> Ended | None:
+def end(name: str, task: Task, now: datetime) -> AttemptEnded | None:
     if name == "succeed":
         return lifecycle.succeed(task, result="1", now=now)
     if name == "release":
@@ -91,7 +93,7 @@ def test_any_sequence_of_decisions_keeps_the_invariants(
             decided = decide(name, task, worker, task.attempt + off, now)
         except (IllegalTransition, StaleAttempt):
             continue
-        if isinstance(decided, Ended):
+        if isinstance(decided, AttemptEnded):
             assert before.status is Status.RUNNING
             assert decided.attempt.attempt == before.attempt
             assert decided.attempt.retry_at == (

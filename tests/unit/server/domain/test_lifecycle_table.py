@@ -9,7 +9,7 @@ import pytest
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import IllegalTransition, StaleAttempt
-from taskq_server.domain.lifecycle import TRANSITIONS, Ended, Failure
+from taskq_server.domain.lifecycle import TRANSITIONS, AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 
@@ -17,10 +17,10 @@ LATER = NOW + seconds(60)
 BROKEN = Failure(outcome=Outcome.FAILED, type="ValueError", message="broken", traceback="…")
 FATAL = Failure(outcome=Outcome.FAILED, type="Fatal", message="never again", fatal=True)
 
-Decision = Callable[[Task], Task | Ended]
+Decision = Callable[[Task], Task | AttemptEnded]
 
 
-def fail(task: Task, failure: Failure = BROKEN) -> Ended:
+def fail(task: Task, failure: Failure = BROKEN) -> AttemptEnded:
     return lifecycle.fail(task, failure, backoff=Backoff(), random=lambda: 0.5, now=LATER)
 
 
@@ -66,8 +66,8 @@ CASES = [
 ]
 
 
-def after_of(decided: Task | Ended) -> Task:
-    return decided.task if isinstance(decided, Ended) else decided
+def after_of(decided: Task | AttemptEnded) -> Task:
+    return decided.task if isinstance(decided, AttemptEnded) else decided
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.decision} a {case.before} task")

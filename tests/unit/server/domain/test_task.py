@@ -11,8 +11,8 @@ from taskq_server.domain.task import (
     Attempt,
     Outcome,
     Priority,
-    Snapshot,
     Status,
+    TaskDetails,
     score,
 )
 from tests.unit.server.factories import NOW, make_task, seconds
@@ -77,12 +77,12 @@ def ended(attempt: int, outcome: Outcome, result: str | None = None) -> Attempt:
 def test_a_snapshot_shows_the_result_of_the_last_attempt_once_it_succeeded() -> None:
     attempts = (ended(1, Outcome.FAILED), ended(2, Outcome.SUCCEEDED, "[2]"))
     done = make_task(Status.SUCCEEDED, attempt=2)
-    assert Snapshot(done, (), attempts).result == "[2]"
-    assert Snapshot(make_task(Status.RUNNING, attempt=2), (), attempts).result is None
-    assert Snapshot(done, ()).result is None
+    assert TaskDetails(done, (), attempts).result == "[2]"
+    assert TaskDetails(make_task(Status.RUNNING, attempt=2), (), attempts).result is None
+    assert TaskDetails(done, ()).result is None
 
 
 def test_the_errors_of_a_snapshot_are_its_failed_attempts() -> None:
     attempts = tuple(ended(n, outcome) for n, outcome in enumerate(Outcome))
-    errors = Snapshot(make_task(), (), attempts).errors
+    errors = TaskDetails(make_task(), (), attempts).errors
     assert [error.outcome for error in errors] == ["failed", "timed_out", "lost"]

@@ -13,11 +13,11 @@ import pytest
 
 from taskq_server import Context
 from taskq_server.domain.errors import InvalidFields
-from taskq_server.worker.attempts.running import Cause, Running, progress_json
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason, progress_json
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
 
-def told(attempt: Running) -> Any:
+def told(attempt: RunningAttempt) -> Any:
     report = attempt.take_report()
     return None if report is None else json.loads(progress_json(report))
 
@@ -117,10 +117,10 @@ async def test_a_context_says_what_runs(caplog: pytest.LogCaptureFixture) -> Non
 async def test_an_interrupted_context_is_cancelled_and_the_first_cause_counts() -> None:
     attempt = attempt_of()
     before = attempt.context.cancelled
-    attempt.interrupt(Cause.RELEASE)
-    attempt.interrupt(Cause.CANCEL)
+    attempt.interrupt(StopReason.RELEASE)
+    attempt.interrupt(StopReason.CANCEL)
     assert (before, attempt.context.cancelled) == (False, True)
-    assert attempt.cause is Cause.RELEASE
+    assert attempt.cause is StopReason.RELEASE
     assert attempt.interrupted.is_set()
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskq_server.domain.task import Attempt, Outcome, Priority, Snapshot, Status
+from taskq_server.domain.task import Attempt, Outcome, Priority, Status, TaskDetails
 from taskq_server.schemas import wire
 from taskq_server.schemas.task import AttemptRead, TaskItem, TaskList, TaskPage, TaskRead
 from tests.unit.server.factories import NOW, WORKER, make_task, seconds
@@ -37,9 +37,9 @@ def attempts(task_id: Any) -> tuple[Attempt, ...]:
     )  # fmt: skip
 
 
-def snapshot(status: Status, *, full: bool) -> Snapshot:
+def details(status: Status, *, full: bool) -> TaskDetails:
     if not full:
-        return Snapshot(make_task(status), ())
+        return TaskDetails(make_task(status), ())
     task = make_task(
         status,
         attempt=6,
@@ -54,14 +54,14 @@ def snapshot(status: Status, *, full: bool) -> Snapshot:
         worker_id=WORKER,
         version=9,
     )
-    return Snapshot(task, ("a", "b"), attempts(task.id))
+    return TaskDetails(task, ("a", "b"), attempts(task.id))
 
 
-CASES = [snapshot(status, full=full) for status in Status for full in (False, True)]
+CASES = [details(status, full=full) for status in Status for full in (False, True)]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.task.status))
-def test_a_whole_task_is_what_the_model_says(case: Snapshot) -> None:
+def test_a_whole_task_is_what_the_model_says(case: TaskDetails) -> None:
     data = wire.dump(wire.whole(case))
     read = TaskRead.model_validate_json(data, strict=True)
     assert set(json.loads(data)) == set(TaskRead.model_fields)
@@ -77,7 +77,7 @@ def test_a_whole_task_is_what_the_model_says(case: Snapshot) -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: str(case.task.status))
-def test_an_item_of_a_list_is_what_the_model_says(case: Snapshot) -> None:
+def test_an_item_of_a_list_is_what_the_model_says(case: TaskDetails) -> None:
     data = wire.dump(wire.item(case))
     TaskItem.model_validate_json(data, strict=True)
     assert set(json.loads(data)) == set(TaskItem.model_fields)

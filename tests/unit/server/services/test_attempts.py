@@ -12,10 +12,16 @@ from taskq_server.core.clock import Clock
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import StaleAttempt
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
+from taskq_server.services.attempts import (
+    AttemptService,
+    ClaimRefused,
+    ClaimRequest,
+    Completion,
+    Report,
+)
 from tests.unit.server.factories import (
     NOW,
     OTHER_WORKER,
@@ -34,34 +40,36 @@ CAN = frozenset({"taskq.echo"})
 
 @pytest.fixture
 def attempts(runtime: Runtime) -> AttemptService:
-    return runtime.attempts(hooked=True)
+    return runtime.attempts(has_failure_hooks=True)
 
 
-def ask(task: Task, **changes: Any) -> Ask:
-    return Ask(
+def ask(task: Task, **changes: Any) -> ClaimRequest:
+    return ClaimRequest(
         **{
             "task_id": task.id,
             "attempt": task.attempt + 1,
             "worker_id": WORKER,
             "handlers": CAN,
-            "cells": lambda: 0,
+            "quarantine_room": lambda: 0,
             **changes,
         }
     )
 
 
-def success(task: Task, now: datetime) -> Ended:
+def success(task: Task, now: datetime) -> AttemptEnded:
     return lifecycle.succeed(task, result="1", now=now)
 
 
-def failure(task: Task, now: datetime) -> Ended:
+def failure(task: Task, now: datetime) -> AttemptEnded:
     broken = Failure(outcome=Outcome.FAILED, type="E", message="m")
     return lifecycle.fail(task, broken, backoff=Backoff(), random=lambda: 0.5, now=now)
 
 
-def ending(task: Task, decide: Callable[[Task, datetime], Ended] = success, **of: Any) -> Ending:
+def ending(
+    task: Task, decide: Callable[[Task, datetime], AttemptEnded] = success, **of: Any
+) -> Completion:
     fields = {"task_id": task.id, "attempt": task.attempt, "worker_id": WORKER, **of}
-    return Ending(**fields, decide=decide)
+    return Completion(**fields, decide=decide)
 
 
 def whole(task: Task) -> Task:
@@ -87,16 +95,16 @@ async def test_without_threads_the_last_by_score_stay_as_they_are(
     urgent = make_task(handler="sync", priority=Priority.URGENT)
     low = [make_task(handler="sync", priority=Priority.LOW) for _ in range(3)]
     other = make_task(priority=Priority.LOW)
-    suspect = make_task(handler="sync", priority=Priority.LOW, lost_count=1)
-    waiting = [*low, other, suspect, urgent]
+    quarantined = make_task(handler="sync", priority=Priority.LOW, lost_count=1)
+    waiting = [*low, other, quarantined, urgent]
     await store(runtime.database, *waiting)
     threads = {"handlers": CAN | {"sync"}, "sync": {"sync"}, "threads": lambda _: 2}
     answers = await asyncio.gather(*(attempts.claim(ask(task, **threads)) for task in waiting))
     refused = [
-        task for task, answer in zip(waiting, answers, strict=True) if answer in list(Refusal)
+        task for task, answer in zip(waiting, answers, strict=True) if answer in list(ClaimRefused)
     ]
     assert refused == low[1:], "what needs no thread here is claimed"
-    assert answers[1:3] == [Refusal.NO_THREAD] * 2
+    assert answers[1:3] == [ClaimRefused.NO_THREAD] * 2
     rows = await all_stored(runtime.database, [task.id for task in refused])
     assert list(rows.values()) == refused
 
@@ -108,14 +116,14 @@ async def test_of_many_claims_of_one_task_one_wins(
     await store(runtime.database, task)
     answers = await asyncio.gather(*(attempts.claim(ask(task)) for _ in range(20)))
     assert sum(isinstance(answer, Task) for answer in answers) == 1
-    assert answers.count(Refusal.STALE) == 19
+    assert answers.count(ClaimRefused.STALE) == 19
     assert (await stored(runtime.database, task.id)).attempt == 1
 
 
 async def test_claims_of_two_processes_do_not_meet(runtime: Runtime) -> None:
     made = [make_task() for _ in range(30)]
     await store(runtime.database, *made)
-    services = [runtime.attempts(hooked=False) for _ in range(2)]
+    services = [runtime.attempts(has_failure_hooks=False) for _ in range(2)]
     answers = await asyncio.gather(
         *(
             service.claim(ask(task, worker_id=worker))
@@ -157,7 +165,7 @@ async def test_what_is_not_the_workers_to_run_is_refused(
     runtime: Runtime, attempts: AttemptService, task: Task, changes: dict[str, Any]
 ) -> None:
     await store(runtime.database, task)
-    assert await attempts.claim(ask(task, **changes)) is Refusal.STALE
+    assert await attempts.claim(ask(task, **changes)) is ClaimRefused.STALE
     assert await stored(runtime.database, task.id) == task
 
 
@@ -168,11 +176,11 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
     clock = Clock()
     clock.sync(NOW, time.monotonic() - 10)
     attempts = AttemptService(
-        runtime.database, clock, runtime.dispatcher, runtime.notifier, hooked=False
+        runtime.database, clock, runtime.dispatcher, runtime.notifier, has_failure_hooks=False
     )
     likely, due = make_task(run_at=NOW + seconds(4)), make_task(run_at=NOW - seconds(0.001))
     await store(runtime.database, likely, due)
-    assert await attempts.claim(ask(likely)) is Refusal.STALE
+    assert await attempts.claim(ask(likely)) is ClaimRefused.STALE
     claimed = await attempts.claim(ask(due))
     assert isinstance(claimed, Task)
     assert claimed.started_at is not None
@@ -180,7 +188,7 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
 
 
 async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -> None:
-    assert await attempts.claim(ask(make_task())) is Refusal.STALE
+    assert await attempts.claim(ask(make_task())) is ClaimRefused.STALE
 
 
 async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
@@ -189,12 +197,12 @@ async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
     first, second = (make_task(lost_count=2, attempt=2) for _ in range(2))
     other = make_task(lost_count=1, attempt=1)
     await store(runtime.database, first, second, other)
-    assert await attempts.claim(ask(first)) is Refusal.CROWDED
+    assert await attempts.claim(ask(first)) is ClaimRefused.NO_QUARANTINE
     assert await stored(runtime.database, first.id) == first
-    asked = [attempts.claim(ask(one, cells=lambda: 1)) for one in (first, second, other)]
+    asked = [attempts.claim(ask(one, quarantine_room=lambda: 1)) for one in (first, second, other)]
     answers = await asyncio.gather(*asked)
     assert [isinstance(answer, Task) for answer in answers] == [True, False, True]
-    assert answers[1] is Refusal.CROWDED
+    assert answers[1] is ClaimRefused.NO_QUARANTINE
 
 
 async def test_an_end_is_answered_after_it_is_written(
@@ -203,11 +211,11 @@ async def test_an_end_is_answered_after_it_is_written(
     task = running(lost_count=1)
     await store(runtime.database, task)
     ended = await attempts.end(ending(task))
-    snapshot = await runtime.tasks.get(task.id)
-    assert snapshot.task == await stored(runtime.database, task.id)
-    assert (snapshot.task.status, snapshot.result) == (Status.SUCCEEDED, "1")
+    details = await runtime.tasks.get(task.id)
+    assert details.task == await stored(runtime.database, task.id)
+    assert (details.task.status, details.result) == (Status.SUCCEEDED, "1")
     assert ended.task.status is Status.SUCCEEDED
-    assert ended.attempt == snapshot.attempts[0]
+    assert ended.attempt == details.attempts[0]
 
 
 @pytest.mark.parametrize(
@@ -222,7 +230,7 @@ async def test_the_fence_keeps_out_who_does_not_hold_the_attempt(
         attempts.end(ending(task, **of)), attempts.end(ending(mine)), return_exceptions=True
     )
     assert isinstance(stale, StaleAttempt)
-    assert isinstance(fine, Ended), "its neighbours in the batch do not suffer"
+    assert isinstance(fine, AttemptEnded), "its neighbours in the batch do not suffer"
     assert await stored(runtime.database, task.id) == task
 
 
@@ -250,13 +258,13 @@ async def test_an_end_without_a_second_look_finds_what_has_changed(
         attempts.end(ending(neighbour, claimed=neighbour)),
         return_exceptions=True,
     )
-    assert isinstance(fine, Ended)
+    assert isinstance(fine, AttemptEnded)
     assert await stored(runtime.database, neighbour.id) == whole(fine.task)
     if change in TAKEN:
         assert isinstance(answer, StaleAttempt)
         assert await stored(runtime.database, now.id) == now
     else:
-        assert isinstance(answer, Ended)
+        assert isinstance(answer, AttemptEnded)
         assert await stored(runtime.database, now.id) == whole(answer.task)
         assert (answer.task.status, answer.task.version) == (Status.SUCCEEDED, now.version + 1)
     assert len(await rows_of(runtime.database)) == 1 + (change in MOVED)
@@ -274,17 +282,17 @@ async def test_an_attempt_ends_once(
     )
     later = (await asyncio.gather(attempts.end(ending(task, **of)), return_exceptions=True))[0]
     assert isinstance(later, StaleAttempt)
-    assert isinstance(answers[0], Ended)
+    assert isinstance(answers[0], AttemptEnded)
     assert isinstance(answers[1], StaleAttempt)
     assert (await stored(runtime.database, task.id)).version == task.version + 1
     assert len(await rows_of(runtime.database)) == 1
 
 
-@pytest.mark.parametrize(("hooked", "pending"), [(True, True), (False, False)])
+@pytest.mark.parametrize(("has_failure_hooks", "pending"), [(True, True), (False, False)])
 async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
-    runtime: Runtime, hooked: bool, pending: bool
+    runtime: Runtime, has_failure_hooks: bool, pending: bool
 ) -> None:
-    attempts = runtime.attempts(hooked=hooked)
+    attempts = runtime.attempts(has_failure_hooks=has_failure_hooks)
     fails, ends = running(), running()
     await store(runtime.database, fails, ends)
     await attempts.end(ending(fails, failure))
@@ -300,11 +308,11 @@ async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
     )
 
 
-@pytest.mark.parametrize("hooked", [True, False])
+@pytest.mark.parametrize("has_failure_hooks", [True, False])
 async def test_a_rescue_leaves_the_hook_of_a_failure_to_who_has_the_handler(
-    runtime: Runtime, hooked: bool
+    runtime: Runtime, has_failure_hooks: bool
 ) -> None:
-    attempts = runtime.attempts(hooked=hooked)
+    attempts = runtime.attempts(has_failure_hooks=has_failure_hooks)
     waits, fails = running(lost_count=1), running(lost_count=2)
     await store(runtime.database, waits, fails)
     await attempts.rescue([waits.id, fails.id], lambda _: True)

@@ -29,11 +29,11 @@ async def test_items_come_back_in_order_and_are_stored(runtime: Runtime) -> None
     sent = [{"title": f"n{n}", "tags": [f"t{n % 3}", "all"]} for n in range(100)]
     made = await submit(runtime, *sent)
     assert not made.replayed
-    assert [snapshot.task.title for snapshot in made.snapshots] == [f"n{n}" for n in range(100)]
-    ids = [snapshot.task.id for snapshot in made.snapshots]
+    assert [details.task.title for details in made.details] == [f"n{n}" for n in range(100)]
+    ids = [details.task.id for details in made.details]
     assert ids == sorted(set(ids))
-    assert await runtime.tasks.get(ids[50]) == made.snapshots[50]
-    assert made.snapshots[50].tags == ("all", "t2")
+    assert await runtime.tasks.get(ids[50]) == made.details[50]
+    assert made.details[50].tags == ("all", "t2")
     counts = {tag.name: tag.count for tag in await runtime.catalog.tags()}
     assert counts == {"all": 100, "t0": 34, "t1": 33, "t2": 33}
 

@@ -23,7 +23,7 @@ from tests.unit.server.factories import (
     seconds,
     store,
 )
-from tests.unit.server.hands import Hands
+from tests.unit.server.fake_clock import FakeClock
 
 SCHEMA = json.dumps(
     {
@@ -40,12 +40,12 @@ SCHEMA = json.dumps(
 
 
 @pytest.fixture
-def hands() -> Hands:
-    return Hands()
+def hands() -> FakeClock:
+    return FakeClock()
 
 
 @pytest.fixture
-def catalog(database: Database, hands: Hands) -> Catalog:
+def catalog(database: Database, hands: FakeClock) -> Catalog:
     return Catalog(database, hands, "default", Turns(), monotonic=lambda: hands().timestamp())
 
 
@@ -79,7 +79,7 @@ async def test_a_missing_handler_is_looked_up_again_at_once(
 
 
 async def test_a_changed_handler_is_seen_when_the_memory_is_stale(
-    database: Database, catalog: Catalog, hands: Hands
+    database: Database, catalog: Catalog, hands: FakeClock
 ) -> None:
     await publish(database, "build", max_retries=1)
     await catalog.require("build")
@@ -132,7 +132,7 @@ async def test_errors_are_bounded(database: Database, catalog: Catalog) -> None:
 
 
 async def test_a_schema_that_cannot_be_used_is_tried_and_logged_once(
-    database: Database, catalog: Catalog, hands: Hands, caplog: pytest.LogCaptureFixture
+    database: Database, catalog: Catalog, hands: FakeClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     await publish(database, "broken", schema='{"required": true}')
     for _ in range(3):

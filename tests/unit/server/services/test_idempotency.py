@@ -43,22 +43,22 @@ async def test_a_second_submit_is_a_replay_of_the_first(runtime: Runtime) -> Non
     first = await submit(runtime, "key", body(tags=["a"]))
     again = await submit(runtime, "key", body(tags=["a"]))
     assert (first.replayed, again.replayed) == (False, True)
-    assert again.snapshot == first.snapshot
+    assert again.details == first.details
     assert await count(runtime) == 1
 
 
 async def test_a_replay_shows_the_task_as_it_is_now(runtime: Runtime) -> None:
     first = await submit(runtime, "key", body())
-    await runtime.tasks.cancel(first.snapshot.task.id)
+    await runtime.tasks.cancel(first.details.task.id)
     again = await submit(runtime, "key", body())
-    assert again.snapshot.task.status == "cancelled"
+    assert again.details.task.status == "cancelled"
 
 
 async def test_the_order_of_keys_in_the_body_is_no_difference(runtime: Runtime) -> None:
     sent = body()
     first = await submit(runtime, "key", sent)
     again = await submit(runtime, "key", dict(reversed(sent.items())))
-    assert again.snapshot.task.id == first.snapshot.task.id
+    assert again.details.task.id == first.details.task.id
 
 
 @pytest.mark.parametrize("other", [body(2), body(title="x"), body(1.0), body("1"), body(True)])
@@ -69,7 +69,7 @@ async def test_the_same_key_with_another_body_is_a_mismatch(
     with pytest.raises(IdempotencyMismatch):
         await submit(runtime, "key", other)
     assert await count(runtime) == 1
-    assert await runtime.tasks.get(first.snapshot.task.id) == first.snapshot
+    assert await runtime.tasks.get(first.details.task.id) == first.details
 
 
 async def test_other_keys_and_no_key_are_other_tasks(runtime: Runtime) -> None:
@@ -84,7 +84,7 @@ async def test_other_keys_and_no_key_are_other_tasks(runtime: Runtime) -> None:
 async def test_fifty_at_once_with_one_key_are_one_task(runtime: Runtime) -> None:
     sent = body(tags=["a", "b"])
     answers = await asyncio.gather(*(submit(runtime, "key", sent) for _ in range(50)))
-    assert len({answer.snapshot.task.id for answer in answers}) == 1
+    assert len({answer.details.task.id for answer in answers}) == 1
     assert sum(not answer.replayed for answer in answers) == 1
     assert await count(runtime) == 1
     assert len(await rows_of(runtime.database, task_tags)) == 2
@@ -109,12 +109,12 @@ async def test_the_key_itself_is_not_stored(runtime: Runtime) -> None:
 
 async def test_a_deleted_task_frees_its_key(runtime: Runtime) -> None:
     first = await submit(runtime, "key", body())
-    await runtime.tasks.delete(first.snapshot.task.id)
+    await runtime.tasks.delete(first.details.task.id)
     again = await submit(runtime, "key", body())
     assert not again.replayed
-    assert again.snapshot.task.id != first.snapshot.task.id
+    assert again.details.task.id != first.details.task.id
     with pytest.raises(TaskNotFound):
-        await runtime.tasks.get(first.snapshot.task.id)
+        await runtime.tasks.get(first.details.task.id)
 
 
 async def test_a_batch_is_replayed_as_a_whole(runtime: Runtime) -> None:
@@ -122,7 +122,7 @@ async def test_a_batch_is_replayed_as_a_whole(runtime: Runtime) -> None:
     first = await submit_batch(runtime, "key", *sent)
     again = await submit_batch(runtime, "key", *sent)
     assert (first.replayed, again.replayed) == (False, True)
-    assert again.snapshots == first.snapshots
+    assert again.details == first.details
     assert await count(runtime) == 5
 
 
@@ -146,6 +146,6 @@ async def test_a_batch_and_a_single_submit_do_not_share_a_key(runtime: Runtime) 
 async def test_twenty_equal_batches_at_once_are_one(runtime: Runtime) -> None:
     sent = [body(n) for n in range(4)]
     answers = await asyncio.gather(*(submit_batch(runtime, "key", *sent) for _ in range(20)))
-    assert len({tuple(s.task.id for s in answer.snapshots) for answer in answers}) == 1
+    assert len({tuple(s.task.id for s in answer.details) for answer in answers}) == 1
     assert sum(not answer.replayed for answer in answers) == 1
     assert await count(runtime) == 4

@@ -9,10 +9,10 @@ from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Decision, Ending
+from taskq_server.services.attempts import Completion, Decision
 from taskq_server.services.publishing import Publishing
 from tests.unit.server.factories import (
     NOW,
@@ -28,15 +28,15 @@ UNFIT = Failure(outcome=Outcome.FAILED, type="InvalidPayload", message="no", fat
 OLD, NEW = '{"title": "old"}', '{"title": "new"}'
 
 
-def put_off(task: Task, now: datetime) -> Ended:
+def put_off(task: Task, now: datetime) -> AttemptEnded:
     return lifecycle.put_off(task, UNFIT, pause=5, now=now)
 
 
-def released(task: Task, now: datetime) -> Ended:
+def released(task: Task, now: datetime) -> AttemptEnded:
     return lifecycle.release(task, now=now)
 
 
-def failed(task: Task, now: datetime) -> Ended:
+def failed(task: Task, now: datetime) -> AttemptEnded:
     broken = Failure(outcome=Outcome.FAILED, type="E", message="m")
     return lifecycle.fail(task, broken, backoff=Backoff(), random=lambda: 0.5, now=now)
 
@@ -48,16 +48,16 @@ def test_what_is_put_off_is_due_later_and_not_charged() -> None:
     assert (ended.task.run_at, ended.task.lost_count) == (NOW + seconds(5), 1)
     assert ended.task.score is not None
     assert (ended.attempt.outcome, ended.attempt.error_type) == ("released", "InvalidPayload")
-    assert not ended.calls_hooks
+    assert not ended.is_failure
     asked = put_off(task._replace(cancel_requested_at=NOW), NOW)
     assert asked.task.status is Status.CANCELLED
 
 
 async def end(runtime: Runtime, task: Task, *decisions: Decision) -> Task:
     """End attempts of a task one after the other; it runs again after each, due or not."""
-    service = runtime.attempts(hooked=False)
+    service = runtime.attempts(has_failure_hooks=False)
     for decide in decisions:
-        ending = Ending(task_id=task.id, attempt=task.attempt, worker_id=WORKER, decide=decide)
+        ending = Completion(task_id=task.id, attempt=task.attempt, worker_id=WORKER, decide=decide)
         await service.end(ending)
         again = [await stored(runtime.database, task.id)]
         await runtime.database.write(
@@ -69,7 +69,7 @@ async def end(runtime: Runtime, task: Task, *decisions: Decision) -> Task:
 
 async def test_it_is_put_off_ten_times_in_a_row(runtime: Runtime) -> None:
     await publish(runtime.database, "taskq.echo", schema=NEW)
-    service = runtime.attempts(hooked=False)
+    service = runtime.attempts(has_failure_hooks=False)
     task = running()
     await store(runtime.database, task)
     assert await service.pause_of_unfit(task, NEW) is None
@@ -84,7 +84,7 @@ async def test_it_is_put_off_ten_times_in_a_row(runtime: Runtime) -> None:
 
 
 async def test_without_a_published_schema_it_fails_at_once(runtime: Runtime) -> None:
-    assert await runtime.attempts(hooked=False).pause_of_unfit(running(), OLD) is None
+    assert await runtime.attempts(has_failure_hooks=False).pause_of_unfit(running(), OLD) is None
 
 
 async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:

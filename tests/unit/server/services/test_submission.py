@@ -6,7 +6,7 @@ import pytest
 
 from taskq_server.crud.tables import tasks as tasks_table
 from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHandler
-from taskq_server.domain.task import Priority, Snapshot, Status, score
+from taskq_server.domain.task import Priority, Status, TaskDetails, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from tests.unit.server.factories import publish, rows_of, seconds
@@ -20,11 +20,11 @@ async def build(runtime: Runtime) -> None:
     await publish(runtime.database, "build", schema=schema, max_retries=5, timeout_seconds=42.5)
 
 
-async def submit(runtime: Runtime, **fields: object) -> Snapshot:
+async def submit(runtime: Runtime, **fields: object) -> TaskDetails:
     new = TaskCreate.model_validate({"handler": "build", **fields})
     submitted = await runtime.tasks.submit(new, traceparent="00-trace")
     assert not submitted.replayed
-    return submitted.snapshot
+    return submitted.details
 
 
 async def test_a_task_with_only_a_handler_gets_the_defaults(runtime: Runtime) -> None:
@@ -41,7 +41,7 @@ async def test_a_task_with_only_a_handler_gets_the_defaults(runtime: Runtime) ->
 
 
 async def test_what_is_answered_is_what_is_stored(runtime: Runtime) -> None:
-    snapshot = await submit(
+    details = await submit(
         runtime,
         payload={"value": [1, 2.5, None, {"ü": "☃"}]},
         title="October",
@@ -55,9 +55,9 @@ async def test_what_is_answered_is_what_is_stored(runtime: Runtime) -> None:
         backoff_base_seconds=0.5,
         backoff_max_seconds=3.0,
     )
-    assert await runtime.tasks.get(snapshot.task.id) == snapshot
-    assert snapshot.tags == ("a", "b")
-    task = snapshot.task
+    assert await runtime.tasks.get(details.task.id) == details
+    assert details.tags == ("a", "b")
+    task = details.task
     assert (task.max_retries, task.timeout_seconds) == (0, 1.5)
     assert (task.backoff_base_seconds, task.backoff_max_seconds) == (0.5, 3.0)
     assert (task.run_at, task.score) == (SOON, score(SOON, Priority.URGENT))

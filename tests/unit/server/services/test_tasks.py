@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound, VersionMismatch
-from taskq_server.domain.task import Priority, Snapshot, Status, score
+from taskq_server.domain.task import Priority, Status, TaskDetails, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskUpdate
@@ -31,7 +31,7 @@ async def echo(runtime: Runtime) -> None:
     await publish(runtime.database, "taskq.echo", max_retries=6, timeout_seconds=66.0)
 
 
-async def update(runtime: Runtime, task_id: UUID, **fields: Any) -> Snapshot:
+async def update(runtime: Runtime, task_id: UUID, **fields: Any) -> TaskDetails:
     return await runtime.tasks.update(task_id, TaskUpdate.model_validate(fields))
 
 
@@ -108,7 +108,7 @@ async def test_an_update_of_an_old_version_changes_nothing(runtime: Runtime) -> 
     for version in (4, 6):
         with pytest.raises(VersionMismatch):
             await runtime.tasks.update(task.id, change, version=version)
-    assert await runtime.tasks.get(task.id) == Snapshot(task, ())
+    assert await runtime.tasks.get(task.id) == TaskDetails(task, ())
     assert (await runtime.tasks.update(task.id, change, version=5)).task.version == 6
 
 
@@ -119,7 +119,7 @@ async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> No
         *(runtime.tasks.update(task.id, TaskUpdate(title=f"{n}"), version=1) for n in range(10)),
         return_exceptions=True,
     )
-    assert sum(isinstance(answer, Snapshot) for answer in answers) == 1
+    assert sum(isinstance(answer, TaskDetails) for answer in answers) == 1
     assert sum(isinstance(answer, VersionMismatch) for answer in answers) == 9
     assert (await stored(runtime.database, task.id)).version == 2
 
@@ -221,7 +221,7 @@ async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -
     made = [make_task(title=f"n{n}", priority=Priority(n % 4)) for n in range(25)]
     tagged = {task.id: [ids["a"]] + [ids["b"]] * (n % 2) for n, task in enumerate(made)}
     await store(runtime.database, *made, tagged=tagged)
-    found: list[Snapshot] = []
+    found: list[TaskDetails] = []
     query = TaskQuery(tag=["a", "b"], priority=["normal", "urgent"], limit=5, order="created_at")
     while True:
         page = await runtime.tasks.list(query)

@@ -13,9 +13,9 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import TaskNotFound
-from taskq_server.domain.task import Snapshot, Status, Task
+from taskq_server.domain.task import Status, Task, TaskDetails
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Ending
+from taskq_server.services.attempts import Completion
 from taskq_server.services.waiting import MOST_BYTES, Waiting
 from tests.unit.server.factories import WORKER, make_task, publish, running, store
 
@@ -53,16 +53,16 @@ async def test_without_redis_a_waiter_finds_out_by_looking(runtime: Runtime) -> 
     await runtime.tasks.cancel(task.id)
     async with asyncio.timeout(60):
         assert (await one).task.status is Status.CANCELLED
-        assert [snapshot.task.id for snapshot in await many] == [task.id]
+        assert [details.task.id for details in await many] == [task.id]
 
 
 async def test_one_answer_has_only_so_many_bytes_of_results(runtime: Runtime) -> None:
-    attempts = runtime.attempts(hooked=False)
+    attempts = runtime.attempts(has_failure_hooks=False)
     tasks = [running() for _ in range(120)]
     await store(runtime.database, *tasks)
     result = '"' + "x" * (MOST_BYTES // 40) + '"'
     ends = [
-        Ending(
+        Completion(
             task_id=task.id,
             attempt=task.attempt,
             worker_id=WORKER,
@@ -126,10 +126,10 @@ class Shelf:
                 self.looked.clear()
                 await self.looked.wait()
 
-    async def _read(self, ids: Sequence[UUID]) -> Sequence[Snapshot | Exception]:
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[TaskDetails | Exception]:
         self.looks.append(set(ids))
         self.looked.set()
-        answer = [Snapshot(self.tasks[task_id], ()) for task_id in ids]
+        answer = [TaskDetails(self.tasks[task_id], ()) for task_id in ids]
         await self.after_look()
         return answer
 

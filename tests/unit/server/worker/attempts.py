@@ -8,15 +8,15 @@ from uuid import UUID
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.handlers import signature
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.executor import Executor, Limits
-from taskq_server.worker.attempts.result import Verdict, decision
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.result import RunResult, decision
+from taskq_server.worker.attempts.running import RunningAttempt
 from tests.unit.server.factories import NOW, running, seconds
 
 CELL_HANDLERS = ("tests.support.handlers", "tests.support.poison")
@@ -44,7 +44,7 @@ def handler_of(
 
 
 def cell_settings(**changes: Any) -> Settings:
-    """Settings for processes of suspects; they find these handlers by themselves."""
+    """Settings for quarantine processes; they find these handlers by themselves."""
     return Settings(handlers=CELL_HANDLERS, cancel_grace_seconds=0.2, **changes)
 
 
@@ -61,15 +61,17 @@ class Children:
 
 def attempt_of(
     payload: dict[str, Any] | None = None, *, children: Children | None = None, **changes: Any
-) -> Running:
+) -> RunningAttempt:
     task = running(payload=json.dumps(payload or {}), **changes)
-    return Running(task, State(), children or Children())
+    return RunningAttempt(task, State(), children or Children())
 
 
-def decided(verdict: Verdict | None, task: Task, backoff: Backoff | None = None) -> Ended:
+def decided(
+    run_result: RunResult | None, task: Task, backoff: Backoff | None = None
+) -> AttemptEnded:
     """What the verdict makes of the task."""
-    assert verdict is not None
-    return decision(verdict, backoff or Backoff())(task, NOW + seconds(60))
+    assert run_result is not None
+    return decision(run_result, backoff or Backoff())(task, NOW + seconds(60))
 
 
 async def run(
@@ -78,18 +80,18 @@ async def run(
     *,
     retry_on: tuple[type[Exception], ...] = (Exception,),
     **changes: Any,
-) -> Ended:
+) -> AttemptEnded:
     """Run a handler once and return how the attempt ended."""
     executor = Executor(2, LIMITS)
     try:
         attempt = attempt_of(payload, **changes)
-        verdict = await executor.run(handler_of(function, retry_on=retry_on), attempt)
-        return decided(verdict, attempt.task)
+        run_result = await executor.run(handler_of(function, retry_on=retry_on), attempt)
+        return decided(run_result, attempt.task)
     finally:
         executor.close()
 
 
-async def settle() -> None:
+async def freeze_gc() -> None:
     await asyncio.sleep(0.001)
 
 
@@ -97,4 +99,4 @@ async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """A short, bounded poll for what nobody announces."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await settle()
+            await freeze_gc()

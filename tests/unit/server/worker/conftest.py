@@ -5,11 +5,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from taskq_server.runtime import Runtime
-from tests.unit.server.worker.stage import Stage
+from tests.unit.server.worker.harness import RunnerHarness
 
 
 @pytest.fixture
-async def stage(runtime: Runtime) -> AsyncIterator[Stage]:
-    stage = Stage(runtime)
-    yield stage
-    await stage.close()
+async def harness(runtime: Runtime) -> AsyncIterator[RunnerHarness]:
+    harness = RunnerHarness(runtime)
+    yield harness
+    await harness.close()

@@ -1,6 +1,6 @@
 """What goes wrong around a handler's call is the outcome of its attempt, whatever it is.
 
-Each of it here, and in a process of suspects.
+Each of it here, and in a quarantine process.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.handlers import load
 from taskq_server.worker.attempts.executor import Executor
-from taskq_server.worker.attempts.result import Failed, Verdict
-from taskq_server.worker.attempts.running import Running
-from taskq_server.worker.quarantine.pool import Cells
+from taskq_server.worker.attempts.result import Failed, RunResult
+from taskq_server.worker.attempts.running import RunningAttempt
+from taskq_server.worker.quarantine.pool import QuarantinePool
 from tests.support.odd_errors import AFTER, ODD, RAISED
 from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided
-from tests.unit.server.worker.stage import Stage
+from tests.unit.server.worker.harness import RunnerHarness
 
 MODULE = "tests.support.around"
 LATER = NOW + seconds(60)
 MOST = 8_192
 
-Run = Callable[[list[Running]], Awaitable[list[Verdict | None]]]
+Run = Callable[[list[RunningAttempt]], Awaitable[list[RunResult | None]]]
 
 
-async def here(attempts: list[Running]) -> list[Verdict | None]:
+async def here(attempts: list[RunningAttempt]) -> list[RunResult | None]:
     handlers = load([MODULE]).handlers
     executor = Executor(2, LIMITS)
     verdicts = [await executor.run(handlers[each.task.handler], each) for each in attempts]
@@ -39,15 +39,15 @@ async def here(attempts: list[Running]) -> list[Verdict | None]:
     return verdicts
 
 
-async def as_suspects(attempts: list[Running]) -> list[Verdict | None]:
-    cells = Cells(Settings(handlers=(MODULE,)))
+async def in_quarantine(attempts: list[RunningAttempt]) -> list[RunResult | None]:
+    pool = QuarantinePool(Settings(handlers=(MODULE,)))
     async with asyncio.timeout(60):
-        verdicts = await asyncio.gather(*map(cells.run, attempts))
-    await cells.close()
+        verdicts = await asyncio.gather(*map(pool.run, attempts))
+    await pool.close()
     return verdicts
 
 
-@pytest.fixture(params=[here, as_suspects], ids=lambda run: run.__name__)
+@pytest.fixture(params=[here, in_quarantine], ids=lambda run: run.__name__)
 def run(request: pytest.FixtureRequest) -> Run:
     found: Run = request.param
     return found
@@ -61,9 +61,9 @@ async def failures(
     made = {kind: attempt_of(told(kind), handler=handler, lost_count=1) for kind in kinds}
     found: dict[str, tuple[Failure, Task]] = {}
     verdicts = await run(list(made.values()))
-    for (kind, attempt), verdict in zip(made.items(), verdicts, strict=True):
-        assert isinstance(verdict, Failed), (kind, verdict)
-        found[kind] = verdict.failure, decided(verdict, attempt.task).task
+    for (kind, attempt), run_result in zip(made.items(), verdicts, strict=True):
+        assert isinstance(run_result, Failed), (kind, run_result)
+        found[kind] = run_result.failure, decided(run_result, attempt.task).task
     return found
 
 
@@ -162,7 +162,7 @@ async def test_a_policy_that_breaks_is_not_asked(run: Run) -> None:
 
 
 async def test_an_error_of_taskqs_own_fails_the_attempt(
-    stage: Stage, caplog: pytest.LogCaptureFixture
+    harness: RunnerHarness, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Here, limits that are no numbers."""
 
@@ -170,20 +170,20 @@ async def test_an_error_of_taskqs_own_fails_the_attempt(
         raise ValueError
 
     limits = replace(LIMITS, traceback_bytes="none")  # type: ignore[arg-type]
-    stage.executor = Executor(2, limits)
-    stage.handlers["work"] = work
-    after = await stage.run(await stage.put("work", max_retries=0))
+    harness.executor = Executor(2, limits)
+    harness.handlers["work"] = work
+    after = await harness.run(await harness.put("work", max_retries=0))
     assert (after.status, after.current_retry_count) == (Status.FAILED, 0)
-    (ended,) = stage.ended
+    (ended,) = harness.ended
     assert (ended.attempt.outcome, ended.attempt.error_type) == (Outcome.FAILED, "TypeError")
     assert "an error of taskq's own" in (ended.attempt.error_message or "")
     assert any(one.exc_info and one.levelno == logging.ERROR for one in caplog.records)
 
 
-async def test_an_error_of_taskqs_own_among_suspects_fails_the_attempt() -> None:
-    """Here, a handler that only the worker has, and not the process of its suspects."""
+async def test_an_error_of_taskqs_own_in_quarantine_fails_the_attempt() -> None:
+    """Here, a handler that only the worker has, and not the quarantine process."""
     attempt = attempt_of(handler="only.here", lost_count=1)
-    (verdict,) = await as_suspects([attempt])
-    assert isinstance(verdict, Failed), verdict
-    assert verdict.failure.type == "KeyError"
-    assert decided(verdict, attempt.task).task.status is Status.RETRYING
+    (run_result,) = await in_quarantine([attempt])
+    assert isinstance(run_result, Failed), run_result
+    assert run_result.failure.type == "KeyError"
+    assert decided(run_result, attempt.task).task.status is Status.RETRYING

@@ -12,15 +12,15 @@ from taskq_server.domain.task import Status, Task
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.runner import Runner
 from tests.unit.server.factories import stored
-from tests.unit.server.worker.attempts import settle, until
-from tests.unit.server.worker.stage import Stage
+from tests.unit.server.worker.attempts import freeze_gc, until
+from tests.unit.server.worker.harness import RunnerHarness
 
 
 class Looks:
     """The reads of the database, counted."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
+    def __init__(self, harness: RunnerHarness) -> None:
+        self.harness = harness
         self.named: list[set[UUID]] = []
         self.answered = 0
         self.fail: Exception | None = None
@@ -29,7 +29,7 @@ class Looks:
         self.named.append(set(task_ids))
         if self.fail is not None:
             raise self.fail
-        found = await self.stage.attempts.cancels_asked(task_ids)
+        found = await self.harness.attempts.cancels_asked(task_ids)
         self.answered += 1
         return found
 
@@ -37,24 +37,24 @@ class Looks:
 class Working:
     """A runner whose tasks run until they are cancelled."""
 
-    def __init__(self, stage: Stage) -> None:
-        self.stage = stage
-        self.looks = Looks(stage)
+    def __init__(self, harness: RunnerHarness) -> None:
+        self.harness = harness
+        self.looks = Looks(harness)
         self.started: list[int] = []
-        stage.handlers["hold"] = self._hold
-        self.runner: Runner = stage.runner()
+        harness.handlers["hold"] = self._hold
+        self.runner: Runner = harness.runner()
         self.cancels = Cancels(self.runner, self.looks)
         self.jobs: list[asyncio.Task[bool]] = []
 
     async def begin(self, lost_count: int = 0) -> Task:
         before = len(self.started)
-        task = await self.stage.put("hold", {"number": before}, lost_count=lost_count)
+        task = await self.harness.put("hold", {"number": before}, lost_count=lost_count)
         self.jobs.append(asyncio.create_task(self.runner.run(task.id, 1)))
         await until(lambda: len(self.started) > before)
         return task
 
     async def status(self, task: Task) -> Status:
-        return (await stored(self.stage.runtime.database, task.id)).status
+        return (await stored(self.harness.runtime.database, task.id)).status
 
     async def _hold(self, number: int) -> None:
         self.started.append(number)
@@ -62,8 +62,8 @@ class Working:
 
 
 @asynccontextmanager
-async def working_on(stage: Stage) -> AsyncIterator[Working]:
-    working = Working(stage)
+async def working_on(harness: RunnerHarness) -> AsyncIterator[Working]:
+    working = Working(harness)
     try:
         async with asyncio.timeout(60):
             yield working
@@ -74,23 +74,25 @@ async def working_on(stage: Stage) -> AsyncIterator[Working]:
         await working.cancels.close()
 
 
-async def test_a_forged_message_cancels_nothing(stage: Stage) -> None:
-    async with working_on(stage) as working:
+async def test_a_forged_message_cancels_nothing(harness: RunnerHarness) -> None:
+    async with working_on(harness) as working:
         task = await working.begin()
         working.cancels.hear([task.id])
         await until(lambda: working.looks.answered == 1)
         assert working.looks.named == [{task.id}]
         for _ in range(20):
-            await settle()
+            await freeze_gc()
         assert not working.jobs[0].done()
         assert await working.status(task) is Status.RUNNING
 
 
-async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(stage: Stage) -> None:
-    async with working_on(stage) as working:
+async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(
+    harness: RunnerHarness,
+) -> None:
+    async with working_on(harness) as working:
         tasks = [await working.begin() for _ in range(4)]
         for task in tasks[:2]:
-            await stage.runtime.tasks.cancel(task.id)
+            await harness.runtime.tasks.cancel(task.id)
         working.cancels.hear([task.id for task in tasks])
         await asyncio.wait(working.jobs[:2])
         found = [await working.status(task) for task in tasks]
@@ -98,16 +100,18 @@ async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(stag
         assert len(working.looks.named) == 1
 
 
-async def test_tasks_of_others_are_not_looked_up(stage: Stage) -> None:
-    async with working_on(stage) as working:
+async def test_tasks_of_others_are_not_looked_up(harness: RunnerHarness) -> None:
+    async with working_on(harness) as working:
         await working.begin()
         working.cancels.hear([uuid4() for _ in range(1_000)])
-        await settle()
+        await freeze_gc()
         assert working.looks.named == []
 
 
-async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(stage: Stage) -> None:
-    async with working_on(stage) as working:
+async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(
+    harness: RunnerHarness,
+) -> None:
+    async with working_on(harness) as working:
         tasks = [await working.begin() for _ in range(3)]
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -118,19 +122,21 @@ async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(sta
             await asyncio.sleep(0)
         assert heard > 100
         assert 2 <= len(working.looks.named) <= 12
-        await stage.runtime.tasks.cancel(tasks[0].id)
+        await harness.runtime.tasks.cancel(tasks[0].id)
         while not working.jobs[0].done():
             working.cancels.hear([task.id for task in tasks])
-            await settle()
+            await freeze_gc()
         assert await working.status(tasks[0]) is Status.CANCELLED
         assert await working.status(tasks[1]) is Status.RUNNING
 
 
-async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(stage: Stage) -> None:
+async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(
+    harness: RunnerHarness,
+) -> None:
     """The row runs already, and the worker does not know it yet."""
-    async with working_on(stage) as working:
-        task = await stage.put("hold", {"number": 0})
-        claim = stage.attempts.claim
+    async with working_on(harness) as working:
+        task = await harness.put("hold", {"number": 0})
+        claim = harness.attempts.claim
         held, told = asyncio.Event(), asyncio.Event()
 
         async def slow(ask: object) -> object:
@@ -139,47 +145,51 @@ async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(stage
             await held.wait()
             return answer
 
-        stage.attempts.claim = slow  # type: ignore[assignment]
+        harness.attempts.claim = slow  # type: ignore[assignment]
         working.jobs.append(asyncio.create_task(working.runner.run(task.id, 1)))
         await told.wait()
-        await stage.runtime.tasks.cancel(task.id)
+        await harness.runtime.tasks.cancel(task.id)
         working.cancels.hear([task.id])
         await until(lambda: working.looks.answered > 0)
-        await settle()
+        await freeze_gc()
         held.set()
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED
 
 
 @pytest.mark.parametrize("error", [DatabaseUnavailable("away"), RuntimeError("a surprise")])
-async def test_a_look_that_fails_is_not_the_last_one(stage: Stage, error: Exception) -> None:
-    async with working_on(stage) as working:
+async def test_a_look_that_fails_is_not_the_last_one(
+    harness: RunnerHarness, error: Exception
+) -> None:
+    async with working_on(harness) as working:
         task = await working.begin()
-        await stage.runtime.tasks.cancel(task.id)
+        await harness.runtime.tasks.cancel(task.id)
         working.looks.fail = error
         working.cancels.hear([task.id])
         await until(lambda: len(working.looks.named) == 1)
-        await settle()
+        await freeze_gc()
         working.looks.fail = None
         working.cancels.hear([task.id])
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED
 
 
-async def test_a_suspect_is_cancelled_as_well_and_not_by_a_forgery(stage: Stage) -> None:
+async def test_a_quarantined_task_is_cancelled_as_well_and_not_by_a_forgery(
+    harness: RunnerHarness,
+) -> None:
     """It runs in a process of its own."""
-    async with working_on(stage) as working:
-        task = await stage.put("taskq.sleep", {"seconds": 60}, lost_count=1)
-        stage.handlers["taskq.sleep"] = working._hold
-        working.runner = stage.runner()
+    async with working_on(harness) as working:
+        task = await harness.put("taskq.sleep", {"seconds": 60}, lost_count=1)
+        harness.handlers["taskq.sleep"] = working._hold
+        working.runner = harness.runner()
         working.cancels = Cancels(working.runner, working.looks)
         working.jobs.append(asyncio.create_task(working.runner.run(task.id, 1)))
         await until(lambda: working.runner.holds([task.id]) > working.runner.claims([task.id]))
         working.cancels.hear([task.id])
         await until(lambda: working.looks.answered > 0)
-        await settle()
+        await freeze_gc()
         assert await working.status(task) is Status.RUNNING
-        await stage.runtime.tasks.cancel(task.id)
+        await harness.runtime.tasks.cancel(task.id)
         working.cancels.hear([task.id])
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED

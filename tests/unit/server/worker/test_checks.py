@@ -8,7 +8,7 @@ import pytest
 
 from taskq_server.core.config import Settings
 from taskq_server.worker.attempts.result import Failed
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from taskq_server.worker.quarantine.checks import Checks
 from tests.integration.engine.recursive import Mul, Num, Up
 from tests.integration.engine.test_recursive_payloads import MODULE, deep
@@ -19,16 +19,16 @@ FOR_EVER = deep(40)
 
 @pytest.fixture
 async def checks() -> AsyncIterator[Checks]:
-    opened = Checks(Settings(handlers=(MODULE,), cells=1, block_seconds=2))
+    opened = Checks(Settings(handlers=(MODULE,), quarantine_processes=1, block_seconds=2))
     yield opened
     opened.close()
 
 
-def attempt(handler: str, payload: dict[str, Any], **changes: Any) -> Running:
+def attempt(handler: str, payload: dict[str, Any], **changes: Any) -> RunningAttempt:
     return attempt_of(payload, handler=f"recursive.{handler}", **changes)
 
 
-async def check(checks: Checks, running: Running) -> Failed | None:
+async def check(checks: Checks, running: RunningAttempt) -> Failed | None:
     async with asyncio.timeout(60):
         return await checks.run(running)
 
@@ -80,8 +80,8 @@ async def test_what_cannot_be_sent_is_left_to_the_worker(checks: Checks) -> None
     assert running.arguments is None
 
 
-@pytest.mark.parametrize("cause", [Cause.CANCEL, Cause.RELEASE])
-async def test_an_interruption_ends_it_and_what_waits(checks: Checks, cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [StopReason.CANCEL, StopReason.RELEASE])
+async def test_an_interruption_ends_it_and_what_waits(checks: Checks, cause: StopReason) -> None:
     assert await check(checks, attempt("expr", deep(1))) is None
     first, waiting = attempt("expr", FOR_EVER), attempt("expr", FOR_EVER)
     both = asyncio.gather(checks.run(first), checks.run(waiting))

@@ -12,7 +12,7 @@ import pytest
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
@@ -50,7 +50,7 @@ async def test_a_doorbell_without_an_id_is_dropped(
     assert "dropped" in caplog.text
 
 
-def failed(*, fatal: bool = False) -> Ended:
+def failed(*, fatal: bool = False) -> AttemptEnded:
     broken = Failure(outcome=Outcome.FAILED, type="ValueError", message="broken", fatal=fatal)
     task = running(attempt=2, handler="h")
     return lifecycle.fail(task, broken, backoff=Backoff(), random=lambda: 0.5, now=NOW)
@@ -81,7 +81,7 @@ class Heard:
         return hook
 
 
-async def told(hooks: Registry, ended: Ended, seconds: float = 5.0) -> None:
+async def told(hooks: Registry, ended: AttemptEnded, seconds: float = 5.0) -> None:
     async with asyncio.timeout(60):
         await tell(hooks, event_of(ended.attempt, ended.task), Calls(seconds))
 
@@ -139,7 +139,7 @@ async def cancelling(_: object) -> None:
     raise asyncio.CancelledError
 
 
-async def deaf(_: object) -> None:
+async def stuck(_: object) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await asyncio.Event().wait()
     await asyncio.Event().wait()
@@ -151,7 +151,7 @@ def stopping(_: object) -> None:
 
 @pytest.mark.parametrize(
     "hook",
-    [async_raising, raising, hanging, deaf, cancelling, async_leaving, leaving, stopping],
+    [async_raising, raising, hanging, stuck, cancelling, async_leaving, leaving, stopping],
 )
 async def test_a_bad_hook_is_logged_and_the_next_one_runs(
     hook: Any, caplog: pytest.LogCaptureFixture
@@ -189,6 +189,6 @@ async def test_a_task_that_is_waiting_again_did_not_fail_for_good() -> None:
     heard = Heard()
     ended = failed(fatal=True)
     assert ended.task.status is Status.FAILED
-    retried = Ended(lifecycle.retry(ended.task, now=NOW), ended.attempt)
+    retried = AttemptEnded(lifecycle.retry(ended.task, now=NOW), ended.attempt)
     await told(registry([], [heard.hook()]), retried)
     assert [event.attempt for event in heard.events] == [2]

@@ -11,12 +11,12 @@ import pytest
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService, Ending
+from taskq_server.services.attempts import AttemptService, Completion
 from taskq_server.worker.hooks.runner import Hooks
 from tests.unit.server.factories import WORKER, rows_of, running, seconds, store
 from tests.unit.server.worker.attempts import handler_of, until
@@ -33,7 +33,7 @@ def registry(*hooks: Callable[[TaskEvent], Any], handler: str = HANDLER) -> Regi
     return Registry({handler: handler_of(work)}, found)
 
 
-def fail(task: Task, now: datetime) -> Ended:
+def fail(task: Task, now: datetime) -> AttemptEnded:
     broken = Failure(outcome=Outcome.FAILED, type="E", message="m", fatal=True)
     return lifecycle.fail(task, broken, backoff=Backoff(), random=lambda: 0.5, now=now)
 
@@ -45,7 +45,9 @@ class Worker:
         self.runtime = runtime
         self.late = 0.0
         self.stuck = asyncio.Event()
-        self.attempts: AttemptService = runtime.attempts(hooked=registry.hooked)
+        self.attempts: AttemptService = runtime.attempts(
+            has_failure_hooks=registry.has_failure_hooks
+        )
         self.hooks = Hooks(self.attempts, registry, self.clock, seconds, self.stuck.set)
 
     def clock(self) -> datetime:
@@ -56,7 +58,7 @@ class Worker:
         made = [running(handler=HANDLER) for _ in range(count)]
         await store(self.runtime.database, *made)
         fields = {"attempt": 1, "worker_id": WORKER, "decide": fail}
-        endings = [Ending(task_id=task.id, **fields) for task in made]  # type: ignore[arg-type]
+        endings = [Completion(task_id=task.id, **fields) for task in made]  # type: ignore[arg-type]
         for ended in await asyncio.gather(*map(self.attempts.end, endings)):
             self.hooks.follow(ended)
         return [task.id for task in made]
@@ -174,7 +176,7 @@ async def test_hooks_that_wait_do_not_hold_up_the_end_of_the_worker(
         lifecycle.rescue(running(lost_count=1), now=running().created_at),
     ],
 )
-async def test_nobody_hears_of_what_is_no_failure(runtime: Runtime, ended: Ended) -> None:
+async def test_nobody_hears_of_what_is_no_failure(runtime: Runtime, ended: AttemptEnded) -> None:
     heard: list[TaskEvent] = []
     worker = Worker(runtime, registry(heard.append))
     worker.hooks.follow(ended)
@@ -198,12 +200,12 @@ async def test_a_failure_is_told_although_somebody_retried_the_task(runtime: Run
     assert await worker.done() == {task.id}
 
 
-@pytest.mark.parametrize("hooked", [True, False])
+@pytest.mark.parametrize("has_failure_hooks", [True, False])
 async def test_a_rescue_by_a_worker_with_other_handlers_leaves_the_hook_to_its_own(
-    runtime: Runtime, hooked: bool
+    runtime: Runtime, has_failure_hooks: bool
 ) -> None:
     heard: list[str] = []
-    others = [lambda _: heard.append("other")] if hooked else []
+    others = [lambda _: heard.append("other")] if has_failure_hooks else []
     other = Worker(runtime, registry(*others, handler="others.build"))
     own = Worker(runtime, registry(lambda _: heard.append("own")))
     task = running(lost_count=2, handler=HANDLER)

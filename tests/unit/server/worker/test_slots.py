@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from taskq_server.domain.task import Priority
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from taskq_server.worker.attempts.slots import Slots
 from tests.unit.server.factories import NOW, seconds
-from tests.unit.server.worker.attempts import attempt_of, settle
+from tests.unit.server.worker.attempts import attempt_of, freeze_gc
 
 ENOUGH = 100
 
 
-async def taken(slots: Slots, count: int) -> list[Running]:
+async def taken(slots: Slots, count: int) -> list[RunningAttempt]:
     held = [attempt_of() for _ in range(count)]
     for one in held:
         assert await slots.take(one)
@@ -42,7 +42,7 @@ async def test_slots_are_given_in_turn() -> None:
         order.append(number)
 
     waiting = [asyncio.create_task(wait(number)) for number in range(3)]
-    await settle()
+    await freeze_gc()
     for number in range(3):
         assert len(order) == number
         slots.give_back(0.0)
@@ -69,7 +69,7 @@ async def test_who_waits_goes_by_score() -> None:
         asyncio.create_task(wait("second normal", Priority.NORMAL)),
         asyncio.create_task(wait("old", Priority.LOW, earlier=1_000)),
     ]
-    await settle()
+    await freeze_gc()
     slots.give_back(0.0)
     await asyncio.gather(*waiting)
     assert order == ["old", "urgent", "first normal", "second normal", "low"]
@@ -89,12 +89,12 @@ async def test_an_interrupted_attempt_leaves_its_turn(when: str) -> None:
     await taken(slots, 1)
     attempt = attempt_of()
     if when == "before":
-        attempt.interrupt(Cause.CANCEL)
+        attempt.interrupt(StopReason.CANCEL)
     waiting = asyncio.create_task(slots.take(attempt))
     await asyncio.sleep(0)
     if when == "with its turn":
         slots.give_back(0.0)
-    attempt.interrupt(Cause.CANCEL)
+    attempt.interrupt(StopReason.CANCEL)
     assert not await waiting
     if when != "with its turn":
         slots.give_back(0.0)
@@ -147,9 +147,9 @@ def test_no_slot_is_lost_and_none_is_given_twice(steps: list[str]) -> None:
 async def play(steps: list[str]) -> None:
     limit, holders, most = 3, 0, 0
     slots = Slots(limit, patience=0.005)
-    waiting: list[tuple[Running, asyncio.Task[None]]] = []
+    waiting: list[tuple[RunningAttempt, asyncio.Task[None]]] = []
 
-    async def hold(attempt: Running) -> None:
+    async def hold(attempt: RunningAttempt) -> None:
         nonlocal holders, most
         if await slots.take(attempt):
             holders += 1
@@ -164,7 +164,7 @@ async def play(steps: list[str]) -> None:
                 holders -= 1
                 slots.give_back(0.0)
             case "interrupt" if waiting:
-                waiting[-1][0].interrupt(Cause.CANCEL)
+                waiting[-1][0].interrupt(StopReason.CANCEL)
             case "cancel" if waiting:
                 waiting[-1][1].cancel()
             case _:

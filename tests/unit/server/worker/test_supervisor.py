@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from taskq_server.worker.liveness.supervisor import Voice
+from taskq_server.worker.liveness.supervisor import ChildWatchdog
 
 ROUNDS_A_SECOND = 5
 
@@ -21,16 +21,16 @@ def pipe() -> Iterator[tuple[int, int]]:
     os.close(mouth)
 
 
-def overdue_in(voice: Voice, rounds: int, *, stopping: bool = False) -> list[bool]:
+def overdue_in(voice: ChildWatchdog, rounds: int, *, stopping: bool = False) -> list[bool]:
     return [voice.is_overdue(stopping=stopping) for _ in range(rounds)]
 
 
 def test_a_child_that_has_said_nothing_yet_may_take_its_time(pipe: tuple[int, int]) -> None:
-    assert not any(overdue_in(Voice(pipe[0]), 100_000))
+    assert not any(overdue_in(ChildWatchdog(pipe[0]), 100_000))
 
 
 def test_a_child_may_be_silent_for_as_long_as_it_said_last(pipe: tuple[int, int]) -> None:
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     os.write(pipe[1], b"60.0\n")
     os.write(pipe[1], b"2.0\n")
     assert not any(overdue_in(voice, 1 + 2 * ROUNDS_A_SECOND))
@@ -40,7 +40,7 @@ def test_a_child_may_be_silent_for_as_long_as_it_said_last(pipe: tuple[int, int]
 
 
 def test_time_in_which_the_supervisor_did_not_run_does_not_count(pipe: tuple[int, int]) -> None:
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     os.write(pipe[1], b"0.2\n")
     assert overdue_in(voice, 1) == [False]
     time.sleep(0.5)
@@ -48,14 +48,14 @@ def test_time_in_which_the_supervisor_did_not_run_does_not_count(pipe: tuple[int
 
 
 def test_a_child_that_starts_for_ever_can_be_stopped(pipe: tuple[int, int]) -> None:
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     overdue_in(voice, 100_000)
     assert overdue_in(voice, 1, stopping=True) == [False]
     assert any(overdue_in(voice, 60 * ROUNDS_A_SECOND, stopping=True))
 
 
 def test_a_child_that_says_first_that_it_cannot_start_is_believed(pipe: tuple[int, int]) -> None:
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     assert not voice.refuses()
     os.write(pipe[1], b"cannot-start\n")
     assert voice.refuses()
@@ -66,7 +66,7 @@ def test_a_child_that_has_worked_is_not_believed_that_it_cannot_start(
     pipe: tuple[int, int], at_once: bool
 ) -> None:
     """A handler of it may have said so."""
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     os.write(pipe[1], b"60.0\n")
     assert at_once or not voice.refuses()
     os.write(pipe[1], b"cannot-start\n")
@@ -74,7 +74,7 @@ def test_a_child_that_has_worked_is_not_believed_that_it_cannot_start(
 
 
 def test_what_makes_no_sense_to_the_supervisor_changes_nothing(pipe: tuple[int, int]) -> None:
-    voice = Voice(pipe[0])
+    voice = ChildWatchdog(pipe[0])
     os.write(pipe[1], b"0.2\n")
     assert overdue_in(voice, 1) == [False]
     os.write(pipe[1], b"\xff nonsense\n")

@@ -3,7 +3,7 @@
 import pytest
 
 from taskq_server.domain.task import Task
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.attempts.threads import Threads
 from tests.unit.server.factories import make_task
 from tests.unit.server.worker.attempts import attempt_of
@@ -16,7 +16,7 @@ def tasks(handler: str, count: int = MANY) -> list[Task]:
     return [make_task(handler=handler)] * count
 
 
-async def taken(threads: Threads, handler: str, count: int = 1) -> list[Running]:
+async def taken(threads: Threads, handler: str, count: int = 1) -> list[RunningAttempt]:
     held = [attempt_of(handler=handler) for _ in range(count)]
     for one in held:
         assert await threads.take(one)

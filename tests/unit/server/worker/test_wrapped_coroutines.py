@@ -12,7 +12,7 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry
 from taskq_server.worker.attempts.executor import Executor
-from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.calls import Calls
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided, handler_of, run
@@ -94,13 +94,13 @@ async def test_it_is_cancelled_and_holds_no_thread() -> None:
     attempt = attempt_of()
     other = attempt_of({"a": 41})
     waiting = asyncio.create_task(executor.run(handler_of(traced(for_ever)), attempt))
-    verdict = await executor.run(handler_of(traced(add)), other)
-    attempt.interrupt(Cause.CANCEL)
+    run_result = await executor.run(handler_of(traced(add)), other)
+    attempt.interrupt(StopReason.CANCEL)
     ended = decided(await waiting, attempt.task)
     executor.close()
-    assert decided(verdict, other.task).attempt.result == "42"
+    assert decided(run_result, other.task).attempt.result == "42"
     assert ended.attempt.outcome is Outcome.CANCELLED
-    assert not executor.deaf.is_set()
+    assert not executor.stuck.is_set()
 
 
 async def test_hooks_are_awaited_too() -> None:

@@ -11,7 +11,7 @@ from starlette.types import Scope
 from taskq_server.api import prefix
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.headers import entity_tag
-from taskq_server.domain.task import Snapshot
+from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
 from taskq_server.services.tasks import Submitted
 
@@ -24,22 +24,22 @@ def document(value: Any, status: int = 200, headers: Mapping[str, str] | None = 
 
 
 def task(
-    snapshot: Snapshot, status: int = 200, headers: Mapping[str, str] | None = None
+    details: TaskDetails, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Return a whole task with its `ETag`."""
-    tagged = {"ETag": entity_tag(snapshot.task.version), **(headers or {})}
-    return document(wire.whole(snapshot), status, tagged)
+    tagged = {"ETag": entity_tag(details.task.version), **(headers or {})}
+    return document(wire.whole(details), status, tagged)
 
 
 def submitted(done: Submitted, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
     """Return a submitted task with its address."""
     located = {
-        "Location": prefix.address(scope, f"/tasks/{done.snapshot.task.id}"),
+        "Location": prefix.address(scope, f"/tasks/{done.details.task.id}"),
         **(headers or {}),
     }
     if done.replayed:
         located["Idempotency-Replayed"] = "true"
-    return task(done.snapshot, 200 if done.replayed else 201, located)
+    return task(done.details, 200 if done.replayed else 201, located)
 
 
 async def while_connected(request: Request, waiting: Coroutine[Any, Any, T]) -> T:

@@ -63,9 +63,9 @@ async def submit_many(
         headers["Idempotency-Replayed"] = "true"
     if prefer.minimal:
         headers["Preference-Applied"] = "return=minimal"
-        items = [{"id": each.task.id} for each in submitted.snapshots]
+        items = [{"id": each.task.id} for each in submitted.details]
     else:
-        items = [wire.whole(each) for each in submitted.snapshots]
+        items = [wire.whole(each) for each in submitted.details]
     return answers.document({"items": items}, 200 if submitted.replayed else 201, headers)
 
 

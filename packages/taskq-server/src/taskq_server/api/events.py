@@ -14,7 +14,7 @@ from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
 from taskq_server.domain.errors import TaskNotFound, Unavailable
-from taskq_server.domain.task import Snapshot
+from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 
@@ -97,7 +97,7 @@ async def events(
     return StreamingResponse(encoded(states), headers=_HEADERS, media_type=MEDIA_TYPE)
 
 
-async def encoded(states: AsyncIterator[Snapshot | None]) -> AsyncIterator[bytes]:
+async def encoded(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[bytes]:
     """Write states as events, and None as a comment.
 
     A task that is deleted, or a database that goes away, ends the stream; who comes back for more
@@ -111,6 +111,6 @@ async def encoded(states: AsyncIterator[Snapshot | None]) -> AsyncIterator[bytes
         return
 
 
-def event(snapshot: Snapshot) -> bytes:
+def event(details: TaskDetails) -> bytes:
     """Write one state; its JSON is a single line."""
-    return b"id: %d\ndata: %b\n\n" % (snapshot.task.version, wire.dump(wire.whole(snapshot)))
+    return b"id: %d\ndata: %b\n\n" % (details.task.version, wire.dump(wire.whole(details)))

@@ -96,9 +96,9 @@ async def submit(
     if prefer.wait is not None:
         headers["Preference-Applied"] = f"wait={prefer.wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = tasks.wait(submitted.snapshot.task.id, prefer.wait)
-            snapshot = await answers.while_connected(request, waiting)
-            submitted = replace(submitted, snapshot=snapshot)
+            waiting = tasks.wait(submitted.details.task.id, prefer.wait)
+            details = await answers.while_connected(request, waiting)
+            submitted = replace(submitted, details=details)
     return answers.submitted(submitted, request.scope, headers)
 
 
@@ -147,13 +147,13 @@ async def get(
         wait = prefer.wait
         headers["Preference-Applied"] = f"wait={prefer.wait}"
     if wait:
-        snapshot = await answers.while_connected(request, tasks.wait(task_id, wait))
+        details = await answers.while_connected(request, tasks.wait(task_id, wait))
     else:
-        snapshot = await tasks.get(task_id)
-    version = snapshot.task.version
+        details = await tasks.get(task_id)
+    version = details.task.version
     if if_none_match is not None and if_none_match.match_weakly(version):
         return Response(status_code=304, headers={"ETag": entity_tag(version), **headers})
-    return answers.task(snapshot, headers=headers)
+    return answers.task(details, headers=headers)
 
 
 @router.patch(
@@ -215,8 +215,8 @@ async def delete(task_id: TaskId, tasks: Tasks) -> Response:
 )
 async def cancel(task_id: TaskId, tasks: Tasks) -> Response:
     """Cancel a task: at once while it waits, within about a second while it runs."""
-    snapshot = await tasks.cancel(task_id)
-    return answers.task(snapshot, 202 if snapshot.task.status is Status.RUNNING else 200)
+    details = await tasks.cancel(task_id)
+    return answers.task(details, 202 if details.task.status is Status.RUNNING else 200)
 
 
 @router.post(

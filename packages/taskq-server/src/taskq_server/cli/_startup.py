@@ -78,7 +78,7 @@ def run_until_stopped(stop: Stop, main: Callable[[], Coroutine[Any, Any, None]])
     complete(work(), uvloop.new_event_loop)
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Leave what start-up made out of all garbage collections: a full one takes 80 ms."""
     gc.collect()
     gc.freeze()

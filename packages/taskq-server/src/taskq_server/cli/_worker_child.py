@@ -3,11 +3,11 @@
 from typing import NoReturn
 
 from taskq_server.cli._startup import (
+    freeze_gc,
     prepare,
     require_redis,
     require_schema,
     run_until_stopped,
-    settle,
 )
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -17,10 +17,10 @@ from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.runtime import open_runtime
 from taskq_server.worker.app import run_worker
-from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, Parent
+from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, SupervisorLink
 
 
-def work(parent: Parent, **given: object) -> NoReturn:
+def work(parent: SupervisorLink, **given: object) -> NoReturn:
     """Work until told to stop, and end the process; tell the parent if it cannot start.
 
     Args:
@@ -40,10 +40,10 @@ def work(parent: Parent, **given: object) -> NoReturn:
     leave(0)
 
 
-async def _work(settings: Settings, registry: Registry, parent: Parent, stop: Stop) -> None:
+async def _work(settings: Settings, registry: Registry, parent: SupervisorLink, stop: Stop) -> None:
     if not await unless(stop.asked, require_schema(settings)):
         return
-    settle()
+    freeze_gc()
     async with open_runtime(settings, patient=True) as runtime:
         recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:

@@ -5,11 +5,11 @@ import click
 from taskq_server.cli import _options as options
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._startup import (
+    freeze_gc,
     prepare,
     require_redis,
     require_schema,
     run_until_stopped,
-    settle,
 )
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -41,5 +41,5 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     listener = serving.listen(settings)
     stop.allow(drain=0, end=settings.database_connect_seconds + _END_SECONDS)
     app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
-    settle()
+    freeze_gc()
     await serving.serve(app, listener, stop.asked)

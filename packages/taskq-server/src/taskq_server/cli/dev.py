@@ -16,7 +16,7 @@ from taskq_server import migrations
 from taskq_server.cli import _options as options
 from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
-from taskq_server.cli._startup import database_says, prepare, run_until_stopped, settle
+from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
 from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -29,7 +29,7 @@ from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.worker.app import publish, run_worker
-from taskq_server.worker.liveness.supervisor import Parent
+from taskq_server.worker.liveness.supervisor import SupervisorLink
 
 
 @click.command()
@@ -69,7 +69,7 @@ def _completed(settings: Settings) -> Settings:
 
 
 async def _run(settings: Settings, registry: Registry, listener: socket.socket, stop: Stop) -> None:
-    settle()
+    freeze_gc()
     async with _with_redis(settings) as complete:
         if not await unless(stop.asked, _upgrade(complete.database_url.get_secret_value())):
             return
@@ -96,7 +96,7 @@ async def _serve_and_work(
     listener: socket.socket,
     stop: Stop,
 ) -> None:
-    worker = asyncio.create_task(run_worker(runtime, registry, stop, Parent()))
+    worker = asyncio.create_task(run_worker(runtime, registry, stop, SupervisorLink()))
     serving_http = asyncio.create_task(serving.serve(app, listener, stop.asked))
     worker.add_done_callback(lambda _: stop.asked.set())
     serving_http.add_done_callback(lambda _: stop.asked.set())

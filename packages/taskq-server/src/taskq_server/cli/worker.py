@@ -11,7 +11,7 @@ import click
 
 from taskq_server.cli import _options as options
 from taskq_server.core import environment, logs
-from taskq_server.worker.liveness.supervisor import Parent, Supervisor
+from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
 
 
 @click.command()
@@ -21,7 +21,7 @@ from taskq_server.worker.liveness.supervisor import Parent, Supervisor
 @options.log_level
 def worker(**given: str | int | None) -> None:
     """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
-    parent = Parent()
+    parent = SupervisorLink()
     if not parent.exists:
         logs.configure(_level(given["log_level"]))
         sys.exit(Supervisor().run())

@@ -68,7 +68,7 @@ class Settings(BaseSettings):
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(100, ge=1, le=10_000, description="attempts a worker runs at once")
     threads: int = Field(8, ge=1, le=1_000, description="threads for sync handlers of a worker")
-    cells: int = Field(
+    quarantine_processes: int = Field(
         4,
         ge=1,
         le=1_000,

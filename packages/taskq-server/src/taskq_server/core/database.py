@@ -31,7 +31,7 @@ from sqlalchemy.sql.dml import Insert
 
 from taskq_server.core import private, urls
 from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
-from taskq_server.core.hang_detector import Pulse
+from taskq_server.core.hang_detector import HangDetector
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
 from taskq_server.core.outages import Outage, outage
 from taskq_server.core.patience import Patience
@@ -106,7 +106,7 @@ class Database:
         self._pulse = None
         if hang_seconds is not None and not self.is_sqlite:
             ask = _mysql_engine(parsed, _NEVER_SECONDS, poolclass=NullPool)
-            self._pulse = Pulse(lambda: _select_one(ask), hang_seconds, self._renewal.leave)
+            self._pulse = HangDetector(lambda: _select_one(ask), hang_seconds, self._renewal.leave)
 
     async def close(self) -> None:
         """Close all connections."""

@@ -14,7 +14,7 @@ from taskq_server.core.patience import Patience
 _PARTS = 6
 
 
-class Pulse:
+class HangDetector:
     """Watch over those who wait for a database.
 
     Args:

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, ScalarSelect, and_, bindparam, case, func,
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
-from taskq_server.crud.prepared import ByIds, InsertRows, Together, is_one_of_ids
+from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement, is_one_of_ids
 from taskq_server.crud.tables import (
     ATTEMPT_FIELDS,
     attempts,
@@ -22,7 +22,7 @@ from taskq_server.crud.tables import (
     whole_task,
 )
 from taskq_server.domain.counts import place
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Attempt, Outcome, Status, Task
 
 
@@ -34,11 +34,13 @@ def _of_attempt(column: str) -> ScalarSelect[Any]:
     )
 
 
-def _update(*names: str, where: Sequence[ColumnElement[bool]] = (), **values: object) -> ByIds:
+def _update(
+    *names: str, where: Sequence[ColumnElement[bool]] = (), **values: object
+) -> IdListStatement:
     """Return an UPDATE of `names` to parameters of these names, and of `values`."""
     given = {name: bindparam(f"to_{name}", type_=tasks.c[name].type) for name in names}
     statement = update(tasks).where(is_one_of_ids(tasks.c.id), *where)
-    return ByIds(statement.values({**given, "version": tasks.c.version + 1, **values}))
+    return IdListStatement(statement.values({**given, "version": tasks.c.version + 1, **values}))
 
 
 _CLAIMED = ("worker_id", "started_at", "updated_at")
@@ -58,7 +60,7 @@ _requeue = _update(
     run_at=func.coalesce(_of_attempt("retry_at"), tasks.c.run_at),
 )
 _retry = _update(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
-_cancels_asked = ByIds(
+_cancels_asked = IdListStatement(
     select(tasks.c.id).where(
         is_one_of_ids(tasks.c.id), is_running, tasks.c.cancel_requested_at.is_not(None)
     )
@@ -73,8 +75,8 @@ _of_one_handler = (
     .order_by(attempts.c.finished_at)
     .limit(bindparam("most"))
 )
-_pending = Together(select(_of_one_handler.subquery()))
-_insert_attempts = InsertRows(attempts, once=True)
+_pending = UnionStatement(select(_of_one_handler.subquery()))
+_insert_attempts = BulkInsert(attempts, once=True)
 _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
 
 
@@ -94,16 +96,16 @@ async def cancels_asked(connection: AsyncConnection, ids: Collection[UUID]) -> l
     return [UUID(hex=row[0]) for row in await _cancels_asked(connection, ids)]
 
 
-class Changed(Exception):
+class StaleRow(Exception):
     """A task that was not read again is not as it was; the transaction has to be rolled back."""
 
 
 async def mark_ended(
     connection: AsyncConnection,
-    ends: Sequence[Ended],
+    ends: Sequence[AttemptEnded],
     *,
     hook_done_at: Mapping[UUID, datetime | None],
-    unread: Collection[UUID] = (),
+    optimistic: Collection[UUID] = (),
 ) -> None:
     """Write the ends of attempts: one INSERT, and one UPDATE for each outcome.
 
@@ -118,7 +120,7 @@ async def mark_ended(
         Changed: an unread task is not.
     """
     ordered = sorted(ends, key=lambda end: end.task.id)
-    await _finish_as_claimed(connection, [end.task for end in ordered if end.task.id in unread])
+    await _finish_as_claimed(connection, [end.task for end in ordered if end.task.id in optimistic])
     await _insert_attempts(
         connection,
         _COLUMNS,
@@ -127,7 +129,7 @@ async def mark_ended(
             for end in ordered
         ],
     )
-    await _end(connection, [end.task for end in ordered if end.task.id not in unread])
+    await _end(connection, [end.task for end in ordered if end.task.id not in optimistic])
     await counts.move(
         connection,
         before=(place(end.task, Status.RUNNING) for end in ends),
@@ -141,7 +143,7 @@ async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task])
         fence = {"of_worker_id": given["to_worker_id"], "of_attempt": attempt}
         met = await _finish_unread.count(connection, ids, **given, **fence, of_version=version - 1)
         if met != len(ids):
-            raise Changed
+            raise StaleRow
 
 
 async def _end(connection: AsyncConnection, after: Sequence[Task]) -> None:
@@ -161,7 +163,7 @@ def _given(names: Sequence[str], values: Sequence[object]) -> dict[str, object]:
     return {f"to_{name}": value for name, value in zip(names, values, strict=True)}
 
 
-def _end_statement(status: Status) -> ByIds:
+def _end_statement(status: Status) -> IdListStatement:
     if status.final:
         return _finish
     return _retry if status is Status.RETRYING else _requeue

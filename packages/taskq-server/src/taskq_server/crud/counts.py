@@ -9,14 +9,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from sqlalchemy import delete, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.prepared import InsertRows
+from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, is_running, task_counts, tasks
 from taskq_server.domain.counts import Place, changes
 from taskq_server.domain.task import Status
 
 _place = (task_counts.c.namespace, task_counts.c.queue, task_counts.c.status)
 _place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
-_insert = InsertRows(task_counts, once=False)
+_insert = BulkInsert(task_counts, once=False)
 _COLUMNS = ("namespace", "queue", "status", "amount")
 _delete = delete(task_counts).where(task_counts.c.id.in_(IDS))
 _totals = union_all(
@@ -26,7 +26,7 @@ _totals = union_all(
 )
 
 
-class Overtaken(Exception):
+class CompactionConflict(Exception):
     """Rows of the ledger are gone: somebody else has compacted them meanwhile."""
 
 
@@ -89,7 +89,7 @@ async def replace(
     # First of all: who inserts before and then waits for another who has done so, waits for ever.
     deleted = await connection.execute(_delete, {"ids": ids})
     if deleted.rowcount != len(ids):
-        raise Overtaken
+        raise CompactionConflict
     await _append(connection, amounts)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.prepared import Together
+from taskq_server.crud.prepared import UnionStatement
 from taskq_server.crud.tables import tags, task_counts, tasks
 from taskq_server.crud.tags import is_linked, pieces
 
@@ -18,7 +18,7 @@ _first_of_queue = (
     )
     .limit(1)
 )
-_firsts_of_queues = Together(select(_first_of_queue.subquery()))
+_firsts_of_queues = UnionStatement(select(_first_of_queue.subquery()))
 
 
 async def queues(

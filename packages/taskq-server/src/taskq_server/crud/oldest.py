@@ -12,7 +12,7 @@ from sqlalchemy import bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.due import ends_of_due
-from taskq_server.crud.prepared import Together
+from taskq_server.crud.prepared import UnionStatement
 from taskq_server.crud.tables import tasks
 from taskq_server.domain.task import Priority, due_at
 
@@ -40,7 +40,7 @@ _head = (
     .order_by(tasks.c.score)
     .limit(1)
 )
-_heads = Together(select(_head.subquery()))
+_heads = UnionStatement(select(_head.subquery()))
 _lowest = select(*_lane, func.min(tasks.c.score)).group_by(*_lane).order_by(*_lane)
 _lowest_of = _lowest.where(tasks.c.queue.in_(bindparam("queues", expanding=True)))
 _lowest_of_first = _lowest.limit(MOST_LEAPS)

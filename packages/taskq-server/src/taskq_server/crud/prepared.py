@@ -28,11 +28,11 @@ _TOGETHER = 100  # SQLite takes no more than 500 parts of one statement
 
 
 def is_one_of_ids(column: ColumnElement[UUID]) -> ColumnElement[bool]:
-    """Return the condition that `ByIds` fills in."""
+    """Return the condition that `IdListStatement` fills in."""
     return column.op("IN", is_comparison=True)(literal_column(_IDS))
 
 
-class ByIds:
+class IdListStatement:
     """A statement about some rows, whose ids it is given.
 
     Args:
@@ -73,7 +73,7 @@ class ByIds:
         return self._compiled[dialect.name]
 
 
-class Together:
+class UnionStatement:
     """A statement that is asked for many values of its parameters, in few round trips.
 
     Args:
@@ -105,7 +105,7 @@ class Together:
         return found
 
 
-class InsertRows:
+class BulkInsert:
     """Insert rows.
 
     Args:
@@ -151,7 +151,7 @@ class InsertRows:
         return str(compiled), binds
 
 
-class Reader(Generic[T]):
+class RowMapper(Generic[T]):
     """Turn the driver's rows into values of the domain.
 
     Args:

@@ -7,7 +7,7 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Row, Table, and_, bindparam, literal
 
 from taskq_server import models
-from taskq_server.crud.prepared import Reader
+from taskq_server.crud.prepared import RowMapper
 from taskq_server.domain.task import Attempt, Status, Task
 
 IDS: BindParameter[Sequence[UUID]] = bindparam("ids", expanding=True)
@@ -34,10 +34,10 @@ whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
 is_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
 """What runs has not finished: saying so leads to the workers' part of the index."""
 
-read_tasks = Reader(Task._make, whole_task)
+read_tasks = RowMapper(Task._make, whole_task)
 """Reads the driver's rows of `whole_task` or `task_without_payload`."""
 
-read_attempts = Reader(Attempt._make, whole_attempt)
+read_attempts = RowMapper(Attempt._make, whole_attempt)
 """Reads the driver's rows of `whole_attempt`."""
 
 

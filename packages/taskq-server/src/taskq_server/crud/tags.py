@@ -13,7 +13,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.prepared import InsertRows
+from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, tags, task_tags
 from taskq_server.models.tag import UNKNOWN
 
@@ -29,7 +29,7 @@ T = TypeVar("T", int, str)
 _link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
 is_linked = _link.scalar_subquery().is_not(None)
 
-_insert_once = InsertRows(tags, once=True)
+_insert_once = BulkInsert(tags, once=True)
 _to_mark = (
     select(tags.c.id)
     .distinct()

@@ -9,7 +9,7 @@ from sqlalchemy import String, bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
-from taskq_server.crud.prepared import ByIds, InsertRows, is_one_of_ids
+from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
     IDS,
     TASK_FIELDS,
@@ -25,9 +25,9 @@ from taskq_server.crud.tables import (
 )
 from taskq_server.crud.tags import mark_idle
 from taskq_server.domain.counts import place
-from taskq_server.domain.task import Attempt, Snapshot, Task
+from taskq_server.domain.task import Attempt, Task, TaskDetails
 
-_by_id = ByIds(
+_by_id = IdListStatement(
     select(*whole_task).where(
         tasks.c.namespace == bindparam("of_namespace", type_=String()), is_one_of_ids(tasks.c.id)
     )
@@ -36,26 +36,28 @@ _by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).whe
     tasks.c.namespace == bindparam("of_namespace"),
     tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True)),
 )
-_attempts_of = ByIds(
+_attempts_of = IdListStatement(
     select(*whole_attempt)
     .where(is_one_of_ids(attempts.c.task_id))
     .order_by(attempts.c.task_id, attempts.c.attempt)
 )
-_tags_of = ByIds(
+_tags_of = IdListStatement(
     select(task_tags.c.task_id, tags.c.name)
     .join(tags, tags.c.id == task_tags.c.tag_id)
     .where(is_one_of_ids(task_tags.c.task_id))
     .order_by(task_tags.c.task_id, tags.c.name)
 )
 _lock, _lock_light = (
-    ByIds(select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update())
+    IdListStatement(
+        select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update()
+    )
     for columns in (whole_task, task_without_payload)
 )
-_lock_ids = ByIds(
+_lock_ids = IdListStatement(
     select(tasks.c.id).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update()
 )
-_insert_new, _insert_once = (InsertRows(tasks, once=once) for once in (False, True))
-_insert_links = InsertRows(task_tags, once=True)
+_insert_new, _insert_once = (BulkInsert(tasks, once=once) for once in (False, True))
+_insert_links = BulkInsert(task_tags, once=True)
 _LINK = ("task_id", "tag_id")
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
@@ -122,16 +124,16 @@ async def key_holders(
     return {row.idempotency_hash: KeyHolder(row.id, row.fingerprint) for row in found}
 
 
-async def snapshots(
+async def details(
     connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
-) -> dict[UUID, Snapshot]:
+) -> dict[UUID, TaskDetails]:
     """Return the tasks with these ids, as the outside sees them."""
     rows = await _by_id(connection, ids, of_namespace=namespace)
     found = read_tasks(connection.dialect, rows)
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
     named = await tag_names(connection, [task.id for task in found])
     return {
-        task.id: Snapshot(task, named.get(task.id, ()), tuple(ended.get(task.id, ())))
+        task.id: TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ())))
         for task in found
     }
 

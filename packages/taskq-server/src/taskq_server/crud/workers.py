@@ -26,7 +26,7 @@ class WorkerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldAttempt:
     """A running attempt, as the database knows it."""
 
     task_id: UUID
@@ -59,14 +59,14 @@ async def set_handlers(connection: AsyncConnection, worker_id: UUID, handlers: s
     )
 
 
-async def held(connection: AsyncConnection, worker_id: UUID) -> list[Held]:
+async def held(connection: AsyncConnection, worker_id: UUID) -> list[HeldAttempt]:
     """Return what the worker runs."""
     rows = await connection.execute(
         select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
             is_running, tasks.c.worker_id == worker_id
         )
     )
-    return [Held(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
+    return [HeldAttempt(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
 
 
 async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:

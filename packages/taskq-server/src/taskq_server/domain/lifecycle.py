@@ -36,14 +36,14 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Ended:
+class AttemptEnded:
     """What the end of an attempt decided: the task after it, and the record of the attempt."""
 
     task: Task
     attempt: Attempt
 
     @property
-    def calls_hooks(self) -> bool:
+    def is_failure(self) -> bool:
         """Whether the attempt failed, so that `on_retry` or `on_job_failure` follows."""
         return self.task.status is Status.RETRYING or self.task.status is Status.FAILED
 
@@ -119,7 +119,7 @@ def hold(task: Task, *, worker_id: UUID, attempt: int) -> None:
         raise StaleAttempt(f"attempt {attempt} of task {task.id} is no longer held by {worker_id}")
 
 
-def succeed(task: Task, *, result: str, now: datetime) -> Ended:
+def succeed(task: Task, *, result: str, now: datetime) -> AttemptEnded:
     """End a running task well; a cancel that came too late changes nothing."""
     _require_running(task)
     return _end(task, now, Outcome.SUCCEEDED, _final(task, Status.SUCCEEDED, now), result=result)
@@ -132,7 +132,7 @@ def fail(
     backoff: Backoff,
     random: Callable[[], float],
     now: datetime,
-) -> Ended:
+) -> AttemptEnded:
     """Charge a failure: the next try after the back-off, or the end."""
     _require_running(task)
     if task.cancel_requested_at is not None:
@@ -166,7 +166,7 @@ def fail(
     return ended(after, retry_at=retry_at)
 
 
-def release(task: Task, *, now: datetime, ran: bool = True) -> Ended:
+def release(task: Task, *, now: datetime, ran: bool = True) -> AttemptEnded:
     """Hand a running task back without charging anything: its worker stops, or has no room.
 
     Args:
@@ -181,7 +181,7 @@ def release(task: Task, *, now: datetime, ran: bool = True) -> Ended:
     return _end(task, now, Outcome.RELEASED, _requeued(task, now, lost_count=lost))
 
 
-def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> Ended:
+def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> AttemptEnded:
     """Hand a running task back, due later, without charging its failure.
 
     Args:
@@ -206,7 +206,7 @@ def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> End
     )
 
 
-def rescue(task: Task, *, now: datetime, why: str | None = None) -> Ended:
+def rescue(task: Task, *, now: datetime, why: str | None = None) -> AttemptEnded:
     """Take a running task back that its worker has lost; at `MAX_LOST` in a row it fails.
 
     Args:
@@ -226,7 +226,7 @@ def rescue(task: Task, *, now: datetime, why: str | None = None) -> Ended:
     return _end(task, now, Outcome.LOST, after, error_type="WorkerLost", error_message=message)
 
 
-def cancel_running(task: Task, *, now: datetime) -> Ended:
+def cancel_running(task: Task, *, now: datetime) -> AttemptEnded:
     """End a running task whose cancellation was asked for."""
     _require_running(task)
     return _end(task, now, Outcome.CANCELLED, _final(task, Status.CANCELLED, now))
@@ -358,8 +358,8 @@ def _end(
     error_message: str | None = None,
     traceback: str | None = None,
     retry_at: datetime | None = None,
-) -> Ended:
-    return Ended(
+) -> AttemptEnded:
+    return AttemptEnded(
         after,
         Attempt(
             task_id=before.id,

@@ -121,7 +121,7 @@ class Task(NamedTuple):
         return self.run_at or self.created_at
 
     @property
-    def is_suspect(self) -> bool:
+    def is_quarantined(self) -> bool:
         """Whether it may have been the end of its last worker."""
         return self.lost_count > 0
 
@@ -148,7 +148,7 @@ class Attempt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
+class TaskDetails:
     """A task as the outside sees it: the row, its tags and its ended attempts."""
 
     task: Task

@@ -86,7 +86,7 @@ class Registry:
         return self.hooks.get(hook, ())
 
     @property
-    def hooked(self) -> bool:
+    def has_failure_hooks(self) -> bool:
         """Whether somebody wants to hear of failures."""
         return bool(self.hooks_for(Hook.RETRY) or self.hooks_for(Hook.JOB_FAILURE))
 

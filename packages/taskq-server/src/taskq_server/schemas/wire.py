@@ -9,7 +9,7 @@ from typing import Any
 
 import orjson
 
-from taskq_server.domain.task import Attempt, Snapshot, Task
+from taskq_server.domain.task import Attempt, Task, TaskDetails
 
 _OPTIONS = orjson.OPT_UTC_Z
 
@@ -19,19 +19,19 @@ def dump(value: Any) -> bytes:
     return orjson.dumps(value, option=_OPTIONS)
 
 
-def item(snapshot: Snapshot) -> dict[str, Any]:
+def item(details: TaskDetails) -> dict[str, Any]:
     """Return a task as an entry of a list."""
-    task = snapshot.task
-    return {**_head(task), "tags": snapshot.tags, **_tail(task)}
+    task = details.task
+    return {**_head(task), "tags": details.tags, **_tail(task)}
 
 
-def whole(snapshot: Snapshot) -> dict[str, Any]:
+def whole(details: TaskDetails) -> dict[str, Any]:
     """Return a task with its payload, result and errors."""
     return {
-        **item(snapshot),
-        "payload": orjson.Fragment(snapshot.task.payload),
-        "errors": attempts(snapshot.errors),
-        "result": _fragment(snapshot.result),
+        **item(details),
+        "payload": orjson.Fragment(details.task.payload),
+        "errors": attempts(details.errors),
+        "result": _fragment(details.result),
     }
 
 

@@ -24,16 +24,16 @@ from taskq_server.domain.errors import (
     StaleAttempt,
     TaskqError,
 )
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Status, Task
 
-Decision = Callable[[Task, datetime], Ended]
+Decision = Callable[[Task, datetime], AttemptEnded]
 """How a locked task goes on at this moment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class ClaimRequest:
     """A worker's wish to run one attempt.
 
     Attributes:
@@ -41,7 +41,7 @@ class Ask:
         attempt: the attempt the doorbell rang for; another one is none of its business.
         worker_id: who asks.
         handlers: what the worker can run.
-        cells: how many tasks more it could give a process of their own, now.
+        quarantine_room: returns the number of free quarantine processes.
         sync: which of its handlers need a thread.
         threads: how many of some tasks it could give a thread, in this order.
     """
@@ -50,21 +50,21 @@ class Ask:
     attempt: int
     worker_id: UUID
     handlers: frozenset[str]
-    cells: Callable[[], int]
+    quarantine_room: Callable[[], int]
     sync: frozenset[str] = frozenset()
     threads: Callable[[Sequence[Task]], int] = len
 
 
-class Refusal(Enum):
+class ClaimRefused(Enum):
     """Why an attempt is not the worker's to run."""
 
     STALE = "somebody else has it, it is not due, or it is not for this worker"
-    CROWDED = "the next loss is its last, and there is no process of its own for it"
+    NO_QUARANTINE = "the next loss is its last, and there is no process of its own for it"
     NO_THREAD = "its handler needs a thread, and the worker has none left for it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
+class Completion:
     """The end of an attempt, as its worker reports it.
 
     Attributes:
@@ -103,8 +103,8 @@ class AttemptService:
         clock: the database's time.
         dispatcher: rings for what waits again.
         notifier: tells who waits for what ended.
-        hooked: whether this worker has `on_retry` or `on_job_failure` hooks, so that the errors
-            of its tasks stay marked until a hook has run.
+        has_failure_hooks: whether this worker has `on_retry` or `on_job_failure` hooks, so that
+            the errors of its tasks stay marked until a hook has run.
     """
 
     def __init__(
@@ -114,16 +114,16 @@ class AttemptService:
         dispatcher: Dispatcher,
         notifier: Notifier,
         *,
-        hooked: bool,
+        has_failure_hooks: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._dispatcher = dispatcher
         self._notifier = notifier
-        self._hooked = hooked
-        self.claim: GroupCommit[Ask, Task | Refusal] = GroupCommit(self._claim)
-        self.end: GroupCommit[Ending, Ended] = GroupCommit(
-            self._end, weight=lambda ending: 500 + ending.weight
+        self._has_failure_hooks = has_failure_hooks
+        self.claim: GroupCommit[ClaimRequest, Task | ClaimRefused] = GroupCommit(self._claim)
+        self.end: GroupCommit[Completion, AttemptEnded] = GroupCommit(
+            self._end, weight=lambda completion: 500 + completion.weight
         )
         self.report: GroupCommit[Report, None] = GroupCommit(self._report)
 
@@ -133,12 +133,12 @@ class AttemptService:
         await self.end.close()
         await self.report.close()
 
-    async def would_take(self, ending: Ending) -> bool:
+    async def would_take(self, completion: Completion) -> bool:
         """Return whether the database would take this end, without keeping it."""
 
         async def work(connection: Connection) -> None:
-            answers = await self._apply(connection, [ending])
-            raise _Undo(isinstance(answers[0], Ended))
+            answers = await self._apply(connection, [completion])
+            raise _Undo(isinstance(answers[0], AttemptEnded))
 
         try:
             await self._database.write(work)
@@ -173,7 +173,7 @@ class AttemptService:
 
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
-    ) -> list[Ended]:
+    ) -> list[AttemptEnded]:
         """Take tasks back from workers that are gone.
 
         Args:
@@ -181,13 +181,13 @@ class AttemptService:
             is_orphan: looks again, now that the row is locked.
         """
 
-        async def work(connection: Connection) -> list[Ended]:
+        async def work(connection: Connection) -> list[AttemptEnded]:
             now = self._clock()
             locked = await tasks.lock(connection, task_ids, payload=False)
             running = [task for task in locked.values() if task.status is Status.RUNNING]
             ends = [lifecycle.rescue(task, now=now) for task in running if is_orphan(task)]
             # Whether there are hooks is for a worker to say that has the handler.
-            await self._write(connection, ends, now, hooked=True)
+            await self._write(connection, ends, now, has_failure_hooks=True)
             return ends
 
         ends = await self._database.write(work)
@@ -207,16 +207,18 @@ class AttemptService:
             lambda c: attempts.pending_hooks(c, before=before, handlers=handlers, limit=limit)
         )
 
-    async def _claim(self, asks: Sequence[Ask]) -> Sequence[Task | Refusal | Exception]:
-        async def work(connection: Connection) -> tuple[list[Task | Refusal], list[Doorbell]]:
+    async def _claim(
+        self, requests: Sequence[ClaimRequest]
+    ) -> Sequence[Task | ClaimRefused | Exception]:
+        async def work(connection: Connection) -> tuple[list[Task | ClaimRefused], list[Doorbell]]:
             now, earliest = self._clock(), self._clock.earliest()
-            locked = await tasks.lock(connection, [ask.task_id for ask in asks])
-            answers = _decide_claims(asks, dict(locked), now, earliest)
-            aside = _refuse_without_thread(asks, answers, locked)
+            locked = await tasks.lock(connection, [request.task_id for request in requests])
+            answers = _decide_claims(requests, dict(locked), now, earliest)
+            aside = _refuse_without_thread(requests, answers, locked)
             claimed: dict[UUID, list[Task]] = {}
-            for ask, answer in zip(asks, answers, strict=True):
+            for request, answer in zip(requests, answers, strict=True):
                 if isinstance(answer, Task):
-                    claimed.setdefault(ask.worker_id, []).append(locked[answer.id])
+                    claimed.setdefault(request.worker_id, []).append(locked[answer.id])
             for worker_id, waiting in claimed.items():
                 await attempts.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             early = [one for one in locked.values() if _is_early(one, earliest)]
@@ -226,17 +228,19 @@ class AttemptService:
         self._dispatcher.ring(bells)
         return answers
 
-    async def _end(self, endings: Sequence[Ending]) -> Sequence[Ended | Exception]:
+    async def _end(self, completions: Sequence[Completion]) -> Sequence[AttemptEnded | Exception]:
         try:
-            answers = await self._database.write(lambda c: self._apply(c, endings, trusting=True))
-        except attempts.Changed:
-            answers = await self._database.write(lambda c: self._apply(c, endings))
-        self._announce([answer for answer in answers if isinstance(answer, Ended)])
+            answers = await self._database.write(
+                lambda c: self._apply(c, completions, optimistic=True)
+            )
+        except attempts.StaleRow:
+            answers = await self._database.write(lambda c: self._apply(c, completions))
+        self._announce([answer for answer in answers if isinstance(answer, AttemptEnded)])
         return answers
 
     async def _apply(
-        self, connection: Connection, endings: Sequence[Ending], *, trusting: bool = False
-    ) -> list[Ended | TaskqError]:
+        self, connection: Connection, completions: Sequence[Completion], *, optimistic: bool = False
+    ) -> list[AttemptEnded | TaskqError]:
         """Write ends.
 
         Args:
@@ -246,14 +250,16 @@ class AttemptService:
                 were claimed, which the write itself finds out.
         """
         now = self._clock()
-        found = {one.task_id: one.claimed for one in endings if trusting and one.claimed}
-        unread = frozenset(found)
-        read = [ending.task_id for ending in endings if ending.task_id not in found]
+        found = {one.task_id: one.claimed for one in completions if optimistic and one.claimed}
+        as_claimed = frozenset(found)
+        read = [completion.task_id for completion in completions if completion.task_id not in found]
         if read:
             found |= await tasks.lock(connection, read, payload=False)
-        answers = _decide_ends(endings, found, now)
-        ends = [answer for answer in answers if isinstance(answer, Ended)]
-        await self._write(connection, ends, now, hooked=self._hooked, unread=unread)
+        answers = _decide_ends(completions, found, now)
+        ends = [answer for answer in answers if isinstance(answer, AttemptEnded)]
+        await self._write(
+            connection, ends, now, has_failure_hooks=self._has_failure_hooks, optimistic=as_claimed
+        )
         return answers
 
     async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
@@ -274,17 +280,19 @@ class AttemptService:
     async def _write(
         self,
         connection: Connection,
-        ends: Sequence[Ended],
+        ends: Sequence[AttemptEnded],
         now: datetime,
         *,
-        hooked: bool,
-        unread: frozenset[UUID] = frozenset(),
+        has_failure_hooks: bool,
+        optimistic: frozenset[UUID] = frozenset(),
     ) -> None:
         if ends:
-            done = {end.task.id: None if hooked and end.calls_hooks else now for end in ends}
-            await attempts.mark_ended(connection, ends, hook_done_at=done, unread=unread)
+            done = {
+                end.task.id: None if has_failure_hooks and end.is_failure else now for end in ends
+            }
+            await attempts.mark_ended(connection, ends, hook_done_at=done, optimistic=optimistic)
 
-    def _announce(self, ends: Sequence[Ended]) -> None:
+    def _announce(self, ends: Sequence[AttemptEnded]) -> None:
         self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
 
@@ -298,58 +306,60 @@ class _Undo(Exception):
 
 
 def _decide_claims(
-    asks: Sequence[Ask], locked: dict[UUID, Task], now: datetime, earliest: datetime
-) -> list[Task | Refusal]:
-    answers: list[Task | Refusal] = []
-    cells = 0
-    for ask in asks:
-        answer = _decide_claim(ask, locked, now, earliest)
+    requests: Sequence[ClaimRequest], locked: dict[UUID, Task], now: datetime, earliest: datetime
+) -> list[Task | ClaimRefused]:
+    answers: list[Task | ClaimRefused] = []
+    taken = 0
+    for request in requests:
+        answer = _decide_claim(request, locked, now, earliest)
         if isinstance(answer, Task):
-            if answer.is_last_chance and cells >= ask.cells():
-                answer = Refusal.CROWDED
+            if answer.is_last_chance and taken >= request.quarantine_room():
+                answer = ClaimRefused.NO_QUARANTINE
             else:
-                cells += answer.is_last_chance
-                locked[ask.task_id] = answer
+                taken += answer.is_last_chance
+                locked[request.task_id] = answer
         answers.append(answer)
     return answers
 
 
 def _refuse_without_thread(
-    asks: Sequence[Ask], answers: list[Task | Refusal], waiting: Mapping[UUID, Task]
+    requests: Sequence[ClaimRequest],
+    answers: list[Task | ClaimRefused],
+    waiting: Mapping[UUID, Task],
 ) -> list[Task]:
     """Refuse the claims for which there is no thread, the last by score, and return their tasks.
 
-    The process of a suspect has threads of its own.
+    A quarantine process has threads of its own.
     """
     claims = sorted(
-        (waiting[ask.task_id].score or 0, number)
-        for number, (ask, answer) in enumerate(zip(asks, answers, strict=True))
-        if ask.sync and isinstance(answer, Task) and _needs_thread(answer, ask)
+        (waiting[request.task_id].score or 0, number)
+        for number, (request, answer) in enumerate(zip(requests, answers, strict=True))
+        if request.sync and isinstance(answer, Task) and _needs_thread(answer, request)
     )
     if not claims:
         return []
     numbers = [number for _, number in claims]
-    wanted = [waiting[asks[number].task_id] for number in numbers]
-    room = asks[0].threads(wanted)
+    wanted = [waiting[requests[number].task_id] for number in numbers]
+    room = requests[0].threads(wanted)
     for number in numbers[room:]:
-        answers[number] = Refusal.NO_THREAD
+        answers[number] = ClaimRefused.NO_THREAD
     return wanted[room:]
 
 
-def _needs_thread(task: Task, ask: Ask) -> bool:
-    return task.handler in ask.sync and not task.is_suspect
+def _needs_thread(task: Task, request: ClaimRequest) -> bool:
+    return task.handler in request.sync and not task.is_quarantined
 
 
 def _decide_claim(
-    ask: Ask, locked: dict[UUID, Task], now: datetime, earliest: datetime
-) -> Task | Refusal:
-    task = locked.get(ask.task_id)
-    if task is None or task.attempt + 1 != ask.attempt or task.handler not in ask.handlers:
-        return Refusal.STALE
+    request: ClaimRequest, locked: dict[UUID, Task], now: datetime, earliest: datetime
+) -> Task | ClaimRefused:
+    task = locked.get(request.task_id)
+    if task is None or task.attempt + 1 != request.attempt or task.handler not in request.handlers:
+        return ClaimRefused.STALE
     try:
-        return lifecycle.claim(task, worker_id=ask.worker_id, now=now, earliest=earliest)
+        return lifecycle.claim(task, worker_id=request.worker_id, now=now, earliest=earliest)
     except IllegalTransition:
-        return Refusal.STALE
+        return ClaimRefused.STALE
 
 
 def _is_early(task: Task, earliest: datetime) -> bool:
@@ -358,24 +368,26 @@ def _is_early(task: Task, earliest: datetime) -> bool:
 
 
 def _decide_ends(
-    endings: Sequence[Ending], found: dict[UUID, Task], now: datetime
-) -> list[Ended | TaskqError]:
-    answers: list[Ended | TaskqError] = []
-    for ending in endings:
-        answer = _decide_end(ending, found, now)
-        if isinstance(answer, Ended):
-            found[ending.task_id] = answer.task
+    completions: Sequence[Completion], found: dict[UUID, Task], now: datetime
+) -> list[AttemptEnded | TaskqError]:
+    answers: list[AttemptEnded | TaskqError] = []
+    for completion in completions:
+        answer = _decide_end(completion, found, now)
+        if isinstance(answer, AttemptEnded):
+            found[completion.task_id] = answer.task
         answers.append(answer)
     return answers
 
 
-def _decide_end(ending: Ending, locked: dict[UUID, Task], now: datetime) -> Ended | TaskqError:
-    task = locked.get(ending.task_id)
+def _decide_end(
+    completion: Completion, locked: dict[UUID, Task], now: datetime
+) -> AttemptEnded | TaskqError:
+    task = locked.get(completion.task_id)
     if task is None:
-        return StaleAttempt(f"task {ending.task_id} does not exist any more")
+        return StaleAttempt(f"task {completion.task_id} does not exist any more")
     try:
-        lifecycle.hold(task, worker_id=ending.worker_id, attempt=ending.attempt)
-        return ending.decide(task, now)
+        lifecycle.hold(task, worker_id=completion.worker_id, attempt=completion.attempt)
+        return completion.decide(task, now)
     except (StaleAttempt, IllegalTransition) as error:
         return error
 

@@ -12,7 +12,7 @@ from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.errors import IdempotencyMismatch
-from taskq_server.domain.task import Snapshot
+from taskq_server.domain.task import TaskDetails
 from taskq_server.services.submission import IdempotencyKey
 
 _ROW_BYTES = 1_000
@@ -41,7 +41,7 @@ class Inserts:
 
     async def batch(
         self, rows: Sequence[NewRow], key: IdempotencyKey | None
-    ) -> list[Snapshot] | None:
+    ) -> list[TaskDetails] | None:
         """Insert all rows or none; return the tasks that hold their keys if those are others.
 
         Raises:
@@ -79,7 +79,7 @@ class Inserts:
 
     async def _replay(
         self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
-    ) -> list[Snapshot] | None:
+    ) -> list[TaskDetails] | None:
         holders = await tasks.insert(connection, rows)
         if key is None:
             return None  # the same rows: they were committed, and the answer to that was lost
@@ -89,7 +89,7 @@ class Inserts:
             return None  # what was there has been deleted since
         for holder in held:
             check_fingerprint(holder, key)
-        found = await tasks.snapshots(connection, self._namespace, ids)
+        found = await tasks.details(connection, self._namespace, ids)
         return [found[task_id] for task_id in ids]
 
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import listing, tags, tasks
 from taskq_server.crud.listing import Filter
-from taskq_server.domain.task import Priority, Snapshot, Status
+from taskq_server.domain.task import Priority, Status, TaskDetails
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.services import cursor
 
@@ -16,7 +16,7 @@ from taskq_server.services import cursor
 class Page:
     """Tasks without payload, result and errors; `next_cursor` is None on the last page."""
 
-    items: tuple[Snapshot, ...]
+    items: tuple[TaskDetails, ...]
     next_cursor: str | None
 
 
@@ -41,7 +41,7 @@ class Listing:
                 return Page((), None)
             scanned = await listing.page(connection, self._filter(query, tag_ids, start))
             names = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
-            found = tuple(Snapshot(task, names.get(task.id, ())) for task in scanned.tasks)
+            found = tuple(TaskDetails(task, names.get(task.id, ())) for task in scanned.tasks)
             after = scanned.next_after
             return Page(found, None if after is None else cursor.write(after, query))
 

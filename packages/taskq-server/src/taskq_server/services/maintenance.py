@@ -9,8 +9,8 @@ from taskq_server.broker.dispatcher import Dispatcher, Doorbell
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, tags, tasks, workers
 from taskq_server.crud.due import Due
-from taskq_server.crud.workers import Held, WorkerRow
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.crud.workers import HeldAttempt, WorkerRow
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.services.attempts import AttemptService
 
@@ -20,7 +20,7 @@ _TAG_BATCH = 200
 _COMPACT_BATCH = 5_000
 
 
-class Upkeep:
+class Maintenance:
     """Keep rows, doorbells and leases in step.
 
     Args:
@@ -83,7 +83,7 @@ class Upkeep:
             lambda c: due.due(c, queue=queue, handlers=handlers, now=now, limit=limit)
         )
 
-    async def rescue(self) -> list[Ended]:
+    async def rescue(self) -> list[AttemptEnded]:
         """Take tasks back from workers whose lease ran out."""
         now = self._clock()
 
@@ -144,7 +144,7 @@ class Upkeep:
         """Replace rows of the ledger of tasks by their sums; return whether more are worth it."""
         try:
             return await self._database.write(lambda c: counts.compact(c, limit=_COMPACT_BATCH))
-        except counts.Overtaken:
+        except counts.CompactionConflict:
             return False
 
 
@@ -162,11 +162,11 @@ class Leases:
         """Store a new worker with its first lease."""
         await self._database.write(lambda c: workers.register(c, worker))
 
-    async def beat(self, worker: WorkerRow, lease: timedelta) -> list[Held] | None:
+    async def beat(self, worker: WorkerRow, lease: timedelta) -> list[HeldAttempt] | None:
         """Renew the lease and return what the worker holds; None when the lease was lost."""
         now = await self._database.now()
 
-        async def work(connection: Connection) -> list[Held] | None:
+        async def work(connection: Connection) -> list[HeldAttempt] | None:
             renewed = await workers.renew(connection, worker.id, now=now, lease_until=now + lease)
             return await workers.held(connection, worker.id) if renewed else None
 

@@ -20,7 +20,7 @@ from taskq_server.domain.errors import (
     VersionMismatch,
 )
 from taskq_server.domain.lifecycle import Edit
-from taskq_server.domain.task import Attempt, Priority, Snapshot, Status, Task
+from taskq_server.domain.task import Attempt, Priority, Status, Task, TaskDetails
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.inserts import Inserts, check_fingerprint
@@ -39,7 +39,7 @@ _RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
 class Submitted:
     """A submitted task; `replayed` when its idempotency key had submitted it before."""
 
-    snapshot: Snapshot
+    details: TaskDetails
     replayed: bool
 
 
@@ -47,7 +47,7 @@ class Submitted:
 class SubmittedBatch:
     """Submitted tasks, in the order they were sent."""
 
-    snapshots: tuple[Snapshot, ...]
+    details: tuple[TaskDetails, ...]
     replayed: bool
 
 
@@ -75,7 +75,7 @@ class TaskService:
         self._parts = parts
         self._database = parts.database
         self._inserts = Inserts(parts.database, parts.namespace)
-        self._reads: GroupCommit[UUID, Snapshot] = GroupCommit(self._read)
+        self._reads: GroupCommit[UUID, TaskDetails] = GroupCommit(self._read)
         self._waiting = Waiting(self._reads, parts.notifier, parts.wait_poll_seconds)
         self._listing = Listing(parts.database, parts.namespace)
         self.wait = self._waiting.wait
@@ -118,7 +118,7 @@ class TaskService:
             check_fingerprint(holder, key)
             return Submitted(await self.get(holder.task_id), replayed=True)
         self._parts.dispatcher.ring([doorbell(task)])
-        return Submitted(Snapshot(task, tags), replayed=False)
+        return Submitted(TaskDetails(task, tags), replayed=False)
 
     async def _store(
         self, task: Task, tags: Sequence[str], key: IdempotencyKey | None
@@ -145,7 +145,7 @@ class TaskService:
         new_tasks = await self._batch(items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
 
-        async def insert(ids: Mapping[str, int]) -> list[Snapshot] | None:
+        async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:
             rows = [
                 _row(task, names, ids, key, position)
                 for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
@@ -157,16 +157,16 @@ class TaskService:
         async with quotas.queues.admit(queues_at), quotas.tags.admit(tags_at):
             replayed = await self._parts.tag_ids.use(tags_at, insert)
         if replayed is not None:
-            found = {snapshot.task.id for snapshot in replayed}
+            found = {details.task.id for details in replayed}
             # A task of the first batch that was deleted since is stored anew.
             again = [task for task in new_tasks if task.id in found]
             self._parts.dispatcher.ring([doorbell(task) for task in again])
             return SubmittedBatch(tuple(replayed), replayed=True)
         self._parts.dispatcher.ring([doorbell(task) for task in new_tasks])
         made = zip(new_tasks, tags, strict=True)
-        return SubmittedBatch(tuple(Snapshot(task, names) for task, names in made), False)
+        return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)
 
-    async def get(self, task_id: UUID) -> Snapshot:
+    async def get(self, task_id: UUID) -> TaskDetails:
         """Return a task.
 
         Raises:
@@ -184,7 +184,7 @@ class TaskService:
 
     async def update(
         self, task_id: UUID, changes: TaskUpdate, *, version: int | None = None
-    ) -> Snapshot:
+    ) -> TaskDetails:
         """Change what the task's status allows to change.
 
         Args:
@@ -238,7 +238,7 @@ class TaskService:
         await self._database.write(work)
         self._parts.notifier.changed([(self._parts.namespace, task_id)])
 
-    async def cancel(self, task_id: UUID) -> Snapshot:
+    async def cancel(self, task_id: UUID) -> TaskDetails:
         """Cancel a task at once while it waits; ask its worker to while it runs.
 
         Raises:
@@ -251,7 +251,7 @@ class TaskService:
         self._parts.notifier.changed([(self._parts.namespace, task_id)])
         return await self.get(task_id)
 
-    async def retry(self, task_id: UUID) -> Snapshot:
+    async def retry(self, task_id: UUID) -> TaskDetails:
         """Queue a failed or cancelled task again, with all its retries.
 
         Raises:
@@ -318,9 +318,9 @@ class TaskService:
             raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
         return made
 
-    async def _read(self, ids: Sequence[UUID]) -> Sequence[Snapshot | Exception]:
+    async def _read(self, ids: Sequence[UUID]) -> Sequence[TaskDetails | Exception]:
         namespace = self._parts.namespace
-        found = await self._database.read(lambda c: tasks.snapshots(c, namespace, ids))
+        found = await self._database.read(lambda c: tasks.details(c, namespace, ids))
         return [
             found.get(task_id) or TaskNotFound(f"there is no task {task_id}") for task_id in ids
         ]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from taskq_server.broker.notifier import Notifier
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.domain.task import Snapshot
+from taskq_server.domain.task import TaskDetails
 
 MOST_BYTES = 4_194_304
 """What the results in one answer to a wait for many may have, about."""
@@ -24,7 +24,7 @@ class Waiting:
     """
 
     def __init__(
-        self, reads: GroupCommit[UUID, Snapshot], notifier: Notifier, poll_seconds: float
+        self, reads: GroupCommit[UUID, TaskDetails], notifier: Notifier, poll_seconds: float
     ) -> None:
         self._reads = reads
         self._notifier = notifier
@@ -36,7 +36,7 @@ class Waiting:
         self._draining = True
         self._notifier.wake_all()
 
-    async def wait(self, task_id: UUID, seconds: float) -> Snapshot:
+    async def wait(self, task_id: UUID, seconds: float) -> TaskDetails:
         """Return a task as soon as it is final, or as it is when the time is up.
 
         Args:
@@ -49,13 +49,13 @@ class Waiting:
         deadline = asyncio.get_running_loop().time() + seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                snapshot = await self._reads(task_id)
+                details = await self._reads(task_id)
                 left = deadline - asyncio.get_running_loop().time()
-                if snapshot.task.status.final or left <= 0 or self._draining:
-                    return snapshot
+                if details.task.status.final or left <= 0 or self._draining:
+                    return details
                 await subscription.news(min(left, self._poll_seconds))
 
-    async def wait_any(self, task_ids: Sequence[UUID], seconds: float) -> list[Snapshot]:
+    async def wait_any(self, task_ids: Sequence[UUID], seconds: float) -> list[TaskDetails]:
         """Return those of some tasks that are final, as soon as there is one.
 
         Once their results have `MOST_BYTES` together, the others are left for another question.
@@ -78,21 +78,21 @@ class Waiting:
                     return final
                 stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)
 
-    async def _final(self, task_ids: Sequence[UUID]) -> list[Snapshot]:
-        final: list[Snapshot] = []
+    async def _final(self, task_ids: Sequence[UUID]) -> list[TaskDetails]:
+        final: list[TaskDetails] = []
         size = 0
         for start in range(0, len(task_ids), _READ_AT_ONCE):
             part = task_ids[start : start + _READ_AT_ONCE]
             found = await asyncio.gather(*map(self._reads, part))
-            final += [snapshot for snapshot in found if snapshot.task.status.final]
-            size += sum(len(snapshot.result or "") for snapshot in found)
+            final += [details for details in found if details.task.status.final]
+            size += sum(len(details.result or "") for details in found)
             if size > MOST_BYTES:
                 break
         return final
 
     async def follow(
         self, task_id: UUID, *, seen: int | None, seconds: float, beat_seconds: float
-    ) -> AsyncIterator[Snapshot | None]:
+    ) -> AsyncIterator[TaskDetails | None]:
         """Yield a task as it is, and again when it has changed, up to its final state.
 
         Of several changes at once only the last is seen.
@@ -110,12 +110,12 @@ class Waiting:
         deadline, beat_at = now() + seconds, now() + beat_seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                snapshot = await self._reads(task_id)
-                if snapshot.task.version != seen:
-                    seen = snapshot.task.version
-                    yield snapshot
+                details = await self._reads(task_id)
+                if details.task.version != seen:
+                    seen = details.task.version
+                    yield details
                     beat_at = now() + beat_seconds
-                if snapshot.task.status.final or now() >= deadline or self._draining:
+                if details.task.status.final or now() >= deadline or self._draining:
                     return
                 if now() >= beat_at:
                     yield None

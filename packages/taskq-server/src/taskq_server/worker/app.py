@@ -21,11 +21,11 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.runtime import Runtime
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.publishing import Publishing
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.attempts.executor import Executor, Limits
-from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.doorbells import Arguments
@@ -33,11 +33,11 @@ from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.hooks.runner import Hooks
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.janitor import Janitor
-from taskq_server.worker.liveness.lease import Beat, Lease
-from taskq_server.worker.liveness.supervisor import Parent
+from taskq_server.worker.liveness.lease import Heartbeat, Lease
+from taskq_server.worker.liveness.supervisor import SupervisorLink
 from taskq_server.worker.quarantine.checks import Checks
-from taskq_server.worker.quarantine.pool import Cells
-from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.runner import Runner, RunnerDeps
 from taskq_server.worker.settings import WorkerSettings
 
 _PAUSE_SECONDS = 1.0
@@ -46,7 +46,9 @@ _SLACK_SECONDS = 10.0
 _log = logging.getLogger("taskq.server.worker")
 
 
-async def run_worker(runtime: Runtime, registry: Registry, stop: Stop, parent: Parent) -> bool:
+async def run_worker(
+    runtime: Runtime, registry: Registry, stop: Stop, parent: SupervisorLink
+) -> bool:
     """Work until told to stop; then drain, and hand back what does not end in time.
 
     Args:
@@ -82,7 +84,7 @@ async def run_worker(runtime: Runtime, registry: Registry, stop: Stop, parent: P
         await worker.work(stop)
     finally:
         await shut_down(registry, state, settings.hook_seconds, stop.hurried)
-    return worker.executor.deaf.is_set() or worker.hooks.left > 0
+    return worker.executor.stuck.is_set() or worker.hooks.left > 0
 
 
 class _Assembly:
@@ -94,7 +96,7 @@ class _Assembly:
         redis_names: Names,
         registry: Registry,
         state: State,
-        parent: Parent,
+        parent: SupervisorLink,
     ) -> None:
         self.parent = parent
         settings = runtime.settings
@@ -104,30 +106,30 @@ class _Assembly:
             settings.namespace,
             [_published(handler, settings) for handler in registry.handlers.values()],
         )
-        attempts = runtime.attempts(hooked=registry.hooked)
+        attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
         names = sorted(registry.handlers)
         self.settings = settings
         self.runtime = runtime
         self.attempts = attempts
         earliest = runtime.clock.earliest
-        self.upkeep = Upkeep(runtime.database, earliest, attempts, runtime.dispatcher)
+        self.upkeep = Maintenance(runtime.database, earliest, attempts, runtime.dispatcher)
         self.executor = Executor(settings.threads, Limits.of(settings))
         self.hooks = Hooks(
-            attempts, registry, earliest, settings.hook_seconds, self.executor.deaf.set
+            attempts, registry, earliest, settings.hook_seconds, self.executor.stuck.set
         )
-        self.cells = Cells(settings)
+        self.quarantine = QuarantinePool(settings)
         self.checks = Checks(settings)
         self.slots = Slots(settings.concurrency)
         self.lease = Lease(
             settings, names, on_beat=self._on_beat, on_lost=self._on_lost, parent=parent
         )
         self.runner = Runner(
-            Crew(
+            RunnerDeps(
                 attempts=attempts,
                 tasks=runtime.tasks,
                 registry=registry,
                 executor=self.executor,
-                cells=self.cells,
+                quarantine=self.quarantine,
                 checks=self.checks,
                 slots=self.slots,
                 state=state,
@@ -168,7 +170,7 @@ class _Assembly:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self.attempts.close)
             stack.callback(self.executor.close)
-            stack.push_async_callback(self.cells.close)
+            stack.push_async_callback(self.quarantine.close)
             stack.callback(self.checks.close)
             stack.push_async_callback(self.lease.stop)
             if not await unless(stop.asked, self.lease.start()):
@@ -227,9 +229,9 @@ class _Assembly:
         await listen(self.redis, channels, self.runtime.garbage, on_connect=self.arq.wake)
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
-        """Return when `stop` is set, or when deaf handlers or hooks call for a new process."""
+        """Return when `stop` is set, or when stuck handlers or hooks call for a new process."""
         if self.parent.exists:
-            await unless(stop, self.executor.deaf.wait())
+            await unless(stop, self.executor.stuck.wait())
         else:
             await stop.wait()
 
@@ -248,7 +250,7 @@ class _Assembly:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.drain_seconds):
                 await unless(hurry, self.runner.idle())
-        self.runner.interrupt_all(Cause.RELEASE)
+        self.runner.interrupt_all(StopReason.RELEASE)
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.settings.cancel_grace_seconds + 2):
                 await self.runner.idle()
@@ -258,7 +260,7 @@ class _Assembly:
         if not self.lease.is_valid:
             return 0
         claimable = self.slots.claimable
-        return claimable + min(self.runner.ending, self.settings.concurrency)
+        return claimable + min(self.runner.committing, self.settings.concurrency)
 
     async def _due(self, queue: str, room: int) -> list[Arguments]:
         limits = ((self.others, room), (self.sync, min(room, self._threads(()))))
@@ -278,11 +280,11 @@ class _Assembly:
             return 0
         return self.executor.threads.room - len(self.runner.claims(promised))
 
-    def _on_beat(self, beat: Beat) -> None:
+    def _on_beat(self, beat: Heartbeat) -> None:
         self.runner.compare(beat)
 
     def _on_lost(self) -> None:
-        self.runner.interrupt_all(Cause.LOST)
+        self.runner.interrupt_all(StopReason.LOST)
 
 
 def _say_what_is_validated_elsewhere(registry: Registry) -> None:

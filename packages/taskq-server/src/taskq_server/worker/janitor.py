@@ -11,8 +11,8 @@ from redis.exceptions import RedisError
 from taskq_server.core.config import Settings
 from taskq_server.crud.due import Due
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.lifecycle import Ended
-from taskq_server.services.maintenance import Upkeep
+from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
@@ -39,12 +39,12 @@ class Janitor:
     def __init__(
         self,
         settings: Settings,
-        upkeep: Upkeep,
+        upkeep: Maintenance,
         handlers: Sequence[str],
         sync: Sequence[str],
         heads: Callable[[], Awaitable[dict[str, Heads]]],
         start: Callable[[Sequence[Due]], None],
-        on_rescued: Callable[[Ended], None],
+        on_rescued: Callable[[AttemptEnded], None],
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings

@@ -14,23 +14,29 @@ from taskq_server.domain.errors import (
     IllegalTransition,
     StaleAttempt,
 )
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.attempts import Ask, AttemptService, Ending, Refusal, Report
+from taskq_server.services.attempts import (
+    AttemptService,
+    ClaimRefused,
+    ClaimRequest,
+    Completion,
+    Report,
+)
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.tasks import TaskService
-from taskq_server.worker.attempts.completion import commit, judged
+from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.failures import own_fault
-from taskq_server.worker.attempts.result import Failed, Unfit, Verdict
-from taskq_server.worker.attempts.running import Cause, Running, progress_json
+from taskq_server.worker.attempts.result import Failed, PayloadMismatch, RunResult
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason, progress_json
 from taskq_server.worker.attempts.slots import Slots
-from taskq_server.worker.liveness.lease import Beat
+from taskq_server.worker.liveness.lease import Heartbeat
 from taskq_server.worker.quarantine.checks import Checks
-from taskq_server.worker.quarantine.pool import Cells
+from taskq_server.worker.quarantine.pool import QuarantinePool
 
 _Key = tuple[UUID, int]
 
@@ -39,43 +45,43 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Crew:
+class RunnerDeps:
     """What a runner works with."""
 
     attempts: AttemptService
     tasks: TaskService
     registry: Registry
     executor: Executor
-    cells: Cells
+    quarantine: QuarantinePool
     checks: Checks
     slots: Slots
     state: State
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
-    on_end: Callable[[Ended], None]
+    on_end: Callable[[AttemptEnded], None]
 
 
 class Runner:
     """All attempts of this worker.
 
-    `ending` is how many of them only wait for the commit of their end, and run nothing.
+    `committing` is how many of them only wait for the commit of their end, and run nothing.
 
-    A suspect, which is a task whose last worker vanished, runs in a process of its own, so that a
+    A task whose last worker vanished is quarantined: it runs in a process of its own, so that a
     poison task takes nobody down with it.
     """
 
-    def __init__(self, crew: Crew) -> None:
-        self._crew = crew
-        handlers = crew.registry.handlers
+    def __init__(self, deps: RunnerDeps) -> None:
+        self._deps = deps
+        handlers = deps.registry.handlers
         self._handlers = frozenset(handlers)
         self._sync = frozenset(name for name, one in handlers.items() if not one.is_async)
-        self._running: dict[_Key, Running] = {}
+        self._running: dict[_Key, RunningAttempt] = {}
         self._claiming: set[_Key] = set()
         self._unknown: set[_Key] = set()
         self._chores: set[asyncio.Task[None]] = set()
         self._busy = 0
         self._changed = asyncio.Event()
-        self.ending = 0
+        self.committing = 0
         self.accepting = True
         self._releasing = False
 
@@ -115,23 +121,23 @@ class Runner:
         """Interrupt a task whose cancellation was asked for."""
         for (running_id, _), running in self._running.items():
             if running_id == task_id:
-                running.interrupt(Cause.CANCEL)
+                running.interrupt(StopReason.CANCEL)
 
-    def interrupt_all(self, cause: Cause) -> None:
+    def interrupt_all(self, cause: StopReason) -> None:
         """Interrupt everything that runs; a release, also what is being claimed now."""
-        self._releasing = self._releasing or cause is Cause.RELEASE
+        self._releasing = self._releasing or cause is StopReason.RELEASE
         for running in self._running.values():
             running.interrupt(cause)
 
-    def compare(self, beat: Beat) -> None:
+    def compare(self, beat: Heartbeat) -> None:
         """Bring what runs here in line with what the database says runs here."""
         held = {(one.task_id, one.attempt): one for one in beat.held}
         for key, running in self._running.items():
             one = held.pop(key, None)
             if one is not None and one.cancel_requested:
-                running.interrupt(Cause.CANCEL)
+                running.interrupt(StopReason.CANCEL)
             elif one is None and running.claimed_at < beat.started:
-                running.interrupt(Cause.LOST)
+                running.interrupt(StopReason.LOST)
         for task_id, attempt in self._unknown & held.keys():
             chore = asyncio.create_task(self._give_back(task_id, attempt, beat.worker_id))
             self._chores.add(chore)
@@ -145,87 +151,91 @@ class Runner:
             waiting = [self._report(running) for running in list(self._running.values())]
             await asyncio.gather(*waiting)
 
-    async def _claim(self, task_id: UUID, attempt: int) -> Task | Refusal:
+    async def _claim(self, task_id: UUID, attempt: int) -> Task | ClaimRefused:
         try:
-            return await self._crew.attempts.claim(
-                Ask(
+            return await self._deps.attempts.claim(
+                ClaimRequest(
                     task_id=task_id,
                     attempt=attempt,
-                    worker_id=self._crew.worker_id(),
+                    worker_id=self._deps.worker_id(),
                     handlers=self._handlers,
-                    cells=self._crew.cells.free,
+                    quarantine_room=self._deps.quarantine.free,
                     sync=self._sync,
-                    threads=self._crew.executor.threads.room_for,
+                    threads=self._deps.executor.threads.room_for,
                 )
             )
         except DatabaseUnavailable:
-            return Refusal.STALE
+            return ClaimRefused.STALE
 
     async def _perform(self, task: Task) -> None:
-        running = Running(task, self._crew.state, self._submit_child(task))
+        running = RunningAttempt(task, self._deps.state, self._submit_child(task))
         self._running[task.id, task.attempt] = running
         if self._releasing:
-            running.interrupt(Cause.RELEASE)
+            running.interrupt(StopReason.RELEASE)
         try:
-            handler = self._crew.registry.handlers[task.handler]
+            handler = self._deps.registry.handlers[task.handler]
             try:
-                verdict = await self._verdict(running, handler)
+                run_result = await self._run(running, handler)
             except Exception as error:
                 _log.exception("task %s ended in an error of taskq's own", task.id)
-                verdict = Failed(own_fault(error))
-            await self._end(running, verdict, handler)
+                run_result = Failed(own_fault(error))
+            await self._end(running, run_result, handler)
         finally:
             del self._running[task.id, task.attempt]
 
-    async def _verdict(self, running: Running, handler: Handler) -> Verdict | None:
-        slots = self._crew.slots
+    async def _run(self, running: RunningAttempt, handler: Handler) -> RunResult | None:
+        slots = self._deps.slots
         with self._thread_expected(running, handler):
             has_slot = await slots.take(running)
         if not has_slot:
-            running.interrupt(Cause.RELEASE)
-            return self._crew.executor.judge(None, handler, running)
+            running.interrupt(StopReason.RELEASE)
+            return self._deps.executor.result_of_run(None, handler, running)
         started = monotonic()
         try:
-            return await self._verdict_in_slot(running, handler)
+            return await self._run_in_slot(running, handler)
         finally:
             slots.give_back(monotonic() - started)
 
-    async def _verdict_in_slot(self, running: Running, handler: Handler) -> Verdict | None:
+    async def _run_in_slot(self, running: RunningAttempt, handler: Handler) -> RunResult | None:
         if handler.signature.doubles:
             with self._thread_expected(running, handler):
-                refusal = await self._crew.checks.run(running)
+                refusal = await self._deps.checks.run(running)
             if refusal is not None:
                 return refusal
             if running.cause is not None:
-                return self._crew.executor.judge(None, handler, running)
-        if running.task.is_suspect:
-            return await self._crew.cells.run(running)
-        return await self._crew.executor.run(handler, running)
+                return self._deps.executor.result_of_run(None, handler, running)
+        if running.task.is_quarantined:
+            return await self._deps.quarantine.run(running)
+        return await self._deps.executor.run(handler, running)
 
     def _thread_expected(
-        self, running: Running, handler: Handler
+        self, running: RunningAttempt, handler: Handler
     ) -> contextlib.AbstractContextManager[None]:
-        if handler.is_async or running.task.is_suspect:
+        if handler.is_async or running.task.is_quarantined:
             return contextlib.nullcontext()
-        return self._crew.executor.threads.expected(running)
+        return self._deps.executor.threads.expected(running)
 
-    async def _end(self, running: Running, verdict: Verdict | None, handler: Handler) -> None:
+    async def _end(
+        self, running: RunningAttempt, run_result: RunResult | None, handler: Handler
+    ) -> None:
         """Commit an end; meanwhile another attempt can start."""
-        self.ending += 1
-        self._crew.on_free()
+        self.committing += 1
+        self._deps.on_free()
         try:
             await self._report(running)
-            if verdict is None:
+            if run_result is None:
                 return
-            if isinstance(verdict, Unfit):
-                verdict = await judged(self._crew.attempts, running, verdict, handler.schema)
-            ended = await commit(self._crew.attempts, running, verdict, handler.backoff)
+            if isinstance(run_result, PayloadMismatch):
+                run_result = await with_pause(
+                    self._deps.attempts, running, run_result, handler.schema
+                )
+            ended = await commit(self._deps.attempts, running, run_result, handler.backoff)
             if ended is not None:
-                self._crew.on_end(ended)
+                self._deps.on_end(ended)
         finally:
-            self.ending -= 1
+            self.committing -= 1
 
-    async def _report(self, running: Running) -> None:
+    async def _report(self, running: RunningAttempt) -> None:
         latest = running.take_report()
         task = running.task
         if latest is None or task.worker_id is None:
@@ -238,7 +248,7 @@ class Runner:
         )
         running.reported = True
         try:
-            await self._crew.attempts.report(report)
+            await self._deps.attempts.report(report)
         except DatabaseUnavailable:
             _log.debug("progress of task %s is not stored", task.id)
         except Exception:
@@ -250,23 +260,23 @@ class Runner:
         It counts as lost: if an error of ours forgets an attempt, that must not go on for ever.
         """
         why = f"worker {worker_id} holds this attempt but does not run it"
-        ending = Ending(
+        completion = Completion(
             task_id=task_id,
             attempt=attempt,
             worker_id=worker_id,
             decide=lambda task, now: lifecycle.rescue(task, now=now, why=why),
         )
         try:
-            self._crew.on_end(await self._crew.attempts.end(ending))
+            self._deps.on_end(await self._deps.attempts.end(completion))
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
 
     def _submit_child(self, parent: Task) -> Callable[[TaskCreate, str], "asyncio.Future[UUID]"]:
         async def submit(new: TaskCreate, key: str) -> UUID:
             body = new.model_dump(mode="json")
-            submitted = await self._crew.tasks.submit(
+            submitted = await self._deps.tasks.submit(
                 new, key=IdempotencyKey.of(key, body), traceparent=parent.traceparent
             )
-            return submitted.snapshot.task.id
+            return submitted.details.task.id
 
         return lambda new, key: asyncio.ensure_future(submit(new, key))

@@ -1,4 +1,4 @@
-"""The express lane of `POST /tasks`: a request in perfect order is answered without FastAPI.
+"""The fast path of `POST /tasks`: a request in perfect order is answered without FastAPI.
 
 FastAPI describes the route and could answer every request, but its machinery costs several times
 what the submit costs. A request with anything unusual about it (a query, a preference, a body in
@@ -36,7 +36,7 @@ class _Submit:
     traceparent: str | None
 
 
-class ExpressLane:
+class SubmitFastPath:
     """Serve what is in perfect order, hand everything else on to `app`.
 
     Args:

@@ -17,11 +17,18 @@ from taskq_server.domain.errors import (
     IllegalTransition,
     StaleAttempt,
 )
-from taskq_server.domain.lifecycle import Ended, Failure
+from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome
-from taskq_server.services.attempts import AttemptService, Ending
-from taskq_server.worker.attempts.result import Failed, Succeeded, Unfit, Verdict, decision, weight
-from taskq_server.worker.attempts.running import Cause, Running, printable
+from taskq_server.services.attempts import AttemptService, Completion
+from taskq_server.worker.attempts.result import (
+    Failed,
+    PayloadMismatch,
+    RunResult,
+    Succeeded,
+    decision,
+    weight,
+)
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason, printable
 
 _TRIES = 4
 _REFUSALS = 2
@@ -33,47 +40,49 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 async def commit(
-    attempts: AttemptService, running: Running, verdict: Verdict, backoff: Backoff
-) -> Ended | None:
+    attempts: AttemptService, running: RunningAttempt, run_result: RunResult, backoff: Backoff
+) -> AttemptEnded | None:
     """Return the end of an attempt once it is stored; None when it is no longer ours to say.
 
     Args:
         attempts: stores it.
         running: the attempt.
-        verdict: how it ended.
+        run_result: how it ended.
         backoff: of its handler.
     """
     failures = refusals = 0
-    while running.cause is not Cause.LOST:
-        ending = _ending(running, verdict, backoff, alone=failures > 0)
+    while running.cause is not StopReason.LOST:
+        completion = _completion(running, run_result, backoff, alone=failures > 0)
         try:
-            return await attempts.end(ending)
+            return await attempts.end(completion)
         except (StaleAttempt, IllegalTransition) as error:
             _log.warning("an outcome is dropped: %s", error)
             return None
         except Exception as error:
             failures += 1
             instead = _refused(error)
-            small = replace(ending, decide=decision(instead, backoff))
-            if _may_be_its_fault(error, verdict, failures) and await attempts.would_take(small):
+            small = replace(completion, decide=decision(instead, backoff))
+            if _may_be_its_fault(error, run_result, failures) and await attempts.would_take(small):
                 refusals += 1
             if refusals >= _REFUSALS:
                 _log.error("the outcome of task %s cannot be stored", running.task.id)
-                verdict = instead
+                run_result = instead
         await asyncio.sleep(_PAUSE_SECONDS)
     return None
 
 
-async def judged(attempts: AttemptService, running: Running, verdict: Unfit, schema: str) -> Unfit:
-    """Return the verdict on a payload that does not fit, once it is known what is published.
+async def with_pause(
+    attempts: AttemptService, running: RunningAttempt, run_result: PayloadMismatch, schema: str
+) -> PayloadMismatch:
+    """Return the result of a payload that does not fit: with a pause, if another version takes it.
 
     Args:
         attempts: knows it.
         running: the attempt.
-        verdict: that it does not fit.
+        run_result: says that it does not fit.
         schema: of its handler, in this worker.
     """
-    while running.cause is not Cause.LOST:
+    while running.cause is not StopReason.LOST:
         try:
             pause = await attempts.pause_of_unfit(running.task, schema)
         except DatabaseUnavailable:
@@ -85,26 +94,28 @@ async def judged(attempts: AttemptService, running: Running, verdict: Unfit, sch
                 "due again in %g seconds",
                 pause,
             )
-        return replace(verdict, pause=pause)
-    return verdict
+        return replace(run_result, pause=pause)
+    return run_result
 
 
-def _may_be_its_fault(error: Exception, verdict: Verdict, failures: int) -> bool:
+def _may_be_its_fault(error: Exception, run_result: RunResult, failures: int) -> bool:
     if isinstance(error, ConnectionLost):
-        return failures >= _TRIES and weight(verdict) >= _LARGE_BYTES
+        return failures >= _TRIES and weight(run_result) >= _LARGE_BYTES
     return not isinstance(error, DatabaseUnavailable)
 
 
-def _ending(running: Running, verdict: Verdict, backoff: Backoff, *, alone: bool) -> Ending:
+def _completion(
+    running: RunningAttempt, run_result: RunResult, backoff: Backoff, *, alone: bool
+) -> Completion:
     task = running.task
     assert task.worker_id is not None
-    return Ending(
+    return Completion(
         task_id=task.id,
         attempt=task.attempt,
         worker_id=task.worker_id,
-        decide=decision(verdict, backoff),
-        claimed=task if isinstance(verdict, Succeeded) and not running.reported else None,
-        weight=_TRAVELS_ALONE if alone else weight(verdict),
+        decide=decision(run_result, backoff),
+        claimed=task if isinstance(run_result, Succeeded) and not running.reported else None,
+        weight=_TRAVELS_ALONE if alone else weight(run_result),
     )
 
 

@@ -1,4 +1,4 @@
-"""Run a handler once, within its limits, and turn whatever happens into a verdict."""
+"""Run a handler once, within its limits, and turn whatever happens into a `RunResult`."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ from taskq_server.worker.attempts.failures import failed, failure_of, message_of
 from taskq_server.worker.attempts.result import (
     Cancelled,
     Failed,
+    PayloadMismatch,
     Released,
-    Unfit,
-    Verdict,
+    RunResult,
     timed_out,
 )
 from taskq_server.worker.attempts.result_json import Room, is_small, written
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from taskq_server.worker.attempts.threads import Threads
 
 _QUICK_CHARACTERS = 16_384
-_MAY_STILL_SAY = (None, Cause.RELEASE)
+_MAY_STILL_SAY = (None, StopReason.RELEASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +57,7 @@ class Executor:
     What they return is written within their time: in the thread of a sync one; of an async one at
     once if it is small and plain, else in a thread besides, since it may have code of its own.
 
-    `deaf` is set once a handler has gone on although it was told to stop. `threads` says which
+    `stuck` is set once a handler has gone on although it was told to stop. `threads` says which
     attempt has a thread.
 
     Args:
@@ -72,9 +72,9 @@ class Executor:
         self.threads = Threads(threads, patience)
         self._limits = limits
         self._turns = Turns()
-        self.deaf = asyncio.Event()
+        self.stuck = asyncio.Event()
 
-    async def run(self, handler: Handler, running: Running) -> Verdict | None:
+    async def run(self, handler: Handler, running: RunningAttempt) -> RunResult | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
         arguments: dict[str, Any] | Failed | None = running.arguments
         if arguments is None:
@@ -91,18 +91,18 @@ class Executor:
         elif await self.threads.take(running):
             job = asyncio.ensure_future(self._in_thread(call, running))
         else:
-            running.interrupt(Cause.RELEASE)
-            return self.judge(None, handler, running)
+            running.interrupt(StopReason.RELEASE)
+            return self.result_of_run(None, handler, running)
         await self._until_done(job, running, cancel=handler.is_async)
-        return self.judge(job, handler, running)
+        return self.result_of_run(job, handler, running)
 
     def close(self) -> None:
-        """Let threads end by themselves; a deaf one must not hold up the process."""
+        """Let threads end by themselves; a stuck one must not hold up the process."""
         for pool in (self._pool, self._writers):
             pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _in_thread(self, call: Callable[[], Any], running: Running) -> Verdict:
-        def work() -> Verdict | Awaitable[Any]:
+    async def _in_thread(self, call: Callable[[], Any], running: RunningAttempt) -> RunResult:
+        def work() -> RunResult | Awaitable[Any]:
             result = _exit_as_error(call)
             return result if inspect.isawaitable(result) else self._written(result, running)
 
@@ -113,7 +113,7 @@ class Executor:
         ended = await asyncio.shield(done)
         return await self._awaited(ended, running) if inspect.isawaitable(ended) else ended
 
-    async def _awaited(self, result: Awaitable[Any], running: Running) -> Verdict:
+    async def _awaited(self, result: Awaitable[Any], running: RunningAttempt) -> RunResult:
         """Await on the loop what a sync function returned: it wraps a coroutine function."""
         job = asyncio.create_task(self._on_loop(lambda: result, running))
         interrupted = asyncio.create_task(running.interrupted.wait())
@@ -123,7 +123,7 @@ class Executor:
         interrupted.cancel()
         return await job
 
-    async def _on_loop(self, call: Callable[[], Any], running: Running) -> Verdict:
+    async def _on_loop(self, call: Callable[[], Any], running: RunningAttempt) -> RunResult:
         try:
             with ForksEnd():
                 result = await call()
@@ -138,31 +138,31 @@ class Executor:
         await asyncio.wait({done})
         return done.result()
 
-    def _written(self, result: object, running: Running) -> Verdict:
+    def _written(self, result: object, running: RunningAttempt) -> RunResult:
         with ForksEnd():
             return written(result, self._room(running), is_plain=False)
 
-    def _room(self, running: Running) -> Room:
+    def _room(self, running: RunningAttempt) -> Room:
         return Room(self._limits.result_bytes, lambda: running.cause not in _MAY_STILL_SAY)
 
     async def _until_done(
-        self, job: asyncio.Task[Verdict], running: Running, *, cancel: bool
+        self, job: asyncio.Task[RunResult], running: RunningAttempt, *, cancel: bool
     ) -> None:
         await running.until_interrupted(job, running.task.timeout_seconds)
         if job.done():
             return
-        running.interrupt(Cause.TIMEOUT)
+        running.interrupt(StopReason.TIMEOUT)
         if cancel:
             job.cancel()
         await asyncio.wait({job}, timeout=self._limits.grace)
         if not job.done():
             running.context.logger.error("the handler ignores that it was told to stop")
             job.cancel()
-            self.deaf.set()
+            self.stuck.set()
 
-    def judge(
-        self, job: asyncio.Task[Verdict] | None, handler: Handler, running: Running
-    ) -> Verdict | None:
+    def result_of_run(
+        self, job: asyncio.Task[RunResult] | None, handler: Handler, running: RunningAttempt
+    ) -> RunResult | None:
         """Return how an attempt ended; None when that is not ours to say.
 
         Args:
@@ -176,15 +176,15 @@ class Executor:
         match cause:
             case None:
                 pass
-            case Cause.CANCEL:
+            case StopReason.CANCEL:
                 return Cancelled()
-            case Cause.TIMEOUT:
+            case StopReason.TIMEOUT:
                 return timed_out(running.task.timeout_seconds)
-            case Cause.RELEASE if not finished:
+            case StopReason.RELEASE if not finished:
                 return Released(ran=job is not None)
-            case Cause.RELEASE:
+            case StopReason.RELEASE:
                 pass
-            case Cause.LOST:
+            case StopReason.LOST:
                 return None
             case _:
                 assert_never(cause)
@@ -210,7 +210,7 @@ def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[s
     try:
         return handler.signature.arguments(payload, None)
     except Fatal as error:
-        return Unfit(failed("InvalidPayload", message_of(error), fatal=True))
+        return PayloadMismatch(failed("InvalidPayload", message_of(error), fatal=True))
     except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
         return Failed(failure_of(error, handler.retry_on, traceback_bytes))
 

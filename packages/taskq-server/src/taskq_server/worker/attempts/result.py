@@ -1,12 +1,12 @@
 """How an attempt ended, as data: what a handler's process can tell another one.
 
-Verdict
-├── Succeeded    with a result
-├── Failed       with a failure: an error, a timeout, a result that is no JSON
-│   └── Unfit    the payload does not fit this version of the handler
-├── Cancelled    its cancellation was asked for
-├── Released     its worker is stopping, or has no room for it
-└── Lost         the process that ran it is gone
+RunResult
+├── Succeeded               with a result
+├── Failed                  with a failure: an error, a timeout, a result that is no JSON
+│   └── PayloadMismatch     the payload does not fit this version of the handler
+├── Cancelled               its cancellation was asked for
+├── Released                its worker is stopping, or has no room for it
+└── Lost                    the process that ran it is gone
 """
 
 import random
@@ -36,7 +36,7 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
-class Unfit(Failed):
+class PayloadMismatch(Failed):
     """The payload does not fit; with a `pause`, another version of the handler may take it."""
 
     pause: float | None = None
@@ -59,20 +59,20 @@ class Lost:
     """The process that ran the attempt is gone."""
 
 
-Verdict = Succeeded | Failed | Cancelled | Released | Lost
+RunResult = Succeeded | Failed | Cancelled | Released | Lost
 
 
-def decision(verdict: Verdict, backoff: Backoff) -> Decision:
+def decision(run_result: RunResult, backoff: Backoff) -> Decision:
     """Return how the task goes on: a decision of the lifecycle for its locked row.
 
     Args:
-        verdict: how its attempt ended.
+        run_result: how its attempt ended.
         backoff: of its handler.
     """
-    match verdict:
+    match run_result:
         case Succeeded(result=result):
             return lambda task, now: lifecycle.succeed(task, result=result, now=now)
-        case Unfit(failure=failure, pause=float(pause)):
+        case PayloadMismatch(failure=failure, pause=float(pause)):
             return lambda task, now: lifecycle.put_off(task, failure, pause=pause, now=now)
         case Failed(failure=failure):
             return lambda task, now: lifecycle.fail(
@@ -85,12 +85,12 @@ def decision(verdict: Verdict, backoff: Backoff) -> Decision:
         case Lost():
             return lambda task, now: lifecycle.rescue(task, now=now)
         case _:
-            assert_never(verdict)
+            assert_never(run_result)
 
 
-def weight(verdict: Verdict) -> int:
-    """Return about how many bytes a verdict adds to a transaction."""
-    match verdict:
+def weight(run_result: RunResult) -> int:
+    """Return about how many bytes a run result adds to a transaction."""
+    match run_result:
         case Succeeded(size=size):
             return size
         case Failed(failure=failure):
@@ -98,11 +98,11 @@ def weight(verdict: Verdict) -> int:
         case Cancelled() | Released() | Lost():
             return 0
         case _:
-            assert_never(verdict)
+            assert_never(run_result)
 
 
 def timed_out(seconds: float) -> Failed:
-    """Return the verdict on an attempt that ran longer than `seconds`."""
+    """Return the result of an attempt that ran longer than `seconds`."""
     return Failed(
         Failure(
             outcome=Outcome.TIMED_OUT,

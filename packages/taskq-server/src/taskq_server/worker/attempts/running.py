@@ -21,7 +21,7 @@ _LONGEST_MESSAGE = 500
 _EXACT = 2**53
 
 
-class Cause(Enum):
+class StopReason(Enum):
     """Why a handler was told to stop."""
 
     CANCEL = "its task was cancelled"
@@ -30,7 +30,7 @@ class Cause(Enum):
     LOST = "its worker lost the lease"
 
 
-class Running:
+class RunningAttempt:
     """A claimed attempt. `reported` says whether its progress was stored, which changes its task.
 
     `arguments` are what its payload has become, if it was validated elsewhere.
@@ -50,7 +50,7 @@ class Running:
         self.claimed_at = self._loop.time()
         self.reported = False
         self.arguments: dict[str, Any] | None = None
-        self.cause: Cause | None = None
+        self.cause: StopReason | None = None
         self.interrupted = asyncio.Event()
         self._pause: asyncio.Future[None] | None = None
         self.submit = submit
@@ -73,7 +73,7 @@ class Running:
             _interrupted=lambda: self.cause is not None,
         )
 
-    def interrupt(self, cause: Cause) -> None:
+    def interrupt(self, cause: StopReason) -> None:
         """Tell the handler to stop; only the first cause counts."""
         if self.cause is None:
             self.cause = cause

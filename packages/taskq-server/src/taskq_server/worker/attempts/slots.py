@@ -11,7 +11,7 @@ from heapq import heapify, heappop, heappush
 from itertools import count
 
 from taskq_server.domain.task import score
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.running import RunningAttempt
 
 SHORT_SECONDS = 0.02
 UNKNOWN_SECONDS = 1.0
@@ -42,7 +42,7 @@ class Slots:
         """How many attempts may be claimed or running."""
         return self._limit * (2 if self._usual < SHORT_SECONDS else 1)
 
-    async def take(self, running: Running) -> bool:
+    async def take(self, running: RunningAttempt) -> bool:
         """Wait for a slot; False if the attempt is interrupted, or there is none for too long."""
         if running.cause is not None:
             return False

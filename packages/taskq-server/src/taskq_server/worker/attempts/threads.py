@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from math import ceil
 
 from taskq_server.domain.task import Task
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.attempts.slots import SHORT_SECONDS, SMOOTHING, UNKNOWN_SECONDS, Slots
 
 
@@ -59,7 +59,7 @@ class Threads:
         return self._limit - long, sum(short.values()), line
 
     @contextmanager
-    def expected(self, running: Running) -> Iterator[None]:
+    def expected(self, running: RunningAttempt) -> Iterator[None]:
         """Count a claimed attempt that will take a thread as soon as it has something else."""
         self._count(running, 1)
         try:
@@ -67,7 +67,7 @@ class Threads:
         finally:
             self._count(running, -1)
 
-    async def take(self, running: Running) -> bool:
+    async def take(self, running: RunningAttempt) -> bool:
         """Wait for a thread; False if the attempt is interrupted, or there is none for too long."""
         with self.expected(running):
             taken = await self._slots.take(running)
@@ -77,7 +77,7 @@ class Threads:
             self._usual.clear()
         return taken
 
-    def give_back(self, running: Running, seconds: float) -> None:
+    def give_back(self, running: RunningAttempt, seconds: float) -> None:
         """Leave a thread to whoever waits with the lowest score.
 
         Args:
@@ -93,7 +93,7 @@ class Threads:
     def _is_short(self, handler: str) -> bool:
         return self._usual.get(handler, UNKNOWN_SECONDS) < SHORT_SECONDS
 
-    def _count(self, running: Running, change: int) -> None:
+    def _count(self, running: RunningAttempt, change: int) -> None:
         handler = running.task.handler
         self._claimed[handler] += change
         if not self._claimed[handler]:

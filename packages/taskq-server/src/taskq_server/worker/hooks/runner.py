@@ -8,7 +8,7 @@ from functools import partial
 from uuid import UUID
 
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.services.attempts import AttemptService
@@ -51,7 +51,7 @@ class Hooks:
         self._clock = clock
         self._seconds = seconds
         self._on_stuck = on_stuck
-        self._hooked = registry.hooked
+        self._hooked = registry.has_failure_hooks
         self._calls = Calls(seconds)
         self._waiting: dict[tuple[UUID, int], TaskEvent] = {}
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
@@ -61,12 +61,12 @@ class Hooks:
         """How many hooks go on after their time."""
         return len(self._calls.left)
 
-    def follow(self, ended: Ended) -> None:
+    def follow(self, ended: AttemptEnded) -> None:
         """Run the hook of an attempt that has just ended; nobody waits for it.
 
         One that was rescued may have been another worker's: it is left to who has its handler.
         """
-        if ended.calls_hooks and ended.task.handler in self._registry.handlers:
+        if ended.is_failure and ended.task.handler in self._registry.handlers:
             self._add(event_of(ended.attempt, ended.task))
 
     async def replay(self) -> None:

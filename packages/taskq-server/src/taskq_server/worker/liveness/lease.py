@@ -14,11 +14,11 @@ from uuid import UUID, uuid4
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.core.processes import end_children
-from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.services.maintenance import Leases, names
 from taskq_server.worker.liveness.loop_watch import LoopWatch
-from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED, Parent
+from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED, SupervisorLink
 
 _SLACK_SECONDS = 5.0
 _AGAIN_SECONDS = 0.5
@@ -26,14 +26,14 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 @dataclass(frozen=True, slots=True)
-class Beat:
+class Heartbeat:
     """What one heartbeat saw: who we are, what the database says we run, and since when it knew.
 
     `started` is on the event loop's clock; what was claimed later cannot be in `held`.
     """
 
     worker_id: UUID
-    held: tuple[Held, ...]
+    held: tuple[HeldAttempt, ...]
     started: float
 
 
@@ -56,9 +56,9 @@ class Lease:
         settings: Settings,
         handlers: list[str],
         *,
-        on_beat: Callable[[Beat], None],
+        on_beat: Callable[[Heartbeat], None],
         on_lost: Callable[[], None],
-        parent: Parent,
+        parent: SupervisorLink,
     ) -> None:
         self._settings = settings
         self.handlers = names(handlers)
@@ -170,7 +170,7 @@ class Lease:
             await self._register(leases)
             return
         self._valid_until = asked + self._settings.lease_seconds
-        beat = Beat(self._worker.id, tuple(held), started)
+        beat = Heartbeat(self._worker.id, tuple(held), started)
         self._call(lambda: self._heard(beat))
 
     def _pause(self) -> float:
@@ -185,7 +185,7 @@ class Lease:
             except DatabaseUnavailable:
                 _log.info("this worker's lease runs out by itself: it could not be given back")
 
-    def _heard(self, beat: Beat) -> None:
+    def _heard(self, beat: Heartbeat) -> None:
         self._watch.answer()
         self._on_beat(beat)
 

@@ -87,18 +87,18 @@ class Supervisor:
         os.close(ear)
         os.close(mouth)
         try:
-            voice = Voice(words)
-            status = self._watch(child, pings, voice)
-            return status, voice.refuses()
+            watchdog = ChildWatchdog(words)
+            status = self._watch(child, pings, watchdog)
+            return status, watchdog.refuses()
         finally:
             os.close(pings)
             os.close(words)
 
-    def _watch(self, child: subprocess.Popen[bytes], pings: int, voice: "Voice") -> int:
+    def _watch(self, child: subprocess.Popen[bytes], pings: int, watchdog: "ChildWatchdog") -> int:
         """Return the child's exit status, once it has ended or had to be killed."""
-        while not voice.is_overdue(stopping=self._stopping.is_set()):
+        while not watchdog.is_overdue(stopping=self._stopping.is_set()):
             _write(pings, b"%d" % self._told)
-            voice.wait(_PING_SECONDS)
+            watchdog.wait(_PING_SECONDS)
             status = child.poll()
             if status is not None:
                 return status
@@ -111,7 +111,7 @@ class Supervisor:
         self._stopping.set()
 
 
-class Voice:
+class ChildWatchdog:
     """What the supervisor hears of its child: each time, for how long it may be silent now.
 
     Silence is counted in rounds of the supervisor, not by the clock: where both were frozen, the
@@ -173,7 +173,7 @@ class Voice:
         return heard.split()
 
 
-class Parent:
+class SupervisorLink:
     """The worker's side of the pipes; without a supervisor, the parent always counts as alive."""
 
     def __init__(self) -> None:

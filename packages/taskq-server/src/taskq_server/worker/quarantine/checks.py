@@ -10,8 +10,8 @@ from typing import Any
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Task
 from taskq_server.worker.attempts.failures import failed
-from taskq_server.worker.attempts.result import Failed, Unfit
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.result import Failed, PayloadMismatch
+from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.quarantine import validation
 from taskq_server.worker.quarantine.launch import start
 from taskq_server.worker.quarantine.validation import Answer, Question
@@ -32,11 +32,13 @@ class Checks:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._room = asyncio.Semaphore(settings.cells)
-        self._threads = ThreadPoolExecutor(settings.cells, thread_name_prefix="taskq-check")
+        self._room = asyncio.Semaphore(settings.quarantine_processes)
+        self._threads = ThreadPoolExecutor(
+            settings.quarantine_processes, thread_name_prefix="taskq-check"
+        )
         self._idle: list[_Process] = []
 
-    async def run(self, running: Running) -> Failed | None:
+    async def run(self, running: RunningAttempt) -> Failed | None:
         """Validate the payload of an attempt, unless it is interrupted.
 
         Returns:
@@ -68,7 +70,7 @@ class Checks:
                 if not process.is_ready:
                     await self._in_thread(process.start, self._settings)
                 question = Question(task.handler, task.payload)
-                answer: Answer = await self._in_thread(process.ask, question, seconds)
+                answer: Answer = await self._in_thread(process.request, question, seconds)
             except Exception as error:
                 process.kill()
                 return _invalid(error, seconds) if process.is_ready else _not_started(error)
@@ -107,7 +109,7 @@ class _Process:
         self._connection.recv()
         self.is_ready = True
 
-    def ask(self, question: Question, seconds: float) -> Answer:
+    def request(self, question: Question, seconds: float) -> Answer:
         self._connection.send(question)
         if not self._connection.poll(seconds):
             raise TimeoutError
@@ -137,4 +139,4 @@ def _invalid(error: Exception, seconds: float) -> Failed:
         what = f"to validate it takes more than {seconds:g} seconds"
     why = "a union that contains itself has no discriminator"
     message = f"the payload does not fit the handler: {what}, because {why}"
-    return Unfit(failed("InvalidPayload", message, fatal=True))
+    return PayloadMismatch(failed("InvalidPayload", message, fatal=True))

@@ -1,4 +1,4 @@
-"""A process of suspects: runs attempts for a worker that must not die with them.
+"""A quarantine process: runs attempts for a worker that must not die with them.
 
 It has no database and no Redis. It gets claimed tasks from its worker and says how they ended; if
 it dies, the worker knows which tasks were in it. It ends when the worker lets go of it, and at once
@@ -24,22 +24,22 @@ from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.failures import own_fault
 from taskq_server.worker.attempts.result import Failed
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.liveness.loop_watch import LoopWatch
 from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED
 from taskq_server.worker.quarantine.messages import (
     Alive,
     End,
-    FromCell,
+    FromChild,
     Interrupt,
-    LetGo,
     Progress,
     Ready,
     Run,
+    Shutdown,
     Submit,
     Submitted,
-    ToCell,
+    ToChild,
 )
 
 _REPORT_SECONDS = 0.5
@@ -63,12 +63,12 @@ async def _work(connection: Connection, settings: Settings) -> None:
     state = State()
     await start_up(registry, state, stop=asyncio.Event())
     executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
-    await Cell(connection, registry, executor, state, settings.block_seconds).work()
+    await QuarantineChild(connection, registry, executor, state, settings.block_seconds).work()
     await shut_down(registry, state, settings.hook_seconds, hurry=asyncio.Event())
     leave(0)
 
 
-class Cell:
+class QuarantineChild:
     """The attempts of this process.
 
     Args:
@@ -94,7 +94,7 @@ class Cell:
         self._block_seconds = block_seconds
         self._sending = threading.Lock()
         self._loop = asyncio.get_running_loop()
-        self._running: dict[UUID, Running] = {}
+        self._running: dict[UUID, RunningAttempt] = {}
         self._jobs: set[asyncio.Task[None]] = set()
         self._numbers = itertools.count()
         self._asked: dict[int, asyncio.Future[UUID]] = {}
@@ -103,7 +103,7 @@ class Cell:
     async def work(self) -> None:
         """Do what the worker says until it lets go of this process."""
         for work in (self._listen, self._watch):
-            threading.Thread(target=work, name="taskq-cell", daemon=True).start()
+            threading.Thread(target=work, name="taskq-quarantine", daemon=True).start()
         self._send(Ready())
         let_go = asyncio.create_task(self._let_go.wait())
         while not self._let_go.is_set():
@@ -115,7 +115,7 @@ class Cell:
         """Hand on what the worker says, and end with it; runs in a thread."""
         while True:
             try:
-                message: ToCell = self._connection.recv()
+                message: ToChild = self._connection.recv()
             except (EOFError, OSError):
                 leave(1)
             self._loop.call_soon_threadsafe(self._on, message)
@@ -126,10 +126,10 @@ class Cell:
         while watch.silence() < self._block_seconds:
             self._send(Alive())
             time.sleep(min(1.0, self._block_seconds / 4))
-        _log.critical("the event loop stood still: this process of suspects ends")
+        _log.critical("the event loop stood still: this quarantine process ends")
         leave(EXIT_BLOCKED)
 
-    def _on(self, message: ToCell) -> None:
+    def _on(self, message: ToChild) -> None:
         match message:
             case Run():
                 job = self._loop.create_task(self._perform(message))
@@ -146,24 +146,24 @@ class Cell:
                     asked.set_exception(answer)
                 else:
                     asked.set_result(answer)
-            case LetGo():
+            case Shutdown():
                 self._let_go.set()
             case _:
                 assert_never(message)
 
     async def _perform(self, message: Run) -> None:
         task = message.task
-        running = Running(task, self._state, partial(self._submit, task.id))
+        running = RunningAttempt(task, self._state, partial(self._submit, task.id))
         running.arguments = message.arguments
         self._running[task.id] = running
         try:
-            verdict = await self._executor.run(self._registry.handlers[task.handler], running)
+            run_result = await self._executor.run(self._registry.handlers[task.handler], running)
         except Exception as error:
             _log.exception("task %s ended in an error of taskq's own", task.id)
-            verdict = Failed(own_fault(error))
+            run_result = Failed(own_fault(error))
         self._report(running)
         del self._running[task.id]
-        self._send(End(task.id, verdict))
+        self._send(End(task.id, run_result))
 
     async def _submit(self, task_id: UUID, new: TaskCreate, key: str) -> UUID:
         number = next(self._numbers)
@@ -171,12 +171,12 @@ class Cell:
         self._send(Submit(task_id, number, new, key))
         return await self._asked[number]
 
-    def _report(self, running: Running) -> None:
+    def _report(self, running: RunningAttempt) -> None:
         report = running.take_report()
         if report is not None:
             self._send(Progress(running.task.id, report))
 
-    def _send(self, message: FromCell) -> None:
+    def _send(self, message: FromChild) -> None:
         try:
             with self._sending:
                 self._connection.send(message)

@@ -1,4 +1,4 @@
-"""What a worker and the processes of its suspects say to each other, one object at a time."""
+"""What a worker and the quarantine processes say to each other, one object at a time."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -7,8 +7,8 @@ from uuid import UUID
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import ProgressReport
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.worker.attempts.result import Verdict
-from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.attempts.result import RunResult
+from taskq_server.worker.attempts.running import StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Interrupt:
     """Worker: tell the handler of this task to stop."""
 
     task_id: UUID
-    cause: Cause
+    cause: StopReason
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,26 +36,26 @@ class Submitted:
 
 
 @dataclass(frozen=True, slots=True)
-class LetGo:
+class Shutdown:
     """Worker: nothing more will come, so run the shutdown hooks and end."""
 
 
-ToCell = Run | Interrupt | Submitted | LetGo
+ToChild = Run | Interrupt | Submitted | Shutdown
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Cell: handlers are loaded and the start-up hooks have run."""
+    """Child: handlers are loaded and the start-up hooks have run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Alive:
-    """Cell: threads run here, so no handler holds the GIL."""
+    """Child: threads run here, so no handler holds the GIL."""
 
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Cell: how far a handler says it is."""
+    """Child: how far a handler says it is."""
 
     task_id: UUID
     report: ProgressReport
@@ -63,7 +63,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Cell: a handler wants a child task."""
+    """Child: a handler wants a child task."""
 
     task_id: UUID
     number: int
@@ -73,10 +73,10 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Cell: how the attempt ended; None when that is not ours to say."""
+    """Child: how the attempt ended; None when that is not ours to say."""
 
     task_id: UUID
-    verdict: Verdict | None
+    run_result: RunResult | None
 
 
-FromCell = Ready | Alive | Progress | Submit | End
+FromChild = Ready | Alive | Progress | Submit | End

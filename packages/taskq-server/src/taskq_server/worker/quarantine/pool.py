@@ -1,4 +1,4 @@
-"""Which suspect runs in which process."""
+"""Which quarantined task runs in which process."""
 
 import asyncio
 from multiprocessing.connection import Connection
@@ -6,18 +6,18 @@ from multiprocessing.process import BaseProcess
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Task
-from taskq_server.worker.attempts.result import Verdict
-from taskq_server.worker.attempts.running import Running
+from taskq_server.worker.attempts.result import RunResult
+from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.quarantine import child as inside
 from taskq_server.worker.quarantine.launch import start
-from taskq_server.worker.quarantine.process import CellProcess
+from taskq_server.worker.quarantine.process import QuarantineProcess
 
 
-class Cells:
-    """The processes of one worker's suspects.
+class QuarantinePool:
+    """The processes of one worker's quarantined tasks.
 
     They are forked from a small server, which has imported taskq and nothing else, and is started
-    for the first suspect.
+    for the first quarantined task.
 
     Args:
         settings: how many processes of each kind, and what they need to know.
@@ -27,13 +27,13 @@ class Cells:
     def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
         self._settings = settings
         self._patience = patience
-        self._processes: set[CellProcess] = set()
+        self._processes: set[QuarantineProcess] = set()
 
     def free(self) -> int:
         """Return how many more tasks can have a process of their own."""
-        return self._settings.cells - sum(each.single for each in self._open())
+        return self._settings.quarantine_processes - sum(each.single for each in self._open())
 
-    async def run(self, running: Running) -> Verdict | None:
+    async def run(self, running: RunningAttempt) -> RunResult | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
         return await self._cell_for(running.task).run(running)
 
@@ -43,22 +43,22 @@ class Cells:
             each.kill()
         await asyncio.gather(*(each.gone() for each in list(self._processes)))
 
-    def _open(self) -> list[CellProcess]:
+    def _open(self) -> list[QuarantineProcess]:
         return [each for each in self._processes if each.is_open]
 
-    def _cell_for(self, task: Task) -> CellProcess:
+    def _cell_for(self, task: Task) -> QuarantineProcess:
         shared = [each for each in self._open() if not each.single]
-        if not task.is_last_chance and len(shared) >= self._settings.cells:
+        if not task.is_last_chance and len(shared) >= self._settings.quarantine_processes:
             return min(shared, key=lambda each: each.load)
-        cell = CellProcess(
+        process = QuarantineProcess(
             self._spawn,
             self._processes.discard,
             grace=self._settings.cancel_grace_seconds + self._patience,
             silence=self._settings.block_seconds + self._patience,
             single=task.is_last_chance,
         )
-        self._processes.add(cell)
-        return cell
+        self._processes.add(process)
+        return process
 
     async def _spawn(self) -> tuple[BaseProcess, Connection]:
         return await asyncio.to_thread(start, inside.main, self._settings)

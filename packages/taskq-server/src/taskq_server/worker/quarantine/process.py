@@ -1,4 +1,4 @@
-"""The worker's side of one process of suspects."""
+"""The worker's side of one quarantine process."""
 
 import asyncio
 import logging
@@ -20,22 +20,22 @@ from taskq_server.worker.attempts.result import (
     Failed,
     Lost,
     Released,
-    Verdict,
+    RunResult,
     timed_out,
 )
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from taskq_server.worker.quarantine.messages import (
     Alive,
     End,
-    FromCell,
+    FromChild,
     Interrupt,
-    LetGo,
     Progress,
     Ready,
     Run,
+    Shutdown,
     Submit,
     Submitted,
-    ToCell,
+    ToChild,
 )
 
 Spawn = Callable[[], Awaitable[tuple[BaseProcess, Connection]]]
@@ -54,7 +54,7 @@ _NOT_STARTED = Failed(
 _log = logging.getLogger("taskq.server.worker")
 
 
-class CellProcess:
+class QuarantineProcess:
     """A process that starts with its first attempt and ends with its last one.
 
     `is_open` says whether it may be given more attempts.
@@ -70,7 +70,7 @@ class CellProcess:
     def __init__(
         self,
         spawn: Spawn,
-        on_gone: Callable[["CellProcess"], None],
+        on_gone: Callable[["QuarantineProcess"], None],
         *,
         grace: float,
         silence: float,
@@ -87,7 +87,7 @@ class CellProcess:
         self._ready: asyncio.Future[bool] = self._loop.create_future()
         self._gone = asyncio.Event()
         self._process: BaseProcess | None = None
-        self._outbox: SimpleQueue[ToCell | None] = SimpleQueue()
+        self._outbox: SimpleQueue[ToChild | None] = SimpleQueue()
         self._chores = {asyncio.create_task(self._start())}
 
     @property
@@ -95,7 +95,7 @@ class CellProcess:
         """How many attempts it runs."""
         return len(self._attempts)
 
-    async def run(self, running: Running) -> Verdict | None:
+    async def run(self, running: RunningAttempt) -> RunResult | None:
         """Run one attempt in it; the process ends with its last one."""
         task = running.task
         attempt = _Attempt(running, self._loop.create_future())
@@ -139,14 +139,14 @@ class CellProcess:
         try:
             self._process, connection = await self._spawn()
         except Exception as error:
-            _log.error("a process for suspects cannot be started: %s", error)
+            _log.error("a quarantine process cannot be started: %s", error)
             self._on_gone()
             return
         for work in (self._listen, self._speak):
             thread = threading.Thread(
                 target=work,
                 args=(self._process, connection),
-                name="taskq-cell",
+                name="taskq-quarantine",
                 daemon=True,
             )
             thread.start()
@@ -160,7 +160,7 @@ class CellProcess:
             if not ready:
                 silent += _LISTEN_SECONDS  # by rounds, not by the clock: both may have been frozen
                 if silent > self._silence:
-                    _log.error("process %s of suspects gives no sign of life", process.pid)
+                    _log.error("quarantine process %s gives no sign of life", process.pid)
                     break
                 continue
             silent = 0.0
@@ -170,7 +170,7 @@ class CellProcess:
                 watched = [connection]  # the server that forked it has ended, it has not
                 continue
             try:
-                message: FromCell = connection.recv()
+                message: FromChild = connection.recv()
             except (EOFError, OSError):
                 break
             self._loop.call_soon_threadsafe(self._on, message)
@@ -188,9 +188,9 @@ class CellProcess:
             try:
                 connection.send(message)
             except OSError:
-                _log.debug("process %s of suspects ended before it heard %s", process.pid, message)
+                _log.debug("quarantine process %s ended before it heard %s", process.pid, message)
 
-    def _on(self, message: FromCell) -> None:
+    def _on(self, message: FromChild) -> None:
         match message:
             case Ready():
                 self._ready.set_result(True)
@@ -203,9 +203,9 @@ class CellProcess:
                 chore = asyncio.create_task(self._submit(message))
                 self._chores.add(chore)
                 chore.add_done_callback(self._chores.discard)
-            case End(task_id=task_id, verdict=verdict):
+            case End(task_id=task_id, run_result=run_result):
                 if attempt := self._attempts.get(task_id):
-                    attempt.end(verdict)
+                    attempt.end(run_result)
             case _:
                 assert_never(message)
 
@@ -234,21 +234,21 @@ class CellProcess:
     def _let_go(self) -> None:
         """Let the process run its shutdown hooks and end."""
         self.is_open = False
-        self._send(LetGo())
+        self._send(Shutdown())
         self._loop.call_later(_END_SECONDS, self.kill)
 
-    def _send(self, message: ToCell) -> None:
+    def _send(self, message: ToChild) -> None:
         self._outbox.put(message)
 
 
 @dataclass(frozen=True, slots=True)
 class _Attempt:
-    running: Running
-    ended: asyncio.Future[Verdict | None]
+    running: RunningAttempt
+    ended: asyncio.Future[RunResult | None]
 
-    def end(self, verdict: Verdict | None) -> None:
+    def end(self, run_result: RunResult | None) -> None:
         if not self.ended.done():
-            self.ended.set_result(verdict)
+            self.ended.set_result(run_result)
 
     async def until(self, event: asyncio.Future[Any], seconds: float) -> bool:
         """Whether this happens in time, and before the attempt is interrupted."""
@@ -270,16 +270,18 @@ def _exists(pid: int | None) -> bool:
     return True
 
 
-def _cut_short(cause: Cause | None, otherwise: Verdict, *, ran: bool = True) -> Verdict | None:
-    """The verdict on an attempt whose handler did not come to say anything, or to run."""
+def _cut_short(
+    cause: StopReason | None, otherwise: RunResult, *, ran: bool = True
+) -> RunResult | None:
+    """The result of an attempt whose handler did not come to say anything, or to run."""
     match cause:
-        case Cause.CANCEL:
+        case StopReason.CANCEL:
             return Cancelled()
-        case Cause.RELEASE:
+        case StopReason.RELEASE:
             return Released(ran)
-        case Cause.LOST:
+        case StopReason.LOST:
             return None
-        case Cause.TIMEOUT | None:
+        case StopReason.TIMEOUT | None:
             return otherwise
         case _:
             assert_never(cause)

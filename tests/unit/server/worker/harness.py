@@ -4,7 +4,7 @@ import asyncio
 import json
 from typing import Any
 
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry
@@ -12,34 +12,34 @@ from taskq_server.runtime import Runtime
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.quarantine.checks import Checks
-from taskq_server.worker.quarantine.pool import Cells
-from taskq_server.worker.runner import Crew, Runner
+from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.runner import Runner, RunnerDeps
 from tests.unit.server.factories import WORKER, make_task, store, stored
 from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of
 
 
-class Stage:
+class RunnerHarness:
     """What a runner works with; `handlers` are its to fill."""
 
     def __init__(self, runtime: Runtime) -> None:
         self.runtime = runtime
         self.executor = Executor(2, LIMITS)
-        self.cells = Cells(cell_settings())
+        self.quarantine = QuarantinePool(cell_settings())
         self.checks = Checks(cell_settings())
         self.slots = Slots(100)
-        self.ended: list[Ended] = []
+        self.ended: list[AttemptEnded] = []
         self.handlers: dict[str, Any] = {}
-        self.attempts = runtime.attempts(hooked=False)
+        self.attempts = runtime.attempts(has_failure_hooks=False)
 
     def runner(self) -> Runner:
         registry = Registry({name: handler_of(one) for name, one in self.handlers.items()})
         return Runner(
-            Crew(
+            RunnerDeps(
                 attempts=self.attempts,
                 tasks=self.runtime.tasks,
                 registry=registry,
                 executor=self.executor,
-                cells=self.cells,
+                quarantine=self.quarantine,
                 checks=self.checks,
                 slots=self.slots,
                 state=State(),
@@ -63,4 +63,4 @@ class Stage:
     async def close(self) -> None:
         self.executor.close()
         self.checks.close()
-        await self.cells.close()
+        await self.quarantine.close()

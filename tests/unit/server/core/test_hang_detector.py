@@ -8,7 +8,7 @@ from contextlib import suppress
 import pytest
 import uvloop
 
-from taskq_server.core.hang_detector import Pulse
+from taskq_server.core.hang_detector import HangDetector
 
 SILENCE = 0.3
 
@@ -61,13 +61,13 @@ def signs() -> Signs:
 
 
 @pytest.fixture
-async def pulse(signs: Signs) -> AsyncIterator[Pulse]:
-    pulse = Pulse(signs.ping, SILENCE, signs.on_return)
+async def pulse(signs: Signs) -> AsyncIterator[HangDetector]:
+    pulse = HangDetector(signs.ping, SILENCE, signs.on_return)
     yield pulse
     await pulse.close()
 
 
-async def wait(pulse: Pulse, event: asyncio.Event, seconds: float = 30) -> str:
+async def wait(pulse: HangDetector, event: asyncio.Event, seconds: float = 30) -> str:
     try:
         async with pulse.limit(seconds):
             await event.wait()
@@ -76,7 +76,7 @@ async def wait(pulse: Pulse, event: asyncio.Event, seconds: float = 30) -> str:
     return "done"
 
 
-async def test_nobody_asks_a_database_that_answers(pulse: Pulse, signs: Signs) -> None:
+async def test_nobody_asks_a_database_that_answers(pulse: HangDetector, signs: Signs) -> None:
     for _ in range(100):
         async with pulse.limit(1):
             await asyncio.sleep(0)
@@ -84,7 +84,7 @@ async def test_nobody_asks_a_database_that_answers(pulse: Pulse, signs: Signs) -
 
 
 async def test_who_waits_long_is_not_disturbed_while_there_are_signs_of_life(
-    pulse: Pulse, signs: Signs
+    pulse: HangDetector, signs: Signs
 ) -> None:
     signs.alive.set()
     locked = asyncio.Event()
@@ -94,7 +94,7 @@ async def test_who_waits_long_is_not_disturbed_while_there_are_signs_of_life(
     assert await waiting == "done"
 
 
-async def test_who_waits_for_a_silent_database_is_told(pulse: Pulse, signs: Signs) -> None:
+async def test_who_waits_for_a_silent_database_is_told(pulse: HangDetector, signs: Signs) -> None:
     asked = time.monotonic()
     waiting = [wait(pulse, asyncio.Event()) for _ in range(20)]
     async with asyncio.timeout(60):
@@ -109,7 +109,7 @@ def test_nobody_is_overlooked_by_the_clock_of_the_server() -> None:
 
     async def alone() -> str:
         signs = Signs()
-        pulse = Pulse(signs.ping, 0.06, signs.on_return)
+        pulse = HangDetector(signs.ping, 0.06, signs.on_return)
         try:
             async with asyncio.timeout(60):
                 return await wait(pulse, asyncio.Event())
@@ -120,7 +120,9 @@ def test_nobody_is_overlooked_by_the_clock_of_the_server() -> None:
         assert {runner.run(alone()) for _ in range(30)} == {"given up"}
 
 
-async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(pulse: Pulse, signs: Signs) -> None:
+async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(
+    pulse: HangDetector, signs: Signs
+) -> None:
     assert await wait(pulse, asyncio.Event()) == "given up"
     free = asyncio.Event()
     free.set()
@@ -135,7 +137,7 @@ async def test_it_goes_on_as_soon_as_there_is_a_sign_of_life(pulse: Pulse, signs
 
 async def test_a_question_that_does_not_end_keeps_nobody_away(signs: Signs) -> None:
     asking = iter([signs.ping_for_ever, signs.answer])
-    pulse = Pulse(lambda: next(asking)(), SILENCE, signs.on_return, again_seconds=SILENCE)
+    pulse = HangDetector(lambda: next(asking)(), SILENCE, signs.on_return, again_seconds=SILENCE)
     assert await wait(pulse, asyncio.Event()) == "given up"
     async with asyncio.timeout(60):
         await signs.back.wait()
@@ -144,7 +146,7 @@ async def test_a_question_that_does_not_end_keeps_nobody_away(signs: Signs) -> N
 
 
 async def test_an_error_is_a_sign_of_life(signs: Signs) -> None:
-    pulse = Pulse(signs.refuse, SILENCE, signs.on_return)
+    pulse = HangDetector(signs.refuse, SILENCE, signs.on_return)
     locked = asyncio.Event()
     waiting = asyncio.create_task(wait(pulse, locked))
     await signs.until(asked=3)
@@ -153,7 +155,9 @@ async def test_an_error_is_a_sign_of_life(signs: Signs) -> None:
     await pulse.close()
 
 
-async def test_a_loop_that_stood_still_is_no_silent_database(pulse: Pulse, signs: Signs) -> None:
+async def test_a_loop_that_stood_still_is_no_silent_database(
+    pulse: HangDetector, signs: Signs
+) -> None:
     locked = asyncio.Event()
     waiting = asyncio.create_task(wait(pulse, locked))
     await signs.until(asked=1)
@@ -164,14 +168,14 @@ async def test_a_loop_that_stood_still_is_no_silent_database(pulse: Pulse, signs
     assert await waiting == "done"
 
 
-async def test_the_time_limit_counts_all_the_same(pulse: Pulse, signs: Signs) -> None:
+async def test_the_time_limit_counts_all_the_same(pulse: HangDetector, signs: Signs) -> None:
     signs.alive.set()
     async with asyncio.timeout(60):
         assert await wait(pulse, asyncio.Event(), seconds=0.05) == "given up"
     assert await wait(pulse, signs.alive) == "done"
 
 
-async def test_an_error_and_a_cancellation_come_out(pulse: Pulse) -> None:
+async def test_an_error_and_a_cancellation_come_out(pulse: HangDetector) -> None:
     with pytest.raises(KeyError):
         async with pulse.limit(1):
             raise KeyError

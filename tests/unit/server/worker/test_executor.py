@@ -10,7 +10,7 @@ import pytest
 from taskq_server import Context, Fatal, Retry
 from taskq_server.domain.task import Outcome, Status
 from taskq_server.worker.attempts.executor import Executor
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from tests.unit.server.factories import NOW, seconds
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, decided, handler_of, run
 
@@ -135,7 +135,9 @@ async def test_an_error_of_the_handlers_own_is_no_timeout() -> None:
     )
 
 
-async def begin(function: Any, **changes: Any) -> tuple[Running, Executor, asyncio.Task[Any]]:
+async def begin(
+    function: Any, **changes: Any
+) -> tuple[RunningAttempt, Executor, asyncio.Task[Any]]:
     """Start an attempt in the background."""
     executor = Executor(1, LIMITS)
     attempt = attempt_of(**changes)
@@ -146,12 +148,12 @@ async def begin(function: Any, **changes: Any) -> tuple[Running, Executor, async
 @pytest.mark.parametrize(
     ("cause", "status", "outcome"),
     [
-        (Cause.CANCEL, Status.CANCELLED, Outcome.CANCELLED),
-        (Cause.RELEASE, Status.QUEUED, Outcome.RELEASED),
+        (StopReason.CANCEL, Status.CANCELLED, Outcome.CANCELLED),
+        (StopReason.RELEASE, Status.QUEUED, Outcome.RELEASED),
     ],
 )
 async def test_an_interrupted_handler_is_cancelled_and_not_charged(
-    cause: Cause, status: Status, outcome: Outcome
+    cause: StopReason, status: Status, outcome: Outcome
 ) -> None:
     inside, cleaned = asyncio.Event(), asyncio.Event()
 
@@ -181,7 +183,7 @@ async def test_what_was_lost_is_not_ours_to_decide() -> None:
 
     attempt, executor, job = await begin(handler)
     await inside.wait()
-    attempt.interrupt(Cause.LOST)
+    attempt.interrupt(StopReason.LOST)
     assert await job is None
     executor.close()
 
@@ -199,7 +201,7 @@ async def test_a_handler_that_finishes_while_its_worker_stops_has_succeeded() ->
 
     attempt, executor, job = await begin(handler)
     await inside.wait()
-    attempt.interrupt(Cause.RELEASE)
+    attempt.interrupt(StopReason.RELEASE)
     ended = decided(await job, attempt.task)
     executor.close()
     assert (ended.task.status, ended.attempt.result) == (Status.SUCCEEDED, '"saved"')
@@ -262,11 +264,11 @@ async def test_no_more_sync_handlers_run_at_once_than_there_are_threads() -> Non
     verdicts = await asyncio.gather(*jobs)
     executor.close()
     assert most == 2
-    assert all(verdict is not None for verdict in verdicts)
+    assert all(run_result is not None for run_result in verdicts)
 
 
-@pytest.mark.parametrize("cause", [Cause.CANCEL, Cause.RELEASE])
-async def test_an_attempt_that_waits_for_a_thread_can_be_interrupted(cause: Cause) -> None:
+@pytest.mark.parametrize("cause", [StopReason.CANCEL, StopReason.RELEASE])
+async def test_an_attempt_that_waits_for_a_thread_can_be_interrupted(cause: StopReason) -> None:
     """All threads are taken by others: it must not wait for them, and not start any more."""
     let_go, inside = threading.Event(), asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -290,7 +292,7 @@ async def test_an_attempt_that_waits_for_a_thread_can_be_interrupted(cause: Caus
     executor.close()
     assert done, "it waited for a thread although it was told to stop"
     assert not ran.is_set()
-    assert ended.task.status is (Status.CANCELLED if cause is Cause.CANCEL else Status.QUEUED)
+    assert ended.task.status is (Status.CANCELLED if cause is StopReason.CANCEL else Status.QUEUED)
 
 
 async def test_the_time_in_the_row_is_what_counts() -> None:

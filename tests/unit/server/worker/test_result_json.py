@@ -15,7 +15,7 @@ from taskq_server.domain.task import Outcome, Status
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.result import Cancelled, Succeeded
 from taskq_server.worker.attempts.result_json import is_small
-from taskq_server.worker.attempts.running import Cause
+from taskq_server.worker.attempts.running import StopReason
 from tests.support.lazy_results import ENDLESS
 from tests.unit.server.worker.attempts import LIMITS, attempt_of, handler_of, run
 
@@ -94,9 +94,9 @@ def never(going: threading.Event) -> Iterator[int]:
 
 
 @pytest.mark.parametrize("in_thread", [False, True])
-@pytest.mark.parametrize("cause", [Cause.TIMEOUT, Cause.CANCEL])
+@pytest.mark.parametrize("cause", [StopReason.TIMEOUT, StopReason.CANCEL])
 async def test_a_result_that_goes_on_is_left_when_its_attempt_is(
-    in_thread: bool, cause: Cause
+    in_thread: bool, cause: StopReason
 ) -> None:
     going = threading.Event()
 
@@ -107,17 +107,17 @@ async def test_a_result_that_goes_on_is_left_when_its_attempt_is(
         return plain()
 
     executor = Executor(1, LIMITS)
-    attempt = attempt_of(timeout_seconds=0.1 if cause is Cause.TIMEOUT else 60)
+    attempt = attempt_of(timeout_seconds=0.1 if cause is StopReason.TIMEOUT else 60)
     running = asyncio.create_task(
         executor.run(handler_of(plain if in_thread else handler), attempt)
     )
     assert await asyncio.to_thread(going.wait, 5)
-    if cause is Cause.CANCEL:
+    if cause is StopReason.CANCEL:
         attempt.interrupt(cause)
-    verdict = await asyncio.wait_for(running, 60)
+    run_result = await asyncio.wait_for(running, 60)
     assert attempt.cause is cause
-    assert isinstance(verdict, Cancelled) is (cause is Cause.CANCEL)
-    assert not executor.deaf.is_set(), "no thread was left behind"
+    assert isinstance(run_result, Cancelled) is (cause is StopReason.CANCEL)
+    assert not executor.stuck.is_set(), "no thread was left behind"
     executor.close()
 
 
@@ -131,7 +131,7 @@ async def test_a_result_that_is_nearly_written_when_its_worker_stops_is_kept() -
     attempt = attempt_of()
     running = asyncio.create_task(executor.run(handler_of(handler), attempt))
     await asyncio.sleep(0.05)
-    attempt.interrupt(Cause.RELEASE)
+    attempt.interrupt(StopReason.RELEASE)
     await asyncio.sleep(0.05)
     go.set()
     assert await asyncio.wait_for(running, 60) == Succeeded('"written"', 9)

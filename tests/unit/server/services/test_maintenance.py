@@ -13,12 +13,12 @@ from sqlalchemy import event
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import workers as workers_table
-from taskq_server.crud.workers import Held, WorkerRow
+from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Status
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Ask, AttemptService
-from taskq_server.services.maintenance import Leases, Upkeep
+from taskq_server.services.attempts import AttemptService, ClaimRequest
+from taskq_server.services.maintenance import Leases, Maintenance
 from tests.unit.server.factories import (
     OTHER_WORKER,
     WORKER,
@@ -34,9 +34,9 @@ LEASE = seconds(10)
 
 
 @pytest.fixture
-def upkeep(runtime: Runtime) -> Upkeep:
-    attempts = runtime.attempts(hooked=False)
-    return Upkeep(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+def upkeep(runtime: Runtime) -> Maintenance:
+    attempts = runtime.attempts(has_failure_hooks=False)
+    return Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
 
 
 def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
@@ -53,7 +53,9 @@ def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
     )
 
 
-async def test_tasks_of_a_worker_that_is_gone_are_rescued(runtime: Runtime, upkeep: Upkeep) -> None:
+async def test_tasks_of_a_worker_that_is_gone_are_rescued(
+    runtime: Runtime, upkeep: Maintenance
+) -> None:
     leases = Leases(runtime.database)
     await leases.register(row(runtime, WORKER, age=60))
     await leases.register(row(runtime, OTHER_WORKER))
@@ -71,8 +73,11 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
 ) -> None:
     """The database's clock was 20 s ahead a moment ago; the worker's beat is of the new time."""
     ahead = Clock(runtime.clock() + seconds(20))
-    upkeep = Upkeep(
-        runtime.database, ahead.earliest, runtime.attempts(hooked=False), runtime.dispatcher
+    upkeep = Maintenance(
+        runtime.database,
+        ahead.earliest,
+        runtime.attempts(has_failure_hooks=False),
+        runtime.dispatcher,
     )
     await Leases(runtime.database).register(row(runtime))
     task = running()
@@ -84,18 +89,18 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
 async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime: Runtime) -> None:
     silent = Clock()
     attempts = AttemptService(
-        runtime.database, silent, runtime.dispatcher, runtime.notifier, hooked=True
+        runtime.database, silent, runtime.dispatcher, runtime.notifier, has_failure_hooks=True
     )
-    upkeep = Upkeep(runtime.database, silent.earliest, attempts, runtime.dispatcher)
+    upkeep = Maintenance(runtime.database, silent.earliest, attempts, runtime.dispatcher)
     past = runtime.clock() - timedelta(days=31)
     tasks = [make_task(status, created_at=past) for status in Status]
     await store(runtime.database, *tasks)
-    claim = Ask(
+    claim = ClaimRequest(
         task_id=tasks[0].id,
         attempt=1,
         worker_id=WORKER,
         handlers=frozenset({"taskq.echo"}),
-        cells=lambda: 0,
+        quarantine_room=lambda: 0,
     )
     for touch in (
         upkeep.rescue(),
@@ -117,7 +122,7 @@ async def test_a_beat_renews_the_lease_and_tells_what_is_held(runtime: Runtime) 
     await leases.register(mine)
     task = running(cancel_requested_at=runtime.clock())
     await store(runtime.database, task)
-    assert await leases.beat(mine, LEASE) == [Held(task.id, 1, True)]
+    assert await leases.beat(mine, LEASE) == [HeldAttempt(task.id, 1, True)]
     (found,) = await rows_of(runtime.database, workers_table)
     assert found["lease_until"] > mine.lease_until
     await leases.unregister(mine)
@@ -132,7 +137,7 @@ async def test_a_lease_that_ran_out_stays_lost(runtime: Runtime) -> None:
     assert await leases.beat(mine, LEASE) is None
 
 
-async def test_vanished_workers_are_forgotten(runtime: Runtime, upkeep: Upkeep) -> None:
+async def test_vanished_workers_are_forgotten(runtime: Runtime, upkeep: Maintenance) -> None:
     leases = Leases(runtime.database)
     await leases.register(row(runtime, WORKER, age=200))
     await leases.register(row(runtime, OTHER_WORKER, age=20))
@@ -140,7 +145,9 @@ async def test_vanished_workers_are_forgotten(runtime: Runtime, upkeep: Upkeep) 
     assert [one["id"] for one in await rows_of(runtime.database, workers_table)] == [OTHER_WORKER]
 
 
-async def test_stage_rings_for_what_lost_its_doorbell(runtime: Runtime, upkeep: Upkeep) -> None:
+async def test_stage_rings_for_what_lost_its_doorbell(
+    runtime: Runtime, upkeep: Maintenance
+) -> None:
     old = make_task(created_at=runtime.clock() - seconds(60))
     fresh = make_task(created_at=runtime.clock())
     await store(runtime.database, old, fresh)
@@ -158,7 +165,7 @@ async def test_stage_rings_for_what_lost_its_doorbell(runtime: Runtime, upkeep: 
     assert await staged(None, "another") == []
 
 
-async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Upkeep) -> None:
+async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Maintenance) -> None:
     now = make_task(created_at=runtime.clock())
     later = make_task(run_at=runtime.clock() + seconds(60))
     await store(runtime.database, now, later)
@@ -167,7 +174,7 @@ async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Upkeep) 
 
 
 async def test_prune_deletes_final_tasks_past_retention_only(
-    runtime: Runtime, upkeep: Upkeep
+    runtime: Runtime, upkeep: Maintenance
 ) -> None:
     past = runtime.clock() - timedelta(days=31)
     old = [make_task(status, created_at=past) for status in Status]
@@ -200,7 +207,7 @@ def when_first_read_ends(database: Database, url: str, statement: str) -> Iterat
 
 
 async def test_prune_spares_a_task_that_is_retried_meanwhile(
-    runtime: Runtime, upkeep: Upkeep, url: str
+    runtime: Runtime, upkeep: Maintenance, url: str
 ) -> None:
     past = runtime.clock() - timedelta(days=31)
     task = make_task(Status.FAILED, created_at=past)

@@ -5,7 +5,7 @@ from datetime import datetime
 from tests.unit.server.factories import NOW, seconds
 
 
-class Hands:
+class FakeClock:
     """Shows `NOW` until it is moved."""
 
     def __init__(self) -> None:

@@ -13,10 +13,10 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
 from taskq_server.handlers import registry
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Ask, Decision, Ending, Report
+from taskq_server.services.attempts import ClaimRequest, Completion, Decision, Report
 
 
-class PlayedWorker:
+class ScriptedWorker:
     """The worker's side of the service, one step at a time."""
 
     def __init__(self, runtime: Runtime) -> None:
@@ -47,12 +47,12 @@ class PlayedWorker:
         """Start the next attempt of a task."""
         waiting = (await self._runtime.tasks.get(UUID(task_id))).task
         claimed = await self._service.claim(
-            Ask(
+            ClaimRequest(
                 task_id=waiting.id,
                 attempt=waiting.attempt + 1,
                 worker_id=self.id,
                 handlers=frozenset(self._handlers),
-                cells=lambda: 1,
+                quarantine_room=lambda: 1,
             )
         )
         assert isinstance(claimed, Task), claimed
@@ -97,5 +97,5 @@ class PlayedWorker:
 
     async def _end(self, task: Task, decide: Decision) -> None:
         await self._service.end(
-            Ending(task_id=task.id, attempt=task.attempt, worker_id=self.id, decide=decide)
+            Completion(task_id=task.id, attempt=task.attempt, worker_id=self.id, decide=decide)
         )

@@ -1,4 +1,4 @@
-"""The express lane of `POST /tasks` answers as FastAPI's own route does.
+"""The fast path of `POST /tasks` answers as FastAPI's own route does.
 
 A real uvicorn serves the app: httpx.ASGITransport sends every body as if more of it were to come,
 and the lane hands such requests on.
@@ -25,7 +25,7 @@ from tests.integration.api.test_submit import ECHO
 
 pytestmark = pytest.mark.usefixtures("worker")
 
-# RFC 7240: a preference that is not understood is ignored. The express lane hands it on.
+# RFC 7240: a preference that is not understood is ignored. The fast path hands it on.
 ORDINARY_LANE = {"Prefer": "the-ordinary-lane"}
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 KEY = "idempotency-key"
@@ -80,7 +80,7 @@ class Lanes:
 
     async def express(self, **request: Any) -> httpx.Response:
         answer, handed_on = await self.post(**request)
-        assert handed_on == 0, "the express lane did not take it"
+        assert handed_on == 0, "the fast path did not take it"
         return answer
 
     async def ordinary(self, *, headers: Mapping[str, str], **request: Any) -> httpx.Response:

@@ -7,14 +7,14 @@ from typing import Any
 from sqlalchemy import text
 
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.lifecycle import Ended
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Status
 from taskq_server.handlers.context import State
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService
 from taskq_server.worker.attempts.completion import commit
-from taskq_server.worker.attempts.result import Succeeded, Verdict
-from taskq_server.worker.attempts.running import Cause, Running
+from taskq_server.worker.attempts.result import RunResult, Succeeded
+from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from tests.unit.server.factories import OTHER_WORKER, running, store, stored
 from tests.unit.server.worker.attempts import Children
 
@@ -24,25 +24,27 @@ BEGIN SELECT RAISE(ABORT, 'no such results here'); END
 """
 
 
-async def hold(runtime: Runtime, **changes: Any) -> Running:
+async def hold(runtime: Runtime, **changes: Any) -> RunningAttempt:
     """A running attempt that is in the database, too."""
     task = running(**changes)
     await store(runtime.database, task)
-    return Running(task, State(), Children())
+    return RunningAttempt(task, State(), Children())
 
 
 def saying(word: str) -> Succeeded:
     return Succeeded(json.dumps(word), len(word))
 
 
-async def ends(attempts: AttemptService, attempt: Running, verdict: Verdict) -> Ended | None:
+async def ends(
+    attempts: AttemptService, attempt: RunningAttempt, run_result: RunResult
+) -> AttemptEnded | None:
     async with asyncio.timeout(60):
-        return await commit(attempts, attempt, verdict, Backoff())
+        return await commit(attempts, attempt, run_result, Backoff())
 
 
 async def test_an_outcome_that_the_database_refuses_fails_its_task_alone(runtime: Runtime) -> None:
     await runtime.database.write(lambda c: c.execute(text(REFUSE)))
-    attempts = runtime.attempts(hooked=False)
+    attempts = runtime.attempts(has_failure_hooks=False)
     words = ["light", "heavy", "light", "heavy"]
     running_now = [await hold(runtime, attempt=1, max_retries=3) for _ in words]
     await asyncio.gather(
@@ -63,7 +65,9 @@ async def test_a_database_that_takes_nothing_is_waited_for(runtime: Runtime) -> 
     nothing = REFUSE.replace("'%heavy%'", "'%'").replace("new.result", "new.outcome")
     await runtime.database.write(lambda c: c.execute(text(nothing)))
     attempt = await hold(runtime)
-    job = asyncio.create_task(ends(runtime.attempts(hooked=False), attempt, saying("light")))
+    job = asyncio.create_task(
+        ends(runtime.attempts(has_failure_hooks=False), attempt, saying("light"))
+    )
     done, _ = await asyncio.wait({job}, timeout=4)
     assert not done
     await runtime.database.write(lambda c: c.execute(text("DROP TRIGGER refuse")))
@@ -74,13 +78,13 @@ async def test_a_database_that_takes_nothing_is_waited_for(runtime: Runtime) -> 
 
 async def test_a_lost_lease_ends_the_tries(runtime: Runtime) -> None:
     attempt = await hold(runtime)
-    attempt.interrupt(Cause.LOST)
-    assert await ends(runtime.attempts(hooked=False), attempt, saying("late")) is None
+    attempt.interrupt(StopReason.LOST)
+    assert await ends(runtime.attempts(has_failure_hooks=False), attempt, saying("late")) is None
     assert await stored(runtime.database, attempt.task.id) == attempt.task
 
 
 async def test_what_somebody_else_holds_is_left_alone(runtime: Runtime) -> None:
     attempt = await hold(runtime)
-    stale = Running(attempt.task._replace(worker_id=OTHER_WORKER), State(), Children())
-    assert await ends(runtime.attempts(hooked=False), stale, saying("late")) is None
+    stale = RunningAttempt(attempt.task._replace(worker_id=OTHER_WORKER), State(), Children())
+    assert await ends(runtime.attempts(has_failure_hooks=False), stale, saying("late")) is None
     assert await stored(runtime.database, attempt.task.id) == attempt.task
