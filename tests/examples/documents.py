@@ -9,7 +9,7 @@ from tests.support.processes import ROOT
 DOCUMENTS = [
     ROOT / "README.md",
     ROOT / "README.zh-CN.md",
-    ROOT / "docs" / "architecture.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
     ROOT / "examples" / "README.md",
     *sorted(ROOT.glob("packages/*/README.md")),
 ]

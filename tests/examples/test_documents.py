@@ -29,6 +29,9 @@ from tests.support.stack import Stack
 
 README = ROOT / "README.md"
 SERVER = ROOT / "packages" / "taskq-server" / "src" / "taskq_server"
+CLIENT = ROOT / "packages" / "taskq-client" / "src" / "taskq_client"
+INTERNALS = sorted((ROOT / "docs").rglob("*.md"))
+OF_THE_ORIGINAL_REQUEST = {"src/", "poc/"}
 COMMANDS: dict[str, click.Command] = {"taskq-server": server_command, "taskq": client_command}
 PYTHON = [block for block in blocks("python") if block.module is None]
 
@@ -131,11 +134,21 @@ def test_the_tree_is_the_real_one() -> None:
     assert ours - {ROOT / path for path in paths} == set()
 
 
-def test_files_that_the_architecture_names_exist() -> None:
-    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"`(\w+/\w+\.py)`", text))
-    assert "domain/lifecycle.py" in named
-    assert [name for name in named if not (SERVER / name).exists()] == []
+@pytest.mark.parametrize("path", INTERNALS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_folders_that_a_document_names_exist(path: Path) -> None:
+    named = paths_in(path.read_text(encoding="utf-8")) - OF_THE_ORIGINAL_REQUEST
+    roots = (ROOT, SERVER, CLIENT)
+    assert [one for one in sorted(named) if not any((root / one).exists() for root in roots)] == []
+
+
+def test_some_files_and_folders_are_looked_for() -> None:
+    named = {one for path in INTERNALS for one in paths_in(path.read_text(encoding="utf-8"))}
+    assert {"domain/lifecycle.py", "core/groupcommit.py", "crud/", "_deadlines.py"} <= named
+
+
+def paths_in(text: str) -> set[str]:
+    """What a document has in backticks that is a module of Python or, with a slash, a folder."""
+    return set(re.findall(r"`([\w./-]*(?:\.py|/))`", text))
 
 
 def shown(default: object) -> str:
