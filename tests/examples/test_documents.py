@@ -4,6 +4,7 @@ import inspect
 import re
 import subprocess
 import textwrap
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -132,6 +133,13 @@ def test_the_tree_is_the_real_one() -> None:
         if not path.name.startswith("__") and (path.is_dir() or path.suffix == ".py")
     }
     assert ours - {ROOT / path for path in paths} == set()
+
+
+def test_the_layers_are_those_of_the_import_contract() -> None:
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    contract, *_ = settings["tool"]["importlinter"]["contracts"]
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert f"    {' > '.join(contract['layers'])}\n" in text
 
 
 @pytest.mark.parametrize("path", INTERNALS, ids=lambda path: str(path.relative_to(ROOT)))
