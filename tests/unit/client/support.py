@@ -7,7 +7,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
-from taskq_client._beside import Begun
+from taskq_client._background import Pending
 from taskq_client._channels import Answer, Request, finish
 from taskq_client._core import Core
 from taskq_client.errors import TaskqConnectionError
@@ -93,7 +93,7 @@ def events(*states: dict[str, Any], cut: bool = False) -> Answer:
 
 
 class _AtOnce(Generic[T]):
-    """Work that is done as soon as it is begun; how it ended is learned when it is awaited."""
+    """Background work that is done at once; awaiting it gives its result or error."""
 
     def __init__(self, work: Coroutine[Any, Any, T]) -> None:
         self._future: Future[T] = Future()
@@ -138,7 +138,7 @@ class RecordingChannel:
         self.sleeps.append(seconds)
         self.now += seconds
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+    def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         return _AtOnce(work)
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:

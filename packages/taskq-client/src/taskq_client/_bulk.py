@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from contextlib import suppress
 
 from taskq_client import _answers, _requests
-from taskq_client._beside import Begun
+from taskq_client._background import Pending
 from taskq_client._callbacks import check_callback, tell
 from taskq_client._exchange import Patience
 from taskq_client._inputs import several
@@ -33,7 +33,7 @@ class Bulk(Waits):
         check_callback("on_stored", on_stored)
         key = self.new_key() if key is None else _requests.key_of_many(key)
         tasks: list[Task] = []
-        begun: deque[Begun[list[Task]]] = deque()
+        pending: deque[Pending[list[Task]]] = deque()
 
         async def take(batch: Awaitable[list[Task]]) -> None:
             tasks.extend(await batch)
@@ -43,22 +43,22 @@ class Bulk(Waits):
         try:
             for number, body in enumerate(_requests.batches(items), 1):
                 batch = self._submit_batch(body, f"{key}/{number}")
-                # The only one needs nothing beside it, so none begins beside the first.
+                # One batch needs no thread, so the first batch is never background work.
                 if number == 1:
                     await take(batch)
                     continue
-                begun.append(self.channel.begin(batch))
-                if len(begun) == BATCHES_IN_FLIGHT:
-                    await take(begun.popleft())
-            while begun:
-                await take(begun.popleft())
+                pending.append(self.channel.begin(batch))
+                if len(pending) == BATCHES_IN_FLIGHT:
+                    await take(pending.popleft())
+            while pending:
+                await take(pending.popleft())
         except Exception:
-            for one in begun:  # nothing is under way any more when the caller learns of an error
+            for one in pending:  # nothing is under way any more when the caller learns of an error
                 with suppress(TaskqError):
                     await one
             raise
         finally:
-            for one in begun:
+            for one in pending:
                 one.cancel()
         return tasks
 

@@ -2,7 +2,7 @@
 
 The core is coroutines that await nothing but a channel. Over the blocking channel they never really
 suspend, so `finish` runs one to its end with a single `send(None)`, and `iterate` does so for each
-item of an async generator: no event loop, and no thread but for what is begun beside the caller.
+item of an async generator: no event loop, and no thread but for background work.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 
 import httpx
 
-from taskq_client._beside import Begun, OnThread
+from taskq_client._background import Pending, PendingOnThread
 from taskq_client._connections import CLOSED, Blocking, PerLoop
 from taskq_client._deadlines import ends_at
 from taskq_client._settings import Settings
@@ -93,8 +93,8 @@ class Channel(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
-        """Start work of the core that goes on beside its caller."""
+    def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
+        """Start a coroutine of the core in the background."""
 
 
 class BlockingChannel:
@@ -145,8 +145,8 @@ class BlockingChannel:
         else:
             time.sleep(seconds)  # noqa: ASYNC251 - never on a loop: finish() drives it
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
-        return OnThread(lambda: finish(work))
+    def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
+        return PendingOnThread(lambda: finish(work))
 
     def close(self) -> None:
         self._connections.close()
@@ -202,7 +202,7 @@ class AsyncChannel:
             seconds = 0
         await asyncio.sleep(seconds)
 
-    def begin(self, work: Coroutine[Any, Any, T]) -> Begun[T]:
+    def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         return asyncio.create_task(work)
 
     async def aclose(self) -> None:

@@ -1,4 +1,4 @@
-"""Work that goes on beside its caller: a task on a loop, or a thread where everything blocks."""
+"""Background work: a task on an event loop, or a thread in a client that blocks."""
 
 from collections.abc import Callable, Generator
 from concurrent.futures import Future
@@ -10,21 +10,21 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 
-class Begun(Protocol[T_co]):
-    """Work that was begun; awaiting it gives its result, or raises what it raised."""
+class Pending(Protocol[T_co]):
+    """Background work; awaiting it returns its result, or raises its error."""
 
     def __await__(self) -> Generator[Any, Any, T_co]:
-        """Wait for its end."""
+        """Wait until the work has ended."""
 
     def cancel(self) -> bool:
-        """Give it up, if that is possible."""
+        """Cancel the work, if that is possible."""
 
 
-class OnThread(Generic[T]):
-    """Work on a thread of its own; the end of the process does not wait for it.
+class PendingOnThread(Generic[T]):
+    """Work on a thread of its own; the process may end before the work has ended.
 
     Args:
-        work: Is called there.
+        work: The function that the thread calls.
     """
 
     def __init__(self, work: Callable[[], T]) -> None:
