@@ -7,8 +7,8 @@ from contextlib import suppress
 from taskq_client import _answers, _requests
 from taskq_client._background import Pending
 from taskq_client._callbacks import check_callback, tell
-from taskq_client._exchange import Patience
 from taskq_client._inputs import several
+from taskq_client._sender import WaitBudget
 from taskq_client._waits import Waits
 from taskq_client.errors import TaskqError
 from taskq_client.models import Duration, NewTask, Page, Ref, Task, TaskOptions
@@ -76,7 +76,7 @@ class Bulk(Waits):
     ) -> AsyncGenerator[Task, None]:
         several("payloads", payloads)
         key = self.new_key() if key is None else _requests.key_of_many(key)
-        patience = Patience(self, timeout, known=False)
+        budget = WaitBudget(self, timeout, known=False)
         items = ({**options, "handler": handler, "payload": payload} for payload in payloads)
         batches = enumerate(_requests.batches(items, MAP_BATCH), 1)
         waiting: dict[str, None] = {}
@@ -86,12 +86,12 @@ class Bulk(Waits):
                 number, body = next(batches, (0, b""))
                 more = number > 0
                 if more:
-                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}", patience))
+                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}", budget))
             if waiting:
-                for task in await self._next_completed(waiting, patience):
+                for task in await self._next_completed(waiting, budget):
                     yield task
 
-    async def _store(self, body: bytes, key: str, patience: Patience) -> list[str]:
+    async def _store(self, body: bytes, key: str, budget: WaitBudget) -> list[str]:
         request = self._submission("/tasks/batch", body, key, Prefer="return=minimal")
         while True:
             try:
@@ -99,10 +99,10 @@ class Bulk(Waits):
                 _answers.check(answer)
                 stored = _answers.decode(answer, Page[Ref]).items
             except TaskqError as error:
-                pause = patience.pause(error)
-                if not patience.left:
+                pause = budget.pause(error)
+                if not budget.left:
                     raise
             else:
-                patience.renew()
+                budget.renew()
                 return [ref.id for ref in stored]
-            await patience.sleep(pause)
+            await budget.sleep(pause)

@@ -29,8 +29,8 @@ from taskq_client.errors import (
 CONNECT_SECONDS = 3.0
 # What httpx is made of; a few of their errors it lets through.
 FOREIGN = frozenset({"anyio", "h11", "h2", "httpcore", "httpx", "socksio", "ssl"})
-PATIENCE = "taskq.patience"
-"""The extension of a request that tells a transport how many seconds its caller goes on asking."""
+WAIT_BUDGET = "taskq.wait_budget"
+"""The request extension with the seconds for which a waiting caller repeats the request."""
 
 T = TypeVar("T")
 
@@ -39,7 +39,7 @@ T = TypeVar("T")
 class Request:
     """What to send: a path with its query, below the server's url.
 
-    `timeout` is in seconds; so is `patience`: for how long the caller goes on asking the same.
+    `timeout` is in seconds, and so is `budget`, the time for which the caller repeats the request.
     """
 
     method: str
@@ -47,7 +47,7 @@ class Request:
     timeout: float
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    patience: float = 0.0
+    budget: float = 0.0
 
     def __repr__(self) -> str:
         return f"{self.method} {self.path.partition('?')[0]}"
@@ -247,7 +247,7 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
         content=request.body,
         headers=[(name.encode(), value.encode()) for name, value in request.headers.items()],
         timeout=httpx.Timeout(request.timeout, connect=min(request.timeout, CONNECT_SECONDS)),
-        extensions={PATIENCE: request.patience},
+        extensions={WAIT_BUDGET: request.budget},
     )
     built.url = OurUrl(built.url)
     return built

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 from taskq_client import _answers
 from taskq_client._bulk import Bulk
 from taskq_client._callbacks import check_callback
-from taskq_client._exchange import wait_seconds
 from taskq_client._inputs import reader
+from taskq_client._sender import wait_seconds
 from taskq_client._waits import OnProgress
 from taskq_client.errors import TaskCancelled, TaskFailed
 from taskq_client.models import Duration, Task, TaskOptions, TaskStatus

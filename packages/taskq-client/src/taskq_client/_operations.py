@@ -5,8 +5,8 @@ from collections.abc import AsyncGenerator, Mapping
 
 from taskq_client import _answers, _requests
 from taskq_client._channels import Request
-from taskq_client._exchange import Exchange
 from taskq_client._inputs import count
+from taskq_client._sender import RetryingSender
 from taskq_client.errors import NotFound, TaskqError
 from taskq_client.models import (
     Attempt,
@@ -26,7 +26,7 @@ from taskq_client.retry import lost_in_transit
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
-class Operations(Exchange):
+class Operations(RetryingSender):
     """Operations that do not wait."""
 
     async def submit(
@@ -59,12 +59,12 @@ class Operations(Exchange):
             headers["If-Match"] = f'"{count("if_match", if_match)}"'
         body = _requests.changes_patch(changes)
         request = Request("PATCH", _requests.task_path(task), self.timeout, headers, body)
-        return _answers.decode(await self._exchange(request), Task)
+        return _answers.decode(await self._send_again(request), Task)
 
     async def delete(self, task: TaskLike) -> None:
         failures: list[TaskqError] = []
         try:
-            await self._exchange(
+            await self._send_again(
                 Request("DELETE", _requests.task_path(task), self.timeout), failures
             )
         except NotFound:
@@ -73,11 +73,11 @@ class Operations(Exchange):
 
     async def cancel(self, task: TaskLike) -> Task:
         request = Request("POST", _requests.task_path(task, "/cancel"), self.timeout)
-        return _answers.decode(await self._exchange(request), Task)
+        return _answers.decode(await self._send_again(request), Task)
 
     async def retry(self, task: TaskLike) -> Task:
         request = Request("POST", _requests.task_path(task, "/retry"), self.timeout)
-        return _answers.decode(await self._exchange(request), Task)
+        return _answers.decode(await self._send_again(request), Task)
 
     async def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
         answer = await self._get(_requests.task_path(task, "/attempts"))
@@ -94,4 +94,4 @@ class Operations(Exchange):
 
     async def health(self) -> Health:
         request = Request("GET", "/readyz", self.timeout)
-        return _answers.health(await self._exchange(request, any_status=True))
+        return _answers.health(await self._send_again(request, any_status=True))

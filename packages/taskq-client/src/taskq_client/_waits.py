@@ -9,9 +9,9 @@ from taskq_client import _answers, _requests
 from taskq_client._answers import Event, EventReader
 from taskq_client._callbacks import check_callback, tell
 from taskq_client._channels import Request
-from taskq_client._exchange import JSON, Patience
 from taskq_client._inputs import several
 from taskq_client._operations import Operations
+from taskq_client._sender import JSON, WaitBudget
 from taskq_client.errors import TaskqError, WaitTimeout
 from taskq_client.models import Duration, Page, Progress, Snapshot, Task, TaskLike
 
@@ -36,41 +36,41 @@ class Waits(Operations):
         if on_progress is not None:
             return await self._watch(task, timeout, on_progress)
         last = _last_known(task)
-        patience = Patience(self, timeout, known=last is not None)
+        budget = WaitBudget(self, timeout, known=last is not None)
         while True:
             asked_at = self.clock()
             try:
-                last = await self._poll(task, patience.left)
+                last = await self._poll(task, budget.left)
             except TaskqError as error:
-                pause = patience.pause(error)
+                pause = budget.pause(error)
             else:
                 if last.final:
                     return last
-                patience.renew()
+                budget.renew()
                 pause = POLL_PAUSE - (self.clock() - asked_at)
-            if last is not None and not patience.left:
+            if last is not None and not budget.left:
                 raise WaitTimeout(last)
-            await patience.sleep(pause)
+            await budget.sleep(pause)
 
     async def stream(self, task: TaskLike, timeout: Duration | None) -> AsyncGenerator[Task, None]:
         last = _last_known(task)
-        patience = Patience(self, timeout, known=last is not None)
+        budget = WaitBudget(self, timeout, known=last is not None)
         seen: str | None = None
         while True:
             try:
-                async with aclosing(self._events(task, seen, patience.left)) as events:
+                async with aclosing(self._events(task, seen, budget.left)) as events:
                     async for event in events:
                         seen, last = event.id, _answers.decode_event(event, Task)
-                        patience.renew()
+                        budget.renew()
                         yield last
                         if last.final:
                             return
                 pause = POLL_PAUSE
             except TaskqError as error:
-                pause = patience.pause(error)
-            if last is not None and not patience.left:
+                pause = budget.pause(error)
+            if last is not None and not budget.left:
                 raise WaitTimeout(last)
-            await patience.sleep(pause)
+            await budget.sleep(pause)
 
     async def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None) -> list[Task]:
         several("tasks", tasks)
@@ -90,12 +90,12 @@ class Waits(Operations):
         for task in tasks:
             waiting[_requests.task_id(task)] = None
             known = known or _last_known(task) is not None
-        patience = Patience(self, timeout, known=known)
+        budget = WaitBudget(self, timeout, known=known)
         while waiting:
-            for task in await self._next_completed(waiting, patience):
+            for task in await self._next_completed(waiting, budget):
                 yield task
 
-    async def _next_completed(self, waiting: dict[str, None], patience: Patience) -> list[Task]:
+    async def _next_completed(self, waiting: dict[str, None], budget: WaitBudget) -> list[Task]:
         """Take those that are final out of `waiting`, as soon as there is one."""
         while True:
             window = list(islice(waiting, WAIT_IDS))
@@ -103,11 +103,11 @@ class Waits(Operations):
             try:
                 # Beyond what one request can name, each thousand gets its turn.
                 turn = LONG_POLL_SECONDS if len(waiting) == len(window) else TURN_SECONDS
-                found = await self._poll_many(window, turn, patience.left)
+                found = await self._poll_many(window, turn, budget.left)
             except TaskqError as error:
-                pause = patience.pause(error)
+                pause = budget.pause(error)
             else:
-                patience.renew()
+                budget.renew()
                 final = [task for task in found if task.final and task.id in waiting]
                 for task in final:
                     del waiting[task.id]
@@ -117,9 +117,9 @@ class Waits(Operations):
                 if len(waiting) > len(window):
                     for task_id in window:
                         waiting[task_id] = waiting.pop(task_id)
-            if not patience.left and patience.answered:
+            if not budget.left and budget.answered:
                 raise WaitTimeout(await self._poll(next(iter(waiting)), 0.0))
-            await patience.sleep(pause)
+            await budget.sleep(pause)
 
     async def _watch(
         self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress
@@ -136,7 +136,7 @@ class Waits(Operations):
         seconds = round(min(LONG_POLL_SECONDS, left), 3)
         path = _requests.task_path(task, f"?wait={seconds:g}" if seconds else "")
         timeout = min(seconds + self.timeout, left + GRACE_SECONDS)
-        request = Request("GET", path, timeout, patience=left)
+        request = Request("GET", path, timeout, budget=left)
         answer = await self._send(request)
         _answers.check(answer)
         return _answers.decode(answer, Task)
@@ -145,9 +145,9 @@ class Waits(Operations):
         seconds = round(min(turn, left), 3)
         body = _requests.encode({"ids": ids, "timeout_seconds": seconds})
         # Many tasks are a large answer: what the wait is allowed to overrun is a whole try.
-        patience = left if turn == LONG_POLL_SECONDS else seconds
+        budget = left if turn == LONG_POLL_SECONDS else seconds
         timeout = seconds + self.timeout
-        request = Request("POST", "/tasks/wait", timeout, JSON, body, patience)
+        request = Request("POST", "/tasks/wait", timeout, JSON, body, budget)
         answer = await self._send(request)
         _answers.check(answer)
         return _answers.decode(answer, Page[Task]).items
@@ -164,7 +164,7 @@ class Waits(Operations):
         started_at, outcome = self.clock(), "no answer"
         reader = EventReader()
         try:
-            request = Request("GET", path, silence, headers, patience=left)
+            request = Request("GET", path, silence, headers, budget=left)
             pieces = self.channel.stream(request)
             async with aclosing(pieces):
                 async for piece in pieces:

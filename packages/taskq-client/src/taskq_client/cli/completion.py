@@ -9,7 +9,7 @@ from taskq_client._sync import TaskqClient
 from taskq_client.cli.session import plain
 from taskq_client.errors import TaskqError
 
-PATIENCE = 1.0
+TIMEOUT = 1.0
 MOST = 50
 
 
@@ -64,4 +64,4 @@ def _one_line(text: str) -> str:
 
 def _client(context: click.Context) -> TaskqClient:
     url = context.find_root().params.get("url")
-    return TaskqClient(url, timeout=PATIENCE, max_retries=0)
+    return TaskqClient(url, timeout=TIMEOUT, max_retries=0)

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from taskq_client._channels import PATIENCE
+from taskq_client._channels import WAIT_BUDGET
 from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _listing
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences
@@ -49,9 +49,9 @@ class Call:
 
     def wait(self, task_ids: Iterable[str], seconds: float) -> Generator[float, None, None]:
         """Let time pass until one of these tasks is final."""
-        patience = self.request.extensions.get(PATIENCE, seconds)
+        budget = self.request.extensions.get(WAIT_BUDGET, seconds)
         if seconds:
-            yield from wait(self.world, list(task_ids), seconds, max(seconds, patience))
+            yield from wait(self.world, list(task_ids), seconds, max(seconds, budget))
 
 
 def submit(call: Call) -> Answering:

@@ -12,19 +12,17 @@ PAUSE_SECONDS = 0.01
 QUIET_PAUSES = 50
 
 
-def wait(
-    world: World, task_ids: Collection[str], seconds: float, patience: float
-) -> Iterator[float]:
+def wait(world: World, task_ids: Collection[str], seconds: float, budget: float) -> Iterator[float]:
     """Let time pass until one of some tasks is final, or gone, or the time is up.
 
-    What will happen within the patience of the caller is skipped to at once. Else the time is up
-    at once, too, as soon as nobody else has asked for anything for half a second.
+    An event within the budget of the caller is skipped to at once. Without one the time is up
+    as soon as no other request has come for half a second.
 
     Args:
         world: Where they are.
         task_ids: Whom to wait for.
         seconds: How long.
-        patience: How long the caller goes on asking, in seconds.
+        budget: Seconds for which the caller repeats the request.
 
     Yields:
         Seconds to let really pass, because others are at work, or may be about to change something.
@@ -41,7 +39,7 @@ def wait(
         if is_gone or now >= until or any(life.is_final for life in lives):
             return
         if not _is_called_elsewhere(lives, now):
-            if _skip(world, lives, start, patience):
+            if _skip(world, lives, start, budget):
                 continue
             if pauses == QUIET_PAUSES or world.quiet_at == world.news:
                 world.quiet_at = world.news
@@ -63,14 +61,14 @@ def _is_called_elsewhere(lives: Collection[Life], now: datetime) -> bool:
     return False
 
 
-def _skip(world: World, lives: Collection[Life], start: datetime, patience: float) -> bool:
-    """Skip to what happens next to one of these, if the caller has the patience."""
+def _skip(world: World, lives: Collection[Life], start: datetime, budget: float) -> bool:
+    """Skip to the next event of these tasks, if it is within the budget of the caller."""
     here = get_ident()
     coming = [(life.due, life) for life in lives if life.due is not None]
     # A script that waits for the task that it is runs until the time of that is up.
     coming += [(life.limit, life) for life in lives if life.caller == here]
     when, life = min(coming, key=itemgetter(0), default=(None, None))
-    if when is None or life is None or (when - start).total_seconds() > patience:
+    if when is None or life is None or (when - start).total_seconds() > budget:
         return False
     world.go_to(when)
     if life.caller == here:

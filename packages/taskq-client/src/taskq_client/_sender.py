@@ -1,4 +1,4 @@
-"""One request and its answer, tried again while that may help and time is left."""
+"""Send a request, and send it again while that may help and time is left."""
 
 import logging
 import math
@@ -28,17 +28,17 @@ def _random_key() -> str:
 
 
 @dataclass(frozen=True)
-class Exchange:
-    """What all operations share; what they need of time and chance comes in.
+class RetryingSender:
+    """A channel with retries. Time and randomness are arguments, so that tests decide them.
 
     Attributes:
-        channel: The way to the server.
+        channel: Sends a request once.
         policy: When a request is sent again.
         timeout: Seconds one try may take.
-        clock: Seconds that only grow.
+        clock: A monotonic clock, in seconds.
         new_key: Makes an idempotency key.
-        deadline: Seconds an operation that does not wait for a task may take, with all its tries
-            and the pauses between them.
+        deadline: Seconds a request may take with all its tries and the pauses between them, unless
+            it waits for a task.
     """
 
     channel: Channel
@@ -65,16 +65,16 @@ class Exchange:
         )
 
     async def _get(self, path: str) -> Answer:
-        return await self._exchange(Request("GET", path, self.timeout))
+        return await self._send_again(Request("GET", path, self.timeout))
 
     async def _post(self, path: str, body: bytes, key: str, **headers: str) -> Answer:
-        return await self._exchange(self._submission(path, body, key, **headers))
+        return await self._send_again(self._submission(path, body, key, **headers))
 
     def _submission(self, path: str, body: bytes, key: str, **headers: str) -> Request:
         headers = {**JSON, **_requests.idempotency_header(key), **headers}
         return Request("POST", path, self.timeout, headers, body)
 
-    async def _exchange(
+    async def _send_again(
         self,
         request: Request,
         failures: list[TaskqError] | None = None,
@@ -114,31 +114,31 @@ class Exchange:
         log.debug("%s: %s, %.3f s", repr(request), outcome, took)
 
 
-class Patience:
-    """How long to go on asking, through failures that pass.
+class WaitBudget:
+    """The time that a waiting operation has, outages of the server included.
 
     Args:
-        core: Whose clock, policy and channel to use.
-        timeout: How long, or None for as long as it takes.
-        known: Whether the server is known to exist; one that never answered may not, and only a
-            deadline makes it worth asking on.
+        sender: Provides the clock, the policy and the channel.
+        timeout: How long the operation may wait; None sets no limit.
+        known: Whether the server has answered before. If not, the url may be wrong, so without a
+            timeout only a few failures are retried.
     """
 
-    def __init__(self, core: Exchange, timeout: Duration | None, *, known: bool) -> None:
-        self._core = core
-        self._deadline = core.clock() + wait_seconds(timeout)
+    def __init__(self, sender: RetryingSender, timeout: Duration | None, *, known: bool) -> None:
+        self._sender = sender
+        self._deadline = sender.clock() + wait_seconds(timeout)
         self.answered = known
-        self._delays = core.policy.delays(endless=known or self._deadline < math.inf)
+        self._delays = sender.policy.delays(endless=known or self._deadline < math.inf)
 
     @property
     def left(self) -> float:
-        """Seconds that are left; infinite without a deadline."""
-        return max(0.0, self._deadline - self._core.clock())
+        """The seconds left; infinite without a timeout."""
+        return max(0.0, self._deadline - self._sender.clock())
 
     def renew(self) -> None:
-        """Note that the server has answered: what fails from now on is sat out."""
+        """Record that the server has answered; later failures are retried until the time is up."""
         self.answered = True
-        self._delays = self._core.policy.delays(endless=True)
+        self._delays = self._sender.policy.delays(endless=True)
 
     def pause(self, error: TaskqError) -> float:
         """Choose the pause after a failure, or raise it."""
@@ -148,10 +148,10 @@ class Patience:
         return pause
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass, but not beyond the deadline, nor for more than a day."""
-        await self._core.channel.sleep(max(0.0, min(seconds, self.left, LONGEST_PAUSE)))
+        """Sleep, but neither beyond the deadline nor for more than a day."""
+        await self._sender.channel.sleep(max(0.0, min(seconds, self.left, LONGEST_PAUSE)))
 
 
 def wait_seconds(timeout: Duration | None) -> float:
-    """Read how long to wait, in seconds; None is for as long as it takes."""
+    """Read the timeout of a wait as seconds; None is infinite."""
     return math.inf if timeout is None else seconds("timeout", timeout, OF_A_WAIT)

@@ -1,4 +1,4 @@
-"""What waits is ended by its own deadline, not by what one request may meet on its way."""
+"""A wait ends at its own deadline, whatever a single request meets meanwhile."""
 
 from collections.abc import Callable
 from typing import Any
