@@ -20,7 +20,7 @@ from taskq_client import (
     UnexpectedResult,
     WaitTimeout,
 )
-from taskq_client.models import Snapshot
+from taskq_client.models import _TaskFields
 from tests.unit.client.support import a_task, events, wire_task
 
 DONE = wire_task(status="succeeded", version=2, result={"month": "2026-10", "rows": 7})
@@ -66,7 +66,7 @@ async def test_a_handle_has_the_fields_of_its_last_snapshot(client: Any) -> None
     handle = await told(client.submit("reports.build"))
 
     expected = {*Task.model_fields, "final"} - {"result"}
-    assert {name for name in vars(Snapshot) if not name.startswith("_")} == expected
+    assert {name for name in vars(_TaskFields) if not name.startswith("_")} == expected
     assert all(getattr(handle, name) == getattr(a_task(), name) for name in expected)
     assert handle.task == a_task()
     assert "0198c0de reports.build queued" in repr(handle)

@@ -1,4 +1,4 @@
-"""The two ways to reach a server, behind one protocol: whoever sends knows nothing of httpx.
+"""The two channels to a server, behind one protocol, so that only this module speaks to httpx.
 
 The core is coroutines that await nothing but a channel. Over the blocking channel they never really
 suspend, so `finish` runs one to its end with a single `send(None)`, and `iterate` does so for each
@@ -14,10 +14,10 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 import httpx
 
 from taskq_client._background import Pending, PendingOnThread
-from taskq_client._connections import CLOSED, Blocking, PerLoop
+from taskq_client._connections import CLOSED, AsyncConnections, BlockingConnections
 from taskq_client._deadlines import ends_at
+from taskq_client._http_options import ClientUrl, HttpOptions, http_options
 from taskq_client._settings import Settings
-from taskq_client._way import OurUrl, Way, way_to
 from taskq_client.errors import (
     ConfigurationError,
     InvalidRequest,
@@ -105,8 +105,8 @@ class BlockingChannel:
             raise ConfigurationError("transport must be an httpx.BaseTransport for a TaskqClient")
         self.settings = settings
         self.clock, self._pass_time = _time_of(transport)
-        self._way = way_to(settings, network=transport is None)
-        self._connections = Blocking(self._way, transport)
+        self._options = http_options(settings, network=transport is None)
+        self._connections = BlockingConnections(self._options, transport)
 
     async def send(self, request: Request) -> Answer:
         http = self._connections.get()
@@ -115,7 +115,7 @@ class BlockingChannel:
                 response = http.send(_built(http, request))
                 return _whole(response)
         except Exception as error:
-            failure = _translated(error, http, request, self._way)
+            failure = _translated(error, http, request, self._options)
         raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
@@ -136,7 +136,7 @@ class BlockingChannel:
                 response.close()
             return
         except Exception as error:
-            failure = _translated(error, http, request, self._way)
+            failure = _translated(error, http, request, self._options)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -162,8 +162,8 @@ class AsyncChannel:
             )
         self.settings = settings
         self.clock, self._pass_time = _time_of(transport)
-        self._way = way_to(settings, network=transport is None)
-        self._connections = PerLoop(self._way, transport)
+        self._options = http_options(settings, network=transport is None)
+        self._connections = AsyncConnections(self._options, transport)
 
     async def send(self, request: Request) -> Answer:
         http = await self._connections.get()
@@ -172,7 +172,7 @@ class AsyncChannel:
                 response = await http.send(_built(http, request))
             return _whole(response)
         except Exception as error:
-            failure = _translated(error, http, request, self._way)
+            failure = _translated(error, http, request, self._options)
         raise failure
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
@@ -193,7 +193,7 @@ class AsyncChannel:
                 await response.aclose()
             return
         except Exception as error:
-            failure = _translated(error, http, request, self._way)
+            failure = _translated(error, http, request, self._options)
         raise failure
 
     async def sleep(self, seconds: float) -> None:
@@ -249,7 +249,7 @@ def _built(client: httpx.Client | httpx.AsyncClient, request: Request) -> httpx.
         timeout=httpx.Timeout(request.timeout, connect=min(request.timeout, CONNECT_SECONDS)),
         extensions={WAIT_BUDGET: request.budget},
     )
-    built.url = OurUrl(built.url)
+    built.url = ClientUrl(built.url)
     return built
 
 
@@ -263,16 +263,16 @@ def _is_stream(response: httpx.Response) -> bool:
 
 
 def _translated(
-    error: Exception, http: httpx.Client | httpx.AsyncClient, request: Request, way: Way
+    error: Exception, http: httpx.Client | httpx.AsyncClient, request: Request, options: HttpOptions
 ) -> Exception:
-    """Say in an error of this package what went wrong on the way; any other error stays.
+    """Translate an error of the transport into an error of this package; any other error stays.
 
     It is raised when the original is no longer being handled, because what hangs on that one shows
     headers and queries.
     """
-    where, reason = way.name, str(error) or type(error).__name__
-    if "CERTIFICATE_VERIFY_FAILED" in reason and way.trust:
-        reason += f", with {way.trust}"
+    where, reason = options.name, str(error) or type(error).__name__
+    if "CERTIFICATE_VERIFY_FAILED" in reason and options.trust:
+        reason += f", with {options.trust}"
     match error:
         case httpx.TimeoutException() | TimeoutError():
             return TaskqTimeout(f"{where} did not answer {request} within {request.timeout:.3g} s")

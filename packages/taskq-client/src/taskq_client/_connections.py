@@ -1,4 +1,4 @@
-"""The connections of a client: each process, and each event loop, has its own."""
+"""The connections of a client: each process and each event loop has its own."""
 
 import asyncio
 import os
@@ -8,23 +8,23 @@ from typing import NamedTuple
 import httpx
 
 from taskq_client._deadlines import limit
-from taskq_client._way import Way
+from taskq_client._http_options import HttpOptions
 from taskq_client.errors import ConfigurationError
 
 CLOSED = "this client has been closed; make a new one"
 
 
-class Blocking:
+class BlockingConnections:
     """The connections of a client that blocks; a forked child makes its own."""
 
-    def __init__(self, way: Way, transport: httpx.BaseTransport | None) -> None:
-        self._way = way
+    def __init__(self, options: HttpOptions, transport: httpx.BaseTransport | None) -> None:
+        self._options = options
         self._transport = transport
         self._clients = {os.getpid(): self._made()}
         self._closed = False
 
     def get(self) -> httpx.Client:
-        """Return those of this process."""
+        """Return the connections of this process."""
         if self._closed:
             raise ConfigurationError(CLOSED)
         process = os.getpid()
@@ -36,64 +36,64 @@ class Blocking:
         return client
 
     def close(self) -> None:
-        """Close those of this process."""
+        """Close the connections of this process."""
         self._closed = True
         client = self._clients.pop(os.getpid(), None)
         if client is not None:
             client.close()
 
     def _made(self) -> httpx.Client:
-        return limit(httpx.Client(**self._way.options, transport=self._transport))
+        return limit(httpx.Client(**self._options.arguments, transport=self._transport))
 
 
-class _Life(NamedTuple):
+class _OfLoop(NamedTuple):
     client: httpx.AsyncClient
-    end: AsyncGenerator[None, None]
+    closing: AsyncGenerator[None, None]
 
 
-class PerLoop:
-    """The connections of a client that is awaited: they belong to an event loop, and end with it.
+class AsyncConnections:
+    """The connections of a client that is awaited; they belong to an event loop, and end with it.
 
     Before a loop ends it closes the generators that were started on it. Here one of them closes the
     connections, because nobody could do so afterwards.
     """
 
-    def __init__(self, way: Way, transport: httpx.AsyncBaseTransport | None) -> None:
-        self._way = way
+    def __init__(self, options: HttpOptions, transport: httpx.AsyncBaseTransport | None) -> None:
+        self._options = options
         self._transport = transport
-        self._lives: dict[tuple[int, asyncio.AbstractEventLoop], _Life] = {}
+        self._by_loop: dict[tuple[int, asyncio.AbstractEventLoop], _OfLoop] = {}
         self._closed = False
 
     async def get(self) -> httpx.AsyncClient:
-        """Return those of this process and the running loop."""
+        """Return the connections of this process and the running loop."""
         if self._closed:
             raise ConfigurationError(CLOSED)
         here = _here()
-        life = self._lives.get(here)
-        if life is None or life.client.is_closed:
+        found = self._by_loop.get(here)
+        if found is None or found.client.is_closed:
             self._forget_the_ended()
-            client = httpx.AsyncClient(**self._way.options, transport=self._transport)
-            life = self._lives[here] = _Life(client, _closing(client))
-            await anext(life.end)
-        return life.client
+            client = httpx.AsyncClient(**self._options.arguments, transport=self._transport)
+            found = self._by_loop[here] = _OfLoop(client, _closing(client))
+            await anext(found.closing)
+        return found.client
 
     async def aclose(self) -> None:
-        """Close those of this process."""
+        """Close the connections of this process."""
         self._closed = True
         here = _here()
-        life = self._lives.pop(here, None)
-        for process, loop in list(self._lives):
+        found = self._by_loop.pop(here, None)
+        for process, loop in list(self._by_loop):
             if process == here[0]:
-                del self._lives[process, loop]  # a loop closes a generator that is let go
-        if life is not None:
-            await life.end.aclose()
+                del self._by_loop[process, loop]  # a loop closes a generator that is let go
+        if found is not None:
+            await found.closing.aclose()
 
     def _forget_the_ended(self) -> None:
         shared = isinstance(self._transport, httpx.AsyncHTTPTransport)
-        for here, life in list(self._lives.items()):
-            if life.client.is_closed or (here[1].is_closed() and not shared):
-                self._lives.pop(here, None)
-        if shared and self._lives:
+        for here, found in list(self._by_loop.items()):
+            if found.client.is_closed or (here[1].is_closed() and not shared):
+                self._by_loop.pop(here, None)
+        if shared and self._by_loop:
             raise ConfigurationError(
                 "the transport of this client has connections of another event loop;"
                 " make a client with a transport of its own for each loop",

@@ -1,4 +1,4 @@
-"""What the environment says about the way to the server: a proxy, and whom to trust."""
+"""What the environment says about the network: the proxy, and the certificates to trust."""
 
 import os
 import re

@@ -10,12 +10,12 @@ from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core, result_of
 from taskq_client._inputs import reader
-from taskq_client.models import Duration, Progress, Snapshot, Task
+from taskq_client.models import Duration, Progress, Task, _TaskFields
 
 T = TypeVar("T")
 
 
-class TaskHandle(Snapshot):
+class TaskHandle(_TaskFields):
     """A task with the client that submitted it.
 
     Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
@@ -87,7 +87,7 @@ class TaskHandle(Snapshot):
         return self.task
 
 
-class AsyncTaskHandle(Snapshot):
+class AsyncTaskHandle(_TaskFields):
     """A task with the client that submitted it.
 
     Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`

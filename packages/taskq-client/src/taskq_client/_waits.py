@@ -13,7 +13,7 @@ from taskq_client._inputs import several
 from taskq_client._operations import Operations
 from taskq_client._sender import JSON, WaitBudget
 from taskq_client.errors import TaskqError, WaitTimeout
-from taskq_client.models import Duration, Page, Progress, Snapshot, Task, TaskLike
+from taskq_client.models import Duration, Page, Progress, Task, TaskLike, _TaskFields
 
 LONG_POLL_SECONDS = 20.0
 TURN_SECONDS = 1.0
@@ -176,5 +176,5 @@ class Waits(Operations):
 
 
 def _last_known(task: TaskLike) -> Task | None:
-    known = task.task if isinstance(task, Snapshot) else task
+    known = task.task if isinstance(task, _TaskFields) else task
     return known if isinstance(known, Task) else None

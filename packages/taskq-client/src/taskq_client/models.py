@@ -78,12 +78,12 @@ class Progress(_Model):
 
 
 class _Field(Generic[ItemT]):
-    """A field of the snapshot, read through its handle."""
+    """A field of a task, read through its handle."""
 
     def __set_name__(self, owner: type, name: str) -> None:
         self._name = name
 
-    def __get__(self, handle: "Snapshot", owner: type) -> ItemT:
+    def __get__(self, handle: "_TaskFields", owner: type) -> ItemT:
         value: ItemT = getattr(handle.task, self._name)
         return value
 
@@ -129,8 +129,8 @@ class Task(_Model):
         return self.finished_at is not None
 
 
-class Snapshot:
-    """What is known of a task: the fields of its last snapshot, which `task` holds whole."""
+class _TaskFields:
+    """The fields of a task as attributes of its handle, read from the last snapshot, `task`."""
 
     task: Task
 
@@ -165,7 +165,7 @@ class Snapshot:
         return f"<{type(self).__name__} {self.id} {self.handler} {self.status}>"
 
 
-TaskLike = Task | Snapshot | str
+TaskLike = Task | _TaskFields | str
 """A task, a handle of it, or its id."""
 
 
