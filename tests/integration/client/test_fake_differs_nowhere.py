@@ -20,7 +20,7 @@ import httpx
 import pytest
 
 from taskq_client.testing import FakeTaskq
-from taskq_client.testing._life import wire
+from taskq_client.testing._task import wire
 from tests.integration.client.large import large_bodies
 from tests.integration.client.requests import Asked, Requests
 from tests.integration.client.scripted import START, STEPS, real_server

@@ -17,7 +17,7 @@ from taskq_client.testing import _routes
 from taskq_client.testing._headers import request_id
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, scripted
-from taskq_client.testing._world import World
+from taskq_client.testing._store import World
 
 
 def _utc_now() -> datetime:

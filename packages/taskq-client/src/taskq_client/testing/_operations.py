@@ -14,11 +14,11 @@ from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _listing
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences
 from taskq_client.testing._json import canonical
-from taskq_client.testing._life import FINAL, WAITING, wire
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._rules import OPERATIONS as RULES
+from taskq_client.testing._store import World
+from taskq_client.testing._task import FINAL, WAITING, wire
 from taskq_client.testing._waiting import wait
-from taskq_client.testing._world import World
 
 LONGEST: float = RULES["events"]["query"]["timeout_seconds"]["maximum"]
 

@@ -15,7 +15,7 @@ from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._rules import SCHEMAS
 from taskq_client.testing._sizes import check_bytes, check_values
-from taskq_client.testing._world import World
+from taskq_client.testing._store import World
 
 _KEY = "Idempotency-Key"
 _JSON = "application/json"

@@ -5,8 +5,8 @@ from datetime import datetime, timedelta
 from operator import itemgetter
 from threading import get_ident
 
-from taskq_client.testing._life import Life
-from taskq_client.testing._world import World
+from taskq_client.testing._store import World
+from taskq_client.testing._task import Life
 
 PAUSE_SECONDS = 0.01
 QUIET_PAUSES = 50

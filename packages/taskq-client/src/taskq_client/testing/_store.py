@@ -12,9 +12,9 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from taskq_client.testing._life import Life, wire
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, Ending, Failure, Script, play
+from taskq_client.testing._task import Life, wire
 
 DEEPEST = 500
 
