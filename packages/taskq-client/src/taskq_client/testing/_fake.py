@@ -17,7 +17,7 @@ from taskq_client.testing import _routes
 from taskq_client.testing._headers import request_id
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, scripted
-from taskq_client.testing._store import World
+from taskq_client.testing._store import FakeStore
 
 
 def _utc_now() -> datetime:
@@ -38,9 +38,9 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """
 
     def __init__(self, clock: Callable[[], datetime] = _utc_now) -> None:
-        self._world = World(clock)
+        self._store = FakeStore(clock)
         self._failures: deque[Problem | Exception] = deque()
-        self._born = self._world.now
+        self._born = self._store.now
         self.requests: list[str] = []
         """Method and path of each request, with its query."""
 
@@ -57,31 +57,31 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         Raises:
             TypeError: An outcome is an async function.
         """
-        self._world.scripts[handler] = scripted(outcomes)
+        self._store.scripts[handler] = scripted(outcomes)
 
     @property
     def submitted(self) -> list[Task]:
         """The tasks in the order they were submitted, as they were then; deleted ones too."""
-        return [Task.model_validate(life.states[0]) for life in [*self._world.stored]]
+        return [Task.model_validate(task.states[0]) for task in [*self._store.stored]]
 
     @property
     def tasks(self) -> list[Task]:
         """The tasks in the order they were submitted, as they are now."""
-        self._world.settle()
-        return [Task.model_validate(fields) for fields in self._world.tasks]
+        self._store.run_due()
+        return [Task.model_validate(fields) for fields in self._store.fields]
 
     @property
     def now(self) -> datetime:
         """The time at the fake server."""
-        return self._world.now
+        return self._store.now
 
     def monotonic(self) -> float:
         """Tell a client of this server the time: seconds that grow with all that is skipped."""
-        return (self._world.now - self._born).total_seconds()
+        return (self._store.now - self._born).total_seconds()
 
     def pass_time(self, seconds: float) -> None:
         """Let time pass at once, instead of a client that would sleep."""
-        self._world.advance(seconds)
+        self._store.advance(seconds)
 
     def advance(self, seconds: float) -> None:
         """Let time pass at once: delayed tasks run, back-offs end, long attempts finish.
@@ -91,7 +91,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         """
         if not (isfinite(seconds) and seconds >= 0):
             raise ValueError(f"seconds must be a number, 0 or more, not {seconds!r}")
-        self._world.advance(seconds)
+        self._store.advance(seconds)
 
     def fail_next(
         self, status: int = 503, *, times: int = 1, retry_after: float | None = None
@@ -145,11 +145,11 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self.requests.append(f"{request.method} {request.url.raw_path.decode()}")
         named = request_id(request, len(self.requests))
         try:
-            with self._world.lock:
+            with self._store.lock:
                 failure = self._failures.popleft() if self._failures else None
             if failure is not None:
                 raise failure
-            response = yield from _routes.answer(self._world, request)
+            response = yield from _routes.answer(self._store, request)
         except Problem as problem:
             response = problem.response(named)
         response.headers["x-request-id"] = named

@@ -1,4 +1,4 @@
-"""The operations of the fake: from a request that is in order to an answer."""
+"""The operations of the fake: from a valid request to an answer."""
 
 import json
 from collections import Counter
@@ -16,7 +16,7 @@ from taskq_client.testing._headers import entity_tag, entity_tags, preferences
 from taskq_client.testing._json import canonical
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._rules import OPERATIONS as RULES
-from taskq_client.testing._store import World
+from taskq_client.testing._store import FakeStore
 from taskq_client.testing._task import FINAL, WAITING, wire
 from taskq_client.testing._waiting import wait
 
@@ -27,19 +27,19 @@ Answering = Generator[float, None, httpx.Response]
 
 @dataclass(frozen=True)
 class Call:
-    """A request that was found to be in order.
+    """A valid request.
 
     Attributes:
-        world: What it is about.
-        request: As it came.
-        task_id: Of its path.
-        given: Its query as it came.
-        query: Its parameters.
+        store: The state of the fake.
+        request: The request as it came.
+        task_id: The id in its path.
+        given: The query as it came.
+        query: The parameters in the query, with defaults.
         document: The body as it was parsed.
-        body: The body, with all that it does not say.
+        body: The body with defaults.
     """
 
-    world: World
+    store: FakeStore
     request: httpx.Request
     task_id: str
     given: Sequence[tuple[str, str]]
@@ -51,22 +51,22 @@ class Call:
         """Let time pass until one of these tasks is final."""
         budget = self.request.extensions.get(WAIT_BUDGET, seconds)
         if seconds:
-            yield from wait(self.world, list(task_ids), seconds, max(seconds, budget))
+            yield from wait(self.store, list(task_ids), seconds, max(seconds, budget))
 
 
 def submit(call: Call) -> Answering:
     """`POST /tasks`."""
-    world, preference = call.world, preferences(call.request)
-    now = world.now
-    with world.lock:
-        item = _new(world, call.body, now)
-        (life,), replayed = world.submit([item], _key(call), canonical(call.document), now)
-        fields = life.fields
+    store, preference = call.store, preferences(call.request)
+    now = store.now
+    with store.lock:
+        item = _new(store, call.body, now)
+        (task,), replayed = store.submit([item], _key(call), canonical(call.document), now)
+        fields = task.fields
     headers = {"location": f"/tasks/{fields['id']}"}
     if preference.wait is not None:
         headers["preference-applied"] = f"wait={preference.wait}"
         yield from call.wait([fields["id"]], preference.wait)
-        fields = life.fields
+        fields = task.fields
     if replayed:
         headers["idempotency-replayed"] = "true"
     return _task(fields, 200 if replayed else 201, headers)
@@ -74,13 +74,13 @@ def submit(call: Call) -> Answering:
 
 def submit_many(call: Call) -> httpx.Response:
     """`POST /tasks/batch`."""
-    world, items, errors = call.world, [], []
+    store, items, errors = call.store, [], []
     first: Problem | None = None
-    now = world.now
-    with world.lock:
+    now = store.now
+    with store.lock:
         for position, body in enumerate(call.body["items"]):
             try:
-                items.append(_new(world, body, now))
+                items.append(_new(store, body, now))
             except Problem as problem:
                 first = first or problem
                 errors += [
@@ -90,8 +90,8 @@ def submit_many(call: Call) -> httpx.Response:
         if first:
             detail = "items of the batch cannot be taken; nothing was stored"
             raise Problem(first.code, detail, errors)
-        lives, replayed = world.submit(items, _key(call), canonical(call.document), now)
-        stored: list[dict[str, Any]] = [life.fields for life in lives]
+        tasks, replayed = store.submit(items, _key(call), canonical(call.document), now)
+        stored: list[dict[str, Any]] = [task.fields for task in tasks]
     headers = {"idempotency-replayed": "true"} if replayed else {}
     if preferences(call.request).minimal:
         headers["preference-applied"] = "return=minimal"
@@ -103,15 +103,15 @@ def wait_for_any(call: Call) -> Answering:
     """`POST /tasks/wait`."""
     wanted = list(dict.fromkeys(map(str, call.body["ids"])))
     for task_id in wanted:
-        call.world.life(task_id)
+        call.store.task(task_id)
     yield from call.wait(wanted, call.body["timeout_seconds"])
-    fields = [call.world.life(task_id).fields for task_id in wanted]
+    fields = [call.store.task(task_id).fields for task_id in wanted]
     return _json({"items": [one for one in fields if one["status"] in FINAL]})
 
 
 def list_tasks(call: Call) -> httpx.Response:
     """`GET /tasks`."""
-    page = _listing.page(call.world.tasks, call.query)
+    page = _listing.page(call.store.fields, call.query)
     headers = {}
     if page["next_cursor"] is not None:
         headers["link"] = _listing.link(call.given, page["next_cursor"])
@@ -124,28 +124,28 @@ def get(call: Call) -> Answering:
     seconds, headers = call.query["wait"], {}
     if seconds is None and (seconds := preferences(call.request).wait) is not None:
         headers["preference-applied"] = f"wait={seconds}"
-    life = call.world.life(call.task_id)
+    task = call.store.task(call.task_id)
     if seconds:
         yield from call.wait([call.task_id], seconds)
-        life = call.world.life(call.task_id)
-    version = life.fields["version"]
+        task = call.store.task(call.task_id)
+    version = task.fields["version"]
     if seen is not None and seen.match(version, weakly=True):
         return httpx.Response(304, headers={**entity_tag(version), **headers})
-    return _task(life.fields, headers=headers)
+    return _task(task.fields, headers=headers)
 
 
 def update(call: Call) -> httpx.Response:
     """`PATCH /tasks/{id}`."""
-    life = call.world.life(call.task_id)
-    expected, version = entity_tags(call.request, "If-Match"), life.fields["version"]
+    task = call.store.task(call.task_id)
+    expected, version = entity_tags(call.request, "If-Match"), task.fields["version"]
     if expected is not None and not expected.match(version, weakly=False):
         raise Problem("version-mismatch", f"the task is at version {version}")
     defaults: dict[str, Any] = {
-        "title": life.fields["handler"],
+        "title": task.fields["handler"],
         "tags": [],
         "priority": "normal",
         "max_retries": _catalog.MAX_RETRIES,
-        "timeout_seconds": _catalog.published(life.fields["handler"])["timeout_seconds"],
+        "timeout_seconds": _catalog.published(task.fields["handler"])["timeout_seconds"],
     }
     given: dict[str, Any] = {
         name: defaults.get(name) if value is None else value for name, value in call.body.items()
@@ -154,54 +154,54 @@ def update(call: Call) -> httpx.Response:
         given["tags"] = sorted(set(given["tags"]))
     if given.get("run_at") is not None:
         given["run_at"] = wire(given["run_at"])
-    now = call.world.now
-    with call.world.lock:
-        life.update(given, now)
-    return _task(life.fields)
+    now = call.store.now
+    with call.store.lock:
+        task.update(given, now)
+    return _task(task.fields)
 
 
 def delete(call: Call) -> httpx.Response:
     """`DELETE /tasks/{id}`."""
-    with call.world.lock:
-        call.world.delete(call.world.life(call.task_id))
+    with call.store.lock:
+        call.store.delete(call.store.task(call.task_id))
     return httpx.Response(204)
 
 
 def cancel(call: Call) -> httpx.Response:
     """`POST /tasks/{id}/cancel`."""
-    life, now = call.world.life(call.task_id), call.world.now
-    with call.world.lock:
-        life.cancel(now)
-        fields = life.fields
+    task, now = call.store.task(call.task_id), call.store.now
+    with call.store.lock:
+        task.cancel(now)
+        fields = task.fields
     return _task(fields, 202 if fields["status"] == "running" else 200)
 
 
 def retry(call: Call) -> httpx.Response:
     """`POST /tasks/{id}/retry`."""
-    life, now = call.world.life(call.task_id), call.world.now
-    with call.world.lock:
-        life.retry(now)
-        fields = life.fields
+    task, now = call.store.task(call.task_id), call.store.now
+    with call.store.lock:
+        task.retry(now)
+        fields = task.fields
     return _task(fields)
 
 
 def attempts(call: Call) -> httpx.Response:
     """`GET /tasks/{id}/attempts`."""
-    return _json({"items": call.world.life(call.task_id).attempts})
+    return _json({"items": call.store.task(call.task_id).attempts})
 
 
 def events(call: Call) -> Answering:
     """`GET /tasks/{id}/events`: all states from now on, at once, when the last one has come."""
-    life = call.world.life(call.task_id)
+    task = call.store.task(call.task_id)
     given = call.request.headers.get("last-event-id", "")
     seen = int(given) if given.isascii() and given.isdigit() and len(given) <= 18 else None
-    version = life.fields["version"]
-    if life.is_final and seen == version:
+    version = task.fields["version"]
+    if task.is_final and seen == version:
         return httpx.Response(204)
     seconds = call.query["timeout_seconds"]
     if call.request.method != "HEAD" and seconds != 0:
         yield from call.wait([call.task_id], LONGEST if seconds is None else seconds)
-    states = [one for one in life.states if one["version"] >= version and one["version"] != seen]
+    states = [one for one in task.states if one["version"] >= version and one["version"] != seen]
     text = "".join(f"id: {one['version']}\ndata: {_dumped(one)}\n\n" for one in states)
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
@@ -213,25 +213,25 @@ def events(call: Call) -> Answering:
 
 def tags(call: Call) -> httpx.Response:
     """`GET /tags`."""
-    names = Counter(tag for fields in call.world.tasks for tag in fields["tags"])
+    names = Counter(tag for fields in call.store.fields for tag in fields["tags"])
     return _json({"items": [{"name": name, "count": names[name]} for name in sorted(names)]})
 
 
 def handlers(call: Call) -> httpx.Response:
     """`GET /handlers`."""
-    return _json({"items": [_catalog.published(name) for name in sorted(call.world.scripts)]})
+    return _json({"items": [_catalog.published(name) for name in sorted(call.store.scripts)]})
 
 
 def stats(call: Call) -> httpx.Response:
     """`GET /stats`."""
-    lives = call.world.tasks
+    all_fields = call.store.fields
     items = []
-    for name in sorted({fields["queue"] for fields in lives}):
-        tasks = _statuses(fields for fields in lives if fields["queue"] == name)
+    for name in sorted({fields["queue"] for fields in all_fields}):
+        tasks = _statuses(fields for fields in all_fields if fields["queue"] == name)
         depth = sum(tasks[status] for status in WAITING)
-        # What is due runs at once: nothing has waited.
+        # A due task runs at once, so no task has waited.
         items.append({"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None})
-    return _json({"tasks": _statuses(lives), "queues": items, "workers": 1})
+    return _json({"tasks": _statuses(all_fields), "queues": items, "workers": 1})
 
 
 def livez(call: Call) -> httpx.Response:
@@ -244,10 +244,10 @@ def readyz(call: Call) -> httpx.Response:
     return _json({"status": "ok", "database": "ok", "redis": "ok"})
 
 
-def _new(world: World, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any]:
     """Return a task as it begins, or raise the problem that the server would answer with."""
     handler = body["handler"]
-    if handler not in world.scripts:
+    if handler not in store.scripts:
         raise _catalog.unknown(handler)
     _catalog.check_payload(handler, body["payload"])
     defaults = _catalog.published(handler)

@@ -15,7 +15,7 @@ from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._rules import SCHEMAS
 from taskq_client.testing._sizes import check_bytes, check_values
-from taskq_client.testing._store import World
+from taskq_client.testing._store import FakeStore
 
 _KEY = "Idempotency-Key"
 _JSON = "application/json"
@@ -26,10 +26,10 @@ _PATHS = {
 }
 
 
-def answer(world: World, request: httpx.Request) -> Generator[float, None, httpx.Response]:
+def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, httpx.Response]:
     """Serve one request; yields seconds to let really pass meanwhile."""
     if not request.url.path.endswith("/events"):  # who follows a task is to see it run
-        world.settle()
+        store.run_due()
     name, task_id = _operation(request)
     given = parse_qsl(request.url.query.decode("latin-1"), keep_blank_values=True)
     _schemas.check_names(name, given)
@@ -43,8 +43,8 @@ def answer(world: World, request: httpx.Request) -> Generator[float, None, httpx
         faults += more
     _schemas.refuse(faults)
     if name not in ("wait", "events") and not query.get("wait"):
-        world.news += 1
-    served = OPERATIONS[name](Call(world, request, task_id, given, query, document, body))
+        store.activity += 1
+    served = OPERATIONS[name](Call(store, request, task_id, given, query, document, body))
     return served if isinstance(served, httpx.Response) else (yield from served)
 
 

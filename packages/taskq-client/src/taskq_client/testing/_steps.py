@@ -1,4 +1,4 @@
-"""What the attempts of a fake handler do, and how each of them ends."""
+"""The scripts of fake handlers, and the results of their attempts."""
 
 import inspect
 import traceback
@@ -50,7 +50,7 @@ Script = Callable[[dict[str, Any], int], Outcome]
 
 @dataclass(frozen=True)
 class Failure:
-    """Why an attempt did not succeed, as its record says it."""
+    """Why an attempt did not succeed, as in the record of the attempt."""
 
     type: str
     message: str
@@ -60,8 +60,8 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Ending:
-    """How an attempt goes: what it reports, how long it takes, and what is left of it then."""
+class AttemptResult:
+    """How an attempt goes: its progress, its duration, and its result or failure."""
 
     result: Any = None
     failure: Failure | None = None
@@ -85,14 +85,14 @@ def scripted(outcomes: Sequence[Outcome]) -> Script:
     return decide
 
 
-def play(script: Script, payload: dict[str, Any], attempt: int) -> Ending:
-    """Call a script, and say how the attempt goes.
+def run_script(script: Script, payload: dict[str, Any], attempt: int) -> AttemptResult:
+    """Call a script, and return how the attempt goes.
 
-    Whatever escapes from it fails the attempt; at once, if it is no `Exception`, for then it is
-    mostly somebody's way to end a test.
+    Any error of the script fails the attempt. One that is no `Exception` fails the task, without a
+    retry, because such an error mostly ends a test.
 
     Raises:
-        KeyboardInterrupt: Somebody pressed Ctrl-C.
+        KeyboardInterrupt: Ctrl-C was pressed.
     """
     try:
         outcome = script(payload, attempt)
@@ -104,18 +104,18 @@ def play(script: Script, payload: dict[str, Any], attempt: int) -> Ending:
         step = outcome if isinstance(outcome, Step) else Step(outcome)
         if step.error is not None:
             failure = failure_of(step.error, fatal=step.fatal)
-            return Ending(None, failure, step.seconds, _told(step))
-        return Ending(written(step.result), None, step.seconds, _told(step))
+            return AttemptResult(None, failure, step.seconds, _progress_of(step))
+        return AttemptResult(written(step.result), None, step.seconds, _progress_of(step))
     except NotJson as error:
-        return Ending(failure=Failure("InvalidResult", str(error), fatal=True))
+        return AttemptResult(failure=Failure("InvalidResult", str(error), fatal=True))
     except KeyboardInterrupt:
         raise
     except BaseException as error:
-        return Ending(failure=failure_of(error, fatal=not isinstance(error, Exception)))
+        return AttemptResult(failure=failure_of(error, fatal=not isinstance(error, Exception)))
 
 
 def failure_of(error: BaseException, *, fatal: bool) -> Failure:
-    """Return what the record of an attempt says that failed with this error."""
+    """Return the record of an attempt that failed with this error."""
     kind, message = _printable(type(error).__name__, _LONGEST_TYPE), message_of(error)
     message = _printable(message, _LONGEST_MESSAGE)
     try:
@@ -133,7 +133,7 @@ def _printable(text: str, most: int) -> str:
     return data.decode("utf-8", "ignore")
 
 
-def _told(step: Step) -> list[dict[str, Any]]:
+def _progress_of(step: Step) -> list[dict[str, Any]]:
     return [progress.model_dump() for progress in step.progress]
 
 

@@ -1,7 +1,7 @@
-"""What the fake remembers: its tasks, its scripts, its keys and its time.
+"""The state of the fake server: its tasks, scripts, idempotency keys and time.
 
-The lock is held for moments only, and never while code of the user's runs: scripts and the clock
-may use the fake themselves, and wait for threads that do.
+The lock is held briefly, and never while code of the user's runs, because scripts and the clock may
+use the fake themselves, and wait for threads that do.
 """
 
 import copy
@@ -13,63 +13,63 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from taskq_client.testing._problems import Problem, not_found
-from taskq_client.testing._steps import BUILT_IN, Ending, Failure, Script, play
-from taskq_client.testing._task import Life, wire
+from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
+from taskq_client.testing._task import FakeTask, wire
 
 DEEPEST = 500
 
 
-class World:
-    """The state of the fake.
+class FakeStore:
+    """The tasks of the fake, and the clock that makes them due.
 
     Attributes:
-        news: Grows with each request that is no wait, and with each end of a script.
-        quiet_at: What `news` was when nothing had come for so long that nobody else was there.
+        activity: Counts the requests that are no waits, and the scripts that have ended.
+        idle_at: The value of `activity` when no other caller had been active for long.
 
     Args:
-        clock: The time as it passes by itself, aware UTC; the world adds what was skipped.
+        clock: The time as it passes by itself, aware UTC; the store adds the time that was skipped.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
         self._clock = clock
         self._skipped = timedelta()
-        self._keys: dict[tuple[str, int], tuple[str, Life]] = {}
-        self._agenda: list[tuple[datetime, str, int, Life]] = []
+        self._keys: dict[tuple[str, int], tuple[str, FakeTask]] = {}
+        self._agenda: list[tuple[datetime, str, int, FakeTask]] = []
         self._planned = 0
         self._inside = threading.local()
         self.lock = threading.RLock()
-        self.news, self.quiet_at = 0, -1
-        self.lives: dict[str, Life] = {}
+        self.activity, self.idle_at = 0, -1
+        self.tasks: dict[str, FakeTask] = {}
         self.scripts: dict[str, Script] = dict(BUILT_IN)
-        self.stored: list[Life] = []
+        self.stored: list[FakeTask] = []
 
     @property
     def now(self) -> datetime:
-        """The time in this world."""
+        """The time at the fake server."""
         return self._clock() + self._skipped
 
     @property
-    def tasks(self) -> list[dict[str, Any]]:
-        """The tasks on the wire, in the order they were submitted."""
+    def fields(self) -> list[dict[str, Any]]:
+        """The tasks on the wire, in the order of their submits."""
         with self.lock:
-            return [life.fields for life in self.lives.values()]
+            return [task.fields for task in self.tasks.values()]
 
-    def life(self, task_id: str) -> Life:
+    def task(self, task_id: str) -> FakeTask:
         """Find a task."""
-        if task_id not in self.lives:
+        if task_id not in self.tasks:
             raise not_found(task_id)
-        return self.lives[task_id]
+        return self.tasks[task_id]
 
     def submit(
         self, items: Sequence[dict[str, Any]], key: str | None, body: str, now: datetime
-    ) -> tuple[list[Life], bool]:
-        """Store tasks, or find those of the key; say which of the two.
+    ) -> tuple[list[FakeTask], bool]:
+        """Store tasks, or find the tasks of the key; return them, and whether they were found.
 
         Args:
-            items: The tasks as they begin, but for their ids.
+            items: The fields of the new tasks, without their ids.
             key: The idempotency key, if there is one.
-            body: What the key stands for.
-            now: When.
+            body: The body that the key stands for.
+            now: The time of the submit.
         """
         if key is None:
             return [self._store(item, now) for item in items], False
@@ -83,79 +83,79 @@ class World:
                 self._keys[place] = (body, self._store(item, now))
         return [self._keys[place][1] for place in places], bool(held)
 
-    def delete(self, life: Life) -> None:
+    def delete(self, task: FakeTask) -> None:
         """Forget a task, with its idempotency key."""
-        life.check_deletable()
-        life.due = None
-        del self.lives[life.fields["id"]]
-        self._keys = {place: held for place, held in self._keys.items() if held[1] is not life}
+        task.check_deletable()
+        task.due = None
+        del self.tasks[task.fields["id"]]
+        self._keys = {place: held for place, held in self._keys.items() if held[1] is not task}
 
-    def settle(self) -> None:
-        """Let happen what is due, in its order."""
+    def run_due(self) -> None:
+        """Make all transitions that are due, in their order."""
         while True:
             now = self.now
             with self.lock:
-                life = self._next(now)
-                if life is None:
+                task = self._next(now)
+                if task is None:
                     return
-                is_claimed = life.happen()
-                fields = life.fields
+                is_claimed = task.transition()
+                fields = task.fields
             if is_claimed:
-                self._call(life, copy.deepcopy(fields["payload"]), fields["attempt"])
+                self._call(task, copy.deepcopy(fields["payload"]), fields["attempt"])
 
     def advance(self, seconds: float) -> None:
-        """Let time pass, with all that happens meanwhile, in its order."""
+        """Let time pass, and make all transitions that become due, in their order."""
         self.go_to(self.now + timedelta(microseconds=math.ceil(seconds * 1e6)))
 
     def go_to(self, when: datetime) -> None:
-        """Let time pass up to a moment, with all that happens meanwhile, in its order."""
+        """Let time pass up to a moment, and make all transitions due by then, in their order."""
         while True:
-            self.settle()
+            self.run_due()
             with self.lock:
-                life = self._next(when)
-            if life is None or life.due is None:
+                task = self._next(when)
+            if task is None or task.due is None:
                 break
-            self._skip_to(life.due)
+            self._skip_to(task.due)
         self._skip_to(when)
 
-    def _next(self, until: datetime) -> Life | None:
-        """Return the task to which something happens next, if that is soon enough."""
+    def _next(self, until: datetime) -> FakeTask | None:
+        """Return the task whose transition is due next, if it is due by then."""
         while self._agenda and self._agenda[0][0] <= until:
-            due, *_, life = self._agenda[0]
-            if life.due == due:
-                return life
+            due, *_, task = self._agenda[0]
+            if task.due == due:
+                return task
             heapq.heappop(self._agenda)
         return None
 
-    def _plan(self, life: Life, when: datetime) -> None:
+    def _plan(self, task: FakeTask, when: datetime) -> None:
         self._planned += 1
-        heapq.heappush(self._agenda, (when, life.fields["id"], self._planned, life))
+        heapq.heappush(self._agenda, (when, task.fields["id"], self._planned, task))
 
     def _skip_to(self, when: datetime) -> None:
         skipped = when - self._clock()
         with self.lock:
             self._skipped = max(self._skipped, skipped)
 
-    def _call(self, life: Life, payload: dict[str, Any], attempt: int) -> None:
-        """Call the script of a life, which says how its attempt goes on."""
+    def _call(self, task: FakeTask, payload: dict[str, Any], attempt: int) -> None:
+        """Call the script of a task, which decides how its attempt goes on."""
         callers, skipped = self._callers, self._skipped
-        ending = Ending(failure=Failure("KeyboardInterrupt", "", fatal=True))
-        callers.append(life)
+        result = AttemptResult(failure=Failure("KeyboardInterrupt", "", fatal=True))
+        callers.append(task)
         try:
-            ending = play(life.script, payload, attempt)
+            result = run_script(task.script, payload, attempt)
         finally:
             callers.pop()
             with self.lock:
-                life.begin(attempt, ending, self._skipped - skipped)
-            self.news += 1
+                task.begin(attempt, result, self._skipped - skipped)
+            self.activity += 1
 
     @property
-    def _callers(self) -> list[Life]:
-        """The tasks whose scripts this thread is in, the innermost last."""
-        inside: list[Life] = self._inside.__dict__.setdefault("lives", [])
+    def _callers(self) -> list[FakeTask]:
+        """The tasks whose scripts this thread runs, the innermost last."""
+        inside: list[FakeTask] = self._inside.__dict__.setdefault("tasks", [])
         return inside
 
-    def _store(self, item: dict[str, Any], now: datetime) -> Life:
+    def _store(self, item: dict[str, Any], now: datetime) -> FakeTask:
         number = len(self.stored) + 1
         task_id = f"{number:08x}-0000-7000-8000-{number:012x}"
         is_due = item["run_at"] is None or item["run_at"] <= wire(now)
@@ -163,7 +163,7 @@ class World:
         if depth > DEEPEST:
             raise RuntimeError("a scripted function submits tasks that submit tasks without end")
         script = self.scripts[item["handler"]]
-        life = Life({"id": task_id, **item}, script, now, depth, self._plan)
-        self.lives[task_id] = life
-        self.stored.append(life)
-        return life
+        task = FakeTask({"id": task_id, **item}, script, now, depth, self._plan)
+        self.tasks[task_id] = task
+        self.stored.append(task)
+        return task

@@ -1,4 +1,4 @@
-"""The life of one fake task: the server's status machine over time."""
+"""A task of the fake server: the status machine over time."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -6,7 +6,7 @@ from threading import get_ident
 from typing import Any
 
 from taskq_client.testing._problems import conflict
-from taskq_client.testing._steps import Ending, Failure, Script
+from taskq_client.testing._steps import AttemptResult, Failure, Script
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 WAITING = frozenset({"queued", "retrying"})
@@ -15,25 +15,25 @@ BACKOFF_BASE, BACKOFF_MAX = 1.0, 300.0
 UNTIL_FINAL = frozenset({"priority", "max_retries", "timeout_seconds"})
 
 
-class Life:
-    """A task, what it went through, and when something happens next.
+class FakeTask:
+    """A task with its history, and the time of its next transition.
 
-    Whoever calls a method holds the lock of the world; scripts are called by others, without it.
+    The caller of a method holds the lock of the store; the store calls scripts without it.
 
     Attributes:
         fields: The task on the wire, as it is now.
-        states: Every state it had, oldest first.
-        attempts: Its ended attempts, oldest first.
-        script: Decides how its attempts go.
-        depth: How many tasks made each other, up to this one, without any time between.
-        caller: The thread that calls its script.
+        states: Every state of the task, oldest first.
+        attempts: The ended attempts, oldest first.
+        script: Decides how an attempt goes.
+        depth: The length of the chain of scripts that submitted this task without a pause.
+        caller: The thread that calls the script.
 
     Args:
-        fields: The task as it begins.
-        script: Of its handler.
-        now: When it begins.
-        depth: Of the task.
-        plan: Is told when it has another time at which something happens.
+        fields: The task as it was submitted.
+        script: The script of its handler.
+        now: The time of the submit.
+        depth: The attribute of that name.
+        plan: Called with each new time at which a transition is due.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class Life:
         script: Script,
         now: datetime,
         depth: int,
-        plan: Callable[["Life", datetime], None],
+        plan: Callable[["FakeTask", datetime], None],
     ) -> None:
         self._plan = plan
         self.fields = fields
@@ -51,13 +51,13 @@ class Life:
         self.script = script
         self.depth = depth
         self.caller: int | None = None
-        self._moved = now
-        self._ending = Ending()
+        self._changed_at = now
+        self._result = AttemptResult()
         self.due = moment(fields["run_at"]) or now
 
     @property
     def due(self) -> datetime | None:
-        """When something happens by itself; not after its end, nor while its script is called."""
+        """When the next transition is due; None after the end, and while the script is called."""
         return self._due
 
     @due.setter
@@ -68,25 +68,25 @@ class Life:
 
     @property
     def status(self) -> str:
-        """Where it stands."""
+        """The status of the task."""
         status: str = self.fields["status"]
         return status
 
     @property
     def is_final(self) -> bool:
-        """Whether only a person's retry goes on with it."""
+        """Whether the task has ended."""
         return self.status in FINAL
 
     @property
     def limit(self) -> datetime:
         """When the time of the running attempt is up."""
-        started = moment(self.fields["started_at"]) or self._moved
+        started = moment(self.fields["started_at"]) or self._changed_at
         return started + timedelta(seconds=self.fields["timeout_seconds"])
 
-    def happen(self) -> bool:
-        """Let happen what is due; return whether that is a claim, so that its script is called."""
+    def transition(self) -> bool:
+        """Make the due transition; return whether it was a claim, so that the script is called."""
         assert self.due is not None
-        now = max(self.due, self._moved)  # a time that was asked for may lie in the past
+        now = max(self.due, self._changed_at)  # run_at may lie in the past
         if self.status in WAITING:
             self.caller, self.due = get_ident(), None
             claimed = {"attempt": self.fields["attempt"] + 1, "worker_id": WORKER_ID}
@@ -97,38 +97,38 @@ class Life:
             self._record(now, "cancelled")
             self._change(now, status="cancelled", finished_at=wire(now))
         else:
-            self._end(now, self._ending)
+            self._end(now, self._result)
         return False
 
-    def begin(self, attempt: int, ending: Ending, spent: timedelta) -> None:
-        """Take what a script says about an attempt, unless that is over.
+    def begin(self, attempt: int, result: AttemptResult, spent: timedelta) -> None:
+        """Take the result that the script decided on, unless the attempt is over.
 
         Args:
-            attempt: Its number.
-            ending: How it goes.
-            spent: How much time the script itself has skipped.
+            attempt: The number of the attempt.
+            result: How the attempt goes.
+            spent: The time that the script itself has skipped.
         """
         if self.caller is None or self.fields["attempt"] != attempt:
             return
         self.caller = None
-        for progress in ending.progress:
-            self._change(self._moved, progress=progress)
-        seconds = spent.total_seconds() + ending.seconds
+        for progress in result.progress:
+            self._change(self._changed_at, progress=progress)
+        seconds = spent.total_seconds() + result.seconds
         if seconds > self.fields["timeout_seconds"]:
             self.overrun()
         else:
-            self._ending = ending
-            self.due = self._moved + timedelta(seconds=seconds)
+            self._result = result
+            self.due = self._changed_at + timedelta(seconds=seconds)
 
     def overrun(self) -> None:
-        """Let the running attempt end when its time is up."""
+        """End the running attempt at its time limit."""
         seconds = self.fields["timeout_seconds"]
         message = f"the attempt ran longer than {seconds:g} seconds"
-        self._ending = Ending(failure=Failure("TimeoutError", message, outcome="timed_out"))
+        self._result = AttemptResult(failure=Failure("TimeoutError", message, outcome="timed_out"))
         self.caller, self.due = None, self.limit
 
     def cancel(self, now: datetime) -> None:
-        """Cancel it at once while it waits; have its worker do so, next, while it runs."""
+        """Cancel a waiting task at once; ask the worker of a running one to cancel it."""
         if self.status in ("succeeded", "failed"):
             raise conflict(f"a {self.status} task cannot become cancelled")
         if self.status == "running" and self.fields["cancel_requested_at"] is None:
@@ -140,7 +140,7 @@ class Life:
             self._change(now, status="cancelled", **ended)
 
     def retry(self, now: datetime) -> None:
-        """Queue it again."""
+        """Queue the task again."""
         if not self.is_final:
             raise conflict(f"a {self.status} task cannot be retried")
         if self.status == "succeeded":
@@ -150,7 +150,7 @@ class Life:
         self._change(now, status="queued", run_at=wire(now), current_retry_count=0, **fresh)
 
     def update(self, given: dict[str, Any], now: datetime) -> None:
-        """Change what its status allows; what is given is on the wire already."""
+        """Change the given fields, if the status allows it; values are as on the wire."""
         if self.is_final and (late := sorted(given.keys() & UNTIL_FINAL)):
             raise conflict(f"{', '.join(late)}: the task is {self.status}")
         if "run_at" in given:
@@ -161,17 +161,17 @@ class Life:
         self._change(now, **given)
 
     def check_deletable(self) -> None:
-        """Check that nobody works on it."""
+        """Raise if the task is running."""
         if self.status == "running":
             raise conflict("a running task cannot be deleted: cancel it first")
 
-    def _end(self, now: datetime, ending: Ending) -> None:
+    def _end(self, now: datetime, result: AttemptResult) -> None:
         self.due = None
-        failure, retries = ending.failure, self.fields["current_retry_count"]
+        failure, retries = result.failure, self.fields["current_retry_count"]
         finished = {"finished_at": wire(now)}
         if failure is None:
             self._record(now, "succeeded")
-            self._change(now, status="succeeded", result=ending.result, **finished)
+            self._change(now, status="succeeded", result=result.result, **finished)
         elif failure.fatal or retries >= self.fields["max_retries"]:
             self._record(now, failure.outcome, failure)
             self._change(now, status="failed", **finished)
@@ -213,7 +213,7 @@ class Life:
         version = self.fields["version"] + 1
         self.fields = {**self.fields, **changes, "version": version, "updated_at": wire(now)}
         self.states.append(self.fields)
-        self._moved = now
+        self._changed_at = now
 
 
 def wire(when: datetime) -> str:
