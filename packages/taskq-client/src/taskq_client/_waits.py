@@ -10,8 +10,8 @@ from taskq_client._answers import Event, EventReader
 from taskq_client._callbacks import check_callback, tell
 from taskq_client._channels import Request
 from taskq_client._inputs import several
-from taskq_client._operations import Operations
 from taskq_client._sender import JSON, WaitBudget
+from taskq_client._tasks import Tasks
 from taskq_client.errors import TaskqError, WaitTimeout
 from taskq_client.models import Duration, Page, Progress, Task, TaskLike, _TaskFields
 
@@ -26,7 +26,7 @@ WAIT_IDS = 1000
 OnProgress = Callable[[Progress], object]
 
 
-class Waits(Operations):
+class Waits(Tasks):
     """Operations that wait, until a deadline of their own."""
 
     async def wait(

@@ -26,7 +26,7 @@ from taskq_client.retry import lost_in_transit
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
-class Operations(RetryingSender):
+class Tasks(RetryingSender):
     """Operations that do not wait."""
 
     async def submit(
