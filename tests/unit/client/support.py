@@ -10,6 +10,7 @@ from typing import Any, Generic, TypeVar
 from taskq_client._background import Pending
 from taskq_client._channels import Answer, Request, finish
 from taskq_client._core import Core
+from taskq_client._sender import RetryingSender
 from taskq_client.errors import TaskqConnectionError
 from taskq_client.models import Task
 from taskq_client.retry import RetryPolicy
@@ -166,7 +167,8 @@ def core_over(channel: RecordingChannel, **options: Any) -> Core:
     """A core without chance: pauses are their upper bounds, keys are counted."""
     keys = iter(f"key-{number}" for number in range(1, 100))
     policy = RetryPolicy(options.pop("max_retries", 2), draw=lambda: 1.0)
-    return Core(channel, policy, 10.0, channel.clock, lambda: next(keys), **options)
+    sender = RetryingSender(channel, policy, 10.0, channel.clock, lambda: next(keys), **options)
+    return Core(sender)
 
 
 def core(*replies: Reply | tuple[float, Reply], **options: Any) -> tuple[Core, RecordingChannel]:

@@ -27,7 +27,7 @@ def items(count: int) -> list[dict[str, object]]:
 def test_a_list_larger_than_a_batch_is_split_and_keeps_its_order() -> None:
     channel = RecordingChannel([], for_ever=echo)
 
-    tasks = finish(core_over(channel).submit_many(iter(items(2001)), None))
+    tasks = finish(core_over(channel).bulk.submit_many(iter(items(2001)), None))
 
     assert [task.title for task in tasks] == [str(n) for n in range(2001)]
     assert channel.asked == ["POST /tasks/batch"] * 3
@@ -37,8 +37,8 @@ def test_a_list_larger_than_a_batch_is_split_and_keeps_its_order() -> None:
 def test_each_batch_has_a_key_of_its_own_that_is_the_same_next_time() -> None:
     channel = RecordingChannel([], for_ever=echo)
 
-    finish(core_over(channel).submit_many(items(1001), "import-7"))
-    finish(core_over(channel).submit_many(items(1001), "import-7"))
+    finish(core_over(channel).bulk.submit_many(items(1001), "import-7"))
+    finish(core_over(channel).bulk.submit_many(items(1001), "import-7"))
 
     keys = [request.headers["Idempotency-Key"] for request in channel.requests]
     assert keys == ["import-7/1", "import-7/2"] * 2
@@ -47,7 +47,7 @@ def test_each_batch_has_a_key_of_its_own_that_is_the_same_next_time() -> None:
 def test_one_fresh_key_serves_all_batches_and_tries_of_a_call() -> None:
     client, channel = core(problem(503), echo, echo)
 
-    finish(client.submit_many(items(1001), None))
+    finish(client.bulk.submit_many(items(1001), None))
 
     keys = [request.headers["Idempotency-Key"] for request in channel.requests]
     assert keys == ["key-1/1", "key-1/1", "key-1/2"]
@@ -59,7 +59,7 @@ def test_no_batch_reaches_the_limit_of_bytes(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setattr(_requests, "BATCH_BYTES", limit)
         channel = RecordingChannel([], for_ever=echo)
 
-        tasks = finish(core_over(channel).submit_many(items(10), None))
+        tasks = finish(core_over(channel).bulk.submit_many(items(10), None))
 
         sizes = [len(request.body or b"") for request in channel.requests]
         assert len(tasks) == 10
@@ -78,7 +78,7 @@ def test_items_are_taken_batch_by_batch_and_each_batch_is_reported() -> None:
 
     channel = RecordingChannel([], for_ever=echo)
     client = core_over(channel)
-    finish(client.submit_many(endless(), None, lambda n: stored.append((n, len(taken)))))
+    finish(client.bulk.submit_many(endless(), None, lambda n: stored.append((n, len(taken)))))
 
     assert stored == [(1000, 1001), (2000, 2500), (2500, 2500)]
 
@@ -87,7 +87,9 @@ def test_what_cannot_be_sent_ends_the_call_after_the_batches_before_it() -> None
     client, channel = core(echo)
 
     with pytest.raises(InvalidRequest, match="cannot be sent as JSON"):
-        finish(client.submit_many([*items(1500), {"handler": "h", "payload": {"n": {1}}}], None))
+        finish(
+            client.bulk.submit_many([*items(1500), {"handler": "h", "payload": {"n": {1}}}], None)
+        )
 
     assert len(channel.requests) == 1
 
@@ -96,7 +98,7 @@ def test_a_refused_batch_ends_the_call_after_the_one_that_is_under_way() -> None
     client, channel = core(echo, problem(500), echo)
 
     with pytest.raises(ServerError):
-        finish(client.submit_many(items(4000), None))
+        finish(client.bulk.submit_many(items(4000), None))
 
     assert len(channel.requests) == 3
 
@@ -155,5 +157,5 @@ async def test_an_async_batch_too() -> None:
 def test_none_at_all_needs_no_request() -> None:
     client, channel = core()
 
-    assert finish(client.submit_many([], None)) == []
+    assert finish(client.bulk.submit_many([], None)) == []
     assert channel.requests == []

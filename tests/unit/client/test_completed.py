@@ -55,9 +55,9 @@ class Server:
 def test_each_comes_once_in_the_order_of_their_ends() -> None:
     client, channel = core(finals("b"), finals("a", "c"))
 
-    assert [task.id for task in iterate(client.as_completed(["A", "b", "c", "b"], None))] == list(
-        "bac"
-    )
+    assert [
+        task.id for task in iterate(client.waits.as_completed(["A", "b", "c", "b"], None))
+    ] == list("bac")
     assert channel.asked == ["POST /tasks/wait"] * 2
     assert [channel.body(n)["ids"] for n in range(2)] == [["a", "b", "c"], ["a", "c"]]
     assert channel.body(0)["timeout_seconds"] == 20
@@ -67,15 +67,19 @@ def test_each_comes_once_in_the_order_of_their_ends() -> None:
 def test_none_at_all_needs_no_request() -> None:
     client, channel = core()
 
-    assert list(iterate(client.as_completed([], None))) == []
-    assert finish(client.wait_all([], None)) == []
+    assert list(iterate(client.waits.as_completed([], None))) == []
+    assert finish(client.waits.wait_all([], None)) == []
     assert channel.requests == []
 
 
 def test_all_come_in_the_order_given() -> None:
     client, _ = core(finals("b"), finals("a"))
 
-    assert [task.id for task in finish(client.wait_all(["a", "b", "a"], 60))] == ["a", "b", "a"]
+    assert [task.id for task in finish(client.waits.wait_all(["a", "b", "a"], 60))] == [
+        "a",
+        "b",
+        "a",
+    ]
 
 
 def test_of_more_than_a_request_can_name_each_thousand_gets_its_turn() -> None:
@@ -86,7 +90,7 @@ def test_of_more_than_a_request_can_name_each_thousand_gets_its_turn() -> None:
         return finals(*asked) if "t2000" in asked else finals()
 
     channel = RecordingChannel([], for_ever=last_ones)
-    completed = iterate(core_over(channel).as_completed(ids, None))
+    completed = iterate(core_over(channel).waits.as_completed(ids, None))
     assert next(completed).id == "t2000"
     assert [len(channel.body(n)["ids"]) for n in range(3)] == [1000, 1000, 1000]
     assert {channel.body(n)["timeout_seconds"] for n in range(3)} == {1}
@@ -96,7 +100,7 @@ def test_the_deadline_is_for_all_and_the_error_has_one_that_goes_on() -> None:
     client, channel = core(
         late(3, finals("a")), late(7, finals()), answer(200, wire_task(id="b", status="running"))
     )
-    completed = iterate(client.as_completed(["a", "b"], 10))
+    completed = iterate(client.waits.as_completed(["a", "b"], 10))
 
     assert next(completed).id == "a"
     with pytest.raises(WaitTimeout) as caught:
@@ -109,14 +113,14 @@ def test_the_deadline_is_for_all_and_the_error_has_one_that_goes_on() -> None:
 def test_no_time_is_one_look() -> None:
     client, _ = core(finals("a", "b"))
 
-    assert len(finish(client.wait_all(["a", "b"], 0))) == 2
+    assert len(finish(client.waits.wait_all(["a", "b"], 0))) == 2
 
 
 def test_an_outage_is_sat_out() -> None:
     failures: list[Reply] = [LOST, problem(503), *[LOST] * 20]
     client, channel = core(finals("a"), *failures, finals("b"))
 
-    assert len(finish(client.wait_all(["a", "b"], None))) == 2
+    assert len(finish(client.waits.wait_all(["a", "b"], None))) == 2
     assert channel.now > 1100
 
 
@@ -124,17 +128,17 @@ def test_a_server_that_never_answers_gets_the_usual_tries() -> None:
     channel = RecordingChannel([], for_ever=LOST)
 
     with pytest.raises(TaskqConnectionError):
-        finish(core_over(channel).wait_all(["a"], None))
+        finish(core_over(channel).waits.wait_all(["a"], None))
     assert len(channel.requests) == 3
     with pytest.raises(TaskqConnectionError):
-        finish(core_over(channel).wait_all(["a"], 30))
+        finish(core_over(channel).waits.wait_all(["a"], 30))
 
 
 def test_one_that_does_not_exist_ends_the_wait() -> None:
     client, _ = core(problem(404, "task-not-found"))
 
     with pytest.raises(NotFound):
-        finish(client.wait_all(["a"], None))
+        finish(client.waits.wait_all(["a"], None))
 
 
 def test_a_map_takes_payloads_as_it_needs_them() -> None:
@@ -147,7 +151,7 @@ def test_a_map_takes_payloads_as_it_needs_them() -> None:
             taken.append(n)
             yield {"n": n}
 
-    completed = iterate(core_over(channel).map("h", payloads(), None, "key", {"queue": "q"}))
+    completed = iterate(core_over(channel).bulk.map("h", payloads(), None, "key", {"queue": "q"}))
     first = next(completed)
     assert len(taken) <= 1001
 
@@ -166,7 +170,7 @@ def test_a_map_takes_payloads_as_it_needs_them() -> None:
 def test_a_map_over_nothing_is_nothing() -> None:
     client, channel = core()
 
-    assert list(iterate(client.map("h", [], None, None, {}))) == []
+    assert list(iterate(client.bulk.map("h", [], None, None, {}))) == []
     assert channel.requests == []
 
 
@@ -176,4 +180,4 @@ def test_a_map_has_one_deadline() -> None:
     channel.replies = [Server(at_once=0), late(9, finals()), answer(200, wire_task(id="t0"))]
 
     with pytest.raises(WaitTimeout):
-        list(iterate(client.map("h", [{}], 9, None, {})))
+        list(iterate(client.bulk.map("h", [{}], 9, None, {})))

@@ -34,7 +34,7 @@ HTML = Answer(502, {"content-type": "text/html"}, b"<html>Bad gateway</html>")
 def error_of(reply: Answer) -> TaskqError:
     client, _ = core(reply, max_retries=0)
     with pytest.raises(TaskqError) as caught:
-        finish(client.get("0198c0de"))
+        finish(client.tasks.get("0198c0de"))
     return caught.value
 
 
@@ -152,7 +152,7 @@ def test_a_wrong_path_is_never_a_task_that_is_gone() -> None:
     client, _ = core(problem(502), gone)
 
     with pytest.raises(UnknownPath, match="nothing is served under this path"):
-        finish(client.delete("0198c0de"))
+        finish(client.tasks.delete("0198c0de"))
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ class Address:
 def test_what_is_no_duration_is_found_before_anything_is_sent(timeout: Any) -> None:
     client, channel = core()
     waits = [
-        lambda: finish(client.run("h", None, timeout, None, {})),
-        lambda: finish(client.wait("0198c0de", timeout)),
-        lambda: finish(client.wait_all(["0198c0de"], timeout)),
-        lambda: list(iterate(client.as_completed(["0198c0de"], timeout))),
-        lambda: list(iterate(client.stream("0198c0de", timeout))),
-        lambda: list(iterate(client.map("h", [{}], timeout, None, {}))),
+        lambda: finish(client.runs.run("h", None, timeout, None, {})),
+        lambda: finish(client.waits.wait("0198c0de", timeout)),
+        lambda: finish(client.waits.wait_all(["0198c0de"], timeout)),
+        lambda: list(iterate(client.waits.as_completed(["0198c0de"], timeout))),
+        lambda: list(iterate(client.waits.stream("0198c0de", timeout))),
+        lambda: list(iterate(client.bulk.map("h", [{}], timeout, None, {}))),
     ]
 
     for wait in waits:
@@ -74,7 +74,7 @@ def test_what_is_no_duration_is_found_before_anything_is_sent(timeout: Any) -> N
 def test_a_duration_may_be_any_number_of_seconds_or_a_timedelta(timeout: Any) -> None:
     client, _ = core(answer(201, wire_task()), DONE)
 
-    assert finish(client.run("h", None, timeout, None, {})) == 3
+    assert finish(client.runs.run("h", None, timeout, None, {})) == 3
 
 
 @pytest.mark.parametrize("name", ["timeout", "deadline"])
@@ -117,14 +117,14 @@ def test_the_durations_of_a_task_are_read_alike(name: str) -> None:
     for value in (math.nan, math.inf, Decimal("nan"), "5", True, 10**400, [1]):
         client, channel = core()
         with pytest.raises(InvalidRequest, match=f"^{name} must be a number of seconds or a"):
-            finish(client.submit("h", None, None, {name: value}))  # type: ignore[misc]
+            finish(client.tasks.submit("h", None, None, {name: value}))  # type: ignore[misc]
         assert channel.requests == []
     for given, sent in ((Decimal("1.5"), 1.5), (timedelta(minutes=1), 60), (5, 5)):
         client, channel = core(answer(201, wire_task()))
-        finish(client.submit("h", None, None, {name: given}))  # type: ignore[misc]
+        finish(client.tasks.submit("h", None, None, {name: given}))  # type: ignore[misc]
         assert channel.body()[name] == sent
     client, channel = core(answer(200, wire_task()))
-    finish(client.update("0198c0de", None, {"timeout_seconds": Decimal(7)}))
+    finish(client.tasks.update("0198c0de", None, {"timeout_seconds": Decimal(7)}))
     assert channel.body() == {"timeout_seconds": 7}
 
 
@@ -173,10 +173,10 @@ def test_one_is_not_several(value: Any) -> None:
     client, channel = core()
 
     for name, call in (
-        ("tasks", lambda: finish(client.wait_all(value, None))),
-        ("tasks", lambda: list(iterate(client.as_completed(value, None)))),
-        ("items", lambda: finish(client.submit_many(value, None))),
-        ("payloads", lambda: list(iterate(client.map("h", value, None, None, {})))),
+        ("tasks", lambda: finish(client.waits.wait_all(value, None))),
+        ("tasks", lambda: list(iterate(client.waits.as_completed(value, None)))),
+        ("items", lambda: finish(client.bulk.submit_many(value, None))),
+        ("payloads", lambda: list(iterate(client.bulk.map("h", value, None, None, {})))),
     ):
         with pytest.raises(
             InvalidRequest, match=f"^{name} must be a list, .* not {kind_of(value)}"
@@ -191,13 +191,13 @@ def test_a_key_of_many_has_to_fit_all_its_batches() -> None:
 
     for key in ("x" * 241, b"key", "é", ""):
         with pytest.raises(InvalidRequest, match="idempotency"):
-            finish(client.submit_many([{"handler": "h"}], key))  # type: ignore[arg-type]
+            finish(client.bulk.submit_many([{"handler": "h"}], key))  # type: ignore[arg-type]
         with pytest.raises(InvalidRequest, match="idempotency"):
-            list(iterate(client.map("h", [{}], None, key, {})))  # type: ignore[arg-type]
+            list(iterate(client.bulk.map("h", [{}], None, key, {})))  # type: ignore[arg-type]
     with pytest.raises(
         InvalidRequest, match="idempotency_key must be text or a whole number, not b"
     ):
-        finish(client.submit("h", None, b"key", {}))  # type: ignore[arg-type]
+        finish(client.tasks.submit("h", None, b"key", {}))  # type: ignore[arg-type]
 
     assert channel.requests == []
 
@@ -205,27 +205,31 @@ def test_a_key_of_many_has_to_fit_all_its_batches() -> None:
 @pytest.mark.parametrize("task", [None, b"0198c0de", 1.5, True, ["0198c0de"]], ids=kind_of)
 def test_a_task_is_named_by_text(task: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^the id of a task must be text or"):
-        finish(core()[0].get(task))
+        finish(core()[0].tasks.get(task))
 
 
 def test_an_id_may_be_a_uuid() -> None:
     client, channel = core(answer(200, wire_task()))
-    finish(client.get(UUID(int=5)))  # type: ignore[arg-type]
+    finish(client.tasks.get(UUID(int=5)))  # type: ignore[arg-type]
     assert channel.asked == ["GET /tasks/00000000-0000-0000-0000-000000000005"]
 
 
 @pytest.mark.parametrize("version", ["1", -1, True, 1.0, '1"\r\nX: y'], ids=kind_of)
 def test_a_version_is_counted(version: Any) -> None:
     with pytest.raises(InvalidRequest, match=r"^if_match must be 0 or more, a whole number"):
-        finish(core()[0].update("0198c0de", version, {"title": "t"}))
+        finish(core()[0].tasks.update("0198c0de", version, {"title": "t"}))
 
 
 NAIVE = datetime(2026, 10, 1)  # noqa: DTZ001 - that is the mistake
 FAR = datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))
 TIMED: dict[str, Callable[[Core, Any], object]] = {
-    "run_at": lambda client, value: finish(client.submit("h", None, None, {"run_at": value})),
-    "created_after": lambda client, value: list(iterate(client.list({"created_after": value}))),
-    "created_before": lambda client, value: list(iterate(client.list({"created_before": value}))),
+    "run_at": lambda client, value: finish(client.tasks.submit("h", None, None, {"run_at": value})),
+    "created_after": lambda client, value: list(
+        iterate(client.tasks.list({"created_after": value}))
+    ),
+    "created_before": lambda client, value: list(
+        iterate(client.tasks.list({"created_before": value}))
+    ),
 }
 NO_TIMES = [date(2026, 10, 1), 1_790_000_000, timedelta(1), ["2026"], FAR, NAIVE]
 
@@ -247,14 +251,14 @@ class Colour(str, Enum):  # noqa: UP042 - as people still write it
 def test_filters_are_text_and_whole_numbers() -> None:
     for filters in ({"q": b"a"}, {"limit": math.nan}, {"limit": True}, {"status": [None]}):
         with pytest.raises(InvalidRequest, match="must be text or a whole number"):
-            list(iterate(core()[0].list(filters)))  # type: ignore[arg-type]
+            list(iterate(core()[0].tasks.list(filters)))  # type: ignore[arg-type]
     for filters in ({"tag": {"a": 1}}, {"priority": b"low"}, {"status": 5}):
         with pytest.raises(InvalidRequest, match="neither a text nor several"):
-            list(iterate(core()[0].list(filters)))  # type: ignore[arg-type]
+            list(iterate(core()[0].tasks.list(filters)))  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match=r"limit must be .*, not this int"):
-        list(iterate(core()[0].list({"limit": 10**5000})))
+        list(iterate(core()[0].tasks.list({"limit": 10**5000})))
 
     client, channel = core(answer(200, {"items": [], "next_cursor": None}))
     filters = {"tag": ("a b", Colour.RED), "status": TaskStatus.FAILED, "q": Colour.RED, "limit": 5}
-    assert list(iterate(client.list(filters))) == []  # type: ignore[arg-type]
+    assert list(iterate(client.tasks.list(filters))) == []  # type: ignore[arg-type]
     assert channel.asked == ["GET /tasks?tag=a+b&tag=red&status=failed&q=red&limit=5"]

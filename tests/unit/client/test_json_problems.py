@@ -51,15 +51,15 @@ def test_the_place_is_named(payload: Any, problem: str) -> None:
     client, channel = core()
 
     with pytest.raises(InvalidRequest) as caught:
-        finish(client.submit("h", payload, None, {}))
+        finish(client.tasks.submit("h", payload, None, {}))
     said = str(caught.value)
     assert said.startswith(f"a value cannot be sent as JSON: {problem}")
     assert len(said) < 320
     said.encode()
 
     many = [
-        (0, lambda: finish(client.submit_many([{"handler": "h", "payload": payload}], None))),
-        (2, lambda: list(iterate(client.map("h", [{}, {}, payload], None, None, {})))),
+        (0, lambda: finish(client.bulk.submit_many([{"handler": "h", "payload": payload}], None))),
+        (2, lambda: list(iterate(client.bulk.map("h", [{}, {}, payload], None, None, {})))),
     ]
     for index, call in many:
         with pytest.raises(InvalidRequest) as caught:
@@ -74,7 +74,7 @@ def test_what_is_nested_deeply_is_still_sent() -> None:
         deep = [deep]
     client, channel = core(answer(201, wire_task()))
 
-    finish(client.submit("h", {"x": deep}, None, {}))
+    finish(client.tasks.submit("h", {"x": deep}, None, {}))
 
     assert channel.body()["payload"] == {"x": deep}
 
@@ -82,9 +82,9 @@ def test_what_is_nested_deeply_is_still_sent() -> None:
 def test_options_are_named_alike() -> None:
     for options, problem in (({"title": b"x"}, "title: bytes"), ({"tags": [NOW]}, "tags[0]: date")):
         with pytest.raises(InvalidRequest) as caught:
-            finish(core()[0].submit("h", None, None, options))  # type: ignore[arg-type]
+            finish(core()[0].tasks.submit("h", None, None, options))  # type: ignore[arg-type]
         assert str(caught.value).startswith(f"a value cannot be sent as JSON: {problem}")
     with pytest.raises(InvalidRequest, match=r"as JSON: title: text that is not valid Unicode"):
-        finish(core()[0].update("0198c0de", None, {"title": "\ud800"}))
+        finish(core()[0].tasks.update("0198c0de", None, {"title": "\ud800"}))
     with pytest.raises(InvalidRequest, match="item 1: a task to submit is a mapping"):
-        finish(core()[0].submit_many([{"handler": "h"}, 5], None))  # type: ignore[list-item]
+        finish(core()[0].bulk.submit_many([{"handler": "h"}, 5], None))  # type: ignore[list-item]

@@ -21,7 +21,7 @@ def test_short_and_empty_pages_are_not_the_end() -> None:
         page(cursor=None),
     )
 
-    titles = [task.title for task in iterate(client.list({"status": ["failed"]}))]
+    titles = [task.title for task in iterate(client.tasks.list({"status": ["failed"]}))]
 
     assert titles == ["a", "b", "c"]
     assert channel.asked == [
@@ -38,7 +38,7 @@ def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> Non
         yield "é"
 
     client, channel = core(page(cursor="c1"), page(cursor=None))
-    listed = client.list(
+    listed = client.tasks.list(
         {
             "status": (TaskStatus.FAILED, "cancelled"),
             "priority": "high",
@@ -64,13 +64,13 @@ def test_every_filter_is_on_every_page_even_if_it_can_be_read_only_once() -> Non
 def test_no_filter_is_no_query() -> None:
     client, channel = core(page(cursor="c1"), page(cursor=""))
 
-    assert list(iterate(client.list({}))) == []
+    assert list(iterate(client.tasks.list({}))) == []
     assert channel.asked == ["GET /tasks", "GET /tasks?cursor=c1"]
 
 
 def test_a_page_is_fetched_only_when_the_one_before_it_is_used_up() -> None:
     client, channel = core(page("a", "b", cursor="c1"))
-    tasks = iterate(client.list({}))
+    tasks = iterate(client.tasks.list({}))
 
     assert [next(tasks).title, next(tasks).title] == ["a", "b"]
     tasks.close()

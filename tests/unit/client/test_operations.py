@@ -15,7 +15,7 @@ def test_submit_sends_what_was_given_and_nothing_else() -> None:
     client, channel = core(answer(201, wire_task()))
 
     task = finish(
-        client.submit(
+        client.tasks.submit(
             "reports.build",
             {"month": "2026-10"},
             None,
@@ -42,7 +42,7 @@ def test_submit_sends_what_was_given_and_nothing_else() -> None:
 def test_submit_takes_a_replay_for_the_task_it_is() -> None:
     client, _ = core(answer(200, wire_task(status="succeeded"), idempotency_replayed="true"))
 
-    assert finish(client.submit("reports.build", None, "mine", {})).status == "succeeded"
+    assert finish(client.tasks.submit("reports.build", None, "mine", {})).status == "succeeded"
 
 
 def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
@@ -50,7 +50,7 @@ def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
     run_at = datetime(2026, 10, 1, 14, 30, tzinfo=timezone(timedelta(hours=2)))
 
     finish(
-        client.submit(
+        client.tasks.submit(
             "h",
             None,
             None,
@@ -77,14 +77,16 @@ def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
 def test_get_takes_a_task_or_its_id() -> None:
     client, channel = core(answer(200, wire_task()), answer(200, wire_task()))
 
-    assert finish(client.get("0198c0de")) == finish(client.get(a_task()))
+    assert finish(client.tasks.get("0198c0de")) == finish(client.tasks.get(a_task()))
     assert channel.asked == ["GET /tasks/0198c0de"] * 2
 
 
 def test_update_sends_a_merge_patch_in_which_none_is_null() -> None:
     client, channel = core(answer(200, wire_task(title="November")))
 
-    task = finish(client.update("0198c0de", 7, {"title": "November", "run_at": None, "tags": "x"}))
+    task = finish(
+        client.tasks.update("0198c0de", 7, {"title": "November", "run_at": None, "tags": "x"})
+    )
 
     assert task.title == "November"
     assert channel.asked == ["PATCH /tasks/0198c0de"]
@@ -98,7 +100,7 @@ def test_update_sends_a_merge_patch_in_which_none_is_null() -> None:
 def test_update_without_a_version_has_no_condition() -> None:
     client, channel = core(answer(200, wire_task()))
 
-    finish(client.update(a_task(), None, {"description": "new"}))
+    finish(client.tasks.update(a_task(), None, {"description": "new"}))
 
     assert channel.requests[0].headers == {"Content-Type": "application/merge-patch+json"}
 
@@ -109,7 +111,7 @@ def test_update_without_a_version_has_no_condition() -> None:
 def test_cancel_and_retry_answer_the_task(operation: str, status: int) -> None:
     client, channel = core(answer(status, wire_task(version=2)))
 
-    task: Task = finish(getattr(client, operation)("0198c0de"))
+    task: Task = finish(getattr(client.tasks, operation)("0198c0de"))
 
     assert task.version == 2
     assert channel.asked == [f"POST /tasks/0198c0de/{operation}"]
@@ -118,7 +120,7 @@ def test_cancel_and_retry_answer_the_task(operation: str, status: int) -> None:
 def test_delete_answers_nothing() -> None:
     client, channel = core(answer(204))
 
-    assert finish(client.delete(a_task())) is None
+    assert finish(client.tasks.delete(a_task())) is None
     assert channel.asked == ["DELETE /tasks/0198c0de"]
 
 
@@ -128,7 +130,7 @@ def test_run_submits_waits_and_takes_the_result() -> None:
         answer(200, wire_task(status="succeeded", result={"rows": 3})),
     )
 
-    assert finish(client.run("reports.build", {}, 60.0, "mine", {"queue": "q"})) == {"rows": 3}
+    assert finish(client.runs.run("reports.build", {}, 60.0, "mine", {"queue": "q"})) == {"rows": 3}
     assert channel.asked == ["POST /tasks", "GET /tasks/0198c0de?wait=20"]
     assert channel.body() == {"handler": "reports.build", "payload": {}, "queue": "q"}
     assert channel.requests[0].headers["Idempotency-Key"] == "mine"
@@ -141,7 +143,7 @@ def test_run_raises_how_the_task_ended(status: str, error: type[Exception]) -> N
     client, _ = core(answer(201, wire_task()), answer(200, wire_task(status=status)))
 
     with pytest.raises(error) as caught:
-        finish(client.run("reports.build", None, None, None, {}))
+        finish(client.runs.run("reports.build", None, None, None, {}))
 
     assert caught.value.task.status == status  # type: ignore[attr-defined]
 
@@ -161,7 +163,7 @@ def test_attempts_have_no_error_when_they_succeeded() -> None:
     done = {"attempt": 2, "outcome": "succeeded", "type": None, "message": None}
     client, channel = core(answer(200, {"items": [failed, done]}))
 
-    first, second = finish(client.attempts("0198c0de"))
+    first, second = finish(client.tasks.attempts("0198c0de"))
 
     assert channel.asked == ["GET /tasks/0198c0de/attempts"]
     assert (first.type, first.message, first.worker_id) == ("ValueError", "boom", "w1")
@@ -180,7 +182,7 @@ def test_handlers_carry_the_schema_of_their_payload() -> None:
     }
     client, channel = core(answer(200, {"items": [item]}))
 
-    (handler,) = finish(client.handlers())
+    (handler,) = finish(client.service.handlers())
 
     assert channel.asked == ["GET /handlers"]
     assert (handler.name, handler.payload_schema, handler.workers) == (
@@ -193,7 +195,7 @@ def test_handlers_carry_the_schema_of_their_payload() -> None:
 def test_tags_carry_their_counts() -> None:
     client, channel = core(answer(200, {"items": [{"name": "monthly", "count": 4}]}))
 
-    assert [(tag.name, tag.count) for tag in finish(client.tags())] == [("monthly", 4)]
+    assert [(tag.name, tag.count) for tag in finish(client.service.tags())] == [("monthly", 4)]
     assert channel.asked == ["GET /tags"]
 
 
@@ -207,7 +209,7 @@ def test_stats_tell_how_many_tasks_stand_where_and_take_what_a_newer_server_adds
     }
     client, channel = core(answer(200, body))
 
-    stats = finish(client.stats())
+    stats = finish(client.service.stats())
 
     assert channel.asked == ["GET /stats"]
     assert (stats.tasks, stats.workers) == ({TaskStatus.QUEUED: 2, "paused": 1}, 3)
@@ -230,7 +232,7 @@ def test_stats_tell_how_many_tasks_stand_where_and_take_what_a_newer_server_adds
 def test_health_is_an_answer_even_if_it_is_a_no(reply, ready, detail) -> None:  # type: ignore[no-untyped-def]
     client, channel = core(reply)
 
-    health = finish(client.health())
+    health = finish(client.service.health())
 
     assert channel.asked == ["GET /readyz"]
     assert (health.ready, health.detail) == (ready, detail)

@@ -54,7 +54,7 @@ def test_fewer_than_no_retries_are_refused() -> None:
 def test_what_may_pass_is_tried_again(failure: Reply) -> None:
     client, channel = core(failure, failure, answer(200, wire_task()))
 
-    assert finish(client.get("0198c0de")).id == "0198c0de"
+    assert finish(client.tasks.get("0198c0de")).id == "0198c0de"
     assert channel.sleeps == [0.5, 1.0]
 
 
@@ -69,7 +69,7 @@ def test_what_will_not_pass_is_raised_at_once(failure: Reply) -> None:
     client, channel = core(failure)
 
     with pytest.raises((TaskqAPIError, UnexpectedAnswer)):
-        finish(client.get("0198c0de"))
+        finish(client.tasks.get("0198c0de"))
 
     assert channel.sleeps == []
 
@@ -78,7 +78,7 @@ def test_the_last_failure_is_the_one_raised() -> None:
     client, channel = core(LOST, TaskqTimeout("late"), problem(503, detail="still starting"))
 
     with pytest.raises(Unavailable, match="still starting"):
-        finish(client.get("0198c0de"))
+        finish(client.tasks.get("0198c0de"))
 
     assert len(channel.requests) == 3
 
@@ -87,7 +87,7 @@ def test_no_retries_means_one_try() -> None:
     client, channel = core(LOST, max_retries=0)
 
     with pytest.raises(TaskqConnectionError):
-        finish(client.get("0198c0de"))
+        finish(client.tasks.get("0198c0de"))
 
     assert len(channel.requests) == 1
 
@@ -96,8 +96,8 @@ def test_all_tries_of_a_submit_are_the_same_request_with_one_key() -> None:
     created = answer(201, wire_task())
     client, channel = core(LOST, problem(503), created, created)
 
-    finish(client.submit("h", {"n": 1}, None, {}))
-    finish(client.submit("h", {"n": 1}, None, {}))
+    finish(client.tasks.submit("h", {"n": 1}, None, {}))
+    finish(client.tasks.submit("h", {"n": 1}, None, {}))
 
     assert channel.requests[0] == channel.requests[1] == channel.requests[2]
     keys = [request.headers["Idempotency-Key"] for request in channel.requests]
@@ -133,7 +133,7 @@ def test_all_tries_of_a_submit_are_the_same_request_with_one_key() -> None:
 def test_no_retry_is_earlier_than_the_server_asks(headers: dict[str, str], pause: float) -> None:
     client, channel = core(problem(429, **headers), answer(200, wire_task()))
 
-    finish(client.get("0198c0de"))
+    finish(client.tasks.get("0198c0de"))
 
     assert channel.sleeps == [pause]
 
@@ -142,7 +142,7 @@ def test_a_pause_of_more_than_a_minute_is_left_to_the_caller() -> None:
     client, channel = core(problem(429, retry_after="61"))
 
     with pytest.raises(RateLimited) as caught:
-        finish(client.get("0198c0de"))
+        finish(client.tasks.get("0198c0de"))
 
     assert caught.value.retry_after == 61
     assert channel.sleeps == []
@@ -152,7 +152,7 @@ def test_a_pause_of_more_than_a_minute_is_left_to_the_caller() -> None:
 def test_gone_is_deleted_if_the_first_answer_was_lost(loss: Reply) -> None:
     client, channel = core(loss, GONE)
 
-    finish(client.delete("0198c0de"))
+    finish(client.tasks.delete("0198c0de"))
 
     assert len(channel.requests) == 2
 
@@ -162,25 +162,25 @@ def test_gone_is_not_deleted_if_no_answer_was_lost(replies: list[Reply]) -> None
     client, _ = core(*replies)
 
     with pytest.raises(NotFound):
-        finish(client.delete("0198c0de"))
+        finish(client.tasks.delete("0198c0de"))
 
 
 def test_health_asks_again_only_if_nothing_answers() -> None:
     client, channel = core(LOST, problem(503))
 
-    assert not finish(client.health()).ready
+    assert not finish(client.service.health()).ready
     assert channel.sleeps == [0.5]
 
     client, channel = core(LOST, LOST, LOST)
     with pytest.raises(TaskqError):
-        finish(client.health())
+        finish(client.service.health())
 
 
 def test_a_try_takes_no_longer_than_the_call_has_left() -> None:
     client, channel = core(late(8, LOST), late(2, LOST), late(0.5, LOST), deadline=12.0)
 
     with pytest.raises(TaskqConnectionError):
-        finish(client.tags())
+        finish(client.service.tags())
 
     assert [request.timeout for request in channel.requests] == [10.0, 3.5, 0.5]
     assert channel.now <= 1012

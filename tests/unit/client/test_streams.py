@@ -36,7 +36,7 @@ def versions(tasks: object) -> list[int]:
 def test_every_state_up_to_the_final_one() -> None:
     client, channel = core(events(QUEUED, RUNNING, DONE))
 
-    assert versions(iterate(client.stream("0198c0de", None))) == [1, 2, 4]
+    assert versions(iterate(client.waits.stream("0198c0de", None))) == [1, 2, 4]
     assert channel.asked == ["GET /tasks/0198c0de/events"]
     assert channel.requests[0].headers == {"Accept": "text/event-stream"}
     assert channel.requests[0].timeout == 25.0
@@ -45,7 +45,7 @@ def test_every_state_up_to_the_final_one() -> None:
 def test_a_stream_that_breaks_goes_on_after_what_was_seen() -> None:
     client, channel = core(events(QUEUED, RUNNING, cut=True), LOST, events(DONE))
 
-    assert versions(iterate(client.stream("0198c0de", None))) == [1, 2, 4]
+    assert versions(iterate(client.waits.stream("0198c0de", None))) == [1, 2, 4]
     seen = [request.headers.get("Last-Event-ID") for request in channel.requests]
     assert seen == [None, "2", "2"]
     assert channel.sleeps == [0.5, 1.0]
@@ -54,7 +54,7 @@ def test_a_stream_that_breaks_goes_on_after_what_was_seen() -> None:
 def test_a_stream_that_the_server_ends_is_opened_again() -> None:
     client, channel = core(events(QUEUED), events(), problem(503), events(DONE))
 
-    assert versions(iterate(client.stream("0198c0de", None))) == [1, 4]
+    assert versions(iterate(client.waits.stream("0198c0de", None))) == [1, 4]
     assert channel.sleeps == [0.25, 0.25, 0.5]
 
 
@@ -62,7 +62,7 @@ def test_the_deadline_ends_it_with_the_last_state() -> None:
     client, channel = core(late(4, events(QUEUED)), late(6, events(RUNNING)))
 
     with pytest.raises(WaitTimeout) as caught:
-        list(iterate(client.stream("0198c0de", 10)))
+        list(iterate(client.waits.stream("0198c0de", 10)))
 
     assert caught.value.task.version == 2
     assert channel.asked == [
@@ -76,9 +76,9 @@ def test_a_server_that_never_answers_is_not_a_stream_that_timed_out() -> None:
     channel = RecordingChannel([], for_ever=LOST)
 
     with pytest.raises(TaskqConnectionError):
-        list(iterate(core_over(channel).stream("0198c0de", 30)))
+        list(iterate(core_over(channel).waits.stream("0198c0de", 30)))
     with pytest.raises(WaitTimeout):
-        list(iterate(core_over(channel).stream(a_task(), 30)))
+        list(iterate(core_over(channel).waits.stream(a_task(), 30)))
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_what_is_no_stream_of_tasks_ends_it(reply, error) -> None:  # type: igno
     client, _ = core(reply)
 
     with pytest.raises(error):
-        list(iterate(client.stream("0198c0de", None)))
+        list(iterate(client.waits.stream("0198c0de", None)))
 
 
 def test_who_stops_iterating_lets_go_of_the_connection() -> None:
@@ -109,7 +109,7 @@ def test_who_stops_iterating_lets_go_of_the_connection() -> None:
                 closed.append(True)
 
     client = core_over(Closing([events(QUEUED, RUNNING, DONE)]))
-    states = iterate(client.stream("0198c0de", None))
+    states = iterate(client.waits.stream("0198c0de", None))
     next(states)
     states.close()
     assert closed == [True]
@@ -121,7 +121,7 @@ def test_each_new_progress_is_told_once() -> None:
     told: list[tuple[float, float | None]] = []
 
     task = finish(
-        client.wait(
+        client.waits.wait(
             "0198c0de", None, lambda progress: told.append((progress.current, progress.total))
         )
     )
@@ -136,7 +136,9 @@ def test_run_tells_the_progress_too() -> None:
     told: list[float] = []
 
     result = finish(
-        client.run("h", None, None, None, {}, None, lambda progress: told.append(progress.current))
+        client.runs.run(
+            "h", None, None, None, {}, None, lambda progress: told.append(progress.current)
+        )
     )
 
     assert (result, told) == (3, [1, 4])

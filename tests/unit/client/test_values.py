@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from taskq_client._channels import finish, iterate
+from taskq_client._sender import RetryingSender
 from taskq_client.errors import ConfigurationError, InvalidRequest
-from tests.unit.client.support import RecordingChannel, answer, core, core_over, wire_task
+from taskq_client.retry import RetryPolicy
+from tests.unit.client.support import RecordingChannel, answer, core, wire_task
 
 NAIVE = datetime(2026, 10, 1)  # noqa: DTZ001 - that is the mistake
 ENDLESS: dict[str, Any] = {}
@@ -25,7 +27,7 @@ def test_a_payload_has_to_be_json(value: object) -> None:
     client, channel = core()
 
     with pytest.raises(InvalidRequest, match="cannot be sent as JSON"):
-        finish(client.submit("h", {"value": value}, None, {}))
+        finish(client.tasks.submit("h", {"value": value}, None, {}))
 
     assert channel.requests == []
 
@@ -35,7 +37,7 @@ def test_text_beyond_ascii_and_mappings_of_any_kind_are_json() -> None:
 
     client, channel = core(answer(201, wire_task()))
 
-    finish(client.submit("h", MappingProxyType({"城": (1, "é\U0001f600")}), None, {}))
+    finish(client.tasks.submit("h", MappingProxyType({"城": (1, "é\U0001f600")}), None, {}))
 
     assert channel.body()["payload"] == {"城": [1, "é\U0001f600"]}
 
@@ -54,7 +56,7 @@ def test_an_option_has_to_make_sense(options: Any, message: str) -> None:
     client, channel = core()
 
     with pytest.raises(InvalidRequest, match=message):
-        finish(client.submit("h", None, None, options))
+        finish(client.tasks.submit("h", None, None, options))
 
     assert channel.requests == []
 
@@ -64,7 +66,7 @@ def test_an_idempotency_key_is_printable_ascii(key: str) -> None:
     client, channel = core()
 
     with pytest.raises(InvalidRequest, match="printable ASCII"):
-        finish(client.submit("h", None, key, {}))
+        finish(client.tasks.submit("h", None, key, {}))
 
     assert channel.requests == []
 
@@ -73,7 +75,8 @@ def test_an_idempotency_key_is_printable_ascii(key: str) -> None:
 def test_an_id_cannot_reach_another_path(task_id: str) -> None:
     client, channel = core()
 
-    for operation in (client.get, client.delete, client.cancel, client.retry, client.attempts):
+    tasks = client.tasks
+    for operation in (tasks.get, tasks.delete, tasks.cancel, tasks.retry, tasks.attempts):
         with pytest.raises(InvalidRequest, match="not the id of a task"):
             finish(operation(task_id))
 
@@ -85,7 +88,7 @@ def test_an_item_of_many_is_a_mapping_with_a_handler(item: Any) -> None:
     client, channel = core()
 
     with pytest.raises(InvalidRequest, match=r"handler|mapping"):
-        finish(client.submit_many([item], None))
+        finish(client.bulk.submit_many([item], None))
 
     assert channel.requests == []
 
@@ -101,7 +104,7 @@ def test_an_item_of_many_is_a_mapping_with_a_handler(item: Any) -> None:
 )
 def test_a_filter_has_to_make_sense(filters: Any, message: str) -> None:
     with pytest.raises(InvalidRequest, match=message):
-        list(iterate(core()[0].list(filters)))
+        list(iterate(core()[0].tasks.list(filters)))
 
 
 @pytest.mark.parametrize("seconds", [-1, math.nan])
@@ -109,9 +112,9 @@ def test_a_wait_is_not_negative_and_nothing_is_submitted_for_it(seconds: float) 
     client, channel = core()
 
     with pytest.raises(InvalidRequest, match="0 seconds or more"):
-        finish(client.wait("0198c0de", seconds))
+        finish(client.waits.wait("0198c0de", seconds))
     with pytest.raises(InvalidRequest, match="0 seconds or more"):
-        finish(client.run("h", None, seconds, None, {}))
+        finish(client.runs.run("h", None, seconds, None, {}))
 
     assert channel.requests == []
 
@@ -121,4 +124,4 @@ def test_a_timeout_is_a_number_over_zero(seconds: float) -> None:
     channel = RecordingChannel([])
 
     with pytest.raises(ConfigurationError, match="timeout must be"):
-        type(core_over(channel))(channel, core_over(channel).policy, seconds)
+        RetryingSender(channel, RetryPolicy(), seconds)

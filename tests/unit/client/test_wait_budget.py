@@ -38,32 +38,32 @@ Wait = Callable[[Core, float | None], Any]
 # How each operation waits, and the answers before and after an outage.
 WAITS: dict[str, tuple[Wait, list[Reply], Reply]] = {
     "wait": (
-        lambda client, timeout: [finish(client.wait("0198c0de", timeout))],
+        lambda client, timeout: [finish(client.waits.wait("0198c0de", timeout))],
         [answer(200, QUEUED)],
         answer(200, DONE),
     ),
     "on_progress": (
-        lambda client, timeout: [finish(client.wait("0198c0de", timeout, print))],
+        lambda client, timeout: [finish(client.waits.wait("0198c0de", timeout, print))],
         [events(QUEUED)],
         events(DONE),
     ),
     "stream": (
-        lambda client, timeout: list(iterate(client.stream("0198c0de", timeout)))[1:],
+        lambda client, timeout: list(iterate(client.waits.stream("0198c0de", timeout)))[1:],
         [events(QUEUED)],
         events(DONE),
     ),
     "wait_all": (
-        lambda client, timeout: finish(client.wait_all(["0198c0de"], timeout)),
+        lambda client, timeout: finish(client.waits.wait_all(["0198c0de"], timeout)),
         [answer(200, {"items": []})],
         answer(200, {"items": [DONE]}),
     ),
     "as_completed": (
-        lambda client, timeout: list(iterate(client.as_completed(["0198c0de"], timeout))),
+        lambda client, timeout: list(iterate(client.waits.as_completed(["0198c0de"], timeout))),
         [answer(200, {"items": []})],
         answer(200, {"items": [DONE]}),
     ),
     "map": (
-        lambda client, timeout: list(iterate(client.map("h", [{}], timeout, None, {}))),
+        lambda client, timeout: list(iterate(client.bulk.map("h", [{}], timeout, None, {}))),
         [STORED],
         answer(200, {"items": [DONE]}),
     ),
@@ -139,7 +139,7 @@ def test_a_map_stores_its_tasks_through_an_outage_with_one_key() -> None:
     failures: list[Reply] = [problem(522), LOST, problem(500), problem(503, retry_after="100")]
     client, channel = core(*failures, STORED, answer(200, {"items": [DONE]}))
 
-    ended = list(iterate(client.map("h", [{}], 600, None, {})))
+    ended = list(iterate(client.bulk.map("h", [{}], 600, None, {})))
 
     assert [task.result for task in ended] == [3]
     sent = channel.requests[:5]
@@ -151,7 +151,7 @@ def test_a_map_that_never_reaches_a_server_ends_with_its_deadline_or_the_usual_t
     for timeout, tries in ((None, 3), (30, 8)):
         channel = RecordingChannel([], for_ever=LOST)
         with pytest.raises(TaskqConnectionError):
-            list(iterate(core_over(channel).map("h", [{}], timeout, None, {})))
+            list(iterate(core_over(channel).bulk.map("h", [{}], timeout, None, {})))
         assert len(channel.requests) == tries
 
 
@@ -160,23 +160,23 @@ def test_an_outage_right_after_the_submit_is_sat_out_by_those_who_wait_for_many(
     ended = answer(200, {"items": [DONE, {**DONE, "id": "other"}]})
     client, channel = core(*[LOST] * 50, ended)
 
-    assert {task.result for task in finish(client.wait_all(known, None))} == {3}
+    assert {task.result for task in finish(client.waits.wait_all(known, None))} == {3}
     assert channel.now > 1300
 
 
 def test_one_request_knows_what_proxies_say_but_no_other_failure_of_a_server() -> None:
     for status in (425, 520, 522, 530):
         client, _ = core(problem(status), answer(200, QUEUED))
-        assert finish(client.get("0198c0de")).id == "0198c0de"
+        assert finish(client.tasks.get("0198c0de")).id == "0198c0de"
     for status in (500, 501, 507, 531, 599):
         with pytest.raises(ServerError):
-            finish(core(problem(status))[0].get("0198c0de"))
+            finish(core(problem(status))[0].tasks.get("0198c0de"))
     with pytest.raises(Unavailable):
-        finish(core(problem(503, retry_after="61"))[0].get("0198c0de"))
+        finish(core(problem(503, retry_after="61"))[0].tasks.get("0198c0de"))
 
 
 def test_what_is_no_server_of_taskq_ends_a_wait() -> None:
     client, _ = core(answer(200, QUEUED), Answer(200, {"content-type": "text/html"}, b"<html>"))
 
     with pytest.raises(UnexpectedAnswer):
-        finish(client.wait("0198c0de", 300))
+        finish(client.waits.wait("0198c0de", 300))

@@ -33,14 +33,14 @@ LOST = TaskqConnectionError("the connection broke")
 def test_any_end_is_an_end(status: str) -> None:
     client, channel = core(answer(200, wire_task(status=status)))
 
-    assert finish(client.wait("0198c0de", None)).status == status
+    assert finish(client.waits.wait("0198c0de", None)).status == status
     assert channel.asked == ["GET /tasks/0198c0de?wait=20"]
 
 
 def test_a_task_that_had_ended_is_asked_for_all_the_same() -> None:
     client, channel = core(QUEUED, DONE)
 
-    assert finish(client.wait(a_task(status="failed"), None)).result == 3
+    assert finish(client.waits.wait(a_task(status="failed"), None)).result == 3
     assert len(channel.requests) == 2
 
 
@@ -48,7 +48,7 @@ def test_it_asks_again_until_the_deadline_and_no_longer_than_that() -> None:
     client, channel = core(late(20, QUEUED), late(20, RUNNING), late(5, RUNNING))
 
     with pytest.raises(WaitTimeout) as caught:
-        finish(client.wait("0198c0de", 45))
+        finish(client.waits.wait("0198c0de", 45))
 
     assert channel.asked == [f"GET /tasks/0198c0de?wait={n}" for n in (20, 20, 5)]
     assert channel.sleeps == [0, 0]
@@ -60,13 +60,13 @@ def test_it_asks_again_until_the_deadline_and_no_longer_than_that() -> None:
 def test_the_answer_may_take_longer_than_the_server_was_asked_to_wait() -> None:
     client, channel = core(late(20, QUEUED), late(5, QUEUED), late(0, DONE))
 
-    finish(client.wait("0198c0de", 26))
+    finish(client.waits.wait("0198c0de", 26))
 
     assert [request.timeout for request in channel.requests] == [28.0, 8.0, 3.0]
     assert [request.path[-2:] for request in channel.requests] == ["20", "=6", "=1"]
 
     client, channel = core(DONE)
-    finish(client.wait("0198c0de", None))
+    finish(client.waits.wait("0198c0de", None))
     assert channel.requests[0].timeout == 30.0
 
 
@@ -74,7 +74,7 @@ def test_a_deadline_is_exact_even_if_the_server_does_not_wait() -> None:
     channel = RecordingChannel([], for_ever=QUEUED)
 
     with pytest.raises(WaitTimeout):
-        finish(core_over(channel).wait("0198c0de", 0.6))
+        finish(core_over(channel).waits.wait("0198c0de", 0.6))
 
     waits = ["?wait=0.6", "?wait=0.35", "?wait=0.1", ""]
     assert channel.asked == [f"GET /tasks/0198c0de{wait}" for wait in waits]
@@ -86,19 +86,19 @@ def test_no_time_is_one_look() -> None:
     client, channel = core(QUEUED)
 
     with pytest.raises(WaitTimeout):
-        finish(client.wait("0198c0de", 0))
+        finish(client.waits.wait("0198c0de", 0))
 
     assert channel.asked == ["GET /tasks/0198c0de"]
     assert channel.sleeps == []
 
     client, _ = core(DONE)
-    assert finish(client.wait("0198c0de", 0)).result == 3
+    assert finish(client.waits.wait("0198c0de", 0)).result == 3
 
 
 def test_a_server_that_does_not_wait_is_not_flooded() -> None:
     client, channel = core(QUEUED, late(0.2, QUEUED), late(3, QUEUED), DONE)
 
-    finish(client.wait("0198c0de", None))
+    finish(client.waits.wait("0198c0de", None))
 
     assert channel.sleeps == pytest.approx([0.25, 0.05, 0.0])
 
@@ -107,7 +107,7 @@ def test_a_server_that_goes_away_meanwhile_is_asked_until_the_deadline() -> None
     channel = RecordingChannel([late(20, QUEUED)], for_ever=LOST)
 
     with pytest.raises(WaitTimeout) as caught:
-        finish(core_over(channel).wait("0198c0de", 60))
+        finish(core_over(channel).waits.wait("0198c0de", 60))
 
     assert caught.value.task.status == "queued"
     assert channel.now == 1060
@@ -119,7 +119,7 @@ def test_a_server_that_comes_back_is_forgiven() -> None:
     failures: list[Reply] = [LOST, TaskqTimeout("late"), problem(503), problem(502), LOST]
     client, channel = core(*failures, QUEUED, LOST, DONE)
 
-    assert finish(client.wait("0198c0de", 600)).result == 3
+    assert finish(client.waits.wait("0198c0de", 600)).result == 3
     assert channel.sleeps == [0.5, 1, 2, 4, 8, 0.25, 0.5]
 
 
@@ -127,7 +127,7 @@ def test_a_server_that_never_answers_is_not_a_wait_that_timed_out() -> None:
     channel = RecordingChannel([], for_ever=LOST)
 
     with pytest.raises(TaskqConnectionError):
-        finish(core_over(channel).wait("0198c0de", 30))
+        finish(core_over(channel).waits.wait("0198c0de", 30))
 
     assert channel.now == 1030
 
@@ -136,7 +136,7 @@ def test_a_known_task_is_the_last_snapshot_if_nothing_answers() -> None:
     channel = RecordingChannel([], for_ever=LOST)
 
     with pytest.raises(WaitTimeout) as caught:
-        finish(core_over(channel).wait(a_task(title="mine"), 30))
+        finish(core_over(channel).waits.wait(a_task(title="mine"), 30))
 
     assert caught.value.task.title == "mine"
 
@@ -145,7 +145,7 @@ def test_without_a_deadline_a_server_that_never_answers_gets_the_usual_tries() -
     channel = RecordingChannel([], for_ever=LOST)
 
     with pytest.raises(TaskqConnectionError):
-        finish(core_over(channel).wait("0198c0de", None))
+        finish(core_over(channel).waits.wait("0198c0de", None))
 
     assert len(channel.requests) == 3
 
@@ -153,14 +153,14 @@ def test_without_a_deadline_a_server_that_never_answers_gets_the_usual_tries() -
 def test_without_a_deadline_an_outage_in_between_is_sat_out() -> None:
     client, channel = core(QUEUED, *[LOST] * 50, DONE)
 
-    assert finish(client.wait("0198c0de", None)).result == 3
+    assert finish(client.waits.wait("0198c0de", None)).result == 3
     assert channel.now > 1300
 
 
 def test_without_a_deadline_an_outage_right_after_the_submit_is_sat_out() -> None:
     client, channel = core(*[LOST] * 50, DONE)
 
-    assert finish(client.wait(a_task(), None)).result == 3
+    assert finish(client.waits.wait(a_task(), None)).result == 3
     assert channel.now > 1300
 
 
@@ -168,7 +168,7 @@ def test_retry_after_is_honoured_but_not_past_the_deadline() -> None:
     channel = RecordingChannel([QUEUED], for_ever=problem(503, retry_after="7"))
 
     with pytest.raises(WaitTimeout):
-        finish(core_over(channel).wait("0198c0de", 10))
+        finish(core_over(channel).waits.wait("0198c0de", 10))
 
     assert channel.sleeps == pytest.approx([0.25, 7, 2.75])
 
@@ -185,4 +185,4 @@ def test_what_will_not_pass_ends_the_wait(reply, error) -> None:  # type: ignore
     client, _ = core(QUEUED, reply)
 
     with pytest.raises(error):
-        finish(client.wait("0198c0de", 60))
+        finish(client.waits.wait("0198c0de", 60))

@@ -11,6 +11,7 @@ from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._handles import AsyncTaskHandle
 from taskq_client._inputs import SecretText, UrlObject
+from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client.models import (
     Attempt,
@@ -68,13 +69,14 @@ class AsyncTaskqClient(AsyncWaits):
         server, secret = Secret(url), Secret(api_key)
         del url, api_key  # before anything can raise: tools show the variables of a traceback
         self._channel = AsyncChannel(read_settings(server, secret), transport)
-        self._core = Core(
+        sender = RetryingSender(
             self._channel,
             RetryPolicy(max_retries),
             read_timeout(timeout),
             clock=self._channel.clock,
             deadline=positive("deadline", deadline),
         )
+        self._core = Core(sender)
 
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)
@@ -82,8 +84,8 @@ class AsyncTaskqClient(AsyncWaits):
             return f"<{type(self).__name__} that could not be made>"
         return (
             f"{type(self).__name__}({self._channel.settings.url!r}, "
-            f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
-            f"deadline={core.deadline:g})"
+            f"timeout={core.sender.timeout:g}, max_retries={core.sender.policy.max_retries}, "
+            f"deadline={core.sender.deadline:g})"
         )
 
     def with_options(
@@ -160,7 +162,7 @@ class AsyncTaskqClient(AsyncWaits):
             IdempotencyMismatch: The key was used for another task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        task = await self._core.submit(handler, payload, idempotency_key, options)
+        task = await self._core.tasks.submit(handler, payload, idempotency_key, options)
         return AsyncTaskHandle(self._core, task)
 
     async def get(self, task: TaskLike) -> Task:
@@ -173,7 +175,7 @@ class AsyncTaskqClient(AsyncWaits):
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.get(task)
+        return await self._core.tasks.get(task)
 
     def list(self, **filters: Unpack[ListFilters]) -> AsyncGenerator[Task, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
@@ -198,7 +200,7 @@ class AsyncTaskqClient(AsyncWaits):
             ValidationFailed: A filter is not known to the server, or out of bounds.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return self._core.list(filters)
+        return self._core.tasks.list(filters)
 
     async def update(
         self, task: TaskLike, *, if_match: int | None = None, **changes: Unpack[TaskChanges]
@@ -226,7 +228,7 @@ class AsyncTaskqClient(AsyncWaits):
             ValidationFailed: A value is out of bounds.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.update(task, if_match, changes)
+        return await self._core.tasks.update(task, if_match, changes)
 
     async def delete(self, task: TaskLike) -> None:
         """Delete a task and all its attempts.
@@ -239,7 +241,7 @@ class AsyncTaskqClient(AsyncWaits):
             Conflict: It is running; cancel it first.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.delete(task)
+        return await self._core.tasks.delete(task)
 
     async def cancel(self, task: TaskLike) -> Task:
         """Ask for a task to be cancelled and return it as it is now.
@@ -255,7 +257,7 @@ class AsyncTaskqClient(AsyncWaits):
             InvalidTransition: It has succeeded or failed already.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.cancel(task)
+        return await self._core.tasks.cancel(task)
 
     async def retry(self, task: TaskLike) -> Task:
         """Queue a failed or cancelled task again, with all its retries, and return it.
@@ -269,7 +271,7 @@ class AsyncTaskqClient(AsyncWaits):
                 first try was lost and it is queued already.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.retry(task)
+        return await self._core.tasks.retry(task)
 
     async def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
         """Fetch the ended tries of a task, the first one first.
@@ -281,7 +283,7 @@ class AsyncTaskqClient(AsyncWaits):
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.attempts(task)
+        return await self._core.tasks.attempts(task)
 
     async def handlers(self) -> builtins.list[Handler]:
         """Fetch the handlers that workers have published.
@@ -289,7 +291,7 @@ class AsyncTaskqClient(AsyncWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.handlers()
+        return await self._core.service.handlers()
 
     async def tags(self) -> builtins.list[Tag]:
         """Fetch the tags and how many tasks carry each.
@@ -297,7 +299,7 @@ class AsyncTaskqClient(AsyncWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.tags()
+        return await self._core.service.tags()
 
     async def stats(self) -> Stats:
         """Fetch how many tasks there are, by queue and status, and how long the oldest waits.
@@ -305,7 +307,7 @@ class AsyncTaskqClient(AsyncWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.stats()
+        return await self._core.service.stats()
 
     async def health(self) -> Health:
         """Ask whether the server is ready for work; one that says no is an answer, not an error.
@@ -314,4 +316,4 @@ class AsyncTaskqClient(AsyncWaits):
             TaskqConnectionError: Nothing answers at the url.
             TaskqTimeout: No answer came in time.
         """
-        return await self._core.health()
+        return await self._core.service.health()

@@ -44,7 +44,7 @@ class AsyncWaits:
             TaskqConnectionError: Nothing has answered at all, and only the id is known.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.wait(task, timeout, on_progress)
+        return await self._core.waits.wait(task, timeout, on_progress)
 
     @overload
     async def run(
@@ -105,7 +105,7 @@ class AsyncWaits:
             ValidationFailed: As for `submit`.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.run(
+        return await self._core.runs.run(
             handler, payload, timeout, idempotency_key, options, returns, on_progress
         )
 
@@ -124,7 +124,7 @@ class AsyncWaits:
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return self._core.stream(task, timeout)
+        return self._core.waits.stream(task, timeout)
 
     async def wait_all(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
@@ -140,7 +140,7 @@ class AsyncWaits:
             NotFound: One of them does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return await self._core.wait_all(tasks, timeout)
+        return await self._core.waits.wait_all(tasks, timeout)
 
     def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
@@ -158,7 +158,7 @@ class AsyncWaits:
             NotFound: One of them does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return self._core.as_completed(tasks, timeout)
+        return self._core.waits.as_completed(tasks, timeout)
 
     async def submit_many(
         self,
@@ -186,7 +186,7 @@ class AsyncWaits:
             ValidationFailed: An item is refused; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        tasks = await self._core.submit_many(items, idempotency_key, on_stored)
+        tasks = await self._core.bulk.submit_many(items, idempotency_key, on_stored)
         return [AsyncTaskHandle(self._core, task) for task in tasks]
 
     def map(
@@ -215,4 +215,4 @@ class AsyncWaits:
             ValidationFailed: A payload is refused; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return self._core.map(handler, payloads, timeout, idempotency_key, options)
+        return self._core.bulk.map(handler, payloads, timeout, idempotency_key, options)

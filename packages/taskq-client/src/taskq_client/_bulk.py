@@ -8,7 +8,8 @@ from taskq_client import _answers, _requests
 from taskq_client._background import Pending
 from taskq_client._callbacks import check_callback, tell
 from taskq_client._inputs import several
-from taskq_client._sender import WaitBudget
+from taskq_client._sender import RetryingSender
+from taskq_client._wait_budget import WaitBudget
 from taskq_client._waits import Waits
 from taskq_client.errors import TaskqError
 from taskq_client.models import Duration, NewTask, Page, Ref, Task, TaskOptions
@@ -20,8 +21,17 @@ MAP_IN_FLIGHT = 1000
 OnStored = Callable[[int], object]
 
 
-class Bulk(Waits):
-    """Operations that send batches."""
+class Bulk:
+    """Submit tasks in batches.
+
+    Args:
+        sender: Sends the requests.
+        waits: Waits for the tasks of a `map`.
+    """
+
+    def __init__(self, sender: RetryingSender, waits: Waits) -> None:
+        self._sender = sender
+        self._waits = waits
 
     async def submit_many(
         self,
@@ -31,7 +41,7 @@ class Bulk(Waits):
     ) -> list[Task]:
         several("items", items)
         check_callback("on_stored", on_stored)
-        key = self.new_key() if key is None else _requests.key_of_many(key)
+        key = self._sender.new_key() if key is None else _requests.key_of_many(key)
         tasks: list[Task] = []
         pending: deque[Pending[list[Task]]] = deque()
 
@@ -47,7 +57,7 @@ class Bulk(Waits):
                 if number == 1:
                     await take(batch)
                     continue
-                pending.append(self.channel.begin(batch))
+                pending.append(self._sender.channel.begin(batch))
                 if len(pending) == BATCHES_IN_FLIGHT:
                     await take(pending.popleft())
             while pending:
@@ -63,7 +73,7 @@ class Bulk(Waits):
         return tasks
 
     async def _submit_batch(self, body: bytes, key: str) -> list[Task]:
-        answer = await self._post("/tasks/batch", body, key)
+        answer = await self._sender.post("/tasks/batch", body, key)
         return _answers.decode(answer, Page[Task]).items
 
     async def map(
@@ -75,8 +85,8 @@ class Bulk(Waits):
         options: TaskOptions,
     ) -> AsyncGenerator[Task, None]:
         several("payloads", payloads)
-        key = self.new_key() if key is None else _requests.key_of_many(key)
-        budget = WaitBudget(self, timeout, known=False)
+        key = self._sender.new_key() if key is None else _requests.key_of_many(key)
+        budget = WaitBudget(self._sender, timeout, known=False)
         items = ({**options, "handler": handler, "payload": payload} for payload in payloads)
         batches = enumerate(_requests.batches(items, MAP_BATCH), 1)
         waiting: dict[str, None] = {}
@@ -88,14 +98,14 @@ class Bulk(Waits):
                 if more:
                     waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}", budget))
             if waiting:
-                for task in await self._next_completed(waiting, budget):
+                for task in await self._waits.next_completed(waiting, budget):
                     yield task
 
     async def _store(self, body: bytes, key: str, budget: WaitBudget) -> list[str]:
-        request = self._submission("/tasks/batch", body, key, Prefer="return=minimal")
+        request = self._sender.submission("/tasks/batch", body, key, Prefer="return=minimal")
         while True:
             try:
-                answer = await self._send(request)
+                answer = await self._sender.send_once(request)
                 _answers.check(answer)
                 stored = _answers.decode(answer, Page[Ref]).items
             except TaskqError as error:

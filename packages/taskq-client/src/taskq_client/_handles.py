@@ -8,8 +8,9 @@ from typing_extensions import TypeForm
 
 from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
-from taskq_client._core import Core, result_of
+from taskq_client._core import Core
 from taskq_client._inputs import reader
+from taskq_client._runs import result_of
 from taskq_client.models import Duration, Progress, Task, _TaskFields
 
 T = TypeVar("T")
@@ -28,7 +29,7 @@ class TaskHandle(_TaskFields):
 
     def refresh(self) -> Task:
         """Fetch the task as it is now; raise as `get` does."""
-        self.task = finish(self._core.get(self))
+        self.task = finish(self._core.tasks.get(self))
         return self.task
 
     def wait(
@@ -45,7 +46,7 @@ class TaskHandle(_TaskFields):
                 Only an AsyncTaskqClient takes a coroutine function.
         """
         with called_only("on_progress", on_progress) as told:
-            self.task = finish(self._core.wait(self, timeout, told))
+            self.task = finish(self._core.waits.wait(self, timeout, told))
         return self.task
 
     @overload
@@ -71,19 +72,19 @@ class TaskHandle(_TaskFields):
         Args:
             timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
         """
-        with closing(iterate(self._core.stream(self, timeout))) as states:
+        with closing(iterate(self._core.waits.stream(self, timeout))) as states:
             for task in states:
                 self.task = task
                 yield task
 
     def cancel(self) -> Task:
         """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
-        self.task = finish(self._core.cancel(self))
+        self.task = finish(self._core.tasks.cancel(self))
         return self.task
 
     def retry(self) -> Task:
         """Queue the failed or cancelled task again; raise as `retry` of the client does."""
-        self.task = finish(self._core.retry(self))
+        self.task = finish(self._core.tasks.retry(self))
         return self.task
 
 
@@ -100,7 +101,7 @@ class AsyncTaskHandle(_TaskFields):
 
     async def refresh(self) -> Task:
         """Fetch the task as it is now; raise as `get` does."""
-        self.task = await self._core.get(self)
+        self.task = await self._core.tasks.get(self)
         return self.task
 
     async def wait(
@@ -116,7 +117,7 @@ class AsyncTaskHandle(_TaskFields):
             on_progress: Called with each new progress of the task, of which some may be skipped.
                 Only an AsyncTaskqClient takes a coroutine function.
         """
-        self.task = await self._core.wait(self, timeout, on_progress)
+        self.task = await self._core.waits.wait(self, timeout, on_progress)
         return self.task
 
     @overload
@@ -142,17 +143,17 @@ class AsyncTaskHandle(_TaskFields):
         Args:
             timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
         """
-        async with aclosing(self._core.stream(self, timeout)) as states:
+        async with aclosing(self._core.waits.stream(self, timeout)) as states:
             async for task in states:
                 self.task = task
                 yield task
 
     async def cancel(self) -> Task:
         """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
-        self.task = await self._core.cancel(self)
+        self.task = await self._core.tasks.cancel(self)
         return self.task
 
     async def retry(self) -> Task:
         """Queue the failed or cancelled task again; raise as `retry` of the client does."""
-        self.task = await self._core.retry(self)
+        self.task = await self._core.tasks.retry(self)
         return self.task

@@ -1,7 +1,6 @@
 """Send a request, and send it again while that may help and time is left."""
 
 import logging
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,17 +9,15 @@ from uuid import uuid4
 
 from taskq_client import _answers, _requests
 from taskq_client._channels import Answer, Channel, Request
-from taskq_client._inputs import OF_A_WAIT, seconds
 from taskq_client._settings import positive
 from taskq_client.errors import TaskqError
 from taskq_client.models import Duration
 from taskq_client.retry import RetryPolicy, pause_after
 
 DEADLINE = 120.0
-LONGEST_PAUSE = 86_400.0
 JSON = {"Content-Type": "application/json"}
 
-log = logging.getLogger("taskq.client")
+_log = logging.getLogger("taskq.client")
 
 
 def _random_key() -> str:
@@ -64,17 +61,17 @@ class RetryingSender:
             deadline=self.deadline if deadline is None else positive("deadline", deadline),
         )
 
-    async def _get(self, path: str) -> Answer:
-        return await self._send_again(Request("GET", path, self.timeout))
+    async def get(self, path: str) -> Answer:
+        return await self.send(Request("GET", path, self.timeout))
 
-    async def _post(self, path: str, body: bytes, key: str, **headers: str) -> Answer:
-        return await self._send_again(self._submission(path, body, key, **headers))
+    async def post(self, path: str, body: bytes, key: str, **headers: str) -> Answer:
+        return await self.send(self.submission(path, body, key, **headers))
 
-    def _submission(self, path: str, body: bytes, key: str, **headers: str) -> Request:
+    def submission(self, path: str, body: bytes, key: str, **headers: str) -> Request:
         headers = {**JSON, **_requests.idempotency_header(key), **headers}
         return Request("POST", path, self.timeout, headers, body)
 
-    async def _send_again(
+    async def send(
         self,
         request: Request,
         failures: list[TaskqError] | None = None,
@@ -86,7 +83,7 @@ class RetryingSender:
         while True:
             left = ends_at - self.clock()
             try:
-                answer = await self._send(replace(request, timeout=min(request.timeout, left)))
+                answer = await self.send_once(replace(request, timeout=min(request.timeout, left)))
                 if not any_status:
                     _answers.check(answer)
                 return answer
@@ -96,10 +93,10 @@ class RetryingSender:
                     raise
                 if failures is not None:
                     failures.append(error)
-                log.debug("%s: again in %.3f s", repr(request), pause)
+                _log.debug("%s: again in %.3f s", repr(request), pause)
             await self.channel.sleep(pause)
 
-    async def _send(self, request: Request) -> Answer:
+    async def send_once(self, request: Request) -> Answer:
         started_at = self.clock()
         outcome = "no answer"
         try:
@@ -107,51 +104,8 @@ class RetryingSender:
             outcome = str(answer.status)
             return answer
         finally:
-            self._log(request, outcome, started_at)
+            self.log(request, outcome, started_at)
 
-    def _log(self, request: Request, outcome: str, started_at: float) -> None:
+    def log(self, request: Request, outcome: str, started_at: float) -> None:
         took = self.clock() - started_at
-        log.debug("%s: %s, %.3f s", repr(request), outcome, took)
-
-
-class WaitBudget:
-    """The time that a waiting operation has, outages of the server included.
-
-    Args:
-        sender: Provides the clock, the policy and the channel.
-        timeout: How long the operation may wait; None sets no limit.
-        known: Whether the server has answered before. If not, the url may be wrong, so without a
-            timeout only a few failures are retried.
-    """
-
-    def __init__(self, sender: RetryingSender, timeout: Duration | None, *, known: bool) -> None:
-        self._sender = sender
-        self._deadline = sender.clock() + wait_seconds(timeout)
-        self.answered = known
-        self._delays = sender.policy.delays(endless=known or self._deadline < math.inf)
-
-    @property
-    def left(self) -> float:
-        """The seconds left; infinite without a timeout."""
-        return max(0.0, self._deadline - self._sender.clock())
-
-    def renew(self) -> None:
-        """Record that the server has answered; later failures are retried until the time is up."""
-        self.answered = True
-        self._delays = self._sender.policy.delays(endless=True)
-
-    def pause(self, error: TaskqError) -> float:
-        """Choose the pause after a failure, or raise it."""
-        pause = pause_after(error, self._delays, time_left=self.left)
-        if pause is None or (not self.answered and not self.left):
-            raise error
-        return pause
-
-    async def sleep(self, seconds: float) -> None:
-        """Sleep, but neither beyond the deadline nor for more than a day."""
-        await self._sender.channel.sleep(max(0.0, min(seconds, self.left, LONGEST_PAUSE)))
-
-
-def wait_seconds(timeout: Duration | None) -> float:
-    """Read the timeout of a wait as seconds; None is infinite."""
-    return math.inf if timeout is None else seconds("timeout", timeout, OF_A_WAIT)
+        _log.debug("%s: %s, %.3f s", repr(request), outcome, took)

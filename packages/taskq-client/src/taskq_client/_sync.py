@@ -10,6 +10,7 @@ from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
 from taskq_client._inputs import SecretText, UrlObject
+from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_waits import BlockingWaits
 from taskq_client.models import (
@@ -67,13 +68,14 @@ class TaskqClient(BlockingWaits):
         server, secret = Secret(url), Secret(api_key)
         del url, api_key  # before anything can raise: tools show the variables of a traceback
         self._channel = BlockingChannel(read_settings(server, secret), transport)
-        self._core = Core(
+        sender = RetryingSender(
             self._channel,
             RetryPolicy(max_retries),
             read_timeout(timeout),
             clock=self._channel.clock,
             deadline=positive("deadline", deadline),
         )
+        self._core = Core(sender)
 
     def __repr__(self) -> str:
         core = getattr(self, "_core", None)
@@ -81,8 +83,8 @@ class TaskqClient(BlockingWaits):
             return f"<{type(self).__name__} that could not be made>"
         return (
             f"{type(self).__name__}({self._channel.settings.url!r}, "
-            f"timeout={core.timeout:g}, max_retries={core.policy.max_retries}, "
-            f"deadline={core.deadline:g})"
+            f"timeout={core.sender.timeout:g}, max_retries={core.sender.policy.max_retries}, "
+            f"deadline={core.sender.deadline:g})"
         )
 
     def with_options(
@@ -159,7 +161,7 @@ class TaskqClient(BlockingWaits):
             IdempotencyMismatch: The key was used for another task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        task = finish(self._core.submit(handler, payload, idempotency_key, options))
+        task = finish(self._core.tasks.submit(handler, payload, idempotency_key, options))
         return TaskHandle(self._core, task)
 
     def get(self, task: TaskLike) -> Task:
@@ -172,7 +174,7 @@ class TaskqClient(BlockingWaits):
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.get(task))
+        return finish(self._core.tasks.get(task))
 
     def list(self, **filters: Unpack[ListFilters]) -> Generator[Task, None, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
@@ -197,7 +199,7 @@ class TaskqClient(BlockingWaits):
             ValidationFailed: A filter is not known to the server, or out of bounds.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return iterate(self._core.list(filters))
+        return iterate(self._core.tasks.list(filters))
 
     def update(
         self, task: TaskLike, *, if_match: int | None = None, **changes: Unpack[TaskChanges]
@@ -225,7 +227,7 @@ class TaskqClient(BlockingWaits):
             ValidationFailed: A value is out of bounds.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.update(task, if_match, changes))
+        return finish(self._core.tasks.update(task, if_match, changes))
 
     def delete(self, task: TaskLike) -> None:
         """Delete a task and all its attempts.
@@ -238,7 +240,7 @@ class TaskqClient(BlockingWaits):
             Conflict: It is running; cancel it first.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.delete(task))
+        return finish(self._core.tasks.delete(task))
 
     def cancel(self, task: TaskLike) -> Task:
         """Ask for a task to be cancelled and return it as it is now.
@@ -254,7 +256,7 @@ class TaskqClient(BlockingWaits):
             InvalidTransition: It has succeeded or failed already.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.cancel(task))
+        return finish(self._core.tasks.cancel(task))
 
     def retry(self, task: TaskLike) -> Task:
         """Queue a failed or cancelled task again, with all its retries, and return it.
@@ -268,7 +270,7 @@ class TaskqClient(BlockingWaits):
                 first try was lost and it is queued already.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.retry(task))
+        return finish(self._core.tasks.retry(task))
 
     def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
         """Fetch the ended tries of a task, the first one first.
@@ -280,7 +282,7 @@ class TaskqClient(BlockingWaits):
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.attempts(task))
+        return finish(self._core.tasks.attempts(task))
 
     def handlers(self) -> builtins.list[Handler]:
         """Fetch the handlers that workers have published.
@@ -288,7 +290,7 @@ class TaskqClient(BlockingWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.handlers())
+        return finish(self._core.service.handlers())
 
     def tags(self) -> builtins.list[Tag]:
         """Fetch the tags and how many tasks carry each.
@@ -296,7 +298,7 @@ class TaskqClient(BlockingWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.tags())
+        return finish(self._core.service.tags())
 
     def stats(self) -> Stats:
         """Fetch how many tasks there are, by queue and status, and how long the oldest waits.
@@ -304,7 +306,7 @@ class TaskqClient(BlockingWaits):
         Raises:
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.stats())
+        return finish(self._core.service.stats())
 
     def health(self) -> Health:
         """Ask whether the server is ready for work; one that says no is an answer, not an error.
@@ -313,4 +315,4 @@ class TaskqClient(BlockingWaits):
             TaskqConnectionError: Nothing answers at the url.
             TaskqTimeout: No answer came in time.
         """
-        return finish(self._core.health())
+        return finish(self._core.service.health())

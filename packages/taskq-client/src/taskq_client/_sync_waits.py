@@ -46,7 +46,7 @@ class BlockingWaits:
             TaskqError: The server refused, failed or could not be reached.
         """
         with called_only("on_progress", on_progress) as told:
-            return finish(self._core.wait(task, timeout, told))
+            return finish(self._core.waits.wait(task, timeout, told))
 
     @overload
     def run(
@@ -108,7 +108,7 @@ class BlockingWaits:
             TaskqError: The server refused, failed or could not be reached.
         """
         with called_only("on_progress", on_progress) as told:
-            work = self._core.run(
+            work = self._core.runs.run(
                 handler, payload, timeout, idempotency_key, options, returns, told
             )
             return finish(work)
@@ -130,7 +130,7 @@ class BlockingWaits:
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return iterate(self._core.stream(task, timeout))
+        return iterate(self._core.waits.stream(task, timeout))
 
     def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None = None) -> list[Task]:
         """Wait until all of some tasks have ended and return them in the order given.
@@ -144,7 +144,7 @@ class BlockingWaits:
             NotFound: One of them does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return finish(self._core.wait_all(tasks, timeout))
+        return finish(self._core.waits.wait_all(tasks, timeout))
 
     def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
@@ -162,7 +162,7 @@ class BlockingWaits:
             NotFound: One of them does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return iterate(self._core.as_completed(tasks, timeout))
+        return iterate(self._core.waits.as_completed(tasks, timeout))
 
     def submit_many(
         self,
@@ -191,7 +191,7 @@ class BlockingWaits:
             TaskqError: The server refused, failed or could not be reached.
         """
         with called_only("on_stored", on_stored) as told:
-            tasks = finish(self._core.submit_many(items, idempotency_key, told))
+            tasks = finish(self._core.bulk.submit_many(items, idempotency_key, told))
         return [TaskHandle(self._core, task) for task in tasks]
 
     def map(
@@ -220,4 +220,4 @@ class BlockingWaits:
             ValidationFailed: A payload is refused; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return iterate(self._core.map(handler, payloads, timeout, idempotency_key, options))
+        return iterate(self._core.bulk.map(handler, payloads, timeout, idempotency_key, options))

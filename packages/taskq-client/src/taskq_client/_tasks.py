@@ -1,4 +1,4 @@
-"""The operations on one task, and on what else the server knows: each one a request."""
+"""The operations on tasks that are one request each, or one for each page."""
 
 import builtins
 from collections.abc import AsyncGenerator, Mapping
@@ -10,12 +10,8 @@ from taskq_client._sender import RetryingSender
 from taskq_client.errors import NotFound, TaskqError
 from taskq_client.models import (
     Attempt,
-    Handler,
-    Health,
     ListFilters,
     Page,
-    Stats,
-    Tag,
     Task,
     TaskChanges,
     TaskLike,
@@ -26,8 +22,15 @@ from taskq_client.retry import lost_in_transit
 MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 
 
-class Tasks(RetryingSender):
-    """Operations that do not wait."""
+class Tasks:
+    """Submit, read and change tasks.
+
+    Args:
+        sender: Sends the requests.
+    """
+
+    def __init__(self, sender: RetryingSender) -> None:
+        self._sender = sender
 
     async def submit(
         self,
@@ -37,17 +40,19 @@ class Tasks(RetryingSender):
         options: TaskOptions,
     ) -> Task:
         body = _requests.new_task({**options, "handler": handler, "payload": payload})
-        answer = await self._post("/tasks", body, self.new_key() if key is None else key)
+        answer = await self._sender.post(
+            "/tasks", body, self._sender.new_key() if key is None else key
+        )
         return _answers.decode(answer, Task)
 
     async def get(self, task: TaskLike) -> Task:
-        return _answers.decode(await self._get(_requests.task_path(task)), Task)
+        return _answers.decode(await self._sender.get(_requests.task_path(task)), Task)
 
     async def list(self, filters: ListFilters) -> AsyncGenerator[Task, None]:
         query = _requests.list_query(filters)
         cursor, more = None, True
         while more:
-            answer = await self._get(_requests.list_path(query, cursor))
+            answer = await self._sender.get(_requests.list_path(query, cursor))
             page = _answers.decode(answer, Page[Task])
             cursor, more = page.next_cursor, bool(page.next_cursor)
             for task in page.items:
@@ -58,40 +63,27 @@ class Tasks(RetryingSender):
         if if_match is not None:
             headers["If-Match"] = f'"{count("if_match", if_match)}"'
         body = _requests.changes_patch(changes)
-        request = Request("PATCH", _requests.task_path(task), self.timeout, headers, body)
-        return _answers.decode(await self._send_again(request), Task)
+        request = Request("PATCH", _requests.task_path(task), self._sender.timeout, headers, body)
+        return _answers.decode(await self._sender.send(request), Task)
 
     async def delete(self, task: TaskLike) -> None:
         failures: list[TaskqError] = []
         try:
-            await self._send_again(
-                Request("DELETE", _requests.task_path(task), self.timeout), failures
+            await self._sender.send(
+                Request("DELETE", _requests.task_path(task), self._sender.timeout), failures
             )
         except NotFound:
             if not any(lost_in_transit(failure) for failure in failures):
                 raise
 
     async def cancel(self, task: TaskLike) -> Task:
-        request = Request("POST", _requests.task_path(task, "/cancel"), self.timeout)
-        return _answers.decode(await self._send_again(request), Task)
+        request = Request("POST", _requests.task_path(task, "/cancel"), self._sender.timeout)
+        return _answers.decode(await self._sender.send(request), Task)
 
     async def retry(self, task: TaskLike) -> Task:
-        request = Request("POST", _requests.task_path(task, "/retry"), self.timeout)
-        return _answers.decode(await self._send_again(request), Task)
+        request = Request("POST", _requests.task_path(task, "/retry"), self._sender.timeout)
+        return _answers.decode(await self._sender.send(request), Task)
 
     async def attempts(self, task: TaskLike) -> builtins.list[Attempt]:
-        answer = await self._get(_requests.task_path(task, "/attempts"))
+        answer = await self._sender.get(_requests.task_path(task, "/attempts"))
         return _answers.decode(answer, Page[Attempt]).items
-
-    async def handlers(self) -> builtins.list[Handler]:
-        return _answers.decode(await self._get("/handlers"), Page[Handler]).items
-
-    async def tags(self) -> builtins.list[Tag]:
-        return _answers.decode(await self._get("/tags"), Page[Tag]).items
-
-    async def stats(self) -> Stats:
-        return _answers.decode(await self._get("/stats"), Stats)
-
-    async def health(self) -> Health:
-        request = Request("GET", "/readyz", self.timeout)
-        return _answers.health(await self._send_again(request, any_status=True))

@@ -10,8 +10,8 @@ from taskq_client._answers import Event, EventReader
 from taskq_client._callbacks import check_callback, tell
 from taskq_client._channels import Request
 from taskq_client._inputs import several
-from taskq_client._sender import JSON, WaitBudget
-from taskq_client._tasks import Tasks
+from taskq_client._sender import JSON, RetryingSender
+from taskq_client._wait_budget import WaitBudget
 from taskq_client.errors import TaskqError, WaitTimeout
 from taskq_client.models import Duration, Page, Progress, Task, TaskLike, _TaskFields
 
@@ -26,8 +26,15 @@ WAIT_IDS = 1000
 OnProgress = Callable[[Progress], object]
 
 
-class Waits(Tasks):
-    """Operations that wait, until a deadline of their own."""
+class Waits:
+    """Wait for tasks, each time until a deadline of its own.
+
+    Args:
+        sender: Sends the requests; a wait repeats them by itself.
+    """
+
+    def __init__(self, sender: RetryingSender) -> None:
+        self._sender = sender
 
     async def wait(
         self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress | None = None
@@ -36,9 +43,9 @@ class Waits(Tasks):
         if on_progress is not None:
             return await self._watch(task, timeout, on_progress)
         last = _last_known(task)
-        budget = WaitBudget(self, timeout, known=last is not None)
+        budget = WaitBudget(self._sender, timeout, known=last is not None)
         while True:
-            asked_at = self.clock()
+            asked_at = self._sender.clock()
             try:
                 last = await self._poll(task, budget.left)
             except TaskqError as error:
@@ -47,14 +54,14 @@ class Waits(Tasks):
                 if last.final:
                     return last
                 budget.renew()
-                pause = POLL_PAUSE - (self.clock() - asked_at)
+                pause = POLL_PAUSE - (self._sender.clock() - asked_at)
             if last is not None and not budget.left:
                 raise WaitTimeout(last)
             await budget.sleep(pause)
 
     async def stream(self, task: TaskLike, timeout: Duration | None) -> AsyncGenerator[Task, None]:
         last = _last_known(task)
-        budget = WaitBudget(self, timeout, known=last is not None)
+        budget = WaitBudget(self._sender, timeout, known=last is not None)
         seen: str | None = None
         while True:
             try:
@@ -90,16 +97,16 @@ class Waits(Tasks):
         for task in tasks:
             waiting[_requests.task_id(task)] = None
             known = known or _last_known(task) is not None
-        budget = WaitBudget(self, timeout, known=known)
+        budget = WaitBudget(self._sender, timeout, known=known)
         while waiting:
-            for task in await self._next_completed(waiting, budget):
+            for task in await self.next_completed(waiting, budget):
                 yield task
 
-    async def _next_completed(self, waiting: dict[str, None], budget: WaitBudget) -> list[Task]:
+    async def next_completed(self, waiting: dict[str, None], budget: WaitBudget) -> list[Task]:
         """Take those that are final out of `waiting`, as soon as there is one."""
         while True:
             window = list(islice(waiting, WAIT_IDS))
-            asked_at = self.clock()
+            asked_at = self._sender.clock()
             try:
                 # Beyond what one request can name, each thousand gets its turn.
                 turn = LONG_POLL_SECONDS if len(waiting) == len(window) else TURN_SECONDS
@@ -113,7 +120,7 @@ class Waits(Tasks):
                     del waiting[task.id]
                 if final:
                     return final
-                pause = POLL_PAUSE - (self.clock() - asked_at)
+                pause = POLL_PAUSE - (self._sender.clock() - asked_at)
                 if len(waiting) > len(window):
                     for task_id in window:
                         waiting[task_id] = waiting.pop(task_id)
@@ -135,9 +142,9 @@ class Waits(Tasks):
     async def _poll(self, task: TaskLike, left: float) -> Task:
         seconds = round(min(LONG_POLL_SECONDS, left), 3)
         path = _requests.task_path(task, f"?wait={seconds:g}" if seconds else "")
-        timeout = min(seconds + self.timeout, left + GRACE_SECONDS)
+        timeout = min(seconds + self._sender.timeout, left + GRACE_SECONDS)
         request = Request("GET", path, timeout, budget=left)
-        answer = await self._send(request)
+        answer = await self._sender.send_once(request)
         _answers.check(answer)
         return _answers.decode(answer, Task)
 
@@ -146,9 +153,9 @@ class Waits(Tasks):
         body = _requests.encode({"ids": ids, "timeout_seconds": seconds})
         # Many tasks are a large answer: what the wait is allowed to overrun is a whole try.
         budget = left if turn == LONG_POLL_SECONDS else seconds
-        timeout = seconds + self.timeout
+        timeout = seconds + self._sender.timeout
         request = Request("POST", "/tasks/wait", timeout, JSON, body, budget)
-        answer = await self._send(request)
+        answer = await self._sender.send_once(request)
         _answers.check(answer)
         return _answers.decode(answer, Page[Task]).items
 
@@ -160,19 +167,19 @@ class Waits(Tasks):
         headers = {"Accept": "text/event-stream"}
         if seen is not None:
             headers["Last-Event-ID"] = seen
-        silence = min(BEAT_SECONDS + self.timeout, left + GRACE_SECONDS)
-        started_at, outcome = self.clock(), "no answer"
+        silence = min(BEAT_SECONDS + self._sender.timeout, left + GRACE_SECONDS)
+        started_at, outcome = self._sender.clock(), "no answer"
         reader = EventReader()
         try:
             request = Request("GET", path, silence, headers, budget=left)
-            pieces = self.channel.stream(request)
+            pieces = self._sender.channel.stream(request)
             async with aclosing(pieces):
                 async for piece in pieces:
                     outcome = str(piece.status)
                     for event in reader.read(piece):
                         yield event
         finally:
-            self._log(Request("GET", path, silence), outcome, started_at)
+            self._sender.log(Request("GET", path, silence), outcome, started_at)
 
 
 def _last_known(task: TaskLike) -> Task | None:

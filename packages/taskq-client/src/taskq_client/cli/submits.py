@@ -7,8 +7,8 @@ from typing import Any, Unpack
 
 import click
 
-from taskq_client._core import result_of
 from taskq_client._handles import TaskHandle
+from taskq_client._runs import result_of
 from taskq_client._sync import TaskqClient
 from taskq_client.cli.completion import handler_names
 from taskq_client.cli.options import (

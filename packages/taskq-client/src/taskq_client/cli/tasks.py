@@ -8,7 +8,7 @@ from typing import TypeVar, Unpack
 
 import click
 
-from taskq_client._core import result_of
+from taskq_client._runs import result_of
 from taskq_client.cli.completion import task_ids
 from taskq_client.cli.options import (
     Seconds,

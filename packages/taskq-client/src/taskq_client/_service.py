@@ -1,0 +1,30 @@
+"""The operations on the server itself: its handlers, its tags, its numbers and its health."""
+
+from taskq_client import _answers
+from taskq_client._channels import Request
+from taskq_client._sender import RetryingSender
+from taskq_client.models import Handler, Health, Page, Stats, Tag
+
+
+class Service:
+    """Read what the server knows besides tasks.
+
+    Args:
+        sender: Sends the requests.
+    """
+
+    def __init__(self, sender: RetryingSender) -> None:
+        self._sender = sender
+
+    async def handlers(self) -> list[Handler]:
+        return _answers.decode(await self._sender.get("/handlers"), Page[Handler]).items
+
+    async def tags(self) -> list[Tag]:
+        return _answers.decode(await self._sender.get("/tags"), Page[Tag]).items
+
+    async def stats(self) -> Stats:
+        return _answers.decode(await self._sender.get("/stats"), Stats)
+
+    async def health(self) -> Health:
+        request = Request("GET", "/readyz", self._sender.timeout)
+        return _answers.health(await self._sender.send(request, any_status=True))
