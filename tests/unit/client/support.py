@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
 
 from taskq_client._background import Pending
+from taskq_client._callbacks import Callback, Checked, blocking_callback
 from taskq_client._channels import Answer, Request, finish
 from taskq_client._core import Core
 from taskq_client._sender import RetryingSender
@@ -141,6 +142,9 @@ class RecordingChannel:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         return _AtOnce(work)
+
+    def callback(self, name: str, function: Callback[T] | None) -> Checked[T]:
+        return blocking_callback(name, function)
 
     async def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
         answer = await self.send(request)

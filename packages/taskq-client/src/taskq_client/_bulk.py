@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from taskq_client import _answers, _requests
 from taskq_client._background import Pending
-from taskq_client._callbacks import check_callback, tell
+from taskq_client._callbacks import call_back
 from taskq_client._inputs import several
 from taskq_client._sender import RetryingSender
 from taskq_client._wait_budget import WaitBudget
@@ -40,15 +40,23 @@ class Bulk:
         on_stored: OnStored | None = None,
     ) -> list[Task]:
         several("items", items)
-        check_callback("on_stored", on_stored)
-        key = self._sender.new_key() if key is None else _requests.key_of_many(key)
+        with self._sender.channel.callback("on_stored", on_stored) as checked:
+            key = self._sender.new_key() if key is None else _requests.key_of_many(key)
+            return await self._submit_batches(items, key, checked)
+
+    async def _submit_batches(
+        self,
+        items: Iterable[NewTask | Mapping[str, object]],
+        key: str,
+        on_stored: OnStored | None,
+    ) -> list[Task]:
         tasks: list[Task] = []
         pending: deque[Pending[list[Task]]] = deque()
 
         async def take(batch: Awaitable[list[Task]]) -> None:
             tasks.extend(await batch)
             if on_stored is not None:
-                await tell(on_stored, len(tasks))
+                await call_back(on_stored, len(tasks))
 
         try:
             for number, body in enumerate(_requests.batches(items), 1):

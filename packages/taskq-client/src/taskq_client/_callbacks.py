@@ -1,4 +1,4 @@
-"""Functions of users that are called with news: what they return is awaited, or refused."""
+"""Callbacks: functions of users that an operation calls, and awaits where it can."""
 
 import inspect
 from collections.abc import Callable, Iterator
@@ -10,9 +10,13 @@ from taskq_client.errors import InvalidRequest
 
 T = TypeVar("T")
 
+Callback = Callable[[T], object]
+Checked = AbstractContextManager[Callback[T] | None]
+"""The extent of an operation, in which it may call the callback."""
+
 
 def check_callback(name: str, function: object) -> None:
-    """Check what is to be called with one value, before anything is sent."""
+    """Check that a callback takes one argument, before anything is sent."""
     if function is None:
         return
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
@@ -22,31 +26,40 @@ def check_callback(name: str, function: object) -> None:
     try:
         signature = inspect.signature(function)
     except Exception:
-        return  # one of C, or with annotations that cannot be read: it is called all the same
+        return  # a function in C, or one with unreadable annotations, is called unchecked
     try:
         signature.bind(None)
     except TypeError:
         raise InvalidRequest(f"{name} must be a function that takes one argument") from None
 
 
-async def tell(function: Callable[[T], object], news: T) -> None:
-    """Call a function, and await what it returns if that can be awaited."""
-    said = function(news)
-    if inspect.isawaitable(said):
-        await said
+async def call_back(function: Callable[[T], object], value: T) -> None:
+    """Call a callback, and await its result if that is awaitable."""
+    returned = function(value)
+    if inspect.isawaitable(returned):
+        await returned
 
 
-def called_only(
-    name: str, function: Callable[[T], object] | None
-) -> AbstractContextManager[Callable[[T], object] | None]:
-    """Refuse a function that would have to be awaited, which a blocking client cannot do.
-
-    Some are known for it by what they return only. Then the call goes on to its end, so that no
-    task is left to itself, and raises instead of returning.
+def awaited_callback(name: str, function: Callback[T] | None) -> Checked[T]:
+    """Check a callback of an operation that is awaited; it may be a coroutine function.
 
     Args:
-        name: What the argument is called.
-        function: What was passed in.
+        name: The name of the argument.
+        function: The callback, if there is one.
+    """
+    check_callback(name, function)
+    return nullcontext(function)
+
+
+def blocking_callback(name: str, function: Callback[T] | None) -> Checked[T]:
+    """Check a callback of an operation that blocks, and refuse one that has to be awaited.
+
+    Some callbacks show only by their result that they have to be awaited. The operation then goes
+    on to its end, so that no task is forgotten, and raises instead of returning.
+
+    Args:
+        name: The name of the argument.
+        function: The callback, if there is one.
     """
     if function is None:
         return nullcontext()
@@ -61,18 +74,16 @@ def called_only(
 
 
 @contextmanager
-def _refused_if_awaitable(
-    function: Callable[[T], object], refusal: InvalidRequest
-) -> Iterator[Callable[[T], object]]:
+def _refused_if_awaitable(function: Callback[T], refusal: InvalidRequest) -> Iterator[Callback[T]]:
     awaited = False
 
-    def call(news: T) -> None:
+    def call(value: T) -> None:
         nonlocal awaited
-        said = None if awaited else function(news)
-        if inspect.isawaitable(said):
+        returned = None if awaited else function(value)
+        if inspect.isawaitable(returned):
             awaited = True
-            if inspect.iscoroutine(said):
-                said.close()
+            if inspect.iscoroutine(returned):
+                returned.close()
 
     try:
         yield call

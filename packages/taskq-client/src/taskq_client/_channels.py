@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar, cast, runtime_checkable
 import httpx
 
 from taskq_client._background import Pending, PendingOnThread
+from taskq_client._callbacks import Callback, Checked, awaited_callback, blocking_callback
 from taskq_client._connections import CLOSED, AsyncConnections, BlockingConnections
 from taskq_client._deadlines import ends_at
 from taskq_client._http_options import ClientUrl, HttpOptions, http_options
@@ -96,6 +97,9 @@ class Channel(Protocol):
     def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         """Start a coroutine of the core in the background."""
 
+    def callback(self, name: str, function: Callback[T] | None) -> Checked[T]:
+        """Check a callback of the user's, before anything is sent."""
+
 
 class BlockingChannel:
     """A channel whose coroutines block instead of suspending."""
@@ -147,6 +151,9 @@ class BlockingChannel:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         return PendingOnThread(lambda: finish(work))
+
+    def callback(self, name: str, function: Callback[T] | None) -> Checked[T]:
+        return blocking_callback(name, function)
 
     def close(self) -> None:
         self._connections.close()
@@ -204,6 +211,9 @@ class AsyncChannel:
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         return asyncio.create_task(work)
+
+    def callback(self, name: str, function: Callback[T] | None) -> Checked[T]:
+        return awaited_callback(name, function)
 
     async def aclose(self) -> None:
         await self._connections.aclose()

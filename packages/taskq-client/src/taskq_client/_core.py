@@ -36,7 +36,7 @@ class Core:
         self.tasks = Tasks(sender)
         self.waits = Waits(sender)
         self.bulk = Bulk(sender, self.waits)
-        self.runs = Runs(self.tasks, self.waits)
+        self.runs = Runs(sender, self.tasks, self.waits)
         self.service = Service(sender)
 
     def with_options(

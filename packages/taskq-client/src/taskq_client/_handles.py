@@ -6,7 +6,6 @@ from typing import Any, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from taskq_client._callbacks import called_only
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core
 from taskq_client._inputs import reader
@@ -45,8 +44,7 @@ class TaskHandle(_TaskFields):
             on_progress: Called with each new progress of the task, of which some may be skipped.
                 Only an AsyncTaskqClient takes a coroutine function.
         """
-        with called_only("on_progress", on_progress) as told:
-            self.task = finish(self._core.waits.wait(self, timeout, told))
+        self.task = finish(self._core.waits.wait(self, timeout, on_progress))
         return self.task
 
     @overload

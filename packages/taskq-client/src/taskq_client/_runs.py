@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import TypeAdapter
 
 from taskq_client import _answers
-from taskq_client._callbacks import check_callback
 from taskq_client._inputs import reader
+from taskq_client._sender import RetryingSender
 from taskq_client._tasks import Tasks
 from taskq_client._wait_budget import wait_seconds
 from taskq_client._waits import OnProgress, Waits
@@ -19,11 +19,13 @@ class Runs:
     """Run tasks.
 
     Args:
+        sender: Says how callbacks are called.
         tasks: Submits a task.
         waits: Waits for its end.
     """
 
-    def __init__(self, tasks: Tasks, waits: Waits) -> None:
+    def __init__(self, sender: RetryingSender, tasks: Tasks, waits: Waits) -> None:
+        self._sender = sender
         self._tasks = tasks
         self._waits = waits
 
@@ -39,10 +41,10 @@ class Runs:
     ) -> Any:
         # The arguments of the wait are checked first, because a stored task is waited for.
         wait_seconds(timeout)
-        check_callback("on_progress", on_progress)
-        result_type = reader("returns", returns)
-        task = await self._tasks.submit(handler, payload, key, options)
-        return result_of(await self._waits.wait(task, timeout, on_progress), result_type)
+        with self._sender.channel.callback("on_progress", on_progress) as checked:
+            result_type = reader("returns", returns)
+            task = await self._tasks.submit(handler, payload, key, options)
+            return result_of(await self._waits.wait(task, timeout, checked), result_type)
 
 
 def result_of(task: Task, result_type: TypeAdapter[Any] | None = None) -> Any:

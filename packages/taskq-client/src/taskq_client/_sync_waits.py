@@ -5,7 +5,6 @@ from typing import Any, TypeVar, Unpack, overload
 
 from typing_extensions import TypeForm
 
-from taskq_client._callbacks import called_only
 from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
 from taskq_client._handles import TaskHandle
@@ -45,8 +44,7 @@ class BlockingWaits:
             TaskqConnectionError: Nothing has answered at all, and only the id is known.
             TaskqError: The server refused, failed or could not be reached.
         """
-        with called_only("on_progress", on_progress) as told:
-            return finish(self._core.waits.wait(task, timeout, told))
+        return finish(self._core.waits.wait(task, timeout, on_progress))
 
     @overload
     def run(
@@ -107,11 +105,11 @@ class BlockingWaits:
             ValidationFailed: As for `submit`.
             TaskqError: The server refused, failed or could not be reached.
         """
-        with called_only("on_progress", on_progress) as told:
-            work = self._core.runs.run(
-                handler, payload, timeout, idempotency_key, options, returns, told
+        return finish(
+            self._core.runs.run(
+                handler, payload, timeout, idempotency_key, options, returns, on_progress
             )
-            return finish(work)
+        )
 
     def stream(
         self, task: TaskLike, timeout: Duration | None = None
@@ -190,8 +188,7 @@ class BlockingWaits:
             ValidationFailed: An item is refused; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        with called_only("on_stored", on_stored) as told:
-            tasks = finish(self._core.bulk.submit_many(items, idempotency_key, told))
+        tasks = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored))
         return [TaskHandle(self._core, task) for task in tasks]
 
     def map(

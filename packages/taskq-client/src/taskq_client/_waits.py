@@ -7,7 +7,7 @@ from itertools import islice
 
 from taskq_client import _answers, _requests
 from taskq_client._answers import Event, EventReader
-from taskq_client._callbacks import check_callback, tell
+from taskq_client._callbacks import call_back
 from taskq_client._channels import Request
 from taskq_client._inputs import several
 from taskq_client._sender import JSON, RetryingSender
@@ -39,9 +39,12 @@ class Waits:
     async def wait(
         self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress | None = None
     ) -> Task:
-        check_callback("on_progress", on_progress)
-        if on_progress is not None:
-            return await self._watch(task, timeout, on_progress)
+        with self._sender.channel.callback("on_progress", on_progress) as checked:
+            if checked is None:
+                return await self._wait(task, timeout)
+            return await self._watch(task, timeout, checked)
+
+    async def _wait(self, task: TaskLike, timeout: Duration | None) -> Task:
         last = _last_known(task)
         budget = WaitBudget(self._sender, timeout, known=last is not None)
         while True:
@@ -131,12 +134,12 @@ class Waits:
     async def _watch(
         self, task: TaskLike, timeout: Duration | None, on_progress: OnProgress
     ) -> Task:
-        told: Progress | None = None
+        last: Progress | None = None
         async with aclosing(self.stream(task, timeout)) as states:
             async for state in states:
-                if state.progress is not None and state.progress != told:
-                    told = state.progress
-                    await tell(on_progress, told)
+                if state.progress is not None and state.progress != last:
+                    last = state.progress
+                    await call_back(on_progress, last)
         return state
 
     async def _poll(self, task: TaskLike, left: float) -> Task:
