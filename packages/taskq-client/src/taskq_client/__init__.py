@@ -11,8 +11,9 @@ from taskq_client._version import __version__
 
 if TYPE_CHECKING:
     from taskq_client._async import AsyncTaskqClient
-    from taskq_client._handles import AsyncTaskHandle, TaskHandle
+    from taskq_client._async_handles import AsyncTaskHandle
     from taskq_client._sync import TaskqClient
+    from taskq_client._sync_handles import TaskHandle
     from taskq_client.errors import (
         BadRequest,
         ConfigurationError,
@@ -106,7 +107,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = ("models", "errors", "_handles", "_sync", "_async")
+_HOMES = ("models", "errors", "_sync_handles", "_async_handles", "_sync", "_async")
 
 
 def __getattr__(name: str) -> object:

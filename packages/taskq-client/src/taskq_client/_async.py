@@ -6,10 +6,10 @@ from copy import copy
 from types import TracebackType
 from typing import Self, Unpack
 
+from taskq_client._async_handles import AsyncTaskHandle
 from taskq_client._async_waits import AsyncWaits
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
-from taskq_client._handles import AsyncTaskHandle
 from taskq_client._inputs import SecretText, UrlObject
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout

@@ -5,9 +5,9 @@ from typing import Any, TypeVar, Unpack, overload
 
 from typing_extensions import TypeForm
 
+from taskq_client._async_handles import AsyncTaskHandle
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
-from taskq_client._handles import AsyncTaskHandle
 from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
 
 T = TypeVar("T")

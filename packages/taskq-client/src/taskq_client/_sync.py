@@ -8,10 +8,10 @@ from typing import Self, Unpack
 
 from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
-from taskq_client._handles import TaskHandle
 from taskq_client._inputs import SecretText, UrlObject
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
+from taskq_client._sync_handles import TaskHandle
 from taskq_client._sync_waits import BlockingWaits
 from taskq_client.models import (
     Attempt,

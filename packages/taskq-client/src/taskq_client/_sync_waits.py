@@ -7,7 +7,7 @@ from typing_extensions import TypeForm
 
 from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
-from taskq_client._handles import TaskHandle
+from taskq_client._sync_handles import TaskHandle
 from taskq_client.models import Duration, NewTask, Progress, Task, TaskLike, TaskOptions
 
 T = TypeVar("T")

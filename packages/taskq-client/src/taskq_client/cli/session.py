@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from taskq_client._handles import TaskHandle
 from taskq_client._sync import TaskqClient
+from taskq_client._sync_handles import TaskHandle
 from taskq_client.models import Progress, Task, TaskStatus
 
 if TYPE_CHECKING:

@@ -7,9 +7,9 @@ from typing import Any, Unpack
 
 import click
 
-from taskq_client._handles import TaskHandle
 from taskq_client._runs import result_of
 from taskq_client._sync import TaskqClient
+from taskq_client._sync_handles import TaskHandle
 from taskq_client.cli.completion import handler_names
 from taskq_client.cli.options import (
     Seconds,

@@ -1,89 +1,17 @@
-"""A submitted task in hand: its last known state, and what can be done with it."""
+"""The handle of a submitted task, for the asyncio client."""
 
-from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import aclosing, closing
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from typing import Any, TypeVar, overload
 
 from typing_extensions import TypeForm
 
-from taskq_client._channels import finish, iterate
 from taskq_client._core import Core
 from taskq_client._inputs import reader
 from taskq_client._runs import result_of
 from taskq_client.models import Duration, Progress, Task, _TaskFields
 
 T = TypeVar("T")
-
-
-class TaskHandle(_TaskFields):
-    """A task with the client that submitted it.
-
-    Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
-    is plain data, to pickle or to keep.
-    """
-
-    def __init__(self, core: Core, task: Task) -> None:
-        self._core = core
-        self.task = task
-
-    def refresh(self) -> Task:
-        """Fetch the task as it is now; raise as `get` does."""
-        self.task = finish(self._core.tasks.get(self))
-        return self.task
-
-    def wait(
-        self,
-        timeout: Duration | None = None,
-        *,
-        on_progress: Callable[[Progress], object] | None = None,
-    ) -> Task:
-        """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
-
-        Args:
-            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
-            on_progress: Called with each new progress of the task, of which some may be skipped.
-                Only an AsyncTaskqClient takes a coroutine function.
-        """
-        self.task = finish(self._core.waits.wait(self, timeout, on_progress))
-        return self.task
-
-    @overload
-    def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
-    @overload
-    def result(self, *, type_: TypeForm[T], timeout: Duration | None = None) -> T: ...
-
-    def result(
-        self, *, type_: TypeForm[T] | None = None, timeout: Duration | None = None
-    ) -> T | Any:
-        """Wait until the task has ended and return its result, or raise how it ended; as `run`.
-
-        Args:
-            type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
-        """
-        result_type = reader("type_", type_)
-        return result_of(self.wait(timeout), result_type)
-
-    def stream(self, timeout: Duration | None = None) -> Generator[Task, None, None]:
-        """Iterate over the states of the task up to its end; as `stream` of the client.
-
-        Args:
-            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
-        """
-        with closing(iterate(self._core.waits.stream(self, timeout))) as states:
-            for task in states:
-                self.task = task
-                yield task
-
-    def cancel(self) -> Task:
-        """Cancel the task, or tell it to stop; raise as `cancel` of the client does."""
-        self.task = finish(self._core.tasks.cancel(self))
-        return self.task
-
-    def retry(self) -> Task:
-        """Queue the failed or cancelled task again; raise as `retry` of the client does."""
-        self.task = finish(self._core.tasks.retry(self))
-        return self.task
 
 
 class AsyncTaskHandle(_TaskFields):
