@@ -20,7 +20,7 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
-UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis")
+UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
 TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
@@ -89,12 +89,13 @@ def install(session: nox.Session, *tools: str) -> None:
 
 @nox.session
 def lint(session: nox.Session) -> None:
-    """Style, formatting, import contracts, generated rules, and no file that is too long."""
+    """Style, formatting, import contracts, generated code, and no file that is too long."""
     session.install(*CONSTRAINTS, "ruff", "import-linter")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
     session.run("lint-imports", "--no-cache", env={"PYTHONPATH": os.pathsep.join(SOURCES)})
     session.run("python", "tools/describe_api.py", "--check")
+    session.run("python", "tools/make_blocking_client.py", "--check")
     too_long = []
     for folder in ("packages", "tests", "examples", "benchmarks", "tools", "noxfile.py"):
         path = ROOT / folder

@@ -36,6 +36,10 @@ class AsyncTaskqClient(AsyncWaits):
     its own, which end with it.
     """
 
+    # sync: A client that blocks; safe to share between threads.
+    # sync:
+    # sync: Use it in a `with` statement, or call `close` when done.
+
     __slots__ = ()
 
     def __init__(

@@ -1,6 +1,14 @@
 """Every operation once, as a coroutine that awaits nothing but a channel.
 
-Each class holds what it needs: the sender, and where two operations are combined, both of them.
+Each class holds what it needs: the sender, and the classes whose operations it combines. The
+shells, `_async*.py`, give every operation a signature and a docstring, and
+`tools/make_blocking_client.py` makes `_sync*.py` from them.
+
+A new noun of the API, such as `client.schedules`, is a resource with three parts. The class
+`Schedules` in `_schedules.py` has the coroutines, as `Tasks` does, and `Core` holds one. The shell
+`AsyncSchedules` in `_async_schedules.py` gets the core, as `AsyncTaskHandle` does, and the script
+makes the blocking `Schedules` in `_sync_schedules.py`. A property of `AsyncTaskqClient` returns
+`AsyncSchedules(self._core)`, because a copy of a client with other options has another core.
 """
 
 from typing import NoReturn, Self

@@ -1,3 +1,4 @@
+# Made by tools/make_blocking_client.py from _async.py, so change that file.
 """The blocking client: a signature and a docstring for each operation of the core."""
 
 import builtins

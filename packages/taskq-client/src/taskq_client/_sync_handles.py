@@ -1,3 +1,4 @@
+# Made by tools/make_blocking_client.py from _async_handles.py, so change that file.
 """The handle of a submitted task, for the blocking client."""
 
 from collections.abc import Callable, Generator

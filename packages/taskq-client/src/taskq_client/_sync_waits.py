@@ -1,3 +1,4 @@
+# Made by tools/make_blocking_client.py from _async_waits.py, so change that file.
 """The waiting operations of the blocking client, and those on many tasks."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping
