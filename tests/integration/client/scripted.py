@@ -20,7 +20,7 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import attempts, handlers, tasks, workers
+from taskq_server.crud import claims, completions, handlers, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import tasks as table
 from taskq_server.crud.tables import to_task, whole_task
@@ -128,18 +128,18 @@ class ScriptedWorker:
         locked = (await tasks.lock(connection, [task.id]))[task.id]
         if locked.status is not Status.RUNNING:
             claimed = lifecycle.claim(locked, worker_id=WORKER_ID, now=now)
-            await attempts.mark_claimed(connection, [locked], worker_id=WORKER_ID, now=now)
+            await claims.mark_claimed(connection, [locked], worker_id=WORKER_ID, now=now)
             step = _step_of(claimed)
             for progress in step.progress:
                 text = WireProgress(**progress.model_dump()).model_dump_json()
-                await attempts.set_progress(connection, {task.id: text}, now)
+                await claims.set_progress(connection, {task.id: text}, now)
             self._ends[task.id, claimed.attempt] = _end(claimed, step, now)
             return
         if locked.cancel_requested_at is not None:
             ended = lifecycle.cancel_running(locked, now=now)
         else:
             ended = self._ends[task.id, task.attempt][1](locked, now)
-        await attempts.mark_ended(connection, [ended], hook_done_at={task.id: now})
+        await completions.mark_ended(connection, [ended], hook_done_at={task.id: now})
 
 
 def _published(

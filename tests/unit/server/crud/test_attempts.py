@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from taskq_server.core.database import Database
-from taskq_server.crud import attempts, tasks
+from taskq_server.crud import claims, hooks, tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
@@ -49,7 +49,7 @@ async def test_a_claim_in_the_row_is_the_claim_of_the_lifecycle(database: Databa
     bystander = make_task()
     await store(database, *waiting, bystander)
     await database.write(
-        lambda c: attempts.mark_claimed(c, waiting[::-1], worker_id=OTHER_WORKER, now=LATER)
+        lambda c: claims.mark_claimed(c, waiting[::-1], worker_id=OTHER_WORKER, now=LATER)
     )
     found = await all_stored(database, [task.id for task in waiting])
     for task in waiting:
@@ -133,7 +133,7 @@ async def test_progress_is_written_to_each_task_and_moves_the_version(database: 
     one, two, other = running(version=3), running(version=5), running()
     await store(database, one, two, other)
     values = {two.id: '{"current":2}', one.id: '{"current":1,"message":"\'quoted\'"}'}
-    await database.write(lambda c: attempts.set_progress(c, values, LATER))
+    await database.write(lambda c: claims.set_progress(c, values, LATER))
     found = await all_stored(database, [one.id, two.id, other.id])
     assert found[one.id] == one._replace(progress=values[one.id], version=4, updated_at=LATER)
     assert found[two.id] == two._replace(progress=values[two.id], version=6, updated_at=LATER)
@@ -143,7 +143,7 @@ async def test_progress_is_written_to_each_task_and_moves_the_version(database: 
 async def test_no_progress_is_no_statement(database: Database) -> None:
     task = running()
     await store(database, task)
-    await database.write(lambda c: attempts.set_progress(c, {}, LATER))
+    await database.write(lambda c: claims.set_progress(c, {}, LATER))
     assert await stored(database, task.id) == task
 
 
@@ -151,7 +151,7 @@ async def pending(
     database: Database, before: datetime, *handlers: str, limit: int = 10
 ) -> list[tuple[UUID, int]]:
     found = await database.read(
-        lambda c: attempts.pending_hooks(
+        lambda c: hooks.pending_hooks(
             c, before=before, handlers=handlers or ("taskq.echo",), limit=limit
         )
     )
@@ -170,7 +170,7 @@ async def test_a_hook_is_pending_until_it_is_marked_done(database: Database) -> 
     assert await pending(database, LATER) == [], "it ended at that very moment"
     assert await pending(database, LATER + seconds(1)) == [(task.id, 2)]
     assert await pending(database, LATER + seconds(1), "another.handler") == []
-    await database.write(lambda c: attempts.mark_hooks_done(c, [(task.id, 2)], LATER))
+    await database.write(lambda c: hooks.mark_hooks_done(c, [(task.id, 2)], LATER))
     assert await pending(database, LATER + seconds(1)) == []
 
 
@@ -183,7 +183,7 @@ async def test_pending_hooks_come_with_the_task_as_it_is_now(database: Database)
         lambda c: tasks.write(c, ended.task, lifecycle.retry(ended.task, now=LATER))
     )
     ((attempt, found),) = await database.read(
-        lambda c: attempts.pending_hooks(
+        lambda c: hooks.pending_hooks(
             c, before=LATER + seconds(1), handlers=["taskq.echo"], limit=1
         )
     )

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due
+from taskq_server.crud import counts, due, retention
 from taskq_server.crud.due import Due
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.task import Priority, Status, Task, score
@@ -120,7 +120,7 @@ async def steps(database: Database, rows: int, values: str) -> int:
         given: dict[str, Any] = {"queue": "default", "handlers": ["taskq.echo"], "now": NOW}
         await due.due(connection, **given, below=SCORE, limit=50, untouched_since=NOW)
         await due.due(connection, **given, limit=50)
-        await due.expired(connection, before=NOW - seconds(1), limit=50)
+        await retention.expired(connection, before=NOW - seconds(1), limit=50)
         await oldest(
             connection, namespace="default", queues=["default"], handlers=["taskq.echo"], now=NOW
         )
@@ -170,7 +170,7 @@ async def test_final_tasks_expire_by_when_they_ended(database: Database) -> None
     )
 
     async def expired(before: datetime, limit: int = 100) -> list[UUID]:
-        return await database.read(lambda c: due.expired(c, before=before, limit=limit))
+        return await database.read(lambda c: retention.expired(c, before=before, limit=limit))
 
     assert await expired(NOW - seconds(500)) == [task.id for task in old]
     assert await expired(NOW - seconds(500), limit=2) == [task.id for task in old][:2]

@@ -17,13 +17,16 @@ from sqlalchemy.sql.selectable import Select
 
 from taskq_server.core.database import Database, insert_once
 from taskq_server.crud import (
-    attempts,
+    claims,
+    completions,
     counts,
     due,
     handlers,
+    hooks,
     in_use,
     listing,
     oldest,
+    retention,
     tables,
     tags,
     tasks,
@@ -103,7 +106,7 @@ def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
     return insert_once(table, mysql_8())
 
 
-PREPARED = (attempts, counts, due, tags, tasks)
+PREPARED = (claims, completions, counts, due, hooks, tags, tasks)
 
 
 def prepared_statements() -> Iterator[Recorded]:
@@ -161,9 +164,9 @@ async def say_worker_statements(database: Database) -> None:
     held = [running() for _ in range(8)]
     await database.write(lambda c: tasks.insert(c, [NewRow(task) for task in held]))
     ids = [task.id for task in held][::-1]
-    await database.write(lambda c: attempts.mark_claimed(c, held[::-1], worker_id=WORKER, now=NOW))
+    await database.write(lambda c: claims.mark_claimed(c, held[::-1], worker_id=WORKER, now=NOW))
     progress = dict.fromkeys(ids, "{}")
-    await database.write(lambda c: attempts.set_progress(c, progress, NOW))
+    await database.write(lambda c: claims.set_progress(c, progress, NOW))
     fails = [
         lifecycle.fail(task, failed(n), backoff=Backoff(), random=lambda: 1.0, now=NOW)
         for n, task in enumerate(held[:4])
@@ -172,12 +175,10 @@ async def say_worker_statements(database: Database) -> None:
     rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
     await end_all(database, (fails + rest)[::-1], hook_done_at=None)
     await database.read(
-        lambda c: attempts.pending_hooks(
-            c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
-        )
+        lambda c: hooks.pending_hooks(c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10)
     )
     keys = [(task.id, 1) for task in held[3::-1]]
-    await database.write(lambda c: attempts.mark_hooks_done(c, keys, NOW))
+    await database.write(lambda c: hooks.mark_hooks_done(c, keys, NOW))
 
 
 async def say_lease_statements(database: Database) -> None:
@@ -200,7 +201,7 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(lambda c: workers.handlers_of_live(c, NOW))
     await database.write(lambda c: workers.forget_dead(c, before=NOW))
     await database.write(lambda c: workers.unregister(c, WORKER))
-    await database.read(lambda c: due.expired(c, before=NOW, limit=5))
+    await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
     await database.read(
         lambda c: due.due(
             c, queue="q", handlers=["h", "i"], now=NOW, limit=5, below=1, untouched_since=NOW

@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import partial
 from uuid import UUID
 
-from taskq_server.crud import attempts, handlers, workers
+from taskq_server.crud import claims, handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
@@ -61,7 +61,7 @@ async def end(runtime: Runtime, task: Task, *decisions: Decision) -> Task:
         await service.end(ending)
         again = [await stored(runtime.database, task.id)]
         await runtime.database.write(
-            partial(attempts.mark_claimed, waiting=again, worker_id=WORKER, now=NOW)
+            partial(claims.mark_claimed, waiting=again, worker_id=WORKER, now=NOW)
         )
         task = await stored(runtime.database, task.id)
     return task

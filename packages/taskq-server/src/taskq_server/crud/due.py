@@ -1,7 +1,4 @@
-"""Which waiting tasks may run, and which final ones are past retention.
-
-Both follow an index to what they return: a sweep costs the same however much is queued or kept.
-"""
+"""Which waiting tasks may run: a sweep follows an index, however much is queued or kept."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import FINAL, Priority, score
+from taskq_server.domain.task import Priority, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +82,3 @@ async def _any(
         tasks.c.score < below,
     )
     return (await connection.execute(one.limit(1))).first() is not None
-
-
-async def expired(connection: AsyncConnection, *, before: datetime, limit: int) -> list[UUID]:
-    """Return final tasks that ended before `before`, those that ended first."""
-    ranges = [
-        select(tasks.c.id, tasks.c.finished_at).where(
-            tasks.c.status == status, tasks.c.finished_at < before
-        )
-        for status in sorted(FINAL)
-    ]
-    return [row.id for row in await lowest(connection, ranges, "finished_at", limit)]

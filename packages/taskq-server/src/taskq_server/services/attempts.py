@@ -17,7 +17,8 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import attempts, handlers, tasks
+from taskq_server.crud import claims, handlers, hooks, tasks
+from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import (
     IllegalTransition,
@@ -163,13 +164,13 @@ class AttemptService:
             published = await handlers.schema_of(connection, task.namespace, task.handler)
             if published is None or published == schema:
                 return None
-            return pause_after(await attempts.put_off(connection, task.id))
+            return pause_after(await put_off(connection, task.id))
 
         return await self._database.read(look)
 
     async def cancels_asked(self, task_ids: Collection[UUID]) -> list[UUID]:
         """Return which of some tasks run although somebody asked to cancel them."""
-        return await self._database.read(lambda c: attempts.cancels_asked(c, task_ids))
+        return await self._database.read(lambda c: claims.cancels_asked(c, task_ids))
 
     async def rescue(
         self, task_ids: Sequence[UUID], is_orphan: Callable[[Task], bool]
@@ -197,14 +198,14 @@ class AttemptService:
     async def hooks_done(self, keys: Sequence[tuple[UUID, int]]) -> None:
         """Remember that nothing is left to do for the hooks of these ended attempts."""
         now = self._clock()
-        await self._database.write(lambda c: attempts.mark_hooks_done(c, keys, now))
+        await self._database.write(lambda c: hooks.mark_hooks_done(c, keys, now))
 
     async def pending_hooks(
         self, *, before: datetime, handlers: Sequence[str], limit: int
     ) -> list[tuple[Attempt, Task]]:
         """Return ended attempts whose hook should have run before `before`."""
         return await self._database.read(
-            lambda c: attempts.pending_hooks(c, before=before, handlers=handlers, limit=limit)
+            lambda c: hooks.pending_hooks(c, before=before, handlers=handlers, limit=limit)
         )
 
     async def _claim(
@@ -220,7 +221,7 @@ class AttemptService:
                 if isinstance(answer, Task):
                     claimed.setdefault(request.worker_id, []).append(locked[answer.id])
             for worker_id, waiting in claimed.items():
-                await attempts.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
+                await claims.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             early = [one for one in locked.values() if _is_early(one, earliest)]
             return answers, [*map(doorbell_when_due, early), *map(doorbell_aside, aside)]
 
@@ -233,7 +234,7 @@ class AttemptService:
             answers = await self._database.write(
                 lambda c: self._apply(c, completions, optimistic=True)
             )
-        except attempts.StaleRow:
+        except StaleRow:
             answers = await self._database.write(lambda c: self._apply(c, completions))
         self._announce([answer for answer in answers if isinstance(answer, AttemptEnded)])
         return answers
@@ -270,7 +271,7 @@ class AttemptService:
                 for one in reports
                 if one.task_id in locked and _is_held(locked[one.task_id], one)
             }
-            await attempts.set_progress(connection, valid, self._clock())
+            await claims.set_progress(connection, valid, self._clock())
             return [locked[task_id] for task_id in valid]
 
         moved = await self._database.write(work)
@@ -290,7 +291,7 @@ class AttemptService:
             done = {
                 end.task.id: None if has_failure_hooks and end.is_failure else now for end in ends
             }
-            await attempts.mark_ended(connection, ends, hook_done_at=done, optimistic=optimistic)
+            await mark_ended(connection, ends, hook_done_at=done, optimistic=optimistic)
 
     def _announce(self, ends: Sequence[AttemptEnded]) -> None:
         self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])

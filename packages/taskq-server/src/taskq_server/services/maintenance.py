@@ -9,6 +9,7 @@ from taskq_server.broker.dispatcher import Dispatcher, Doorbell
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, tags, tasks, workers
 from taskq_server.crud.due import Due
+from taskq_server.crud.retention import expired
 from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
@@ -114,7 +115,7 @@ class Maintenance:
         before = self._clock() - retention
 
         async def look(connection: Connection) -> list[UUID]:
-            return await due.expired(connection, before=before, limit=_PRUNE_BATCH)
+            return await expired(connection, before=before, limit=_PRUNE_BATCH)
 
         async def work(connection: Connection) -> int:
             locked = (await tasks.lock(connection, old, payload=False)).values()

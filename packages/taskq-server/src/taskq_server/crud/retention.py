@@ -1,0 +1,22 @@
+"""Which final tasks are past retention. A sweep follows an index, whatever else is kept."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from taskq_server.crud.ranges import lowest
+from taskq_server.crud.tables import tasks
+from taskq_server.domain.task import FINAL
+
+
+async def expired(connection: AsyncConnection, *, before: datetime, limit: int) -> list[UUID]:
+    """Return final tasks that ended before `before`, those that ended first."""
+    ranges = [
+        select(tasks.c.id, tasks.c.finished_at).where(
+            tasks.c.status == status, tasks.c.finished_at < before
+        )
+        for status in sorted(FINAL)
+    ]
+    return [row.id for row in await lowest(connection, ranges, "finished_at", limit)]
