@@ -24,11 +24,11 @@ from taskq_server.crud import claims, completions, handlers, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import tasks as table
 from taskq_server.crud.tables import to_task, whole_task
-from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status, Task
+from taskq_server.domain.worker import WorkerRow
 from taskq_server.handlers import registry
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, _assemble

@@ -9,9 +9,8 @@ from sqlalchemy import text
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, retention
-from taskq_server.crud.due import Due
 from taskq_server.crud.oldest import oldest
-from taskq_server.domain.task import Priority, Status, Task, score
+from taskq_server.domain.task import Due, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, make_task, running, seconds, store
 
 

@@ -39,6 +39,7 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
+from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.rows import end_all
@@ -183,7 +184,7 @@ async def say_worker_statements(database: Database) -> None:
 
 async def say_lease_statements(database: Database) -> None:
     for worker_id in (WORKER, OTHER_WORKER):
-        row = workers.WorkerRow(
+        row = WorkerRow(
             id=worker_id,
             name="n",
             queues="[]",

@@ -6,8 +6,8 @@ from uuid import UUID
 from taskq_server.core.database import Database
 from taskq_server.crud import workers
 from taskq_server.crud.tables import workers as workers_table
-from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.task import Status
+from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from tests.unit.server.factories import (
     NOW,
     OTHER_WORKER,

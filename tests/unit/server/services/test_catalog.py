@@ -10,8 +10,8 @@ from sqlalchemy import event
 from taskq_server.core.database import Database
 from taskq_server.core.turns import Turns
 from taskq_server.crud import workers
-from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain.errors import InvalidPayload, UnknownHandler, UnusableHandler
+from taskq_server.domain.worker import WorkerRow
 from taskq_server.services.catalog import Catalog
 from tests.unit.server.factories import (
     NOW,

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from taskq_server.crud import claims, handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
-from taskq_server.crud.workers import WorkerRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status, Task
+from taskq_server.domain.worker import WorkerRow
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Completion, Decision
 from taskq_server.services.publishing import Publishing

@@ -1,26 +1,14 @@
 """Which waiting tasks may run: a sweep follows an index, however much is queued or kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID
 
 from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import Priority, score
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """A task that may run now."""
-
-    task_id: UUID
-    attempt: int
-    namespace: str
-    score: int
+from taskq_server.domain.task import Due, Priority, score
 
 
 async def due(

@@ -1,7 +1,6 @@
 """Workers and their leases."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
@@ -9,29 +8,7 @@ from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import is_running, tasks, workers
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRow:
-    """A worker; `queues` is a JSON list; `handlers`, too, until they are published."""
-
-    id: UUID
-    name: str
-    queues: str
-    handlers: str
-    concurrency: int
-    started_at: datetime
-    heartbeat_at: datetime
-    lease_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class HeldAttempt:
-    """A running attempt, as the database knows it."""
-
-    task_id: UUID
-    attempt: int
-    cancel_requested: bool
+from taskq_server.domain.worker import HeldAttempt, WorkerRow
 
 
 async def register(connection: AsyncConnection, worker: WorkerRow) -> None:

@@ -168,6 +168,16 @@ class TaskDetails:
         return tuple(a for a in self.attempts if a.outcome.is_error)
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A task that may run now."""
+
+    task_id: UUID
+    attempt: int
+    namespace: str
+    score: int
+
+
 def score(due_at: datetime, priority: Priority) -> int:
     """Return the place in the queue: milliseconds since the epoch, lower goes first.
 

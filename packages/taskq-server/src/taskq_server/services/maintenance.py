@@ -1,6 +1,5 @@
 """What the janitor does: stage, rescue, prune, compact, forget. The cost is what is missing."""
 
-import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -8,11 +7,9 @@ from uuid import UUID
 from taskq_server.broker.dispatcher import Dispatcher, Doorbell
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, tags, tasks, workers
-from taskq_server.crud.due import Due
 from taskq_server.crud.retention import expired
-from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.lifecycle import AttemptEnded
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Due, Task
 from taskq_server.services.attempts import AttemptService
 
 _BATCH = 1_000
@@ -147,41 +144,3 @@ class Maintenance:
             return await self._database.write(lambda c: counts.compact(c, limit=_COMPACT_BATCH))
         except counts.CompactionConflict:
             return False
-
-
-class Leases:
-    """A worker's row: registered, renewed, removed. It may live in a thread of its own."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def now(self) -> datetime:
-        """Return the database's clock."""
-        return await self._database.now()
-
-    async def register(self, worker: WorkerRow) -> None:
-        """Store a new worker with its first lease."""
-        await self._database.write(lambda c: workers.register(c, worker))
-
-    async def beat(self, worker: WorkerRow, lease: timedelta) -> list[HeldAttempt] | None:
-        """Renew the lease and return what the worker holds; None when the lease was lost."""
-        now = await self._database.now()
-
-        async def work(connection: Connection) -> list[HeldAttempt] | None:
-            renewed = await workers.renew(connection, worker.id, now=now, lease_until=now + lease)
-            return await workers.held(connection, worker.id) if renewed else None
-
-        return await self._database.write(work)
-
-    async def unregister(self, worker: WorkerRow) -> None:
-        """Remove a worker that has stopped."""
-        await self._database.write(lambda c: workers.unregister(c, worker.id))
-
-    async def close(self) -> None:
-        """Close the connections."""
-        await self._database.close()
-
-
-def names(values: Sequence[str]) -> str:
-    """Write names the way worker rows keep them."""
-    return json.dumps(sorted(values))

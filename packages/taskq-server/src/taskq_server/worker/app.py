@@ -14,9 +14,9 @@ from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
 from taskq_server.core.stopping import Stop
 from taskq_server.crud import handlers
-from taskq_server.crud.due import Due
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.task import Due
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Handler, Registry

@@ -9,9 +9,9 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
-from taskq_server.crud.due import Due
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.task import Due
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
 

@@ -14,9 +14,9 @@ from uuid import UUID, uuid4
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
 from taskq_server.core.processes import end_children
-from taskq_server.crud.workers import HeldAttempt, WorkerRow
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.services.maintenance import Leases, names
+from taskq_server.domain.worker import HeldAttempt, WorkerRow
+from taskq_server.services.leases import Leases, names
 from taskq_server.worker.liveness.loop_watch import LoopWatch
 from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED, SupervisorLink
 

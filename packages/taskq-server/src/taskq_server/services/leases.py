@@ -1,0 +1,47 @@
+"""Leases: as long as its lease is valid, a worker keeps the tasks that it runs."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from taskq_server.core.database import Connection, Database
+from taskq_server.crud import workers
+from taskq_server.domain.worker import HeldAttempt, WorkerRow
+
+
+class Leases:
+    """A worker's row: registered, renewed, removed. It may live in a thread of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def now(self) -> datetime:
+        """Return the database's clock."""
+        return await self._database.now()
+
+    async def register(self, worker: WorkerRow) -> None:
+        """Store a new worker with its first lease."""
+        await self._database.write(lambda c: workers.register(c, worker))
+
+    async def beat(self, worker: WorkerRow, lease: timedelta) -> list[HeldAttempt] | None:
+        """Renew the lease and return what the worker holds; None when the lease was lost."""
+        now = await self._database.now()
+
+        async def work(connection: Connection) -> list[HeldAttempt] | None:
+            renewed = await workers.renew(connection, worker.id, now=now, lease_until=now + lease)
+            return await workers.held(connection, worker.id) if renewed else None
+
+        return await self._database.write(work)
+
+    async def unregister(self, worker: WorkerRow) -> None:
+        """Remove a worker that has stopped."""
+        await self._database.write(lambda c: workers.unregister(c, worker.id))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._database.close()
+
+
+def names(values: Sequence[str]) -> str:
+    """Write names the way worker rows keep them."""
+    return json.dumps(sorted(values))
