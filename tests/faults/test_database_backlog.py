@@ -123,7 +123,7 @@ async def rows_read(url: str) -> dict[str, int]:
         clock = Clock(await database.now())
         send = Sender(None, Naming())
         dispatcher, notifier = Dispatcher(send), Notifier(send)
-        attempts = AttemptService(database, clock, dispatcher, notifier, hooked=True)
+        attempts = AttemptService(database, clock, dispatcher, notifier, has_failure_hooks=True)
         upkeep = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {

@@ -52,7 +52,7 @@ class Mixture:
         self._runtime = runtime
         self._worker = worker
         self._dice = random.Random(seed)
-        attempts = runtime.attempts(hooked=True)
+        attempts = runtime.attempts(has_failure_hooks=True)
         self.upkeep = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self._keys = [IdempotencyKey.of(uuid4().hex, {}) for _ in range(8)]
         self.done: Counter[str] = Counter()

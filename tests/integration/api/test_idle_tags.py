@@ -74,7 +74,7 @@ async def listed(runtime: Runtime, name: str) -> set[UUID]:
 
 
 async def submitted(runtime: Runtime, *names: str) -> UUID:
-    return (await runtime.tasks.submit(new(*names))).snapshot.task.id
+    return (await runtime.tasks.submit(new(*names))).details.task.id
 
 
 async def by_delete(runtime: Runtime, time: Time, task_id: UUID) -> None:
@@ -165,7 +165,7 @@ async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, tim
     await forget_tags(runtime)
     one = await runtime.tasks.submit(new("a", "c"), key=key)
     assert not one.replayed
-    assert await listed(runtime, "a") == {one.snapshot.task.id}
+    assert await listed(runtime, "a") == {one.details.task.id}
     await forget_tags(runtime)
     batch = await runtime.tasks.submit_batch([new("a"), new("b", "c"), new()])
     await forget_tags(runtime)
@@ -173,7 +173,7 @@ async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, tim
     assert changed.tags == ("a", "c")
     assert await listed(runtime, "c") == {plain}
     again = await runtime.tasks.submit(new("a", "c"), key=key)
-    assert (again.replayed, again.snapshot.task.id) == (True, one.snapshot.task.id)
+    assert (again.replayed, again.details.task.id) == (True, one.details.task.id)
     for task_id in (known, *(each.task.id for each in batch.snapshots)):
         assert (await runtime.tasks.get(task_id)).tags == ()
 
@@ -188,10 +188,10 @@ async def test_of_a_group_all_are_stored_once(runtime: Runtime, time: Time) -> N
             for n in range(40)
         )
     )
-    tagged = {each.snapshot.task.id for each in done if "a" in each.snapshot.tags}
+    tagged = {each.details.task.id for each in done if "a" in each.details.tags}
     assert await listed(runtime, "a") == tagged
     assert (await runtime.stats.read()).tasks.queued == len(
-        {each.snapshot.task.id for each in done}
+        {each.details.task.id for each in done}
     ) + 1
 
 

@@ -71,7 +71,7 @@ async def live(runtime: Runtime, worker: ScriptedWorker, first: int) -> None:
         key = IdempotencyKey.of(f"key {number // 2}", {}) if number % 3 else None
         done = await runtime.tasks.submit(new(f"q{number // 2 % 3}"), key=key)
         if not done.replayed:
-            task = await worker.claim(str(done.snapshot.task.id))
+            task = await worker.claim(str(done.details.task.id))
             ends = worker.release, worker.fail, partial(worker.succeed, result=1)
             await ends[number % 3](task)
 

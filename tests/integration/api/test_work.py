@@ -136,7 +136,7 @@ def attempts(runtime: Runtime) -> AttemptService:
 async def submit(runtime: Runtime) -> list[Task]:
     keys = [IdempotencyKey.of(f"key {n}", {}) for n in range(TASKS)]
     done = await asyncio.gather(*(runtime.tasks.submit(NEW, key=key) for key in keys))
-    return [each.snapshot.task for each in done]
+    return [each.details.task for each in done]
 
 
 async def claim(
