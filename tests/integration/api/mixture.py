@@ -14,7 +14,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.schemas.service import StatsRead
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.maintenance import Maintenance
-from taskq_server.services.tasks import IdempotencyKey
+from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
 
 Counts = dict[str, dict[str, int]]

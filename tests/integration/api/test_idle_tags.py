@@ -13,7 +13,7 @@ from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.query import TaskQuery
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.maintenance import Maintenance
-from taskq_server.services.tasks import IdempotencyKey
+from taskq_server.services.submit import IdempotencyKey
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
 from tests.integration.api.scripted_worker import ScriptedWorker

@@ -14,7 +14,7 @@ from taskq_server.core.database import Violation
 from taskq_server.crud.tables import task_counts
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.schemas.service import QueueRead, StatsRead
-from taskq_server.services.tasks import IdempotencyKey, Submitted, SubmittedBatch
+from taskq_server.services.submit import IdempotencyKey, Submitted, SubmittedBatch
 from tests.integration.api.mixture import Mixture, counted, new, told
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer

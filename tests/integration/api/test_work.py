@@ -19,7 +19,7 @@ from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import AttemptService, ClaimRequest, Completion
-from taskq_server.services.tasks import IdempotencyKey
+from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
 

@@ -30,8 +30,8 @@ from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
+from taskq_server.services.submit import Parts, TaskService
 from taskq_server.services.tags import TagIds
-from taskq_server.services.tasks import Parts, TaskService
 
 _CLOCK_SECONDS = 5.0
 _CLOCK_SOON_SECONDS = 1.0

@@ -8,7 +8,7 @@ from taskq_server.crud.tables import tasks as tasks_table
 from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHandler
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.tasks import SubmittedBatch
+from taskq_server.services.submit import SubmittedBatch
 from tests.unit.server.factories import publish, rows_of
 
 SCHEMA = '{"type":"object","properties":{"value":{"type":"integer"}}}'

@@ -10,7 +10,7 @@ from taskq_server.crud.tables import tasks as tasks_table
 from taskq_server.domain.errors import IdempotencyMismatch, TaskNotFound
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.tasks import IdempotencyKey, Submitted, SubmittedBatch
+from taskq_server.services.submit import IdempotencyKey, Submitted, SubmittedBatch
 from tests.unit.server.factories import publish, rows_of
 
 

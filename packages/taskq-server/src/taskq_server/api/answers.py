@@ -13,7 +13,7 @@ from taskq_server.api.body.reading import JSON
 from taskq_server.api.headers import entity_tag
 from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
-from taskq_server.services.tasks import Submitted
+from taskq_server.services.submit import Submitted
 
 T = TypeVar("T")
 

@@ -19,7 +19,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.stats import StatsService
-from taskq_server.services.tasks import IdempotencyKey, TaskService
+from taskq_server.services.submit import IdempotencyKey, TaskService
 
 _KEY = "Idempotency-Key"
 

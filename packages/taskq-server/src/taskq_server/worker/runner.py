@@ -27,7 +27,7 @@ from taskq_server.services.attempts import (
     Report,
 )
 from taskq_server.services.submission import IdempotencyKey
-from taskq_server.services.tasks import TaskService
+from taskq_server.services.submit import TaskService
 from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.failures import own_fault

@@ -21,7 +21,7 @@ from taskq_server.api.prefix import path_within
 from taskq_server.domain.errors import Rejected, TaskqError
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.tasks import IdempotencyKey
+from taskq_server.services.submit import IdempotencyKey
 
 _JSON = body.JSON.encode()
 _DIGITS = 18

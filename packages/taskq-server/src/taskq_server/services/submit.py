@@ -24,11 +24,11 @@ from taskq_server.domain.task import Attempt, Priority, Status, Task, TaskDetail
 from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.inserts import Inserts, check_fingerprint
-from taskq_server.services.listing import Listing, Page
 from taskq_server.services.quotas import Quotas, of_items, of_tags
+from taskq_server.services.read import Listing, Page
 from taskq_server.services.submission import IdempotencyKey, Submission
 from taskq_server.services.tags import TagIds
-from taskq_server.services.waiting import Waiting
+from taskq_server.services.wait import Waiting
 
 __all__ = ["IdempotencyKey", "Page", "Submitted", "SubmittedBatch", "TaskService"]
 

@@ -16,7 +16,7 @@ from taskq_server.domain.errors import TaskNotFound
 from taskq_server.domain.task import Status, Task, TaskDetails
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Completion
-from taskq_server.services.waiting import MOST_BYTES, Waiting
+from taskq_server.services.wait import MOST_BYTES, Waiting
 from tests.unit.server.factories import WORKER, make_task, publish, running, store
 
 
