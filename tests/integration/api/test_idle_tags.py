@@ -148,7 +148,7 @@ async def test_thousands_go_in_one_sweep(runtime: Runtime, time: Time) -> None:
     batch = [new(*names[n : n + 25]) for n in range(0, len(names), 25)]
     done = await runtime.tasks.submit_batch(batch)
     await time.passes(12)
-    for snapshot in done.snapshots[1:]:
+    for snapshot in done.details[1:]:
         await runtime.tasks.delete(snapshot.task.id)
     await time.passes(12)
     assert await stored(runtime) == sorted(names[:25])
@@ -174,7 +174,7 @@ async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, tim
     assert await listed(runtime, "c") == {plain}
     again = await runtime.tasks.submit(new("a", "c"), key=key)
     assert (again.replayed, again.details.task.id) == (True, one.details.task.id)
-    for task_id in (known, *(each.task.id for each in batch.snapshots)):
+    for task_id in (known, *(each.task.id for each in batch.details)):
         assert (await runtime.tasks.get(task_id)).tags == ()
 
 

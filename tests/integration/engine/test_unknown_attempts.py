@@ -65,7 +65,7 @@ async def test_it_counts_as_lost_and_the_third_one_in_a_row_fails_the_task(
     assert {one["error_message"] for one in told} == {
         f"worker {WORKER} holds this attempt but does not run it"
     }
-    assert [ended.calls_hooks for ended in stage.ended] == [False, False, True]
+    assert [ended.is_failure for ended in stage.ended] == [False, False, True]
 
 
 async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: RunnerHarness) -> None:
