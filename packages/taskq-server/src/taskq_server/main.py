@@ -12,12 +12,13 @@ from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
+from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
 
 _ROUTERS = (
-    *(tasks.router, events.router, batch.router, batch.waits),
+    *(submit.router, tasks.router, events.router, batch.router, batch.waits),
     *(catalog.router, health.router, openapi.router),
 )
 

@@ -1,7 +1,5 @@
 """Routes of single tasks, and their list."""
 
-from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -12,11 +10,9 @@ from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.dependencies import (
     IfMatch,
     IfNoneMatch,
-    Key,
     Prefer,
     TaskId,
     Tasks,
-    Trace,
     WaitSeconds,
 )
 from taskq_server.api.errors import InvalidHeader, NoSuchPath
@@ -26,8 +22,6 @@ from taskq_server.api.openapi.responses import (
     BODY,
     ETAG,
     LINK,
-    LOCATION,
-    REPLAYED,
     STORE,
     failures,
     reply,
@@ -35,20 +29,17 @@ from taskq_server.api.openapi.responses import (
 from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
 from taskq_server.domain.errors import (
-    IdempotencyMismatch,
     IllegalTransition,
     InvalidCursor,
-    InvalidPayload,
     QuotaExceeded,
     TaskNotFound,
     UnknownHandler,
-    UnusableHandler,
     VersionMismatch,
 )
 from taskq_server.domain.task import Status
 from taskq_server.schemas import wire
 from taskq_server.schemas.query import TaskQuery
-from taskq_server.schemas.task import AttemptList, TaskCreate, TaskPage, TaskRead, TaskUpdate
+from taskq_server.schemas.task import AttemptList, TaskPage, TaskRead, TaskUpdate
 
 router = APIRouter(route_class=StrictRoute, tags=["tasks"])
 
@@ -58,48 +49,6 @@ _MERGE_PATCH = {
         "content": {MERGE_PATCH: {"schema": {"$ref": "#/components/schemas/TaskUpdate"}}}
     }
 }
-
-
-@router.post(
-    "/tasks",
-    operation_id="submit",
-    status_code=201,
-    response_model=TaskRead,
-    responses={
-        **reply(201, "the task is stored", LOCATION, ETAG, APPLIED),
-        **reply(
-            200,
-            "the first task of this idempotency key",
-            LOCATION,
-            ETAG,
-            REPLAYED,
-            APPLIED,
-            model=TaskRead,
-        ),
-        **failures(
-            *BODY,
-            *STORE,
-            UnknownHandler,
-            UnusableHandler,
-            InvalidPayload,
-            QuotaExceeded,
-            IdempotencyMismatch,
-        ),
-    },
-)
-async def submit(
-    new: TaskCreate, request: Request, tasks: Tasks, key: Key, prefer: Prefer, traceparent: Trace
-) -> Response:
-    """Store a task; a worker runs it as soon as it is due and one is free."""
-    submitted = await tasks.submit(new, key=key, traceparent=traceparent)
-    headers = {}
-    if prefer.wait is not None:
-        headers["Preference-Applied"] = f"wait={prefer.wait}"
-        with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = tasks.wait(submitted.details.task.id, prefer.wait)
-            details = await answers.while_connected(request, waiting)
-            submitted = replace(submitted, details=details)
-    return answers.submitted(submitted, request.scope, headers)
 
 
 @router.get(
