@@ -1,1 +1,1 @@
-"""Redis as a doorbell: ring workers, tell waiters. Nothing here is ever the only copy."""
+"""Redis as a doorbell: ring workers, tell waiters. Redis never holds the only copy of anything."""

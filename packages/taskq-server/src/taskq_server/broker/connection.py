@@ -16,10 +16,10 @@ from taskq_server.core.renewal import Renewal
 T = TypeVar("T")
 
 Redis = ArqRedis
-"""The client that everything in taskq shares: arq's."""
+"""arq's client, which every part of taskq uses."""
 
 REPLY_SECONDS = 5.0
-"""A Redis that is silent for longer counts as away."""
+"""Seconds without a reply after which Redis counts as away."""
 
 JOB_FUNCTION = "execute_task"
 
@@ -28,7 +28,7 @@ _REFUSALS = ("READONLY", "MASTERDOWN", "NOREPLICAS", "MISCONF")
 
 
 def encode(value: object) -> bytes:
-    """Write a job as JSON: arq's default, pickle, would run what it reads."""
+    """Write a job as JSON, because arq's default, pickle, runs code while it reads."""
     return json.dumps(value, separators=(",", ":")).encode()
 
 
@@ -44,40 +44,44 @@ def connect(url: str) -> ArqRedis:
     Args:
         url: `redis://`, `rediss://` or `unix://`.
     """
-    # The library would introduce itself, for which an account needs a right of its own.
+    # Without this the library sends CLIENT SETINFO, which needs a permission of its own.
     silent = {"lib_name": None, "lib_version": None}
     pool = _Pool.from_url(url, socket_connect_timeout=1.0, **silent)
     return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)
 
 
 class _Pool(ConnectionPool):
-    """Connections that are all left when their server refuses to write."""
+    """A pool that drops all its connections when their server refuses to write."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._renewal = Renewal()
 
     async def may_do_better(self, error: RedisError, asked: float) -> bool:
-        """Return whether what failed may succeed on a new connection; `asked` is its beginning."""
+        """Return whether a failed command may succeed on a new connection.
+
+        Args:
+            error: the failure.
+            asked: when the command began, on the monotonic clock.
+        """
         left = self._renewal.at
         if asked <= left:
-            return True  # refused as others were, or cut off because they were
+            return True  # the connection has been replaced since the command began
         if not _is_refusal(error) or not self._renewal.helps(asked):
             return False
-        # Subscriptions too: of what is told to the successor, they would hear nothing.
+        # Subscriptions too, because they would miss everything published on the successor.
         await self.disconnect()
         return True
 
 
 async def write(redis: ArqRedis, command: Callable[[], Awaitable[T]]) -> T:
-    """Run a command that writes; one that is refused by its server, on a new connection again.
+    """Run a command that writes; if the server refuses it, run it again on a new connection.
 
-    A server that was demoted keeps its sessions, while whoever connects anew is led to its
-    successor.
+    A demoted server keeps its sessions, while a new connection leads to its successor.
 
     Args:
-        redis: that runs it.
-        command: to be run again as a whole.
+        redis: the client that runs the command.
+        command: may be run a second time as a whole.
 
     Raises:
         RedisError, OSError: Redis is away, or takes no writes.
@@ -93,11 +97,11 @@ async def write(redis: ArqRedis, command: Callable[[], Awaitable[T]]) -> T:
 
 
 async def probe(redis: ArqRedis, queue_key: str) -> None:
-    """Ask for a write that changes nothing: a replica answers everything else.
+    """Run a write that changes nothing, because a replica answers everything but writes.
 
     Args:
         redis: the server.
-        queue_key: a name of taskq's own.
+        queue_key: a key of taskq's own.
 
     Raises:
         RedisError, OSError: Redis is away, or takes no writes.
@@ -106,11 +110,11 @@ async def probe(redis: ArqRedis, queue_key: str) -> None:
 
 
 class Reach:
-    """How one part of a process gets on with Redis, as far as the log tells.
+    """Log when one part of a process loses Redis, and when Redis is back.
 
     Args:
         redis: the client.
-        refused: what is wrong while Redis answers with errors.
+        refused: the log's sentence while Redis answers with errors.
     """
 
     def __init__(self, redis: ArqRedis, refused: str) -> None:
@@ -120,13 +124,13 @@ class Reach:
         self._refused = outage(refused, where)
 
     def fails(self, error: Exception) -> None:
-        """Note that Redis did not answer, or with an error."""
+        """Note that Redis did not answer, or answered with an error."""
         wrong = self._refused if isinstance(error, ResponseError) else self._away
         said = str(error).partition("\n")[0][:_SHOWN]
         wrong.fails(f"{brief(error)}: {said}" if said else brief(error))
 
     def works(self) -> None:
-        """Note that Redis did what it was asked."""
+        """Note that Redis carried out a command."""
         self._away.works()
         self._refused.works()
 

@@ -15,11 +15,11 @@ from taskq_server.domain.task import Task
 
 @dataclass(frozen=True, slots=True)
 class Doorbell:
-    """A ring for one attempt that is to come.
+    """A ring for the next attempt of a task.
 
     Attributes:
-        at: its score in Redis, milliseconds.
-        is_aside: whether it is for workers with a free thread only.
+        at: the score in Redis, milliseconds.
+        is_aside: whether the ring is for workers with a free thread only.
     """
 
     task_id: UUID
@@ -31,16 +31,16 @@ class Doorbell:
 
     @property
     def job_id(self) -> str:
-        """Arq's id of the job; unique for ever, since attempts never go back."""
+        """Arq's id of the job; unique for ever, because attempts only count up."""
         return f"{self.task_id}:{self.attempt}"
 
 
 def doorbell(task: Task) -> Doorbell:
     """Return the ring for a waiting task.
 
-    arq's workers take what scores below now. So a task that is not due yet is rung at its due
-    time, without the head start of its priority; once it is due, the janitor sees that its row
-    scores lower than that and moves it forward.
+    arq's workers take members whose score is below now. So the doorbell of a future task scores
+    its due time, without the head start of its priority; once the task is due, the janitor finds
+    the lower score of its row and moves the doorbell forward.
     """
     if task.score is None or task.due_at > task.updated_at:
         return doorbell_when_due(task)
@@ -48,13 +48,13 @@ def doorbell(task: Task) -> Doorbell:
 
 
 def doorbell_when_due(task: Task) -> Doorbell:
-    """Return the ring for a waiting task whose last one came before it was due."""
+    """Return the ring for a waiting task whose last ring came before it was due."""
     due = ceil(task.due_at.timestamp() * 1000)
     return Doorbell(task.id, task.attempt + 1, task.namespace, task.queue, due)
 
 
 def doorbell_aside(task: Task) -> Doorbell:
-    """Return the ring for a due task that found no thread: who has none need not hear of it."""
+    """Return the ring for a due task that found no thread; only workers with a free one get it."""
     assert task.score is not None, "it waits"
     return Doorbell(
         task.id, task.attempt + 1, task.namespace, task.queue, task.score, is_aside=True
@@ -62,23 +62,23 @@ def doorbell_aside(task: Task) -> Doorbell:
 
 
 class Dispatcher:
-    """Ring without waiting: a submit is answered whether or not Redis is there.
+    """Ring without waiting, because a submit succeeds whether or not Redis is up.
 
     Args:
-        send: where the commands go.
+        send: takes the commands.
     """
 
     def __init__(self, send: Sender) -> None:
         self._send = send
 
     def ring(self, bells: Sequence[Doorbell]) -> None:
-        """Ring for each of `bells`; a ring too many is harmless."""
+        """Ring each of `bells`; an extra ring is harmless."""
         if bells:
             self._send(_ring, bells)
 
 
 def _ring(pipe: Pipeline, names: Names, bells: Iterable[Doorbell]) -> None:
-    """Add the ids alone: what arq keeps beside them, the id says already."""
+    """Add the ids alone, because an id contains everything that arq would store beside it."""
     queues: defaultdict[tuple[str, str, bool], dict[str, int]] = defaultdict(dict)
     for bell in bells:
         queues[bell.namespace, bell.queue, bell.is_aside][bell.job_id] = bell.at

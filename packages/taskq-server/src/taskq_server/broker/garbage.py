@@ -1,6 +1,6 @@
-"""What comes out of Redis and is not taskq's: dropped, counted, and told once a minute.
+"""Unreadable messages from Redis are dropped, counted, and logged once a minute.
 
-Whoever reaches Redis can write to a queue or to a channel. That must not fill the log.
+Any program that reaches Redis can write to a queue or a channel, and must not fill the log.
 """
 
 import logging
@@ -14,14 +14,14 @@ _log = logging.getLogger("taskq.server.broker")
 
 
 class Unreadable(ValueError):
-    """A message says nothing that taskq would say."""
+    """A message has no form that taskq writes."""
 
 
 class Garbage:
-    """The doorbells and messages of one process that cannot be read.
+    """The unreadable doorbells and messages of one process.
 
     Args:
-        clock: seconds that never go back.
+        clock: a monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -30,18 +30,18 @@ class Garbage:
         self._untold = 0
 
     def drop(self, what: str, data: bytes) -> None:
-        """Count one, and say in the log how many there were, at most once a minute.
+        """Count an unreadable message, and log the number of them at most once a minute.
 
         Args:
-            what: a doorbell, a message.
-            data: its beginning is shown.
+            what: its kind for the log: a doorbell, a message.
+            data: its bytes, of which the log shows the first 80.
         """
         self._untold += 1
         now = self._clock()
         if now - self._told_at < _TELL_SECONDS:
             return
         _log.warning(
-            "what comes from Redis and cannot be read is dropped: %d so far, the last is %s %r",
+            "unreadable messages from Redis are dropped: %d so far, the last is %s %r",
             self._untold, what, data[:_SHOWN_BYTES],
         )  # fmt: skip
         self._told_at, self._untold = now, 0

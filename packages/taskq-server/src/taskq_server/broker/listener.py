@@ -1,4 +1,4 @@
-"""One subscription of this process to Redis; it comes back by itself."""
+"""One subscription of this process to Redis, which reconnects by itself."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -22,10 +22,10 @@ async def listen(
     """Call back for every message of some channels, for ever.
 
     Args:
-        redis: the server; when it goes away, this connects again.
-        callbacks: by channel; each gets the message's data, and may find it `Unreadable`.
-        garbage: takes what is.
-        on_connect: called after each (re)connection, since messages may have been missed.
+        redis: the server; after a lost connection, `listen` connects again.
+        callbacks: by channel; each gets the message's data, and may raise `Unreadable`.
+        garbage: takes the unreadable messages.
+        on_connect: called after each (re)connection, because messages may have been missed.
     """
     pause = 0.05
     reach = Reach(redis, "Redis lets nobody listen")
@@ -34,7 +34,7 @@ async def listen(
             async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
                 await subscription.subscribe(*callbacks)
                 pause = 0.05
-                # Otherwise an idle process would not say that Redis is back.
+                # Otherwise an idle process would not log that Redis is back.
                 asyncio.get_running_loop().call_later(2 * SETTLED_SECONDS, reach.works)
                 on_connect()
                 async for message in subscription.listen():
@@ -43,7 +43,7 @@ async def listen(
                         callbacks[message["channel"].decode()](data)
                     except Unreadable:
                         garbage.drop("a message", data)
-                    # A flood arrives faster than it is read: others have their turn in between.
+                    # A flood of messages must leave turns to the other tasks of the event loop.
                     await asyncio.sleep(0)
         except (RedisError, OSError) as error:
             reach.fails(error)

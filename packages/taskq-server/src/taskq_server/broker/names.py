@@ -1,4 +1,4 @@
-"""Every name that taskq has in Redis."""
+"""Every key and channel that taskq uses in Redis."""
 
 import asyncio
 import logging
@@ -11,13 +11,13 @@ _log = logging.getLogger("taskq.server.broker")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What the keys and channels of one deployment are called.
+    """The names of one deployment's keys and channels.
 
-    All begin with one hash tag, so that a Redis Cluster keeps them together. Namespaces and queues
-    are texts of users: a namespace is quoted, so that no two pairs of them share a name.
+    All names begin with one hash tag, so that a Redis Cluster keeps them together. Users choose
+    namespaces and queues, so the namespace is quoted: no two pairs of both share a name.
 
     Args:
-        prefix: what tells taskq from other applications on the same Redis; has no braces.
+        prefix: separates taskq from other applications on the same Redis; has no braces.
         deployment: the id that the database keeps; letters and digits.
     """
 
@@ -37,11 +37,11 @@ class Names:
         return f"{self._of(namespace)}:ring"
 
     def changed(self, namespace: str) -> str:
-        """Return the channel that tells which tasks of a namespace changed."""
+        """Return the channel for the ids of a namespace's changed tasks."""
         return f"{self._of(namespace)}:changed"
 
     def cancel(self, namespace: str) -> str:
-        """Return the channel that tells which running tasks of a namespace are to be cancelled."""
+        """Return the channel for the ids of a namespace's running tasks to cancel."""
         return f"{self._of(namespace)}:cancel"
 
     def _of(self, namespace: str) -> str:
@@ -54,7 +54,7 @@ def _quoted(namespace: str) -> str:
 
 
 class Naming:
-    """The names that this process uses, once the database has told which deployment it is of."""
+    """The names that this process uses, known once the deployment id is read from the database."""
 
     def __init__(self) -> None:
         self.names: Names | None = None
@@ -67,7 +67,7 @@ class Naming:
         self._told.set()
 
     def miss(self) -> None:
-        """Say in the log, once, that the database answers and has no id."""
+        """Log, once, that the database answers but has no deployment id."""
         if not self._missed:
             _log.warning(
                 "the database has no deployment id, so Redis is not used: run `taskq-server db "

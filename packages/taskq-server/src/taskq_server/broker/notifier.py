@@ -15,16 +15,16 @@ from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
 
-_MOST_BYTES = MOST_BUFFERED * 36  # 32 digits, two quotation marks, a comma and a space
+_MOST_BYTES = MOST_BUFFERED * 36  # an id: 32 digits, two quotation marks, a comma and a space
 
 Addressed = tuple[str, UUID]
 """A task's namespace and id."""
 
 
 class Subscription:
-    """News about some tasks.
+    """The changes of some tasks, for one waiter.
 
-    A waiter subscribes first and reads the database second, so that no change falls between.
+    A waiter subscribes first and reads the database second, so that it misses no change.
     """
 
     def __init__(self) -> None:
@@ -37,10 +37,10 @@ class Subscription:
         self._event.set()
 
     async def news(self, timeout: float) -> set[UUID]:
-        """Return the tasks that changed since the last call; empty when the time is up.
+        """Return the tasks that changed since the last call; empty after the timeout.
 
         Args:
-            timeout: seconds.
+            timeout: seconds to wait for the first change.
         """
         try:
             async with asyncio.timeout(timeout):
@@ -53,7 +53,7 @@ class Subscription:
 
 
 class Notifier:
-    """One message for each batch of changes, one subscriber for each process."""
+    """Publish one message for each batch of changes; receive with one subscriber per process."""
 
     def __init__(self, send: Sender) -> None:
         self._send = send
@@ -61,16 +61,16 @@ class Notifier:
 
     @property
     def waiters(self) -> int:
-        """How many tasks somebody waits for, here."""
+        """The number of tasks that callers of this process wait for."""
         return len(self._waiters)
 
     def changed(self, tasks: Sequence[Addressed]) -> None:
-        """Tell everybody that tasks changed."""
+        """Tell the waiters of all processes that tasks changed."""
         if tasks:
             self._send(_publish_changed, tasks)
 
     def cancel(self, tasks: Sequence[Addressed]) -> None:
-        """Tell workers that running tasks are to be cancelled; their next beat would as well."""
+        """Tell workers to cancel running tasks now, ahead of their next heartbeat."""
         self._send(_publish_cancel, tasks)
 
     @contextmanager
@@ -89,11 +89,11 @@ class Notifier:
                     self._waiters.pop(task_id, None)
 
     async def run(self, redis: ArqRedis, channel: str, garbage: Garbage) -> None:
-        """Hand the messages of a channel to the waiters of this process, for ever."""
+        """Pass the messages of a channel to the waiters of this process, for ever."""
         await listen(redis, {channel: self._on_changed}, garbage, on_connect=self.wake_all)
 
     def wake_all(self) -> None:
-        """Let all waiters look again."""
+        """Let all waiters read their tasks again."""
         for task_id, waiters in self._waiters.items():
             for subscription in waiters:
                 subscription.tell([task_id])
@@ -126,10 +126,10 @@ def _messages(tasks: Iterable[Addressed]) -> Iterator[tuple[str, str]]:
 
 
 def read_ids(message: bytes) -> list[UUID]:
-    """Return the task ids of a message. Whoever reaches Redis may have sent it.
+    """Return the task ids of a message, which any program that reaches Redis may have sent.
 
     Raises:
-        Unreadable: it is longer than any of taskq's, or no list of ids.
+        Unreadable: the message is longer than any of taskq's, or is not a list of ids.
     """
     if len(message) > _MOST_BYTES:
         raise Unreadable

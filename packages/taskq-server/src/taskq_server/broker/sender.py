@@ -1,4 +1,4 @@
-"""Commands to Redis that nobody waits for."""
+"""Send commands to Redis in the background; no caller waits for them."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -19,17 +19,17 @@ Write = Callable[[Pipeline, Names, deque[Item]], object]
 """Adds the commands for some items to a pipeline."""
 
 MOST_BUFFERED = 10_000
-"""Items of one kind that wait for a round trip, at most; the oldest are dropped."""
+"""Most items of one kind that wait for a round trip; beyond that the oldest are dropped."""
 
 
 class Sender:
-    """Send behind the caller's back, all that waits in one round trip.
+    """Send all waiting items in one round trip, in the background.
 
-    What does not reach Redis is dropped: the janitor rings again, and waiters poll.
+    Items that do not reach Redis are dropped, because the janitor rings again and waiters poll.
 
     Args:
         redis: None drops everything.
-        naming: what things are called in Redis; until that is known, everything is dropped.
+        naming: the names in Redis; until they are known, everything is dropped.
     """
 
     def __init__(self, redis: ArqRedis | None, naming: Naming) -> None:
@@ -40,7 +40,7 @@ class Sender:
         self._reach = None if redis is None else Reach(redis, "Redis takes no doorbells")
 
     def __call__(self, add: Write[Item], items: Iterable[Item]) -> None:
-        """Queue items and return at once; one call of `add` gets all that wait for it."""
+        """Queue items and return at once; one call of `add` gets all its waiting items."""
         names = self._naming.names
         if self._redis is None or names is None:
             return
@@ -49,7 +49,7 @@ class Sender:
             self._flushing = asyncio.create_task(self._flush(self._redis, names))
 
     async def close(self) -> None:
-        """Wait for what is on its way."""
+        """Wait until the commands on their way are sent."""
         if self._flushing is not None:
             await self._flushing
 
