@@ -1,1 +1,1 @@
-"""What a task is and how it may change: pure decisions, no input or output."""
+"""The task as a value and the rules of its changes: pure decisions, no input or output."""

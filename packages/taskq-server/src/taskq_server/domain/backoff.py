@@ -1,4 +1,4 @@
-"""How long to wait before the next try."""
+"""The wait before the next try."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ class Backoff:
     Full jitter spreads tasks that failed together over the whole window.
 
     Attributes:
-        base: seconds before the first retry, at most; more than 0.
-        cap: seconds between two tries, at most.
+        base: longest wait before the first retry, in seconds; more than 0.
+        cap: longest wait between two tries, in seconds.
     """
 
     base: float = 1.0
@@ -27,13 +27,13 @@ class Backoff:
 
         Args:
             retries: retries already charged, from 0.
-            random: a number from 0 to 1, exclusive.
+            random: returns a number from 0 to 1, exclusive.
         """
         window = self.cap if retries > 60 else min(self.cap, self.base * 2**retries)
         return window * random()
 
     def override(self, base: float | None, cap: float | None) -> "Backoff":
-        """Return this back-off with what a single task asked for instead."""
+        """Return this back-off with the values that a single task sets in their place."""
         if base is None and cap is None:
             return self
         new_cap = cap if cap is not None else max(self.cap, base or 0.0)

@@ -1,7 +1,8 @@
-"""How tasks are counted: a ledger of changes, which add up to the tasks of each place.
+"""The ledger of task counts: entries of changes, whose sum is the number of tasks of each place.
 
-A running task counts as queued in the ledger, so that the usual claim changes no count. Who reads
-the ledger counts what runs, which is never more than the workers have room for, and takes it off.
+A running task counts as queued in the ledger, so that the usual claim changes no count. A reader
+of the ledger counts the running tasks, of which there are no more than the workers have room for,
+and subtracts them.
 """
 
 from collections import Counter, defaultdict
@@ -10,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from taskq_server.domain.task import Status, Task
 
 Place = tuple[str, str, Status]
-"""What is counted together: namespace, queue, and status."""
+"""The key of a count: namespace, queue, and status."""
 
 
 def place(task: Task, status: Status | None = None) -> Place:
@@ -18,18 +19,18 @@ def place(task: Task, status: Status | None = None) -> Place:
 
     Args:
         task: the task; its namespace and its queue never change.
-        status: one that it had, instead of the one it has.
+        status: an earlier status to count it by; None for the present one.
     """
     counted = task.status if status is None else status
     return task.namespace, task.queue, Status.QUEUED if counted is Status.RUNNING else counted
 
 
 def changes(*, before: Iterable[Place] = (), after: Iterable[Place] = ()) -> dict[Place, int]:
-    """Return what moving tasks from some places to others adds to each count; nothing for zero.
+    """Return the amount to add to each count when tasks move between places; zeros are left out.
 
     Args:
-        before: where the tasks were counted; none, for new ones.
-        after: where they are counted now; none, for those that are gone.
+        before: where the tasks were counted; empty for new tasks.
+        after: where the tasks are counted now; empty for deleted tasks.
     """
     amounts = Counter(after)
     amounts.subtract(Counter(before))
@@ -37,10 +38,10 @@ def changes(*, before: Iterable[Place] = (), after: Iterable[Place] = ()) -> dic
 
 
 def by_queue(counted: Mapping[tuple[str, Status], int]) -> dict[str, Counter[Status]]:
-    """Return the tasks of each queue that has any, by status; queues by name.
+    """Return the number of tasks by status for each queue that has any; queues by name.
 
     Args:
-        counted: for each queue the sums of the ledger, and what runs.
+        counted: for each queue the sums of the ledger, and the number of running tasks.
     """
     queues: dict[str, Counter[Status]] = defaultdict(Counter)
     for (queue, status), amount in sorted(counted.items()):

@@ -1,15 +1,15 @@
-"""Every error that taskq itself raises, in one tree. None of them knows HTTP.
+"""Every error that taskq itself raises, in one tree. `api/problems.py` gives them HTTP statuses.
 
 TaskqError
-├── ConfigurationError        settings that cannot work; says what to change
+├── ConfigurationError        settings cannot work; the message says what to change
 ├── StartUpFailed             a worker's start-up hook raised an error
 ├── Rejected                  the request cannot be taken as it is
 │   ├── InvalidFields         a value breaks a rule; carries pointers
 │   │   ├── UnknownHandler    no worker has ever published this handler
-│   │   ├── UnusableHandler   the schema that a worker published for it cannot be used
-│   │   ├── TooManyValues     the body has more values than are looked at
+│   │   ├── UnusableHandler   the handler's published schema cannot be used
+│   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
-│   │   └── QuotaExceeded     a new name of which the namespace has as many as it may
+│   │   └── QuotaExceeded     the namespace has no room for another name of this kind
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
 ├── TaskNotFound
@@ -18,7 +18,7 @@ TaskqError
 ├── StaleAttempt              a worker no longer holds the attempt it wants to change
 └── Unavailable               try again in `retry_after` seconds
     └── DatabaseUnavailable
-        └── ConnectionLost    the database hung up in the middle
+        └── ConnectionLost    the connection to the database broke during a statement
 """
 
 from collections.abc import Sequence
@@ -72,16 +72,16 @@ class UnusableHandler(InvalidFields):
 
     @classmethod
     def because(cls, detail: str) -> Self:
-        """Return the error that says this about the handler of a task."""
+        """Return the error with this sentence about the task's handler."""
         return cls(detail, [FieldError("/handler", "unusable-handler", detail)])
 
 
 class TooManyValues(InvalidFields):
-    """The body has more values than are looked at: most of them, nearly always, in a payload."""
+    """The body has too many values, nearly always in its payload."""
 
     @classmethod
     def at(cls, pointer: str, most: int) -> Self:
-        """Return the error of what `pointer` names, which may have `most` values."""
+        """Return the error of the part at `pointer`, which may have `most` values."""
         detail = f"there are more than {most} values in it, those inside of others included"
         return cls(
             f"{pointer or 'the body'}: {detail}", [FieldError(pointer, "too-many-values", detail)]
@@ -121,14 +121,14 @@ class StaleAttempt(TaskqError):
 
 
 class Unavailable(TaskqError):
-    """Something taskq needs is away; the same request may succeed later."""
+    """A service that taskq needs is away; the same request may succeed later."""
 
     retry_after: int = 1
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer, or refuses to serve."""
+    """The database does not answer, or refuses the statement."""
 
 
 class ConnectionLost(DatabaseUnavailable):
-    """The database hung up in the middle: it has ended, or it does not like what it was sent."""
+    """The connection broke during a statement: the database stopped, or refused its input."""

@@ -1,4 +1,4 @@
-"""Ids: of tasks, which sort by time, and of deployments."""
+"""Ids of tasks, which sort by time, and of deployments."""
 
 import secrets
 import threading
@@ -21,7 +21,7 @@ class IdSource:
         """Return a new id.
 
         Args:
-            now: aware UTC; a clock that steps back does not make ids step back.
+            now: aware UTC; ids keep growing when the clock steps back.
         """
         milliseconds = int(now.timestamp() * 1000)
         with self._lock:
@@ -42,6 +42,6 @@ def new_deployment_id() -> str:
 
 
 def first_id_of(moment: datetime) -> UUID:
-    """Return the lowest id that a task created in this millisecond can have."""
+    """Return the lowest possible id of a task created in this millisecond."""
     milliseconds = max(0, int(moment.timestamp() * 1000))
     return UUID(int=(milliseconds << 80) | (0x7 << 76) | (0b10 << 62))

@@ -1,8 +1,8 @@
-"""The life of a task: every decision that changes one, as a pure function.
+"""The lifecycle of a task: every decision that changes a task, as a pure function.
 
-A decision takes a task and returns the task after it, or raises `IllegalTransition`; a decision of
-a worker first passes the fence (`StaleAttempt`). Who calls it has locked the row, and writes what
-comes back. Nothing else in taskq decides about status, attempt, retries or due times.
+A decision takes a task and returns the task after it, or raises `IllegalTransition`; a worker's
+decision first passes the fence (`StaleAttempt`). The caller has locked the row, and writes the
+returned task. Only this module decides about status, attempt, retries and due times.
 
     submit ──► queued ──claim──► running ──► succeeded
                  │  ▲               │  ├───► failed      (no retries left, fatal, lost 3 times)
@@ -32,12 +32,12 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.FAILED: frozenset({Status.QUEUED}),
     Status.CANCELLED: frozenset({Status.QUEUED}),
 }
-"""Which status may follow which; the last two rows are a person's retry."""
+"""The statuses that may follow each status; the last two rows are a person's retry."""
 
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """What the end of an attempt decided: the task after it, and the record of the attempt."""
+    """The task after an attempt has ended, and the record of that attempt."""
 
     task: Task
     attempt: Attempt
@@ -55,9 +55,9 @@ class Failure:
     Attributes:
         outcome: `failed` or `timed_out`.
         type: class name of the error.
-        message: what the error says, already capped.
+        message: the error's text, already capped.
         traceback: capped, or None.
-        fatal: no retry is worth it.
+        fatal: whether to fail the task without a retry.
         retry_after: seconds until the next try instead of the back-off, or None.
     """
 
@@ -72,13 +72,13 @@ class Failure:
 def is_due(task: Task, earliest: datetime) -> bool:
     """Return whether a waiting task may start.
 
-    What was to start at once for the process that wrote it is due, because two clocks may differ by
-    milliseconds. A time that was asked for has to have come, because the clock of the writer may
-    have been ahead.
+    A task due at its last update counts as due, even if this process's clock is a few milliseconds
+    behind. A `run_at` that a caller asked for must have passed, because the writer's clock may have
+    been ahead.
 
     Args:
-        task: waits.
-        earliest: the earliest time that it may be, aware UTC.
+        task: a waiting task.
+        earliest: the lower bound of the present time, aware UTC.
     """
     return task.run_at is None or task.run_at == task.updated_at or task.run_at <= earliest
 
@@ -87,10 +87,10 @@ def claim(task: Task, *, worker_id: UUID, now: datetime, earliest: datetime | No
     """Give a due task to a worker.
 
     Args:
-        task: waits.
-        worker_id: who gets it.
-        now: the start that is stored, aware UTC.
-        earliest: the earliest time that it may be, by which it is judged; None if that is `now`.
+        task: a waiting task.
+        worker_id: the worker that gets it.
+        now: the start time to store, aware UTC.
+        earliest: the lower bound of the present time, for `is_due`; None takes `now`.
 
     Raises:
         IllegalTransition: the task is not waiting, or not due yet.
@@ -113,14 +113,14 @@ def hold(task: Task, *, worker_id: UUID, attempt: int) -> None:
     """Check the fence: only the worker that runs this very attempt may change the task.
 
     Raises:
-        StaleAttempt: somebody else holds the task, or nobody.
+        StaleAttempt: another worker, another attempt or no worker holds the task.
     """
     if (task.status, task.worker_id, task.attempt) != (Status.RUNNING, worker_id, attempt):
         raise StaleAttempt(f"attempt {attempt} of task {task.id} is no longer held by {worker_id}")
 
 
 def succeed(task: Task, *, result: str, now: datetime) -> AttemptEnded:
-    """End a running task well; a cancel that came too late changes nothing."""
+    """End a running task as succeeded; a cancel request that came too late changes nothing."""
     _require_running(task)
     return _end(task, now, Outcome.SUCCEEDED, _final(task, Status.SUCCEEDED, now), result=result)
 
@@ -133,7 +133,7 @@ def fail(
     random: Callable[[], float],
     now: datetime,
 ) -> AttemptEnded:
-    """Charge a failure: the next try after the back-off, or the end."""
+    """Charge a failure: retry the task after the back-off, or fail it for good."""
     _require_running(task)
     if task.cancel_requested_at is not None:
         return cancel_running(task, now=now)
@@ -167,12 +167,12 @@ def fail(
 
 
 def release(task: Task, *, now: datetime, ran: bool = True) -> AttemptEnded:
-    """Hand a running task back without charging anything: its worker stops, or has no room.
+    """Queue a running task again without charging a retry, because its worker stops or has no room.
 
     Args:
-        task: is running.
+        task: a running task.
         now: aware UTC.
-        ran: whether its handler was called; if not, it has not shown that it spares its worker.
+        ran: whether its handler was called; only then its count of lost workers starts again at 0.
     """
     _require_running(task)
     if task.cancel_requested_at is not None:
@@ -182,12 +182,12 @@ def release(task: Task, *, now: datetime, ran: bool = True) -> AttemptEnded:
 
 
 def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> AttemptEnded:
-    """Hand a running task back, due later, without charging its failure.
+    """Queue a running task again for later, without charging its failure.
 
     Args:
-        task: is running, but its handler was not called.
-        failure: why it could not be.
-        pause: seconds until it is due again.
+        task: a running task, whose handler was not called.
+        failure: why the handler could not be called.
+        pause: seconds until the task is due again.
         now: aware UTC.
     """
     _require_running(task)
@@ -207,12 +207,12 @@ def put_off(task: Task, failure: Failure, *, pause: float, now: datetime) -> Att
 
 
 def rescue(task: Task, *, now: datetime, why: str | None = None) -> AttemptEnded:
-    """Take a running task back that its worker has lost; at `MAX_LOST` in a row it fails.
+    """Queue a running task again whose worker was lost; the `MAX_LOST`th loss in a row fails it.
 
     Args:
-        task: is running.
+        task: a running task.
         now: aware UTC.
-        why: what became of the attempt; None if the process that ran it is gone.
+        why: a sentence about the loss; None if the process that ran the attempt is gone.
     """
     _require_running(task)
     if task.cancel_requested_at is not None:
@@ -227,13 +227,13 @@ def rescue(task: Task, *, now: datetime, why: str | None = None) -> AttemptEnded
 
 
 def cancel_running(task: Task, *, now: datetime) -> AttemptEnded:
-    """End a running task whose cancellation was asked for."""
+    """End a running task as cancelled."""
     _require_running(task)
     return _end(task, now, Outcome.CANCELLED, _final(task, Status.CANCELLED, now))
 
 
 def cancel(task: Task, *, now: datetime) -> Task:
-    """Ask for the end of a task: at once while it waits, by a request while it runs.
+    """Cancel a waiting task at once, or request the cancellation of a running one.
 
     Raises:
         IllegalTransition: the task succeeded or failed.
@@ -249,7 +249,7 @@ def cancel(task: Task, *, now: datetime) -> Task:
 
 
 def retry(task: Task, *, now: datetime) -> Task:
-    """Queue a failed or cancelled task again, as a person's decision: all retries are back.
+    """Queue a failed or cancelled task again by a person's decision, with all its retries.
 
     Raises:
         IllegalTransition: the task is in another status.
@@ -274,7 +274,7 @@ def retry(task: Task, *, now: datetime) -> Task:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Edit:
-    """What a person may change on a task; `given` names the fields that are meant."""
+    """A person's changes to a task; `given` names the fields to change."""
 
     given: frozenset[str]
     title: str = ""
@@ -286,13 +286,13 @@ class Edit:
 
 
 def edit(task: Task, changes: Edit, *, now: datetime) -> Task:
-    """Change what the status still allows to change.
+    """Change fields of a task, as far as its status allows.
 
     Title and description: always. Priority, max_retries and timeout_seconds: until the task is
     final. run_at: while it waits.
 
     Raises:
-        IllegalTransition: a field is past changing.
+        IllegalTransition: the status does not allow changing a given field any more.
     """
     until_final = changes.given & {"priority", "max_retries", "timeout_seconds"}
     if until_final and task.status.final:
@@ -308,7 +308,7 @@ def edit(task: Task, changes: Edit, *, now: datetime) -> Task:
 
 
 def check_deletable(task: Task) -> None:
-    """Check that nobody works on the task.
+    """Check that the task may be deleted.
 
     Raises:
         IllegalTransition: the task is running.

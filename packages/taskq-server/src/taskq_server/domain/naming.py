@@ -8,5 +8,5 @@ QUEUE_LENGTH = 64
 
 
 def is_name(text: str, longest: int) -> bool:
-    """Return whether a text can be such a name, of so many characters at most."""
+    """Return whether a text is a valid name of at most `longest` characters."""
     return len(text) <= longest and re.fullmatch(NAME_PATTERN, text) is not None

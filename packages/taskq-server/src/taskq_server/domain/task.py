@@ -1,4 +1,4 @@
-"""The task as a value: what one row says, and the closed sets it is made of."""
+"""The task as a value: the fields of one row, and their closed sets."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -7,15 +7,15 @@ from typing import NamedTuple
 from uuid import UUID
 
 PRIORITY_STEP_SECONDS = 30
-"""How much earlier than its due time one priority level counts: a `low` task waits at most
-three steps longer than an endless stream of `urgent` ones."""
+"""Seconds by which each priority level moves a task forward in its queue. So a `low` task waits at
+most three steps longer than an endless stream of `urgent` tasks."""
 
 MAX_LOST = 3
-"""Claims in a row that may end in a vanished worker before the task fails as `WorkerLost`."""
+"""Attempts in a row that lose their worker before the task fails as `WorkerLost`."""
 
 
 class Status(StrEnum):
-    """Where a task stands; the diagram is in the README."""
+    """The status of a task; the diagram is in `lifecycle.py`."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -40,7 +40,7 @@ WAITING = frozenset({Status.QUEUED, Status.RETRYING})
 
 
 class Priority(IntEnum):
-    """Who goes first; stored as the number, written on the wire as the lower-case name."""
+    """The priority of a task; stored as the number, on the wire as the lower-case name."""
 
     LOW = 0
     NORMAL = 1
@@ -122,12 +122,12 @@ class Task(NamedTuple):
 
     @property
     def is_quarantined(self) -> bool:
-        """Whether it may have been the end of its last worker."""
+        """Whether the last worker of the task was lost, perhaps because of the task."""
         return self.lost_count > 0
 
     @property
     def is_last_chance(self) -> bool:
-        """Whether one more vanished worker fails it."""
+        """Whether the loss of one more worker fails the task."""
         return self.lost_count + 1 >= MAX_LOST
 
 
@@ -149,7 +149,7 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
-    """A task as the outside sees it: the row, its tags and its ended attempts."""
+    """A task as callers see it: the row, its tags and its ended attempts."""
 
     task: Task
     tags: tuple[str, ...]
@@ -179,17 +179,17 @@ class Due:
 
 
 def score(due_at: datetime, priority: Priority) -> int:
-    """Return the place in the queue: milliseconds since the epoch, lower goes first.
+    """Return the place in the queue: milliseconds since the epoch, lowest first.
 
     Args:
         due_at: from when the task may run, aware UTC.
         priority: each level counts as `PRIORITY_STEP_SECONDS` earlier. The shift is bounded, so
-            waiting long enough beats any priority: that is the ageing.
+            a task that waits long enough passes tasks of any priority (ageing).
     """
     return int(due_at.timestamp() * 1000) - int(priority) * PRIORITY_STEP_SECONDS * 1000
 
 
 def due_at(score: int, priority: Priority) -> datetime:
-    """Return the due time, in whole milliseconds, of which `score` is the place in the queue."""
+    """Return the due time that belongs to a score, in whole milliseconds."""
     milliseconds = score + int(priority) * PRIORITY_STEP_SECONDS * 1000
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
