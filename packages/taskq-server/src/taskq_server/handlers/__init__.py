@@ -1,4 +1,4 @@
-"""Handlers: how people declare them, find them, and what they are given."""
+"""Handlers: decorators to declare them, the registry that finds them, and their context."""
 
 from taskq_server.handlers.context import Context, State
 from taskq_server.handlers.declare import (

@@ -1,4 +1,4 @@
-"""Handlers for trying things out; `TASKQ_BUILTIN_HANDLERS` says whether a worker has them."""
+"""Handlers for trying things out; a worker has them if `TASKQ_BUILTIN_HANDLERS` is true."""
 
 import asyncio
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""What a running handler can ask for and say."""
+"""The context of a running handler: facts about its attempt, progress and child tasks."""
 
 import asyncio
 import logging
@@ -17,12 +17,12 @@ from taskq_server.schemas.task import ChildCreate, TaskCreate
 
 
 class State(SimpleNamespace):
-    """What start-up hooks prepared: connection pools, models; one for each worker process."""
+    """The attributes that start-up hooks set, such as connection pools; one per worker process."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProgressReport:
-    """How far a handler says it is."""
+    """The progress that a handler reports."""
 
     current: float
     total: float | None
@@ -30,7 +30,7 @@ class ProgressReport:
 
 
 class _Done:
-    """An awaitable that is done: `progress` reads the same in async and in sync handlers."""
+    """A completed awaitable, so that `progress` works alike in async and in sync handlers."""
 
     def __await__(self) -> Generator[None, None, None]:
         return
@@ -39,14 +39,14 @@ class _Done:
 
 @dataclass(slots=True, kw_only=True)
 class Context:
-    """One attempt, as its handler sees it. Annotate a parameter with this class to receive it.
+    """One attempt, for its handler. Annotate a parameter with this class to receive it.
 
     Attributes:
-        task_id: the task that runs.
-        handler: the name it was submitted under.
-        attempt: counts claims of this task, from 1.
-        state: what `@on_startup` hooks put there.
-        logger: carries task id, handler and attempt.
+        task_id: the running task.
+        handler: the task's handler name.
+        attempt: counts the claims of this task, from 1.
+        state: the attributes that `@on_startup` hooks set.
+        logger: adds task id, handler and attempt to each record.
     """
 
     task_id: UUID
@@ -62,22 +62,22 @@ class Context:
 
     @property
     def cancelled(self) -> bool:
-        """Whether the attempt should end: its task is cancelled, out of time, or released.
+        """Whether the attempt should end, because it is cancelled, out of time, or released.
 
-        An async handler gets `asyncio.CancelledError` as well; a sync one has to look here.
+        An async handler gets `asyncio.CancelledError` as well; a sync handler has to check here.
         """
         return self._interrupted()
 
     def progress(
         self, current: float, total: float | None = None, message: str | None = None
     ) -> Awaitable[None]:
-        """Say how far the work is. Cheap: only the latest report is stored, twice a second.
+        """Report progress. This is cheap, because only the latest report is stored, twice a second.
 
         An async handler may await it; a sync handler just calls it.
 
         Args:
-            current: how much is done.
-            total: how much there is, or None when nobody knows.
+            current: the amount that is done.
+            total: the whole amount, or None if it is unknown.
             message: at most 500 characters are kept.
         """
         self._report(ProgressReport(current, total, message))
@@ -88,11 +88,11 @@ class Context:
     ) -> UUID:
         """Submit a child task and return its id.
 
-        The same child submitted again by a later attempt of this task is the same task.
+        If a later attempt of this task submits the same child again, it gets the same task.
 
         Args:
-            handler: which handler runs the child.
-            payload: its parameters.
+            handler: the child's handler.
+            payload: the handler's parameters.
             options: the other fields of `POST /tasks`: title, priority, tags, queue, run_at, …
 
         Raises:
@@ -114,7 +114,7 @@ class Context:
         """Submit a child task from a sync handler; see `submit`.
 
         Raises:
-            RuntimeError: it is called on the event loop, which could never answer.
+            RuntimeError: the call is on the event loop, which it would block for ever.
         """
         if asyncio._get_running_loop() is self._loop:
             raise RuntimeError("submit_blocking blocks the event loop: await submit(...) instead")
@@ -125,12 +125,12 @@ class Context:
 def child_key(parent: UUID, digest: str, number: int) -> str:
     """Return the idempotency key of a child task.
 
-    A NUL cannot be part of a caller's key, so that nobody else can have used this one.
+    The key begins with NUL, which a caller's key cannot contain, so the two never collide.
 
     Args:
-        parent: the task that submits it.
-        digest: of what it submits.
-        number: how often it has submitted that, in this attempt.
+        parent: the task that submits the child.
+        digest: the digest of the child's body.
+        number: how many times this attempt has submitted that body by now.
     """
     return f"\0child:{parent}:{digest}:{number}"
 

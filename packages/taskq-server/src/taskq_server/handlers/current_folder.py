@@ -1,4 +1,4 @@
-"""The current folder: the last place where modules of handlers are looked for."""
+"""The current folder, which is the last place to search for modules of handlers."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ _log = logging.getLogger("taskq.server.handlers")
 
 
 def append() -> bool:
-    """Let modules of the current folder be imported, after all others; return whether it is new."""
+    """Append the current folder to Python's search path; return whether it was missing there."""
     try:
         folder = os.getcwd()
     except FileNotFoundError:
@@ -22,10 +22,10 @@ def append() -> bool:
 
 
 def hides(name: str) -> bool:
-    """Return whether the current folder has a module that an installed one was imported for.
+    """Return whether an installed module was imported in place of one of the current folder.
 
     Args:
-        name: of the module, or of one in it.
+        name: the name of the module or of a submodule.
     """
     top = name.partition(".")[0]
     spec = getattr(sys.modules.get(top), "__spec__", None)
@@ -37,10 +37,10 @@ def hides(name: str) -> bool:
 
 
 def say_what_is_hidden(names: list[str]) -> None:
-    """Log in one sentence which modules of the current folder were not imported for installed ones.
+    """Log in one sentence the modules of the current folder that installed modules hide.
 
     Args:
-        names: of modules, beside those that lie there with a file of Python.
+        names: modules to check, in addition to all modules of the current folder.
     """
     tops = {name.partition(".")[0] for name in names}
     here = {found.name for found in pkgutil.iter_modules([os.getcwd()])} - {"__main__"}

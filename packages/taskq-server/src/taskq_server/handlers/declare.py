@@ -1,7 +1,7 @@
-"""The decorators and exceptions that people who write handlers use.
+"""The decorators and exceptions for authors of handlers.
 
-A decorator only marks the function; `registry.load` finds the marks in the modules it is told to
-load, so that importing a module has no effect on anything else.
+A decorator only marks the function; `registry.load` finds the marks in the modules that it loads.
+So importing a module has no other effect.
 """
 
 from collections.abc import Callable, Collection, Iterator
@@ -16,10 +16,10 @@ from taskq_server.domain.errors import ConfigurationError
 MARK = "__taskq__"
 
 DECLARED = "__taskq_declared__"
-"""Where a module's own namespace keeps what was marked in it, so that none is missed."""
+"""The global of a module that lists its marked functions, so that `registry.load` misses none."""
 
 LONGEST_AFTER = 31_536_000.0
-"""Seconds of a year: as long as a `Retry` may wait."""
+"""The longest wait of a `Retry`, in seconds: one year."""
 
 ErrorClasses = type[BaseException] | Collection[type[BaseException]] | Iterator[type[BaseException]]
 
@@ -27,10 +27,10 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 
 class Retry(Exception):
-    """Raise it to end this attempt and try again; it is charged like any failure.
+    """Raise it to end this attempt and try again; the retry is charged like any failure.
 
     Args:
-        message: why.
+        message: the reason, which is stored as the attempt's error.
         after: seconds until the next try, instead of the back-off; 0 or more.
     """
 
@@ -42,12 +42,12 @@ class Retry(Exception):
 
 
 class Fatal(Exception):
-    """Raise it to fail the task now: no further try is worth it."""
+    """Raise it to fail the task now, without further tries."""
 
 
 @dataclass(frozen=True, slots=True)
 class HandlerMark:
-    """What `@handler` was told."""
+    """The arguments of `@handler`."""
 
     name: str
     max_retries: int | None
@@ -57,7 +57,7 @@ class HandlerMark:
 
 
 class Hook(StrEnum):
-    """The moments that user code can hook into."""
+    """The moments at which user code can run."""
 
     STARTUP = "on_startup"
     SHUTDOWN = "on_shutdown"
@@ -79,15 +79,15 @@ def handler(
     receives the context. A sync function runs in a thread. The function itself stays as it is.
 
     Args:
-        name: what tasks call it: letters, digits and `_ . : / -`, at most 128 characters.
+        name: the name for tasks to use: letters, digits and `_ . : / -`, at most 128 characters.
         max_retries: retries after the first try, 0 to 100; None takes the server's setting.
         timeout: seconds one attempt may run, up to 24 hours; None takes the server's setting.
-        backoff: how long to wait between tries.
-        retry_on: class or classes of exceptions worth a retry; any other `Exception` fails the
-            task at once. A timeout, an exit and the like are always worth one.
+        backoff: the wait between tries.
+        retry_on: class or classes of exceptions to retry; any other `Exception` fails the task at
+            once. A timeout, an exit and any other `BaseException` is always retried.
 
     Raises:
-        ConfigurationError: there is no name, or `retry_on` has something that is no class of
+        ConfigurationError: the name is missing, or `retry_on` has a value that is not a class of
             exceptions.
     """
     _require_name(name)
@@ -105,7 +105,7 @@ def on_startup(function: Function) -> Function:
 
 
 def on_shutdown(function: Function) -> Function:
-    """Run `function(state)` when a worker has stopped working."""
+    """Run `function(state)` when a worker stops, after its last task."""
     return _hook(function, Hook.SHUTDOWN)
 
 
@@ -162,6 +162,6 @@ def _marked(function: Function, mark: "HandlerMark | Hook") -> Function:
 
 
 def qualified_name(function: object) -> str:
-    """Return what to call a function, or something like one, in a sentence."""
+    """Return the name of a function, or of a similar object, for a sentence."""
     name = getattr(function, "__qualname__", None)
     return name if isinstance(name, str) else f"{function!r:.80}"

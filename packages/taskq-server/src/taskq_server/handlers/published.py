@@ -1,4 +1,4 @@
-"""The JSON Schema that the API judges payloads by, as close to what pydantic takes as it can be."""
+"""The JSON Schema by which the API validates payloads, as close to pydantic's rules as possible."""
 
 from typing import Any
 
@@ -13,14 +13,14 @@ _KEYS = {"int": "integer", "float": "number", "bool": "boolean", "decimal": "dec
 
 
 class PublishedSchema(GenerateJsonSchema):
-    """Pydantic's schema, with every alias and the schemes of URLs, and formats as workers check."""
+    """Pydantic's schema, plus all aliases, the schemes of URLs, and the formats workers check."""
 
     _strict = False
 
     def generate_inner(self, schema: Any) -> JsonSchemaValue:
-        """Leave out a format that is only a remark on a string: its worker takes any string."""
+        """Leave out a format that only annotates a string, because its worker takes any string."""
         around = self._strict
-        if "config" in schema:  # of the core, which validates: it has what dataclasses inherit
+        if "config" in schema:  # the core schema's, because it includes what dataclasses inherit
             self._strict = schema["config"].get("strict", False)
         published = super().generate_inner(schema)
         self._strict = around
@@ -34,21 +34,21 @@ class PublishedSchema(GenerateJsonSchema):
         return published
 
     def date_schema(self, schema: core_schema.DateSchema) -> JsonSchemaValue:
-        """Say whether a date is strict: then it has no time."""
+        """Publish whether a date is strict, which means without a time."""
         return self._refined(super().date_schema(schema), schema)
 
     def datetime_schema(self, schema: core_schema.DatetimeSchema) -> JsonSchemaValue:
-        """Say whether it must have a time zone, or none, and whether a day alone will do."""
+        """Publish whether a time zone is required or forbidden, and whether a day alone will do."""
         zone = schema.get("tz_constraint")
         of_zone = f"-{zone}" if isinstance(zone, str) else ""
         return self._refined(super().datetime_schema(schema), schema, of_zone)
 
     def complex_schema(self, schema: core_schema.ComplexSchema) -> JsonSchemaValue:
-        """Say that a text is a complex number."""
+        """Publish that a text is a complex number."""
         return {**super().complex_schema(schema), "format": "complex"}
 
     def decimal_schema(self, schema: core_schema.DecimalSchema) -> JsonSchemaValue:
-        """Say that a text is a number: pydantic's pattern refuses exponents, or takes all."""
+        """Publish a format, because pydantic's pattern refuses exponents, or takes any text."""
         published = super().decimal_schema(schema)
         for branch in published.get("anyOf", [published]):
             if branch.get("type") == "string":
@@ -57,22 +57,22 @@ class PublishedSchema(GenerateJsonSchema):
         return published
 
     def url_schema(self, schema: core_schema.UrlSchema) -> JsonSchemaValue:
-        """Say which schemes a URL may have, and whether it must name a host."""
+        """Publish the allowed schemes of a URL, and whether it must name a host."""
         return self._of_url(super().url_schema(schema), schema)
 
     def multi_host_url_schema(self, schema: core_schema.MultiHostUrlSchema) -> JsonSchemaValue:
-        """Say the same of URLs with several hosts."""
+        """Publish the same for URLs with several hosts."""
         return self._of_url(super().multi_host_url_schema(schema), schema)
 
     def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
-        """Say what keys are texts of, where they are numbers: pydantic's schema takes any key."""
+        """Publish the format of keys that are numbers, because pydantic's schema takes any key."""
         published = super().dict_schema(schema)
         if (keys := schema.get("keys_schema")) and keys["type"] in _KEYS:
             published["propertyNames"] = {"format": _KEYS[keys["type"]]}
         return published
 
     def model_fields_schema(self, schema: core_schema.ModelFieldsSchema) -> JsonSchemaValue:
-        """Say that a field with several aliases has any of them."""
+        """Publish all aliases of a field that has several."""
         published = super().model_fields_schema(schema)
         for name, field in schema["fields"].items():
             alias = field.get("validation_alias")
@@ -92,7 +92,7 @@ class PublishedSchema(GenerateJsonSchema):
     def _refined(
         self, published: JsonSchemaValue, schema: Any, refinement: str = ""
     ) -> JsonSchemaValue:
-        """Name the format of texts that strict types take, which are fewer."""
+        """Mark the format of strict types, which take fewer texts."""
         if "format" in published:
             strict = schema.get("strict", self._strict)
             published["format"] += refinement + ("-strict" if strict else "")
@@ -100,12 +100,12 @@ class PublishedSchema(GenerateJsonSchema):
 
 
 def _is_encoded_text(schema: Any) -> bool:
-    """Whether what is decoded has to be text, too."""
+    """Whether the decoded bytes must be text."""
     return bool(schema["type"] == "function-after" and schema["schema"]["type"] == "str")
 
 
 def _offer(published: dict[str, Any], shown: str, alias: list[Any]) -> None:
-    """Publish all keys that a field is read from, instead of the one that pydantic shows."""
+    """Publish all keys of a field in place of the one key that pydantic shows."""
     paths = alias if isinstance(alias[0], list) else [alias]
     of_field = published["properties"].pop(shown)
     for first, *rest in paths:

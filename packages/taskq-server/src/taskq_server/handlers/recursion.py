@@ -1,7 +1,7 @@
-"""Find models that pydantic may need for ever to validate, in the core schema that it validates by.
+"""Find, in pydantic's core schema, models whose validation can take exponential time.
 
-A union without a discriminator tries all of its branches. If two of them lead back to it, what a
-payload costs doubles with each level.
+Pydantic tries all branches of a union without a discriminator. If two branches lead back to the
+union, the cost of a payload doubles with each level.
 """
 
 from collections.abc import Iterator
@@ -28,7 +28,7 @@ def _leads_back_twice(union: dict[str, Any], definitions: dict[str, Any]) -> boo
 
 
 def _reachable(starts: list[Any], definitions: dict[str, Any]) -> dict[int, dict[str, Any]]:
-    """Return all objects of a schema that can be reached, by identity."""
+    """Return all objects of a schema that are reachable from `starts`, by identity."""
     found: dict[int, dict[str, Any]] = {}
     waiting = list(starts)
     while waiting:

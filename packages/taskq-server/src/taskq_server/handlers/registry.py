@@ -1,4 +1,4 @@
-"""Everything a worker can run: found once at start, in the modules it is told to load."""
+"""The handlers and hooks of a worker, which it finds once at start in the modules that it loads."""
 
 import importlib
 import inspect
@@ -33,15 +33,15 @@ _log = logging.getLogger("taskq.server.handlers")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskEvent:
-    """What `on_retry` and `on_job_failure` are told.
+    """The argument of `on_retry` and `on_job_failure`.
 
     Attributes:
         task_id: the task.
-        handler: its handler.
+        handler: the task's handler.
         attempt: the attempt that ended.
-        error_type: class of the error.
-        error_message: what the error said.
-        retry_at: when the next try is due; None when the task failed for good.
+        error_type: the class of the error.
+        error_message: the text of the error.
+        retry_at: when the next try is due; None if the task failed for good.
     """
 
     task_id: UUID
@@ -68,7 +68,7 @@ class Handler:
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether it runs on the event loop; else it runs in a thread."""
+        """Whether the handler runs on the event loop; otherwise it runs in a thread."""
         function = self.function
         called: Callable[..., Any] = type(function).__call__
         return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
@@ -76,7 +76,7 @@ class Handler:
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """All handlers by name, and the hooks in the order they were found."""
+    """All handlers by name, and the hooks in the order of their discovery."""
 
     handlers: Mapping[str, Handler]
     hooks: Mapping[Hook, Sequence[Callable[..., Any]]] = field(default_factory=dict)
@@ -87,24 +87,24 @@ class Registry:
 
     @property
     def has_failure_hooks(self) -> bool:
-        """Whether somebody wants to hear of failures."""
+        """Whether a hook of `on_retry` or `on_job_failure` is declared."""
         return bool(self.hooks_for(Hook.RETRY) or self.hooks_for(Hook.JOB_FAILURE))
 
 
 def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
-    """Import modules and every `taskq.handlers` entry point, and collect what they declare.
+    """Import modules and every `taskq.handlers` entry point, and collect their handlers and hooks.
 
-    A name of a package takes along its submodules that are imported by then. The current folder
-    is the last place where modules are looked for, also later, when handlers import some.
+    The name of a package includes its submodules that are imported by then. The current folder is
+    the last place to search for modules, also for the later imports of handlers.
 
     Args:
-        modules: their names.
-        builtin: take the handlers for trying things out, too. Whoever may submit can fill a worker
-            with `taskq.sleep`.
+        modules: names of modules.
+        builtin: whether to add the handlers for trying things out. With them, every caller that may
+            submit can fill a worker with `taskq.sleep`.
 
     Raises:
-        ConfigurationError: a module cannot be imported, two handlers share a name, or one cannot
-            work.
+        ConfigurationError: a module cannot be imported, two handlers share a name, or a handler
+            cannot work.
     """
     names = list(modules)
     published = {point.value.partition(":")[0] for point in entry_points(group=ENTRY_POINTS)}
@@ -125,7 +125,7 @@ def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
             raise ConfigurationError(f"two handlers are called {mark.name}")
         else:
             handlers[mark.name] = _read(function, mark)
-    if is_new:  # else it has been said, or the path is somebody's choice
+    if is_new:  # otherwise it has been logged, or the user put the folder there
         current_folder.say_what_is_hidden(names)
     return Registry(handlers, hooks)
 
@@ -154,7 +154,7 @@ def _marked(names: Iterable[str]) -> list[Callable[..., Any]]:
 
 
 def _layers(function: object) -> Iterator[object]:
-    """Yield a function and those that it wraps."""
+    """Yield a function and the functions that it wraps."""
     while function is not None:
         yield function
         function = getattr(function, "__wrapped__", None)
@@ -173,7 +173,7 @@ def _unreachable(function: Callable[..., Any], module: str) -> str:
 def _import(name: str) -> list[ModuleType]:
     try:
         importlib.import_module(name)
-    except BaseException as error:  # a script exits, and a library may raise whatever it likes
+    except BaseException as error:  # a script exits, and a library may raise any error
         hidden = "; an installed module hides that of the current folder: rename it"
         raise ConfigurationError(
             f"cannot import the handlers in {name}: {_why(error)}"
@@ -184,7 +184,7 @@ def _import(name: str) -> list[ModuleType]:
 
 
 def _why(error: BaseException) -> str:
-    """Return what an error of somebody else's says, in one line, and where it comes from."""
+    """Return the text of a foreign error in one line, with the place that raised it."""
     try:
         said = str(error)
     except BaseException:
@@ -203,7 +203,7 @@ def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         return _handler(function, mark)
     except ConfigurationError:
         raise
-    except Exception as error:  # types of parameters bring code of their own
+    except Exception as error:  # types of parameters may run code of their own
         raise ConfigurationError(
             f"handler {mark.name}: it cannot be read: {_why(error)}"
         ) from error
@@ -239,7 +239,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
 
 
 def _schema(takes: signature.Signature, name: str) -> str:
-    """Return what is published, once it is sure that the API can use it."""
+    """Return the schema to publish, after a check that the API can use it."""
     try:
         document = takes.model.model_json_schema(schema_generator=PublishedSchema)
         text = to_json(document, inf_nan_mode="null").decode()

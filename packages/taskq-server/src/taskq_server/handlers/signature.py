@@ -1,4 +1,4 @@
-"""From a function's signature to a payload model and back to a call."""
+"""The signature of a handler as a pydantic model, and a payload as the arguments of a call."""
 
 import inspect
 import json
@@ -21,14 +21,14 @@ _PREFIX = "payload_"
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What a handler takes.
+    """The parameters of a handler.
 
     Attributes:
         model: validates the payload; its aliases are the payload's keys.
-        parameters: the names of those that the payload fills.
+        parameters: names of the parameters that the payload fills.
         context: name of the parameter that receives the context, or None.
         open: whether `**` takes any further key.
-        doubles: whether validation may take for ever; see `recursion`.
+        doubles: whether validation can take exponential time; see `recursion`.
     """
 
     model: type[BaseModel]
@@ -41,8 +41,8 @@ class Signature:
         """Return the keyword arguments for one call.
 
         Args:
-            payload: the task's, as JSON: strict models take its texts for dates and the like.
-            context: the attempt's, for a handler that takes it.
+            payload: the task's payload as JSON text, because strict models read dates only there.
+            context: the attempt's context, for a handler that takes it.
 
         Raises:
             Fatal: the payload does not fit.
@@ -65,7 +65,7 @@ class Signature:
         except ValidationError as error:
             if error.errors(include_url=False)[0]["type"] != "json_invalid":
                 raise
-        return self.model.model_validate(json.loads(payload))  # deeper than pydantic reads
+        return self.model.model_validate(json.loads(payload))  # nested too deep for pydantic's JSON
 
 
 def read(function: Callable[..., Any], name: str) -> Signature:
@@ -116,12 +116,12 @@ def _default(parameter: inspect.Parameter) -> Any:
 
 
 def described(function: Callable[..., Any]) -> str:
-    """Return a handler's description; that of a class like `partial` says nothing about it."""
+    """Return a handler's description: its own docstring, not that of a class like `partial`."""
     return inspect.getdoc(_annotated(function)) or ""
 
 
 def _annotated(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return what has the annotations of a partial function or of an object that can be called."""
+    """Return the function that has the annotations of a `partial` or of a callable object."""
     while isinstance(function, partial):
         function = function.func
     if inspect.isroutine(function) or hasattr(function, "__wrapped__"):
