@@ -1,4 +1,4 @@
-"""SQLAlchemy tables: the shape of everything that is stored."""
+"""The tables of the database, as SQLAlchemy models."""
 
 from taskq_server.models.base import Base
 from taskq_server.models.deployment import Deployment

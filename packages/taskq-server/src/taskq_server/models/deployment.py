@@ -1,4 +1,4 @@
-"""The `deployment` table: which taskq this database is."""
+"""The `deployment` table: the id of the taskq deployment that this database belongs to."""
 
 from sqlalchemy import SmallInteger
 from sqlalchemy.orm import Mapped, mapped_column
@@ -7,7 +7,7 @@ from taskq_server.models.base import Base, ascii_text, options
 
 
 class Deployment(Base):
-    """One row, whose `number` is 1. Its `id` is part of every name in Redis."""
+    """The only row, whose `number` is 1. The `id` is part of every name in Redis."""
 
     __tablename__ = "deployment"
     __table_args__ = options()

@@ -1,4 +1,4 @@
-"""The `handlers` table: what workers have published."""
+"""The `handlers` table: the handlers that workers have published."""
 
 from datetime import datetime
 

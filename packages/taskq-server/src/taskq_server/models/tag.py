@@ -1,4 +1,4 @@
-"""The `tags` table, and which task carries which tag."""
+"""The `tags` table, and the `task_tags` table that links tags to tasks."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,17 +12,17 @@ UNKNOWN = "1970-01-01 00:00:00"
 
 
 class Tag(Base):
-    """A name that groups tasks. `idle_since` is when a task last lost it, or when it was made.
+    """A name that groups tasks. `idle_since` is when a task last lost the tag, or its creation.
 
-    It is null once somebody has seen that a task has the tag, and in 1970 if nobody knows. The id
-    of a deleted tag is never used again, since processes remember ids for a while.
+    `idle_since` is null once the janitor has seen that a task has the tag, and in 1970 if unknown.
+    The id of a deleted tag is never used again, because processes cache ids for a while.
     """
 
     __tablename__ = "tags"
     __table_args__ = options(
         UniqueConstraint("namespace", "name"),
         Index(None, "idle_since"),
-        sqlite_autoincrement=True,  # else it uses the id of a deleted tag again
+        sqlite_autoincrement=True,  # otherwise SQLite reuses the id of a deleted tag
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)

@@ -20,7 +20,7 @@ from taskq_server.models.base import (
 
 
 class Task(Base):
-    """The stored unit of work. `score` is null unless the task waits for a worker."""
+    """A stored task. `score` is null unless the task waits for a worker."""
 
     __tablename__ = "tasks"
     __table_args__ = options(

@@ -19,11 +19,11 @@ from taskq_server.models.base import (
 
 
 class TaskAttempt(Base):
-    """How one attempt ended.
+    """The end of one attempt.
 
-    `next_score` is the score of a task that waits again after this attempt. `hook_done_at` is null
-    while `on_retry` or `on_job_failure` still has to run for this transition; `handler` is the
-    task's, for the index that finds those of one worker.
+    `next_score` is the task's score if it waits again after this attempt. `hook_done_at` is null
+    while `on_retry` or `on_job_failure` still has to run for this transition; `handler` is copied
+    from the task for the index that finds the pending hooks of one worker's handlers.
     """
 
     __tablename__ = "task_attempts"

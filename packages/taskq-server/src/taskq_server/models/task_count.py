@@ -1,4 +1,4 @@
-"""The `task_counts` table: the ledger of how many tasks there are."""
+"""The `task_counts` table: the ledger of task counts."""
 
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
@@ -8,10 +8,10 @@ from taskq_server.models.base import Base, RowId, ascii_text, closed_set, option
 
 
 class TaskCount(Base):
-    """What one transaction added to the tasks of a queue and status, or took away.
+    """The number of tasks that one transaction added to a queue and status, negative if removed.
 
-    Rows are only ever inserted, and replaced by their sum: no row is updated, so that no two
-    transactions wait for one. A running task counts as queued (`domain/counts.py`).
+    Rows are inserted, and later replaced by their sums, but never updated, so that no transaction
+    waits for another's row lock. A running task counts as queued (`domain/counts.py`).
     """
 
     __tablename__ = "task_counts"

@@ -12,9 +12,9 @@ from taskq_server.models.base import Base, TaskId, UtcDateTime, options
 class Worker(Base):
     """A worker and its lease.
 
-    `queues` is a JSON list of names. `handlers` is a JSON object: for each name the digests of the
-    schema that the worker has, and of those that it has replaced. Before they are published, and in
-    rows of older workers, it is a list of names.
+    `queues` is a JSON list of names. `handlers` is a JSON object by name, with the digests of the
+    worker's schema and of the schemas that it has replaced. Before the handlers are published, and
+    in rows of older workers, `handlers` is a list of names.
     """
 
     __tablename__ = "workers"
