@@ -1,9 +1,9 @@
-"""Say where a payload does not fit a schema, at a cost that the two of them bound.
+"""Find where a payload does not fit a schema, at a cost bounded by the size of both.
 
-A validator that lists errors lists those of each branch of a union, and of the unions in these: in
-a recursive union they double with each level. So this walk only asks whether a part fits, which is
-cheap because the validator remembers what it has seen, and goes into what does not. A union is one
-place, unless `null` or a discriminator leaves one branch.
+A validator that lists errors lists those of all branches of a union and of the unions inside, so in
+a recursive union they double with each level. This walk instead asks whether a part fits, which is
+cheap because the validator caches its answers, and descends only into parts that do not fit. A
+union is reported as one place, unless `null` or a discriminator leaves one branch.
 """
 
 from collections.abc import Iterator
@@ -31,18 +31,18 @@ _SUBSCHEMAS = frozenset(
         *("contains", "minContains", "maxContains", "unevaluatedItems"),
     }
 )
-"""Keywords that bring other schemas into it; all others look at the value itself."""
+"""Keywords that contain or apply other schemas; all other keywords look at the value itself."""
 
 
 class Mistake(NamedTuple):
-    """A place in a payload, and what is wrong there."""
+    """A place in a payload, and a sentence about the error there."""
 
     path: tuple[str | int, ...]
     message: str
 
 
 class _Part(NamedTuple):
-    """A part of a payload, and a pointer to the schema that it has to fit."""
+    """A part of a payload, and a pointer to the schema for that part."""
 
     value: JsonValue
     path: tuple[str | int, ...]
@@ -61,7 +61,7 @@ class Explanation:
     """Find the mistakes in payloads that do not fit.
 
     Args:
-        document: the schema, which a validator was made of.
+        document: the schema; a validator could be compiled from it.
     """
 
     def __init__(self, document: dict[str, Any]) -> None:
@@ -70,7 +70,7 @@ class Explanation:
         self._validators: dict[tuple[str, str], jsonschema_rs.Validator] = {}
 
     def mistakes(self, payload: JsonValue) -> Iterator[Mistake | None]:
-        """Yield each mistake, and None wherever somebody else may go on meanwhile."""
+        """Yield each mistake, and None at each point where the caller may pause the walk."""
         return self._walk(_Part(payload, (), ""), 0)
 
     def _walk(self, part: _Part, depth: int) -> Iterator[Mistake | None]:
@@ -94,7 +94,7 @@ class Explanation:
             yield Mistake(part.path, f"{_shown(part.value)} does not fit the schema")
 
     def _own(self, part: _Part, node: dict[str, Any]) -> Iterator[str]:
-        """Yield what is wrong with a value, whatever is inside of it."""
+        """Yield the errors of a value itself, without those of its members."""
         shallow: dict[str, Any] = {key: node[key] for key in node if key not in _SUBSCHEMAS}
         if node.get("additionalProperties") is False:
             shallow["additionalProperties"] = False
@@ -106,7 +106,7 @@ class Explanation:
             yield error.message
 
     def _inside(self, part: _Part, node: dict[str, Any]) -> Iterator[_Part]:
-        """Yield all that has to fit, but for the branches of unions."""
+        """Yield all parts that have to fit, except the branches of unions."""
         reference = _local(node)
         if reference is not None and self._node(reference) is not None:
             yield part._replace(schema=reference)
@@ -169,7 +169,7 @@ class Explanation:
                     validate_formats=True,
                 )
             except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
-                found = _ANYTHING_FITS  # a reference that only the whole schema can follow
+                found = _ANYTHING_FITS  # only the whole schema can resolve this reference
             self._validators[purpose, name] = found
         return found
 
@@ -189,12 +189,12 @@ class Explanation:
 
 
 def refuse(uri: str) -> NoReturn:
-    """Fetch nothing, ever: what a schema refers to must be in it."""
+    """Refuse to fetch a schema, because a schema must contain everything that it refers to."""
     raise LookupError("nothing is ever fetched")
 
 
 def _meant(part: _Part, keyword: str, node: dict[str, Any]) -> _Part | None:
-    """Return the branch that is left without null, or that the discriminator names."""
+    """Return the only branch besides null, or the branch that the discriminator selects."""
     branches = [branch if isinstance(branch, dict) else {} for branch in node[keyword]]
     left = [place for place, branch in enumerate(branches) if branch.get("type") != "null"]
     discriminator = node.get("discriminator")
@@ -211,7 +211,7 @@ def _reference(part: _Part) -> dict[str, Any]:
 
 
 def _local(node: dict[str, Any]) -> str | None:
-    """Return the pointer that a node refers to, if it refers to its own document."""
+    """Return the pointer in a node's `$ref`, if it points into the same document."""
     reference = node.get("$ref", "")
     return unquote(reference[1:]) if reference == "#" or reference.startswith("#/") else None
 

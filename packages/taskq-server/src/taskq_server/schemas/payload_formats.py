@@ -1,10 +1,10 @@
-"""The formats of JSON Schema, judged as the worker judges them: by pydantic, as JSON.
+"""The formats of JSON Schema, checked by pydantic in JSON mode, as workers check them.
 
-A validator of its own would refuse times and UUIDs that pydantic takes, and take what it refuses.
-Formats that no type of pydantic stands for are remarks, because workers do not check them.
+Another validator would refuse times and UUIDs that pydantic takes, and take others that pydantic
+refuses. Formats without a type of pydantic are annotations, because workers do not check them.
 
-Addresses of email need `email-validator`. A worker whose handler takes them does not start without
-it, but an API that has not got it can only take them all, and say so.
+Email addresses need `email-validator`. A worker whose handler takes them does not start without
+that package, but an API without it accepts every address and logs a warning.
 """
 
 import ipaddress
@@ -71,7 +71,7 @@ _TYPES: dict[str, Any] = {
     "regex": Pattern[str],
 }
 _STRICT = ("date", "date-time", "date-time-aware", "date-time-naive", *_URLS)
-"""Those of which strict models take fewer texts."""
+"""Formats for which strict models take fewer texts."""
 
 _EMAILS: dict[str, Any] = {"email": pydantic.EmailStr, "name-email": pydantic.NameEmail}
 _log = logging.getLogger("taskq.server")
@@ -122,4 +122,4 @@ def _judges() -> Iterator[tuple[str, Callable[[str], bool]]]:
 
 
 FORMATS = dict(_judges())
-"""Whether a text is of a format."""
+"""A predicate for each format, which returns whether a text has that format."""

@@ -1,4 +1,4 @@
-"""The JSON Schema of a handler's payload. Workers write it, and nobody trusts what they wrote."""
+"""The JSON Schema of a handler's payload. Workers publish it, and the API does not trust it."""
 
 import json
 from dataclasses import dataclass
@@ -15,12 +15,12 @@ _LONGEST_REASON = 300
 
 @dataclass(frozen=True, slots=True)
 class PayloadSchema:
-    """A schema that can be used.
+    """A compiled schema.
 
     Attributes:
         document: the schema.
-        validator: checks a payload against it.
-        explanation: says why one does not fit.
+        validator: checks a payload against the schema.
+        explanation: finds the mistakes in a payload that does not fit.
     """
 
     document: dict[str, Any]
@@ -29,19 +29,19 @@ class PayloadSchema:
 
 
 def compile_schema(handler: str, text: str) -> PayloadSchema:
-    """Compile what a worker wants to publish, or has published.
+    """Compile a schema that a worker is to publish or has published.
 
-    Nothing is fetched: what a schema refers to must be in it.
+    Nothing is fetched, so a schema must contain everything that it refers to.
 
     Args:
-        handler: whose payload it describes.
+        handler: the handler whose payload the schema describes.
         text: the schema as JSON.
 
     Raises:
-        UnusableHandler: it is no JSON object, or no schema that can be compiled.
+        UnusableHandler: the text is not a JSON object, or the schema cannot be compiled.
     """
     try:
-        # NaN and infinity are in schemas that older workers published, as defaults.
+        # Older workers published schemas with NaN and infinity as defaults.
         document = json.loads(text, parse_constant=lambda _: None)
         if not isinstance(document, dict):
             raise ValueError("it is no JSON object")

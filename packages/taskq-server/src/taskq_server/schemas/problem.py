@@ -1,4 +1,4 @@
-"""An error on the wire (RFC 9457)."""
+"""Problem details: the body of an error response (RFC 9457)."""
 
 from pydantic import Field
 

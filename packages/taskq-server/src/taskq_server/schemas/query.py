@@ -1,4 +1,4 @@
-"""The query of a task list."""
+"""The query parameters of `GET /tasks`."""
 
 from typing import Annotated, Literal
 

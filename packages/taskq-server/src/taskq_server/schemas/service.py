@@ -1,4 +1,4 @@
-"""What the service says about itself: tags, handlers, numbers of tasks, health."""
+"""Answers about the service as a whole: tags, handlers, task counts, health."""
 
 from typing import Any, Literal
 
@@ -38,9 +38,9 @@ class HandlerList(Answer):
 
 
 class StatusCounts(Answer):
-    """How many tasks stand where."""
+    """The number of tasks in each status."""
 
-    queued: int = Field(ge=0, description="those that are scheduled for later, too")
+    queued: int = Field(ge=0, description="includes tasks that are scheduled for later")
     running: int = Field(ge=0)
     retrying: int = Field(ge=0)
     succeeded: int = Field(ge=0)
@@ -49,14 +49,14 @@ class StatusCounts(Answer):
 
 
 class QueueRead(Answer):
-    """A queue, and how its tasks stand."""
+    """A queue and its task counts."""
 
     name: str
     tasks: StatusCounts
-    depth: int = Field(ge=0, description="tasks that wait: queued or retrying, due or not")
+    depth: int = Field(ge=0, description="waiting tasks: queued or retrying, due or not")
     oldest_age_seconds: float | None = Field(
         ge=0,
-        description="how long the task has been due that waits the longest; null if none is. Where "
+        description="for how long the oldest due task has been due; null if no task is due. Where "
         "handlers and queues are many, also null beyond 500 queues with live workers and 10,000 "
         "combinations of queue, handler and priority, and in queues that namespaces share beyond "
         "100 of them",
@@ -64,7 +64,7 @@ class QueueRead(Answer):
 
 
 class StatsRead(Answer):
-    """How many tasks there are, in all and in each queue that has any, by name."""
+    """The number of tasks, in all and in each queue that has any, by name."""
 
     tasks: StatusCounts
     queues: list[QueueRead]
@@ -78,7 +78,7 @@ class Live(Answer):
 
 
 class Ready(Answer):
-    """What the process depends on. Without Redis it still serves, a little slower."""
+    """The state of the services that the process needs. Without Redis it serves more slowly."""
 
     status: Literal["ok", "unavailable"]
     database: Literal["ok", "unavailable"]

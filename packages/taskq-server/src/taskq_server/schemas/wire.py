@@ -1,6 +1,6 @@
-"""How a task is written as JSON: straight from the row, without a second serialisation.
+"""Write tasks as JSON straight from their rows, without a second serialisation.
 
-The models in `task.py` describe the same form; a test compares the two.
+The models in `task.py` describe the same form, and a test compares the two.
 """
 
 from collections.abc import Iterable
@@ -54,7 +54,7 @@ def attempts(ended: Iterable[Attempt]) -> list[dict[str, Any]]:
 
 
 def moment(value: datetime) -> str:
-    """Return a time as the wire writes it."""
+    """Return a time in the form of the wire: RFC 3339 in UTC with `Z`."""
     text: str = orjson.loads(dump(value))
     return text
 
