@@ -1,6 +1,7 @@
-"""The ledger of tasks: each transaction appends what it changes, so that nobody waits for a row.
+"""The ledger of task counts. Each transaction appends rows, so that none waits for a row lock.
 
-Its sums are as exact as the tasks, since they are committed together. `compact` keeps it short.
+The sums of the ledger are exact, because tasks and counts are committed together. `compact` keeps
+the ledger short.
 """
 
 from collections import Counter
@@ -21,24 +22,24 @@ _COLUMNS = ("namespace", "queue", "status", "amount")
 _delete = delete(task_counts).where(task_counts.c.id.in_(IDS))
 _totals = union_all(
     select(*_place, func.sum(task_counts.c.amount)).group_by(*_place),
-    # The condition that it is one namespace would lead SQLite to all tasks of it.
+    # With a condition on the namespace, SQLite would read all tasks of that namespace.
     select(*_place_of_task, func.count()).where(is_running).group_by(*_place_of_task),
 )
 
 
 class CompactionConflict(Exception):
-    """Rows of the ledger are gone: somebody else has compacted them meanwhile."""
+    """Rows of the ledger are gone, because another process has compacted them meanwhile."""
 
 
 async def move(
     connection: AsyncConnection, *, before: Iterable[Place] = (), after: Iterable[Place] = ()
 ) -> None:
-    """Enter tasks that were counted in some places, and are now in others, or gone, or new."""
+    """Append the change of counts when tasks move between places, or are inserted or deleted."""
     await _append(connection, changes(before=before, after=after))
 
 
 async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
-    """Return the sums of the ledger and what runs, by queue and status, at one moment."""
+    """Return ledger sums and numbers of running tasks, by queue and status, at one moment."""
     found = await everywhere(connection)
     return {
         (queue, status): amount for (of, queue, status), amount in found.items() if of == namespace
@@ -46,7 +47,7 @@ async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str,
 
 
 async def everywhere(connection: AsyncConnection) -> dict[Place, int]:
-    """Return the sums of the ledger and what runs, by namespace, queue and status."""
+    """Return ledger sums and numbers of running tasks, by namespace, queue and status."""
     rows = await connection.execute(_totals)
     return {(of, queue, status): int(amount) for of, queue, status, amount in rows}
 
@@ -55,14 +56,14 @@ async def compact(connection: AsyncConnection, *, limit: int) -> bool:
     """Replace the oldest rows by their sums, if that makes the ledger much shorter.
 
     Args:
-        connection: READ COMMITTED or alone; what others append meanwhile stays as it is.
-        limit: rows, at most.
+        connection: READ COMMITTED or alone; rows that others append meanwhile stay as they are.
+        limit: most rows to replace.
 
     Returns:
-        Whether it did, and there may be more of them.
+        Whether rows were replaced and there may be more to replace.
 
     Raises:
-        Overtaken: the transaction has to be rolled back.
+        CompactionConflict: the transaction has to be rolled back.
     """
     oldest = select(task_counts.c.id, task_counts.c.amount, *_place).order_by(task_counts.c.id)
     rows = (await connection.execute(oldest.limit(limit))).all()
@@ -72,7 +73,7 @@ async def compact(connection: AsyncConnection, *, limit: int) -> bool:
     left = {place: amount for place, amount in sums.items() if amount}
     more = len(rows) == limit
     worthwhile = len(rows) > 2 * len(left)
-    # A whole batch with little to sum up goes to the end, so that the next ones come to their turn.
+    # A full batch with little to sum up moves to the end, so that the next rows get their turn.
     if worthwhile or more:
         await replace(connection, [row.id for row in rows], left)
     return worthwhile and more
@@ -81,12 +82,12 @@ async def compact(connection: AsyncConnection, *, limit: int) -> bool:
 async def replace(
     connection: AsyncConnection, ids: Sequence[int], amounts: Mapping[Place, int]
 ) -> None:
-    """Put new rows in the place of those with these ids.
+    """Replace the rows with these ids by new rows.
 
     Raises:
-        Overtaken: not all of them are there any more; the transaction has to be rolled back.
+        CompactionConflict: some of the rows are gone; the transaction has to be rolled back.
     """
-    # First of all: who inserts before and then waits for another who has done so, waits for ever.
+    # Delete before inserting: two compactors that both inserted first would deadlock.
     deleted = await connection.execute(_delete, {"ids": ids})
     if deleted.rowcount != len(ids):
         raise CompactionConflict

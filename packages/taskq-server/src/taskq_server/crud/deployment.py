@@ -1,4 +1,4 @@
-"""The deployment's id: which taskq this database is."""
+"""The id of the taskq deployment that this database belongs to."""
 
 from sqlalchemy import inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,13 +11,13 @@ _id = select(deployment.c.id).where(deployment.c.number == _ONLY)
 
 
 async def read(connection: AsyncConnection) -> str | None:
-    """Return the id; None if the schema is older than that, or the row is gone."""
+    """Return the id; None if the schema has no such table yet, or the row is gone."""
     if not await connection.run_sync(lambda sync: inspect(sync).has_table(deployment.name)):
         return None
     return (await connection.execute(_id)).scalar_one_or_none()
 
 
 async def replace(database: Database, connection: AsyncConnection, new: str) -> None:
-    """Store another id, whether or not there is one."""
+    """Store a new id, whether or not an id exists."""
     statement = database.upsert(deployment, update=["id"])
     await connection.execute(statement.values(number=_ONLY, id=new))

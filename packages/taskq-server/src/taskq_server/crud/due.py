@@ -1,4 +1,4 @@
-"""Which waiting tasks may run: a sweep follows an index, however much is queued or kept."""
+"""The waiting tasks that may run. A sweep follows an index, however many tasks are queued or kept."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -25,10 +25,10 @@ async def due(
 
     Args:
         connection: any.
-        queue: one lane.
-        handlers: what the asking worker can run; other tasks are not its business.
+        queue: the queue's name.
+        handlers: the handlers of the asking worker; other tasks are left out.
         now: aware UTC.
-        limit: rows, at most.
+        limit: most rows to return.
         below: only scores lower than this.
         untouched_since: only tasks that did not change since this time.
     """
@@ -54,7 +54,7 @@ async def due(
 def ends_of_due(now: datetime) -> dict[Priority, int]:
     """Return for each priority the score below which its tasks are due.
 
-    A priority is a head start: what is scheduled for soon has a score below now, too.
+    A priority lowers the score, so a task of the near future may also score below the present time.
     """
     return {one: score(now, one) + 1 for one in Priority}
 
@@ -62,7 +62,10 @@ def ends_of_due(now: datetime) -> dict[Priority, int]:
 async def _any(
     connection: AsyncConnection, queue: str, handlers: Sequence[str], below: int
 ) -> bool:
-    """Look into the index alone: most sweeps find nothing, and are spared the many ranges."""
+    """Return whether any task scores that low, from the index alone.
+
+    Most sweeps find none, and need not read the many ranges.
+    """
     one = select(tasks.c.id).where(
         tasks.c.queue == queue,
         tasks.c.handler.in_(sorted(handlers)),

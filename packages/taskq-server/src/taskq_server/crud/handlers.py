@@ -13,7 +13,7 @@ from taskq_server.crud.tables import handlers
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedHandler:
-    """One handler as workers published it; the schema is JSON text."""
+    """One published handler; the schema is JSON text."""
 
     name: str
     description: str
@@ -29,7 +29,7 @@ async def publish(
     published: Sequence[PublishedHandler],
     now: datetime,
 ) -> None:
-    """Insert or renew handlers."""
+    """Insert or update handlers."""
     if not published:
         return
     columns = ["description", "payload_schema", "max_retries", "timeout_seconds", "updated_at"]
@@ -43,7 +43,7 @@ async def publish(
 
 
 async def schema_of(connection: AsyncConnection, namespace: str, name: str) -> str | None:
-    """Return the schema that is published for a handler."""
+    """Return the published schema of a handler; None if the handler is unknown."""
     is_it = (handlers.c.namespace == namespace, handlers.c.name == name)
     found = await connection.execute(select(handlers.c.payload_schema).where(*is_it))
     return found.scalar_one_or_none()

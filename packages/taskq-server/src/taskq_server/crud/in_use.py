@@ -1,4 +1,4 @@
-"""Which names of queues and tags are in use: those that a task has, whatever its status."""
+"""The names of queues and tags in use. A name is in use if a task of any status has it."""
 
 from collections.abc import Collection
 from typing import Any
@@ -24,7 +24,7 @@ _firsts_of_queues = UnionStatement(select(_first_of_queue.subquery()))
 async def queues(
     connection: AsyncConnection, namespace: str, names: Collection[str]
 ) -> Collection[str]:
-    """Return those of `names` that are queues in use, at the cost of one look for each."""
+    """Return the queues of `names` that are in use, with one index look-up for each."""
     asked = [{"of_namespace": namespace, "in_queue": name} for name in names]
     return {row[0] for row in await _firsts_of_queues(connection, asked)}
 
@@ -32,7 +32,7 @@ async def queues(
 async def other_queues(
     connection: AsyncConnection, namespace: str, names: Collection[str], enough: int, most: int
 ) -> int:
-    """Return how many queues besides `names` are in use, `most` at most: the ledger knows."""
+    """Return from the ledger how many queues besides `names` are in use, capped at `most`."""
     used = (
         select(task_counts.c.queue)
         .where(task_counts.c.namespace == namespace, task_counts.c.queue.not_in(names))
@@ -45,7 +45,7 @@ async def other_queues(
 async def named_tags(
     connection: AsyncConnection, namespace: str, names: Collection[str]
 ) -> Collection[str]:
-    """Return those of `names` that are tags in use, at the cost of one look for each."""
+    """Return the tags of `names` that are in use, with one index look-up for each."""
     found: set[str] = set()
     for some in pieces(names):
         rows = await connection.execute(
@@ -62,10 +62,10 @@ async def named_tags(
 async def other_tags(
     connection: AsyncConnection, namespace: str, names: Collection[str], enough: int, most: int
 ) -> int:
-    """Return how many tags besides `names` are in use, `most` at most.
+    """Return how many tags besides `names` are in use, capped at `most`.
 
-    Each costs a look whether it has a task. If there are no more than `enough` tags at all, nobody
-    looks, and all of them count.
+    Each tag costs a look-up of its tasks. If there are no more than `enough` tags at all, all of
+    them count without look-ups.
     """
     there = select(tags.c.id).where(tags.c.namespace == namespace)
     amount = await _count(connection, there, enough + 1)

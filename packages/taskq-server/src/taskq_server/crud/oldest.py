@@ -1,8 +1,8 @@
-"""Since when the oldest due task of each queue has been due, at a bounded cost.
+"""The due time of the oldest due task of each queue, at a bounded cost.
 
-A lane is what one index keeps in order: a queue, a handler, and a priority. A few lanes are asked
-one by one. Of many, nobody knows which exist: the database leaps from lane to lane in the index,
-and reads of each lane as little as that.
+A lane is one range of the index: a queue, a handler, and a priority. A few lanes are queried one by
+one. Of many lanes most do not exist, so the database skips from lane to lane in the index (a loose
+index scan) and reads one entry of each.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -17,13 +17,13 @@ from taskq_server.crud.tables import tasks
 from taskq_server.domain.task import Priority, due_at
 
 MOST_ASKED = 100
-"""Lanes that are asked one by one: they fit into one statement."""
+"""Most lanes that are queried one by one, because they fit into one statement."""
 
 MOST_LEAPS = 10_000
-"""Lanes of queues that nobody listens to, at most."""
+"""Most lanes that are read of queues without workers."""
 
 MOST_LISTENED = 500
-"""Queues with workers whose lanes are all read."""
+"""Most queues with workers; all lanes of these are read."""
 
 _Lane = tuple[str, str, Priority]
 
@@ -56,17 +56,17 @@ async def oldest(
     listened: Collection[str] = (),
     shared: Collection[str] = (),
 ) -> dict[str, datetime]:
-    """Return for queues that have a due task since when the oldest of them has been due.
+    """Return the due time of the oldest due task, for each queue that has a due task.
 
-    All queues are looked at if that is a matter of `MOST_ASKED` lanes. Otherwise it is those that
-    workers listen to, up to `MOST_LISTENED`, and others by name, up to `MOST_LEAPS` lanes; of those
-    with tasks of other namespaces, up to `MOST_ASKED` lanes. What is returned is exact.
+    All queues are read if they have at most `MOST_ASKED` lanes. Otherwise, the queues that workers
+    listen to are read, up to `MOST_LISTENED`, and others by name, up to `MOST_LEAPS` lanes; of
+    queues with tasks of other namespaces, up to `MOST_ASKED` lanes. The returned times are exact.
 
     Args:
         connection: any.
-        namespace: whose tasks.
-        queues: which have tasks that wait.
-        handlers: all that tasks may name.
+        namespace: the namespace of the tasks.
+        queues: queues with waiting tasks.
+        handlers: all handlers that tasks may name.
         now: aware UTC.
         listened: queues that workers listen to.
         shared: queues in which tasks of other namespaces wait, too.
@@ -86,7 +86,7 @@ async def oldest(
 async def _leap(
     connection: AsyncConnection, queues: Sequence[str], listened: Collection[str]
 ) -> dict[_Lane, int]:
-    """Return the lowest score of each lane that has one; of a queue all lanes, or none."""
+    """Return the lowest score of each lane that has a task; a queue has all its lanes or none."""
     first = sorted(set(queues) & set(listened))[:MOST_LISTENED]
     rows = (await connection.execute(_lowest_of, {"queues": first})).all() if first else []
     if len(first) < len(queues):
@@ -102,7 +102,7 @@ async def _leap(
 
 
 def _cut(lanes: Sequence[_Lane], most: int) -> str | None:
-    """Return the queue whose lanes are incomplete when no more than `most` are looked at."""
+    """Return the queue that is cut in two when only the first `most` lanes are taken."""
     return lanes[most][0] if len(lanes) > most else None
 
 

@@ -1,4 +1,4 @@
-"""Whether the database takes writes."""
+"""A probe for whether the database takes writes."""
 
 from sqlalchemy import delete, false
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -9,8 +9,8 @@ _DELETE_NOTHING = delete(workers).where(false())
 
 
 async def write_nothing(connection: AsyncConnection) -> None:
-    """Run a write that meets no row: a server that is read-only refuses it.
+    """Run a write that matches no row, because a read-only server refuses every write.
 
-    It looks at no row, so that it locks none, and leaves nothing in a binary log.
+    The statement reads no row, so it locks none, and writes nothing to a binary log.
     """
     await connection.execute(_DELETE_NOTHING)

@@ -1,7 +1,7 @@
-"""The first rows of several index ranges, at the cost of the rows that come out.
+"""The first rows of several index ranges, at the cost of the returned rows.
 
 An ordered index yields the first rows of one range without reading the rest. `IN` over the columns
-before the ordered one would read and sort all of them: so each range is cut first, then merged.
+before the ordered one would read and sort all rows, so each range is limited first and merged then.
 """
 
 from collections.abc import Sequence
@@ -15,13 +15,13 @@ _RANGES_AT_ONCE = 100  # SQLite takes no more than 500
 
 
 def first(parts: Sequence[Select[Any]], by: str, limit: int, *, descending: bool) -> Select[Any]:
-    """Return a statement for the first rows of some others, which each follow one index.
+    """Return a statement for the first rows of several statements, each of which follows one index.
 
     Args:
         parts: statements of equal columns, without an order.
         by: the column of the order.
-        limit: rows, at most.
-        descending: the highest first.
+        limit: most rows to return.
+        descending: whether the highest come first.
     """
 
     def cut(statement: Select[Any]) -> Select[Any]:

@@ -1,4 +1,4 @@
-"""The tables as Core sees them, and how a row becomes a value of the domain."""
+"""The tables for SQLAlchemy Core, and the conversion of rows to values of the domain."""
 
 from collections.abc import Sequence
 from typing import Any, cast
@@ -32,7 +32,7 @@ task_without_payload = [
 whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
 
 is_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
-"""What runs has not finished: saying so leads to the workers' part of the index."""
+"""A running task has not finished; the redundant condition lets the index find it by its worker."""
 
 read_tasks = RowMapper(Task._make, whole_task)
 """Reads the driver's rows of `whole_task` or `task_without_payload`."""

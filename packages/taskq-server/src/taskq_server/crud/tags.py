@@ -1,8 +1,8 @@
-"""Tags by name, and which of them nobody needs any more.
+"""Tags by name, and the removal of tags without tasks.
 
-`idle_since` says when a task last lost the tag, or when the tag was made. Whoever takes a tag from
-a task writes it in the same transaction; linking writes nothing. So a tag of which it says nothing
-has tasks, and of others somebody has to look.
+`idle_since` is when a task last lost the tag, or the tag's creation. A transaction that takes a tag
+from a task writes `idle_since`; linking writes nothing. So a tag whose `idle_since` is null has
+tasks, and the janitor checks the others.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -18,14 +18,14 @@ from taskq_server.crud.tables import IDS, tags, task_tags
 from taskq_server.models.tag import UNKNOWN
 
 PRECISION = timedelta(minutes=1)
-"""How much later than `idle_since` a task may have lost the tag: it is not written each time."""
+"""A task may have lost the tag so long after `idle_since`, because not each loss is written."""
 
 _UNKNOWN = datetime.fromisoformat(UNKNOWN).replace(tzinfo=UTC)
 _TOGETHER = 1_000
 
 T = TypeVar("T", int, str)
 
-# EXISTS may become a join that reads all links.
+# The database may turn EXISTS into a join that reads all links.
 _link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
 is_linked = _link.scalar_subquery().is_not(None)
 
@@ -57,20 +57,20 @@ async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]
 async def add(
     connection: AsyncConnection, namespace: str, names: Iterable[str], now: datetime
 ) -> None:
-    """Insert the tags that are missing; they are idle until a task has them."""
+    """Insert the missing tags; a new tag is idle until a task has it."""
     rows = [(namespace, name, now) for name in sorted(set(names))]
     await _insert_once(connection, ("namespace", "name", "idle_since"), rows)
 
 
 async def mark_idle(connection: AsyncConnection, task_ids: Collection[UUID], now: datetime) -> None:
-    """Write down that these tasks are about to lose all their tags."""
+    """Set `idle_since` of all tags of these tasks, which are about to lose them."""
     values = {"ids": sorted(task_ids), "long_ago": now - PRECISION}
     found = (await connection.execute(_to_mark, values)).scalars().all()
     await _set(connection, found, now)
 
 
 async def idle(connection: AsyncConnection, *, before: datetime, limit: int) -> Sequence[int]:
-    """Return tags that may be without tasks since a time, the longest first."""
+    """Return tags that may have been without tasks since `before`, longest idle first."""
     rows = await connection.execute(
         select(tags.c.id).where(tags.c.idle_since < before).order_by(tags.c.idle_since).limit(limit)
     )
@@ -80,9 +80,9 @@ async def idle(connection: AsyncConnection, *, before: datetime, limit: int) -> 
 async def forget(
     connection: AsyncConnection, ids: Sequence[int], *, before: datetime, now: datetime
 ) -> None:
-    """Delete those of the tags that are without tasks since a time.
+    """Delete the tags of `ids` that have been without tasks since `before`.
 
-    They are locked first, so that nobody links one any more, and those are seen who just did.
+    The tags are locked first, so that no task can link one meanwhile and earlier links are visible.
     """
     candidates = select(tags.c.id, tags.c.idle_since).where(
         tags.c.id.in_(ids), tags.c.idle_since < before
@@ -108,7 +108,7 @@ async def _set(
 
 
 def pieces(values: Collection[T]) -> Iterator[list[T]]:
-    """Yield values in their order, as many at a time as one statement should name."""
+    """Yield the values in ascending order, in lists of a size that fits one statement."""
     ordered = sorted(values)
     for start in range(0, len(ordered), _TOGETHER):
         yield ordered[start : start + _TOGETHER]

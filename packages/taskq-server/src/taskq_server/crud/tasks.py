@@ -1,4 +1,4 @@
-"""One task or a few: insert, read, lock, change, delete."""
+"""Insert, read, lock, change and delete one task or several."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -64,7 +64,7 @@ _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """A task to insert: its tags' ids, and what makes its submit idempotent."""
+    """A task to insert, with its tags' ids, the hash of its idempotency key and its fingerprint."""
 
     task: Task
     tag_ids: tuple[int, ...] = ()
@@ -84,7 +84,7 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
     """Insert tasks whose idempotency keys are new.
 
     Raises:
-        Violation: one of them is taken, or a tag has gone.
+        Violation: a key is taken, or a tag is gone.
     """
     ordered = _ordered(rows)
     await _insert_new(connection, _COLUMNS, _values(ordered))
@@ -92,13 +92,13 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
 
 
 async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[str, KeyHolder]:
-    """Insert tasks; a row that is there already, or whose idempotency key is taken, is left out.
+    """Insert tasks, except for rows that exist already and rows whose idempotency key is taken.
 
     Returns:
-        Who holds each idempotency key of `rows` now, by hash.
+        The holder of each idempotency key of `rows` now, by hash.
     """
     ordered = _ordered(rows)
-    # A commit that was never answered: inserting them once more does no harm, counting them would.
+    # A retry after a commit without an answer finds its rows, and must not count them again.
     there = {UUID(hex=row[0]) for row in await _lock_ids(connection, [r.task.id for r in rows])}
     await _insert_once(connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
@@ -117,7 +117,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[st
 async def key_holders(
     connection: AsyncConnection, namespace: str, hashes: Sequence[str]
 ) -> dict[str, KeyHolder]:
-    """Return which task holds each of these idempotency keys."""
+    """Return the task that holds each of these idempotency keys."""
     if not hashes:
         return {}
     found = await connection.execute(_by_hash, {"of_namespace": namespace, "hashes": hashes})
@@ -127,7 +127,7 @@ async def key_holders(
 async def details(
     connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
 ) -> dict[UUID, TaskDetails]:
-    """Return the tasks with these ids, as the outside sees them."""
+    """Return the tasks with these ids, with their tags and ended attempts."""
     rows = await _by_id(connection, ids, of_namespace=namespace)
     found = read_tasks(connection.dialect, rows)
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
@@ -157,7 +157,7 @@ async def lock(
     """Lock rows until the end of the transaction and return them.
 
     Args:
-        ids: in any order; they are locked in theirs.
+        ids: in any order; rows are locked in the order of their ids.
         payload: False leaves the payload empty, for decisions that do not need it.
     """
     rows = await (_lock if payload else _lock_light)(connection, ids)
@@ -165,7 +165,7 @@ async def lock(
 
 
 async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
-    """Write what differs between two states of one locked task."""
+    """Write the fields that differ between two states of one locked task."""
     changes = {
         name: getattr(after, name)
         for name in TASK_FIELDS
@@ -204,7 +204,7 @@ def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
 
 
 async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
-    """Link inserted rows with their tags, and count them."""
+    """Link inserted tasks to their tags, and append them to the ledger."""
     links = [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids]
     await _insert_links(connection, _LINK, links)
     await counts.move(connection, after=(place(row.task) for row in rows))

@@ -20,7 +20,7 @@ async def register(connection: AsyncConnection, worker: WorkerRow) -> None:
 async def renew(
     connection: AsyncConnection, worker_id: UUID, *, now: datetime, lease_until: datetime
 ) -> bool:
-    """Renew a lease that has not run out; False when it has, or the worker is unknown."""
+    """Renew a valid lease; return False if the lease has run out or the worker is unknown."""
     result = await connection.execute(
         update(workers)
         .where(workers.c.id == worker_id, workers.c.lease_until >= now)
@@ -30,14 +30,14 @@ async def renew(
 
 
 async def set_handlers(connection: AsyncConnection, worker_id: UUID, handlers: str) -> None:
-    """Write what a worker can run: a JSON object by name."""
+    """Write the handlers of a worker: a JSON object by name."""
     await connection.execute(
         update(workers).where(workers.c.id == worker_id).values(handlers=handlers)
     )
 
 
 async def held(connection: AsyncConnection, worker_id: UUID) -> list[HeldAttempt]:
-    """Return what the worker runs."""
+    """Return the running attempts of a worker."""
     rows = await connection.execute(
         select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
             is_running, tasks.c.worker_id == worker_id
@@ -47,18 +47,18 @@ async def held(connection: AsyncConnection, worker_id: UUID) -> list[HeldAttempt
 
 
 async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:
-    """Delete a worker that has stopped."""
+    """Delete a stopped worker."""
     await connection.execute(delete(workers).where(workers.c.id == worker_id))
 
 
 async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
-    """Delete workers whose lease ran out before `before` and who hold no task any more."""
+    """Delete workers whose lease ran out before `before` and that hold no task any more."""
     holds = exists().where(is_running, tasks.c.worker_id == workers.c.id)
     await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
 
 
 async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
-    """Return the handlers of all workers with a valid lease: lists or objects of names, in JSON."""
+    """Return the handlers of each worker with a valid lease: a JSON list or object of names."""
     rows = await connection.execute(select(workers.c.handlers).where(workers.c.lease_until >= now))
     return list(rows.scalars())
 
@@ -70,7 +70,7 @@ async def queues_of_live(connection: AsyncConnection, now: datetime) -> list[str
 
 
 async def orphans(connection: AsyncConnection, live: Iterable[UUID], limit: int) -> list[UUID]:
-    """Return running tasks whose worker is not one of `live`, at the cost of what they are."""
+    """Return running tasks whose worker is not one of `live`, at the cost of the running tasks."""
     rows = await connection.execute(
         select(tasks.c.id).where(is_running, tasks.c.worker_id.not_in(sorted(live))).limit(limit)
     )
