@@ -1,7 +1,7 @@
-"""The schema's history, and how to move along it. Shipped in the wheel.
+"""Migrations of the database schema. Shipped in the wheel.
 
-Every process of taskq looks where the schema is; only who moves it pays for Alembic, which takes
-12 MB and half a second to import.
+Every process reads the schema's revision, but only a process that migrates imports Alembic, which
+takes 12 MB and half a second.
 """
 
 from collections.abc import Callable
@@ -18,13 +18,13 @@ _WAIT_SECONDS = 300.0
 
 
 def head() -> str:
-    """Return the newest revision: files begin with their revision, which is a number."""
+    """Return the newest revision, which is the number at the beginning of a file's name."""
     newest = max(path.name for path in (Path(__file__).parent / "versions").glob("[0-9]*_*.py"))
     return newest.partition("_")[0]
 
 
 async def current(database: Database) -> str | None:
-    """Return the newest revision that is there completely; None when there is none."""
+    """Return the newest revision that is complete; None if there is none."""
     async with database.readers.connect() as connection:
         return await connection.run_sync(recorded)
 
@@ -32,12 +32,12 @@ async def current(database: Database) -> str | None:
 async def upgrade(
     database: Database, revision: str = "head", *, wait_seconds: float = _WAIT_SECONDS
 ) -> None:
-    """Move the schema forward. Whatever stopped it, it can be run again.
+    """Move the schema forward. An interrupted upgrade can be run again.
 
     Args:
-        database: whose schema it is.
+        database: the database to upgrade.
         revision: the number of a revision, `head`, or `+1` for the next one.
-        wait_seconds: how long to wait for another process that moves this schema.
+        wait_seconds: how long to wait for another process that migrates this database.
 
     Raises:
         ConfigurationError: there is no such revision.
@@ -51,12 +51,12 @@ async def upgrade(
 async def downgrade(
     database: Database, revision: str, *, wait_seconds: float = _WAIT_SECONDS
 ) -> None:
-    """Move the schema back; the data goes with it. Whatever stopped it, it can be run again.
+    """Move the schema back and drop the data with it. An interrupted downgrade can be run again.
 
     Args:
-        database: whose schema it is.
+        database: the database to downgrade.
         revision: the number of a revision, `base` for an empty database, or `-1` for one less.
-        wait_seconds: how long to wait for another process that moves this schema.
+        wait_seconds: how long to wait for another process that migrates this database.
 
     Raises:
         ConfigurationError: there is no such revision below.
@@ -68,7 +68,7 @@ async def downgrade(
 
 
 async def differences(database: Database) -> list[Any]:
-    """Return how the database differs from the models; empty when it does not."""
+    """Return the differences between the database and the models."""
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 

@@ -1,7 +1,7 @@
-"""One move of a schema at a time.
+"""The lock that lets only one process migrate a database at a time.
 
-The lock is of one database, and of the connection that moves its schema. It ends with that: for a
-process that was killed, when the server is done with the last statement that it got.
+The lock belongs to one database and to the connection that migrates it, and ends with that
+connection. After a process was killed, it ends when the server has finished the last statement.
 """
 
 import asyncio
@@ -22,7 +22,8 @@ _PAUSE_SECONDS = 0.1
 _SILENT_SECONDS = 1.0
 _NO_LOCKS = frozenset({1105, 1235})  # Percona's cluster, and Galera in MariaDB since 2023
 
-# A lock's name has 64 characters at most, and A is a in it, while there may be databases A and a.
+# MySQL compares names of locks without case, but databases A and a may both exist, so a hash of the
+# name is part of it. Names have 64 characters at most.
 _NAME = "CONCAT('taskq:', LEFT(DATABASE(), 20), ':', LEFT(SHA2(DATABASE(), 256), 32))"
 _GET_LOCK = text(f"SELECT DATABASE(), GET_LOCK({_NAME}, 0)")
 _log = logging.getLogger("taskq.server.migrations")
@@ -30,11 +31,11 @@ _log = logging.getLogger("taskq.server.migrations")
 
 @asynccontextmanager
 async def exclusive(database: Database, wait_seconds: float) -> AsyncIterator[AsyncConnection]:
-    """Yield a connection in a transaction, while no other process moves this schema.
+    """Yield a connection in a transaction, while no other process migrates this database.
 
     Args:
-        database: whose schema is to be moved.
-        wait_seconds: how long to wait for others.
+        database: the database to migrate.
+        wait_seconds: how long to wait for other processes.
 
     Raises:
         Unavailable: another process has not ended in time.

@@ -1,4 +1,4 @@
-"""Which revision the schema is at, in the table that Alembic keeps it in."""
+"""The schema's revision, in the table that Alembic uses."""
 
 from sqlalchemy import (
     Column,
@@ -25,15 +25,15 @@ _VERSION = Table(
 
 
 def has_begun(connection: Connection) -> bool:
-    """Return whether a migration has ever begun here: it creates this table first."""
+    """Return whether a migration has ever begun here, because each creates this table first."""
     return inspect(connection).has_table(_VERSION.name)
 
 
 def recorded(connection: Connection) -> str | None:
-    """Return the revision that is there completely; None when there is none.
+    """Return the newest revision that is complete; None if there is none.
 
-    Two rows are what two upgrades at once left behind before they waited for each other: one of
-    them had not yet come as far as the other.
+    Older versions allowed two upgrades at once, which may have left two rows. The lower revision
+    counts, because one of the two was behind the other.
     """
     if not has_begun(connection):
         return None
@@ -42,7 +42,7 @@ def recorded(connection: Connection) -> str | None:
 
 
 def record(connection: Connection, revision: str | None) -> None:
-    """Replace the recorded revision, in the transaction that is open."""
+    """Replace the recorded revision, in the open transaction."""
     _VERSION.create(connection, checkfirst=True)
     connection.execute(delete(_VERSION))
     if revision is not None:

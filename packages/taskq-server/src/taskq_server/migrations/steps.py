@@ -1,11 +1,11 @@
-"""Move the schema step by step, so that whatever stopped a move, it can be run again.
+"""Migrate the schema step by step, so that an interrupted migration can be run again.
 
-The recorded revision is there completely, and of the next one there may be parts. So a step up is
-recorded after it and a step down before it, the way down begins with what there may be of the next
-revision, and no step minds what is there already or has gone.
+The recorded revision is complete, and parts of the next one may exist. So a step up is recorded
+after it, and a step down before it; a downgrade begins with the parts of the next revision; and
+each step tolerates parts that exist already or are gone.
 
-On SQLite a move is one transaction. MySQL commits before each statement that changes a table, and
-with it what was recorded.
+On SQLite a migration is one transaction. MySQL commits, the record included, before each statement
+that changes a table.
 """
 
 import re
@@ -23,7 +23,7 @@ _TARGET = re.compile(r"(\w*)([+-]\d{1,4})?")
 
 
 def up(connection: Connection, target: str) -> None:
-    """Add the revisions up to `target`; none when the schema is above."""
+    """Apply the revisions up to `target`; do nothing if the schema is newer."""
     history = _history()
     here = _here(connection, history)
     there = _place(target, here, history)
@@ -39,14 +39,14 @@ def up(connection: Connection, target: str) -> None:
 
 
 def down(connection: Connection, target: str) -> None:
-    """Take away the revisions above `target`, and whatever there is of the next one."""
+    """Revert the revisions above `target`, and the parts of an incomplete next one."""
     history = _history()
     here = _here(connection, history)
     there = _place(target, here, history)
     if there > here:
         raise ConfigurationError(f"the way to {target} is up: run `taskq-server db upgrade`")
     if not has_begun(connection):
-        return  # tables of these names are somebody else's
+        return  # tables of these names belong to another application
     with Operations.context(MigrationContext.configure(connection)):
         for place in range(min(here + 1, len(history)), there, -1):
             record(connection, history[place - 2].revision if place > 1 else None)
@@ -58,7 +58,7 @@ def _history() -> list[Script]:
 
 
 def _here(connection: Connection, history: list[Script]) -> int:
-    """Return how many revisions are there."""
+    """Return the number of complete revisions in the database."""
     found = recorded(connection)
     for place, script in enumerate(history, 1):
         if script.revision == found:
@@ -72,7 +72,7 @@ def _here(connection: Connection, history: list[Script]) -> int:
 
 
 def _place(target: str, here: int, history: list[Script]) -> int:
-    """Return how many revisions there are at `target`."""
+    """Return the number of revisions up to `target`."""
     places = {script.revision: place for place, script in enumerate(history, 1)}
     places |= {"": here, "base": 0, "head": len(history)}
     match = _TARGET.fullmatch(target)

@@ -1,7 +1,7 @@
 """Create all tables.
 
-It can be run again after it failed halfway, since MySQL's DDL is not transactional. An index is a
-statement of its own, so a table may be there without it.
+It can be run again after it failed halfway, because MySQL's DDL is not transactional. An index is a
+statement of its own, so a table may exist without its indexes.
 """
 
 import sqlalchemy as sa

@@ -1,7 +1,7 @@
-"""Keep a ledger of how many tasks there are, beginning with those that exist.
+"""Create the ledger of task counts, and count the existing tasks.
 
-It can be run again after it failed halfway, since MySQL's DDL is not transactional. Going down and
-up again counts anew.
+It can be run again after it failed halfway, because MySQL's DDL is not transactional. A downgrade
+and another upgrade count the tasks again.
 """
 
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ _COUNT = """
 
 
 def upgrade() -> None:
-    """Create the ledger and enter what there is."""
+    """Create the ledger and count the existing tasks."""
     op.create_table(
         "task_counts",
         sa.Column("id", _ROW_ID, autoincrement=True, nullable=False),

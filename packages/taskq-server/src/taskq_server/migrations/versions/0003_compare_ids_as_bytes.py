@@ -1,9 +1,9 @@
 """Keep ids, hashes and names of handlers and queues as ASCII, which MySQL compares byte by byte.
 
-As utf8mb4 each comparison decoded two texts, nearly a third of the database's work. It
-rebuilds the tables of tasks, which nobody can write meanwhile. It can be run again after it failed
-halfway, since MySQL's DDL is not transactional, and leaves alone what it did before. SQLite needs
-nothing.
+As utf8mb4, each comparison decoded two texts, which was nearly a third of the database's work. The
+migration rebuilds the tables of tasks, which are read-only meanwhile. It can be run again after it
+failed halfway, because MySQL's DDL is not transactional, and skips its finished parts. It does
+nothing on SQLite.
 """
 
 import sqlalchemy as sa
@@ -63,7 +63,7 @@ def _convert(character_set: str) -> None:
         op.execute(f"ALTER TABLE {table} {changes}")
     for child in _CHILDREN:
         if not _has_foreign_key(child):
-            # A task that was deleted meanwhile took nothing along.
+            # A task deleted without the foreign key has left its rows behind.
             op.execute(f"DELETE FROM {child} WHERE task_id NOT IN (SELECT id FROM tasks)")
             op.create_foreign_key(
                 _name(child), child, "tasks", ["task_id"], ["id"], ondelete="CASCADE"

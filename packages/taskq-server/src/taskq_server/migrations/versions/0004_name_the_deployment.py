@@ -1,7 +1,7 @@
 """Give the database an id, which becomes part of every name in Redis.
 
-It can be run again after it failed halfway, and keeps the id that is there. Going down and up again
-makes another one.
+It can be run again after it failed halfway, and keeps an existing id. A downgrade and another
+upgrade make a new id.
 """
 
 import secrets

@@ -1,8 +1,9 @@
-"""Say since when a tag may be without tasks, so that it can be deleted.
+"""Add the time since when a tag may be without tasks, so that the janitor can delete idle tags.
 
-Of the tags that are there nobody knows, and neither of those that an older process makes. SQLite
-must be told not to use the id of a deleted tag again, since somebody may remember it; so it gets
-both tables anew, in one transaction. On MySQL it can be run again after it failed halfway.
+The time is unknown for existing tags, and for tags that an older process makes. SQLite needs
+AUTOINCREMENT so as not to reuse the id of a deleted tag, which a process may have cached; so the
+migration rebuilds both tables, in one transaction. On MySQL it can be run again after it failed
+halfway.
 """
 
 import sqlalchemy as sa
@@ -51,7 +52,7 @@ def _idle_since() -> sa.Column[object]:
 def _make_anew(*columns: sa.Column[object], **options: bool) -> None:
     for table, names in _COLUMNS.items():
         op.execute(f"CREATE TEMPORARY TABLE kept_{table} AS SELECT {names} FROM {table}")
-    op.drop_table("task_tags")  # first: its rows would go with those of the other
+    op.drop_table("task_tags")  # first, because dropping the tags would delete its rows
     op.drop_table("tags")
     op.create_table(
         "tags",
