@@ -1,4 +1,4 @@
-"""The command line: one file a command or group, imported when it is used."""
+"""The command line: one module for each command or group, imported on first use."""
 
 import contextlib
 import importlib
@@ -42,10 +42,10 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run the command line; whatever cannot work is one sentence.
+    """Run the command line, and print an error as one sentence.
 
-    The exit status is 78 (EX_CONFIG) for what cannot work as it is configured, however often it is
-    tried, 2 for words that make no sense, and 1 for anything else.
+    The exit status is 78 (EX_CONFIG) for an error of configuration, which no restart mends, 2 for
+    wrong arguments, and 1 for any other error.
     """
     open_closed_streams()
     leave_current_folder_out()

@@ -1,4 +1,4 @@
-"""A Redis server of its own for `taskq-server dev`."""
+"""The private Redis server of `taskq-server dev`."""
 
 import asyncio
 import ctypes
@@ -28,7 +28,8 @@ _SHORT_PLACES = ("/tmp", "/var/tmp")
 async def embedded_redis() -> AsyncIterator[str]:
     """Run a private server on a unix socket and yield its URL.
 
-    It keeps nothing on disk (the database is the truth) and ends with this process.
+    The server keeps nothing on disk, because the database has everything, and ends with this
+    process.
 
     Raises:
         ConfigurationError: no server binary is installed, or it does not start.
@@ -72,7 +73,7 @@ async def embedded_redis() -> AsyncIterator[str]:
 
 @contextmanager
 def _short_folder() -> Iterator[str]:
-    """Make a folder whose name is short enough for a socket in it, and text."""
+    """Make a folder whose path is UTF-8 and short enough for a socket inside."""
     for place in (None, *_SHORT_PLACES):
         try:
             folder = tempfile.TemporaryDirectory(prefix="taskq-", dir=place)

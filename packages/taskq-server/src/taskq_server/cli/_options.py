@@ -1,4 +1,4 @@
-"""Options that several commands have. What they leave out is a setting's: see `core.config`."""
+"""Options that several commands share. The settings in `core.config` supply the defaults."""
 
 import click
 

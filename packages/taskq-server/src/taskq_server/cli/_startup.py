@@ -1,4 +1,4 @@
-"""What the long-running commands share: what comes before they start, and their event loop."""
+"""The start-up checks and the event loop that the long-running commands share."""
 
 import asyncio
 import contextlib
@@ -21,15 +21,15 @@ from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 _log = logging.getLogger("taskq.server")
 
 run = uvloop.run
-"""Run a coroutine on the event loop that all processes use."""
+"""Run a coroutine on uvloop, the event loop of all processes."""
 
 
 def prepare(stop: Stop, **options: object) -> Settings:
-    """Begin a long-running command: hear signals, read the settings, and start to log.
+    """Begin a long-running command: handle signals, read the settings, and configure the log.
 
     Args:
-        stop: what signals tell.
-        options: settings that the command line gave; None is not given.
+        stop: the event that signals set.
+        options: settings from the command line; None stands for an option not given.
 
     Raises:
         ConfigurationError: a setting cannot be used.
@@ -42,18 +42,18 @@ def prepare(stop: Stop, **options: object) -> Settings:
 
 
 def say_unknown() -> None:
-    """Log which variables of the environment mean nothing."""
+    """Log the environment variables that look like settings but are none."""
     for sentence in environment.unknown(Settings.model_fields):
         _log.warning("%s", sentence)
 
 
 @contextlib.contextmanager
 def database_says() -> Iterator[None]:
-    """Make a sentence of what the database refuses.
+    """Turn an error of the database into one sentence.
 
     Raises:
-        ConfigurationError: it refuses what it will always refuse.
-        DatabaseUnavailable: it is away.
+        ConfigurationError: the error will last until somebody changes something.
+        DatabaseUnavailable: the database is away, and may come back.
     """
     try:
         yield
@@ -64,10 +64,10 @@ def database_says() -> Iterator[None]:
 
 
 def run_until_stopped(stop: Stop, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """Run a coroutine on that loop until it ends, whatever handlers leave on the loop.
+    """Run a coroutine on uvloop until it ends, even if handlers leave tasks on the loop.
 
     Args:
-        stop: whose events are set on that loop.
+        stop: its events are set on that loop.
         main: makes the coroutine.
     """
 
@@ -79,16 +79,16 @@ def run_until_stopped(stop: Stop, main: Callable[[], Coroutine[Any, Any, None]])
 
 
 def freeze_gc() -> None:
-    """Leave what start-up made out of all garbage collections: a full one takes 80 ms."""
+    """Exclude the objects of start-up from garbage collection, because a full one takes 80 ms."""
     gc.collect()
     gc.freeze()
 
 
 def require_redis(settings: Settings) -> None:
-    """Check that a Redis is configured; only `dev` brings its own.
+    """Check that a Redis is configured, because only `dev` brings its own.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: no Redis is configured.
     """
     if settings.redis_url is None:
         raise ConfigurationError(
@@ -98,12 +98,12 @@ def require_redis(settings: Settings) -> None:
 
 
 async def require_schema(settings: Settings) -> None:
-    """Check that the database lets us in and is at this version's revision.
+    """Check that the database accepts the connection and is at this version's revision.
 
-    One that is away may come later.
+    A database that is away passes the check, because it may come back.
 
     Raises:
-        ConfigurationError: it is not.
+        ConfigurationError: the database refuses the connection, or is at another revision.
     """
     database = Database(settings.database_url.get_secret_value(), pool_size=1)
     try:

@@ -1,4 +1,4 @@
-"""What the child of `taskq-server worker` does."""
+"""The child process of `taskq-server worker`, which runs the tasks."""
 
 from typing import NoReturn
 
@@ -21,11 +21,11 @@ from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, SupervisorLink
 
 
 def work(parent: SupervisorLink, **given: object) -> NoReturn:
-    """Work until told to stop, and end the process; tell the parent if it cannot start.
+    """Run tasks until told to stop, and end the process; tell the parent if start-up fails.
 
     Args:
-        parent: the supervisor.
-        given: settings that the command line gave.
+        parent: the link to the supervisor.
+        given: settings from the command line.
     """
     stop = Stop()
     parent.listen(stop.tell)
@@ -47,5 +47,5 @@ async def _work(settings: Settings, registry: Registry, parent: SupervisorLink, 
     async with open_runtime(settings, patient=True) as runtime:
         recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:
-        # The loop would wait for the handler that cannot be stopped.
+        # Closing the loop would wait for the stuck handler.
         leave(EXIT_RECYCLE)

@@ -1,4 +1,4 @@
-"""`taskq-server db`: move the schema, and look at it."""
+"""`taskq-server db`: migrate the database's schema, and show its state."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager

@@ -1,4 +1,4 @@
-"""`taskq-server dev`: everything in one process, from nothing."""
+"""`taskq-server dev`: API, worker, database and Redis in one process, without configuration."""
 
 import asyncio
 import contextlib
@@ -59,7 +59,7 @@ def dev(**given: object) -> None:
 
 
 def _completed(settings: Settings) -> Settings:
-    """Return the settings with what only `dev` has in the place of what is not set."""
+    """Return the settings, with the defaults of `dev` for those that are not set."""
     own = {
         "database_url": SecretStr(sqlite_url(settings.data_dir.resolve() / "taskq.db")),
         "builtin_handlers": True,
@@ -80,7 +80,7 @@ async def _run(settings: Settings, registry: Registry, listener: socket.socket, 
 
 
 async def _upgrade(url: str) -> None:
-    """Move the schema to where a runtime expects it when it opens."""
+    """Migrate the schema to the revision that a runtime expects."""
     database = Database(url)
     try:
         with database_says():
@@ -101,7 +101,7 @@ async def _serve_and_work(
     worker.add_done_callback(lambda _: stop.asked.set())
     serving_http.add_done_callback(lambda _: stop.asked.set())
     url = f"http://{serving.authority(*listener.getsockname()[:2])}"
-    with contextlib.suppress(OSError):  # whoever read it has gone
+    with contextlib.suppress(OSError):  # the reader of stdout is gone
         click.echo(f"taskq is running: {url}  (docs: {url}/docs)")
         click.echo("Press Ctrl-C to stop.")
     await asyncio.wait({worker, serving_http})

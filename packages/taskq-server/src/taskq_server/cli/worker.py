@@ -1,7 +1,6 @@
-"""`taskq-server worker`: runs tasks, in a child process that is replaced when it dies.
+"""`taskq-server worker`: run tasks in a child process, which the parent replaces when it dies.
 
-The parent imports next to nothing, and leaves all settings to the child, whose part is in
-`working.py`.
+The parent imports next to nothing, and leaves all settings to the child (`_worker_child.py`).
 """
 
 import logging
@@ -31,6 +30,6 @@ def worker(**given: str | int | None) -> None:
 
 
 def _level(given: object) -> str:
-    """Return the level of the log; the child refuses one that there is not."""
+    """Return the level of the log; the child refuses an unknown level."""
     level = str(given or environment.read(["log_level"]).get("log_level")).upper()
     return level if level in logging.getLevelNamesMapping() else "INFO"

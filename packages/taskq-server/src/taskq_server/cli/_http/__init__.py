@@ -1,1 +1,1 @@
-"""HTTP on sockets: uvicorn, with limits for heads, connections and slow senders."""
+"""HTTP on sockets by uvicorn, with limits for heads, connections and slow senders."""

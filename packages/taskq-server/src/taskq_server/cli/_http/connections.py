@@ -1,4 +1,4 @@
-"""All connections of a server: how many there may be, and which wait for their callers."""
+"""All connections of a server: their largest number, and the time limits of waiting ones."""
 
 import contextlib
 import logging
@@ -12,31 +12,31 @@ from taskq_server.api.errors import SlowRequest
 from taskq_server.domain.errors import ConfigurationError, TaskqError
 
 SLOW_SECONDS = 10.0
-"""How long a head may take, less than `SLOW_BYTES` of a body, and nothing between requests."""
+"""Time limit of a head, of `SLOW_BYTES` of a body, and of the pause between two requests."""
 
 SLOW_BYTES = 1_024
 
 _RESERVED = 100
 _FEWEST = 100
 _LINGER_SECONDS = 2.0
-_MOST_LINGERING = 50  # with descriptors of the reserve, so that the next caller is refused as well
+_MOST_LINGERING = 50  # they use descriptors of the reserve, so that more callers can be refused
 _CALM_SECONDS = 5.0
 _STILL_SECONDS = 1.0
 _log = logging.getLogger("taskq.server.api")
 
 
 class Connection(Protocol):
-    """What all connections are asked for."""
+    """A connection, as `Connections` uses it."""
 
     @property
     def is_sending(self) -> bool:
         """Whether the caller has not taken all of an answer yet."""
 
     def is_slow(self) -> bool:
-        """Say whether too little of a body has come since this was last asked."""
+        """Return whether too little of a body has arrived since the last call."""
 
     def timeout_keep_alive_handler(self) -> None:
-        """Close after what is being sent."""
+        """Close after the present answer is sent."""
 
     def refuse(self, error: TaskqError) -> None:
         """Answer with a problem and close."""
@@ -46,22 +46,22 @@ class Connection(Protocol):
 
 
 Clock = dict[Connection, float]
-"""Connections with the time since when they have waited, the longest first."""
+"""Connections with the start of their wait, longest first."""
 
 
 class Connections(ServerState):
-    """Uvicorn's state of a server, and who waits for what.
+    """Uvicorn's state of a server, and clocks for the connections that wait for their callers.
 
-    A connection is in one of the clocks at most. One that is in none is being answered.
+    A connection is in at most one clock. A connection that is in none is being answered.
 
     Args:
-        most: connections that there may be at once.
+        most: most connections at once.
 
     Attributes:
-        idle: those between requests.
-        heads: those without a whole head, from its first byte or from their own beginning.
-        bodies: those of whose body a part is to come, from when its bytes are counted.
-        refused: those that had a problem as their last answer.
+        idle: connections between two requests.
+        heads: connections without a whole head, since its first byte or since they opened.
+        bodies: connections without a whole body, since the bytes of the body are counted.
+        refused: connections whose last answer was a problem.
     """
 
     def __init__(self, most: int) -> None:
@@ -77,10 +77,10 @@ class Connections(ServerState):
         self._swept = 0.0
 
     def make_room(self, new: Connection, now: float) -> bool:
-        """Say whether a new connection can stay, where need be because another one gives way.
+        """Return whether a new connection can stay; if necessary, close another one for it.
 
         Args:
-            new: one of `heads` and of `connections` already.
+            new: is in `heads` and in `connections` already.
             now: the time of the event loop.
         """
         if self._served > self._most:
@@ -98,9 +98,9 @@ class Connections(ServerState):
         return True
 
     def sweep(self, now: float) -> None:
-        """End what has waited too long. It costs next to nothing, so ask often.
+        """Close connections that have waited too long. This is cheap, so call it often.
 
-        After the event loop stood still, what has arrived in the meantime is read first.
+        After the event loop stood still, the data that arrived meanwhile is read first.
         """
         before, self._swept = self._swept, now
         if now - before > _STILL_SECONDS:
@@ -125,7 +125,7 @@ class Connections(ServerState):
         return len(self.connections) - min(len(self.refused), _MOST_LINGERING)
 
     def _longest_without_head(self) -> Connection:
-        """Return it; whoever still reads an answer would lose the rest of it, so stays."""
+        """Return it; a caller that still reads an answer keeps its connection."""
         first = [
             next((one for one in clock.items() if not one[0].is_sending), None)
             for clock in (self.idle, self.heads)
@@ -156,10 +156,10 @@ class Connections(ServerState):
 
 
 def most_connections() -> int:
-    """Raise the limit of open files as far as it goes; return how many may be connections.
+    """Raise the limit of open files to the maximum; return how many of them may be connections.
 
     Raises:
-        ConfigurationError: it is too low to serve anybody.
+        ConfigurationError: the maximum is too low.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(OSError, ValueError):  # macOS names a limit that it does not grant

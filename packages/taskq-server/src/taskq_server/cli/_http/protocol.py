@@ -1,4 +1,4 @@
-"""HTTP/1 on one connection: uvicorn's, with limits for what a caller may send, and how slowly."""
+"""HTTP/1 on one connection by uvicorn, with limits for the size and the speed of requests."""
 
 import re
 from collections.abc import Sequence
@@ -19,14 +19,14 @@ _ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 class HttpProtocol(RefusingProtocol):
     """Serve one connection.
 
-    What is too large, too slow or not HTTP is answered with a problem, and the connection is
-    closed.
+    A request that is too large, too slow or not HTTP gets a problem as its answer, and the
+    connection is closed.
     """
 
     _bytes_beside_body = 0
 
     def data_received(self, data: bytes) -> None:
-        """Take what has arrived."""
+        """Parse the data that has arrived."""
         if self.refusal is not None:
             return
         try:
@@ -36,7 +36,7 @@ class HttpProtocol(RefusingProtocol):
             else:
                 self._feed_in_parts(memoryview(data))
         except httptools.HttpParserUpgrade:
-            # There is none, and the parser may have lost its place: this answer is the last one.
+            # taskq upgrades no connection, and the parser may have lost its place, so close.
             self.cycle.keep_alive = False
         except httptools.HttpParserError as error:
             self.refuse(_reason(error))
@@ -49,7 +49,7 @@ class HttpProtocol(RefusingProtocol):
         """Start the request whose head is complete."""
         if len(self.headers) > HEAD_FIELDS:
             raise _too_large()
-        if self.clock is None:  # Behind another request nobody has counted from the first byte.
+        if self.clock is None:  # the bytes of a pipelined request were not counted from its start
             self._check_size(self.headers)
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
         if codings and (codings != [b"chunked"] or self.parser.get_http_version() != "1.1"):
@@ -59,7 +59,7 @@ class HttpProtocol(RefusingProtocol):
         super().on_headers_complete()
         self.stop_waiting()
         self._bytes_beside_body = 0
-        self.headers = []  # of the trailer, which is no part of the head (RFC 9110, section 6.5.1)
+        self.headers = []  # for the trailer, which is not part of the head (RFC 9110, 6.5.1)
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -86,7 +86,7 @@ class HttpProtocol(RefusingProtocol):
             cycle.message_event.set()
 
     def _feed_in_parts(self, rest: memoryview) -> None:
-        """Feed no more than a head may have, again and again, as long as there is body in it."""
+        """Feed the parser pieces of the largest size of a head, so that no head exceeds it."""
         while rest:
             room = HEAD_BYTES - self._bytes_beside_body
             if not room:
@@ -96,7 +96,7 @@ class HttpProtocol(RefusingProtocol):
             rest = rest[room:]
 
     def _watch_sender(self) -> None:
-        """Start the clock for what has begun to arrive, and is not there completely."""
+        """Start the clock of a head or body that has begun to arrive and is not complete."""
         if self.clock is None:
             if self.cycle.more_body and self.scope is self.cycle.scope:
                 self.body_bytes = 0
@@ -110,9 +110,9 @@ class HttpProtocol(RefusingProtocol):
             raise _too_large()
 
     def _take_host_of_target(self) -> None:
-        """Let a target like `http://host/path` name the host, as RFC 9112 says (section 3.2.2).
+        """Add the host of a target like `http://host/path`, as RFC 9112 requires (section 3.2.2).
 
-        The application does not see the target. Where another Host is there, it sees both.
+        The application does not get the target. If there is another Host, it gets both.
         """
         target = _ABSOLUTE.match(self.url)
         if target and (b"host", target[1]) not in self.headers:

@@ -1,4 +1,4 @@
-"""A connection that waits for its caller, and may be refused with a problem."""
+"""A connection with time limits, which can be refused with a problem."""
 
 import asyncio
 from typing import Any, cast
@@ -38,23 +38,23 @@ class RefusingProtocol(HttpToolsProtocol):
         return self.transport.get_write_buffer_size() > 0
 
     def is_slow(self) -> bool:
-        """Say whether too little of a body has come since this was last asked.
+        """Return whether too little of a body has arrived since the last call.
 
-        Nothing comes while nobody reads here, or before a caller was told to go on.
+        A body is not slow while reading is paused, or before the caller was sent `100 Continue`.
         """
         arrived, self.body_bytes = self.body_bytes, 0
         held_up = self.flow.read_paused or self.cycle.waiting_for_100_continue
         return arrived < SLOW_BYTES and not held_up
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a head."""
+        """Start the clock of the first head."""
         super().connection_made(transport)
         self.wait(self.all.heads)
         if not self.all.make_room(self, self.loop.time()):
             self.refuse(TooManyConnections("as many connections as there may be are at work"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever answers a request that nobody waits for it."""
+        """Stop the clock, and tell the application that the caller is gone."""
         self.stop_waiting()
         super().connection_lost(exc)
 
@@ -66,7 +66,7 @@ class RefusingProtocol(HttpToolsProtocol):
             super().shutdown()
 
     def on_response_complete(self) -> None:
-        """Go on with the next request, or wait for it."""
+        """Serve the next request, or wait for it."""
         if self.pipeline:
             super().on_response_complete()
         elif not self.transport.is_closing():
@@ -79,13 +79,13 @@ class RefusingProtocol(HttpToolsProtocol):
                 self.wait(self.all.idle)
 
     def wait(self, clock: Clock) -> None:
-        """Begin to wait for what this clock is for."""
+        """Start to wait, and count the time on `clock`."""
         self.stop_waiting()
         self.clock = clock
         clock[self] = self.loop.time()
 
     def stop_waiting(self) -> None:
-        """Wait no more, because what was to come is there."""
+        """Stop the clock, because the awaited part has arrived."""
         if self.clock is not None:
             del self.clock[self]
             self.clock = None
@@ -100,7 +100,7 @@ class RefusingProtocol(HttpToolsProtocol):
         if is_answered:
             self._answer(error)
         elif self.cycle.more_body and self.pipeline:
-            self.pipeline.popleft()  # nobody has begun with it
+            self.pipeline.popleft()  # the application has not got it yet
         elif self.cycle.more_body:
             self._answer_instead(error)
 
@@ -111,7 +111,7 @@ class RefusingProtocol(HttpToolsProtocol):
         self.transport.abort()
 
     def _answer_instead(self, error: TaskqError) -> None:
-        """Let nobody answer the request whose body does not come, except with this problem."""
+        """Answer with a problem in place of the application, because the body does not arrive."""
         cycle = self.cycle
         cycle.disconnected = True
         cycle.message_event.set()
@@ -137,7 +137,7 @@ class RefusingProtocol(HttpToolsProtocol):
         self._linger()
 
     def _linger(self) -> None:
-        """Read on for a moment: an answer is lost if a socket with unread bytes is closed."""
+        """Read on for a moment, because closing a socket with unread bytes loses the answer."""
         self.transport.write_eof()
         self.flow.resume_reading()
         self.wait(self.all.refused)

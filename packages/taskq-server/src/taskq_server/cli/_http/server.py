@@ -20,11 +20,11 @@ _GRACE_SECONDS = 3
 
 
 class Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: the process decides what a signal means.
+    """uvicorn without its own signal handlers, because `Stop` handles the signals.
 
     Args:
-        config: uvicorn's.
-        connections: those of this server.
+        config: the configuration of uvicorn.
+        connections: the connections of this server.
     """
 
     def __init__(self, config: uvicorn.Config, connections: Connections) -> None:
@@ -32,7 +32,7 @@ class Server(uvicorn.Server):
         self.server_state = self._connections = connections
 
     async def on_tick(self, counter: int) -> bool:
-        """Look after the connections, ten times a second."""
+        """Close connections that have waited too long, ten times a second."""
         self._connections.sweep(asyncio.get_running_loop().time())
         return await super().on_tick(counter)
 
@@ -43,10 +43,10 @@ class Server(uvicorn.Server):
 
 
 def listen(settings: Settings) -> socket.socket:
-    """Open the listening socket, and allow the process as many connections as it may have.
+    """Open the listening socket, and raise the limit of open files.
 
     Args:
-        settings: say where.
+        settings: host and port, among others.
 
     Raises:
         ConfigurationError: the port is taken, the address is open to others, or there are too
@@ -76,17 +76,17 @@ def listen(settings: Settings) -> socket.socket:
 
 
 def authority(host: str, port: int) -> str:
-    """Return host and port as a URL has them."""
+    """Return host and port in the form of a URL."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def allowed_hosts(settings: Settings) -> Collection[str] | None:
-    """Return which names besides loopback requests may be meant for; None allows all."""
+    """Return the host names besides loopback that requests may name; None allows all."""
     return None if settings.insecure_no_auth else settings.allowed_hosts
 
 
 async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve an app until `stop` is set; who waits for a task then is answered at once."""
+    """Serve an app until `stop` is set; then answer callers that wait for a task at once."""
     http = _server(app)
 
     async def end() -> None:
@@ -111,7 +111,7 @@ def _server(app: FastAPI) -> Server:
             ws="none",
             log_config=None,
             access_log=False,
-            proxy_headers=False,  # nobody asks who called, so nobody may say it for another
+            proxy_headers=False,  # otherwise a caller could choose its own address
             lifespan="on",
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
