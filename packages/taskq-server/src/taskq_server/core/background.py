@@ -1,4 +1,4 @@
-"""Work that goes on behind the scenes, and is noticed when it fails."""
+"""Background tasks that are logged and restarted when they fail."""
 
 import asyncio
 import contextlib
@@ -19,12 +19,12 @@ _log = logging.getLogger("taskq.server")
 
 @asynccontextmanager
 async def background(works: Mapping[str, Work]) -> AsyncIterator[None]:
-    """Keep some never-ending coroutines running while the block runs.
+    """Keep never-ending coroutines running while the block runs.
 
-    One that fails is logged and started again: a supervisor, so that no surprise ends the process.
+    A coroutine that fails is logged and started again, so that its error does not end the process.
 
     Args:
-        works: by what the log calls them.
+        works: makers of the coroutines, by their names in the log.
     """
     tasks = [asyncio.create_task(_keep_running(name, work)) for name, work in works.items()]
     try:
@@ -36,11 +36,11 @@ async def background(works: Mapping[str, Work]) -> AsyncIterator[None]:
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
-    """Do some work, or leave it when `stop` is set first; return whether it was done.
+    """Do some work, or cancel it when `stop` is set first; return whether it was done.
 
     Args:
-        stop: what makes the work pointless.
-        work: whose result nobody needs.
+        stop: set when the work is no longer needed.
+        work: the coroutine; its result is dropped.
     """
     tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
     try:
@@ -58,15 +58,15 @@ async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool
 def complete(
     work: Coroutine[Any, Any, None], new_loop: Callable[[], asyncio.AbstractEventLoop] | None = None
 ) -> None:
-    """Do some work to its end on an event loop of its own, which nothing else can end.
+    """Run a coroutine to its end on an event loop of its own, which no other task can end.
 
-    A handler may leave tasks and callbacks on the loop. An exit that one of them raises concerns
-    nobody else; asyncio would end the loop, and so the process. It would also wait for tasks that
-    ignore that they are cancelled, and for threads.
+    A handler may leave tasks and callbacks on the loop. If one of them raises an exit, asyncio
+    would end the loop, and so the process. It would also wait for threads, and for tasks that
+    ignore their cancellation.
 
     Args:
-        work: may raise an exit of its own.
-        new_loop: makes the loop, if not asyncio.
+        work: the coroutine; it may raise an exit of its own.
+        new_loop: makes the loop; None takes asyncio's.
     """
     loop = (new_loop or asyncio.new_event_loop)()
     try:
@@ -81,7 +81,7 @@ def complete(
 
 
 async def _cancel_all() -> None:
-    """Cancel what is left on the loop, which may take a while, but not for ever."""
+    """Cancel the tasks left on the loop, and wait for them a limited time."""
     left = asyncio.all_tasks() - {asyncio.current_task()}
     for task in left:
         task.cancel()

@@ -1,8 +1,8 @@
 """One clock for all processes: monotonic time plus bounds of its offset to the database's clock.
 
-The database tells its time, but not when it looked: some moment between the question and the
-hearing. So the offset is never known, only enclosed. Each answer narrows the bounds, and their age
-widens them, because two clocks drift apart. A question that waited says little, and does no harm.
+The database reads its clock at an unknown moment between the query and its answer. So the offset is
+never known exactly, but lies between two bounds. Each answer narrows the bounds, and time widens
+them, because the two clocks drift apart. A slow answer narrows them little, and does no harm.
 """
 
 import logging
@@ -19,7 +19,7 @@ _log = logging.getLogger("taskq.server")
 
 
 class _Bounds(NamedTuple):
-    """The database's time less monotonic time, seconds: what it was at least and at most, `at`."""
+    """Bounds of the database's time minus monotonic time at the moment `at`, in seconds."""
 
     low: float
     high: float
@@ -34,19 +34,19 @@ class _Bounds(NamedTuple):
 
 
 class Clock:
-    """Tell the database's time without asking the database each time.
+    """Return the database's time without a query for each call.
 
-    A step of the machine's wall clock changes nothing; `sync` is called every few seconds. Until
-    the first answer there is no time: whoever needs it is told that the database is away.
+    A step of the machine's wall clock changes nothing; `sync` is called every few seconds. Before
+    the first answer the time is unknown, and callers get `DatabaseUnavailable`.
 
-    `earliest` is for whatever takes something away or starts something: it is never ahead, so that
-    nothing happens too early. Calling the clock is for times that are stored. These never go back,
-    so where the database's clock is set back, or one that is behind takes over, they stand still
-    until it has caught up. It belongs to one event loop.
+    `earliest` is for decisions that start something or take something away: it is never ahead, so
+    that nothing happens too early. Calling the clock is for times to store. These never go back:
+    after the database's clock was set back, or a server with a slower clock took over, they stand
+    still until that clock has caught up. A clock belongs to one event loop.
 
     Args:
-        start: the database's time now, aware UTC, where it is known.
-        monotonic: seconds that never go back.
+        start: the database's time now, aware UTC; None if it is unknown.
+        monotonic: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -60,46 +60,49 @@ class Clock:
 
     @property
     def is_set(self) -> bool:
-        """Whether the database has told its time."""
+        """Whether the database's time is known."""
         return self._bounds is not None
 
     def sync(self, answer: datetime, asked: float | None = None) -> None:
-        """Learn from what the database said.
+        """Narrow the bounds by an answer of the database.
 
-        An answer that contradicts all before shows that the clock was set, or that it is another
-        server's: then it counts alone.
+        An answer outside the bounds shows that the clock was set, or that another server answers;
+        then this answer replaces them.
 
         Args:
             answer: the database's time, aware UTC.
-            asked: when it was asked, or earlier, by `monotonic`; None if that was just now.
+            asked: when the query was sent, or earlier, by `monotonic`; None if that is now.
         """
-        heard = self.monotonic()
-        asked = heard if asked is None else asked
+        received = self.monotonic()
+        asked = received if asked is None else asked
         said = answer.timestamp()
-        # It may have answered at once, and have drifted for all the time since.
-        drifted = _DRIFT * (heard - asked)
+        # The database may have read its clock at once, and the clocks have drifted since.
+        drifted = _DRIFT * (received - asked)
         told = _Bounds(
-            said - heard - _ROUNDED_SECONDS, said - asked + drifted + _ROUNDED_SECONDS, heard
+            said - received - _ROUNDED_SECONDS,
+            said - asked + drifted + _ROUNDED_SECONDS,
+            received,
         )
-        self._bounds = told if self._bounds is None else _narrowed(self._bounds.aged(heard), told)
+        known = self._bounds
+        self._bounds = told if known is None else _narrowed(known.aged(received), told)
 
     def earliest(self) -> datetime:
-        """Return the earliest time that it may be, aware UTC.
+        """Return the lower bound of the present time, aware UTC.
 
         Raises:
-            DatabaseUnavailable: the database has not told its time yet.
+            DatabaseUnavailable: the database's time is not known yet.
         """
         now = self.monotonic()
         return _utc(now + self._known().aged(now).low)
 
     def __call__(self) -> datetime:
-        """Return the most likely time, or the last one that was returned, if that is later.
+        """Return the most likely time, but never less than an earlier call.
 
         Returns:
             aware UTC.
 
         Raises:
-            DatabaseUnavailable: the database has not told its time yet.
+            DatabaseUnavailable: the database's time is not known yet.
         """
         self._shown = max(self._shown, self.monotonic() + self._known().middle())
         return _utc(self._shown)

@@ -1,4 +1,4 @@
-"""The environment: the one place that reads it, and what is set there by mistake."""
+"""The environment variables of the settings, and those that are set by mistake."""
 
 import difflib
 import os
@@ -18,7 +18,7 @@ def variable(setting: str) -> str:
 
 
 def read(settings: Collection[str]) -> dict[str, str]:
-    """Return what is set for these settings; a variable that is empty is not set."""
+    """Return the values of these settings; an empty variable counts as not set."""
     values = {name: os.environ.get(variable(name), "") for name in settings}
     if _INJECTED_PORT.match(values.get("port", "")):
         del values["port"]
@@ -26,10 +26,10 @@ def read(settings: Collection[str]) -> dict[str, str]:
 
 
 def unknown(settings: Collection[str]) -> Iterator[str]:
-    """Yield a sentence for each variable that looks like ours and means nothing.
+    """Yield a sentence for each variable with our prefix that belongs to no setting.
 
     Args:
-        settings: all that the server has; those of the client are known.
+        settings: all settings of the server; those of the client are known.
     """
     known = (*settings, *_OF_CLIENT)
     ours = {variable(name) for name in known}

@@ -1,9 +1,9 @@
 """Group commit: many callers, one short transaction, an answer for each.
 
-A caller hands in an item and awaits its answer. While as many batches as may are being committed,
-the items that arrive wait together and form the next one, so that a lone item never waits and a
-busy process pays one transaction for hundreds of items. A batch that fails is replayed item by
-item, so that one bad item fails alone; when the database is away, all of them learn it at once.
+A caller passes an item and awaits its answer. While the allowed number of batches is being
+committed, arriving items wait and form the next batch. So a lone item never waits, and a busy
+process pays one transaction for hundreds of items. A batch that fails is replayed item by item, so
+that one bad item fails alone; if the database is away, all items of the batch fail at once.
 """
 
 import asyncio
@@ -21,13 +21,13 @@ class GroupCommit(Generic[Item, Answer]):
     """Coalesce concurrent calls into batches.
 
     Args:
-        commit: serves a batch in one transaction and returns one answer an item, in order; an
-            exception as an answer is raised to the one caller it belongs to.
-        max_items: items of one batch, at most.
-        max_weight: sum of the weights in one batch, at most; a heavier item travels alone.
-        weight: what an item counts, for example its bytes.
-        at_once: batches that may be under way; with two, one is filled and answered while the
-            disk writes the other.
+        commit: serves a batch in one transaction and returns one answer for each item, in order;
+            an exception as an answer is raised to the item's caller.
+        max_items: most items of one batch.
+        max_weight: largest sum of weights in one batch; a heavier item gets a batch of its own.
+        weight: returns the weight of an item, for example its bytes.
+        at_once: most batches under way; with two, one is filled and answered while the disk
+            writes the other.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class GroupCommit(Generic[Item, Answer]):
     async def __call__(self, item: Item) -> Answer:
         """Return the answer to `item` once its batch is committed.
 
-        A caller that is cancelled before its batch starts takes its item along.
+        If a caller is cancelled before its batch starts, its item is dropped.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
@@ -59,7 +59,7 @@ class GroupCommit(Generic[Item, Answer]):
         return await future
 
     async def close(self) -> None:
-        """Wait until everything that was handed in is committed."""
+        """Wait until all items are committed."""
         while self._workers:
             await asyncio.wait(set(self._workers))
 
@@ -70,7 +70,7 @@ class GroupCommit(Generic[Item, Answer]):
                 if batch:
                     await self._serve(batch)
         finally:
-            # At once, not when the loop comes to it: an item in between would wait for ever.
+            # Not in a done callback, because an item that arrives before it would wait for ever.
             self._workers -= {asyncio.current_task()}
 
     def _next_batch(self) -> list[tuple[Item, asyncio.Future[Answer]]]:

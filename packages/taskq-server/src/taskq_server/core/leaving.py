@@ -1,4 +1,4 @@
-"""Which connections of a pool are not used again."""
+"""Close connections of a pool that must not be used again."""
 
 from typing import Any
 
@@ -15,8 +15,9 @@ _OPENED = "taskq_opened"
 def leave_open_transactions(engine: Engine) -> None:
     """Close a connection whose transaction may still be open after an error.
 
-    Either COMMIT or ROLLBACK failed, or an answer was not read to its end, which hides what became
-    of them. In the pool, whoever comes next would commit it. The other connections have no part.
+    The transaction may be open if COMMIT or ROLLBACK failed, or if an answer was not read to its
+    end. Back in the pool, the next user of the connection would commit it. All other connections
+    stay open.
     """
 
     def check(context: ExceptionContext) -> None:
@@ -33,7 +34,7 @@ def leave_open_transactions(engine: Engine) -> None:
 
 
 def leave_refusing_servers(engine: Engine, renewal: Renewal) -> None:
-    """Replace connections that `renewal` has left, when they are taken from the pool."""
+    """Replace connections older than the last renewal, when they are taken from the pool."""
 
     def note(_: Any, record: ConnectionPoolEntry) -> None:
         record.info[_OPENED] = renewal.clock()

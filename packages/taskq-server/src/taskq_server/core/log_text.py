@@ -1,7 +1,7 @@
-"""What a line in a log may say: escaped texts, and errors without what they quote.
+"""Make texts safe for the log: escape them, and leave out the values that errors quote.
 
-A text of a caller may come into any line, by way of an exception or of a handler. Raw, it could
-steer the terminal of whoever reads the log, or look like a line of its own.
+A caller's text may reach any line through an exception or a handler. Unescaped, it could control
+the reader's terminal, or forge a line of the log.
 """
 
 import traceback
@@ -13,18 +13,18 @@ _MOST_ERRORS = 20
 
 
 def escaped_text(text: str) -> str:
-    """Return a text in which everything but printable characters is escaped as Python would."""
+    """Return a text with its unprintable characters escaped as Python does."""
     if text.isprintable():
         return text
     return "".join(one if one.isprintable() else repr(one)[1:-1] for one in text)
 
 
 def escaped(value: object, levels: int = _MOST_LEVELS) -> object:
-    """Return a value for a log: the same, with all texts in it escaped.
+    """Return a value for the log, with all texts in it escaped.
 
     Args:
-        value: anything; what is neither a number nor a collection becomes a text.
-        levels: how deep collections are looked into.
+        value: any value; one that is neither a number nor a collection becomes a text.
+        levels: how many levels of collections to keep.
     """
     if value is None or type(value) in (bool, int, float):
         return value
@@ -36,12 +36,12 @@ def escaped(value: object, levels: int = _MOST_LEVELS) -> object:
         if levels and isinstance(value, list | tuple | set | frozenset):
             return [escaped(one, levels - 1) for one in value]
         return escaped_text(repr(value))
-    except Exception:  # of somebody else's class
+    except Exception:  # raised by a foreign class
         return f"<a {escaped_text(type(value).__name__)} that cannot be printed>"
 
 
 def brief(error: BaseException) -> str:
-    """Return an error's class and code. What it says may quote values: a payload, a statement."""
+    """Return an error's class and code, because its text may quote a payload or a statement."""
     name = "an error"
     with suppress(Exception):
         name = escaped_text(type(error).__name__)
@@ -54,8 +54,8 @@ def error_lines(error: BaseException, *, whole: bool) -> Iterator[str]:
     """Yield the lines of a traceback, each of them escaped.
 
     Args:
-        error: with what led to it.
-        whole: with what it says; else only with its class and code.
+        error: the error, whose causes are shown as well.
+        whole: whether to show the texts of errors; otherwise only their classes and codes.
     """
     for number, one in enumerate(_chain(error)):
         if number:
@@ -75,7 +75,7 @@ def _key(key: object) -> str:
 
 
 def _chain(error: BaseException) -> list[BaseException]:
-    """Return what led to an error, and the error last."""
+    """Return the causes of an error, and the error last."""
     chain = [error]
     while len(chain) < _MOST_ERRORS:
         last = chain[-1]
@@ -87,7 +87,7 @@ def _chain(error: BaseException) -> list[BaseException]:
 
 
 def _code(error: BaseException) -> str | None:
-    """Return what a database or the system calls an error."""
+    """Return the error code of the database or the operating system."""
     name = getattr(error, "sqlite_errorname", None)
     if isinstance(name, str):
         return escaped_text(name)

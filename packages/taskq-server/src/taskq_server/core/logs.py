@@ -1,8 +1,7 @@
 """Logging of the processes: readable lines on a terminal, JSON elsewhere.
 
-Texts are escaped in both. The errors of taskq and of what it is made of say what they are and where
-they came from, but not what they say themselves, because that may quote values. Handlers say what
-they like.
+Texts are escaped in both. For errors of taskq and its libraries the log shows class and traceback,
+but not the text, because the text may quote values. The logs of handlers are shown in full.
 """
 
 import logging
@@ -16,7 +15,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from taskq_server.core.log_text import brief, error_lines, escaped, escaped_text
 
 _QUIET = {
-    "aiosqlite": logging.WARNING,  # below, it writes statements with their values
+    "aiosqlite": logging.WARNING,  # because at lower levels it logs statements with their values
     "arq": logging.WARNING,
     "alembic": logging.WARNING,
     "asyncmy": logging.ERROR,
@@ -28,10 +27,10 @@ _WRITTEN_RAW = frozenset({"exception", "stack"})
 
 
 def configure(level: str | int = "INFO") -> None:
-    """Send all logging, warnings and the ends of threads to stderr through structlog.
+    """Send all logging, warnings and errors that end threads to stderr through structlog.
 
     Args:
-        level: name or number of the lowest level that is shown.
+        level: name or number of the lowest level to show.
     """
     renderer: Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
@@ -62,7 +61,7 @@ def configure(level: str | int = "INFO") -> None:
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
     def handleError(self, record: logging.LogRecord) -> None:
-        """Say that a line cannot be written; logging itself would write its parts, raw."""
+        """Report a line that cannot be written; logging itself would print its parts unescaped."""
         why = sys.exception()
         with suppress(Exception):
             reason = "" if why is None else f": {brief(why)}"
@@ -71,7 +70,7 @@ class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
 
 
 def _make_safe(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Escape everything, and write the lines of an error, which alone may be several."""
+    """Escape all texts, and format the error, which alone may have several lines."""
     error = _error_of(event.pop("exc_info", None))
     secretive = _is_secretive(str(event.get("logger")))
     if secretive and event.get("logger") == "asyncio":
@@ -86,7 +85,7 @@ def _make_safe(logger: WrappedLogger, method: str, event: EventDict) -> EventDic
 
 
 def _is_secretive(name: str) -> bool:
-    """Whether what errors say is kept out of the lines of a logger: it was not written for logs."""
+    """Whether to hide the texts of errors in this logger, because they may quote values."""
     return name.partition(".")[0] in _OURS and not f"{name}.".startswith(f"{_HANDLERS}.")
 
 
@@ -103,7 +102,7 @@ def _error_of(info: object) -> BaseException | None:
 
 
 def _without_details(event: str) -> str:
-    """Return what asyncio complains about, without tasks and arguments, whose values it writes."""
+    """Return asyncio's message without tasks and arguments, because it prints their values."""
     return event.partition("\n")[0].partition("(")[0].partition("<")[0].rstrip()
 
 
@@ -111,5 +110,5 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
         return
     name = "a thread" if ended.thread is None else f"the thread {ended.thread.name}"
-    # Those of taskq end in no error: it is a handler's.
+    # taskq's own threads never end in an error, so a handler started this one.
     logging.getLogger(_HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)

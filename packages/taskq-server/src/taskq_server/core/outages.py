@@ -1,6 +1,6 @@
-"""Outages of what a process needs: a line when one begins, one each half minute, one when it ends.
+"""Log outages of a process's dependencies: when one begins, each half minute, and when it ends.
 
-Many parts of a process notice the same outage, and each of them many times.
+Many parts of a process notice the same outage many times, so they share one record.
 """
 
 import logging
@@ -11,23 +11,24 @@ from functools import lru_cache
 
 _AGAIN_SECONDS = 30.0
 SETTLED_SECONDS = 1.0
-"""How long nothing fails before an outage is over."""
+"""Seconds without a failure after which an outage is over."""
 
 _log = logging.getLogger("taskq.server")
 
 
 class Outage:
-    """One thing that may be wrong, from the first failure to the first success that lasts.
+    """One possible outage, from the first failure to the first success that lasts.
 
     It may be used from any thread.
 
     Args:
-        what: is wrong, as a sentence.
-        settled: seconds without a failure before a success counts: some may fail and some not.
-        clock: seconds that never go back.
+        what: a sentence about the outage.
+        settled: seconds without a failure before a success counts, because calls may fail and
+            succeed by turns.
+        clock: a monotonic clock, in seconds.
 
     Attributes:
-        what: is wrong.
+        what: the sentence.
     """
 
     def __init__(
@@ -47,7 +48,7 @@ class Outage:
         """Note a failure.
 
         Args:
-            why: what is known about it; without what callers sent.
+            why: the reason for the log, without values of callers.
         """
         with self._lock:
             now = self._failed_at = self._clock()
@@ -73,11 +74,11 @@ class Outage:
 
 @lru_cache(maxsize=1_000)
 def outage(what: str, where: str, settled: float = SETTLED_SECONDS) -> Outage:
-    """Return this process's only record of something that may be wrong.
+    """Return this process's only record of one possible outage.
 
     Args:
-        what: is wrong, as a sentence.
-        where: the address of what it is about, without a password.
+        what: a sentence about the outage.
+        where: the address of the service, without a password.
         settled: see `Outage`.
     """
     return Outage(what, settled)

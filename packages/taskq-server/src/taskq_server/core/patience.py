@@ -1,7 +1,7 @@
-"""A time limit that does not blame others for an event loop that stood still.
+"""A time limit that does not count the time in which the event loop stood still.
 
-When such a loop goes on, all time limits have run out, although the answers may have come in time.
-So this one counts rounds in which the loop turned, and knows whether one of them took far too long.
+After a standstill all time limits have run out, although the answers may have arrived in time. So
+this limit counts rounds of the event loop, and notes whether a round took far too long.
 """
 
 import asyncio
@@ -12,14 +12,14 @@ _STILL_SECONDS = 0.25
 
 
 class Patience:
-    """Run a block for so many seconds at most; raises `TimeoutError` when they are over.
+    """Run a block for a limited time; raise `TimeoutError` when the time is over.
 
     Args:
-        seconds: of a loop that turns.
-        round_seconds: length of a round; in a busy loop, shorter ones give others more time.
+        seconds: the limit, which counts only while the event loop runs.
+        round_seconds: length of a round; in a busy loop, shorter rounds make the limit longer.
 
     Attributes:
-        stood_still: whether the loop did, so that time limits of others have run out as well.
+        stood_still: whether the loop stood still, so that other time limits have run out as well.
     """
 
     def __init__(self, seconds: float, *, round_seconds: float = 0.25) -> None:
@@ -31,7 +31,7 @@ class Patience:
         self._begin_round()
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Start the time limit."""
         await self._limit.__aenter__()
         return self
 
@@ -41,12 +41,12 @@ class Patience:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End; the time limit becomes a `TimeoutError`."""
+        """Stop the time limit; raise `TimeoutError` if it is over."""
         self._timer.cancel()
         await self._limit.__aexit__(kind, error, trace)
 
     def give_up(self) -> None:
-        """End the block now, but for what it has been told already."""
+        """End the block now, unless an answer has already arrived."""
         if not self._limit.expired():
             self._limit.reschedule(self._loop.time())
 

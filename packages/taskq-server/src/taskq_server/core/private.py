@@ -1,4 +1,4 @@
-"""Files that only this user can read, and that lie where their names say."""
+"""Files and folders that only this user can read, without following symbolic links."""
 
 import contextlib
 import os
@@ -21,7 +21,7 @@ def make_folder(folder: Path) -> None:
 
 
 def tighten(folder: Path) -> None:
-    """Close the files of a data folder to other users, and the folder if nothing else is in it."""
+    """Close taskq's files in a folder to other users, and the folder if it has no other files."""
     names = set(os.listdir(folder))
     for name in names & _OURS:
         _close_to_others(folder / name, 0o600)
@@ -31,11 +31,11 @@ def tighten(folder: Path) -> None:
 
 
 def open_file(path: Path) -> TextIO:
-    """Open a file to read and write, and make it first if it is not there; what it holds stays.
+    """Open a file for reading and writing, and keep its content; make it if it is missing.
 
     Raises:
-        ConfigurationError: a link or something else that is no file is in its place.
-        OSError: it cannot be opened.
+        ConfigurationError: the path is a symbolic link, or not a file.
+        OSError: the file cannot be opened.
     """
     _require_file(path)
     flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -43,17 +43,16 @@ def open_file(path: Path) -> TextIO:
 
 
 def make_sqlite(path: Path) -> None:
-    """Make a database file unless it is there; SQLite gives the files beside it the same mode.
+    """Make a database file if it is missing; SQLite gives its side files the same mode.
 
-    One that is there is not opened: to close it again would drop the locks that SQLite holds.
+    An existing file is not opened, because closing it would drop the locks that SQLite holds.
 
     Raises:
-        ConfigurationError: a link or something else that is no file is in its place, or in that
-            of a file beside it.
+        ConfigurationError: the path, or that of a side file, is a symbolic link or not a file.
     """
     for suffix in _SQLITE_SUFFIXES:
         _require_file(Path(f"{path}{suffix}"))
-    with contextlib.suppress(OSError):  # SQLite says what is wrong
+    with contextlib.suppress(OSError):  # SQLite reports the error
         os.close(os.open(path, _NEW, 0o600))
 
 
@@ -61,21 +60,21 @@ def _require_file(path: Path) -> None:
     try:
         mode = os.lstat(path).st_mode
     except OSError:
-        return  # it is not there, or whoever opens it says what is wrong
+        return  # the path is free, or opening it will report the error
     if not stat.S_ISREG(mode):
         what = "a symbolic link" if stat.S_ISLNK(mode) else "no file"
         raise ConfigurationError(f"{path} is {what}: remove it, or name another place")
 
 
 def _close_to_others(path: Path, mode: int) -> None:
-    with contextlib.suppress(OSError):  # it is gone, another user's, or on a disk without modes
+    with contextlib.suppress(OSError):  # a missing or foreign file, or a disk without modes
         if not stat.S_ISLNK(os.lstat(path).st_mode):
             os.chmod(path, mode)
 
 
 def _have_git_ignore(folder: Path) -> None:
     with (
-        contextlib.suppress(OSError),  # it has one, or cannot be written to
+        contextlib.suppress(OSError),  # the file exists, or the folder is read-only
         os.fdopen(os.open(folder / ".gitignore", _NEW, 0o600), "w") as ignored,
     ):
         ignored.write("*\n")

@@ -1,8 +1,8 @@
-"""The processes that handlers start: what they do not get of ours, and how they end with us.
+"""Child processes of handlers: keep our signals and sockets from them, and end them with us.
 
-A fork begins with everything that its parent has: what it does about signals, the descriptor that
-tells the event loop of them, locks, sockets. So SIGTERM to a fork would stop its parent, and not
-the fork; and a fork that is left over would hold what the next process needs.
+A fork inherits its parent's signal handlers, the descriptor that reports signals to the event loop,
+locks, and sockets. So SIGTERM to a fork would stop the parent and not the fork, and a fork that
+outlives its parent would hold the locks and sockets that the next process needs.
 """
 
 import atexit
@@ -19,7 +19,7 @@ from typing import NoReturn, Protocol
 from weakref import WeakSet
 
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-"""What a process is told to end with."""
+"""The signals that tell a process to end."""
 
 _GRACE_SECONDS = 1.0
 
@@ -28,11 +28,11 @@ class Open(Protocol):
     """A file, a socket, a connection."""
 
     def fileno(self) -> int:
-        """Return its descriptor."""
+        """Return the descriptor."""
 
 
 class _Forks:
-    """What becomes of the forks of this process; `is_one` says whether this is one of them."""
+    """Set up the forks of this process; `is_one` is true in a fork."""
 
     def __init__(self) -> None:
         self.is_one = False
@@ -50,30 +50,30 @@ class _Forks:
             )
 
     def _hold_signals(self) -> None:
-        # Until it has begun, a fork would hear a signal as its parent does.
+        # Until `_begin` has run, a fork would handle a signal as its parent does.
         self._masks.before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
 
     def _release_signals(self) -> None:
         signal.pthread_sigmask(signal.SIG_SETMASK, self._masks.before)
 
     def _begin(self) -> None:
-        if not self.is_one:  # what a fork has made of itself, its own forks inherit
+        if not self.is_one:  # forks of a fork inherit its handlers, which it may have changed
             self.is_one = True
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGTERM, signal.SIG_DFL)
             signal.signal(signal.SIGINT, signal.default_int_handler)
             if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
                 signal.signal(signal.SIGHUP, signal.SIG_DFL)
-            # libuv's handler of this one is none that Python knows of.
+            # Python does not know libuv's handler of SIGCHLD, and returns None for it.
             signal.signal(signal.SIGCHLD, signal.getsignal(signal.SIGCHLD) or signal.SIG_DFL)
             self._let_go()
         self._release_signals()
 
     def _let_go(self) -> None:
-        # Not closed: their owners do not know, and their numbers would be given to others.
+        # Closing would free the descriptors' numbers for other files, without their owners knowing.
         nothing = os.open(os.devnull, os.O_RDWR)
         for thing in list(self.kept_from):
-            with contextlib.suppress(OSError, ValueError):  # it is closed
+            with contextlib.suppress(OSError, ValueError):  # already closed
                 os.dup2(nothing, thing.fileno(), inheritable=False)
         os.close(nothing)
 
@@ -82,54 +82,54 @@ _forks = _Forks()
 
 
 def heed(tell: Callable[[int], None]) -> None:
-    """Hear the signals that tell this process to end, instead of ending at once.
+    """Handle the signals that tell this process to end, instead of ending at once.
 
-    SIGHUP, which a terminal that closes may send again and again, only counts as the first one.
-    Where it was ignored when the process started, as under `nohup`, it stays ignored.
+    A closing terminal may send SIGHUP again and again, so SIGHUP only counts as the first signal.
+    If SIGHUP was ignored when the process started, as under `nohup`, it stays ignored.
 
     Args:
-        tell: called at each signal, with how often the process has been told by now.
+        tell: called at each signal with the number of signals by now.
     """
     counted = 0
 
-    def hear(number: int, _: FrameType | None) -> None:
+    def count(number: int, _: FrameType | None) -> None:
         nonlocal counted
         counted += number != signal.SIGHUP
         tell(max(1, counted))
 
     for number in STOP_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
-            signal.signal(number, hear)
+            signal.signal(number, count)
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:
-    """Handle a signal that is no business of this process.
+    """Ignore a signal in this process only.
 
-    Programs that it starts do not ignore the signal, as they would after SIG_IGN.
+    SIG_IGN would be inherited by the programs that this process starts.
     """
 
 
 def keep_from_forks(*things: Open) -> None:
-    """Let forks of this process have none of these things, and hear signals as any program does.
+    """Keep these descriptors from forks, and reset the signal handlers of forks to the defaults.
 
     Args:
-        things: a fork finds nothing in their place. Programs do not get them either, as long as
-            they are not inheritable.
+        things: in a fork their descriptors lead to /dev/null. Other programs do not get them
+            either, as long as they are not inheritable.
     """
     _forks.kept_from.update(things)
     _forks.hook()
 
 
 class ForksEnd:
-    """A block that only the process that entered it leaves: a fork of it ends there.
+    """A block at whose end every fork exits; only the process that entered the block goes on.
 
-    As at the end of a program, an exception that is no exit is shown.
+    A fork prints its exception, unless that is an exit, as at the end of a program.
     """
 
     __slots__ = ()
 
     def __enter__(self) -> None:
-        """Begin."""
+        """Enter the block."""
 
     def __exit__(
         self,
@@ -137,7 +137,7 @@ class ForksEnd:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Go on, or end a fork."""
+        """Go on in the process that entered, and exit in a fork."""
         if _forks.is_one:
             _end_fork(error)
 
@@ -154,7 +154,7 @@ def _end_fork(error: BaseException | None) -> NoReturn:
 
 
 def leave(status: int) -> NoReturn:
-    """End the process and what `multiprocessing` started in it, although threads may still run."""
+    """End the process and its `multiprocessing` children, without waiting for threads."""
     end_children()
     logging.shutdown()
     _flush()
@@ -162,10 +162,10 @@ def leave(status: int) -> NoReturn:
 
 
 def end_children() -> None:
-    """Do what the end of a Python program does for processes that it started; in a few seconds.
+    """End child processes as the end of a Python program does, within a few seconds.
 
     Pools and managers end, daemons are terminated, and functions registered with `atexit` run.
-    What does not end, or waits for what does not, is told to with SIGTERM and then SIGKILL.
+    Children that do not end get SIGTERM and then SIGKILL.
     """
     ending = threading.Thread(target=_end_as_programs_do, name="taskq-end", daemon=True)
     with _undisturbed():
@@ -178,7 +178,7 @@ def end_children() -> None:
 
 @contextlib.contextmanager
 def _undisturbed() -> Iterator[None]:
-    before = {}  # of the main thread only: no other may say what signals do
+    before = {}  # stays empty in other threads, because only the main thread may set handlers
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, do_nothing) for number in STOP_SIGNALS}
     try:
@@ -196,15 +196,15 @@ def _end_as_programs_do() -> None:
 
 def _tell_children(*, kill: bool) -> None:
     if "multiprocessing" not in sys.modules:
-        return  # the supervisor does without
+        return  # do not import it: the supervisor stays small
     from multiprocessing import active_children
 
     for child in active_children():
-        with contextlib.suppress(OSError, ValueError):  # it has just ended
+        with contextlib.suppress(OSError, ValueError):  # the child has just ended
             child.kill() if kill else child.terminate()
 
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        with contextlib.suppress(OSError, ValueError):  # whoever read it has gone
+        with contextlib.suppress(OSError, ValueError):  # the reader of the stream is gone
             stream.flush()

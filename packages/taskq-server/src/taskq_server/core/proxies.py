@@ -1,4 +1,4 @@
-"""What stands in front of the server: the prefix that it adds to paths, and who may name one."""
+"""Proxies in front of the server: the prefix that they add to paths, and the trusted networks."""
 
 import ipaddress
 import re
@@ -11,10 +11,10 @@ _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+=-]+)*/?")
 
 
 def path_prefix(text: str) -> str:
-    """Return the prefix that `text` names, without a slash at its end: of `/` nothing is left.
+    """Return the prefix in `text` without a slash at its end; `/` becomes an empty prefix.
 
     Raises:
-        ValueError: it cannot be the beginning of a path.
+        ValueError: the text cannot be the beginning of a path.
     """
     if len(text) > _LONGEST or not _PREFIX.fullmatch(text):
         raise ValueError(
@@ -25,10 +25,10 @@ def path_prefix(text: str) -> str:
 
 
 def network(text: str) -> Network:
-    """Return the network that `text` names; that of a single address has no other.
+    """Return the network in `text`; a single address is a network of its own.
 
     Raises:
-        ValueError: it is neither.
+        ValueError: the text is neither a network nor an address.
     """
     try:
         return ipaddress.ip_network(text)
@@ -40,9 +40,9 @@ def network(text: str) -> Network:
 
 
 def is_in(networks: Collection[Network], host: str) -> bool:
-    """Return whether one of the networks has the address `host`.
+    """Return whether one of the networks contains the address `host`.
 
-    A socket that takes IPv6 and IPv4 shows an IPv4 address as one of IPv6 (RFC 4291, 2.5.5.2).
+    A dual-stack socket shows an IPv4 address as an IPv6 address (RFC 4291, 2.5.5.2).
     """
     try:
         address = ipaddress.ip_address(host)

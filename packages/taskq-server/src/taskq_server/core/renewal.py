@@ -1,4 +1,4 @@
-"""When to leave connections whose server refuses to write."""
+"""Decide when to replace connections whose server refuses to write."""
 
 import math
 import time
@@ -8,18 +8,18 @@ _PAUSE_SECONDS = 1.0
 
 
 class Renewal:
-    """Decide whether new connections may do better than those that are open.
+    """Decide whether new connections may succeed where the open ones are refused.
 
-    A server that was demoted keeps its sessions and refuses their writes, while whoever connects
-    anew is led to its successor. So everything that was open is left when the first one is
-    refused. If what is new refuses as well, there is no successor yet: then nobody connects anew
-    for a second, and whoever asks is refused in one round trip.
+    A demoted server keeps its sessions and refuses their writes, while a new connection leads to
+    its successor. So after the first refusal, all open connections are replaced. If the server
+    refuses a new connection's write as well, there is no successor yet: for a second no connection
+    is replaced, and each write fails in one round trip.
 
     Args:
-        clock: seconds that never go back.
+        clock: a monotonic clock, in seconds.
 
     Attributes:
-        at: when everything that was open was left; what is older is not to be used again.
+        at: when the connections were last replaced; older ones must not be used again.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -27,14 +27,14 @@ class Renewal:
         self.at = -math.inf
 
     def leave(self) -> None:
-        """Leave everything that is open."""
+        """Replace all open connections."""
         self.at = self.clock()
 
     def helps(self, asked: float) -> bool:
-        """Return whether a new connection may do better, and leave all older ones if it may.
+        """Return whether a new connection may succeed, and replace all older ones if it may.
 
         Args:
-            asked: when whoever is refused began to ask.
+            asked: when the refused operation began.
         """
         if asked <= self.at:
             return True

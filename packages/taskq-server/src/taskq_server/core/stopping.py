@@ -1,7 +1,7 @@
-"""What this process is told: to end, and the second time, not to wait for what runs.
+"""Stop signals of this process: the first asks it to end, the second not to wait for tasks.
 
-Whatever hangs then, an import, a hook or the event loop itself, the process ends: a thread that
-needs none of them sees to it.
+The process ends even if an import, a hook or the event loop hangs, because a thread that needs none
+of them enforces the time limits.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ _log = logging.getLogger("taskq.server")
 
 
 class Stop:
-    """Whether this process is told to end.
+    """The stop state of this process.
 
     Attributes:
-        asked: set the first time.
-        hurried: set the second time.
+        asked: set by the first signal.
+        hurried: set by the second signal.
     """
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
         self.hurried = asyncio.Event()
-        self._words: SimpleQueue[int] = SimpleQueue()  # takes words in a signal's handler as well
+        self._counts: SimpleQueue[int] = SimpleQueue()  # a signal handler may put into it as well
         self._loop: asyncio.AbstractEventLoop | None = None
         self._binding = threading.Lock()
         self._works = False
@@ -38,8 +38,8 @@ class Stop:
         self._end = _START_SECONDS
 
     def listen(self) -> None:
-        """Hear signals from now on; what is forked or started hears them as any program does."""
-        threading.Thread(target=self._see_to_it, name="taskq-stop", daemon=True).start()
+        """Handle signals from now on; child processes handle them as any program does."""
+        threading.Thread(target=self._enforce, name="taskq-stop", daemon=True).start()
         keep_from_forks()
         heed(self.tell)
 
@@ -49,37 +49,37 @@ class Stop:
             self._loop = loop
 
     def allow(self, *, drain: float, end: float) -> None:
-        """Say how many seconds the end of this process may take, now that it works.
+        """Set the time limits for the end of this process, once start-up is over.
 
         Args:
-            drain: until what runs has finished, unless the process is hurried.
-            end: for the rest.
+            drain: seconds for running tasks to finish, unless the process is hurried.
+            end: seconds for the rest.
         """
         self._works, self._drain, self._end = True, drain, end
 
     def tell(self, times: int) -> None:
-        """Hear from any thread that the process was told to end, for so many times now."""
-        self._words.put(times)
+        """Note that the process was told to end, `times` times by now; safe from any thread."""
+        self._counts.put(times)
 
-    def _see_to_it(self) -> None:
-        times = self._words.get()
+    def _enforce(self) -> None:
+        times = self._counts.get()
         self._set(self.asked)
         if times < 2:
-            times = self._hear_within(self._drain + self._end)
+            times = self._wait_for_second(self._drain + self._end)
         if times > 1:
             self._set(self.hurried)
             time.sleep(self._end)
         threading.Thread(target=self._leave, name="taskq-end", daemon=True).start()
-        time.sleep(_LAST_SECONDS)  # nobody may read what it writes
+        time.sleep(_LAST_SECONDS)  # its log line may block, if stderr is a full pipe
         os._exit(int(self._works))
 
-    def _hear_within(self, seconds: float) -> int:
-        """Return for how many times the process has been told, once that are two or time is up."""
+    def _wait_for_second(self, seconds: float) -> int:
+        """Return the number of stop signals, once there are two or the time is up."""
         deadline = time.monotonic() + seconds
         times = 1
         with contextlib.suppress(Empty):
             while times < 2:
-                times = self._words.get(timeout=max(0.0, deadline - time.monotonic()))
+                times = self._counts.get(timeout=max(0.0, deadline - time.monotonic()))
         return times
 
     def _set(self, event: asyncio.Event) -> None:
@@ -90,5 +90,5 @@ class Stop:
                 self._loop.call_soon_threadsafe(event.set)
 
     def _leave(self) -> None:
-        _log.critical("something in this process does not end, although it was told to: it is left")
+        _log.critical("this process exits now, because a part of it hangs and does not end")
         leave(int(self._works))

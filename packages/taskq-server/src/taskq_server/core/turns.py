@@ -1,6 +1,6 @@
-"""Turns on the event loop, for checks that take long: one piece of one check, then all others.
+"""Turns on the event loop for long checks: after one piece of a check, all other tasks run.
 
-A thread would help nobody, because parsers and validators hold the interpreter for a whole call.
+A thread would not help, because parsers and validators hold the interpreter for a whole call.
 """
 
 import asyncio
@@ -8,16 +8,16 @@ from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 PIECE_SECONDS = 0.005
-"""How long a check may go on before it asks for another turn."""
+"""Seconds that a check may run before it waits for another turn."""
 
 _LARGE_AT_ONCE = 4
 
 
 class Turns:
-    """Share out the event loop among all checks of a process that take long.
+    """Share the event loop among all long checks of a process.
 
     Attributes:
-        large: slots of bodies that take much memory while they are checked.
+        large: a semaphore for bodies that take much memory while they are checked.
     """
 
     def __init__(self) -> None:
@@ -25,12 +25,12 @@ class Turns:
         self._first_in_line = asyncio.Lock()
 
     async def next(self) -> None:
-        """Return when it is the caller's turn: first come, first served, one between two looks."""
+        """Wait for the caller's turn: first come, first served, one turn per round of the loop."""
         async with self._first_in_line:
             await asyncio.sleep(0)
 
     def pace(self) -> "Pace":
-        """Return the pace of one check, which begins with a turn."""
+        """Return the pace of one check, which begins by waiting for a turn."""
         return Pace(self.next)
 
 

@@ -1,7 +1,7 @@
-"""The URLs of the database and of Redis: what they may be. No sentence repeats a part of one.
+"""Check the URLs of the database and of Redis. No message repeats a part of a URL.
 
-Parsers quote what they cannot read, and drivers the host that they cannot find: where a password is
-not percent-encoded, that is a part of it.
+Parsers quote text that they cannot read, and drivers quote unknown hosts. If a password is not
+percent-encoded, that text may be a part of the password.
 """
 
 import sqlite3
@@ -42,10 +42,10 @@ _UNREADABLE = (
 
 
 def check_database(url: str) -> None:
-    """Check a URL of SQLAlchemy.
+    """Check the URL of a database.
 
     Raises:
-        ValueError: it cannot be used.
+        ValueError: the URL cannot be used.
     """
     _require_scheme(url, _DATABASE_SCHEMES)
     try:
@@ -64,10 +64,10 @@ def check_database(url: str) -> None:
 
 
 def split_tls(url: URL) -> tuple[URL, bool]:
-    """Return a URL of MySQL without `ssl`, which its driver does not take as text, and its value.
+    """Return a URL of MySQL without `ssl`, and that option's value, which the driver wants as bool.
 
     Raises:
-        ValueError: it is neither true nor false.
+        ValueError: the value is neither true nor false.
     """
     value = str(url.query.get("ssl", "false")).lower()
     if value not in _TRUE | _FALSE:
@@ -78,7 +78,7 @@ def split_tls(url: URL) -> tuple[URL, bool]:
 def _takes(url: URL) -> bool:
     """Return whether the driver takes the options of a URL, and can read the files they name."""
     if not all(isinstance(value, str) for value in url.query.values()):
-        return False  # one of them is there twice
+        return False  # an option occurs twice
     is_sqlite = url.get_backend_name() == "sqlite"
     if not is_sqlite and not url.query.keys() <= _MYSQL_OPTIONS:
         return False
@@ -86,7 +86,7 @@ def _takes(url: URL) -> bool:
         rest = url if is_sqlite else split_tls(url)[0]
         with warnings.catch_warnings(
             action="error", category=SAWarning
-        ):  # of what SQLAlchemy ignores
+        ):  # for options that SQLAlchemy ignores
             _, options = rest.get_dialect()().create_connect_args(rest)
         if is_sqlite:
             options.pop("uri", None)
@@ -107,15 +107,15 @@ def _read_tls(options: dict[str, Any]) -> None:
 
 
 def sqlite_url(path: Path) -> str:
-    """Return the URL of a file, whatever its name."""
+    """Return the URL of an SQLite file; the name may contain any characters."""
     return URL.create("sqlite+aiosqlite", database=str(path)).render_as_string()
 
 
 def check_redis(url: str) -> None:
-    """Check a URL of redis-py.
+    """Check the URL of Redis.
 
     Raises:
-        ValueError: it cannot be used.
+        ValueError: the URL cannot be used.
     """
     _require_scheme(url, _REDIS_SCHEMES)
     try:
@@ -133,13 +133,13 @@ def check_redis(url: str) -> None:
 def _makes_connection(options: Mapping[str, Any]) -> bool:
     """Return whether the library takes the options of a URL, and can read the files they name."""
     if "decode_responses" in options:
-        return False  # answers are bytes to arq and to us
+        return False  # arq and taskq need answers as bytes
     try:
         pool = ConnectionPool(**options)
         connection = pool.connection_class(**pool.connection_kwargs)
         if isinstance(connection, SSLConnection):
             connection.ssl_context.get()
-    except Exception:  # of all kinds, whatever the option
+    except Exception:  # options raise errors of all kinds
         return False
     return True
 
