@@ -22,7 +22,7 @@ class ScriptedWorker:
     def __init__(self, runtime: Runtime) -> None:
         self.id = uuid4()
         self._runtime = runtime
-        self._service = runtime.attempts(hooked=False)
+        self._service = runtime.attempts(has_failure_hooks=False)
         self._handlers = registry.load([], builtin=True).handlers
 
     async def publish(self) -> None:

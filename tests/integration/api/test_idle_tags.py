@@ -38,7 +38,7 @@ class Time:
 
     def __init__(self, runtime: Runtime) -> None:
         self.later = timedelta()
-        attempts = runtime.attempts(hooked=False)
+        attempts = runtime.attempts(has_failure_hooks=False)
         self.upkeep = Maintenance(
             runtime.database, lambda: runtime.clock() + self.later, attempts, runtime.dispatcher
         )

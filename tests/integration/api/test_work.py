@@ -130,7 +130,7 @@ async def meter(
 
 @pytest.fixture
 def attempts(runtime: Runtime) -> AttemptService:
-    return runtime.attempts(hooked=False)
+    return runtime.attempts(has_failure_hooks=False)
 
 
 async def submit(runtime: Runtime) -> list[Task]:
