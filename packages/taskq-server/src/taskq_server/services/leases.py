@@ -3,17 +3,42 @@
 import json
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Self
 
+from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 
 
 class Leases:
-    """A worker's row: registered, renewed, removed. It may live in a thread of its own."""
+    """A worker's row: registered, renewed, removed.
+
+    Args:
+        database: holds the row.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Self:
+        """Return leases with one connection of their own, for the event loop of another thread.
+
+        A database that hangs is given up on in time for another beat on a new connection, because
+        a connection may have died unseen.
+
+        Args:
+            settings: say where the database is, and how long a lease lasts.
+        """
+        return cls(
+            Database(
+                settings.database_url.get_secret_value(),
+                pool_size=1,
+                timeout_seconds=max(1.0, settings.lease_seconds / 3),
+                hang_seconds=settings.database_connect_seconds,
+            )
+        )
 
     async def now(self) -> datetime:
         """Return the database's clock."""

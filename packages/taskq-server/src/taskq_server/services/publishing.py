@@ -12,11 +12,13 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
+from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.skew import Version, succession
+from taskq_server.handlers.registry import Handler, Registry
 
 _DIGITS = 12
 
@@ -55,6 +57,13 @@ class Publishing:
     def row(self) -> str:
         """What the worker's row says about its handlers."""
         return _written(self._versions)
+
+    async def publish_alone(self) -> None:
+        """Publish all, for the only worker and before it starts: the API accepts them at once."""
+        own, now = self._own, self._clock()
+        await self._database.write(
+            lambda c: handlers.publish(self._database, c, self._namespace, own, now)
+        )
 
     async def start(self, worker_id: UUID) -> None:
         """Publish all but what a live worker has published a newer version of."""
@@ -111,6 +120,27 @@ class Publishing:
             if version is not None and (renew or current != version.schema):
                 plan.publish.append(one)
         return plan
+
+
+def published_by(registry: Registry, settings: Settings) -> list[PublishedHandler]:
+    """Return how a worker with these handlers publishes them.
+
+    Args:
+        registry: what it can run.
+        settings: the limits of handlers that set none.
+    """
+    return [_published(handler, settings) for handler in registry.handlers.values()]
+
+
+def _published(handler: Handler, settings: Settings) -> PublishedHandler:
+    retries, timeout = handler.max_retries, handler.timeout
+    return PublishedHandler(
+        name=handler.name,
+        description=handler.description,
+        payload_schema=handler.schema,
+        max_retries=settings.max_retries if retries is None else retries,
+        timeout_seconds=settings.timeout_seconds if timeout is None else timeout,
+    )
 
 
 def _digest(schema: str) -> str:

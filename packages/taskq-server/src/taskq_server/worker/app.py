@@ -11,18 +11,15 @@ from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
-from taskq_server.core.config import Settings
 from taskq_server.core.stopping import Stop
-from taskq_server.crud import handlers
-from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
-from taskq_server.handlers.registry import Handler, Registry
+from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
-from taskq_server.services.publishing import Publishing
+from taskq_server.services.publishing import Publishing, published_by
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.running import StopReason
@@ -100,12 +97,7 @@ class _Assembly:
     ) -> None:
         self.parent = parent
         settings = runtime.settings
-        self.publishing = Publishing(
-            runtime.database,
-            runtime.clock,
-            settings.namespace,
-            [_published(handler, settings) for handler in registry.handlers.values()],
-        )
+        self.publishing = _publishing(runtime, registry)
         attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
         names = sorted(registry.handlers)
         self.settings = settings
@@ -302,14 +294,13 @@ def _arguments(found: Sequence[Due]) -> list[Arguments]:
 
 async def publish(runtime: Runtime, registry: Registry) -> None:
     """Store what the only worker can run before it starts, so that the API accepts it at once."""
+    await _patiently(_publishing(runtime, registry).publish_alone)
+
+
+def _publishing(runtime: Runtime, registry: Registry) -> Publishing:
     settings = runtime.settings
-    published = [_published(handler, settings) for handler in registry.handlers.values()]
-    database, clock = runtime.database, runtime.clock
-    await _patiently(
-        lambda: database.write(
-            lambda c: handlers.publish(database, c, settings.namespace, published, clock())
-        )
-    )
+    own = published_by(registry, settings)
+    return Publishing(runtime.database, runtime.clock, settings.namespace, own)
 
 
 async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:
@@ -319,14 +310,3 @@ async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:
         except DatabaseUnavailable:
             _log.debug("handlers are published when the database answers")
             await asyncio.sleep(_PAUSE_SECONDS)
-
-
-def _published(handler: Handler, settings: Settings) -> PublishedHandler:
-    retries, timeout = handler.max_retries, handler.timeout
-    return PublishedHandler(
-        name=handler.name,
-        description=handler.description,
-        payload_schema=handler.schema,
-        max_retries=settings.max_retries if retries is None else retries,
-        timeout_seconds=settings.timeout_seconds if timeout is None else timeout,
-    )

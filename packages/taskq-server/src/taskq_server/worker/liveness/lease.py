@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database
 from taskq_server.core.processes import end_children
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
@@ -102,16 +101,7 @@ class Lease:
         asyncio.run(self._beat_for_ever())
 
     async def _beat_for_ever(self) -> None:
-        # While the database hangs, the thread goes on to look after the event loop; and a
-        # connection that died unseen leaves time for a beat on a new one.
-        settings = self._settings
-        database = Database(
-            settings.database_url.get_secret_value(),
-            pool_size=1,
-            timeout_seconds=max(1.0, settings.lease_seconds / 3),
-            hang_seconds=settings.database_connect_seconds,
-        )
-        leases = Leases(database)
+        leases = Leases.connect(self._settings)
         telling = asyncio.create_task(self._tell_parent())
         try:
             await self._register(leases)
@@ -127,7 +117,7 @@ class Lease:
             await leases.close()
             telling.cancel()
             # Nobody speaks while shutdown hooks run.
-            self._parent.tell_alive(self._silence + settings.drain_seconds)
+            self._parent.tell_alive(self._silence + self._settings.drain_seconds)
 
     async def _tell_parent(self) -> None:
         while True:
