@@ -73,8 +73,8 @@ class Completion:
         attempt: the attempt that ended.
         worker_id: who ran it.
         decide: the lifecycle's decision, applied to the locked row.
-        claimed: the task as it was claimed, if the decision makes it final, and it has probably not
-            changed since: it need not be read again.
+        claimed: the task as it was claimed, if the decision makes it final and it has probably not
+            changed since; the end is then written optimistically, without a lock and a read before.
         weight: bytes it adds to its transaction, about.
     """
 
@@ -122,17 +122,45 @@ class AttemptService:
         self._dispatcher = dispatcher
         self._notifier = notifier
         self._has_failure_hooks = has_failure_hooks
-        self.claim: GroupCommit[ClaimRequest, Task | ClaimRefused] = GroupCommit(self._claim)
-        self.end: GroupCommit[Completion, AttemptEnded] = GroupCommit(
-            self._end, weight=lambda completion: 500 + completion.weight
+        self._claims: GroupCommit[ClaimRequest, Task | ClaimRefused] = GroupCommit(
+            self._commit_claims
         )
-        self.report: GroupCommit[Report, None] = GroupCommit(self._report)
+        self._ends: GroupCommit[Completion, AttemptEnded] = GroupCommit(
+            self._commit_ends, weight=lambda completion: 500 + completion.weight
+        )
+        self._reports: GroupCommit[Report, None] = GroupCommit(self._commit_reports)
 
     async def close(self) -> None:
         """Wait for the transactions that are under way."""
-        await self.claim.close()
-        await self.end.close()
-        await self.report.close()
+        await self._claims.close()
+        await self._ends.close()
+        await self._reports.close()
+
+    async def claim(self, request: ClaimRequest) -> Task | ClaimRefused:
+        """Claim an attempt, and return its task as it runs now, or why it is not the worker's.
+
+        Raises:
+            DatabaseUnavailable: nobody knows whether it was claimed.
+        """
+        return await self._claims(request)
+
+    async def end(self, completion: Completion) -> AttemptEnded:
+        """Store the end of an attempt, and ring for the next one if there is one.
+
+        Raises:
+            StaleAttempt: the attempt is no longer its worker's.
+            IllegalTransition: the task may not go that way.
+            DatabaseUnavailable: nobody knows whether it was stored.
+        """
+        return await self._ends(completion)
+
+    async def report(self, report: Report) -> None:
+        """Store progress, unless the attempt is no longer its worker's.
+
+        Raises:
+            DatabaseUnavailable: nobody knows whether it was stored.
+        """
+        await self._reports(report)
 
     async def would_take(self, completion: Completion) -> bool:
         """Return whether the database would take this end, without keeping it."""
@@ -208,7 +236,7 @@ class AttemptService:
             lambda c: hooks.pending_hooks(c, before=before, handlers=handlers, limit=limit)
         )
 
-    async def _claim(
+    async def _commit_claims(
         self, requests: Sequence[ClaimRequest]
     ) -> Sequence[Task | ClaimRefused | Exception]:
         async def work(connection: Connection) -> tuple[list[Task | ClaimRefused], list[Doorbell]]:
@@ -229,7 +257,9 @@ class AttemptService:
         self._dispatcher.ring(bells)
         return answers
 
-    async def _end(self, completions: Sequence[Completion]) -> Sequence[AttemptEnded | Exception]:
+    async def _commit_ends(
+        self, completions: Sequence[Completion]
+    ) -> Sequence[AttemptEnded | Exception]:
         try:
             answers = await self._database.write(
                 lambda c: self._apply(c, completions, optimistic=True)
@@ -246,9 +276,9 @@ class AttemptService:
 
         Args:
             connection: in a transaction.
-            endings: of attempts.
-            trusting: whether to write ends of tasks without reading them again that are as they
-                were claimed, which the write itself finds out.
+            completions: of attempts.
+            optimistic: whether tasks that have a `claimed` are written without being read again;
+                the write itself finds out whether one has changed since its claim.
         """
         now = self._clock()
         found = {one.task_id: one.claimed for one in completions if optimistic and one.claimed}
@@ -263,7 +293,7 @@ class AttemptService:
         )
         return answers
 
-    async def _report(self, reports: Sequence[Report]) -> Sequence[None]:
+    async def _commit_reports(self, reports: Sequence[Report]) -> Sequence[None]:
         async def work(connection: Connection) -> list[Task]:
             locked = await tasks.lock(connection, [one.task_id for one in reports], payload=False)
             valid = {
