@@ -14,6 +14,8 @@ from taskq_server.crud.versioned import update_by_ids
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Status, Task
 
+# A claim writes the same to all tasks of a batch, so it is one UPDATE however many there are. The
+# lifecycle decides on rows that are locked here, so nothing is compared again.
 _CLAIMED = ("worker_id", "started_at", "updated_at")
 _claim = update_by_ids(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt + 1, score=None)
 _cancels_asked = IdListStatement(

@@ -26,11 +26,16 @@ def _of_attempt(column: str) -> ScalarSelect[Any]:
     )
 
 
+# One transaction ends hundreds of attempts, so tasks that get equal values share an UPDATE. What
+# differs for each of them (when it is due again, and its place in the queue) the UPDATE reads from
+# the row of the attempt, which the same transaction has inserted.
 _ENDED = ("status", "current_retry_count", "lost_count", "worker_id", "updated_at")
 _FINISHED = (*_ENDED, "finished_at")
 _finish = update_by_ids(*_FINISHED, score=None)
+# Every change of a task moves its version, so a row of the same worker, attempt and version is the
+# row that the end was decided on: the UPDATE itself finds out, and no SELECT has to lock it before.
 _FENCE = ("worker_id", "attempt", "version")
-_finish_unread = update_by_ids(
+_finish_optimistically = update_by_ids(
     *_FINISHED,
     where=[tasks.c[name] == bindparam(f"of_{name}", type_=tasks.c[name].type) for name in _FENCE],
     score=None,
@@ -46,7 +51,7 @@ _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
 
 
 class StaleRow(Exception):
-    """A task that was not read again is not as it was; the transaction has to be rolled back."""
+    """A task has changed since its claim; the transaction has to be rolled back."""
 
 
 async def mark_ended(
@@ -59,16 +64,17 @@ async def mark_ended(
     """Write the ends of attempts: one INSERT, and one UPDATE for each outcome.
 
     Args:
-        connection: holds the locks of all tasks but the unread ones.
+        connection: holds the locks of all tasks but the optimistic ones.
         ends: decided by the lifecycle.
         hook_done_at: by task; None while a hook still has to run for this transition.
-        unread: tasks that become final, decided as they were claimed. Every change of a task moves
-            its version: one of the same worker, attempt and version is the same.
+        optimistic: tasks that become final, decided as they were claimed and not locked since.
 
     Raises:
-        Changed: an unread task is not.
+        StaleRow: one of those has changed since its claim; repeat the transaction with locks.
     """
+    # All transactions lock tasks in the order of their ids, so that no two wait for each other.
     ordered = sorted(ends, key=lambda end: end.task.id)
+    # This UPDATE locks the optimistic ones, as a SELECT has locked all others, before the INSERT.
     await _finish_as_claimed(connection, [end.task for end in ordered if end.task.id in optimistic])
     await _insert_attempts(
         connection,
@@ -89,8 +95,11 @@ async def mark_ended(
 async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task]) -> None:
     for (*values, attempt, version), ids in _alike(after, (*_FINISHED, *_FENCE[1:])).items():
         given = _given(_FINISHED, values)
+        # The end moves the version by one and keeps worker and attempt.
         fence = {"of_worker_id": given["to_worker_id"], "of_attempt": attempt}
-        met = await _finish_unread.count(connection, ids, **given, **fence, of_version=version - 1)
+        met = await _finish_optimistically.count(
+            connection, ids, **given, **fence, of_version=version - 1
+        )
         if met != len(ids):
             raise StaleRow
 
@@ -102,6 +111,7 @@ async def _end(connection: AsyncConnection, after: Sequence[Task]) -> None:
 
 def _alike(after: Sequence[Task], names: Sequence[str]) -> dict[tuple[Any, ...], list[UUID]]:
     """Group tasks by what is to be written to them, so that each group takes one statement."""
+    # The ends of one batch have one time, so that most of them are alike.
     groups: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
     for task in after:
         groups[tuple(getattr(task, name) for name in names)].append(task.id)

@@ -1,18 +1,21 @@
-"""The parent of a worker process: starts it again when it dies, and never outlives or loses it.
+"""The parent of a worker process: it starts the worker again when it dies, and both end together.
 
 A poison task, a crash in C code or a blocked event loop ends the process that runs tasks; the
-parent, which runs nothing, starts a new one. Two pipes tie the two together. To one, the parent
-writes a few times a second how often it was told to end. It sends no signals, because a terminal
-and a service manager send them to both, and a second one has a meaning of its own. A worker that
-finds the pipe closed has no parent any more and ends at once; one that hears nothing (the parent is
-frozen) lets its lease run out. To the other, the worker writes for how long it may be silent. One
-that is silent for longer cannot run any thread, as when a handler holds the GIL, so the parent
-kills it.
+parent, which runs nothing, starts a new one. Two pipes connect the two.
 
-Handlers can end the worker with any exit status, so none means anything to the parent: it starts
-another worker until it is told to stop. One that cannot start as it is configured says so over the
-pipe, and is believed as long as it has said nothing else: it has claimed nothing yet. The parent
-then ends with EX_CONFIG, so that nobody starts it again either.
+* The parent writes to one pipe a few times a second how often it was told to end. It sends no
+  signals, because a terminal and a service manager send them to both processes, and a second
+  signal has a meaning of its own. A worker that finds this pipe closed has lost its parent and
+  ends at once. A worker that reads nothing for a while, because the parent is frozen, lets its
+  lease run out.
+* The worker writes to the other pipe for how long it may be silent. A worker that is silent for
+  longer cannot run any thread, as when a handler holds the GIL, so the parent kills it.
+
+The parent draws no conclusion from an exit status, because handlers can end the worker with any of
+them: it starts another worker until it is told to stop. A worker that cannot start as it is
+configured says so over the pipe, and the parent believes it as long as it has written nothing else,
+because it has claimed nothing yet. The parent then ends with EX_CONFIG, so that a service manager
+does not start it again either.
 """
 
 import contextlib
@@ -40,7 +43,9 @@ EXIT_BLOCKED = 70
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
 _REFUSAL = b"cannot-start"
 _PING_SECONDS = 0.2
+# A child that has written nothing yet is still starting, and gets this long to end.
 _UNHEARD_SECONDS = 30.0
+# A child closes its pipe a moment before its exit status is there.
 _ENDING_SECONDS = 0.01
 _PIPE_BYTES = 65_536
 _HEALTHY_SECONDS = 5.0
@@ -75,47 +80,50 @@ class Supervisor:
                 return 0
 
     def _run_once(self) -> tuple[int, bool]:
-        ear, pings = os.pipe()
-        words, mouth = os.pipe()
-        for descriptor in (pings, words, mouth):
+        child_reads, parent_writes = os.pipe()
+        parent_reads, child_writes = os.pipe()
+        # The other process may be frozen with a full pipe, and neither may wait for the other.
+        for descriptor in (parent_writes, parent_reads, child_writes):
             os.set_blocking(descriptor, False)
         child = subprocess.Popen(
             [sys.executable, "-P", "-m", "taskq_server", *sys.argv[1:]],
-            env={**os.environ, PIPES_VARIABLE: f"{ear} {mouth}"},
-            pass_fds=[ear, mouth],
+            env={**os.environ, PIPES_VARIABLE: f"{child_reads} {child_writes}"},
+            pass_fds=[child_reads, child_writes],
         )
-        os.close(ear)
-        os.close(mouth)
+        # With copies of the child's ends, this process would not notice that the child closes them.
+        os.close(child_reads)
+        os.close(child_writes)
         try:
-            watchdog = ChildWatchdog(words)
-            status = self._watch(child, pings, watchdog)
+            watchdog = ChildWatchdog(parent_reads)
+            status = self._watch(child, parent_writes, watchdog)
             return status, watchdog.refuses()
         finally:
-            os.close(pings)
-            os.close(words)
+            os.close(parent_writes)
+            os.close(parent_reads)
 
-    def _watch(self, child: subprocess.Popen[bytes], pings: int, watchdog: "ChildWatchdog") -> int:
+    def _watch(self, child: subprocess.Popen[bytes], pipe: int, watchdog: "ChildWatchdog") -> int:
         """Return the child's exit status, once it has ended or had to be killed."""
         while not watchdog.is_overdue(stopping=self._stopping.is_set()):
-            _write(pings, b"%d" % self._told)
+            _write(pipe, b"%d" % self._told)
             watchdog.wait(_PING_SECONDS)
             status = child.poll()
             if status is not None:
                 return status
+        # SIGKILL, because a process that runs no thread handles no other signal.
         _log.critical("the worker process gives no sign of life: it is killed")
         child.kill()
         return child.wait()
 
     def _stop(self, times: int) -> None:
-        self._told = min(times, 9)
+        self._told = min(times, 9)  # one digit, so that the child can read any part of a pipeful
         self._stopping.set()
 
 
 class ChildWatchdog:
-    """What the supervisor hears of its child: each time, for how long it may be silent now.
+    """The watchdog of a child, which announces for how long it may be silent from now on.
 
-    Silence is counted in rounds of the supervisor, not by the clock: where both were frozen, the
-    child is as healthy as before.
+    A longer silence means that the child is stuck. Silence is counted in rounds of the supervisor,
+    not by the clock, because a machine that was suspended froze both of them.
 
     Args:
         descriptor: the pipe that the child writes to.
@@ -130,70 +138,73 @@ class ChildWatchdog:
         self._allowed = math.inf
 
     def is_overdue(self, *, stopping: bool) -> bool:
-        """Listen, once a round, and return whether the child has been silent for too long.
+        """Read, once a round, and return whether the child has been silent for too long.
 
         Args:
-            stopping: the child was told to end; if it has said nothing yet, it has nothing to
-                finish.
+            stopping: whether the child was told to end; a child that has written nothing yet has
+                nothing to finish, so it gets a limit of its own.
         """
         self._rounds += 1
-        self._listen()
+        self._read()
         if stopping and self._allowed == math.inf:
             self._rounds, self._allowed = 0, _UNHEARD_SECONDS
         return self._rounds * _PING_SECONDS > self._allowed
 
     def refuses(self) -> bool:
-        """Listen, and return whether the child said, before anything else, that it cannot start."""
-        self._listen()
+        """Read, and return whether the child wrote before anything else that it cannot start."""
+        self._read()
         return self._refuses
 
     def wait(self, seconds: float) -> None:
-        """Return when there is something to hear, or the child has ended, or the time is up."""
+        """Return when there is something to read, or the child has ended, or the time is up."""
         if self._ended:
             time.sleep(_ENDING_SECONDS)
         else:
             select.select([self._descriptor], [], [], seconds)
 
-    def _listen(self) -> None:
-        for word in self._hear():
+    def _read(self) -> None:
+        for word in self._words():
             if word == _REFUSAL:
+                # Handlers run in the same process, so later on the word may be theirs.
                 self._refuses = not self._works
                 continue
             with contextlib.suppress(ValueError):
                 self._rounds, self._allowed = 0, float(word)
             self._works = True
 
-    def _hear(self) -> list[bytes]:
+    def _words(self) -> list[bytes]:
         # A pipe takes short words whole, and a pipeful holds whole words.
         try:
-            heard = os.read(self._descriptor, _PIPE_BYTES)
+            data = os.read(self._descriptor, _PIPE_BYTES)
         except BlockingIOError:
             return []
-        self._ended = not heard
-        return heard.split()
+        self._ended = not data
+        return data.split()
 
 
 class SupervisorLink:
     """The worker's side of the pipes; without a supervisor, the parent always counts as alive."""
 
     def __init__(self) -> None:
-        self._heard = time.monotonic()
+        self._read_at = time.monotonic()
         self._told = 0
         self._tell: Callable[[int], None] | None = None
-        self._mouth: io.FileIO | None = None
+        self._pipe: io.FileIO | None = None
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
         if descriptors is not None:
             end_with_parent()
-            ear, mouth = map(int, descriptors.split())
-            for descriptor in (ear, mouth):
+            reads, writes = map(int, descriptors.split())
+            # A process that a handler starts must not hold the pipes open when this one has ended.
+            for descriptor in (reads, writes):
                 os.set_inheritable(descriptor, False)
-            ears, self._mouth = io.FileIO(ear), io.FileIO(mouth, "w")
-            keep_from_forks(ears, self._mouth)
-            listener = threading.Thread(
-                target=self._listen, args=(ears,), name="taskq-parent", daemon=True
+            parent, self._pipe = io.FileIO(reads), io.FileIO(writes, "w")
+            keep_from_forks(parent, self._pipe)
+            # In a thread, because a blocked event loop must not outlive the parent.
+            reader = threading.Thread(
+                target=self._read_for_ever, args=(parent,), name="taskq-parent", daemon=True
             )
-            listener.start()
+            reader.start()
 
     def listen(self, tell: Callable[[int], None]) -> None:
         """Have a function called, in a thread, with how often the parent was told to end."""
@@ -208,21 +219,21 @@ class SupervisorLink:
         self._say(_REFUSAL)
 
     def is_alive(self, within: float) -> bool:
-        """Return whether the parent has been heard within these seconds."""
-        return not self.exists or time.monotonic() - self._heard < within
+        """Return whether the parent has written within these seconds."""
+        return not self.exists or time.monotonic() - self._read_at < within
 
     def _say(self, word: bytes) -> None:
-        if self._mouth is not None:
-            _write(self._mouth.fileno(), word + b"\n")
+        if self._pipe is not None:
+            _write(self._pipe.fileno(), word + b"\n")
 
-    def _listen(self, ear: io.FileIO) -> None:
-        while heard := ear.read(_PIPE_BYTES):
-            self._heard = time.monotonic()
-            times = int(chr(max(heard)))
+    def _read_for_ever(self, parent: io.FileIO) -> None:
+        while digits := parent.read(_PIPE_BYTES):
+            self._read_at = time.monotonic()
+            times = int(chr(max(digits)))
             if self._tell is not None and times > self._told:
                 self._told = times
                 self._tell(times)
-        os._exit(1)
+        os._exit(1)  # the parent has closed its end, so it is gone
 
 
 def end_with_parent() -> None:
@@ -237,6 +248,7 @@ def end_with_parent() -> None:
 
 
 def _write(descriptor: int, words: bytes) -> None:
+    # A full pipe says as much as another word in it, and the reader's end is noticed elsewhere.
     try:
         os.write(descriptor, words)
     except (BlockingIOError, BrokenPipeError):
