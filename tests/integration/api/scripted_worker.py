@@ -45,7 +45,7 @@ class ScriptedWorker:
 
     async def claim(self, task_id: str) -> Task:
         """Start the next attempt of a task."""
-        waiting = (await self._runtime.tasks.get(UUID(task_id))).task
+        waiting = (await self._runtime.read.get(UUID(task_id))).task
         claimed = await self._service.claim(
             ClaimRequest(
                 task_id=waiting.id,

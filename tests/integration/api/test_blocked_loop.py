@@ -31,7 +31,7 @@ def stand_still() -> None:
 async def test_whoever_asks_meanwhile_gets_an_answer(runtime: Runtime, turns: int) -> None:
     async with asyncio.timeout(60):
         probes = [asyncio.create_task(runtime.ready()) for _ in range(20)]
-        submits = [asyncio.create_task(runtime.tasks.submit(NEW)) for _ in range(5)]
+        submits = [asyncio.create_task(runtime.submit.one(NEW)) for _ in range(5)]
         for _ in range(turns):
             await asyncio.sleep(0)
         stand_still()

@@ -148,7 +148,7 @@ async def test_a_stream_ends_when_the_process_stops(
     caller = Caller()
     served = caller.get(app, f"/tasks/{task_id}/events")
     assert await state(caller) is not None
-    runtime.tasks.drain()
+    runtime.wait.drain()
     assert await state(caller) is None
     await served
 

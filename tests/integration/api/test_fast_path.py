@@ -259,7 +259,7 @@ def _nearly(one: dict[str, Any], other: dict[str, Any], name: str) -> None:
 
 
 async def _stored(runtime: Runtime, answer: httpx.Response) -> Snapshot:
-    stored = await runtime.tasks.get(UUID(answer.json()["id"]))
+    stored = await runtime.read.get(UUID(answer.json()["id"]))
     trace = answer.request.headers.get("traceparent")
     assert stored.task.traceparent == (trace if trace == TRACE else None)
     return stored

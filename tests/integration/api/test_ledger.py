@@ -69,7 +69,7 @@ async def live(runtime: Runtime, worker: ScriptedWorker, first: int) -> None:
     """Submit some tasks and end them, one way or another, as others do."""
     for number in range(first, 800 + first, 20):
         key = IdempotencyKey.of(f"key {number // 2}", {}) if number % 3 else None
-        done = await runtime.tasks.submit(new(f"q{number // 2 % 3}"), key=key)
+        done = await runtime.submit.one(new(f"q{number // 2 % 3}"), key=key)
         if not done.replayed:
             task = await worker.claim(str(done.details.task.id))
             ends = worker.release, worker.fail, partial(worker.succeed, result=1)
@@ -122,10 +122,10 @@ async def test_what_was_committed_although_the_answer_was_lost_is_counted_once(
     event.listen(runtime.database.engine.sync_engine, "commit", lose_the_answer)
     keys = [IdempotencyKey.of(f"key {number}", {}) for number in range(2)]
     submits: list[Callable[[], Awaitable[Submitted | SubmittedBatch]]] = [
-        lambda: runtime.tasks.submit(new()),
-        lambda: runtime.tasks.submit(new(), key=keys[0]),
-        lambda: runtime.tasks.submit_batch([new()] * 3),
-        lambda: runtime.tasks.submit_batch([new()] * 3, key=keys[1]),
+        lambda: runtime.submit.one(new()),
+        lambda: runtime.submit.one(new(), key=keys[0]),
+        lambda: runtime.submit.batch([new()] * 3),
+        lambda: runtime.submit.batch([new()] * 3, key=keys[1]),
     ]
     asked: list[object] = []
     for submit in submits:

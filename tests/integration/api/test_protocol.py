@@ -212,7 +212,7 @@ async def test_the_trace_is_kept_with_the_task(
     headers = {"Content-Type": JSON, "traceparent": traceparent}
     response = await api.post("/tasks", content=ECHO, headers=headers)
     assert response.status_code == 201
-    task = (await runtime.tasks.get(UUID(response.json()["id"]))).task
+    task = (await runtime.read.get(UUID(response.json()["id"]))).task
     assert task.traceparent == stored
 
 

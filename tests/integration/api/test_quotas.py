@@ -144,12 +144,12 @@ async def test_namespaces_have_their_own_places(
     settings = small(runtime).model_copy(update={"namespace": "other"})
     async with open_runtime(settings) as other:
         await ScriptedWorker(other).publish()
-        for tasks in (opened[0].tasks, other.tasks):
+        for submit in (opened[0].submit, other.submit):
             for n in range(MOST):
-                await tasks.submit(new(queue=f"q{n}", tags=[f"t{n}"]))
+                await submit.one(new(queue=f"q{n}", tags=[f"t{n}"]))
             for more in (new(queue="more"), new(queue="q0", tags=["more"])):
                 with pytest.raises(QuotaExceeded):
-                    await tasks.submit(more)
+                    await submit.one(more)
 
 
 async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: ScriptedWorker) -> None:
@@ -158,13 +158,13 @@ async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: Script
         return [new(tags=names[n : n + 32]) for n in range(0, tags, 32)]
 
     with pytest.raises(QuotaExceeded) as refusal:
-        await runtime.tasks.submit_batch(items(20_000))
+        await runtime.submit.batch(items(20_000))
     assert refusal.value.errors[0].pointer == "/items/312/tags/16"
     assert (await runtime.stats.read()).tasks.queued == 0
-    await runtime.tasks.submit_batch(items(10_000))
-    await runtime.tasks.submit_batch(items(10_000))
+    await runtime.submit.batch(items(10_000))
+    await runtime.submit.batch(items(10_000))
     with pytest.raises(QuotaExceeded) as refusal:
-        await runtime.tasks.submit_batch(items(10_001))
+        await runtime.submit.batch(items(10_001))
     assert [error.pointer for error in refusal.value.errors] == ["/items/312/tags/16"]
 
 
@@ -191,8 +191,8 @@ async def test_those_who_come_at_once_share_what_is_left(
 
 async def test_children_are_counted_too(opened: list[Runtime]) -> None:
     """`context.submit` comes this way."""
-    tasks = opened[0].tasks
+    submit = opened[0].submit
     for n in range(MOST):
-        await tasks.submit(new(queue=f"q{n}"))
+        await submit.one(new(queue=f"q{n}"))
     with pytest.raises(QuotaExceeded, match="3 queues may be in use"):
-        await tasks.submit(new(queue="more"))
+        await submit.one(new(queue="more"))

@@ -98,5 +98,5 @@ async def test_who_hangs_up_is_not_waited_for(
     caller.hangs_up.set()
     async with asyncio.timeout(30):
         await serving
-    await runtime.tasks.get(UUID(task_id))  # behind the read that nobody waits for any more
+    await runtime.read.get(UUID(task_id))  # behind the read that nobody waits for any more
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -135,7 +135,7 @@ def attempts(runtime: Runtime) -> AttemptService:
 
 async def submit(runtime: Runtime) -> list[Task]:
     keys = [IdempotencyKey.of(f"key {n}", {}) for n in range(TASKS)]
-    done = await asyncio.gather(*(runtime.tasks.submit(NEW, key=key) for key in keys))
+    done = await asyncio.gather(*(runtime.submit.one(NEW, key=key) for key in keys))
     return [each.details.task for each in done]
 
 
@@ -182,7 +182,7 @@ async def test_submits(runtime: Runtime, meter: Meter) -> None:
 async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
     async with meter.measured(publishes=1) as work:
         key = IdempotencyKey.of("all of them", {})
-        await runtime.tasks.submit_batch([NEW] * TASKS, key=key)
+        await runtime.submit.batch([NEW] * TASKS, key=key)
     assert (work.statements, work.transactions) == (2, 1)
     assert work.commands == {"zadd": 1, "publish": 1}
 
@@ -207,8 +207,8 @@ async def test_waits(
     async with meter.measured(publishes=1):
         running = await claim(attempts, worker, await submit(runtime))
     async with meter.measured(publishes=0) as first:
-        waits = [asyncio.create_task(runtime.tasks.wait(task.id, 30)) for task in running]
-        await runtime.tasks.get(running[0].id)  # its read comes after theirs
+        waits = [asyncio.create_task(runtime.wait.one(task.id, 30)) for task in running]
+        await runtime.read.get(running[0].id)  # its read comes after theirs
     assert first.statements <= 6
     assert first.transactions <= 2
     async with meter.measured(publishes=1) as second:

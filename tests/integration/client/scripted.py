@@ -229,7 +229,8 @@ async def real_server(
     finally:
         await runtime.catalog.close()
         await runtime.stats.close()
-        await runtime.tasks.close()
+        await runtime.read.close()
+        await runtime.submit.close()
         await send.close()
         await redis.aclose(close_connection_pool=True)
         await database.close()

@@ -72,7 +72,7 @@ async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: RunnerHarnes
     runner = stage.runner()
     task = await stage.put("work")
     await claim(stage, task)
-    await stage.runtime.tasks.cancel(task.id)
+    await stage.runtime.change.cancel(task.id)
     for _ in range(2):
         runner.compare(await beat(stage))
     await until(lambda: bool(stage.ended))

@@ -27,11 +27,15 @@ from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.catalog import Catalog
+from taskq_server.services.change import ChangeService
+from taskq_server.services.inserts import Inserts
 from taskq_server.services.quotas import Quotas
+from taskq_server.services.read import ReadService
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
-from taskq_server.services.submit import Parts, TaskService
+from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
+from taskq_server.services.wait import WaitService
 
 _CLOCK_SECONDS = 5.0
 _CLOCK_SOON_SECONDS = 1.0
@@ -55,7 +59,10 @@ class Runtime:
     notifier: Notifier
     catalog: Catalog
     stats: StatsService
-    tasks: TaskService
+    submit: SubmitService
+    read: ReadService
+    change: ChangeService
+    wait: WaitService
     turns: Turns
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
@@ -128,7 +135,8 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         runtime = _assemble(settings, clock, database, redis, naming, send)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
-        stack.push_async_callback(runtime.tasks.close)
+        stack.push_async_callback(runtime.read.close)
+        stack.push_async_callback(runtime.submit.close)
         await asyncio.gather(_sync(clock, database), _learn_names(runtime))
         await stack.enter_async_context(
             background(
@@ -151,23 +159,13 @@ def _assemble(
     send: Sender,
 ) -> Runtime:
     turns = Turns()
-    catalog = Catalog(database, clock, settings.namespace, turns)
+    namespace = settings.namespace
+    catalog = Catalog(database, clock, namespace, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
-    service = TaskService(
-        Parts(
-            database=database,
-            clock=clock,
-            namespace=settings.namespace,
-            catalog=catalog,
-            submission=Submission(settings, catalog, IdSource(), turns),
-            tag_ids=TagIds(database, settings.namespace, clock),
-            quotas=Quotas.of(database, settings),
-            dispatcher=dispatcher,
-            notifier=notifier,
-            wait_poll_seconds=settings.wait_poll_seconds,
-            turns=turns,
-        )
+    read = ReadService(database, namespace)
+    submit, change = _writing_services(
+        settings, clock, database, catalog, read, dispatcher, notifier, turns
     )
     return Runtime(
         settings=settings,
@@ -179,10 +177,50 @@ def _assemble(
         dispatcher=dispatcher,
         notifier=notifier,
         catalog=catalog,
-        stats=StatsService(database, clock, settings.namespace),
-        tasks=service,
+        stats=StatsService(database, clock, namespace),
+        submit=submit,
+        read=read,
+        change=change,
+        wait=WaitService(read, notifier, settings.wait_poll_seconds),
         turns=turns,
     )
+
+
+def _writing_services(
+    settings: Settings,
+    clock: Clock,
+    database: Database,
+    catalog: Catalog,
+    read: ReadService,
+    dispatcher: Dispatcher,
+    notifier: Notifier,
+    turns: Turns,
+) -> tuple[SubmitService, ChangeService]:
+    namespace = settings.namespace
+    tag_ids = TagIds(database, namespace, clock)
+    quotas = Quotas.of(database, settings)
+    submit = SubmitService(
+        submission=Submission(settings, catalog, IdSource(), turns),
+        inserts=Inserts(database, namespace),
+        tag_ids=tag_ids,
+        quotas=quotas,
+        read=read,
+        dispatcher=dispatcher,
+        clock=clock,
+        turns=turns,
+    )
+    change = ChangeService(
+        database=database,
+        namespace=namespace,
+        catalog=catalog,
+        tag_ids=tag_ids,
+        quotas=quotas,
+        read=read,
+        dispatcher=dispatcher,
+        notifier=notifier,
+        clock=clock,
+    )
+    return submit, change
 
 
 async def _sync(clock: Clock, database: Database) -> bool:

@@ -20,7 +20,7 @@ async def build(runtime: Runtime) -> None:
 
 
 async def submit(runtime: Runtime, *items: dict[str, Any]) -> SubmittedBatch:
-    return await runtime.tasks.submit_batch(
+    return await runtime.submit.batch(
         [TaskCreate.model_validate({"handler": "build", **item}) for item in items]
     )
 
@@ -32,7 +32,7 @@ async def test_items_come_back_in_order_and_are_stored(runtime: Runtime) -> None
     assert [details.task.title for details in made.details] == [f"n{n}" for n in range(100)]
     ids = [details.task.id for details in made.details]
     assert ids == sorted(set(ids))
-    assert await runtime.tasks.get(ids[50]) == made.details[50]
+    assert await runtime.read.get(ids[50]) == made.details[50]
     assert made.details[50].tags == ("all", "t2")
     counts = {tag.name: tag.count for tag in await runtime.catalog.tags()}
     assert counts == {"all": 100, "t0": 34, "t1": 33, "t2": 33}

@@ -32,7 +32,7 @@ async def echo(runtime: Runtime) -> None:
 
 
 async def update(runtime: Runtime, task_id: UUID, **fields: Any) -> TaskDetails:
-    return await runtime.tasks.update(task_id, TaskUpdate.model_validate(fields))
+    return await runtime.change.update(task_id, TaskUpdate.model_validate(fields))
 
 
 @pytest.mark.parametrize("of", ["missing", "of another namespace"])
@@ -40,8 +40,8 @@ async def test_a_task_that_is_not_there_cannot_be_touched(runtime: Runtime, of: 
     theirs = make_task(Status.FAILED, namespace="theirs")
     await store(runtime.database, theirs)
     task_id = MISSING if of == "missing" else theirs.id
-    service = runtime.tasks
-    for verb in (service.get, service.attempts, service.delete, service.cancel, service.retry):
+    read, change = runtime.read, runtime.change
+    for verb in (read.get, read.attempts, change.delete, change.cancel, change.retry):
         with pytest.raises(TaskNotFound, match=str(task_id)):
             await verb(task_id)
     with pytest.raises(TaskNotFound):
@@ -58,7 +58,7 @@ async def test_an_update_changes_what_is_given_and_moves_the_version(runtime: Ru
     assert after.task.score == score(task.created_at, Priority.HIGH)
     assert (after.task.version, after.task.payload) == (2, '{"kept":1}')
     assert after.task.updated_at > task.updated_at
-    assert await runtime.tasks.get(task.id) == after
+    assert await runtime.read.get(task.id) == after
 
 
 async def test_null_resets_to_the_defaults(runtime: Runtime) -> None:
@@ -107,16 +107,16 @@ async def test_an_update_of_an_old_version_changes_nothing(runtime: Runtime) -> 
     change = TaskUpdate(title="x", tags=["t"])
     for version in (4, 6):
         with pytest.raises(VersionMismatch):
-            await runtime.tasks.update(task.id, change, version=version)
-    assert await runtime.tasks.get(task.id) == TaskDetails(task, ())
-    assert (await runtime.tasks.update(task.id, change, version=5)).task.version == 6
+            await runtime.change.update(task.id, change, version=version)
+    assert await runtime.read.get(task.id) == TaskDetails(task, ())
+    assert (await runtime.change.update(task.id, change, version=5)).task.version == 6
 
 
 async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> None:
     task = make_task()
     await store(runtime.database, task)
     answers = await asyncio.gather(
-        *(runtime.tasks.update(task.id, TaskUpdate(title=f"{n}"), version=1) for n in range(10)),
+        *(runtime.change.update(task.id, TaskUpdate(title=f"{n}"), version=1) for n in range(10)),
         return_exceptions=True,
     )
     assert sum(isinstance(answer, TaskDetails) for answer in answers) == 1
@@ -155,20 +155,20 @@ async def test_an_update_holds_one_connection_at_a_time(runtime: Runtime) -> Non
 async def test_a_waiting_task_is_cancelled_at_once(runtime: Runtime, status: Status) -> None:
     task = make_task(status)
     await store(runtime.database, task)
-    after = (await runtime.tasks.cancel(task.id)).task
+    after = (await runtime.change.cancel(task.id)).task
     assert (after.status, after.score) == (Status.CANCELLED, None)
     assert after.finished_at is not None
-    assert await runtime.tasks.cancel(task.id) == await runtime.tasks.get(task.id)
+    assert await runtime.change.cancel(task.id) == await runtime.read.get(task.id)
     assert (await stored(runtime.database, task.id)).version == 2, "the second time is no change"
 
 
 async def test_a_running_task_is_asked_to_stop(runtime: Runtime) -> None:
     task = running()
     await store(runtime.database, task)
-    after = (await runtime.tasks.cancel(task.id)).task
+    after = (await runtime.change.cancel(task.id)).task
     assert after.status is Status.RUNNING
     assert after.cancel_requested_at is not None
-    assert (await runtime.tasks.cancel(task.id)).task == after
+    assert (await runtime.change.cancel(task.id)).task == after
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
@@ -176,7 +176,7 @@ async def test_what_has_ended_cannot_be_cancelled(runtime: Runtime, status: Stat
     task = make_task(status)
     await store(runtime.database, task)
     with pytest.raises(IllegalTransition):
-        await runtime.tasks.cancel(task.id)
+        await runtime.change.cancel(task.id)
     assert await stored(runtime.database, task.id) == task
 
 
@@ -184,11 +184,11 @@ async def test_what_has_ended_cannot_be_cancelled(runtime: Runtime, status: Stat
 async def test_a_persons_retry_queues_the_task_again(runtime: Runtime, status: Status) -> None:
     task = make_task(status, current_retry_count=3, attempt=4)
     await store(runtime.database, task)
-    after = (await runtime.tasks.retry(task.id)).task
+    after = (await runtime.change.retry(task.id)).task
     assert (after.status, after.current_retry_count, after.attempt) == (Status.QUEUED, 0, 4)
     assert after.due_at <= runtime.clock()
     with pytest.raises(IllegalTransition):
-        await runtime.tasks.retry(task.id)
+        await runtime.change.retry(task.id)
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in FINAL[1:]])
@@ -196,7 +196,7 @@ async def test_what_did_not_fail_cannot_be_retried(runtime: Runtime, status: Sta
     task = make_task(status)
     await store(runtime.database, task)
     with pytest.raises(IllegalTransition):
-        await runtime.tasks.retry(task.id)
+        await runtime.change.retry(task.id)
     assert await stored(runtime.database, task.id) == task
 
 
@@ -206,14 +206,14 @@ async def test_a_task_is_deleted_unless_it_runs(runtime: Runtime, status: Status
     await store(runtime.database, task)
     if status is Status.RUNNING:
         with pytest.raises(IllegalTransition):
-            await runtime.tasks.delete(task.id)
+            await runtime.change.delete(task.id)
         assert await stored(runtime.database, task.id) == task
         return
-    await runtime.tasks.delete(task.id)
+    await runtime.change.delete(task.id)
     with pytest.raises(TaskNotFound):
-        await runtime.tasks.get(task.id)
+        await runtime.read.get(task.id)
     with pytest.raises(TaskNotFound):
-        await runtime.tasks.delete(task.id)
+        await runtime.change.delete(task.id)
 
 
 async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -> None:
@@ -224,7 +224,7 @@ async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -
     found: list[TaskDetails] = []
     query = TaskQuery(tag=["a", "b"], priority=["normal", "urgent"], limit=5, order="created_at")
     while True:
-        page = await runtime.tasks.list(query)
+        page = await runtime.read.list(query)
         found += page.items
         if page.next_cursor is None:
             break
@@ -235,7 +235,7 @@ async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -
 
 async def test_a_tag_that_nobody_has_finds_nothing(runtime: Runtime) -> None:
     await store(runtime.database, make_task())
-    page = await runtime.tasks.list(TaskQuery(tag=["unheard of"]))
+    page = await runtime.read.list(TaskQuery(tag=["unheard of"]))
     assert (page.items, page.next_cursor) == ((), None)
     assert await runtime.catalog.tags() == []
 

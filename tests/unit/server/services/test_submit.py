@@ -22,7 +22,7 @@ async def build(runtime: Runtime) -> None:
 
 async def submit(runtime: Runtime, **fields: object) -> TaskDetails:
     new = TaskCreate.model_validate({"handler": "build", **fields})
-    submitted = await runtime.tasks.submit(new, traceparent="00-trace")
+    submitted = await runtime.submit.one(new, traceparent="00-trace")
     assert not submitted.replayed
     return submitted.details
 
@@ -55,7 +55,7 @@ async def test_what_is_answered_is_what_is_stored(runtime: Runtime) -> None:
         backoff_base_seconds=0.5,
         backoff_max_seconds=3.0,
     )
-    assert await runtime.tasks.get(details.task.id) == details
+    assert await runtime.read.get(details.task.id) == details
     assert details.tags == ("a", "b")
     task = details.task
     assert (task.max_retries, task.timeout_seconds) == (0, 1.5)

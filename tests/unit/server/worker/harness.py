@@ -36,7 +36,7 @@ class RunnerHarness:
         return Runner(
             RunnerDeps(
                 attempts=self.attempts,
-                tasks=self.runtime.tasks,
+                submit=self.runtime.submit,
                 registry=registry,
                 executor=self.executor,
                 quarantine=self.quarantine,

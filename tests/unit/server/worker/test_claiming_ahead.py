@@ -82,7 +82,7 @@ async def test_an_attempt_without_a_slot_can_be_interrupted(
         while (await stored(harness.runtime.database, second.id)).status is not Status.RUNNING:
             await freeze_gc()
         if cause is StopReason.CANCEL:
-            await harness.runtime.tasks.cancel(second.id)
+            await harness.runtime.change.cancel(second.id)
             while not waiting.done():  # the claim's answer may still be on its way
                 full.runner.cancel(second.id)
                 await freeze_gc()

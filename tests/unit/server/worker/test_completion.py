@@ -50,7 +50,7 @@ async def test_an_outcome_that_the_database_refuses_fails_its_task_alone(runtime
     await asyncio.gather(
         *(ends(attempts, *pair) for pair in zip(running_now, map(saying, words), strict=True))
     )
-    after = [await runtime.tasks.get(one.task.id) for one in running_now]
+    after = [await runtime.read.get(one.task.id) for one in running_now]
     assert [one.task.status for one in after] == [
         Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED, Status.FAILED
     ]  # fmt: skip

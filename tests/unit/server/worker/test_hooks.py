@@ -191,7 +191,7 @@ async def test_a_failure_is_told_although_somebody_retried_the_task(runtime: Run
     await store(runtime.database, task)
     (ended,) = await worker.attempts.rescue([task.id], lambda _: True)
     assert ended.task.status is Status.FAILED
-    await runtime.tasks.retry(task.id)
+    await runtime.change.retry(task.id)
     worker.late = 60
     await worker.hooks.replay()
     await until(lambda: len(heard) == 1)

@@ -1,4 +1,4 @@
-"""What routes ask for, as annotations: `tasks: Tasks`, `key: Key`, `prefer: Prefer`."""
+"""What routes ask for, as annotations: `runtime: RuntimeDep`, `key: Key`, `prefer: Prefer`."""
 
 from typing import Annotated
 from uuid import UUID
@@ -19,7 +19,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.stats import StatsService
-from taskq_server.services.submit import IdempotencyKey, TaskService
+from taskq_server.services.submission import IdempotencyKey
 
 _KEY = "Idempotency-Key"
 
@@ -54,10 +54,6 @@ def runtime_of(app: Starlette) -> Runtime:
 
 async def _runtime(request: Request) -> Runtime:
     return runtime_of(request.app)
-
-
-async def _tasks(request: Request) -> TaskService:
-    return runtime_of(request.app).tasks
 
 
 async def _catalog(request: Request) -> Catalog:
@@ -143,7 +139,6 @@ def _all(request: Request, name: str) -> str:
 
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
-Tasks = Annotated[TaskService, Depends(_tasks)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
 StatsDep = Annotated[StatsService, Depends(_stats)]
 Key = Annotated[IdempotencyKey | None, Depends(_key)]

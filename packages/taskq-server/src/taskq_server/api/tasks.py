@@ -11,8 +11,8 @@ from taskq_server.api.dependencies import (
     IfMatch,
     IfNoneMatch,
     Prefer,
+    RuntimeDep,
     TaskId,
-    Tasks,
     WaitSeconds,
 )
 from taskq_server.api.errors import InvalidHeader, NoSuchPath
@@ -61,10 +61,10 @@ _MERGE_PATCH = {
     },
 )
 async def list_tasks(
-    query: Annotated[TaskQuery, Query()], request: Request, tasks: Tasks
+    query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep
 ) -> Response:
     """List tasks without payload, result and errors, the newest first unless told otherwise."""
-    page = await tasks.list(query)
+    page = await runtime.read.list(query)
     body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
     headers = {}
     if page.next_cursor is not None:
@@ -85,7 +85,7 @@ async def list_tasks(
 async def get(
     task_id: TaskId,
     request: Request,
-    tasks: Tasks,
+    runtime: RuntimeDep,
     prefer: Prefer,
     if_none_match: IfNoneMatch,
     wait: WaitSeconds = None,
@@ -96,9 +96,9 @@ async def get(
         wait = prefer.wait
         headers["Preference-Applied"] = f"wait={prefer.wait}"
     if wait:
-        details = await answers.while_connected(request, tasks.wait(task_id, wait))
+        details = await answers.while_connected(request, runtime.wait.one(task_id, wait))
     else:
-        details = await tasks.get(task_id)
+        details = await runtime.read.get(task_id)
     version = details.task.version
     if if_none_match is not None and if_none_match.match_weakly(version):
         return Response(status_code=304, headers={"ETag": entity_tag(version), **headers})
@@ -123,7 +123,9 @@ async def get(
         ),
     },
 )
-async def update(task_id: TaskId, changes: TaskUpdate, tasks: Tasks, if_match: IfMatch) -> Response:
+async def update(
+    task_id: TaskId, changes: TaskUpdate, runtime: RuntimeDep, if_match: IfMatch
+) -> Response:
     """Change a task: a JSON merge patch (RFC 7396).
 
     `title`, `description` and `tags` can change always; `priority`, `max_retries` and
@@ -131,10 +133,10 @@ async def update(task_id: TaskId, changes: TaskUpdate, tasks: Tasks, if_match: I
     """
     version = None
     if if_match is not None:
-        version = (await tasks.get(task_id)).task.version
+        version = (await runtime.read.get(task_id)).task.version
         if not if_match.match_strongly(version):
             raise VersionMismatch(f"the task is at version {version}")
-    return answers.task(await tasks.update(task_id, changes, version=version))
+    return answers.task(await runtime.change.update(task_id, changes, version=version))
 
 
 @router.delete(
@@ -146,9 +148,9 @@ async def update(task_id: TaskId, changes: TaskUpdate, tasks: Tasks, if_match: I
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def delete(task_id: TaskId, tasks: Tasks) -> Response:
+async def delete(task_id: TaskId, runtime: RuntimeDep) -> Response:
     """Delete a task with all that belongs to it; cancel it first if it runs."""
-    await tasks.delete(task_id)
+    await runtime.change.delete(task_id)
     return Response(status_code=204)
 
 
@@ -162,9 +164,9 @@ async def delete(task_id: TaskId, tasks: Tasks) -> Response:
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def cancel(task_id: TaskId, tasks: Tasks) -> Response:
+async def cancel(task_id: TaskId, runtime: RuntimeDep) -> Response:
     """Cancel a task: at once while it waits, within about a second while it runs."""
-    details = await tasks.cancel(task_id)
+    details = await runtime.change.cancel(task_id)
     return answers.task(details, 202 if details.task.status is Status.RUNNING else 200)
 
 
@@ -177,9 +179,9 @@ async def cancel(task_id: TaskId, tasks: Tasks) -> Response:
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def retry(task_id: TaskId, tasks: Tasks) -> Response:
+async def retry(task_id: TaskId, runtime: RuntimeDep) -> Response:
     """Queue a failed or cancelled task again, with all its retries; its attempts stay."""
-    return answers.task(await tasks.retry(task_id))
+    return answers.task(await runtime.change.retry(task_id))
 
 
 @router.get(
@@ -188,9 +190,9 @@ async def retry(task_id: TaskId, tasks: Tasks) -> Response:
     response_model=AttemptList,
     responses={**reply(200, "the attempts, oldest first"), **failures(*_ONE)},
 )
-async def attempts(task_id: TaskId, tasks: Tasks) -> Response:
+async def attempts(task_id: TaskId, runtime: RuntimeDep) -> Response:
     """List the ended attempts of a task, with the traceback of those that failed."""
-    return answers.document({"items": wire.attempts(await tasks.attempts(task_id))})
+    return answers.document({"items": wire.attempts(await runtime.read.attempts(task_id))})
 
 
 def _next_page(request: Request, cursor: str) -> str:

@@ -4,7 +4,7 @@ Nearly always a key is new. So all are inserted as new, and nothing is read back
 key refuses one, each row is inserted unless it or its key is there, and the holders are looked up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
@@ -21,8 +21,6 @@ _ROW_BYTES = 1_000
 class Inserts:
     """Inserts of single tasks, in group commits, and of batches.
 
-    `one` inserts a row and returns who holds its key; None if that is the row itself.
-
     Args:
         database: holds the rows.
         namespace: of all tasks.
@@ -31,13 +29,17 @@ class Inserts:
     def __init__(self, database: Database, namespace: str) -> None:
         self._database = database
         self._namespace = namespace
-        self.one: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
+        self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
             self._some, weight=lambda row: _ROW_BYTES + len(row.task.payload), at_once=3
         )
 
     async def close(self) -> None:
         """Wait for the transactions that are under way."""
-        await self.one.close()
+        await self._singles.close()
+
+    def one(self, row: NewRow) -> Awaitable[KeyHolder | None]:
+        """Insert a row, and return what holds its key; None if that is the row itself."""
+        return self._singles(row)
 
     async def batch(
         self, rows: Sequence[NewRow], key: IdempotencyKey | None

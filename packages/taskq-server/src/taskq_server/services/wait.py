@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from taskq_server.broker.notifier import Notifier
-from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.domain.task import TaskDetails
+from taskq_server.services.read import ReadService
 
 MOST_BYTES = 4_194_304
 """What the results in one answer to a wait for many may have, about."""
@@ -14,19 +14,17 @@ MOST_BYTES = 4_194_304
 _READ_AT_ONCE = 50
 
 
-class Waiting:
+class WaitService:
     """Wait for tasks.
 
     Args:
-        reads: reads a task; the re-reads of many waiters share one transaction.
+        read: reads a task; the re-reads of many waiters share one transaction.
         notifier: tells which tasks changed.
         poll_seconds: how often to look when no news came, for a Redis that is away.
     """
 
-    def __init__(
-        self, reads: GroupCommit[UUID, TaskDetails], notifier: Notifier, poll_seconds: float
-    ) -> None:
-        self._reads = reads
+    def __init__(self, read: ReadService, notifier: Notifier, poll_seconds: float) -> None:
+        self._read = read
         self._notifier = notifier
         self._poll_seconds = poll_seconds
         self._draining = False
@@ -36,7 +34,7 @@ class Waiting:
         self._draining = True
         self._notifier.wake_all()
 
-    async def wait(self, task_id: UUID, seconds: float) -> TaskDetails:
+    async def one(self, task_id: UUID, seconds: float) -> TaskDetails:
         """Return a task as soon as it is final, or as it is when the time is up.
 
         Args:
@@ -49,13 +47,13 @@ class Waiting:
         deadline = asyncio.get_running_loop().time() + seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                details = await self._reads(task_id)
+                details = await self._read.get(task_id)
                 left = deadline - asyncio.get_running_loop().time()
                 if details.task.status.final or left <= 0 or self._draining:
                     return details
                 await subscription.news(min(left, self._poll_seconds))
 
-    async def wait_any(self, task_ids: Sequence[UUID], seconds: float) -> list[TaskDetails]:
+    async def any(self, task_ids: Sequence[UUID], seconds: float) -> list[TaskDetails]:
         """Return those of some tasks that are final, as soon as there is one.
 
         Once their results have `MOST_BYTES` together, the others are left for another question.
@@ -83,7 +81,7 @@ class Waiting:
         size = 0
         for start in range(0, len(task_ids), _READ_AT_ONCE):
             part = task_ids[start : start + _READ_AT_ONCE]
-            found = await asyncio.gather(*map(self._reads, part))
+            found = await asyncio.gather(*map(self._read.get, part))
             final += [details for details in found if details.task.status.final]
             size += sum(len(details.result or "") for details in found)
             if size > MOST_BYTES:
@@ -110,7 +108,7 @@ class Waiting:
         deadline, beat_at = now() + seconds, now() + beat_seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                details = await self._reads(task_id)
+                details = await self._read.get(task_id)
                 if details.task.version != seen:
                     seen = details.task.version
                     yield details

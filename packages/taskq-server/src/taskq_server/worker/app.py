@@ -118,7 +118,7 @@ class _Assembly:
         self.runner = Runner(
             RunnerDeps(
                 attempts=attempts,
-                tasks=runtime.tasks,
+                submit=runtime.submit,
                 registry=registry,
                 executor=self.executor,
                 quarantine=self.quarantine,

@@ -27,7 +27,7 @@ from taskq_server.services.attempts import (
     Report,
 )
 from taskq_server.services.submission import IdempotencyKey
-from taskq_server.services.submit import TaskService
+from taskq_server.services.submit import SubmitService
 from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.failures import own_fault
@@ -49,7 +49,7 @@ class RunnerDeps:
     """What a runner works with."""
 
     attempts: AttemptService
-    tasks: TaskService
+    submit: SubmitService
     registry: Registry
     executor: Executor
     quarantine: QuarantinePool
@@ -274,7 +274,7 @@ class Runner:
     def _submit_child(self, parent: Task) -> Callable[[TaskCreate, str], "asyncio.Future[UUID]"]:
         async def submit(new: TaskCreate, key: str) -> UUID:
             body = new.model_dump(mode="json")
-            submitted = await self._deps.tasks.submit(
+            submitted = await self._deps.submit.one(
                 new, key=IdempotencyKey.of(key, body), traceparent=parent.traceparent
             )
             return submitted.details.task.id

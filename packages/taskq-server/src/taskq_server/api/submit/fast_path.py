@@ -21,7 +21,7 @@ from taskq_server.api.prefix import path_within
 from taskq_server.domain.errors import Rejected, TaskqError
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
-from taskq_server.services.submit import IdempotencyKey
+from taskq_server.services.submission import IdempotencyKey
 
 _JSON = body.JSON.encode()
 _DIGITS = 18
@@ -60,7 +60,7 @@ class SubmitFastPath:
             await self._app(scope, _again(message, receive), send)
             return
         try:
-            submitted = await self._runtime().tasks.submit(
+            submitted = await self._runtime().submit.one(
                 submit.new, key=submit.key, traceparent=submit.traceparent
             )
             response = answers.submitted(submitted, scope)

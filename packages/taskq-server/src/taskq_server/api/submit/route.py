@@ -6,7 +6,7 @@ from dataclasses import replace
 from fastapi import APIRouter, Request, Response
 
 from taskq_server.api import answers
-from taskq_server.api.dependencies import Key, Prefer, Tasks, Trace
+from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace
 from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
@@ -59,15 +59,20 @@ router = APIRouter(route_class=StrictRoute, tags=["tasks"])
     },
 )
 async def submit(
-    new: TaskCreate, request: Request, tasks: Tasks, key: Key, prefer: Prefer, traceparent: Trace
+    new: TaskCreate,
+    request: Request,
+    runtime: RuntimeDep,
+    key: Key,
+    prefer: Prefer,
+    traceparent: Trace,
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
-    submitted = await tasks.submit(new, key=key, traceparent=traceparent)
+    submitted = await runtime.submit.one(new, key=key, traceparent=traceparent)
     headers = {}
     if prefer.wait is not None:
         headers["Preference-Applied"] = f"wait={prefer.wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = tasks.wait(submitted.details.task.id, prefer.wait)
+            waiting = runtime.wait.one(submitted.details.task.id, prefer.wait)
             details = await answers.while_connected(request, waiting)
             submitted = replace(submitted, details=details)
     return answers.submitted(submitted, request.scope, headers)

@@ -94,7 +94,7 @@ async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> N
         http.should_exit = True
         runtime: Runtime | None = getattr(app, "runtime", None)
         if runtime is not None:  # start-up may not have come that far
-            runtime.tasks.drain()
+            runtime.wait.drain()
 
     waiting = asyncio.create_task(end())
     try:

@@ -1,0 +1,176 @@
+"""Change tasks that are stored: update, delete, cancel, retry."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from uuid import UUID
+
+from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.notifier import Notifier
+from taskq_server.core.database import Connection, Database
+from taskq_server.crud import tasks
+from taskq_server.domain import lifecycle
+from taskq_server.domain.errors import TaskNotFound, VersionMismatch
+from taskq_server.domain.lifecycle import Edit
+from taskq_server.domain.task import Priority, Status, Task, TaskDetails
+from taskq_server.schemas.task import TaskUpdate
+from taskq_server.services.catalog import Catalog
+from taskq_server.services.quotas import Quotas, of_tags
+from taskq_server.services.read import ReadService
+from taskq_server.services.tags import TagIds
+
+_RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
+
+
+class ChangeService:
+    """Change tasks as their status allows it.
+
+    Args:
+        database: holds the rows.
+        namespace: of all tasks.
+        catalog: knows what handlers reset to.
+        tag_ids: finds the ids of tags, or makes them.
+        quotas: say how many names may be in use.
+        read: reads what a task has become.
+        dispatcher: rings for what waits again, or at another time.
+        notifier: tells waiters and workers.
+        clock: aware UTC.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        namespace: str,
+        catalog: Catalog,
+        tag_ids: TagIds,
+        quotas: Quotas,
+        read: ReadService,
+        dispatcher: Dispatcher,
+        notifier: Notifier,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._namespace = namespace
+        self._catalog = catalog
+        self._tag_ids = tag_ids
+        self._quotas = quotas
+        self._read = read
+        self._dispatcher = dispatcher
+        self._notifier = notifier
+        self._clock = clock
+
+    async def update(
+        self, task_id: UUID, changes: TaskUpdate, *, version: int | None = None
+    ) -> TaskDetails:
+        """Change what the task's status allows to change.
+
+        Args:
+            task_id: the task.
+            changes: only the fields that are set count; None resets them.
+            version: change nothing unless the task has this version.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: a field is past changing.
+            VersionMismatch: the task has another version.
+            QuotaExceeded: a tag is new, and the namespace has as many as it may.
+        """
+        given = changes.model_fields_set
+        tags = tuple(sorted(set(changes.tags or ())))
+        edit = await self._edit(task_id, changes)
+
+        async def work(connection: Connection, tag_ids: Mapping[str, int]) -> Task:
+            before = await self._locked(connection, task_id)
+            if version is not None and version != before.version:
+                raise VersionMismatch(f"the task is at version {before.version}, not {version}")
+            now = self._clock()
+            after = lifecycle.edit(before, edit, now=now)
+            await tasks.write(connection, before, after)
+            if "tags" in given:
+                await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
+            return after
+
+        async with self._quotas.tags.admit(of_tags(changes.tags or ())):
+            after = await self._tag_ids.use(
+                tags, lambda ids: self._database.write(lambda c: work(c, ids))
+            )
+        if after.status.waiting and given & {"priority", "run_at"}:
+            self._dispatcher.ring([doorbell(after)])
+        self._notifier.changed([(self._namespace, task_id)])
+        return await self._read.get(task_id)
+
+    async def delete(self, task_id: UUID) -> None:
+        """Delete a task with all that belongs to it.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it is running.
+        """
+
+        async def work(connection: Connection) -> None:
+            task = await self._locked(connection, task_id)
+            lifecycle.check_deletable(task)
+            await tasks.remove(connection, [task], self._clock())
+
+        await self._database.write(work)
+        self._notifier.changed([(self._namespace, task_id)])
+
+    async def cancel(self, task_id: UUID) -> TaskDetails:
+        """Cancel a task at once while it waits; ask its worker to while it runs.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it succeeded or failed.
+        """
+        after = await self._decide(task_id, lifecycle.cancel)
+        if after.status is Status.RUNNING:
+            self._notifier.cancel([(self._namespace, task_id)])
+        self._notifier.changed([(self._namespace, task_id)])
+        return await self._read.get(task_id)
+
+    async def retry(self, task_id: UUID) -> TaskDetails:
+        """Queue a failed or cancelled task again, with all its retries.
+
+        Raises:
+            TaskNotFound: there is no such task.
+            IllegalTransition: it is neither failed nor cancelled.
+        """
+        after = await self._decide(task_id, lifecycle.retry)
+        self._dispatcher.ring([doorbell(after)])
+        self._notifier.changed([(self._namespace, task_id)])
+        return await self._read.get(task_id)
+
+    async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> Task:
+        async def work(connection: Connection) -> Task:
+            before = await self._locked(connection, task_id)
+            after = decision(before, now=self._clock())
+            await tasks.write(connection, before, after)
+            return after
+
+        return await self._database.write(work)
+
+    async def _locked(self, connection: Connection, task_id: UUID) -> Task:
+        locked = await tasks.lock(connection, [task_id], payload=False)
+        task = locked.get(task_id)
+        if task is None or task.namespace != self._namespace:
+            raise TaskNotFound(f"there is no task {task_id}")
+        return task
+
+    async def _edit(self, task_id: UUID, changes: TaskUpdate) -> Edit:
+        given = frozenset(changes.model_fields_set - {"tags"})
+        title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
+        if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
+            name = (await self._read.get(task_id)).task.handler
+            handler = await self._catalog.require(name)
+            title = name if title is None else title
+            retries = handler.max_retries if retries is None else retries
+            timeout = handler.timeout_seconds if timeout is None else timeout
+        return Edit(
+            given=given,
+            title=title or "",
+            description=changes.description,
+            priority=Priority.from_label(changes.priority or "normal"),
+            max_retries=retries or 0,
+            timeout_seconds=timeout or 0.0,
+            run_at=changes.run_at,
+        )
