@@ -18,7 +18,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskq_server.cli._http.server import listen, serve
-from taskq_server.domain.task import Snapshot, score
+from taskq_server.domain.task import TaskDetails, score
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.test_submit import ECHO
@@ -258,14 +258,14 @@ def _nearly(one: dict[str, Any], other: dict[str, Any], name: str) -> None:
         one[name] = other[name]
 
 
-async def _stored(runtime: Runtime, answer: httpx.Response) -> Snapshot:
+async def _stored(runtime: Runtime, answer: httpx.Response) -> TaskDetails:
     stored = await runtime.read.get(UUID(answer.json()["id"]))
     trace = answer.request.headers.get("traceparent")
     assert stored.task.traceparent == (trace if trace == TRACE else None)
     return stored
 
 
-def _stored_alike(one: Snapshot, other: Snapshot) -> None:
+def _stored_alike(one: TaskDetails, other: TaskDetails) -> None:
     assert one.tags == other.tags
     for task in (one.task, other.task):
         assert task.score == score(task.due_at, task.priority)
