@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server.core.database import Connection, Database, DatabaseError
-from taskq_server.core.dialects import execution as driver
+from taskq_server.core.dialects import mysql as driver
 from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy

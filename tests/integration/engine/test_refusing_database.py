@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from taskq_server import migrations
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.dialects import execution as driver
+from taskq_server.core.dialects import mysql as driver
 from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.errors import DatabaseUnavailable
 from tests.support.calls import private_mariadb

@@ -15,9 +15,9 @@ from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
 
 from taskq_server.core.database import insert_once
-from taskq_server.core.dialects import execution as driver
-from taskq_server.core.dialects.execution import Answer
+from taskq_server.core.dialects import mysql as driver
 from taskq_server.core.dialects.multirow import is_constant
+from taskq_server.core.dialects.mysql import Answer
 
 T = TypeVar("T")
 Processor = Callable[[Any], Any] | None

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database, Violation
-from taskq_server.core.dialects import execution as driver
+from taskq_server.core.dialects import mysql as driver
 from taskq_server.domain.errors import ConnectionLost
 from tests.support.mariadb import MariaDBServer
 
