@@ -1,4 +1,4 @@
-"""From bytes to models and errors: whatever comes back leaves as a type of this package."""
+"""From answers to models and errors of this package."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -26,14 +26,14 @@ ModelT = TypeVar("ModelT", bound=BaseModel)
 
 
 class Event(NamedTuple):
-    """One server-sent event, and the answer whose body it is a piece of."""
+    """A server-sent event, and the answer to which it belongs."""
 
     id: str | None
     answer: Answer
 
 
 class EventReader:
-    """Cut an event stream into its events; comments and unknown fields are passed over."""
+    """Cut an event stream into its events, without comments and unknown fields."""
 
     def __init__(self) -> None:
         self._rest = b""
@@ -41,7 +41,7 @@ class EventReader:
         self._data: list[bytes] = []
 
     def read(self, piece: Answer) -> Iterator[Event]:
-        """Yield the events that are whole with this piece of the answer."""
+        """Yield the events that end in this piece of the answer."""
         check(piece)
         if piece.media_type != "text/event-stream":
             raise unexpected(piece, "no stream of events")
@@ -78,7 +78,7 @@ def result_as(task: Task, reader: TypeAdapter[T]) -> T:
         return reader.validate_json(json.dumps(task.result))
     except ValidationError as error:
         raise UnexpectedResult(task, _first_problem(error)) from None
-    except Exception as error:  # of a validator of the type's own: the result is not lost for it
+    except Exception as error:  # whatever a validator of the type raises
         raise UnexpectedResult(task, f"{type(error).__name__}: {error}") from error
 
 
@@ -96,7 +96,7 @@ def _first_problem(error: ValidationError) -> str:
 
 
 def check(answer: Answer) -> None:
-    """Raise the error that an answer is, if it is one."""
+    """Raise the error of an answer that is no success."""
     if 200 <= answer.status < 300:
         return
     if answer.status < 400:

@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class AsyncTaskHandle(_TaskFields):
-    """A task with the client that submitted it.
+    """A submitted task, and the operations of its client on it.
 
-    Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
+    The fields are those of the last snapshot, `task`, which every method brings up to date. `task`
     is plain data, to pickle or to keep.
     """
 
@@ -36,12 +36,12 @@ class AsyncTaskHandle(_TaskFields):
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
-        """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
+        """Wait until the task has ended, in whatever status; as `wait` of the client.
 
         Args:
-            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
-            on_progress: Called with each new progress of the task, of which some may be skipped.
-                Only an AsyncTaskqClient takes a coroutine function.
+            timeout: Seconds, or a timedelta, to wait; 0 looks once. Default: as long as it takes.
+            on_progress: Called with the progress of the task when it changes; quick changes may be
+                skipped. Only an AsyncTaskqClient takes a coroutine function.
         """
         self.task = await self._core.waits.wait(self, timeout, on_progress)
         return self.task
@@ -67,7 +67,7 @@ class AsyncTaskHandle(_TaskFields):
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:
-            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
+            timeout: Seconds, or a timedelta, to follow the task. Default: as long as it takes.
         """
         async with aclosing(self._core.waits.stream(self, timeout)) as states:
             async for task in states:

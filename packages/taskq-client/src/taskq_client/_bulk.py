@@ -1,4 +1,4 @@
-"""The operations on any number of tasks, in memory that does not grow with it."""
+"""The operations on any number of tasks, whose memory does not grow with the number."""
 
 from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
@@ -71,7 +71,7 @@ class Bulk:
             while pending:
                 await take(pending.popleft())
         except Exception:
-            for one in pending:  # nothing is under way any more when the caller learns of an error
+            for one in pending:  # no batch is under way any more when an error is raised
                 with suppress(TaskqError):
                     await one
             raise

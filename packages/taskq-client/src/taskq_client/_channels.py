@@ -28,7 +28,7 @@ from taskq_client.errors import (
 )
 
 CONNECT_SECONDS = 3.0
-# What httpx is made of; a few of their errors it lets through.
+# Some errors of the packages below httpx come through it.
 FOREIGN = frozenset({"anyio", "h11", "h2", "httpcore", "httpx", "socksio", "ssl"})
 WAIT_BUDGET = "taskq.wait_budget"
 """The request extension with the seconds for which a waiting caller repeats the request."""
@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class Request:
-    """What to send: a path with its query, below the server's url.
+    """A request to a path, with its query, below the url of the server.
 
     `timeout` is in seconds, and so is `budget`, the time for which the caller repeats the request.
     """
@@ -56,7 +56,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back; the names of headers are in lower case."""
+    """The answer to a request; the names of headers are in lower case."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
@@ -70,29 +70,29 @@ class Answer:
 
 @runtime_checkable
 class OwnTime(Protocol):
-    """A transport with a time of its own, which its clients share: the fake of `testing`."""
+    """A transport with a clock of its own, which its clients use: the fake of `testing`."""
 
     def monotonic(self) -> float:
-        """Tell the time: seconds that only grow."""
+        """Return the time of a monotonic clock, in seconds."""
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Move the clock on at once."""
 
 
 class Channel(Protocol):
-    """All that the core asks of the world."""
+    """What the core needs of a server and of time."""
 
     async def send(self, request: Request) -> Answer:
-        """Send once; raise TaskqConnectionError or TaskqTimeout if no whole answer comes."""
+        """Send once; raise TaskqConnectionError or TaskqTimeout unless a whole answer comes."""
 
     def stream(self, request: Request) -> AsyncGenerator[Answer, None]:
-        """Send once and yield an event stream piece by piece, the first one without a body.
+        """Send a request once and yield an event stream in pieces, the first without a body.
 
-        Any other answer is yielded whole. Here the request's `timeout` counts for each piece.
+        Any other answer is yielded whole. The `timeout` of the request limits each piece.
         """
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Sleep."""
 
     def begin(self, work: Coroutine[Any, Any, T]) -> Pending[T]:
         """Start a coroutine of the core in the background."""
@@ -244,7 +244,7 @@ def iterate(items: AsyncGenerator[T, None]) -> Generator[T, None, None]:
 
 
 def _time_of(transport: object) -> tuple[Callable[[], float], Callable[[float], None] | None]:
-    """Return the clock of what is beyond a transport, and what lets its time pass, if it can."""
+    """Return the clock of a transport, and the function that moves it on, if there is one."""
     if isinstance(transport, OwnTime):
         return transport.monotonic, transport.pass_time
     return time.monotonic, None
@@ -277,7 +277,7 @@ def _translated(
 ) -> Exception:
     """Translate an error of the transport into an error of this package; any other error stays.
 
-    It is raised when the original is no longer being handled, because what hangs on that one shows
+    The caller raises it after the `except` block, because the context of the original error shows
     headers and queries.
     """
     where, reason = options.name, str(error) or type(error).__name__

@@ -31,7 +31,7 @@ class BlockingConnections:
         client = self._clients.get(process)
         if client is None:
             if self._transport is not None:
-                self._transport.close()  # what the parent has connected is the parent's
+                self._transport.close()  # its connections belong to the parent
             client = self._clients.setdefault(process, self._made())
         return client
 
@@ -54,8 +54,8 @@ class _OfLoop(NamedTuple):
 class AsyncConnections:
     """The connections of a client that is awaited; they belong to an event loop, and end with it.
 
-    Before a loop ends it closes the generators that were started on it. Here one of them closes the
-    connections, because nobody could do so afterwards.
+    A loop that ends closes the generators that were started on it. One such generator closes the
+    connections, because they cannot be closed after the end of the loop.
     """
 
     def __init__(self, options: HttpOptions, transport: httpx.AsyncBaseTransport | None) -> None:
@@ -84,7 +84,7 @@ class AsyncConnections:
         found = self._by_loop.pop(here, None)
         for process, loop in list(self._by_loop):
             if process == here[0]:
-                del self._by_loop[process, loop]  # a loop closes a generator that is let go
+                del self._by_loop[process, loop]  # a loop closes a generator that has no references
         if found is not None:
             await found.closing.aclose()
 

@@ -1,4 +1,4 @@
-"""One time limit for a whole blocking request: those of httpx are for each read and write."""
+"""One time limit for a whole blocking request, because httpx limits each read and write."""
 
 import threading
 import time
@@ -16,7 +16,7 @@ _local = threading.local()
 
 @contextmanager
 def ends_at(moment: float) -> Iterator[None]:
-    """Let whatever this thread sends and reads meanwhile end at a moment of the monotonic clock."""
+    """Limit the reads and writes of this thread to a moment of the monotonic clock."""
     _local.ends_at = moment
     try:
         yield
@@ -27,8 +27,8 @@ def ends_at(moment: float) -> Iterator[None]:
 def limit(client: httpx.Client) -> httpx.Client:
     """Make the connections of a client keep to `ends_at`.
 
-    A server that sends its answer byte by byte would otherwise never be too slow. httpx has no
-    public way to its connection pools; without one, each read keeps its own time limit.
+    Without this limit, an answer that is sent byte by byte is never too slow. httpx has no public
+    access to its connection pools; without a pool, each read keeps its own time limit.
     """
     mounts: Iterable[Any] = getattr(client, "_mounts", {}).values()
     for transport in (getattr(client, "_transport", None), *mounts):
@@ -40,7 +40,7 @@ def limit(client: httpx.Client) -> httpx.Client:
 
 
 class _Wrapper:
-    """Something of httpcore's, which is not imported here: it is slow to load."""
+    """A wrapper of an object of httpcore, which is not imported because it loads slowly."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner

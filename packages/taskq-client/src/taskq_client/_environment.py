@@ -1,4 +1,4 @@
-"""What the environment says about the network: the proxy, and the certificates to trust."""
+"""The settings of the network in the environment: the proxy, and the certificates to trust."""
 
 import os
 import re
@@ -28,7 +28,7 @@ class Proxy(NamedTuple):
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Choose the proxy that leads to a server, if one does; it does not lead to this machine.
+    """Choose the proxy for a server, if one is set; this machine is reached without.
 
     Raises:
         ConfigurationError: The proxy cannot be used.
@@ -48,17 +48,17 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 class Trust(NamedTuple):
-    """Which certificates to accept, and the variable that says so, if one does."""
+    """The certificates to accept, and the variable that names them, if one is set."""
 
     context: ssl.SSLContext
     said: str
 
 
 def trust(url: str) -> Trust:
-    """Read the certificates that https needs; that takes long, and http needs none.
+    """Read the certificates for https, but not for http, because reading takes long.
 
     Raises:
-        ConfigurationError: They cannot be read.
+        ConfigurationError: The certificates cannot be read.
     """
     if not url.startswith("https:"):
         return Trust(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), "")
@@ -80,7 +80,7 @@ def trust(url: str) -> Trust:
 
 
 def _named(server: SplitResult) -> tuple[str, Secret]:
-    # httpx would read each entry of NO_PROXY as a url, and fail at those that are none.
+    # httpx reads each entry of NO_PROXY as a url, and fails at an entry that is none.
     known = getproxies()
     kind = server.scheme if known.get(server.scheme) else "all"
     url = known.get(kind)
@@ -102,7 +102,7 @@ def _is_loopback(server: SplitResult) -> bool:
 
 
 def _covers(entry: str, server: SplitResult) -> bool:
-    """Tell whether an entry of NO_PROXY names a server; one that cannot be read names none."""
+    """Tell whether an entry of NO_PROXY names a server; an unreadable entry names none."""
     found = _ENTRY.fullmatch(entry)
     scheme, name, port = found.group("scheme", "name", "port") if found else (None, entry, None)
     if scheme not in (None, "all", server.scheme):
@@ -130,7 +130,7 @@ def _address(host: str) -> IPv4Address | IPv6Address | None:
 
 
 def _read(text: Secret) -> httpx.Proxy | None:
-    # Nothing is raised here: a traceback that lists variables would show a password.
+    # Nothing is raised here, because a traceback with variables would show a password.
     url = text.reveal() or ""
     url = url if "://" in url else f"http://{url}"
     try:

@@ -1,4 +1,4 @@
-"""What callers pass in, read once, before anything is sent: an error names the argument."""
+"""Read arguments before anything is sent, so that an error can name the argument."""
 
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -19,25 +19,25 @@ LONGEST_SHOWN = 80
 
 
 class Span(NamedTuple):
-    """Which durations an argument may have, in seconds and in words."""
+    """The durations that an argument may have, in seconds and in words."""
 
     least: float
     most: float
     words: str
 
 
-# The sockets of some systems count their time limit in milliseconds, in 32 bits.
+# Some systems count the time limit of a socket in milliseconds, in 32 bits.
 OF_A_CALL = Span(float_info.min, 7 * 86_400, "a number of seconds over 0, up to a week")
 OF_A_WAIT = Span(0, 366 * 86_400, "0 seconds or more, up to a year, or None for no limit")
 ANY = Span(-float_info.max, float_info.max, "a number of seconds or a timedelta")
 
 
 class UrlObject(Protocol):
-    """A url of pydantic, httpx or yarl; its text is the url."""
+    """A url of pydantic, httpx or yarl, whose text is the url."""
 
     @property
     def scheme(self) -> str:
-        """What stands before `://`."""
+        """The part before `://`."""
 
     @property
     def host(self) -> str | None:
@@ -60,10 +60,10 @@ def seconds(
     """Read a duration: a number of seconds, of any kind, or a timedelta.
 
     Args:
-        name: What the argument is called.
-        value: What was passed in.
-        allowed: Which durations will do.
-        error: What to raise otherwise.
+        name: The name of the argument.
+        value: The value of the argument.
+        allowed: The durations that the argument may have.
+        error: The error to raise for any other value.
     """
     number = _number(value)
     if not allowed.least <= number <= allowed.most:  # nor is it if it is NaN
@@ -72,7 +72,7 @@ def seconds(
 
 
 def count(name: str, value: object, error: Callable[[str], TaskqError] = InvalidRequest) -> int:
-    """Read how often something happens."""
+    """Read a number of times."""
     if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
         return value
     raise error(f"{name} must be 0 or more, a whole number, not {shown(value)}")
@@ -89,7 +89,7 @@ def text(name: str, value: object) -> str:
 
 
 def several(name: str, values: object) -> None:
-    """Check that there is something to iterate over; one of them is not several."""
+    """Check that an argument is iterable, and not a single task, text or mapping."""
     one = isinstance(values, str | bytes | Mapping | BaseModel)
     if one or not isinstance(values, Iterable):
         kind = type(values).__name__
@@ -97,7 +97,7 @@ def several(name: str, values: object) -> None:
 
 
 def reader(name: str, type_: object) -> TypeAdapter[Any] | None:
-    """Prepare to read a result as a type; None is for plain JSON."""
+    """Prepare to read a result as a type; None stands for plain JSON."""
     if type_ is None:
         return None
     try:
@@ -112,7 +112,7 @@ def reader(name: str, type_: object) -> TypeAdapter[Any] | None:
 
 
 def shown(value: object) -> str:
-    """Show what was passed in, in a few words."""
+    """Show a value in a few words."""
     try:
         text = repr(value)
     except Exception:  # of the value's own, or of a number with thousands of digits

@@ -1,4 +1,4 @@
-"""Where a value is no JSON: looked for once it could not be encoded, to name the place."""
+"""The place at which a value is no JSON, for the message about a failed encoding."""
 
 from collections.abc import Iterable, Mapping
 from math import isfinite

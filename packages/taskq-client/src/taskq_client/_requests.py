@@ -1,4 +1,4 @@
-"""From arguments to bytes: what is wrong with a value is found before anything is sent."""
+"""From arguments to requests, so that a wrong value is found before anything is sent."""
 
 import json
 import re
@@ -37,7 +37,7 @@ def task_path(task: TaskLike, action: str = "") -> str:
 
 
 def new_task(item: NewTask | Mapping[str, object]) -> bytes:
-    """Encode one task to submit; what is None is left to the server."""
+    """Encode one task to submit, without the values that are None."""
     if not isinstance(item, Mapping):
         raise InvalidRequest(f"a task to submit is a mapping, not {type(item).__name__}")
     fields = _fields(item, NewTask.__required_keys__ | NewTask.__optional_keys__)
@@ -49,9 +49,9 @@ def new_task(item: NewTask | Mapping[str, object]) -> bytes:
 def batches(
     items: Iterable[NewTask | Mapping[str, object]], most: int = BATCH_ITEMS
 ) -> Iterator[bytes]:
-    """Encode tasks as bodies of `POST /tasks/batch`, each within the server's limits.
+    """Encode tasks as bodies of `POST /tasks/batch`, each within the limits of the server.
 
-    No more is taken from `items` than one batch needs, and one item to see that it is full.
+    A batch takes one item more from `items` than it holds, because that one shows that it is full.
     """
     batch: list[bytes] = []
     size = len(BATCH_START + BATCH_END)
@@ -70,12 +70,12 @@ def batches(
 
 
 def changes_patch(changes: TaskChanges) -> bytes:
-    """Encode an update as a JSON merge patch; None stays, as null."""
+    """Encode an update as a JSON merge patch; None becomes null."""
     return encode(_fields(changes, TaskChanges.__optional_keys__))
 
 
 def list_query(filters: ListFilters) -> str:
-    """Encode what a list is narrowed to."""
+    """Encode the filters of a list."""
     fields = _fields(filters, ListFilters.__optional_keys__)
     pairs = [
         (name, text(name, value))

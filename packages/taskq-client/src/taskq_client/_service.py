@@ -1,4 +1,4 @@
-"""The operations on the server itself: its handlers, its tags, its numbers and its health."""
+"""The operations on the server itself: handlers, tags, numbers of tasks, and health."""
 
 from taskq_client import _answers
 from taskq_client._channels import Request
@@ -7,7 +7,7 @@ from taskq_client.models import Handler, Health, Page, Stats, Tag
 
 
 class Service:
-    """Read what the server knows besides tasks.
+    """Read handlers, tags, numbers of tasks, and the health of the server.
 
     Args:
         sender: Sends the requests.

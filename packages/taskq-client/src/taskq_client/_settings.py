@@ -1,4 +1,4 @@
-"""Where the server is and what it needs to know: arguments, else variables, else defaults."""
+"""The settings of a client: arguments, else variables, else defaults."""
 
 import os
 import re
@@ -23,21 +23,21 @@ _TOKEN = re.compile(r"[!-~]+")
 
 
 class Secret:
-    """A text that is shown to nobody, not even by a traceback that lists variables.
+    """A text that no `repr` shows, so that no traceback with variables shows it either.
 
     Args:
         value: The text, a secret of pydantic, or a url of a library.
 
     Attributes:
-        misfit: The type of a value that is none of these.
+        wrong_type: The name of the type of any other value, else empty.
     """
 
-    __slots__ = ("_text", "misfit")
+    __slots__ = ("_text", "wrong_type")
 
     def __init__(self, value: object) -> None:
         text = _text_of(value)
         self._text = text if isinstance(text, str) else None
-        self.misfit = "" if text is None or isinstance(text, str) else type(value).__name__
+        self.wrong_type = "" if text is None or isinstance(text, str) else type(value).__name__
 
     def __repr__(self) -> str:
         return "Secret(…)" if self._text else "Secret()"
@@ -49,7 +49,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Settings:
-    """What a channel needs to know.
+    """The settings of a channel.
 
     Attributes:
         url: Where the server is, without a slash at its end, a user name or a password.
@@ -69,11 +69,11 @@ def read_settings(url: Secret, api_key: Secret) -> Settings:
     """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY.
 
     Args:
-        url: May hold a user name and a password, so it is a secret until they are taken off it.
-        api_key: What the server asks for.
+        url: The url of the server; a secret, because it may have a user name and a password.
+        api_key: The key that the server wants.
 
     Raises:
-        ConfigurationError: One of them cannot be used, or both say who asks.
+        ConfigurationError: A setting cannot be used, or both name the caller.
     """
     url_name, url = _given("url", url, "TASKQ_URL")
     key_name, api_key = _given("api_key", api_key, "TASKQ_API_KEY")
@@ -99,7 +99,7 @@ def read_settings(url: Secret, api_key: Secret) -> Settings:
 
 
 def read_timeout(timeout: Duration | None) -> float:
-    """Take the seconds of one request from the argument, else from TASKQ_TIMEOUT."""
+    """Take the time limit of one request from the argument, else from TASKQ_TIMEOUT."""
     variable = _variable("TASKQ_TIMEOUT")
     if timeout is not None or variable is None:
         return positive("timeout", DEFAULT_TIMEOUT if timeout is None else timeout)
@@ -110,7 +110,7 @@ def read_timeout(timeout: Duration | None) -> float:
 
 
 def positive(name: str, value: object) -> float:
-    """Read how long a request, or a call with all its tries, may take."""
+    """Read the time limit of a request, or of a call with all its tries."""
     return seconds(name, value, OF_A_CALL, partial(ConfigurationError, setting=name))
 
 
@@ -121,15 +121,15 @@ def _text_of(value: object) -> object:
 
 
 def _variable(name: str) -> str | None:
-    """Return what a variable says; one that is empty is not set."""
+    """Return the value of a variable, or None if it is empty or not set."""
     return os.environ.get(name, "").strip() or None
 
 
 def _given(argument: str, value: Secret, variable: str) -> tuple[str, Secret]:
-    """Choose between an argument and a variable; an error is to name the one that counts."""
-    if value.misfit:
+    """Choose between an argument and a variable; return its name for errors, too."""
+    if value.wrong_type:
         raise ConfigurationError(
-            f"{argument} must be {_KINDS[argument]}, not {value.misfit}", argument
+            f"{argument} must be {_KINDS[argument]}, not {value.wrong_type}", argument
         )
     if value.reveal() or _variable(variable) is None:
         return argument, value
@@ -137,7 +137,7 @@ def _given(argument: str, value: Secret, variable: str) -> tuple[str, Secret]:
 
 
 def _server(url: Secret) -> _Server | None:
-    # Nothing is raised here: a traceback that lists variables would show the parts.
+    # Nothing is raised here, because a traceback with variables would show the parts.
     text = (url.reveal() or DEFAULT_URL).strip().rstrip("/")
     try:
         parts = urlsplit(text)

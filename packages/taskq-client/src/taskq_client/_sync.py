@@ -51,10 +51,10 @@ class TaskqClient(BlockingWaits):
         """Make a client; nothing is sent yet.
 
         Args:
-            url: Where the server is, text or a URL object. Default: TASKQ_URL, else
+            url: The url of the server, text or a URL object. Default: TASKQ_URL, else
                 http://127.0.0.1:8000.
-            api_key: Sent with each request, if the server wants one; text or a SecretStr. Default:
-                TASKQ_API_KEY.
+            api_key: The key that the server wants, text or a SecretStr. Default: TASKQ_API_KEY,
+                else none.
             timeout: Seconds, or a timedelta, one request may take, over 0 and up to a week. A wait
                 has its own deadline. Default: TASKQ_TIMEOUT, else 10.
             max_retries: How often a request is sent again when the connection breaks or the server
@@ -95,14 +95,14 @@ class TaskqClient(BlockingWaits):
         max_retries: int | None = None,
         deadline: Duration | None = None,
     ) -> Self:
-        """Make a copy with other options, which shares the connections; this one stays as it is.
+        """Make a copy of this client with other options, on the same connections.
 
-        Closing one closes both.
+        Closing one client closes both.
 
         Args:
-            timeout: Seconds one request may take, over 0. Default: as it is here.
-            max_retries: How often a request is sent again, 0 or more. Default: as it is here.
-            deadline: Seconds a call may take, over 0. Default: as it is here.
+            timeout: Seconds one request may take, over 0. Default: as in this client.
+            max_retries: How often a request is sent again, 0 or more. Default: as in this client.
+            deadline: Seconds a call may take, over 0. Default: as in this client.
 
         Raises:
             ConfigurationError: An option cannot be used.
@@ -134,23 +134,23 @@ class TaskqClient(BlockingWaits):
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskHandle:
-        """Submit a task and return a handle of it as stored, without waiting for its end.
+        """Submit a task and return a handle of the stored task, without waiting for its end.
 
         Args:
             handler: Name of the function that does the work, as a worker has published it.
-            payload: What the handler gets: names and JSON values. Default: none.
+            payload: The arguments of the handler, names and JSON values. Default: none.
             idempotency_key: 1 to 255 printable ASCII characters; the same submit twice with one key
                 is one task. Default: a fresh one, for all the tries of this call.
-            **options: Any of these; None means the server's default.
-                title: What people read in lists. Default: the handler's name.
-                description: More about it.
+            **options: Any of these; None stands for the default of the server.
+                title: The name of the task in lists. Default: the name of the handler.
+                description: More about the task.
                 priority: `low`, `normal`, `high` or `urgent`.
                 tags: Up to 32 words to filter by, each up to 64 characters.
-                queue: The lane of workers to use.
-                run_at: Not before this time, a datetime with a zone; or else
+                queue: The queue whose workers run the task.
+                run_at: The earliest start, a datetime with a zone; exclusive with
                     `delay_seconds`.
-                delay_seconds: Not before so many seconds, or a timedelta, from now.
-                timeout_seconds: How long one try may run, up to 24 hours.
+                delay_seconds: Seconds, or a timedelta, from now to the earliest start.
+                timeout_seconds: Seconds, or a timedelta, one try may run, up to 24 hours.
                 max_retries: Tries after the first one, 0 to 100.
                 backoff_base_seconds: Bound of the pause before the first retry; it doubles.
                 backoff_max_seconds: Bound of every such pause.
@@ -180,20 +180,20 @@ class TaskqClient(BlockingWaits):
     def list(self, **filters: Unpack[ListFilters]) -> Generator[Task, None, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
-        The items leave out `payload`, `result` and `errors`; `get` has them.
+        The items leave out `payload`, `result` and `errors`, which `get` returns.
 
         Args:
-            **filters: Any of these; None is the same as absent.
-                status: One status or several, any of which will do.
-                priority: One priority or several, any of which will do.
-                tag: One tag or several, all of which are needed.
+            **filters: Any of these; None sets no filter.
+                status: One status or several, of which a task has one.
+                priority: One priority or several, of which a task has one.
+                tag: One tag or several, of which a task has all.
                 handler: Name of the handler.
                 queue: Name of the queue.
-                created_after: A datetime with a time zone.
-                created_before: A datetime with a time zone.
-                q: How the title begins.
+                created_after: Created at this time or later, a datetime with a zone.
+                created_before: Created before this time, a datetime with a zone.
+                q: The beginning of the title.
                 order: `-created_at`, newest first, which is the default, or `created_at`.
-                limit: Tasks a page, 1 to 200; it does not limit how many come in all.
+                limit: Tasks a page, 1 to 200; the number of pages has no limit.
 
         Raises:
             InvalidRequest: A filter cannot be sent.
@@ -209,16 +209,16 @@ class TaskqClient(BlockingWaits):
 
         Args:
             task: The task, a handle or its id.
-            if_match: Change it only if this is still its `version`. If the answer to the first try
-                is lost, the second may find its own change and be refused.
-            **changes: Any of these; None resets a field, an absent one stays.
+            if_match: The `version` that the task must still have. If the answer to the first try is
+                lost, the second try may find the change of the first, and be refused.
+            **changes: Any of these; None resets a field, and an absent field stays.
                 title: At any time.
                 description: At any time.
-                tags: At any time; replaces all of them.
+                tags: At any time; the new tags replace the old ones.
                 priority: Until the task has ended.
                 max_retries: Until the task has ended.
                 timeout_seconds: Until the task has ended.
-                run_at: While it is queued or retrying; None means now.
+                run_at: While the task is queued or retrying; None means now.
 
         Raises:
             InvalidRequest: A value cannot be sent.
@@ -238,7 +238,7 @@ class TaskqClient(BlockingWaits):
 
         Raises:
             NotFound: There is no such task.
-            Conflict: It is running; cancel it first.
+            Conflict: The task is running; cancel it first.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tasks.delete(task))
@@ -246,15 +246,15 @@ class TaskqClient(BlockingWaits):
     def cancel(self, task: TaskLike) -> Task:
         """Ask for a task to be cancelled and return it as it is now.
 
-        One that waits is cancelled at once; one that runs is told to stop, and `wait` tells when
-        it has.
+        A waiting task is cancelled at once. A running task is told to stop, and `wait` returns when
+        it has stopped.
 
         Args:
             task: The task, a handle or its id.
 
         Raises:
             NotFound: There is no such task.
-            InvalidTransition: It has succeeded or failed already.
+            InvalidTransition: The task has succeeded or failed already.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tasks.cancel(task))
@@ -267,8 +267,8 @@ class TaskqClient(BlockingWaits):
 
         Raises:
             NotFound: There is no such task.
-            InvalidTransition: It has not failed and was not cancelled; also if the answer to a
-                first try was lost and it is queued already.
+            InvalidTransition: The task has not failed and was not cancelled. A second try is also
+                refused, if the answer to the first was lost and the task is queued already.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tasks.retry(task))
@@ -310,7 +310,7 @@ class TaskqClient(BlockingWaits):
         return finish(self._core.service.stats())
 
     def health(self) -> Health:
-        """Ask whether the server is ready for work; one that says no is an answer, not an error.
+        """Ask whether the server is ready for work, and return its answer, also if it is not ready.
 
         Raises:
             TaskqConnectionError: Nothing answers at the url.

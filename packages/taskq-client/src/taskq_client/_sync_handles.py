@@ -17,9 +17,9 @@ T = TypeVar("T")
 
 
 class TaskHandle(_TaskFields):
-    """A task with the client that submitted it.
+    """A submitted task, and the operations of its client on it.
 
-    Its fields are those of the last snapshot, `task`, which every method brings up to date. `task`
+    The fields are those of the last snapshot, `task`, which every method brings up to date. `task`
     is plain data, to pickle or to keep.
     """
 
@@ -38,12 +38,12 @@ class TaskHandle(_TaskFields):
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
-        """Wait until the task has ended and return it, whatever its end; as `wait` of the client.
+        """Wait until the task has ended, in whatever status; as `wait` of the client.
 
         Args:
-            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
-            on_progress: Called with each new progress of the task, of which some may be skipped.
-                Only an AsyncTaskqClient takes a coroutine function.
+            timeout: Seconds, or a timedelta, to wait; 0 looks once. Default: as long as it takes.
+            on_progress: Called with the progress of the task when it changes; quick changes may be
+                skipped. Only an AsyncTaskqClient takes a coroutine function.
         """
         self.task = finish(self._core.waits.wait(self, timeout, on_progress))
         return self.task
@@ -69,7 +69,7 @@ class TaskHandle(_TaskFields):
         """Iterate over the states of the task up to its end; as `stream` of the client.
 
         Args:
-            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
+            timeout: Seconds, or a timedelta, to follow the task. Default: as long as it takes.
         """
         with closing(iterate(self._core.waits.stream(self, timeout))) as states:
             for task in states:

@@ -1,5 +1,5 @@
 # Made by tools/make_blocking_client.py from _async_waits.py, so change that file.
-"""The waiting operations of the blocking client, and those on many tasks."""
+"""The operations of the blocking client that wait, and the operations on many tasks."""
 
 from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import Any, TypeVar, Unpack, overload
@@ -29,20 +29,20 @@ class BlockingWaits:
         *,
         on_progress: Callable[[Progress], object] | None = None,
     ) -> Task:
-        """Wait until a task has ended and return it, whatever its end.
+        """Wait until a task has ended, in whatever status, and return it.
 
-        A server that goes away meanwhile is asked again until the deadline.
+        Requests are repeated until the deadline, also while the server is away.
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to wait, or a timedelta; 0 looks once. Default: as long as it takes.
-            on_progress: Called with each new progress of the task, of which some may be skipped.
-                Only an AsyncTaskqClient takes a coroutine function.
+            timeout: Seconds, or a timedelta, to wait; 0 looks once. Default: as long as it takes.
+            on_progress: Called with the progress of the task when it changes; quick changes may be
+                skipped. Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
-            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            WaitTimeout: The task has not ended in time and goes on; the error carries a snapshot.
             NotFound: There is no such task.
-            TaskqConnectionError: Nothing has answered at all, and only the id is known.
+            TaskqConnectionError: No server has ever answered, and only the id of the task is known.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.waits.wait(task, timeout, on_progress))
@@ -88,12 +88,12 @@ class BlockingWaits:
 
         Args:
             handler: Name of the function that does the work, as a worker has published it.
-            payload: What the handler gets: names and JSON values. Default: none.
+            payload: The arguments of the handler, names and JSON values. Default: none.
             returns: The type to read the result as, any that pydantic knows. Default: plain JSON.
-            timeout: Seconds to wait once it is submitted, or a timedelta. Default: as long as it
+            timeout: Seconds, or a timedelta, to wait after the submit. Default: as long as it
                 takes.
-            on_progress: Called with each new progress of the task, of which some may be skipped.
-                Only an AsyncTaskqClient takes a coroutine function.
+            on_progress: Called with the progress of the task when it changes; quick changes may be
+                skipped. Only an AsyncTaskqClient takes a coroutine function.
             idempotency_key: As for `submit`.
             **options: As for `submit`.
 
@@ -101,7 +101,7 @@ class BlockingWaits:
             TaskFailed: The task failed; the error carries it.
             TaskCancelled: The task was cancelled; the error carries it.
             UnexpectedResult: The result is not of the type `returns`; the error carries the task.
-            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            WaitTimeout: The task has not ended in time and goes on; the error carries a snapshot.
             InvalidRequest: A value cannot be sent.
             ValidationFailed: As for `submit`.
             TaskqError: The server refused, failed or could not be reached.
@@ -115,32 +115,32 @@ class BlockingWaits:
     def stream(
         self, task: TaskLike, timeout: Duration | None = None
     ) -> Generator[Task, None, None]:
-        """Iterate over the states of a task: as it is now, then each change, up to its end.
+        """Iterate over the states of a task: the present one, then each change, up to its end.
 
-        Changes in quick succession may come as one; the final state always comes. A connection
-        that breaks is made anew, and goes on where the old one stopped.
+        Changes in quick succession may come as one; the final state always comes. A new connection
+        goes on where a broken one stopped.
 
         Args:
             task: The task, a handle or its id.
-            timeout: Seconds to follow it, or a timedelta. Default: as long as it takes.
+            timeout: Seconds, or a timedelta, to follow the task. Default: as long as it takes.
 
         Raises:
-            WaitTimeout: It has not ended in time; it goes on, and the error carries a snapshot.
+            WaitTimeout: The task has not ended in time and goes on; the error carries a snapshot.
             NotFound: There is no such task.
             TaskqError: The server refused, failed or could not be reached.
         """
         return iterate(self._core.waits.stream(task, timeout))
 
     def wait_all(self, tasks: Iterable[TaskLike], timeout: Duration | None = None) -> list[Task]:
-        """Wait until all of some tasks have ended and return them in the order given.
+        """Wait until all tasks have ended and return them in the order given.
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
+            timeout: Seconds, or a timedelta, to wait for all tasks. Default: as long as it takes.
 
         Raises:
-            WaitTimeout: Not all have ended in time; the error carries one that has not.
-            NotFound: One of them does not exist.
+            WaitTimeout: Not all tasks have ended in time; the error carries one that has not.
+            NotFound: One of the tasks does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.waits.wait_all(tasks, timeout))
@@ -148,17 +148,17 @@ class BlockingWaits:
     def as_completed(
         self, tasks: Iterable[TaskLike], timeout: Duration | None = None
     ) -> Generator[Task, None, None]:
-        """Iterate over tasks as they end, the first one first; each comes once.
+        """Iterate over tasks in the order of their ends; each task comes once.
 
-        One request at a time waits for up to 1,000 of them; of more, each thousand in turn.
+        One request at a time waits for up to 1,000 tasks, and for each thousand in turn.
 
         Args:
             tasks: Tasks, handles or ids.
-            timeout: Seconds to wait for all of them, or a timedelta. Default: as long as it takes.
+            timeout: Seconds, or a timedelta, to wait for all tasks. Default: as long as it takes.
 
         Raises:
-            WaitTimeout: Not all have ended in time; the error carries one that has not.
-            NotFound: One of them does not exist.
+            WaitTimeout: Not all tasks have ended in time; the error carries one that has not.
+            NotFound: One of the tasks does not exist.
             TaskqError: The server refused, failed or could not be reached.
         """
         return iterate(self._core.waits.as_completed(tasks, timeout))
@@ -172,21 +172,21 @@ class BlockingWaits:
     ) -> list[TaskHandle]:
         """Submit many tasks in few requests and return their handles in the same order.
 
-        They go in batches of up to 1,000 tasks and 8 MiB, two of them under way at a time, and are
-        taken from `items` batch by batch. Each batch is all or nothing, and is sent again safely;
-        if one is refused, those before it are stored, and perhaps the one after it. The same call
-        with the same key goes on where it stopped and repeats nothing.
+        A batch has up to 1,000 tasks and 8 MiB, is taken from `items` when it is sent, and is
+        stored as a whole or not at all. Two batches are under way at a time. If one is refused, the
+        batches before it are stored, and perhaps the one after it. The same call with the same key
+        goes on where the first one stopped and repeats nothing.
 
         Args:
             items: Mappings with `handler`, `payload` and the options of `submit`.
-            idempotency_key: 1 to 240 printable ASCII characters, from which each batch derives its
-                own. Default: a fresh one.
-            on_stored: Called after each batch with the number of tasks that are stored so far.
+            idempotency_key: 1 to 240 printable ASCII characters, from which the keys of batches
+                are derived. Default: a fresh one.
+            on_stored: Called after each batch with the number of tasks stored so far.
                 Only an AsyncTaskqClient takes a coroutine function.
 
         Raises:
-            InvalidRequest: A value cannot be sent; the batches before it are stored.
-            ValidationFailed: An item is refused; `errors` points into its batch.
+            InvalidRequest: A value cannot be sent; the batches before its own are stored.
+            ValidationFailed: The server refused an item; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
         tasks = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored))
@@ -204,18 +204,18 @@ class BlockingWaits:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
 
         Payloads are taken as needed: up to 1,000 tasks are under way at a time, so memory does not
-        grow with their number. A task that fails comes like any other; look at its `status`.
+        grow with their number. Failed and cancelled tasks come too, so look at the `status`.
 
         Args:
             handler: Name of the function that does the work.
-            payloads: What each task gets; also endless, for who stops iterating.
-            timeout: Seconds for all of it, or a timedelta. Default: as long as it takes.
+            payloads: The payload of each task; may be endless, if the caller stops iterating.
+            timeout: Seconds, or a timedelta, for all tasks together. Default: as long as it takes.
             idempotency_key: As for `submit_many`.
             **options: As for `submit`, the same for every task.
 
         Raises:
-            WaitTimeout: Not all have ended in time; the error carries one that has not.
-            ValidationFailed: A payload is refused; `errors` points into its batch.
+            WaitTimeout: Not all tasks have ended in time; the error carries one that has not.
+            ValidationFailed: The server refused a payload; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
         return iterate(self._core.bulk.map(handler, payloads, timeout, idempotency_key, options))

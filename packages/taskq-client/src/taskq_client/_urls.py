@@ -1,12 +1,12 @@
-"""What may be shown of a url: it can hold a password, and a query what somebody looks for."""
+"""The part of a url that may be shown, because the rest can hold passwords and search terms."""
 
 import re
 
 
 def shown(url: str) -> str:
-    """Cut off a url what is not for a message: a name, a password, a query.
+    """Remove the user name, the password and the query of a url.
 
-    It need not be a url: of one that is mistyped, too, nothing is shown that may be a secret.
+    A mistyped url shows nothing that may be a secret, either.
     """
     if "@" in url:
         scheme = re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", url)

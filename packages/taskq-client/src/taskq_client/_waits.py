@@ -1,4 +1,4 @@
-"""The operations that wait: for one task, for many, or for each of its states."""
+"""The operations that wait: for one task, for many tasks, or for each state of a task."""
 
 import math
 from collections.abc import AsyncGenerator, Callable, Iterable
@@ -27,7 +27,7 @@ OnProgress = Callable[[Progress], object]
 
 
 class Waits:
-    """Wait for tasks, each time until a deadline of its own.
+    """Wait for tasks; each operation has a deadline of its own.
 
     Args:
         sender: Sends the requests; a wait repeats them by itself.
@@ -106,12 +106,12 @@ class Waits:
                 yield task
 
     async def next_completed(self, waiting: dict[str, None], budget: WaitBudget) -> list[Task]:
-        """Take those that are final out of `waiting`, as soon as there is one."""
+        """Remove the final tasks from `waiting` and return them, as soon as there is one."""
         while True:
             window = list(islice(waiting, WAIT_IDS))
             asked_at = self._sender.clock()
             try:
-                # Beyond what one request can name, each thousand gets its turn.
+                # One request names a thousand ids, so of more each thousand gets its turn.
                 turn = LONG_POLL_SECONDS if len(waiting) == len(window) else TURN_SECONDS
                 found = await self._poll_many(window, turn, budget.left)
             except TaskqError as error:
@@ -154,7 +154,7 @@ class Waits:
     async def _poll_many(self, ids: list[str], turn: float, left: float) -> list[Task]:
         seconds = round(min(turn, left), 3)
         body = _requests.encode({"ids": ids, "timeout_seconds": seconds})
-        # Many tasks are a large answer: what the wait is allowed to overrun is a whole try.
+        # The wait may overrun by a whole try, because many tasks are a large answer.
         budget = left if turn == LONG_POLL_SECONDS else seconds
         timeout = seconds + self._sender.timeout
         request = Request("POST", "/tasks/wait", timeout, JSON, body, budget)

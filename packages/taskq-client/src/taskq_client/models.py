@@ -1,9 +1,9 @@
-"""What goes in and what comes out: plain data, lenient to what a newer server adds.
+"""Arguments and answers as plain data, which additions of a newer server do not break.
 
 Answers are frozen pydantic models that ignore unknown fields and keep unknown enum values as text.
 Those with an id or a name are hashed by it, and equal if all their fields are.
-Arguments are typed dictionaries: a key that is absent was not given, which is different from None.
-JSON of users is `Any`, as it is for `json.loads`: only they know its shape.
+Arguments are typed dictionaries, in which an absent key differs from None.
+JSON of users is `Any`, as in `json.loads`, because only they know its shape.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ Duration = float | Decimal | timedelta
 
 
 class TaskStatus(StrEnum):
-    """Where a task stands."""
+    """The status of a task."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -32,7 +32,7 @@ class TaskStatus(StrEnum):
 
 
 class Priority(StrEnum):
-    """Which of two due tasks goes first."""
+    """The priority of a task; of two due tasks the one with the higher priority goes first."""
 
     LOW = "low"
     NORMAL = "normal"
@@ -70,7 +70,7 @@ class TaskError(Attempt):
 
 
 class Progress(_Model):
-    """How far a running task says it is."""
+    """The progress that a running task has reported."""
 
     current: int | float
     total: int | float | None = None
@@ -197,13 +197,13 @@ class Tag(_Model):
 
 
 class QueueStats(_Model):
-    """How the tasks of one queue stand.
+    """The numbers of one queue.
 
     Attributes:
-        name: Of the queue.
-        tasks: How many there are in each status.
-        depth: How many wait: queued or retrying, due or not.
-        oldest_age_seconds: How long the task has been due that waits the longest; None if none is.
+        name: The name of the queue.
+        tasks: The number of tasks in each status.
+        depth: The number of tasks that are queued or retrying, due or not.
+        oldest_age_seconds: Seconds for which the oldest due task has been due; None without one.
     """
 
     name: str
@@ -216,12 +216,12 @@ class QueueStats(_Model):
 
 
 class Stats(_Model):
-    """How many tasks there are.
+    """The numbers of the server.
 
     Attributes:
-        tasks: How many in each status, in all queues.
-        queues: Those that have any tasks, by name.
-        workers: How many are alive.
+        tasks: The number of tasks in each status, in all queues.
+        queues: The queues that have tasks, by name.
+        workers: The number of workers that are alive.
     """
 
     tasks: dict[OpenStatus, int] = Field(default_factory=dict)
@@ -230,21 +230,21 @@ class Stats(_Model):
 
 
 class Health(_Model):
-    """Whether the server is ready for work, and what it says about it."""
+    """Whether the server is ready for work, and its own words about that."""
 
     ready: bool
     detail: str = ""
 
 
 class Page(_Model, Generic[ItemT]):
-    """A piece of a list; more follows while `next_cursor` is set, even if this piece is empty."""
+    """A page of a list; more pages follow while `next_cursor` is set, even after an empty page."""
 
     items: list[ItemT]
     next_cursor: str | None = None
 
 
 class TaskOptions(TypedDict, total=False):
-    """What a submit can say besides handler and payload; None means the server's default."""
+    """The options of a submit; None stands for the default of the server."""
 
     title: str | None
     description: str | None
@@ -267,7 +267,7 @@ class NewTask(TaskOptions, total=False):
 
 
 class TaskChanges(TypedDict, total=False):
-    """What an update can change; None resets a field, an absent key leaves it alone."""
+    """The fields that an update changes; None resets a field, an absent key leaves it."""
 
     title: str | None
     description: str | None
@@ -279,7 +279,7 @@ class TaskChanges(TypedDict, total=False):
 
 
 class ListFilters(TypedDict, total=False):
-    """What a list can be narrowed to; None is the same as absent."""
+    """The filters of a list; None sets no filter."""
 
     status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
     priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None

@@ -1,4 +1,4 @@
-"""When to try again, and after how long."""
+"""Whether a request is sent again, and after which pause."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -16,7 +16,7 @@ from taskq_client.errors import (
     TaskqTimeout,
 )
 
-# What proxies say when the server gives no answer: those of HTTP, and those of CDNs.
+# The statuses of proxies and CDNs for a server that gives no answer.
 NO_ANSWER = frozenset({502, 504, *range(520, 531)})
 RETRIED_STATUSES = NO_ANSWER | {408, 425, 429, 503}
 LONGEST_RETRY_AFTER = 60.0
@@ -28,7 +28,7 @@ class RetryPolicy:
 
     Attributes:
         max_retries: Tries after the first one, 0 or more.
-        base_seconds: Upper bound of the first pause; it doubles with each further one.
+        base_seconds: Upper bound of the first pause; the bound doubles with each pause.
         max_seconds: Upper bound of every pause.
         draw: Source of randomness, a number from 0 to 1.
     """
@@ -57,10 +57,10 @@ def pause_after(
     Never earlier than a `Retry-After` asks; one beyond a minute is left to the caller.
 
     Args:
-        error: What went wrong.
+        error: The error of the try.
         delays: The pauses to choose from.
-        time_left: Seconds that the caller has set for the whole, in which any failure of a server
-            may pass and a `Retry-After` may be of any length; None for a single request.
+        time_left: Seconds left of a wait, in which any failure of a server may pass, and a
+            `Retry-After` may have any length; None for a single request.
     """
     waiting = time_left is not None
     if not _passes(error, waiting=waiting) or (delay := next(delays, None)) is None:
@@ -72,14 +72,14 @@ def pause_after(
 
 
 def lost_in_transit(error: TaskqError) -> bool:
-    """Tell whether the server may have done what was asked although its answer never came."""
+    """Tell whether the server may have served a request whose answer never came."""
     if isinstance(error, TaskqAPIError):
         return error.status in NO_ANSWER
     return isinstance(error, TaskqConnectionError | TaskqTimeout)
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read `Retry-After` in seconds; a date counts from the `Date` of the answer, not our clock."""
+    """Read `Retry-After` in seconds; a date counts from the `Date` of the answer."""
     value = headers.get("retry-after", "").strip()
     try:
         seconds = float(value) if value[:1].isdigit() else _seconds_between(headers["date"], value)

@@ -1,4 +1,4 @@
-"""The handlers that the fake has: what it publishes of each, and what payloads fit."""
+"""The handlers of the fake, and the payloads that fit them."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -51,7 +51,7 @@ _BUILT_IN: Mapping[str, dict[str, Any]] = {
 
 
 def published(name: str) -> dict[str, Any]:
-    """Return what `GET /handlers` says about a handler."""
+    """Return the entry of a handler in `GET /handlers`."""
     return {
         "name": name,
         "description": "",
@@ -64,13 +64,13 @@ def published(name: str) -> dict[str, Any]:
 
 
 def unknown(name: str) -> Problem:
-    """There is no such handler."""
+    """Return the problem of an unknown handler."""
     detail = f"no worker has published a handler called {name}"
     return invalid("unknown-handler", detail, "/handler", kind="unknown-handler")
 
 
 def check_payload(handler: str, payload: dict[str, Any]) -> None:
-    """Raise the problem that the server would answer with if a payload does not fit."""
+    """Raise the problem of the server if a payload does not fit."""
     if count(payload) > MOST_PAYLOAD_VALUES:
         raise too_many("/payload", MOST_PAYLOAD_VALUES)
     errors = [

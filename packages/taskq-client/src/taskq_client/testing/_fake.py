@@ -27,11 +27,11 @@ def _utc_now() -> datetime:
 class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A server and its worker, for tests: give it to a client as `transport`.
 
-    It knows the handlers of `on`, and the three that are built in: `taskq.echo`, `taskq.sleep` and
-    `taskq.flaky`. Tasks run by themselves when they are due. Time passes as usual, and more of it
-    with `advance`; its clients have the same time, so whoever waits for a task, or pauses before
-    another try, skips the time until then. A wait that nothing would end in time is over as soon
-    as nobody else has asked the fake for anything for half a second.
+    The handlers are those of `on`, and the built-in `taskq.echo`, `taskq.sleep` and `taskq.flaky`.
+    Tasks run by themselves when they are due. Time passes as usual, and `advance` skips time. The
+    clients use the same clock, so a wait for a task, or a pause before another try, takes no real
+    time. A wait that no task would end in time is over as soon as no other request has come for
+    half a second.
 
     Args:
         clock: The time as it passes by itself, aware UTC.
@@ -61,12 +61,12 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     @property
     def submitted(self) -> list[Task]:
-        """The tasks in the order they were submitted, as they were then; deleted ones too."""
+        """The tasks as they were submitted, in that order, deleted ones included."""
         return [Task.model_validate(task.states[0]) for task in [*self._store.stored]]
 
     @property
     def tasks(self) -> list[Task]:
-        """The tasks in the order they were submitted, as they are now."""
+        """The tasks as they are now, in the order of their submits."""
         self._store.run_due()
         return [Task.model_validate(fields) for fields in self._store.fields]
 
@@ -76,11 +76,11 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         return self._store.now
 
     def monotonic(self) -> float:
-        """Tell a client of this server the time: seconds that grow with all that is skipped."""
+        """Return the time for clients of this server: seconds, skipped ones included."""
         return (self._store.now - self._born).total_seconds()
 
     def pass_time(self, seconds: float) -> None:
-        """Let time pass at once, instead of a client that would sleep."""
+        """Skip the time that a client would sleep."""
         self._store.advance(seconds)
 
     def advance(self, seconds: float) -> None:
@@ -96,7 +96,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def fail_next(
         self, status: int = 503, *, times: int = 1, retry_after: float | None = None
     ) -> None:
-        """Answer the next requests with an error, and do nothing else for them.
+        """Answer the next requests with an error, without serving them.
 
         Args:
             status: Its HTTP status.
@@ -135,7 +135,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         served = self._serve(request)
         while True:
             try:
-                # Not with the timers of the loop: its clock may stand still in a test.
+                # A thread sleeps, because the clock of the loop may stand still in a test.
                 await asyncio.to_thread(_pause, next(served))
             except StopIteration as stop:
                 response: httpx.Response = stop.value
@@ -159,5 +159,5 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
 
 def _pause(seconds: float) -> None:
-    """Wait by the real time, whatever a test has put in the place of `time`."""
+    """Sleep in real time, even if a test has replaced `time`."""
     threading.Event().wait(seconds)

@@ -1,4 +1,4 @@
-"""The request headers that mean something to the server, and its answer's."""
+"""The headers of requests that the server reads, and the headers of its answers."""
 
 import re
 from dataclasses import dataclass
@@ -17,21 +17,21 @@ _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 
 
 def request_id(request: httpx.Request, number: int) -> str:
-    """Return the id that a request brings along, if it is safe to log, else one of its own."""
+    """Return the id in a request if it is safe to log, else a new one."""
     given = request.headers.get_list("x-request-id")
     return given[0] if given and _REQUEST_ID.fullmatch(given[0]) else f"{number:032x}"
 
 
 @dataclass(frozen=True)
 class Preferences:
-    """What `Prefer` asks for; `wait` is in seconds."""
+    """The preferences in `Prefer`; `wait` is in seconds."""
 
     wait: int | None
     minimal: bool
 
 
 def preferences(request: httpx.Request) -> Preferences:
-    """Read `Prefer`; what is not understood is ignored."""
+    """Read `Prefer`, without unknown preferences."""
     found: dict[str, str] = {}
     for match in _PREFERENCE.finditer(", ".join(request.headers.get_list("prefer"))):
         found.setdefault(match[1].lower(), match[2] or match[3] or "")
@@ -57,7 +57,7 @@ class EntityTags:
             raise Problem("invalid-header", detail, [error])
 
     def match(self, version: int, *, weakly: bool) -> bool:
-        """Say whether one of them is this version."""
+        """Tell whether one of the tags is this version."""
         return self.any or str(version) in (self.strong | self.weak if weakly else self.strong)
 
 
@@ -68,5 +68,5 @@ def entity_tags(request: httpx.Request, name: str) -> EntityTags | None:
 
 
 def entity_tag(version: int) -> dict[str, str]:
-    """Return the header that says the version of a task."""
+    """Return the header with the version of a task."""
     return {"etag": f'"{version}"'}

@@ -1,4 +1,4 @@
-"""JSON as the server takes it: nothing that two parsers could understand differently."""
+"""Strict JSON, as the server takes it: two parsers cannot read it differently."""
 
 import json
 from collections import Counter
@@ -14,7 +14,7 @@ _SHOWN = 64
 
 
 def parse(raw: bytes, envelope: int = 0) -> Any:
-    """Read a body, or raise the problem that the server would answer with.
+    """Read a body, or raise the problem of the server.
 
     Args:
         raw: Its bytes.
@@ -36,12 +36,12 @@ def parse(raw: bytes, envelope: int = 0) -> Any:
 
 
 def canonical(document: Any) -> str:
-    """Write the form in which equal bodies are equal."""
+    """Write a document so that equal documents have equal texts."""
     return json.dumps(document, sort_keys=True, separators=(",", ":"))
 
 
 def count(value: Any) -> int:
-    """Count the values in a document, those inside of others included."""
+    """Count the values in a document, nested values included."""
     members = value.values() if isinstance(value, dict) else value
     return 1 + (sum(map(count, members)) if isinstance(value, dict | list) else 0)
 

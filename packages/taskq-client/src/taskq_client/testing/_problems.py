@@ -13,7 +13,7 @@ _NO_OPERATION_SAYS = {"method-not-allowed": (405, "The path has no such method")
 
 
 class Problem(Exception):
-    """An answer that says no.
+    """An error as an answer.
 
     Args:
         code: Says what it is; the rules know the status.
@@ -40,7 +40,7 @@ class Problem(Exception):
         self.headers = headers or {}
 
     def response(self, request_id: str) -> httpx.Response:
-        """Write it as a problem document."""
+        """Return the answer with the problem document."""
         body = {
             "type": f"urn:taskq:problem:{self.code}",
             "title": self.title,
@@ -64,12 +64,12 @@ def _phrase(status: int) -> str:
 
 
 def field(where: str, code: str, detail: str) -> dict[str, str]:
-    """Say which rule is broken, and where."""
+    """Return the entry for a broken rule, and its place."""
     return {"pointer": where, "code": code, "detail": detail}
 
 
 def invalid(code: str, detail: str, where: str, *, kind: str = "invalid-request") -> Problem:
-    """One value breaks a rule."""
+    """Return the problem of one value that breaks a rule."""
     return Problem(kind, detail, [field(where, code, detail)])
 
 
@@ -79,10 +79,10 @@ def pointer(path: Iterable[str | int]) -> str:
 
 
 def not_found(task_id: str) -> Problem:
-    """There is no such task."""
+    """Return the problem of an unknown task."""
     return Problem("task-not-found", f"there is no task {task_id}")
 
 
 def conflict(detail: str) -> Problem:
-    """The task's status forbids this."""
+    """Return the problem of a change that the status forbids."""
     return Problem("invalid-transition", detail)

@@ -1,4 +1,4 @@
-"""What a scripted handler returned, as JSON: as the server's worker writes it, or its refusal."""
+"""The result of a scripted handler as JSON, or the refusal of the server's worker."""
 
 import json
 from collections import deque
@@ -17,11 +17,11 @@ _JSON = (*_NUMBERS, str, dict, *_ARRAYS)
 
 
 class NotJson(Exception):
-    """A result that the server's worker would not take."""
+    """The refusal of a result by the server's worker."""
 
 
 def written(value: object) -> Any:
-    """Return what callers read when a handler returns this value.
+    """Return the JSON that callers read when a handler returns this value.
 
     Raises:
         NotJson: It is no JSON, or too large.
@@ -41,7 +41,7 @@ def written(value: object) -> Any:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an error says; one that cannot even be printed says that."""
+    """Return the text of an error, or a sentence in place of one that cannot be printed."""
     try:
         return str.__str__(str(error))
     except BaseException:

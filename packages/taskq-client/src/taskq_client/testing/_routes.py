@@ -1,4 +1,4 @@
-"""The paths of the fake, and the checks that every request goes through before it counts."""
+"""The paths of the fake, and the checks of every request."""
 
 import re
 from collections.abc import Generator
@@ -27,8 +27,8 @@ _PATHS = {
 
 
 def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, httpx.Response]:
-    """Serve one request; yields seconds to let really pass meanwhile."""
-    if not request.url.path.endswith("/events"):  # who follows a task is to see it run
+    """Serve one request; yields seconds of real time to sleep."""
+    if not request.url.path.endswith("/events"):  # a stream shows earlier states, too
         store.run_due()
     name, task_id = _operation(request)
     given = parse_qsl(request.url.query.decode("latin-1"), keep_blank_values=True)
@@ -49,7 +49,7 @@ def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, h
 
 
 def _operation(request: httpx.Request) -> tuple[str, str]:
-    """Return which operation a request is for, and the task's id in its path."""
+    """Return the operation of a request, and the id of the task in its path."""
     found = {name: match for name in _PATHS if (match := _PATHS[name].fullmatch(request.url.path))}
     if not found:
         raise Problem("not-found", "nothing is served under this path")

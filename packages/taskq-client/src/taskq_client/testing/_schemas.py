@@ -1,4 +1,4 @@
-"""Check requests by the rules, and refuse what breaks one as the server does."""
+"""Check requests by the rules, and refuse a request as the server does."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -21,7 +21,7 @@ Fault = Mapping[str, Any]
 
 
 def read_body(name: str, document: object) -> tuple[dict[str, Any], list[Fault]]:
-    """Validate a body; return what it says, without what it does not, or what is wrong with it."""
+    """Validate a body; return its fields, and its errors."""
     try:
         found = _types.body(name).validate_python(document, from_attributes=True)
     except ValidationError as error:
@@ -32,7 +32,7 @@ def read_body(name: str, document: object) -> tuple[dict[str, Any], list[Fault]]
 def read_query(
     operation: str, given: Sequence[tuple[str, str]]
 ) -> tuple[dict[str, Any], list[Fault]]:
-    """Validate a query; return its parameters, or what is wrong with them."""
+    """Validate a query; return its parameters, and their errors."""
     rules = OPERATIONS[operation]["query"]
     values: dict[str, Any] = {}
     for name, value in given:
@@ -47,7 +47,7 @@ def read_query(
 
 
 def read_header(operation: str, name: str, value: str) -> list[Fault]:
-    """Validate a header; return what is wrong with it."""
+    """Validate a header; return its errors."""
     try:
         _types.header(operation, name).validate_python(value)
     except ValidationError as error:
@@ -56,7 +56,7 @@ def read_header(operation: str, name: str, value: str) -> list[Fault]:
 
 
 def check_names(operation: str, given: Iterable[tuple[str, str]]) -> None:
-    """Refuse parameters that an operation does not take, or takes but once."""
+    """Refuse unknown parameters, and repeated ones that an operation takes once."""
     rules = OPERATIONS[operation]["query"]
     seen: set[str] = set()
     errors = []
@@ -73,7 +73,7 @@ def check_names(operation: str, given: Iterable[tuple[str, str]]) -> None:
 
 
 def refuse(faults: Sequence[Fault]) -> None:
-    """Raise the problem that the server would answer with, if anything is wrong."""
+    """Raise the problem of the server, if there are errors."""
     errors = [
         field(
             pointer(one["loc"][1:] if one["loc"][0] == "body" else one["loc"]),

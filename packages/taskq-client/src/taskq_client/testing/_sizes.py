@@ -1,4 +1,4 @@
-"""The limits of large bodies: what the server refuses before it looks at the fields."""
+"""The limits of bodies that the server checks before the fields."""
 
 import json
 from typing import Any
@@ -22,7 +22,7 @@ def check_bytes(raw: bytes, *, is_batch: bool) -> None:
 
 
 def check_values(raw: bytes, document: Any, *, is_batch: bool) -> Any:
-    """Refuse more values than any valid body has; return what is left to look at."""
+    """Refuse more values than any valid body has; return the part to check further."""
     most = _LARGE_BATCH_VALUES if is_batch else _LARGE_VALUES
     marks = raw.count(b",") + raw.count(b"[") + raw.count(b"{")
     if len(raw) <= _LARGE_BYTES and (len(raw) <= most or marks < most):
@@ -48,7 +48,7 @@ def check_values(raw: bytes, document: Any, *, is_batch: bool) -> Any:
 
 
 def too_many(where: str, most: int) -> Problem:
-    """There are too many values in one place."""
+    """Return the problem of too many values in one place."""
     what = f"there are more than {most} values in it, those inside of others included"
     error = field(where, "too-many-values", what)
     return Problem("too-many-values", f"{where or 'the body'}: {what}", [error])

@@ -73,7 +73,7 @@ def scripted(outcomes: Sequence[Outcome]) -> Script:
     """Make a script of outcomes, attempt after attempt; the last one for all that follow.
 
     Raises:
-        TypeError: One of them is an async function, which nobody would await.
+        TypeError: An outcome is an async function, because scripts are not awaited.
     """
     if any(map(inspect.iscoroutinefunction, outcomes)):
         raise TypeError("a scripted function is called and not awaited: give a plain function")

@@ -1,4 +1,4 @@
-"""The rules as types of pydantic, which then says what is wrong in the words of the server."""
+"""The rules as types of pydantic, so that errors have the words of the server."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -57,13 +57,13 @@ class _NewTask(_Request):
 
 @cache
 def body(name: str) -> TypeAdapter[BaseModel]:
-    """Return what validates a body."""
+    """Return the type of a body."""
     return TypeAdapter(_model(name))
 
 
 @cache
 def query(operation: str) -> type[BaseModel]:
-    """Return what validates the query of an operation."""
+    """Return the model of the query of an operation."""
     rules = OPERATIONS[operation]["query"]
     fields: Any = {key: (_type(rule, _in_text), _default(rule)) for key, rule in rules.items()}
     model: type[BaseModel] = create_model(operation, __base__=_Request, **fields)
@@ -72,7 +72,7 @@ def query(operation: str) -> type[BaseModel]:
 
 @cache
 def header(operation: str, name: str) -> TypeAdapter[Any]:
-    """Return what validates a header of an operation."""
+    """Return the type of a header of an operation."""
     return TypeAdapter(_type(OPERATIONS[operation]["headers"][name], _in_text))
 
 
@@ -102,7 +102,7 @@ def _default(rule: Rule) -> Any:
 
 
 def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
-    """Return the type that a schema describes; `number` makes that of a number with bounds."""
+    """Return the type of a schema; `number` makes the type of a number with bounds."""
     if "$ref" in rule:
         return _model(rule["$ref"])
     bounds: Any = {_BOUNDS[key]: value for key, value in rule.items() if key in _BOUNDS}
