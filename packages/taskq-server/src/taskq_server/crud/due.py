@@ -1,4 +1,4 @@
-"""The waiting tasks that may run. A sweep follows an index, however many tasks are queued or kept."""
+"""The waiting tasks that may run. A sweep follows an index, however many tasks are queued."""
 
 from collections.abc import Sequence
 from datetime import datetime
