@@ -9,7 +9,7 @@ from sqlalchemy import insert, select, text, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.core.database import Database, insert_once, ping
+from taskq_server.core.database import Database, ping
 from taskq_server.crud.tables import handlers, tags, tasks
 from taskq_server.domain.errors import DatabaseUnavailable
 from tests.unit.server.factories import NOW, make_task, rows_of, store, stored
@@ -179,9 +179,9 @@ async def test_foreign_keys_are_held(database: Database) -> None:
 
 async def test_insert_once_leaves_a_row_alone_that_is_there(database: Database) -> None:
     rows = [a_tag("one", 1), a_tag("two", 2)]
-    await database.write(lambda c: c.execute(insert_once(tags, c.dialect), rows))
+    await database.write(lambda c: c.execute(database.dialect.insert_once(tags), rows))
     again = [a_tag("one", 7), a_tag("three", 3)]
-    await database.write(lambda c: c.execute(insert_once(tags, c.dialect), again))
+    await database.write(lambda c: c.execute(database.dialect.insert_once(tags), again))
     found = {row["name"]: row["id"] for row in await rows_of(database, tags)}
     assert found == {"one": 1, "two": 2, "three": 3}
 
@@ -196,7 +196,7 @@ async def test_upsert_changes_the_named_columns_only(database: Database) -> None
         "timeout_seconds": 1.0,
         "updated_at": NOW,
     }
-    statement = database.upsert(handlers, update=["description"])
+    statement = database.dialect.upsert(handlers, update=["description"])
     await database.write(lambda c: c.execute(statement, [row]))
     changed = row | {"description": "new", "max_retries": 9}
     await database.write(lambda c: c.execute(statement, [changed, row | {"name": "b"}]))

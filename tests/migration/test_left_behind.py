@@ -31,7 +31,7 @@ async def run(database: Database, *statements: str) -> None:
 
 
 def drop_indexes(database: Database) -> list[str]:
-    on = "" if database.is_sqlite else " ON {0}"
+    on = "" if database.dialect.name == "sqlite" else " ON {0}"
     return [f"DROP INDEX {{1}}{on}".format(*index) for index in INDEXES]
 
 

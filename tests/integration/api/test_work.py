@@ -113,7 +113,7 @@ class Meter:
 
 @pytest.fixture
 def statements(request: pytest.FixtureRequest, runtime: Runtime) -> Statements:
-    if runtime.database.is_sqlite:
+    if runtime.database.dialect.one_writer:
         return AtSqlAlchemy(runtime)
     name = runtime.database.engine.url.database
     return AtMariaDB(request.getfixturevalue("mariadb_server"), str(name))

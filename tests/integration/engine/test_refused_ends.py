@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
+from taskq_server.core import dialects
 from taskq_server.core.database import Connection, Database, DatabaseError
-from taskq_server.core.dialects import mysql as driver
 from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
@@ -27,7 +27,7 @@ def by_sqlalchemy(connection: Connection, statement: str) -> Awaitable[object]:
 
 
 def by_driver(connection: Connection, statement: str) -> Awaitable[object]:
-    return driver.execute(connection, statement)
+    return dialects.of(connection).execute(connection, statement)
 
 
 @pytest.fixture(params=[by_sqlalchemy, by_driver])

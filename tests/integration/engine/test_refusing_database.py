@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server import migrations
+from taskq_server.core import dialects
 from taskq_server.core.database import Connection, Database
-from taskq_server.core.dialects import mysql as driver
 from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.errors import DatabaseUnavailable
 from tests.support.calls import private_mariadb
@@ -30,7 +30,7 @@ def by_sqlalchemy(connection: Connection, statement: str) -> Awaitable[object]:
 
 
 def by_driver(connection: Connection, statement: str) -> Awaitable[object]:
-    return driver.execute(connection, statement)
+    return dialects.of(connection).execute(connection, statement)
 
 
 @pytest.fixture(params=[by_sqlalchemy, by_driver])

@@ -88,8 +88,11 @@ class Runtime:
         )
 
     async def _probe_database(self) -> None:
-        """Ask for a write: a server that only reads can serve nothing. SQLite has one writer."""
-        if self.database.is_sqlite:
+        """Ask for a write: a server that only reads can serve nothing.
+
+        It would have to queue up where there is one writer.
+        """
+        if self.database.dialect.one_writer:
             await ping(self.database)
         else:
             await self.database.write(write_nothing)

@@ -15,7 +15,9 @@ from sqlalchemy.sql import ClauseElement
 from sqlalchemy.sql.dml import Insert, UpdateBase
 from sqlalchemy.sql.selectable import Select
 
-from taskq_server.core.database import Database, insert_once
+from taskq_server.core.database import Database
+from taskq_server.core.dialects.mysql import MySQL
+from taskq_server.core.dialects.sqlite import SQLite
 from taskq_server.crud import (
     claims,
     completions,
@@ -102,9 +104,8 @@ def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
     assert isinstance(table, Table)
     if table is tables.handlers:
         names = [column.name for column in table.columns if not column.primary_key]
-        spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
-        return spoken.upsert(table, update=names)
-    return insert_once(table, mysql_8())
+        return MySQL().upsert(table, update=names)
+    return MySQL().insert_once(table)
 
 
 PREPARED = (claims, completions, counts, due, hooks, tags, tasks)
@@ -117,7 +118,7 @@ def prepared_statements() -> Iterator[Recorded]:
         if isinstance(one, IdListStatement | UnionStatement):
             yield Recorded(one.statement, [])
         elif isinstance(one, BulkInsert):
-            once = insert_once(one.table, sqlite.dialect())
+            once = SQLite().insert_once(one.table)
             yield Recorded(once if one.once else insert(one.table), [])
 
 
@@ -370,9 +371,8 @@ async def test_no_update_reads_a_column_that_it_has_set_before(said: list[Record
 
 
 async def test_insert_once_and_upsert_in_mysqls_words() -> None:
-    spoken = Database("mysql+asyncmy://nobody@127.0.0.1:1/none")
-    once = Recorded(insert_once(tables.tasks, mysql_8()), [{"id": UUID(int=1)}]).sql(mysql_8())
+    once = Recorded(MySQL().insert_once(tables.tasks), [{"id": UUID(int=1)}]).sql(mysql_8())
     assert once.endswith("ON DUPLICATE KEY UPDATE id = tasks.id")
-    words = spoken.upsert(tables.handlers, update=["description"])
+    words = MySQL().upsert(tables.handlers, update=["description"])
     upsert = Recorded(words, [{"namespace": "n", "name": "a"}]).sql(mysql_8())
     assert upsert.endswith("ON DUPLICATE KEY UPDATE description = VALUES(description)")

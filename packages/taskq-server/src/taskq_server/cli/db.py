@@ -9,7 +9,8 @@ from taskq_server import migrations
 from taskq_server.cli._startup import database_says, run, say_unknown
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database, make_folder
+from taskq_server.core.database import Database
+from taskq_server.core.dialects import make_folder
 from taskq_server.crud import deployment as deployments
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.ids import new_deployment_id

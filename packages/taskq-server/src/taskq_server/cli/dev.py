@@ -21,9 +21,9 @@ from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
+from taskq_server.core.dialects import embedded_url
 from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.stopping import Stop
-from taskq_server.core.urls import sqlite_url
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.main import create_app
@@ -61,7 +61,7 @@ def dev(**given: object) -> None:
 def _completed(settings: Settings) -> Settings:
     """Return the settings, with the defaults of `dev` for those that are not set."""
     own = {
-        "database_url": SecretStr(sqlite_url(settings.data_dir.resolve() / "taskq.db")),
+        "database_url": SecretStr(embedded_url(settings.data_dir.resolve() / "taskq.db")),
         "builtin_handlers": True,
     }
     unset = own.keys() - settings.model_fields_set

@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from taskq_server.core import environment, proxies, urls
+from taskq_server.core import dialects, environment, proxies, urls
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import QUEUE_LENGTH, is_name
 
@@ -188,7 +188,7 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _known_database(cls, value: SecretStr) -> SecretStr:
-        urls.check_database(value.get_secret_value())
+        dialects.check_url(value.get_secret_value())
         return value
 
     @field_validator("redis_url")

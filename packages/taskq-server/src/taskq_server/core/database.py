@@ -1,20 +1,17 @@
-"""Engine and transactions, of MySQL and SQLite alike."""
+"""Transactions: each one short, run again after a conflict, and given up when the database is away.
+
+What differs between databases is in `core.dialects`.
+"""
 
 import asyncio
-import logging
 import random
-import sqlite3
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import event, func, select, text
-from sqlalchemy.dialects import mysql, sqlite
-from sqlalchemy.engine import URL, Dialect, make_url
+from sqlalchemy import select, text
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import (
     DBAPIError,
     IntegrityError,
@@ -24,16 +21,14 @@ from sqlalchemy.exc import (
     SQLAlchemyError,
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
-from sqlalchemy.pool import ConnectionPoolEntry, NullPool
-from sqlalchemy.schema import Table
-from sqlalchemy.sql.dml import Insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from taskq_server.core import private, urls
+from taskq_server.core import dialects
 from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
+from taskq_server.core.database_outages import DatabaseOutages
+from taskq_server.core.dialects.base import READ_ONLY
 from taskq_server.core.hang_detector import HangDetector
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
-from taskq_server.core.outages import Outage, outage
 from taskq_server.core.patience import Patience
 from taskq_server.core.renewal import Renewal
 from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
@@ -51,18 +46,13 @@ Violation = IntegrityError
 
 _ATTEMPTS = 10
 _LONGEST_PAUSE_SECONDS = 0.1
-_CROWDED_SECONDS = 30.0
-_NEVER_SECONDS = 3600.0
 _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, TimeoutError)
-_log = logging.getLogger("taskq.server.database")
-_READ_ONLY = "taskq_read_only"
 
 
 class Database:
     """One engine, and short transactions on it.
 
-    MySQL and MariaDB run READ COMMITTED. SQLite runs in WAL mode; every write begins IMMEDIATE
-    behind one lock of this process, since a deferred read-then-write fails at once.
+    Where there is one writer, every write of this process waits for the one before.
 
     Args:
         url: `mysql+asyncmy://…` or `sqlite+aiosqlite://…`.
@@ -71,6 +61,9 @@ class Database:
         timeout_seconds: how long a transaction may take.
         hang_seconds: give up on a server that gives no sign of life for so long; None has patience
             for `timeout_seconds`.
+
+    Attributes:
+        dialect: what this kind of database does in its own way.
     """
 
     def __init__(
@@ -84,29 +77,23 @@ class Database:
     ) -> None:
         self._timeout = timeout_seconds
         parsed = make_url(url)
-        self.is_sqlite = parsed.get_backend_name() == "sqlite"
-        self.engine = (
-            _sqlite_engine(parsed)
-            if self.is_sqlite
-            else _mysql_engine(
-                parsed,
-                connect_seconds,
-                pool_size=pool_size,
-                max_overflow=0,
-                pool_timeout=connect_seconds,
-                pool_recycle=1800,
-                pool_reset_on_return=None,  # no ROLLBACK after a COMMIT; see core.leaving
-            )
+        self.dialect = dialects.of_url(parsed)
+        self.engine = self.dialect.engine(
+            parsed, connect_seconds=connect_seconds, pool_size=pool_size
         )
+        self.readers = self.engine.execution_options(**{READ_ONLY: True})
         self._renewal = Renewal()
-        self._outages = _Outages.of(parsed)
+        self._outages = DatabaseOutages.of(parsed)
+        self._write_lock = asyncio.Lock() if self.dialect.one_writer else None
+        leave_open_transactions(self.engine.sync_engine)
         leave_refusing_servers(self.engine.sync_engine, self._renewal)
-        self.readers = self.engine.execution_options(**{_READ_ONLY: True})
-        self._write_lock = asyncio.Lock() if self.is_sqlite else None
+        probe = None if hang_seconds is None else self.dialect.probe_engine(parsed)
         self._pulse = None
-        if hang_seconds is not None and not self.is_sqlite:
-            ask = _mysql_engine(parsed, _NEVER_SECONDS, poolclass=NullPool)
-            self._pulse = HangDetector(lambda: _select_one(ask), hang_seconds, self._renewal.leave)
+        if hang_seconds is not None and probe is not None:
+            leave_open_transactions(probe.sync_engine)
+            self._pulse = HangDetector(
+                lambda: _select_one(probe), hang_seconds, self._renewal.leave
+            )
 
     async def close(self) -> None:
         """Close all connections."""
@@ -136,29 +123,15 @@ class Database:
 
     async def now(self) -> datetime:
         """Return the database's clock, aware UTC."""
-        if self.is_sqlite:
+        clock = self.dialect.now()
+        if clock is None:
             return datetime.now(UTC)
 
         async def ask(connection: AsyncConnection) -> datetime:
-            answer: datetime = (
-                await connection.execute(select(func.utc_timestamp(6)))
-            ).scalar_one()
+            answer: datetime = (await connection.execute(select(clock))).scalar_one()
             return answer.replace(tzinfo=UTC)
 
         return await self.read(ask)
-
-    def upsert(self, table: Table, *, update: list[str]) -> Insert:
-        """Return an INSERT that updates the columns named in `update` of a row that is there."""
-        if self.is_sqlite:
-            new = sqlite.insert(table)
-            return new.on_conflict_do_update(
-                index_elements=list(table.primary_key.columns),
-                set_={name: new.excluded[name] for name in update},
-            )
-        statement = mysql.insert(table)
-        return statement.on_duplicate_key_update(
-            {name: statement.inserted[name] for name in update}
-        )
 
     async def _run(
         self,
@@ -210,44 +183,6 @@ class Database:
         return self._pulse.limit(self._timeout)
 
 
-@dataclass(frozen=True, slots=True)
-class _Outages:
-    """What may be wrong with one database; all parts of a process that use it share them."""
-
-    away: Outage
-    refuses: Outage
-    crowded: Outage
-
-    @classmethod
-    def of(cls, url: URL) -> "_Outages":
-        where = f"{url.host}:{url.port}/{url.database}"
-        crowded = "too many transactions of the database want the same rows"
-        return cls(
-            away=outage("the database does not answer", where),
-            refuses=outage("the database is read-only, or refuses to serve", where),
-            crowded=outage(crowded, where, _CROWDED_SECONDS),
-        )
-
-    def of_error(self, error: Exception) -> Outage:
-        if is_conflict(error):
-            return self.crowded
-        return self.refuses if is_refusal(error) else self.away
-
-    def works(self, *, writes: bool) -> None:
-        self.away.works()
-        if writes:
-            self.refuses.works()
-            self.crowded.works()
-
-
-def insert_once(table: Table, dialect: Dialect) -> Insert:
-    """Return an INSERT that leaves rows alone whose unique key is already there."""
-    if dialect.name == "sqlite":
-        return sqlite.insert(table).on_conflict_do_nothing()
-    first = next(iter(table.primary_key.columns))
-    return mysql.insert(table).on_duplicate_key_update({first.name: first})
-
-
 def _stood_still(patience: Patience | None) -> bool:
     """Whether it may have been our own loop that did not wait for an answer long enough."""
     return patience is not None and patience.stood_still
@@ -266,97 +201,9 @@ async def _held(lock: asyncio.Lock | None) -> AsyncIterator[None]:
             yield
 
 
-def _mysql_engine(url: URL, connect_seconds: float, **pool: Any) -> AsyncEngine:
-    plain, tls = urls.split_tls(url)
-    options: dict[str, Any] = {
-        "connect_timeout": connect_seconds,
-        "init_command": "SET time_zone = '+00:00'",
-    }
-    if url.password:
-        options["password"] = url.password.encode()  # the driver's own is Latin-1
-    if tls and not any(name.startswith("ssl_") for name in plain.query):
-        options["ssl"] = True
-    engine = create_async_engine(
-        plain.update_query_dict({"charset": "utf8mb4"}),
-        isolation_level="READ COMMITTED",
-        hide_parameters=True,
-        connect_args=options,
-        **pool,
-    )
-    event.listen(engine.sync_engine, "do_connect", _connect_mysql)
-    leave_open_transactions(engine.sync_engine)
-    return engine
-
-
-def _connect_mysql(dialect: Dialect, _: Any, arguments: Any, options: Any) -> Any:
-    try:
-        return dialect.connect(*arguments, **options)
-    except RuntimeError as error:
-        # What asyncmy makes of a server that hangs up as soon as it has taken the connection.
-        raise ConnectionError(str(error)) from error
-
-
 async def _select_one(engine: AsyncEngine) -> None:
     async with engine.connect() as connection:
         await connection.execute(text("SELECT 1"))
-
-
-def _sqlite_engine(url: URL) -> AsyncEngine:
-    engine = create_async_engine(url, hide_parameters=True)
-    event.listen(engine.sync_engine, "do_connect", _check_sqlite_opens)
-    leave_open_transactions(engine.sync_engine)
-    event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-    event.listen(engine.sync_engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _check_sqlite_opens(
-    dialect: Dialect, record: ConnectionPoolEntry, arguments: list[Any], options: dict[str, Any]
-) -> None:
-    """Raise for a file that cannot be opened, before aiosqlite starts a thread for it.
-
-    aiosqlite leaves that thread behind, and what it says may reach an event loop that is closed.
-    """
-    if arguments[0] != ":memory:" and not options.get("uri"):
-        private.make_sqlite(Path(arguments[0]))
-    sqlite3.connect(*arguments, **options).close()
-
-
-def _prepare_sqlite(connection: Any, _: ConnectionPoolEntry) -> None:
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    _use_wal(cursor)
-    for pragma in ("synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _use_wal(cursor: Any) -> None:
-    """Change the journal's mode, in spite of others who open a new file at the same moment.
-
-    SQLite refuses all but one of them at once, whatever their timeout.
-    """
-    deadline = time.monotonic() + 1.0
-    while True:
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            return
-        except sqlite3.OperationalError:
-            if time.monotonic() >= deadline:
-                raise
-            time.sleep(0.005)
-
-
-def _begin_sqlite(connection: Any) -> None:
-    read_only = connection.get_execution_options().get(_READ_ONLY, False)
-    connection.exec_driver_sql("BEGIN" if read_only else "BEGIN IMMEDIATE")
-
-
-def make_folder(url: str) -> None:
-    """Create the folder that a SQLite file is to lie in, for this user only."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        private.make_folder(Path(parsed.database).parent)
 
 
 async def ping(database: Database) -> None:

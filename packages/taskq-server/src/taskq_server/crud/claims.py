@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import case, select, update
@@ -21,7 +22,8 @@ _claim = update_by_ids(*_CLAIMED, status=Status.RUNNING, attempt=tasks.c.attempt
 _cancels_asked = IdListStatement(
     select(tasks.c.id).where(
         is_one_of_ids(tasks.c.id), is_running, tasks.c.cancel_requested_at.is_not(None)
-    )
+    ),
+    itemgetter(0),
 )
 
 
@@ -30,7 +32,8 @@ async def mark_claimed(
 ) -> None:
     """Write the claim of locked tasks, which are given as they waited, as the lifecycle decided."""
     ids = [task.id for task in waiting]
-    await _claim(connection, ids, to_worker_id=worker_id, to_started_at=now, to_updated_at=now)
+    given = {"to_worker_id": worker_id, "to_started_at": now, "to_updated_at": now}
+    await _claim.count(connection, ids, **given)
     await counts.move(
         connection, before=map(place, waiting), after=(place(t, Status.RUNNING) for t in waiting)
     )
@@ -38,7 +41,7 @@ async def mark_claimed(
 
 async def cancels_asked(connection: AsyncConnection, ids: Collection[UUID]) -> list[UUID]:
     """Return which of these tasks run although their cancellation was asked for."""
-    return [UUID(hex=row[0]) for row in await _cancels_asked(connection, ids)]
+    return await _cancels_asked(connection, ids)
 
 
 async def set_progress(

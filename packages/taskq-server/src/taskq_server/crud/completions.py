@@ -106,7 +106,7 @@ async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task])
 
 async def _end(connection: AsyncConnection, after: Sequence[Task]) -> None:
     for values, ids in _alike(after, _FINISHED).items():
-        await _end_statement(values[0])(connection, ids, **_given(_FINISHED, values))
+        await _end_statement(values[0]).count(connection, ids, **_given(_FINISHED, values))
 
 
 def _alike(after: Sequence[Task], names: Sequence[str]) -> dict[tuple[Any, ...], list[UUID]]:
@@ -122,7 +122,7 @@ def _given(names: Sequence[str], values: Sequence[object]) -> dict[str, object]:
     return {f"to_{name}": value for name, value in zip(names, values, strict=True)}
 
 
-def _end_statement(status: Status) -> IdListStatement:
+def _end_statement(status: Status) -> IdListStatement[tuple[Any, ...]]:
     if status.final:
         return _finish
     return _retry if status is Status.RETRYING else _requeue

@@ -19,5 +19,5 @@ async def read(connection: AsyncConnection) -> str | None:
 
 async def replace(database: Database, connection: AsyncConnection, new: str) -> None:
     """Store a new id, whether or not an id exists."""
-    statement = database.upsert(deployment, update=["id"])
+    statement = database.dialect.upsert(deployment, update=["id"])
     await connection.execute(statement.values(number=_ONLY, id=new))

@@ -34,7 +34,7 @@ async def publish(
         return
     columns = ["description", "payload_schema", "max_retries", "timeout_seconds", "updated_at"]
     await connection.execute(
-        database.upsert(handlers, update=columns),
+        database.dialect.upsert(handlers, update=columns),
         [
             asdict(one) | {"namespace": namespace, "updated_at": now}
             for one in sorted(published, key=lambda one: one.name)

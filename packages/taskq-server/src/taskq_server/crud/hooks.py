@@ -28,7 +28,7 @@ _of_one_handler = (
     .order_by(attempts.c.finished_at)
     .limit(bindparam("most"))
 )
-_pending = UnionStatement(select(_of_one_handler.subquery()))
+_pending = UnionStatement(select(_of_one_handler.subquery()), tuple)
 
 
 async def pending_hooks(
@@ -36,8 +36,8 @@ async def pending_hooks(
 ) -> list[tuple[Attempt, Task]]:
     """Return attempts whose hook has not run although they ended before `before`."""
     ranges = [{"of_handler": one, "before": before, "most": limit} for one in sorted(handlers)]
-    oldest = sorted(map(tuple, await _pending(connection, ranges)))[:limit]
-    keys = [(UUID(hex=task_id), attempt) for _, task_id, attempt in oldest]
+    oldest = sorted(await _pending(connection, ranges))[:limit]
+    keys = [(task_id, attempt) for _, task_id, attempt in oldest]
     if not keys:
         return []
     found = await connection.execute(select(*whole_attempt).where(_is_one_of(keys)))

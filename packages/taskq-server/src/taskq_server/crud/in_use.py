@@ -1,6 +1,7 @@
 """The names of queues and tags in use. A name is in use if a task of any status has it."""
 
 from collections.abc import Collection
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Select, bindparam, func, select
@@ -18,7 +19,7 @@ _first_of_queue = (
     )
     .limit(1)
 )
-_firsts_of_queues = UnionStatement(select(_first_of_queue.subquery()))
+_firsts_of_queues = UnionStatement(select(_first_of_queue.subquery()), itemgetter(0))
 
 
 async def queues(
@@ -26,7 +27,7 @@ async def queues(
 ) -> Collection[str]:
     """Return the queues of `names` that are in use, with one index look-up for each."""
     asked = [{"of_namespace": namespace, "in_queue": name} for name in names]
-    return {row[0] for row in await _firsts_of_queues(connection, asked)}
+    return set(await _firsts_of_queues(connection, asked))
 
 
 async def other_queues(

@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, Table, exists, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.core.dialects import along_index
 from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
 from taskq_server.domain.ids import first_id_of
@@ -131,7 +132,7 @@ def _scan_tags(wanted: Filter, budget: int) -> Subquery:
     statement = select(task_tags.c.task_id.label("id")).where(
         task_tags.c.tag_id == wanted.tag_ids[0]
     )
-    along = _along(statement, task_tags, "ix_task_tags_tag_id_task_id")
+    along = along_index(statement, task_tags, "ix_task_tags_tag_id_task_id")
     return _scan([along], task_tags.c.task_id, wanted, budget)
 
 
@@ -143,20 +144,11 @@ def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
         "queue": (wanted.queue,),
         None: (),
     }[driver]
-    index = "PRIMARY" if driver is None else f"ix_tasks_namespace_{driver}_id"
-    base = _along(select(tasks.c.id).where(tasks.c.namespace == wanted.namespace), tasks, index)
+    index = None if driver is None else f"ix_tasks_namespace_{driver}_id"
+    whole = select(tasks.c.id).where(tasks.c.namespace == wanted.namespace)
+    base = along_index(whole, tasks, index)
     parts = [base] if driver is None else [base.where(tasks.c[driver] == one) for one in values]
     return _scan(parts, tasks.c.id, wanted, budget)
-
-
-def _along(statement: Select[tuple[UUID]], table: Table, index: str) -> Select[tuple[UUID]]:
-    """Make MySQL begin in an index where a page begins.
-
-    It would rather look up the equal columns, and read all their rows up to that place.
-    """
-    for dialect in ("mysql", "mariadb"):
-        statement = statement.with_hint(table, f"FORCE INDEX ({index})", dialect)
-    return statement
 
 
 def _scan(

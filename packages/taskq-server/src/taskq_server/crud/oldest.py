@@ -40,7 +40,7 @@ _head = (
     .order_by(tasks.c.score)
     .limit(1)
 )
-_heads = UnionStatement(select(_head.subquery()))
+_heads = UnionStatement(select(_head.subquery()), tuple)
 _lowest = select(*_lane, func.min(tasks.c.score)).group_by(*_lane).order_by(*_lane)
 _lowest_of = _lowest.where(tasks.c.queue.in_(bindparam("queues", expanding=True)))
 _lowest_of_first = _lowest.limit(MOST_LEAPS)
@@ -122,8 +122,8 @@ async def _ask(
         }
         for queue, handler, priority in lanes
     ]
-    rows = await _heads(connection, ranges)
-    return _since(((queue, handler, Priority(of)), lowest) for queue, handler, of, lowest in rows)
+    heads = await _heads(connection, ranges)
+    return _since(((queue, handler, of), lowest) for queue, handler, of, lowest in heads)
 
 
 def _since(heads: Iterable[tuple[_Lane, int]]) -> dict[str, datetime]:

@@ -7,7 +7,6 @@ from uuid import UUID
 from sqlalchemy import BindParameter, Row, Table, and_, bindparam, literal
 
 from taskq_server import models
-from taskq_server.crud.prepared import RowMapper
 from taskq_server.domain.task import Attempt, Status, Task
 
 IDS: BindParameter[Sequence[UUID]] = bindparam("ids", expanding=True)
@@ -33,12 +32,6 @@ whole_attempt = [attempts.c[name] for name in ATTEMPT_FIELDS]
 
 is_running = and_(tasks.c.status == Status.RUNNING, tasks.c.finished_at.is_(None))
 """A running task has not finished; the redundant condition lets the index find it by its worker."""
-
-read_tasks = RowMapper(Task._make, whole_task)
-"""Reads the driver's rows of `whole_task` or `task_without_payload`."""
-
-read_attempts = RowMapper(Attempt._make, whole_attempt)
-"""Reads the driver's rows of `whole_attempt`."""
 
 
 def to_task(row: Row[Any]) -> Task:

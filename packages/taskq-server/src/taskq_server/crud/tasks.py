@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from uuid import UUID
 
 from sqlalchemy import String, bindparam, delete, select, update
@@ -14,8 +15,6 @@ from taskq_server.crud.tables import (
     IDS,
     TASK_FIELDS,
     attempts,
-    read_attempts,
-    read_tasks,
     tags,
     task_tags,
     task_without_payload,
@@ -30,7 +29,8 @@ from taskq_server.domain.task import Attempt, Task, TaskDetails
 _by_id = IdListStatement(
     select(*whole_task).where(
         tasks.c.namespace == bindparam("of_namespace", type_=String()), is_one_of_ids(tasks.c.id)
-    )
+    ),
+    Task._make,
 )
 _by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).where(
     tasks.c.namespace == bindparam("of_namespace"),
@@ -39,22 +39,26 @@ _by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).whe
 _attempts_of = IdListStatement(
     select(*whole_attempt)
     .where(is_one_of_ids(attempts.c.task_id))
-    .order_by(attempts.c.task_id, attempts.c.attempt)
+    .order_by(attempts.c.task_id, attempts.c.attempt),
+    Attempt._make,
 )
 _tags_of = IdListStatement(
     select(task_tags.c.task_id, tags.c.name)
     .join(tags, tags.c.id == task_tags.c.tag_id)
     .where(is_one_of_ids(task_tags.c.task_id))
-    .order_by(task_tags.c.task_id, tags.c.name)
+    .order_by(task_tags.c.task_id, tags.c.name),
+    tuple,
 )
 _lock, _lock_light = (
     IdListStatement(
-        select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update()
+        select(*columns).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update(),
+        Task._make,
     )
     for columns in (whole_task, task_without_payload)
 )
 _lock_ids = IdListStatement(
-    select(tasks.c.id).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update()
+    select(tasks.c.id).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update(),
+    itemgetter(0),
 )
 _insert_new, _insert_once = (BulkInsert(tasks, once=once) for once in (False, True))
 _insert_links = BulkInsert(task_tags, once=True)
@@ -99,7 +103,7 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[st
     """
     ordered = _ordered(rows)
     # A retry after a commit without an answer finds its rows, and must not count them again.
-    there = {UUID(hex=row[0]) for row in await _lock_ids(connection, [r.task.id for r in rows])}
+    there = set(await _lock_ids(connection, [row.task.id for row in rows]))
     await _insert_once(connection, _COLUMNS, _values(ordered))
     namespace = ordered[0].task.namespace
     hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
@@ -128,8 +132,7 @@ async def details(
     connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
 ) -> dict[UUID, TaskDetails]:
     """Return the tasks with these ids, with their tags and ended attempts."""
-    rows = await _by_id(connection, ids, of_namespace=namespace)
-    found = read_tasks(connection.dialect, rows)
+    found = await _by_id(connection, ids, of_namespace=namespace)
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
     named = await tag_names(connection, [task.id for task in found])
     return {
@@ -145,8 +148,7 @@ async def tag_names(
     if not ids:
         return {}
     names: dict[UUID, tuple[str, ...]] = {}
-    for digits, name in await _tags_of(connection, ids):
-        task_id = UUID(hex=digits)
+    for task_id, name in await _tags_of(connection, ids):
         names[task_id] = (*names.get(task_id, ()), name)
     return names
 
@@ -160,8 +162,8 @@ async def lock(
         ids: in any order; rows are locked in the order of their ids.
         payload: False leaves the payload empty, for decisions that do not need it.
     """
-    rows = await (_lock if payload else _lock_light)(connection, ids)
-    return {task.id: task for task in read_tasks(connection.dialect, rows)}
+    locked = await (_lock if payload else _lock_light)(connection, ids)
+    return {task.id: task for task in locked}
 
 
 async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
@@ -213,7 +215,6 @@ async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:
     ended: dict[UUID, list[Attempt]] = {}
     if ids:
-        rows = await _attempts_of(connection, ids)
-        for attempt in read_attempts(connection.dialect, rows):
+        for attempt in await _attempts_of(connection, ids):
             ended.setdefault(attempt.task_id, []).append(attempt)
     return ended

@@ -50,7 +50,7 @@ async def exclusive(database: Database, wait_seconds: float) -> AsyncIterator[As
 
 
 async def _wait(database: Database, connection: AsyncConnection, seconds: float) -> None:
-    take = _begin_immediate if database.is_sqlite else _get_lock
+    take = _begin_immediate if database.dialect.name == "sqlite" else _get_lock
     began = time.monotonic()
     said = False
     while not await take(connection):

@@ -1,5 +1,6 @@
 """What all tables share: naming, character set, and column types that work on both databases."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
@@ -68,20 +69,33 @@ class TaskId(TypeDecorator[UUID]):
         return None if value is None else UUID(hex=value)
 
 
+class _SentAsText(mysql.DATETIME):
+    """A DATETIME with microseconds, given to MySQL's driver as the text that it sends.
+
+    The driver would write the same, and look up how for each value.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(fsp=6)
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[datetime | None], str | None]:
+        """Return what writes a naive time."""
+        return lambda value: None if value is None else value.isoformat(" ")
+
+
 class UtcDateTime(TypeDecorator[datetime]):
     """Aware UTC in Python, naive UTC with microseconds in the database."""
 
-    impl = DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+    impl = DateTime().with_variant(_SentAsText(), "mysql", "mariadb")
     cache_ok = True
 
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | str | None:
-        """Refuse a naive time, store an aware one as UTC; for MySQL as text, as it is sent."""
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse a naive time, store an aware one as UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
-        naive = value.astimezone(UTC).replace(tzinfo=None)
-        return naive if dialect.name == "sqlite" else naive.isoformat(" ")
+        return value.astimezone(UTC).replace(tzinfo=None)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
         """Return the stored time as aware UTC."""

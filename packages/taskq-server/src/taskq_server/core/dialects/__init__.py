@@ -1,1 +1,81 @@
-"""Everything that depends on which database is used."""
+"""Everything that depends on which database is used; no other module asks for its name.
+
+A database more is a file with its `Dialect`, an entry in `ALL`, and an entry in the list of
+databases that `tests/conformance` runs on.
+"""
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.schema import Table
+from sqlalchemy.sql import Select
+
+from taskq_server.core import private, urls
+from taskq_server.core.dialects.base import Dialect
+from taskq_server.core.dialects.mysql import MySQL
+from taskq_server.core.dialects.sqlite import SQLite
+
+_EMBEDDED = SQLite()
+
+ALL: tuple[Dialect, ...] = (MySQL(), _EMBEDDED)
+"""The databases that there are."""
+
+_BY_NAME = {dialect.name: dialect for dialect in ALL}
+
+
+def of(connection: AsyncConnection) -> Dialect:
+    """Return the dialect of a connection."""
+    return _BY_NAME[connection.sync_engine.dialect.name]
+
+
+def named(name: str) -> Dialect:
+    """Return the dialect that SQLAlchemy calls so, for revisions of the schema."""
+    return _BY_NAME[name]
+
+
+def of_url(url: URL) -> Dialect:
+    """Return the dialect of a URL that `check_url` took."""
+    return _BY_NAME[url.get_backend_name()]
+
+
+def check_url(url: str) -> None:
+    """Check a URL of SQLAlchemy.
+
+    Raises:
+        ValueError: it cannot be used; the sentence repeats no part of it.
+    """
+    urls.require_scheme(url, [dialect.scheme for dialect in ALL])
+    try:
+        parsed = make_url(url)
+    except (ValueError, ArgumentError):
+        parsed = None
+    if parsed is None or "@" in (parsed.host or "") or (parsed.port or 0) > urls.HIGHEST_PORT:
+        raise ValueError(urls.UNREADABLE)
+    of_url(parsed).check_url(parsed)
+
+
+def make_folder(url: str) -> None:
+    """Create the folder that the file of a database is to lie in, for this user only."""
+    parsed = make_url(url)
+    folder = of_url(parsed).folder(parsed)
+    if folder is not None:
+        private.make_folder(folder)
+
+
+def embedded_url(path: Path) -> str:
+    """Return the URL of a database that needs no server, whatever the name of its file."""
+    scheme = _EMBEDDED.scheme.removesuffix("://")
+    return URL.create(scheme, database=str(path)).render_as_string()
+
+
+def along_index(select: Select[Any], table: Table, index: str | None) -> Select[Any]:
+    """Return a SELECT that starts in an index where its range starts, on every database.
+
+    See `Dialect.along_index`. SQLAlchemy compiles the hints of the database that is asked only.
+    """
+    for dialect in ALL:
+        select = dialect.along_index(select, table, index)
+    return select

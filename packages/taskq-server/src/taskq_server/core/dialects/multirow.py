@@ -8,12 +8,14 @@ hexadecimal digits.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
+from taskq_server.core.dialects.base import Columns
+from taskq_server.core.dialects.compiled import is_constant
+
 MAX_CHARACTERS = 1_000_000
 """How long a statement grows before another one takes the rest: the server limits its bytes."""
 
 _HEXADECIMAL = range(200, 500_000)
 
-Columns = Sequence[Sequence[object]]
 Quote = Callable[[object], str]
 """Writes a value as SQL: the driver's `literal`."""
 
@@ -44,11 +46,6 @@ def _literal(value: object, quote: Quote) -> str:
     if isinstance(value, str) and len(value) in _HEXADECIMAL:
         return f"_utf8mb4 x'{value.encode().hex()}'"
     return quote(value)
-
-
-def is_constant(values: Sequence[object]) -> bool:
-    """Return whether a column has one value in all rows."""
-    return values.count(values[0]) == len(values)
 
 
 def _pieces(rows: Iterable[str], most: int) -> Iterator[list[str]]:

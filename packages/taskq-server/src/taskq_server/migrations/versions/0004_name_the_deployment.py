@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import mysql
 
-from taskq_server.core.database import insert_once
+from taskq_server.core import dialects
 
 revision = "0004"
 down_revision = "0003"
@@ -37,7 +37,7 @@ def upgrade() -> None:
         if_not_exists=True,
         **_OPTIONS,
     )
-    once = insert_once(table, op.get_bind().dialect)
+    once = dialects.named(op.get_bind().dialect.name).insert_once(table)
     op.execute(once.values(number=1, id=secrets.token_hex(8)))
 
 

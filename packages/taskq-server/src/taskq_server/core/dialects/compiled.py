@@ -1,0 +1,118 @@
+"""Statements of Core as text, compiled once, whose values the driver gets without SQLAlchemy.
+
+What is done to the text afterwards depends on the database: `Dialect.with_ids`, `repeated` and
+`insert_many` do it. This module makes what they are given.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, TypeVar
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Select, literal_column
+from sqlalchemy.engine import Dialect as AlchemyDialect
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.elements import ClauseElement
+from sqlalchemy.types import TypeEngine
+
+T = TypeVar("T")
+Processor = Callable[[Any], Any]
+
+_IDS = "(:ids)"
+
+
+class Bind(NamedTuple):
+    """One parameter of a statement: its name, its value if none is given, and how it is sent."""
+
+    name: str
+    default: Any
+    process: Processor | None
+
+
+class Compiled(NamedTuple):
+    """A statement's text, its parameters in the order of the text, and how to read its rows.
+
+    `readers` has those columns only that the driver does not return as they are, by position.
+    """
+
+    sql: str
+    binds: tuple[Bind, ...]
+    readers: tuple[tuple[int, Processor], ...]
+
+    def values(self, given: Mapping[str, object]) -> tuple[object, ...]:
+        """Return what the driver is given for the parameters."""
+        return tuple(
+            [bound(given.get(name, default), process) for name, default, process in self.binds]
+        )
+
+    def read(self, rows: Sequence[Sequence[Any]], make: Callable[[tuple[Any, ...]], T]) -> list[T]:
+        """Return what `make` makes of the driver's rows.
+
+        Column by column, because most columns are as the driver returns them.
+        """
+        if not rows:
+            return []
+        columns: list[tuple[Any, ...] | list[Any]] = list(zip(*rows, strict=True))
+        for index, process in self.readers:
+            columns[index] = [None if value is None else process(value) for value in columns[index]]
+        return list(map(make, zip(*columns, strict=True)))
+
+    def around_ids(self) -> tuple[str, str]:
+        """Return the text before and after the list that `is_one_of_ids` left open."""
+        start, _, end = self.sql.partition(_IDS)
+        return start, end
+
+
+def is_one_of_ids(column: ColumnElement[UUID]) -> ColumnElement[bool]:
+    """Return a condition whose list `Dialect.with_ids` fills in.
+
+    SQLAlchemy has expanding parameters for that. They are one parameter for each id, and SQLAlchemy
+    writes them into the text each time: for a batch of 100 this takes longer than the statement.
+    """
+    return column.op("IN", is_comparison=True)(literal_column(_IDS))
+
+
+def compiled(statement: ClauseElement, dialect: AlchemyDialect, **options: Any) -> Compiled:
+    """Return the text of a statement for one database.
+
+    Args:
+        statement: its parameters have names.
+        dialect: SQLAlchemy's, of the connection.
+        options: of SQLAlchemy's compiler.
+    """
+    text = statement.compile(dialect=dialect, **options)
+    assert isinstance(text, SQLCompiler)
+    binds = [
+        Bind(name, text.params.get(name), _sender(text.binds[name].type, dialect))
+        for name in text.positiontup or ()
+    ]
+    columns = statement.selected_columns if isinstance(statement, Select) else ()
+    read = [(number, _reader(column.type, dialect)) for number, column in enumerate(columns)]
+    readers = [(number, process) for number, process in read if process is not None]
+    return Compiled(str(text), tuple(binds), tuple(readers))
+
+
+def bound(value: object, process: Processor | None) -> object:
+    """Return a value as the driver is given it."""
+    return value if value is None or process is None else process(value)
+
+
+def bound_column(values: Sequence[object], process: Processor | None) -> Sequence[object]:
+    """Return the values of a column as the driver is given them."""
+    if process is None:
+        return values
+    if is_constant(values):  # a batch has one worker, one namespace, one time of its end
+        return [bound(values[0], process)] * len(values)
+    return [bound(value, process) for value in values]
+
+
+def is_constant(values: Sequence[object]) -> bool:
+    """Return whether a column has one value in all rows."""
+    return values.count(values[0]) == len(values)
+
+
+def _sender(kind: TypeEngine[Any], dialect: AlchemyDialect) -> Processor | None:
+    return kind.dialect_impl(dialect).bind_processor(dialect)
+
+
+def _reader(kind: TypeEngine[Any], dialect: AlchemyDialect) -> Processor | None:
+    return kind.dialect_impl(dialect).result_processor(dialect, None)
