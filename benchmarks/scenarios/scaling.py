@@ -78,7 +78,7 @@ def _target(query: dict[str, str], page: int, rows: int) -> str:
         wanted = TaskQuery.model_validate(
             {key: [value] if key in ("status", "priority", "tag") else value
              for key, value in query.items()}
-        )  # fmt: skip
+        ).as_filter()  # fmt: skip
         query = {**query, "cursor": cursor.write(after, wanted)}
     return f"/tasks?{urlencode(query)}" if query else "/tasks"
 

@@ -9,10 +9,10 @@ from uuid import uuid4
 from sqlalchemy import func, select
 
 from taskq_server.crud.tables import tasks
+from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.service import StatsRead
-from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -21,9 +21,9 @@ Counts = dict[str, dict[str, int]]
 QUEUES = ("default", "mail", "reports")
 
 
-def new(queue: str = "default") -> TaskCreate:
+def new(queue: str = "default") -> NewTask:
     """A task to submit."""
-    return TaskCreate(handler="taskq.echo", payload={"value": 1}, queue=queue)
+    return NewTask(handler="taskq.echo", payload={"value": 1}, queue=queue)
 
 
 async def counted(runtime: Runtime) -> Counts:
@@ -88,7 +88,7 @@ class Mixture:
         if task is None:
             return
         if task.status is Status.RETRYING:  # its next try is due in an hour, unless someone says so
-            await self._runtime.change.update(task.id, TaskUpdate(run_at=None))
+            await self._runtime.change.update(task.id, TaskChanges(given=frozenset({"run_at"})))
         await self._worker.claim(str(task.id))
         self._note(f"claim of {task.status}")
 
@@ -119,7 +119,9 @@ class Mixture:
     async def edit(self) -> None:
         task = await self._one(*Status)
         if task is not None:
-            await self._runtime.change.update(task.id, TaskUpdate(title="another"))
+            await self._runtime.change.update(
+                task.id, TaskChanges(given=frozenset({"title"}), title="another")
+            )
 
     async def delete(self) -> None:
         task = await self._one(*(status for status in Status if status is not Status.RUNNING))
@@ -151,7 +153,7 @@ class Mixture:
                 return (await self._runtime.read.get(self._dice.choice(found))).task
         return None
 
-    def _new(self) -> TaskCreate:
+    def _new(self) -> NewTask:
         return new(self._dice.choice(QUEUES))
 
     def _note(self, what: str) -> None:

@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from taskq_server.core.config import Settings
+from taskq_server.domain.requests import NewTask
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.schemas.task import TaskCreate
 from tests.integration.api.scripted_worker import ScriptedWorker
 
-NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
+NEW = NewTask(handler="taskq.echo", payload={"value": 1})
 
 
 @pytest.fixture

@@ -9,9 +9,8 @@ import pytest
 from sqlalchemy import delete, event, insert, select, update
 
 from taskq_server.crud.tables import tags, task_tags
+from taskq_server.domain.requests import NewTask, TaskChanges, TaskFilter
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.schemas.query import TaskQuery
-from taskq_server.schemas.task import TaskCreate, TaskUpdate
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
 from taskq_server.worker.arq_worker import Heads
@@ -21,8 +20,12 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 MINUTE = timedelta(minutes=1)
 
 
-def new(*names: str) -> TaskCreate:
-    return TaskCreate(handler="taskq.echo", payload={"value": 1}, tags=list(names))
+def retagged(*names: str) -> TaskChanges:
+    return TaskChanges(given=frozenset({"tags"}), tags=names)
+
+
+def new(*names: str) -> NewTask:
+    return NewTask(handler="taskq.echo", payload={"value": 1}, tags=list(names))
 
 
 async def nothing() -> None:
@@ -69,7 +72,7 @@ async def stored(runtime: Runtime) -> list[str]:
 
 
 async def listed(runtime: Runtime, name: str) -> set[UUID]:
-    page = await runtime.read.list(TaskQuery(tag=[name]))
+    page = await runtime.read.list(TaskFilter(tags=(name,)))
     return {item.task.id for item in page.items}
 
 
@@ -82,7 +85,7 @@ async def by_delete(runtime: Runtime, time: Time, task_id: UUID) -> None:
 
 
 async def by_change(runtime: Runtime, time: Time, task_id: UUID) -> None:
-    await runtime.change.update(task_id, TaskUpdate(tags=["b"]))
+    await runtime.change.update(task_id, retagged("b"))
 
 
 async def by_retention(runtime: Runtime, time: Time, task_id: UUID) -> None:
@@ -169,7 +172,7 @@ async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, tim
     await forget_tags(runtime)
     batch = await runtime.submit.batch([new("a"), new("b", "c"), new()])
     await forget_tags(runtime)
-    changed = await runtime.change.update(plain, TaskUpdate(tags=["a", "c"]))
+    changed = await runtime.change.update(plain, retagged("a", "c"))
     assert changed.tags == ("a", "c")
     assert await listed(runtime, "c") == {plain}
     again = await runtime.submit.one(new("a", "c"), key=key)
@@ -241,7 +244,7 @@ async def test_submits_and_the_janitor_at_the_same_time(runtime: Runtime, time: 
             names = [f"t{worker % 3}", f"t{n % 4}"]
             task_id = await submitted(runtime, *names)
             assert set((await runtime.read.get(task_id)).tags) == set(names)
-            await runtime.change.update(task_id, TaskUpdate(tags=["x"]))
+            await runtime.change.update(task_id, retagged("x"))
             assert (await runtime.read.get(task_id)).tags == ("x",)
             await runtime.change.delete(task_id)
 

@@ -5,6 +5,7 @@ import random
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
 import pytest
 from pydantic import BaseModel, ValidationError
 
@@ -13,6 +14,7 @@ from taskq_server.api.body.large_body import LargeBody
 from taskq_server.core.config import Settings
 from taskq_server.core.turns import Turns
 from taskq_server.domain.errors import InvalidFields, Rejected
+from taskq_server.domain.requests import NewTask
 from taskq_server.schemas.task import TaskBatch, TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 
@@ -110,8 +112,13 @@ def validated(kind: str, document: object, fingerprint: str | None) -> Outcome:
     except ValidationError as error:
         return tuple((one["loc"], one["type"], one["msg"]) for one in error.errors()[:100])
     tasks = valid.items if isinstance(valid, TaskBatch) else [valid]
-    stored = [(new.payload_text(), new.model_dump(exclude={"payload"})) for new in tasks]
+    stored = [stored_as(new.as_new_task()) for new in tasks]
     return fingerprint, stored
+
+
+def stored_as(new: NewTask) -> tuple[bytes, NewTask]:
+    payload = new.payload if isinstance(new.payload, bytes) else orjson.dumps(new.payload)
+    return payload, new._replace(payload=b"")
 
 
 @pytest.mark.parametrize("kind", AROUND)

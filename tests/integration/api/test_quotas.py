@@ -11,9 +11,9 @@ from sqlalchemy import event
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import QuotaExceeded
+from taskq_server.domain.requests import NewTask
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.schemas.task import TaskCreate
 from tests.integration.api.scripted_worker import ScriptedWorker
 
 MOST = 3
@@ -54,8 +54,8 @@ def body(**fields: Any) -> dict[str, Any]:
     return {"handler": "taskq.echo", "payload": {"value": 1}, **fields}
 
 
-def new(**fields: Any) -> TaskCreate:
-    return TaskCreate(**body(**fields))
+def new(**fields: Any) -> NewTask:
+    return NewTask(**body(**fields))
 
 
 async def post(api: httpx.AsyncClient, key: str = "", **fields: Any) -> httpx.Response:
@@ -153,7 +153,7 @@ async def test_namespaces_have_their_own_places(
 
 
 async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: ScriptedWorker) -> None:
-    def items(tags: int) -> list[TaskCreate]:
+    def items(tags: int) -> list[NewTask]:
         names = [f"t{n}" for n in range(tags)]
         return [new(tags=names[n : n + 32]) for n in range(0, tags, 32)]
 

@@ -15,9 +15,9 @@ import redis
 from sqlalchemy import event
 
 from taskq_server.domain import lifecycle
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import AttemptService, ClaimRequest, Completion
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -25,7 +25,7 @@ from tests.support.mariadb import MariaDBServer
 
 TASKS = 100
 STATEMENTS = ("SELECT", "INSERT", "UPDATE", "DELETE")
-NEW = TaskCreate(handler="taskq.echo", payload={"value": 1})
+NEW = NewTask(handler="taskq.echo", payload={"value": 1})
 
 
 @dataclass

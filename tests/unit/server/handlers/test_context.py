@@ -13,6 +13,7 @@ import pytest
 
 from taskq_server import Context
 from taskq_server.domain.errors import InvalidFields
+from taskq_server.domain.task import Priority
 from taskq_server.worker.attempts.running import RunningAttempt, StopReason, progress_json
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
@@ -150,7 +151,7 @@ async def test_a_child_is_submitted_with_its_options() -> None:
     context = attempt_of(children=children).context
     await context.submit("child", {"n": 1}, priority="high", delay_seconds=5, tags=["t"])
     ((new, key),) = children.submitted
-    assert (new.handler, new.payload, new.priority) == ("child", {"n": 1}, "high")
+    assert (new.handler, new.payload, new.priority) == ("child", {"n": 1}, Priority.HIGH)
     assert (new.delay_seconds, new.tags) == (5, ["t"])
     assert key.startswith("\0"), "no caller's key has one"
 

@@ -21,7 +21,7 @@ async def build(runtime: Runtime) -> None:
 
 async def submit(runtime: Runtime, *items: dict[str, Any]) -> SubmittedBatch:
     return await runtime.submit.batch(
-        [TaskCreate.model_validate({"handler": "build", **item}) for item in items]
+        [TaskCreate.model_validate({"handler": "build", **item}).as_new_task() for item in items]
     )
 
 

@@ -24,12 +24,12 @@ def body(value: Any = 1, **fields: Any) -> dict[str, Any]:
 
 
 async def submit(runtime: Runtime, key: str, sent: dict[str, Any]) -> Submitted:
-    new = TaskCreate.model_validate(sent)
+    new = TaskCreate.model_validate(sent).as_new_task()
     return await runtime.submit.one(new, key=IdempotencyKey.of(key, sent))
 
 
 async def submit_batch(runtime: Runtime, key: str, *sent: dict[str, Any]) -> SubmittedBatch:
-    items = [TaskCreate.model_validate(one) for one in sent]
+    items = [TaskCreate.model_validate(one).as_new_task() for one in sent]
     return await runtime.submit.batch(items, key=IdempotencyKey.of(key, {"items": list(sent)}))
 
 
@@ -75,7 +75,7 @@ async def test_other_keys_and_no_key_are_other_tasks(runtime: Runtime) -> None:
     await submit(runtime, "Key", body())
     await submit(runtime, "key ", body())
     for _ in range(2):
-        await runtime.submit.one(TaskCreate.model_validate(body()))
+        await runtime.submit.one(TaskCreate.model_validate(body()).as_new_task())
     assert await count(runtime) == 5
 
 

@@ -21,7 +21,7 @@ async def build(runtime: Runtime) -> None:
 
 
 async def submit(runtime: Runtime, **fields: object) -> TaskDetails:
-    new = TaskCreate.model_validate({"handler": "build", **fields})
+    new = TaskCreate.model_validate({"handler": "build", **fields}).as_new_task()
     submitted = await runtime.submit.one(new, traceparent="00-trace")
     assert not submitted.replayed
     return submitted.details

@@ -9,11 +9,11 @@ from uuid import UUID
 from taskq_server.core.config import Settings
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers import signature
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.result import RunResult, decision
 from taskq_server.worker.attempts.running import RunningAttempt
@@ -52,9 +52,9 @@ class Children:
     """Notes the child tasks that a handler submits."""
 
     def __init__(self) -> None:
-        self.submitted: list[tuple[TaskCreate, str]] = []
+        self.submitted: list[tuple[NewTask, str]] = []
 
-    async def __call__(self, new: TaskCreate, key: str) -> UUID:
+    async def __call__(self, new: NewTask, key: str) -> UUID:
         self.submitted.append((new, key))
         return UUID(int=len(self.submitted))
 

@@ -13,9 +13,9 @@ import pytest
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import FieldError, InvalidFields, Rejected
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import MAX_LOST, Outcome, Status
 from taskq_server.handlers.context import ProgressReport, State
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.result import (
     Cancelled,
     Failed,
@@ -160,7 +160,7 @@ async def test_child_tasks_come_through(pool: QuarantinePool) -> None:
 
 
 async def test_a_refused_child_is_the_handlers_to_see(pool: QuarantinePool) -> None:
-    async def refuse(new: TaskCreate, key: str) -> UUID:
+    async def refuse(new: NewTask, key: str) -> UUID:
         raise InvalidFields("no such thing", [FieldError("/payload", "odd", "no")])
 
     task = running(handler="tests.parent", payload='{"children": 1}', lost_count=1)

@@ -57,7 +57,8 @@ async def submit_many(
     batch: TaskBatch, runtime: RuntimeDep, key: Key, prefer: Prefer, traceparent: Trace
 ) -> Response:
     """Store up to 1,000 tasks: all of them, or none."""
-    submitted = await runtime.submit.batch(batch.items, key=key, traceparent=traceparent)
+    new = [item.as_new_task() for item in batch.items]
+    submitted = await runtime.submit.batch(new, key=key, traceparent=traceparent)
     headers = {}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"

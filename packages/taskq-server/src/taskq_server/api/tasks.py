@@ -64,7 +64,7 @@ async def list_tasks(
     query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep
 ) -> Response:
     """List tasks without payload, result and errors, the newest first unless told otherwise."""
-    page = await runtime.read.list(query)
+    page = await runtime.read.list(query.as_filter(), limit=query.limit, cursor=query.cursor)
     body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
     headers = {}
     if page.next_cursor is not None:
@@ -136,7 +136,7 @@ async def update(
         version = (await runtime.read.get(task_id)).task.version
         if not if_match.match_strongly(version):
             raise VersionMismatch(f"the task is at version {version}")
-    return answers.task(await runtime.change.update(task_id, changes, version=version))
+    return answers.task(await runtime.change.update(task_id, changes.as_changes(), version=version))
 
 
 @router.delete(

@@ -13,7 +13,8 @@ import orjson
 from pydantic import ValidationError
 
 from taskq_server.domain.errors import FieldError, InvalidFields
-from taskq_server.schemas.task import ChildCreate, TaskCreate
+from taskq_server.domain.requests import NewTask
+from taskq_server.schemas.task import ChildCreate
 
 
 class State(SimpleNamespace):
@@ -55,7 +56,7 @@ class Context:
     state: State
     logger: logging.LoggerAdapter[logging.Logger]
     _loop: asyncio.AbstractEventLoop
-    _submit: Callable[[TaskCreate, str], Awaitable[UUID]]
+    _submit: Callable[[NewTask, str], Awaitable[UUID]]
     _report: Callable[[ProgressReport], None]
     _interrupted: Callable[[], bool]
     _submitted: dict[str, int] = field(default_factory=dict)
@@ -103,7 +104,7 @@ class Context:
         self._submitted[digest] = self._submitted.get(digest, 0) + 1
         key = child_key(self.task_id, digest, self._submitted[digest])
         try:
-            new = ChildCreate.model_validate(body)
+            new = ChildCreate.model_validate(body).as_new_task()
         except ValidationError as error:
             raise InvalidFields("the child task cannot be taken", _errors(error)) from None
         return await self._submit(new, key)

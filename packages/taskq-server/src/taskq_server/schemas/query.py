@@ -4,6 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.task import Priority, Status
 from taskq_server.schemas.fields import (
     NUMBER_IN_QUERY,
     HandlerName,
@@ -33,3 +35,17 @@ class TaskQuery(Request):
     cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
         None, description="`next_cursor` of the page before"
     )
+
+    def as_filter(self) -> TaskFilter:
+        """Return the filters as a plain value."""
+        return TaskFilter(
+            statuses=tuple(map(Status, self.status)),
+            priorities=tuple(map(Priority.from_label, self.priority)),
+            tags=tuple(self.tag),
+            handler=self.handler,
+            queue=self.queue,
+            created_after=self.created_after,
+            created_before=self.created_before,
+            title_prefix=self.q,
+            descending=self.order == "-created_at",
+        )

@@ -7,6 +7,8 @@ from uuid import UUID
 import orjson
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
+from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask, TaskChanges
+from taskq_server.domain.task import Priority
 from taskq_server.schemas.fields import (
     Answer,
     BackoffSeconds,
@@ -34,7 +36,7 @@ class TaskCreate(Request):
     description: Description | None = None
     priority: PriorityLabel = "normal"
     tags: Tags = Field(default_factory=list, description="names to find the task by")
-    queue: QueueName = "default"
+    queue: QueueName = DEFAULT_QUEUE
     run_at: Moment | None = Field(None, description="not before this time; null means now")
     delay_seconds: Annotated[float, Field(strict=True, ge=0, le=31_536_000)] | None = Field(
         None, description="not before this many seconds from now; instead of `run_at`"
@@ -58,13 +60,23 @@ class TaskCreate(Request):
             raise ValueError("give run_at or delay_seconds, not both")
         return self
 
-    def payload_text(self) -> bytes:
-        """Return the payload as it is stored."""
-        return orjson.dumps(self.payload)
-
-    def payload_values(self) -> dict[str, JsonValue]:
-        """Return the payload as it is checked."""
-        return self.payload
+    def as_new_task(self) -> NewTask:
+        """Return the same as a plain value."""
+        return NewTask(
+            self.handler,
+            self.payload,
+            self.title,
+            self.description,
+            Priority.from_label(self.priority),
+            self.tags,
+            self.queue,
+            self.run_at,
+            self.delay_seconds,
+            self.timeout_seconds,
+            self.max_retries,
+            self.backoff_base_seconds,
+            self.backoff_max_seconds,
+        )
 
 
 class ChildCreate(TaskCreate):
@@ -83,17 +95,12 @@ class PackedTask(TaskCreate):
         """Return the same task, packed."""
         given: dict[str, Any] = {**new.__dict__, "payload": {}}
         packed = PackedTask.model_construct(_fields_set=new.model_fields_set, **given)
-        packed._text = new.payload_text()
+        packed._text = orjson.dumps(new.payload)
         return packed
 
-    def payload_text(self) -> bytes:
-        """Return the payload as it is stored."""
-        return self._text
-
-    def payload_values(self) -> dict[str, JsonValue]:
-        """Parse the payload."""
-        values: dict[str, JsonValue] = orjson.loads(self._text)
-        return values
+    def as_new_task(self) -> NewTask:
+        """Return the same as a plain value, whose payload is text."""
+        return super().as_new_task()._replace(payload=self._text)
 
 
 class TaskBatch(Request):
@@ -112,6 +119,19 @@ class TaskUpdate(Request):
     max_retries: MaxRetries | None = Field(None, description="null: the handler's own")
     timeout_seconds: TimeoutSeconds | None = Field(None, description="null: the handler's own")
     run_at: Moment | None = Field(None, description="null: now")
+
+    def as_changes(self) -> TaskChanges:
+        """Return the same as a plain value."""
+        return TaskChanges(
+            given=frozenset(self.model_fields_set),
+            title=self.title,
+            description=self.description,
+            tags=tuple(self.tags or ()),
+            priority=Priority.from_label(self.priority or "normal"),
+            max_retries=self.max_retries,
+            timeout_seconds=self.timeout_seconds,
+            run_at=self.run_at,
+        )
 
 
 class WaitRequest(Request):

@@ -11,8 +11,8 @@ from taskq_server.crud import tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
-from taskq_server.domain.task import Priority, Status, Task, TaskDetails
-from taskq_server.schemas.task import TaskUpdate
+from taskq_server.domain.requests import TaskChanges
+from taskq_server.domain.task import Status, Task, TaskDetails
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas, of_tags
 from taskq_server.services.read import ReadService
@@ -60,7 +60,7 @@ class ChangeService:
         self._clock = clock
 
     async def update(
-        self, task_id: UUID, changes: TaskUpdate, *, version: int | None = None
+        self, task_id: UUID, changes: TaskChanges, *, version: int | None = None
     ) -> TaskDetails:
         """Change what the task's status allows to change.
 
@@ -75,8 +75,8 @@ class ChangeService:
             VersionMismatch: the task has another version.
             QuotaExceeded: a tag is new, and the namespace has as many as it may.
         """
-        given = changes.model_fields_set
-        tags = tuple(sorted(set(changes.tags or ())))
+        given = changes.given
+        tags = tuple(sorted(set(changes.tags)))
         edit = await self._edit(task_id, changes)
 
         async def work(connection: Connection, tag_ids: Mapping[str, int]) -> Task:
@@ -90,7 +90,7 @@ class ChangeService:
                 await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
             return after
 
-        async with self._quotas.tags.admit(of_tags(changes.tags or ())):
+        async with self._quotas.tags.admit(of_tags(changes.tags)):
             after = await self._tag_ids.use(
                 tags, lambda ids: self._database.write(lambda c: work(c, ids))
             )
@@ -156,8 +156,8 @@ class ChangeService:
             raise TaskNotFound(f"there is no task {task_id}")
         return task
 
-    async def _edit(self, task_id: UUID, changes: TaskUpdate) -> Edit:
-        given = frozenset(changes.model_fields_set - {"tags"})
+    async def _edit(self, task_id: UUID, changes: TaskChanges) -> Edit:
+        given = changes.given - {"tags"}
         title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
         if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
             name = (await self._read.get(task_id)).task.handler
@@ -169,7 +169,7 @@ class ChangeService:
             given=given,
             title=title or "",
             description=changes.description,
-            priority=Priority.from_label(changes.priority or "normal"),
+            priority=changes.priority,
             max_retries=retries or 0,
             timeout_seconds=timeout or 0.0,
             run_at=changes.run_at,

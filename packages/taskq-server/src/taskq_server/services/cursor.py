@@ -5,19 +5,21 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from hashlib import sha256
 from uuid import UUID
 
+import orjson
+
 from taskq_server.domain.errors import InvalidCursor
-from taskq_server.schemas.query import TaskQuery
+from taskq_server.domain.requests import TaskFilter
 
 _BOUND_BYTES = 6
 _FORM = re.compile(r"[A-Za-z0-9_-]{30}")  # 22 bytes
 
 
-def write(after: UUID, query: TaskQuery) -> str:
+def write(after: UUID, wanted: TaskFilter) -> str:
     """Return the cursor that goes on after a task."""
-    return urlsafe_b64encode(after.bytes + _bound(query)).decode().rstrip("=")
+    return urlsafe_b64encode(after.bytes + _bound(wanted)).decode().rstrip("=")
 
 
-def read(cursor: str, query: TaskQuery) -> UUID:
+def read(cursor: str, wanted: TaskFilter) -> UUID:
     """Return the task after which the page begins.
 
     Raises:
@@ -26,11 +28,10 @@ def read(cursor: str, query: TaskQuery) -> UUID:
     if _FORM.fullmatch(cursor) is None:
         raise InvalidCursor("the cursor cannot be read")
     raw = urlsafe_b64decode(cursor + "==")
-    if write(UUID(bytes=raw[:16]), query) != cursor:
+    if write(UUID(bytes=raw[:16]), wanted) != cursor:
         raise InvalidCursor("the cursor was made for a list with other filters")
     return UUID(bytes=raw[:16])
 
 
-def _bound(query: TaskQuery) -> bytes:
-    filters = query.model_dump_json(exclude={"cursor", "limit"})
-    return sha256(filters.encode()).digest()[:_BOUND_BYTES]
+def _bound(wanted: TaskFilter) -> bytes:
+    return sha256(orjson.dumps(wanted)).digest()[:_BOUND_BYTES]

@@ -17,7 +17,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import in_use
 from taskq_server.domain.errors import FieldError, QuotaExceeded
-from taskq_server.schemas.task import TaskCreate
+from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
 
 _KNOWN_SECONDS = 60.0
 _MOST_KNOWN = 20_000
@@ -199,7 +199,6 @@ class Quotas:
     def of(cls, database: Database, settings: Settings) -> Self:
         """Return the quotas of the settings' namespace."""
         where = database, settings.namespace
-        usual = TaskCreate.model_fields["queue"].default
         return cls(
             queues=Quota(
                 "queues",
@@ -207,7 +206,7 @@ class Quotas:
                 *where,
                 in_use.queues,
                 in_use.other_queues,
-                expected=[usual],
+                expected=[DEFAULT_QUEUE],
             ),
             tags=Quota("tags", settings.max_tags, *where, in_use.named_tags, in_use.other_tags),
         )
@@ -222,7 +221,7 @@ class Quotas:
         await self.tags.close()
 
 
-def of_items(items: Sequence[TaskCreate]) -> tuple[dict[str, str], dict[str, str]]:
+def of_items(items: Sequence[NewTask]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the pointers to the queues and to the tags of a batch, the first of equal ones."""
     queues: dict[str, str] = {}
     tags: dict[str, str] = {}

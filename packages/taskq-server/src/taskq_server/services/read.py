@@ -1,7 +1,7 @@
 """Read tasks: one, its attempts, or a page of a list."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
@@ -9,9 +9,9 @@ from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import listing, tags, tasks
 from taskq_server.crud.listing import Filter
 from taskq_server.domain.errors import TaskNotFound
-from taskq_server.domain.task import Attempt, Priority, Status, TaskDetails
-from taskq_server.schemas.query import TaskQuery
-from taskq_server.services import cursor
+from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.task import Attempt, TaskDetails
+from taskq_server.services import cursor as cursors
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,23 +55,31 @@ class ReadService:
         """
         return (await self._reads(task_id)).attempts
 
-    async def list(self, query: TaskQuery) -> Page:
+    async def list(self, wanted: TaskFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
         """Return one page; it may be short, or empty, and still have a cursor to go on with.
+
+        Args:
+            wanted: which tasks.
+            limit: of the tasks in the page.
+            cursor: `next_cursor` of the page before; None for the first page.
 
         Raises:
             InvalidCursor: the cursor was not made for these filters.
         """
-        start = cursor.read(query.cursor, query) if query.cursor is not None else None
+        start = None if cursor is None else cursors.read(cursor, wanted)
 
         async def read(connection: Connection) -> Page:
-            tag_ids = await tags.find(connection, self._namespace, query.tag) if query.tag else {}
-            if set(query.tag) - tag_ids.keys():
+            names = wanted.tags
+            tag_ids = await tags.find(connection, self._namespace, names) if names else {}
+            if set(names) - tag_ids.keys():
                 return Page((), None)
-            scanned = await listing.page(connection, self._filter(query, tag_ids, start))
-            names = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
-            found = tuple(TaskDetails(task, names.get(task.id, ())) for task in scanned.tasks)
+            scanned = await listing.page(
+                connection, replace(self._filter(wanted, tag_ids), after=start, limit=limit)
+            )
+            tagged = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
+            found = tuple(TaskDetails(task, tagged.get(task.id, ())) for task in scanned.tasks)
             after = scanned.next_after
-            return Page(found, None if after is None else cursor.write(after, query))
+            return Page(found, None if after is None else cursors.write(after, wanted))
 
         return await self._database.read(read)
 
@@ -82,18 +90,16 @@ class ReadService:
             found.get(task_id) or TaskNotFound(f"there is no task {task_id}") for task_id in ids
         ]
 
-    def _filter(self, query: TaskQuery, tag_ids: Mapping[str, int], after: UUID | None) -> Filter:
+    def _filter(self, wanted: TaskFilter, tag_ids: Mapping[str, int]) -> Filter:
         return Filter(
             namespace=self._namespace,
-            statuses=tuple(sorted({Status(label) for label in query.status})),
-            priorities=tuple(sorted({Priority.from_label(label) for label in query.priority})),
-            tag_ids=tuple(tag_ids[name] for name in dict.fromkeys(query.tag)),
-            handler=query.handler,
-            queue=query.queue,
-            created_after=query.created_after,
-            created_before=query.created_before,
-            title_prefix=query.q,
-            descending=query.order == "-created_at",
-            after=after,
-            limit=query.limit,
+            statuses=tuple(sorted(set(wanted.statuses))),
+            priorities=tuple(sorted(set(wanted.priorities))),
+            tag_ids=tuple(tag_ids[name] for name in dict.fromkeys(wanted.tags)),
+            handler=wanted.handler,
+            queue=wanted.queue,
+            created_after=wanted.created_after,
+            created_before=wanted.created_before,
+            title_prefix=wanted.title_prefix,
+            descending=wanted.descending,
         )

@@ -8,14 +8,15 @@ from hashlib import sha256
 from typing import Self
 from uuid import UUID
 
+import orjson
 from pydantic import JsonValue
 
 from taskq_server.core.config import Settings
 from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
 from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
-from taskq_server.domain.task import Priority, Status, Task, score
-from taskq_server.schemas.task import TaskCreate
+from taskq_server.domain.requests import NewTask
+from taskq_server.domain.task import Status, Task, score
 from taskq_server.services.catalog import Catalog
 
 _FIRST_VERSION = 1
@@ -50,7 +51,7 @@ class IdempotencyKey:
 
 
 class Submission:
-    """Turn `TaskCreate` into a `Task` that may be stored.
+    """Turn a `NewTask` into a `Task` that may be stored.
 
     Args:
         settings: sizes and defaults.
@@ -71,7 +72,7 @@ class Submission:
         self._new_id = new_id
         self._turns = turns
 
-    async def task(self, new: TaskCreate, traceparent: str | None, now: datetime) -> Task:
+    async def task(self, new: NewTask, traceparent: str | None, now: datetime) -> Task:
         """Return the task to store.
 
         Args:
@@ -86,16 +87,17 @@ class Submission:
             TooManyValues: it has too many values.
         """
         handler = await self._catalog.require(new.handler)
-        payload = new.payload_text()
+        given = new.payload
+        payload = given if isinstance(given, bytes) else orjson.dumps(given)
         if len(payload) > _QUICK_BYTES:
             await self._turns.next()
         self._check_values(payload)
-        await self._catalog.check(new.handler, new.payload_values())
+        values = orjson.loads(given) if isinstance(given, bytes) else given
+        await self._catalog.check(new.handler, values)
         self._check_size(payload)
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
-        priority = Priority.from_label(new.priority)
         timeout = new.timeout_seconds
         retries = new.max_retries
         return Task(
@@ -106,10 +108,10 @@ class Submission:
             description=new.description,
             payload=payload.decode(),
             status=Status.QUEUED,
-            priority=priority,
+            priority=new.priority,
             queue=new.queue,
             run_at=run_at,
-            score=score(run_at or now, priority),
+            score=score(run_at or now, new.priority),
             timeout_seconds=timeout if timeout is not None else handler.timeout_seconds,
             max_retries=retries if retries is not None else handler.max_retries,
             current_retry_count=0,

@@ -8,8 +8,8 @@ from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.errors import FieldError, InvalidFields
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task, TaskDetails
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.quotas import Quotas, of_items, of_tags
 from taskq_server.services.read import ReadService
@@ -76,7 +76,7 @@ class SubmitService:
 
     async def one(
         self,
-        new: TaskCreate,
+        new: NewTask,
         *,
         key: IdempotencyKey | None = None,
         traceparent: str | None = None,
@@ -114,7 +114,7 @@ class SubmitService:
 
     async def batch(
         self,
-        items: Sequence[TaskCreate],
+        items: Sequence[NewTask],
         *,
         key: IdempotencyKey | None = None,
         traceparent: str | None = None,
@@ -149,7 +149,7 @@ class SubmitService:
         made = zip(new_tasks, tags, strict=True)
         return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)
 
-    async def _batch(self, items: Sequence[TaskCreate], traceparent: str | None) -> list[Task]:
+    async def _batch(self, items: Sequence[NewTask], traceparent: str | None) -> list[Task]:
         made: list[Task] = []
         errors: list[FieldError] = []
         first: InvalidFields | None = None

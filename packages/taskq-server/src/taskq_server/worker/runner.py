@@ -15,10 +15,10 @@ from taskq_server.domain.errors import (
     StaleAttempt,
 )
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Registry
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.attempts import (
     AttemptService,
     ClaimRefused,
@@ -271,11 +271,11 @@ class Runner:
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
 
-    def _submit_child(self, parent: Task) -> Callable[[TaskCreate, str], "asyncio.Future[UUID]"]:
-        async def submit(new: TaskCreate, key: str) -> UUID:
-            body = new.model_dump(mode="json")
+    def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
+        async def submit(new: NewTask, key: str) -> UUID:
+            # The key says what is submitted: it stands for the body.
             submitted = await self._deps.submit.one(
-                new, key=IdempotencyKey.of(key, body), traceparent=parent.traceparent
+                new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent
             )
             return submitted.details.task.id
 

@@ -61,7 +61,7 @@ class SubmitFastPath:
             return
         try:
             submitted = await self._runtime().submit.one(
-                submit.new, key=submit.key, traceparent=submit.traceparent
+                submit.new.as_new_task(), key=submit.key, traceparent=submit.traceparent
             )
             response = answers.submitted(submitted, scope)
         except TaskqError as error:

@@ -67,7 +67,7 @@ async def submit(
     traceparent: Trace,
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
-    submitted = await runtime.submit.one(new, key=key, traceparent=traceparent)
+    submitted = await runtime.submit.one(new.as_new_task(), key=key, traceparent=traceparent)
     headers = {}
     if prefer.wait is not None:
         headers["Preference-Applied"] = f"wait={prefer.wait}"

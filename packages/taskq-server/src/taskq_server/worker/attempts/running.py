@@ -12,9 +12,9 @@ from uuid import UUID
 
 import orjson
 
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import Context, ProgressReport, State
-from taskq_server.schemas.task import TaskCreate
 
 _log = logging.getLogger("taskq.server.handler")
 _LONGEST_MESSAGE = 500
@@ -42,7 +42,7 @@ class RunningAttempt:
     """
 
     def __init__(
-        self, task: Task, state: State, submit: Callable[[TaskCreate, str], Awaitable[UUID]]
+        self, task: Task, state: State, submit: Callable[[NewTask, str], Awaitable[UUID]]
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._state = state

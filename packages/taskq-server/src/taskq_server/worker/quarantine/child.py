@@ -18,9 +18,9 @@ from uuid import UUID
 from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
+from taskq_server.domain.requests import NewTask
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.failures import own_fault
 from taskq_server.worker.attempts.result import Failed
@@ -165,7 +165,7 @@ class QuarantineChild:
         del self._running[task.id]
         self._send(End(task.id, run_result))
 
-    async def _submit(self, task_id: UUID, new: TaskCreate, key: str) -> UUID:
+    async def _submit(self, task_id: UUID, new: NewTask, key: str) -> UUID:
         number = next(self._numbers)
         self._asked[number] = self._loop.create_future()
         self._send(Submit(task_id, number, new, key))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import ProgressReport
-from taskq_server.schemas.task import TaskCreate
 from taskq_server.worker.attempts.result import RunResult
 from taskq_server.worker.attempts.running import StopReason
 
@@ -67,7 +67,7 @@ class Submit:
 
     task_id: UUID
     number: int
-    new: TaskCreate
+    new: NewTask
     key: str
 
 
