@@ -8,12 +8,13 @@ from pydantic import JsonValue
 from taskq_server.crud import handlers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain import lifecycle
+from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
 from taskq_server.handlers import registry
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import ClaimRequest, Completion, Decision, Report
+from taskq_server.services.attempts import Completion, Decision, Report
 
 
 class ScriptedWorker:

@@ -8,9 +8,9 @@ import pytest
 from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.crud import workers
+from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
-from taskq_server.services.attempts import ClaimRequest
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.liveness.lease import Heartbeat
 from tests.unit.server.factories import WORKER, rows_of, stored

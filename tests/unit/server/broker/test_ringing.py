@@ -13,9 +13,10 @@ from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import read_ids
 from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
+from taskq_server.domain.admission import ClaimRefused, ClaimRequest
 from taskq_server.domain.task import Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.services.attempts import ClaimRefused, ClaimRequest, Report
+from taskq_server.services.attempts import Report
 from taskq_server.services.maintenance import Maintenance
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 

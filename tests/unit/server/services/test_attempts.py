@@ -10,6 +10,7 @@ import pytest
 
 from taskq_server.core.clock import Clock
 from taskq_server.domain import lifecycle
+from taskq_server.domain.admission import ClaimRefused, ClaimRequest
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import StaleAttempt
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
@@ -17,8 +18,6 @@ from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import (
     AttemptService,
-    ClaimRefused,
-    ClaimRequest,
     Completion,
     Report,
 )

@@ -13,11 +13,12 @@ from sqlalchemy import event
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import workers as workers_table
+from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Status
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService, ClaimRequest
+from taskq_server.services.attempts import AttemptService
 from taskq_server.services.leases import Leases
 from taskq_server.services.maintenance import Maintenance
 from tests.unit.server.factories import (

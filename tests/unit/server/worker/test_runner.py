@@ -11,8 +11,8 @@ import pytest
 
 from taskq_server import Context
 from taskq_server.crud import tasks, workers
+from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.task import Status, Task
-from taskq_server.services.attempts import ClaimRequest
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.liveness.lease import Heartbeat

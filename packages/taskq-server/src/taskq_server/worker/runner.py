@@ -9,6 +9,7 @@ from time import monotonic
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
+from taskq_server.domain.admission import ClaimRefused, ClaimRequest
 from taskq_server.domain.errors import (
     DatabaseUnavailable,
     IllegalTransition,
@@ -21,8 +22,6 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Registry
 from taskq_server.services.attempts import (
     AttemptService,
-    ClaimRefused,
-    ClaimRequest,
     Completion,
     Report,
 )
