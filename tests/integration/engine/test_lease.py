@@ -30,11 +30,9 @@ async def test_a_connection_that_died_unseen_does_not_cost_the_lease(
         lease = Lease(
             Settings(database_url=url, lease_seconds=LEASE_SECONDS),
             ["taskq.echo"],
-            on_beat=beats.put_nowait,
-            on_lost=lost.set,
             parent=SupervisorLink(),
         )
-        await lease.start()
+        await lease.start(on_beat=beats.put_nowait, on_lost=lost.set)
         try:
             await beats.get()
             proxy.silence()
@@ -56,10 +54,8 @@ async def test_after_a_hang_a_beat_does_not_wait_for_its_turn(
         await migrations.upgrade(database)
         await database.close()
         settings = Settings(database_url=url, lease_seconds=20)
-        lease = Lease(
-            settings, ["x"], on_beat=beats.put_nowait, on_lost=lambda: None, parent=SupervisorLink()
-        )
-        await lease.start()
+        lease = Lease(settings, ["x"], parent=SupervisorLink())
+        await lease.start(on_beat=beats.put_nowait, on_lost=lambda: None)
         try:
             await beats.get()
             server.child.signal(signal.SIGSTOP)

@@ -70,6 +70,7 @@ def worker(
         may_have=lambda: ROOM,
         due=database.due,
         garbage=Garbage(),
+        wake=asyncio.Event(),
         **settings.arguments(connect(redis_url), {RUNNER: attempts}),
     )
 

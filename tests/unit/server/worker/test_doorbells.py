@@ -168,6 +168,7 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
         asides={"default": ASIDE},
         threads=lambda _: 0,
         garbage=Garbage(),
+        wake=asyncio.Event(),
         **settings.arguments(redis, {RUNNER: attempts}),
     )
     loop = asyncio.create_task(worker.main())
@@ -192,6 +193,7 @@ async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, sco
         asides={"default": ASIDE},
         threads=lambda _: 0,
         garbage=Garbage(),
+        wake=asyncio.Event(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )
     assert await worker.heads() == {"default": (None, None)}

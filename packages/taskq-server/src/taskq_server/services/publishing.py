@@ -54,6 +54,11 @@ class Publishing:
         self._told: tuple[UUID, str] | None = None
 
     @property
+    def names(self) -> list[str]:
+        """The names of the worker's handlers."""
+        return [one.name for one in self._own]
+
+    @property
     def row(self) -> str:
         """What the worker's row says about its handlers."""
         return _written(self._versions)

@@ -77,6 +77,7 @@ class TaskqWorker(Worker):
         asides: the key in Redis of each queue's doorbells for workers with a free thread.
         threads: how many of them would have a thread now, besides these that are under way.
         garbage: takes doorbells that cannot be read.
+        wake: set by others to have it look for doorbells now.
         options: arq's own arguments.
     """
 
@@ -90,6 +91,7 @@ class TaskqWorker(Worker):
         asides: Mapping[str, str],
         threads: Callable[[Collection[UUID]], int],
         garbage: Garbage,
+        wake: asyncio.Event,
         **options: Any,
     ) -> None:
         super().__init__(queue_name=next(iter(queues.values())), **options)
@@ -101,14 +103,10 @@ class TaskqWorker(Worker):
         self._threads = threads
         self._promised: set[UUID] = set()
         self._garbage = garbage
-        self._wake = asyncio.Event()
+        self._wake = wake
         self._away = False
         self._reach = Reach(self.pool, "Redis gives no doorbells")
         self._script = self.pool.register_script(_POP)
-
-    def wake(self) -> None:
-        """Look for doorbells now."""
-        self._wake.set()
 
     async def main(self) -> None:
         """Take doorbells for ever; replaces arq's polling loop."""

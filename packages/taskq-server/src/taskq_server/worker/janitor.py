@@ -27,7 +27,7 @@ class Janitor:
 
     Args:
         settings: how often, and how long final tasks are kept.
-        upkeep: does the work.
+        maintenance: does the work.
         handlers: what this worker can run without a thread; it stages nothing else but these.
         sync: what it can run in a thread.
         heads: the lowest scores of each queue in Redis.
@@ -39,7 +39,8 @@ class Janitor:
     def __init__(
         self,
         settings: Settings,
-        upkeep: Maintenance,
+        maintenance: Maintenance,
+        *,
         handlers: Sequence[str],
         sync: Sequence[str],
         heads: Callable[[], Awaitable[dict[str, Heads]]],
@@ -48,7 +49,7 @@ class Janitor:
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
-        self._upkeep = upkeep
+        self._maintenance = maintenance
         self._handlers = handlers
         self._sync = sync
         self._heads = heads
@@ -69,7 +70,7 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
-        for ended in await self._upkeep.rescue():
+        for ended in await self._maintenance.rescue():
             _log.warning(
                 "task %s was rescued from a vanished worker: it is %s",
                 ended.task.id, ended.task.status,
@@ -91,23 +92,23 @@ class Janitor:
     async def _stage(self, queue: str, handlers: Sequence[str], head: int | None) -> None:
         if not handlers:
             return
-        staged = await self._upkeep.stage(queue, handlers, head=head, settled=_SETTLED)
+        staged = await self._maintenance.stage(queue, handlers, head=head, settled=_SETTLED)
         if staged:
             _log.info("rang again for %d tasks of queue %s", len(staged), queue)
             self._start(staged)
 
     async def compact(self) -> None:
         """Keep the ledger of tasks short."""
-        while await self._upkeep.compact():
+        while await self._maintenance.compact():
             pass
 
     async def tidy(self) -> None:
         """Forget vanished workers, prune final tasks past retention, and tags without tasks."""
-        await self._upkeep.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
+        await self._maintenance.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
         retention = timedelta(days=self._settings.retention_days)
-        while await self._upkeep.prune(retention):
+        while await self._maintenance.prune(retention):
             pass
-        while await self._upkeep.forget_tags(_TAGS_ARE_KEPT):
+        while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):
             pass
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:

@@ -1,4 +1,9 @@
-"""The heartbeat: a thread of its own, so that a blocked event loop cannot lose the lease unseen."""
+"""The lease of a worker, renewed from a thread of its own.
+
+A blocked event loop must not cost the lease of handlers that only take long, so the heartbeat does
+not run on the event loop. Neither may it hide a loop that stands still for good: the same thread
+watches the loop, and ends the process when the loop has not answered for too long.
+"""
 
 import asyncio
 import logging
@@ -26,9 +31,13 @@ _log = logging.getLogger("taskq.server.worker")
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What one heartbeat saw: who we are, what the database says we run, and since when it knew.
+    """What the database said to one heartbeat.
 
-    `started` is on the event loop's clock; what was claimed later cannot be in `held`.
+    Attributes:
+        worker_id: of this worker at that time.
+        held: the attempts that it runs according to the database.
+        started: when the heartbeat began, on the event loop's clock; an attempt that was claimed
+            later cannot be in `held`.
     """
 
     worker_id: UUID
@@ -39,15 +48,15 @@ class Heartbeat:
 class Lease:
     """This process's row in `workers`, renewed from a thread.
 
-    A lease that ran out is never renewed: the worker drops what it ran and takes a new id.
-    `handlers` is what its row says, from the next registration on.
+    A lease that ran out is never renewed, because others may have rescued the tasks since: the
+    worker drops what it ran and takes a new id. `handlers` is what its row says, from the next
+    registration on.
 
     Args:
         settings: lease, queues, and where the database is.
         handlers: what this worker can run.
-        on_beat: called on the event loop with what each beat saw.
-        on_lost: called on the event loop when the lease was lost.
-        parent: without it, the lease is not renewed. It is told that this thread runs.
+        parent: the lease is not renewed while the parent is gone or frozen, because nobody would
+            then end this process if it gets stuck. The parent is told that this thread runs.
     """
 
     def __init__(
@@ -55,14 +64,10 @@ class Lease:
         settings: Settings,
         handlers: list[str],
         *,
-        on_beat: Callable[[Heartbeat], None],
-        on_lost: Callable[[], None],
         parent: SupervisorLink,
     ) -> None:
         self._settings = settings
         self.handlers = names(handlers)
-        self._on_beat = on_beat
-        self._on_lost = on_lost
         self._parent = parent
         self._parent_seconds = min(2.0, settings.lease_seconds / 2)
         self._silence = settings.block_seconds + _SLACK_SECONDS
@@ -71,7 +76,7 @@ class Lease:
         self._lease = timedelta(seconds=settings.lease_seconds)
         self._stop = threading.Event()
         self._registered = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="taskq-lease", daemon=True)
+        self._thread: threading.Thread | None = None
         self._loop = asyncio.get_running_loop()
         self._watch = LoopWatch(self._loop)
         self._worker: WorkerRow | None = None
@@ -87,21 +92,34 @@ class Lease:
         """Whether the lease can be relied on; without one, nothing new may be claimed."""
         return time.monotonic() < self._valid_until
 
-    async def start(self) -> None:
-        """Register, and begin to beat; returns when the first lease is granted."""
+    async def start(
+        self, *, on_beat: Callable[[Heartbeat], None], on_lost: Callable[[], None]
+    ) -> None:
+        """Register, and begin to beat; returns when the first lease is granted.
+
+        Args:
+            on_beat: called on the event loop with what each beat saw.
+            on_lost: called on the event loop when the lease was lost.
+        """
+
+        def run() -> None:
+            asyncio.run(self._beat_for_ever(on_beat, on_lost))
+
+        self._thread = threading.Thread(target=run, name="taskq-lease", daemon=True)
         self._thread.start()
         await asyncio.to_thread(self._registered.wait)
 
     async def stop(self) -> None:
-        """Give the lease back and end the thread."""
+        """Give the lease back and end the thread, if it was started."""
         self._stop.set()
-        await asyncio.to_thread(self._thread.join)
+        if self._thread is not None:
+            await asyncio.to_thread(self._thread.join)
 
-    def _run(self) -> None:
-        asyncio.run(self._beat_for_ever())
-
-    async def _beat_for_ever(self) -> None:
+    async def _beat_for_ever(
+        self, on_beat: Callable[[Heartbeat], None], on_lost: Callable[[], None]
+    ) -> None:
         leases = Leases.connect(self._settings)
+        # Beside the heartbeat, which may hang as long as the database does.
         telling = asyncio.create_task(self._tell_parent())
         try:
             await self._register(leases)
@@ -109,7 +127,7 @@ class Lease:
                 try:
                     await self._check_event_loop(leases)
                     if self._parent.is_alive(self._parent_seconds):
-                        await self._beat(leases)
+                        await self._beat(leases, on_beat, on_lost)
                 except Exception:
                     _log.exception("a heartbeat failed")
             await self._unregister(leases)
@@ -126,6 +144,7 @@ class Lease:
 
     async def _register(self, leases: Leases) -> None:
         while not self._stop.is_set():
+            # The lease counts from before the question, because the answer may come late.
             asked = time.monotonic()
             try:
                 now = await leases.now()
@@ -142,7 +161,12 @@ class Lease:
             await asyncio.sleep(min(1.0, self._settings.beat_seconds))
         self._registered.set()
 
-    async def _beat(self, leases: Leases) -> None:
+    async def _beat(
+        self,
+        leases: Leases,
+        on_beat: Callable[[Heartbeat], None],
+        on_lost: Callable[[], None],
+    ) -> None:
         assert self._worker is not None
         started = self._loop.time()
         asked = time.monotonic()
@@ -156,12 +180,17 @@ class Lease:
         if held is None:
             _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
             self._valid_until = 0.0
-            self._call(self._on_lost)
+            self._call(on_lost)
             await self._register(leases)
             return
         self._valid_until = asked + self._settings.lease_seconds
         beat = Heartbeat(self._worker.id, tuple(held), started)
-        self._call(lambda: self._heard(beat))
+
+        def tell() -> None:
+            self._watch.answer()
+            on_beat(beat)
+
+        self._call(tell)
 
     def _pause(self) -> float:
         beat = self._settings.beat_seconds
@@ -175,14 +204,12 @@ class Lease:
             except DatabaseUnavailable:
                 _log.info("this worker's lease runs out by itself: it could not be given back")
 
-    def _heard(self, beat: Heartbeat) -> None:
-        self._watch.answer()
-        self._on_beat(beat)
-
     async def _check_event_loop(self, leases: Leases) -> None:
         silent = self._watch.silence()
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
+            # What handlers have started would go on without them; and with the row gone, others
+            # rescue the tasks at once, not when the lease runs out.
             end_children()
             await self._unregister(leases)
             os._exit(EXIT_BLOCKED)

@@ -1,0 +1,125 @@
+"""The parts of one worker, built in the order in which they need each other."""
+
+import asyncio
+from dataclasses import dataclass
+
+from taskq_server.broker.names import Names
+from taskq_server.handlers.context import State
+from taskq_server.handlers.registry import Registry
+from taskq_server.runtime import Runtime
+from taskq_server.services.maintenance import Maintenance
+from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
+from taskq_server.worker.attempts.executor import Executor, Limits
+from taskq_server.worker.attempts.slots import Slots
+from taskq_server.worker.capacity import Capacity
+from taskq_server.worker.due_tasks import DueTasks, arguments
+from taskq_server.worker.functions import RUNNER
+from taskq_server.worker.hooks.runner import Hooks
+from taskq_server.worker.janitor import Janitor
+from taskq_server.worker.liveness.lease import Lease
+from taskq_server.worker.liveness.supervisor import SupervisorLink
+from taskq_server.worker.quarantine.checks import Checks
+from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.runner import Runner, RunnerDeps
+from taskq_server.worker.settings import WorkerSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerParts:
+    """What a worker is made of.
+
+    Attributes:
+        deps: what its runner works with.
+        runner: runs what is claimed.
+        lease: is renewed.
+        hooks: follow failures.
+        arq: takes doorbells.
+        wake: set to have doorbells looked for now.
+        janitor: sweeps.
+    """
+
+    deps: RunnerDeps
+    runner: Runner
+    lease: Lease
+    hooks: Hooks
+    arq: TaskqWorker
+    wake: asyncio.Event
+    janitor: Janitor
+
+
+def assemble(
+    runtime: Runtime, names: Names, registry: Registry, state: State, parent: SupervisorLink
+) -> WorkerParts:
+    """Return the parts of a worker that runs nothing yet.
+
+    Args:
+        runtime: what the process works with; it needs a Redis URL.
+        names: of keys in Redis.
+        registry: what the worker can run.
+        state: what start-up hooks prepared.
+        parent: hears that the worker lives.
+    """
+    settings, clock = runtime.settings, runtime.clock
+    wake = asyncio.Event()
+    attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
+    executor = Executor(settings.threads, Limits.of(settings))
+    hooks = Hooks(attempts, registry, clock.earliest, settings.hook_seconds, executor.stuck.set)
+    lease = Lease(settings, sorted(registry.handlers), parent=parent)
+    deps = RunnerDeps(
+        attempts=attempts,
+        submit=runtime.submit,
+        registry=registry,
+        executor=executor,
+        quarantine=QuarantinePool(settings),
+        checks=Checks(settings),
+        slots=Slots(settings.concurrency),
+        state=state,
+        worker_id=lambda: lease.worker_id,
+        on_free=wake.set,
+        on_end=hooks.follow,
+    )
+    runner = Runner(deps)
+    arq, janitor = _sources(runtime, names, deps, runner, lease, hooks, wake)
+    return WorkerParts(
+        deps=deps, runner=runner, lease=lease, hooks=hooks, arq=arq, wake=wake, janitor=janitor
+    )
+
+
+def _sources(
+    runtime: Runtime,
+    names: Names,
+    deps: RunnerDeps,
+    runner: Runner,
+    lease: Lease,
+    hooks: Hooks,
+    wake: asyncio.Event,
+) -> tuple[TaskqWorker, Janitor]:
+    """Return where attempts come from: doorbells, and sweeps of the database."""
+    settings, earliest = runtime.settings, runtime.clock.earliest
+    maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
+    handlers = sorted(deps.registry.handlers.items())
+    sync = [name for name, one in handlers if not one.is_async]
+    others = [name for name, one in handlers if one.is_async]
+    capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=bool(sync))
+    arq = TaskqWorker(
+        queues={one: names.queue(settings.namespace, one) for one in settings.queues},
+        asides={one: names.aside(settings.namespace, one) for one in settings.queues},
+        threads=capacity.threads,
+        now_ms=lambda: int(earliest().timestamp() * 1000),
+        may_have=capacity.attempts,
+        due=DueTasks(maintenance, capacity, sync=sync, others=others).find,
+        garbage=runtime.garbage,
+        wake=wake,
+        **WorkerSettings.of(settings).arguments(redis_pool(runtime.redis), {RUNNER: runner}),
+    )
+    janitor = Janitor(
+        settings,
+        maintenance,
+        handlers=others,
+        sync=sync,
+        heads=arq.heads,
+        start=lambda staged: arq.offer(arguments(staged)),
+        on_rescued=hooks.follow,
+        replay_hooks=hooks.replay,
+    )
+    return arq, janitor

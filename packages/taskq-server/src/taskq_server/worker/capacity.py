@@ -1,0 +1,54 @@
+"""How much more a worker may claim now."""
+
+from collections.abc import Collection
+from uuid import UUID
+
+from taskq_server.worker.liveness.lease import Lease
+from taskq_server.worker.runner import Runner, RunnerDeps
+
+
+class Capacity:
+    """What a worker has room for.
+
+    Args:
+        deps: have the slots of handlers, and the threads of sync ones.
+        runner: has the attempts that are under way.
+        lease: without a valid one, nothing may be claimed.
+        concurrency: handlers that may run at once.
+        has_sync: whether the worker has handlers that need a thread.
+    """
+
+    def __init__(
+        self,
+        deps: RunnerDeps,
+        runner: Runner,
+        lease: Lease,
+        concurrency: int,
+        *,
+        has_sync: bool,
+    ) -> None:
+        self._concurrency = concurrency
+        self._lease = lease
+        self._slots = deps.slots
+        self._threads = deps.executor.threads
+        self._runner = runner
+        self._has_sync = has_sync
+
+    def attempts(self) -> int:
+        """Return how many attempts may be under way.
+
+        Attempts that only wait for a commit need no slot, so as many again may be claimed.
+        """
+        if not self._lease.is_valid:
+            return 0
+        return self._slots.claimable + min(self._runner.committing, self._concurrency)
+
+    def threads(self, promised: Collection[UUID]) -> int:
+        """Return how many tasks more would have a thread.
+
+        Args:
+            promised: tasks that have been promised one; those that are being claimed count.
+        """
+        if not self._has_sync:
+            return 0
+        return self._threads.room - len(self._runner.claims(promised))

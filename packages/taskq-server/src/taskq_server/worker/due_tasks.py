@@ -1,0 +1,57 @@
+"""Tasks that are due according to the database, for a worker whose Redis is away."""
+
+from collections.abc import Sequence
+
+from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.task import Due
+from taskq_server.services.maintenance import Maintenance
+from taskq_server.worker.capacity import Capacity
+from taskq_server.worker.doorbells import Arguments
+
+
+class DueTasks:
+    """What a worker may claim without a doorbell.
+
+    Args:
+        maintenance: asks the database.
+        capacity: says for how many sync handlers there is a thread.
+        sync: handlers that need a thread.
+        others: handlers that need none.
+    """
+
+    def __init__(
+        self,
+        maintenance: Maintenance,
+        capacity: Capacity,
+        *,
+        sync: Sequence[str],
+        others: Sequence[str],
+    ) -> None:
+        self._maintenance = maintenance
+        self._capacity = capacity
+        self._sync = sync
+        self._others = others
+
+    async def find(self, queue: str, room: int) -> list[Arguments]:
+        """Return what is due in a queue, lowest score first; nothing if the database is away, too.
+
+        Args:
+            queue: one lane.
+            room: attempts, at most.
+        """
+        limits = ((self._others, room), (self._sync, min(room, self._capacity.threads(()))))
+        try:
+            found = [
+                one
+                for names, limit in limits
+                if names and limit > 0
+                for one in await self._maintenance.due(queue, names, limit)
+            ]
+        except DatabaseUnavailable:
+            return []
+        return arguments(sorted(found, key=lambda one: one.score)[:room])
+
+
+def arguments(found: Sequence[Due]) -> list[Arguments]:
+    """Return what the doorbells of due tasks would say."""
+    return [(str(one.task_id), one.attempt + 1) for one in found]
