@@ -1,26 +1,26 @@
-"""The fast path of `POST /tasks` answers as FastAPI's own route does.
-
-A real uvicorn serves the app: httpx.ASGITransport sends every body as if more of it were to come,
-and the lane hands such requests on.
-"""
+"""The fast path of `POST /tasks`: what it takes, and what it hands on to FastAPI's route."""
 
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
+import uvicorn
+from fastapi import FastAPI
 from starlette.middleware import Middleware
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taskq_server.cli._http.server import listen, serve
+from taskq_server.cli._http.connections import Connections
+from taskq_server.cli._http.server import Server, listen
+from taskq_server.core.config import Settings
 from taskq_server.domain.task import TaskDetails, score
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
+from tests.integration.api.sockets import Counting, HandedOn, Served, served
 from tests.integration.api.test_submit import ECHO
 
 pytestmark = pytest.mark.usefixtures("worker")
@@ -49,34 +49,8 @@ FULL = {
 }
 
 
-@dataclass
-class HandedOn:
-    """The requests that FastAPI has seen."""
-
-    count: int = 0
-    first: asyncio.Event = field(default_factory=asyncio.Event)
-
-
-class Counting:
-    """Stands where the lane hands requests on to."""
-
-    def __init__(self, app: ASGIApp, handed_on: HandedOn) -> None:
-        self._app = app
-        self._handed_on = handed_on
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            self._handed_on.count += 1
-            self._handed_on.first.set()
-        await self._app(scope, receive, send)
-
-
-@dataclass(frozen=True)
-class Lanes:
+class Lanes(Served):
     """Both ways to submit; each makes sure that it is the way it says."""
-
-    http: httpx.AsyncClient
-    handed_on: HandedOn
 
     async def express(self, **request: Any) -> httpx.Response:
         answer, handed_on = await self.post(**request)
@@ -88,29 +62,11 @@ class Lanes:
         assert handed_on == 1, "FastAPI has not seen it"
         return answer
 
-    async def post(self, **request: Any) -> tuple[httpx.Response, int]:
-        """The answer, and how many requests FastAPI has seen for it."""
-        before = self.handed_on.count
-        answer = await self.http.post("/tasks", **request)
-        return answer, self.handed_on.count - before
-
 
 @pytest.fixture
 async def lanes(runtime: Runtime) -> AsyncIterator[Lanes]:
-    app = create_app(runtime=runtime)
-    handed_on = HandedOn()
-    # The last one is the innermost: what the lane answers does not come there.
-    app.user_middleware.append(Middleware(Counting, handed_on=handed_on))
-    stop = asyncio.Event()
-    with listen(runtime.settings.model_copy(update={"port": 0})) as listener:
-        serving = asyncio.create_task(serve(app, listener, stop))
-        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
-                yield Lanes(http, handed_on)
-        finally:
-            stop.set()
-            await serving
+    async with served(create_app(runtime=runtime), runtime.settings) as one:
+        yield Lanes(one.http, one.handed_on)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +78,8 @@ async def lanes(runtime: Runtime) -> AsyncIterator[Lanes]:
         (ECHO, {"traceparent": TRACE, "X-Request-Id": "mine"}, 201),
         (ECHO, {"traceparent": "nonsense", "X-Request-Id": "not safe to log"}, 201),
         (ECHO, {"Accept": "text/html", "If-Match": '"7"', "Cookie": "a=b"}, 201),
+        (ECHO, {"Content-Type": "application/json; charset=utf-8"}, 201),
+        (ECHO, {"Content-Encoding": "identity"}, 201),
         ({**ECHO, "handler": "nobody.has-it"}, {}, 422),
         ({**ECHO, "payload": {}}, {}, 422),
         ({**ECHO, "payload": {"value": "x" * 2_000}}, {}, 422),  # above max_payload_bytes
@@ -207,6 +165,56 @@ async def test_a_body_in_pieces_is_handed_on(
     assert (answer.status_code, handed_on) == (status, 1)
     if status == 201:
         _answered_alike(await lanes.express(content=GOOD, headers=JSON), answer)
+
+
+PREFIX = "/queue"
+TRUSTING = {"trusted_proxies": "127.0.0.0/8"}
+
+
+@pytest.mark.parametrize("kept", ["", PREFIX])
+@pytest.mark.parametrize(
+    ("settings", "headers"),
+    [({"root_path": PREFIX}, {}), (TRUSTING, {"X-Forwarded-Prefix": PREFIX})],
+    ids=["setting", "proxy"],
+)
+async def test_it_is_open_under_a_prefix(
+    runtime: Runtime, settings: dict[str, str], headers: Mapping[str, str], kept: str
+) -> None:
+    changed = Settings.load(**{**runtime.settings.model_dump(), **settings})
+    app = create_app(runtime=replace(runtime, settings=changed))
+    async with served(app, changed) as one:
+        answer, handed_on = await one.post(f"{kept}/tasks", json=ECHO, headers=headers)
+    assert (answer.status_code, handed_on) == (201, 0)
+    assert answer.headers["location"] == f"{PREFIX}/tasks/{answer.json()['id']}"
+
+
+async def test_it_is_open_where_the_app_is_mounted(runtime: Runtime) -> None:
+    inner, outer = create_app(runtime=runtime), FastAPI()
+    outer.mount(PREFIX, inner)
+    async with served(outer, runtime.settings, counted=inner) as one:
+        answer, handed_on = await one.post(f"{PREFIX}/tasks", json=ECHO)
+    assert (answer.status_code, handed_on) == (201, 0)
+    assert answer.headers["location"] == f"{PREFIX}/tasks/{answer.json()['id']}"
+
+
+@pytest.mark.parametrize("prefix", [PREFIX, "/tasks", "/a/tasks", "/queue/"])
+async def test_it_is_open_behind_the_root_path_of_uvicorn(runtime: Runtime, prefix: str) -> None:
+    """uvicorn puts it in front of the path."""
+    app, handed_on = create_app(runtime=runtime), HandedOn()
+    app.user_middleware.append(Middleware(Counting, handed_on=handed_on))
+    config = uvicorn.Config(app, root_path=prefix, log_config=None, ws="none")
+    with listen(runtime.settings.model_copy(update={"port": 0})) as listener:
+        server = Server(config, Connections(100))
+        serving = asyncio.create_task(server.serve([listener]))
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        try:
+            async with httpx.AsyncClient(base_url=url, trust_env=False) as http:
+                answer = await http.post("/tasks", json=ECHO)
+        finally:
+            server.should_exit = True
+            await serving
+    assert (answer.status_code, handed_on.count) == (201, 0)
+    assert answer.headers["location"] == f"/{prefix.strip('/')}/tasks/{answer.json()['id']}"
 
 
 async def _both(

@@ -1,10 +1,13 @@
 """The ASGI application."""
 
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.params import Depends
+from starlette.middleware import Middleware
+from starlette.types import ASGIApp
 
 from taskq_server.api import batch, catalog, events, health, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
@@ -12,6 +15,7 @@ from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
+from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
@@ -26,6 +30,9 @@ _ROUTERS = (
 class Api(FastAPI):
     """FastAPI that describes itself with the document of `api.openapi`.
 
+    Its dependencies run for every route, those included that are added to `router.dependencies`
+    before it starts.
+
     Attributes:
         runtime: what it works with, while it runs; looked up for each request.
     """
@@ -35,8 +42,22 @@ class Api(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, without the names of handlers."""
         if self.openapi_schema is None:
+            if self.middleware_stack is None:
+                self._set_routes()
             self.openapi_schema = openapi.describe(self)
         return self.openapi_schema
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return the routes with all that is around them; called once, when it starts."""
+        self._set_routes()
+        return super().build_middleware_stack()
+
+    def _set_routes(self) -> None:
+        # Included routers would be matched twice for each request; plain routes are once.
+        self.router.routes[:] = [
+            each.within(self, self.router.dependencies) if isinstance(each, StrictRoute) else each
+            for each in self.routes
+        ]
 
 
 def create_app(
@@ -44,6 +65,7 @@ def create_app(
     *,
     runtime: Runtime | None = None,
     allowed_hosts: Collection[str] | None = None,
+    dependencies: Sequence[Depends] = (),
 ) -> FastAPI:
     """Return the API as an ASGI application.
 
@@ -58,10 +80,15 @@ def create_app(
         allowed_hosts: names besides loopback that requests may be meant for, and may come from
             the pages of; None, unlike an empty list, allows all. The commands give the setting of
             that name where only this machine is to reach the port.
+        dependencies: run for each request that a route takes, as those of `FastAPI` do. Submits
+            take several times the CPU then: middleware, given to `app.add_middleware`, sees every
+            request too, and leaves the fast path of `POST /tasks` open.
     """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        if app.middleware_stack is None:  # mounted: nobody else would until the first request
+            app.middleware_stack = app.build_middleware_stack()
         if runtime is not None:
             yield
             return
@@ -74,8 +101,8 @@ def create_app(
 
     app = Api(
         lifespan=lifespan,
-        # Included routers are matched twice for each request; plain routes once.
         routes=[route for router in _ROUTERS for route in router.routes],
+        dependencies=dependencies,
         openapi_url=None,
         redirect_slashes=False,
         # Looked up anew for each request, it costs more than the host check and the id together.
@@ -83,10 +110,20 @@ def create_app(
     )
     app.runtime = runtime
     app.mount(openapi.ASSETS_PATH, openapi.assets)
-    app.add_middleware(SubmitFastPath, runtime=lambda: runtime_of(app))
-    if allowed_hosts is not None:
-        app.add_middleware(AllowedHosts, names=allowed_hosts)
-    app.add_middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes)
-    app.add_middleware(RequestIdMiddleware)
+    app.user_middleware = _around(app, allowed_hosts)
     problems.install(app)
     return app
+
+
+def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]:
+    """Return what is around the routes, from the outside in.
+
+    Guards and observers come before the fast path, so that no submit can be without them.
+    """
+    hosts = [] if allowed_hosts is None else [Middleware(AllowedHosts, names=allowed_hosts)]
+    return [
+        Middleware(RequestIdMiddleware),
+        Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
+        *hosts,
+        Middleware(SubmitFastPath, routes=app.routes),
+    ]

@@ -11,6 +11,7 @@ from taskq_server.api.errors import NotStarted
 from taskq_server.api.headers import (
     MAX_WAIT_SECONDS,
     EntityTags,
+    KeyText,
     Preferences,
     valid_traceparent,
 )
@@ -46,8 +47,8 @@ def runtime_of(app: Starlette) -> Runtime:
     runtime: Runtime | None = getattr(app, "runtime", None)
     if runtime is None:
         raise NotStarted(
-            "this application has not been started: what mounts it must enter "
-            "`app.router.lifespan_context(app)` in a lifespan of its own"
+            "this application has not been started: mount it (its router cannot be included in "
+            "another application), and enter `app.router.lifespan_context(app)` in a lifespan there"
         )
     return runtime
 
@@ -67,12 +68,9 @@ async def _stats(request: Request) -> StatsService:
 async def _key(
     request: Request,
     value: Annotated[
-        str | None,
+        KeyText | None,
         Header(
             alias=_KEY,
-            min_length=1,
-            max_length=255,
-            pattern=r"^[ -~]*$",
             description="the same key with the same body again answers with the first task",
         ),
     ] = None,

@@ -2,11 +2,16 @@
 
 import re
 from dataclasses import dataclass
-from typing import Self
+from typing import Annotated, Self
+
+from pydantic import StringConstraints
 
 from taskq_server.api.errors import InvalidHeader
 
 MAX_WAIT_SECONDS = 60
+
+KeyText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
+"""The value of `Idempotency-Key`."""
 
 _PREFERENCE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*(?:,|\Z)')
 _SECONDS = re.compile(r"[0-9]{1,9}")

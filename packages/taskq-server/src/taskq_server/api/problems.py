@@ -2,8 +2,10 @@
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -95,7 +97,11 @@ def body(
 class _Answer(Response):
     """A problem on its way out, which the log tells of: its request id can be found there."""
 
-    def __init__(self, content: bytes, kind: Kind, request_id: str, error: Exception) -> None:
+    def __init__(
+        self, problem: Mapping[str, Any], kind: Kind, request_id: str, error: Exception
+    ) -> None:
+        # A lone surrogate, wherever it came from, must not break the answer.
+        content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
         super().__init__(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
         self._kind = kind
         self._request_id = request_id
@@ -129,10 +135,7 @@ def answer(request_id: str, error: Exception) -> Response:
     kind = kind_of(error)
     detail = "" if kind is KINDS[Exception] else str(error)
     errors = error.errors if isinstance(error, core.InvalidFields) else ()
-    problem = body(kind, request_id, detail, errors)
-    # A lone surrogate, wherever it came from, must not break the answer.
-    content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
-    return _Answer(content, kind, request_id, error)
+    return _Answer(body(kind, request_id, detail, errors), kind, request_id, error)
 
 
 def expected(request_id: str, error: core.TaskqError) -> Response:
@@ -159,6 +162,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
         case api.UnsupportedMediaType():
             name = "Accept-Patch" if MERGE_PATCH in error.accepted else "Accept"
             return {name: ", ".join(error.accepted)}
+        case HTTPException():
+            return error.headers or {}
         case _:
             return {}
 
@@ -197,15 +202,25 @@ def _field_error(error: Mapping[str, Any]) -> core.FieldError:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    translated: core.TaskqError
-    match error.status_code:
-        case 404:
-            translated = api.NoSuchPath("nothing is served under this path")
-        case 405:
-            translated = api.MethodNotAllowed(_allowed(request))
-        case _:
-            raise error
-    return answer(request.state.request_id, translated)
+    if error.status_code == 405:
+        return answer(request.state.request_id, api.MethodNotAllowed(_allowed(request)))
+    if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
+        return answer(request.state.request_id, api.NoSuchPath("nothing is served under this path"))
+    return _of_a_dependency(request.state.request_id, error)
+
+
+def _of_a_dependency(request_id: str, error: HTTPException) -> Response:
+    """Return what a dependency of the application's owner has raised; its code is the phrase."""
+    if error.status_code < 400:
+        return Response(status_code=error.status_code, headers=error.headers)
+    try:
+        phrase = HTTPStatus(error.status_code).phrase
+    except ValueError:
+        phrase = f"Status {error.status_code}"
+    kind = Kind(error.status_code, re.sub("[^a-z0-9]+", "-", phrase.lower()), phrase)
+    said: Any = error.detail  # FastAPI's takes any JSON
+    detail = said if isinstance(said, str) else json.dumps(said)
+    return _Answer(body(kind, request_id, detail), kind, request_id, error)
 
 
 _STATIC_METHODS = {"GET", "HEAD"}

@@ -1,10 +1,11 @@
 """The route class: every query parameter is known, and a body is strict JSON."""
 
-from collections.abc import Callable, Coroutine, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, get_origin
 
-from fastapi import Request, Response
+from fastapi import FastAPI, Request, Response
 from fastapi.dependencies.models import Dependant
+from fastapi.params import Depends
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
@@ -46,8 +47,29 @@ class StrictRoute(APIRoute):
 
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
+        self._options = options
         if self.methods and "GET" in self.methods:
             self.methods.add("HEAD")  # the server sends the head of the answer to GET
+
+    def within(self, app: FastAPI, dependencies: Sequence[Depends]) -> "StrictRoute":
+        """Return the route as it is served in an application.
+
+        Args:
+            app: whose `dependency_overrides` count.
+            dependencies: those of the application, which run before the route's own.
+        """
+        own: Sequence[Depends] = self._options.get("dependencies") or ()
+        served = type(self)(
+            self.path,
+            self.endpoint,
+            **{
+                **self._options,
+                "dependencies": [*dependencies, *own],
+                "dependency_overrides_provider": app,
+            },
+        )
+        served._options = self._options
+        return served
 
     @staticmethod
     def max_bytes(settings: Settings) -> int:

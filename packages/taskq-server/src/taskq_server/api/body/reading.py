@@ -5,6 +5,7 @@ from collections.abc import Collection
 from fastapi import Request
 
 from taskq_server.api.errors import BodyTooLarge, InvalidJson, UnsupportedMediaType
+from taskq_server.domain.errors import Rejected
 
 JSON = "application/json"
 MERGE_PATCH = "application/merge-patch+json"
@@ -50,8 +51,17 @@ async def read(request: Request, accepted: Collection[str], max_bytes: int) -> b
         BodyTooLarge: it has more than `max_bytes` bytes.
         InvalidJson: it is empty.
     """
-    _check_media_type(request, accepted)
-    _check_announced(request, max_bytes)
+    headers = request.headers
+    types = headers.getlist("content-type")
+    refused = refusal(
+        types[0] if len(types) == 1 else "",
+        headers.get("content-encoding", "identity"),
+        headers.get("content-length", ""),
+        accepted,
+        max_bytes,
+    )
+    if refused is not None:
+        raise refused
     raw = bytearray()
     async for chunk in request.stream():
         raw += chunk
@@ -62,28 +72,32 @@ async def read(request: Request, accepted: Collection[str], max_bytes: int) -> b
     return bytes(raw)
 
 
-def _check_media_type(request: Request, accepted: Collection[str]) -> None:
-    given = request.headers.getlist("content-type")
-    if given != [JSON] and not _is_accepted(given, accepted):
+def refusal(
+    media_type: str, coding: str, length: str, accepted: Collection[str], max_bytes: int
+) -> Rejected | None:
+    """Return what is wrong with a body as its header fields announce it.
+
+    Args:
+        media_type: its Content-Type; empty if there is none.
+        coding: its Content-Encoding; `identity` if there is none.
+        length: its Content-Length; empty if there is none.
+        accepted: media types that the route takes.
+        max_bytes: longest body that it takes.
+    """
+    if media_type != JSON and not _is_accepted(media_type, accepted):
         detail = f"send the body as {' or '.join(accepted)} in UTF-8"
-        raise UnsupportedMediaType(detail, accepted)
-    coding = request.headers.get("content-encoding", "identity")
+        return UnsupportedMediaType(detail, accepted)
     if coding.strip().lower() != "identity":
-        raise UnsupportedMediaType("send the body without a content coding", accepted)
+        return UnsupportedMediaType("send the body without a content coding", accepted)
+    if length.isdecimal() and int(length[:_DIGITS]) > max_bytes:
+        return _too_large(max_bytes)
+    return None
 
 
-def _is_accepted(given: list[str], accepted: Collection[str]) -> bool:
-    if len(given) != 1:
-        return False
-    media_type, *parameters = (part.strip() for part in given[0].lower().split(";"))
+def _is_accepted(given: str, accepted: Collection[str]) -> bool:
+    media_type, *parameters = (part.strip() for part in given.lower().split(";"))
     charsets = [each for each in parameters if each.startswith("charset")]
     return media_type in accepted and all(each in _UTF_8 for each in charsets)
-
-
-def _check_announced(request: Request, max_bytes: int) -> None:
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:_DIGITS]) > max_bytes:
-        raise _too_large(max_bytes)
 
 
 def _too_large(max_bytes: int) -> BodyTooLarge:

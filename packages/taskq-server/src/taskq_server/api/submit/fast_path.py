@@ -6,73 +6,101 @@ pieces or with very many values, a value that breaks a rule) is handed on untouc
 route says what is wrong.
 """
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, get_args
 
-from pydantic import ValidationError
+from fastapi import FastAPI
+from fastapi.dependencies.models import Dependant
+from pydantic import TypeAdapter, ValidationError
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskq_server.api import answers, problems
+from taskq_server.api import problems
 from taskq_server.api.body import reading as body
 from taskq_server.api.body import strict_json
-from taskq_server.api.headers import valid_traceparent
+from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace, runtime_of
+from taskq_server.api.headers import KeyText, valid_traceparent
 from taskq_server.api.prefix import path_within
+from taskq_server.api.strict_route import StrictRoute
+from taskq_server.api.submit.route import Order, respond, submit
 from taskq_server.domain.errors import Rejected, TaskqError
-from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 
-_JSON = body.JSON.encode()
-_DIGITS = 18
-_KEY = re.compile(rb"[ -~]{1,255}")
-_UNUSUAL = (b"prefer", b"content-encoding")
+_ACCEPTED = (body.JSON,)
+_KEY = TypeAdapter(KeyText)
+_REPLACED = frozenset(get_args(each)[1].dependency for each in (RuntimeDep, Key, Prefer, Trace))
+"""The dependencies of the route whose work is done here."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Submit:
-    new: TaskCreate
-    key: IdempotencyKey | None
-    traceparent: str | None
+_log = logging.getLogger("taskq.server.api")
 
 
 class SubmitFastPath:
     """Serve what is in perfect order, hand everything else on to `app`.
 
+    It belongs between the guards and FastAPI: nothing that has to see every submit may come behind
+    it. Where the route of `POST /tasks` has dependencies that are not taskq's own, or some are
+    overridden, all is handed on, because FastAPI alone runs them.
+
     Args:
         app: FastAPI's own stack.
-        runtime: what this process works with, once it has started.
+        routes: what it serves.
     """
 
-    def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime]) -> None:
+    def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
-        self._runtime = runtime
+        foreign = _foreign_dependencies(routes)
+        self._is_open = not foreign
+        if foreign:
+            _log.warning(
+                "POST /tasks goes without its fast path, because that would not run %s",
+                ", ".join(foreign),
+            )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        headers = _ordinary_headers(scope)
-        if headers is None or not self._has_allowed_body(headers):
+        headers = _ordinary_headers(scope) if self._is_open else None
+        if headers is None:
+            await self._app(scope, receive, send)
+            return
+        api: FastAPI = scope["app"]
+        runtime = runtime_of(api)
+        if api.dependency_overrides or not _announces(headers, runtime.settings.max_body_bytes):
             await self._app(scope, receive, send)
             return
         message = await receive()
-        submit = _read(headers, message)
-        if submit is None:
+        order = _read(headers, message)
+        if order is None:
             await self._app(scope, _again(message, receive), send)
             return
         try:
-            submitted = await self._runtime().submit.one(
-                submit.new.as_new_task(), key=submit.key, traceparent=submit.traceparent
-            )
-            response = answers.submitted(submitted, scope)
+            response = await respond(runtime, order, scope, receive)
         except TaskqError as error:
             response = problems.expected(scope["state"]["request_id"], error)
         await response(scope, receive, send)
 
-    def _has_allowed_body(self, headers: dict[bytes, bytes]) -> bool:
-        length = headers.get(b"content-length", b"")
-        most = self._runtime().settings.max_body_bytes
-        is_short = length.isdigit() and len(length) < _DIGITS and int(length) <= most
-        return is_short and headers.get(b"content-type") == _JSON
+
+def _foreign_dependencies(routes: Iterable[BaseRoute]) -> list[str]:
+    return [
+        _name(call)
+        for route in routes
+        if isinstance(route, StrictRoute) and route.endpoint is submit
+        for call in _calls(route.dependant)
+        if call not in _REPLACED
+    ]
+
+
+def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    for each in dependant.dependencies:
+        if each.call is not None:
+            yield each.call
+        yield from _calls(each)
+
+
+def _name(call: Callable[..., Any]) -> str:
+    named = call if hasattr(call, "__qualname__") else type(call)
+    return f"{named.__module__}.{named.__qualname__}"
 
 
 def _ordinary_headers(scope: Scope) -> dict[bytes, bytes] | None:
@@ -82,27 +110,35 @@ def _ordinary_headers(scope: Scope) -> dict[bytes, bytes] | None:
     given: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(given)
     repeated = len(headers) < len(given)
-    if scope["query_string"] or repeated or any(name in headers for name in _UNUSUAL):
+    if scope["query_string"] or repeated or b"prefer" in headers:
         return None
     return headers
 
 
-def _read(headers: dict[bytes, bytes], message: Message) -> _Submit | None:
-    """Return the submit, or None if FastAPI has to look at it."""
-    given_key = headers.get(b"idempotency-key")
-    if message.get("more_body") or (given_key is not None and not _KEY.fullmatch(given_key)):
-        return None
+def _announces(headers: dict[bytes, bytes], max_bytes: int) -> bool:
+    """Say whether a body will come that the route takes, of a length that is known."""
+    length = headers.get(b"content-length", b"").decode("latin-1")
+    media_type = headers.get(b"content-type", b"").decode("latin-1")
+    coding = headers.get(b"content-encoding", b"identity").decode("latin-1")
+    return length.isdecimal() and not body.refusal(media_type, coding, length, _ACCEPTED, max_bytes)
+
+
+def _read(headers: dict[bytes, bytes], message: Message) -> Order | None:
+    """Return what the request says, or None if FastAPI has to look at it."""
     raw = message.get("body", b"")
-    if strict_json.is_large(raw):
+    if message.get("more_body") or strict_json.is_large(raw):
         return None
+    given, trace = headers.get(b"idempotency-key"), headers.get(b"traceparent")
+    key = None
     try:
         document = strict_json.parse(raw)
         new = TaskCreate.model_validate(document)
+        if given is not None:
+            text = _KEY.validate_python(given.decode("latin-1"))
+            key = IdempotencyKey.of(text, document)
     except (Rejected, ValidationError):
         return None
-    key = None if given_key is None else IdempotencyKey.of(given_key.decode(), document)
-    trace = headers.get(b"traceparent")
-    return _Submit(new, key, None if trace is None else valid_traceparent(trace.decode("latin-1")))
+    return Order(new, key, None if trace is None else valid_traceparent(trace.decode("latin-1")))
 
 
 def _again(message: Message, receive: Receive) -> Receive:

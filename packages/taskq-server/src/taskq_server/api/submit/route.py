@@ -1,12 +1,14 @@
-"""The route of `POST /tasks`."""
+"""The route of `POST /tasks`, and what it has in common with the fast path."""
 
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
+from starlette.types import Receive, Scope
 
 from taskq_server.api import answers
 from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace
+from taskq_server.api.headers import Preferences
 from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
@@ -26,9 +28,13 @@ from taskq_server.domain.errors import (
     UnknownHandler,
     UnusableHandler,
 )
+from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate, TaskRead
+from taskq_server.services.submission import IdempotencyKey
 
 router = APIRouter(route_class=StrictRoute, tags=["tasks"])
+
+_NO_PREFERENCES = Preferences()
 
 
 @router.post(
@@ -67,12 +73,36 @@ async def submit(
     traceparent: Trace,
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
-    submitted = await runtime.submit.one(new.as_new_task(), key=key, traceparent=traceparent)
+    return await respond(
+        runtime, Order(new, key, traceparent, prefer), request.scope, request.receive
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a request to submit says, once it has been read."""
+
+    new: TaskCreate
+    key: IdempotencyKey | None = None
+    traceparent: str | None = None
+    prefer: Preferences = _NO_PREFERENCES
+
+
+async def respond(runtime: Runtime, order: Order, scope: Scope, receive: Receive) -> Response:
+    """Store a task and return the answer; the route and the fast path both end here.
+
+    Raises:
+        Rejected: the task cannot be taken.
+    """
+    submitted = await runtime.submit.one(
+        order.new.as_new_task(), key=order.key, traceparent=order.traceparent
+    )
     headers = {}
-    if prefer.wait is not None:
-        headers["Preference-Applied"] = f"wait={prefer.wait}"
+    wait = order.prefer.wait
+    if wait is not None:
+        headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = runtime.wait.one(submitted.details.task.id, prefer.wait)
-            details = await answers.while_connected(request, waiting)
+            waiting = runtime.wait.one(submitted.details.task.id, wait)
+            details = await answers.while_connected(Request(scope, receive), waiting)
             submitted = replace(submitted, details=details)
-    return answers.submitted(submitted, request.scope, headers)
+    return answers.submitted(submitted, scope, headers)
