@@ -31,8 +31,8 @@ Networks = Annotated[
 class Settings(BaseSettings):
     """All settings. Each one is also an environment variable, `TASKQ_` and its name in capitals.
 
-    Times are seconds, sizes are bytes. What may hold a password is shown nowhere:
-    `get_secret_value()` returns it.
+    Times are seconds, sizes are bytes. URLs are secrets, because they may contain a password;
+    `get_secret_value()` returns one.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -43,22 +43,32 @@ class Settings(BaseSettings):
     )
     database_pool_size: int = Field(8, ge=1, le=200, description="connections of one process")
     database_connect_seconds: float = Field(
-        1.5, gt=0, le=60, description="how long to wait for a database connection or a sign of life"
+        1.5,
+        gt=0,
+        le=60,
+        description="how long to wait for a database connection, and for the answer of a database "
+        "that may hang",
     )
     database_timeout_seconds: float = Field(
-        30.0, gt=0, le=3600, description="how long one transaction may take"
+        30.0, gt=0, le=3600, description="time limit of one transaction"
     )
     redis_url: SecretStr | None = Field(
         None, description="`redis://host:6379/0` or `unix:///socket`"
     )
-    redis_prefix: str = Field("taskq", description="what the names of keys and channels begin with")
-    namespace: str = Field("default", min_length=1, max_length=64, pattern=r"^\S+$")
+    redis_prefix: str = Field("taskq", description="prefix of the names of all keys and channels")
+    namespace: str = Field(
+        "default",
+        min_length=1,
+        max_length=64,
+        pattern=r"^\S+$",
+        description="namespace of the API's tasks; as yet, workers run tasks of all namespaces",
+    )
 
     handlers: Names = Field((), description="modules with handlers, separated by commas")
     builtin_handlers: bool = Field(
         False,
         description="whether workers have `taskq.echo`, `taskq.sleep` and `taskq.flaky`, for "
-        "trying things out; `dev` does unless told otherwise",
+        "trying things out; true by default for `dev`",
     )
     allowed_hosts: Names = Field(
         (),
@@ -66,36 +76,59 @@ class Settings(BaseSettings):
         "front stands for all names below",
     )
     queues: Names = Field(("default",), description="queues that a worker listens to")
-    concurrency: int = Field(100, ge=1, le=10_000, description="attempts a worker runs at once")
-    threads: int = Field(8, ge=1, le=1_000, description="threads for sync handlers of a worker")
+    concurrency: int = Field(
+        100, ge=1, le=10_000, description="most attempts that a worker runs at once"
+    )
+    threads: int = Field(
+        8,
+        ge=1,
+        le=1_000,
+        description="threads for sync handlers of a worker; tasks beyond that stay queued, also "
+        "for other workers",
+    )
     quarantine_processes: int = Field(
         4,
         ge=1,
         le=1_000,
-        description="processes of a worker for tasks that lost a worker, again for those that "
-        "lost two, which get one each, and again to validate recursive payloads",
+        description="extra processes per worker for tasks whose previous worker died: tasks that "
+        "lost one worker share up to this number, tasks that lost two get one each, up to as many "
+        "again, and the validation of recursive payloads takes up to as many again",
     )
     lease_seconds: float = Field(
-        10.0, ge=0.5, le=600, description="a silent worker loses its tasks after this"
+        10.0, ge=0.5, le=600, description="how long a worker keeps its tasks without a heartbeat"
     )
-    janitor_seconds: float = Field(1.0, gt=0, le=60, description="time between two sweeps")
+    janitor_seconds: float = Field(
+        1.0, gt=0, le=60, description="time between two sweeps of the janitor"
+    )
     poll_seconds: float = Field(
-        0.5, gt=0, le=10, description="longest sleep of an idle worker that nobody wakes"
+        0.5, gt=0, le=10, description="longest sleep of an idle worker without a doorbell"
     )
     drain_seconds: float = Field(
-        20.0, ge=0, le=3600, description="what running tasks get to finish in at SIGTERM"
+        20.0, ge=0, le=3600, description="how long running tasks may still finish after SIGTERM"
     )
     cancel_grace_seconds: float = Field(
-        5.0, gt=0, le=600, description="what a handler gets to clean up when it is interrupted"
+        5.0, gt=0, le=600, description="how long an interrupted handler may clean up"
     )
     block_seconds: float = Field(
-        30.0, gt=0, le=3600, description="a worker whose event loop stands still this long ends"
+        30.0,
+        gt=0,
+        le=3600,
+        description="how long a worker's event loop may be blocked before the worker is replaced",
     )
-    hook_seconds: float = Field(10.0, gt=0, le=600, description="longest run of one hook")
+    hook_seconds: float = Field(10.0, gt=0, le=600, description="time limit of one hook")
 
-    max_retries: int = Field(3, ge=0, le=100, description="retries of a task that says nothing")
+    max_retries: int = Field(
+        3,
+        ge=0,
+        le=100,
+        description="default number of retries, when neither the task nor its handler sets one",
+    )
     timeout_seconds: float = Field(
-        300.0, gt=0, le=86_400, description="time limit of an attempt that says nothing"
+        300.0,
+        gt=0,
+        le=86_400,
+        description="default time limit of an attempt, when neither the task nor its handler sets "
+        "one",
     )
 
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="largest request body")
@@ -107,7 +140,7 @@ class Settings(BaseSettings):
         50_000,
         ge=16,
         le=1_000_000,
-        description="most values of one payload, those inside of others included",
+        description="most values of one payload, nested ones included",
     )
     max_result_bytes: int = Field(
         1_048_576, ge=64, le=4_194_304, description="largest result, as JSON"
@@ -115,35 +148,44 @@ class Settings(BaseSettings):
     max_traceback_bytes: int = Field(8_192, ge=256, le=32_768, description="longest traceback kept")
 
     max_queues: int = Field(
-        10_000, ge=1, le=1_000_000, description="names of queues that tasks of the namespace have"
+        10_000, ge=1, le=1_000_000, description="most queues that the tasks of a namespace may use"
     )
     max_tags: int = Field(
-        10_000, ge=1, le=1_000_000, description="names of tags that tasks of the namespace have"
+        10_000, ge=1, le=1_000_000, description="most tags that the tasks of a namespace may use"
     )
 
     retention_days: float = Field(
-        30.0, gt=0, le=36_500, description="final tasks are kept this long"
+        30.0, gt=0, le=36_500, description="how long finished tasks are kept"
     )
     wait_poll_seconds: float = Field(
-        2.0, gt=0, le=30, description="how often a waiter looks when no news came"
+        2.0,
+        gt=0,
+        le=30,
+        description="time between two reads of a waiter without a message from Redis",
     )
 
     host: str = Field("127.0.0.1", description="address that `api` and `dev` listen on")
-    port: int = Field(8000, ge=0, le=65_535, description="their port; 0 takes a free one")
+    port: int = Field(
+        8000,
+        ge=0,
+        le=65_535,
+        description="port that `api` and `dev` listen on; 0 takes a free one",
+    )
     insecure_no_auth: bool = Field(
-        False, description="whether they may listen on an address that others can reach"
+        False,
+        description="whether `api` and `dev` may listen on an address that others can reach",
     )
     root_path: str = Field(
-        "", description="prefix under which a proxy serves them, such as `/queue`"
+        "", description="prefix under which a proxy serves the API, such as `/queue`"
     )
     trusted_proxies: Networks = Field(
         (),
-        description="addresses and networks of proxies whose `X-Forwarded-Prefix` is taken for the "
+        description="addresses and networks of proxies whose `X-Forwarded-Prefix` names the "
         "prefix, separated by commas",
     )
-    data_dir: Path = Field(Path(".taskq"), description="folder of `dev`")
+    data_dir: Path = Field(Path(".taskq"), description="folder in which `dev` keeps its tasks")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
-        "INFO", description="lowest level that is logged"
+        "INFO", description="lowest level to log"
     )
 
     @property
@@ -213,7 +255,7 @@ class Settings(BaseSettings):
         *_: PydanticBaseSettingsSource,
         **__: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take what is given, else what our reader of the environment finds."""
+        """Take the given values first, then those of `core.environment`."""
         found = environment.read(cls.model_fields)
         return init_settings, InitSettingsSource(settings_cls, found)
 
@@ -231,7 +273,7 @@ class Settings(BaseSettings):
             first = error.errors()[0]
             name = environment.variable("_".join(str(part) for part in first["loc"][:1]))
             sentence = f"{name}: {first['msg'].removeprefix('Value error, ')}"
-        raise ConfigurationError(sentence)  # without the error, which has the value
+        raise ConfigurationError(sentence)  # not from the error, because that contains the value
 
 
 def _plain_host(host: str) -> str:
