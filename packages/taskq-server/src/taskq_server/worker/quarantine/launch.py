@@ -25,7 +25,7 @@ Main = Callable[[Connection, Settings], object]
 
 _starting = threading.Lock()
 _server = forkserver.ForkServer()
-_server.set_forkserver_preload([f"{__package__}.server"])
+_server.set_forkserver_preload([f"{__package__}.preload"])
 
 
 class _Popen(popen_forkserver.Popen):
