@@ -37,12 +37,12 @@ class _Forks:
     def __init__(self) -> None:
         self.is_one = False
         self.kept_from: WeakSet[Open] = WeakSet()
-        self._hooked = False
+        self._is_registered = False
         self._masks = threading.local()
 
-    def hook(self) -> None:
-        if not self._hooked:
-            self._hooked = True
+    def register(self) -> None:
+        if not self._is_registered:
+            self._is_registered = True
             os.register_at_fork(
                 before=self._hold_signals,
                 after_in_parent=self._release_signals,
@@ -117,7 +117,7 @@ def keep_from_forks(*things: Open) -> None:
             either, as long as they are not inheritable.
     """
     _forks.kept_from.update(things)
-    _forks.hook()
+    _forks.register()
 
 
 class ForksEnd:

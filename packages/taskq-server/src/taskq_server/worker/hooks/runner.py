@@ -51,7 +51,7 @@ class Hooks:
         self._clock = clock
         self._seconds = seconds
         self._on_stuck = on_stuck
-        self._hooked = registry.has_failure_hooks
+        self._has_failure_hooks = registry.has_failure_hooks
         self._calls = Calls(seconds)
         self._waiting: dict[tuple[UUID, int], TaskEvent] = {}
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
@@ -74,7 +74,7 @@ class Hooks:
 
         Without hooks, forget those that nobody has run for long: no worker may have any for them.
         """
-        if self._hooked:
+        if self._has_failure_hooks:
             for attempt, task in await self._pending(self._seconds + _SLACK_SECONDS):
                 self._add(event_of(attempt, task))
             self._start()
@@ -95,7 +95,7 @@ class Hooks:
 
     def _add(self, event: TaskEvent) -> None:
         key = (event.task_id, event.attempt)
-        full = self._hooked and len(self._waiting) >= _MOST_WAITING
+        full = self._has_failure_hooks and len(self._waiting) >= _MOST_WAITING
         if key not in self._running and not full:
             self._waiting.setdefault(key, event)
             self._start()
@@ -116,7 +116,7 @@ class Hooks:
         if self.left >= _MOST_LEFT:
             _log.error("%d hooks go on after their time: no more are started", self.left)
             self._on_stuck()
-        if self._hooked:
+        if self._has_failure_hooks:
             try:
                 await self._attempts.hooks_done([(event.task_id, event.attempt)])
             except DatabaseUnavailable:

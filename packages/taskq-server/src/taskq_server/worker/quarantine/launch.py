@@ -43,9 +43,9 @@ class _Popen(popen_forkserver.Popen):
             reduction.dump(process_obj, words)
         finally:
             set_spawning_popen(None)
-        self.sentinel, mouth = _server.connect_to_new_process(self._fds)
-        self.finalizer = util.Finalize(self, _close, (os.dup(mouth), self.sentinel))
-        with open(mouth, "wb") as pipe:
+        self.sentinel, writer = _server.connect_to_new_process(self._fds)
+        self.finalizer = util.Finalize(self, _close, (os.dup(writer), self.sentinel))
+        with open(writer, "wb") as pipe:
             pipe.write(words.getbuffer())
         self.pid = forkserver.read_signed(self.sentinel)
 
