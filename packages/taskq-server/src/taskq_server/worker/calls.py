@@ -1,4 +1,4 @@
-"""Call hooks within their time: coroutine functions on the loop, others in their own threads."""
+"""Call hooks with a time limit: coroutine functions on the loop, others in their own threads."""
 
 import asyncio
 import contextlib
@@ -16,11 +16,11 @@ Job = asyncio.Future[BaseException | None]
 class Calls:
     """Calls of hooks.
 
-    What goes on after its time is left behind: nobody waits for it, not even the process at its
-    end. `left` has those calls until they end.
+    A call that is overdue is left behind, and even the end of the process does not wait for it.
+    `left` contains the overdue calls until they end.
 
     Args:
-        seconds: longest run of one call.
+        seconds: time limit of one call.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -28,7 +28,7 @@ class Calls:
         self.left: set[Job] = set()
 
     async def __call__(self, hook: Callable[..., Any], argument: object) -> BaseException | None:
-        """Start a hook at once and return what it raised, `TimeoutError` if it goes on."""
+        """Start a hook at once and return its exception, or a `TimeoutError` if it is overdue."""
         start = _on_loop if inspect.iscoroutinefunction(hook) else in_thread
         job = start(hook, argument)
         await asyncio.wait({job}, timeout=self._seconds)
@@ -59,14 +59,14 @@ def _on_loop(hook: Callable[..., Any], argument: object) -> Job:
 
 
 def in_thread(hook: Callable[..., Any], argument: object) -> Job:
-    """Call a hook in a thread of its own, which the end of the process does not wait for.
+    """Call a hook in a thread of its own; the end of the process does not wait for the thread.
 
     Args:
-        hook: what to call.
-        argument: what to call it with.
+        hook: the function.
+        argument: its argument.
 
     Returns:
-        What it raised, in time.
+        A future of the hook's exception, or None.
     """
     loop = asyncio.get_running_loop()
     job: Job = loop.create_future()
@@ -89,5 +89,5 @@ def in_thread(hook: Callable[..., Any], argument: object) -> Job:
 
 
 def _settle(job: Job, error: BaseException | None) -> None:
-    if not job.done():  # whoever waited was cancelled
+    if not job.done():  # a future that was cancelled is done
         job.set_result(error)

@@ -1,4 +1,4 @@
-"""Messages that tell of cancels. Whoever reaches Redis may send one: the row decides."""
+"""Cancel messages from Redis. The row decides, because any program may have sent a message."""
 
 import asyncio
 import logging
@@ -13,14 +13,14 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 class Cancels:
-    """Look up in the database what a message says is to be cancelled, and cancel that.
+    """Read from the database whether the tasks of a message are to be cancelled, and cancel them.
 
-    The first look is taken at once, and no other one for a tenth of a second: a flood of messages
-    makes no flood of reads. What a look misses, the next heartbeat sees.
+    The first read happens at once, and the next one a tenth of a second later, so that a flood of
+    messages makes no flood of reads. The next heartbeat finds cancels that a read misses.
 
     Args:
-        runner: has the attempts.
-        asked: tells which of some tasks somebody asked to cancel, in one read.
+        runner: runs the attempts.
+        asked: returns the tasks, of some, whose cancellation was requested, in one read.
     """
 
     def __init__(
@@ -32,13 +32,13 @@ class Cancels:
         self._looking: asyncio.Task[None] | None = None
 
     def hear(self, task_ids: Iterable[UUID]) -> None:
-        """Look up those of some tasks that are here."""
+        """Look up the tasks of a message that this worker runs."""
         self._named |= self._runner.holds(task_ids)
         if self._named and self._looking is None:
             self._looking = asyncio.create_task(self._look())
 
     async def close(self) -> None:
-        """Look no more."""
+        """Stop reading."""
         if self._looking is not None:
             self._looking.cancel()
             await asyncio.gather(self._looking, return_exceptions=True)
@@ -49,7 +49,7 @@ class Cancels:
                 named, self._named = self._named, set()
                 for task_id in await self._asked(named):
                     self._runner.cancel(task_id)
-                # The answer to a claim may come after that to our question.
+                # A claim under way may be answered after this read.
                 self._named |= self._runner.claims(named)
                 await asyncio.sleep(_PAUSE_SECONDS)
         except DatabaseUnavailable:

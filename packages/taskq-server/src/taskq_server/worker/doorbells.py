@@ -1,4 +1,4 @@
-"""What popped doorbells say. Whoever can write to a queue may have rung: nothing is believed."""
+"""Parse popped doorbells. Nothing in them is trusted, because any program may have rung."""
 
 import asyncio
 import re
@@ -14,10 +14,10 @@ from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode
 from taskq_server.broker.garbage import Garbage
 
 Arguments = tuple[str, int]
-"""What a doorbell says: task id and attempt."""
+"""The content of a doorbell: task id and attempt."""
 
 MOST_ID_BYTES = 512
-"""The id of a job has no more; of a longer one, its beginning with one byte more is enough."""
+"""Longest id of a job; of a longer id, one byte more is read, which is enough to drop it."""
 
 _OURS = re.compile(rb"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}):([1-9][0-9]{0,9})")
 _JOB_KEY = job_key_prefix.encode()
@@ -28,15 +28,15 @@ _MOST_ATTEMPTS = 2**31
 async def read_doorbells(
     redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage
 ) -> list[Arguments]:
-    """Return what doorbells say, without those that cannot be read.
+    """Return the contents of doorbells, without the unreadable ones.
 
-    An id that taskq made says all. Any other is that of a job which a stock `enqueue_job` left
-    beside the queue: it is read once and deleted. Never raises.
+    An id that taskq made contains everything. Any other id may belong to a job that a stock
+    `enqueue_job` stored beside the queue; that job is read once and deleted. Never raises.
 
     Args:
-        redis: where the jobs are.
-        ids: members of a queue of taskq's own that were popped.
-        garbage: takes what cannot be read.
+        redis: the server with the jobs.
+        ids: popped members of one of taskq's queues.
+        garbage: takes the unreadable doorbells.
     """
     found: list[Arguments] = []
     others: list[bytes] = []
@@ -65,7 +65,7 @@ async def _look_up(redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage) -> l
 
 
 async def _take_jobs(redis: ArqRedis, ids: Sequence[bytes]) -> Sequence[object]:
-    """Return the job of each id, or what Redis says instead; a long one is cut and unreadable."""
+    """Return the job of each id, or the error of Redis; a long job is cut, and so unreadable."""
     try:
         async with asyncio.timeout(REPLY_SECONDS), redis.pipeline(transaction=False) as pipe:
             for one in ids:

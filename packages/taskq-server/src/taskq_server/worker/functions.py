@@ -1,7 +1,7 @@
-"""What arq calls for a doorbell, and what follows from a committed failure.
+"""The function that arq calls for a doorbell, and the hooks that follow a committed failure.
 
-`on_retry` and `on_job_failure` are not arq's hooks: those are skipped whenever a job dies before
-its function starts. These follow from the transition that was committed, on every path.
+`on_retry` and `on_job_failure` are not arq's hooks, because arq skips its hooks whenever a job dies
+before its function starts. They follow each committed transition, on every path.
 """
 
 import logging
@@ -19,24 +19,24 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 class RunsAttempts(Protocol):
-    """What `execute_task` needs from its context."""
+    """The runner in the context of `execute_task`."""
 
     async def run(self, task_id: UUID, attempt: int) -> bool:
-        """Run one attempt of a task; False when it was not ours to run."""
+        """Run one attempt of a task; return False if this worker may not run it."""
 
 
 async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> bool:
-    """Run one attempt of a task: the one function that arq knows.
+    """Run one attempt of a task; this is the only function of arq's worker.
 
-    The row decides everything, so this never raises for arq to retry.
+    The row decides everything, so this never raises an error for arq to retry.
 
     Args:
         ctx: arq's context; `runner` runs attempts.
         task_id: the task.
-        attempt: the attempt the doorbell rang for.
+        attempt: the attempt that the doorbell rang for.
 
     Returns:
-        Whether it was run here.
+        Whether the attempt ran here.
     """
     runner: RunsAttempts = ctx[RUNNER]
     try:
@@ -66,7 +66,7 @@ async def on_job_failure(registry: Registry, event: TaskEvent, calls: Calls) -> 
 
 
 def event_of(attempt: Attempt, task: Task) -> TaskEvent:
-    """Return what hooks are told about an attempt that failed."""
+    """Return the event of a failed attempt for hooks."""
     return TaskEvent(
         task_id=task.id,
         handler=task.handler,
@@ -78,15 +78,15 @@ def event_of(attempt: Attempt, task: Task) -> TaskEvent:
 
 
 async def tell(registry: Registry, event: TaskEvent, calls: Calls) -> None:
-    """Run the hooks that an event calls for, one after the other.
+    """Run the hooks for an event, one after the other.
 
     Args:
-        registry: knows the hooks.
+        registry: contains the hooks.
         event: a committed failure.
-        calls: limits their time.
+        calls: calls the hooks with a time limit.
     """
-    hear = on_job_failure if event.retry_at is None else on_retry
-    await hear(registry, event, calls)
+    run_hooks = on_job_failure if event.retry_at is None else on_retry
+    await run_hooks(registry, event, calls)
 
 
 async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls: Calls) -> None:

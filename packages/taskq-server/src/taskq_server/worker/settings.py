@@ -1,4 +1,4 @@
-"""`WorkerSettings`: what arq is told."""
+"""`WorkerSettings`: the settings of arq's worker."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ from taskq_server.worker.functions import execute_task
 class WorkerSettings:
     """arq's settings for a taskq worker.
 
-    Every arq job is one attempt. Whether another one follows is the row's decision, so arq itself
-    never retries (`retry_jobs`) and keeps no result; `max_tries` and `job_timeout` are what a task
-    gets that asks for nothing else.
+    Every arq job is one attempt. The row decides whether another attempt follows, so arq itself
+    never retries (`retry_jobs`) and keeps no result; `max_tries` and `job_timeout` are the defaults
+    of tasks.
 
     Attributes:
-        max_jobs: attempts that run at once.
-        job_timeout: seconds one attempt may run.
+        max_jobs: most attempts that run at once.
+        job_timeout: seconds that one attempt may run.
         max_tries: `max_retries` + 1.
-        poll_delay: seconds an idle worker sleeps when nobody wakes it.
+        poll_delay: seconds that an idle worker sleeps without a doorbell.
     """
 
     max_jobs: int
@@ -40,7 +40,7 @@ class WorkerSettings:
 
     @classmethod
     def of(cls, settings: Settings) -> "WorkerSettings":
-        """Return what the server's settings mean for arq."""
+        """Return arq's settings for the server's settings."""
         return cls(
             max_jobs=settings.concurrency,
             job_timeout=settings.timeout_seconds,

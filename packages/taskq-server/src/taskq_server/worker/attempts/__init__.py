@@ -1,1 +1,1 @@
-"""One attempt: run it, turn what happens into a result, store it, and how many there may be."""
+"""Run an attempt, turn its end into a result, store that, and limit the number of attempts."""

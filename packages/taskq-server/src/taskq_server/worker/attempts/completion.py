@@ -1,9 +1,9 @@
-"""Store how an attempt ended: patient with a database that is away, not with one that refuses.
+"""Store the outcome of an attempt: wait for a database that is away, and fail what it refuses.
 
-A database may take everything but this one outcome: a result beyond its packet size looks like a
-lost connection. So an outcome whose connection was lost travels alone from then on, and a large one
-that is refused although a small one would be taken becomes a failure of its task. A database that
-is away, read-only or full is waited for.
+A database may take everything but this one outcome, because a result beyond its packet size looks
+like a lost connection. So after a lost connection an outcome is committed in a batch of its own. If
+the database refuses a large outcome but would take a small one, the task fails. A database that is
+away, read-only or full is waited for.
 """
 
 import asyncio
@@ -42,13 +42,13 @@ _log = logging.getLogger("taskq.server.worker")
 async def commit(
     attempts: AttemptService, running: RunningAttempt, run_result: RunResult, backoff: Backoff
 ) -> AttemptEnded | None:
-    """Return the end of an attempt once it is stored; None when it is no longer ours to say.
+    """Return the end of an attempt once it is stored; None if this worker no longer holds it.
 
     Args:
-        attempts: stores it.
+        attempts: stores the end.
         running: the attempt.
-        run_result: how it ended.
-        backoff: of its handler.
+        run_result: the attempt's result.
+        backoff: the handler's back-off.
     """
     failures = refusals = 0
     while running.cause is not StopReason.LOST:
@@ -74,13 +74,13 @@ async def commit(
 async def with_pause(
     attempts: AttemptService, running: RunningAttempt, run_result: PayloadMismatch, schema: str
 ) -> PayloadMismatch:
-    """Return the result of a payload that does not fit: with a pause, if another version takes it.
+    """Return the result of a payload that does not fit, with a pause if another version takes it.
 
     Args:
-        attempts: knows it.
+        attempts: returns the pause.
         running: the attempt.
-        run_result: says that it does not fit.
-        schema: of its handler, in this worker.
+        run_result: the mismatch.
+        schema: the handler's schema in this worker.
     """
     while running.cause is not StopReason.LOST:
         try:

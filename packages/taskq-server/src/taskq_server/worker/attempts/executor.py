@@ -1,4 +1,4 @@
-"""Run a handler once, within its limits, and turn whatever happens into a `RunResult`."""
+"""Run a handler once, within its limits, and turn every outcome into a `RunResult`."""
 
 import asyncio
 import contextlib
@@ -35,7 +35,7 @@ _MAY_STILL_SAY = (None, StopReason.RELEASE)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one attempt may take: seconds and bytes."""
+    """The limits of one attempt, in seconds and bytes."""
 
     grace: float
     result_bytes: int
@@ -43,7 +43,7 @@ class Limits:
 
     @classmethod
     def of(cls, settings: Settings) -> "Limits":
-        """Return what the server's settings allow."""
+        """Return the limits in the server's settings."""
         return cls(
             grace=settings.cancel_grace_seconds,
             result_bytes=settings.max_result_bytes,
@@ -52,18 +52,19 @@ class Limits:
 
 
 class Executor:
-    """Call handlers: async ones on the loop, sync ones in a bounded number of threads.
+    """Call async handlers on the event loop, and sync handlers in a bounded number of threads.
 
-    What they return is written within their time: in the thread of a sync one; of an async one at
-    once if it is small and plain, else in a thread besides, since it may have code of its own.
+    Serialising a result counts as part of the handler's time. A sync handler's result is serialised
+    in its thread; an async handler's at once if it is small and plain, and otherwise in another
+    thread, because objects in it may run code of their own.
 
-    `stuck` is set once a handler has gone on although it was told to stop. `threads` says which
-    attempt has a thread.
+    `stuck` is set once a handler has ignored its interruption. `threads` counts the attempts with
+    a thread.
 
     Args:
-        threads: how many there are for sync handlers.
-        limits: of one attempt.
-        patience: seconds that an attempt waits for a thread before it goes back.
+        threads: number of threads for sync handlers.
+        limits: the limits of one attempt.
+        patience: seconds that an attempt waits for a thread before it is released.
     """
 
     def __init__(self, threads: int, limits: Limits, *, patience: float = 0.5) -> None:
@@ -75,11 +76,11 @@ class Executor:
         self.stuck = asyncio.Event()
 
     async def run(self, handler: Handler, running: RunningAttempt) -> RunResult | None:
-        """Run one attempt and return how it ended; None when that is not ours to say."""
+        """Run one attempt and return its result; None if this worker no longer holds it."""
         arguments: dict[str, Any] | Failed | None = running.arguments
         if arguments is None:
             if len(running.task.payload) > _QUICK_CHARACTERS:
-                await self._turns.next()  # others are served between two of many
+                await self._turns.next()  # other tasks of the loop run between two large payloads
             arguments = read_payload(handler, running.task.payload, self._limits.traceback_bytes)
         if isinstance(arguments, Failed):
             return arguments
@@ -97,7 +98,7 @@ class Executor:
         return self.result_of_run(job, handler, running)
 
     def close(self) -> None:
-        """Let threads end by themselves; a stuck one must not hold up the process."""
+        """Let threads end by themselves, because a stuck thread must not hold up the process."""
         for pool in (self._pool, self._writers):
             pool.shutdown(wait=False, cancel_futures=True)
 
@@ -114,7 +115,7 @@ class Executor:
         return await self._awaited(ended, running) if inspect.isawaitable(ended) else ended
 
     async def _awaited(self, result: Awaitable[Any], running: RunningAttempt) -> RunResult:
-        """Await on the loop what a sync function returned: it wraps a coroutine function."""
+        """Await on the loop the coroutine of a sync function that wraps a coroutine function."""
         job = asyncio.create_task(self._on_loop(lambda: result, running))
         interrupted = asyncio.create_task(running.interrupted.wait())
         await asyncio.wait({job, interrupted}, return_when=asyncio.FIRST_COMPLETED)
@@ -133,7 +134,7 @@ class Executor:
             return written(result, self._room(running), is_plain=True)
         work = partial(copy_context().run, self._written, result, running)
         done = asyncio.get_running_loop().run_in_executor(self._writers, work)
-        with contextlib.suppress(asyncio.CancelledError):  # the thread hears of it in its own way
+        with contextlib.suppress(asyncio.CancelledError):  # `Room.is_over` stops the thread
             await asyncio.wait({done})
         await asyncio.wait({done})
         return done.result()
@@ -163,11 +164,11 @@ class Executor:
     def result_of_run(
         self, job: asyncio.Task[RunResult] | None, handler: Handler, running: RunningAttempt
     ) -> RunResult | None:
-        """Return how an attempt ended; None when that is not ours to say.
+        """Return the result of an attempt; None if this worker no longer holds it.
 
         Args:
-            job: the handler's call; None if there was none.
-            handler: what was called.
+            job: the handler's call; None if it was not called.
+            handler: the handler.
             running: the attempt.
         """
         cause = running.cause
@@ -200,18 +201,18 @@ class Executor:
 
 
 def read_payload(handler: Handler, payload: str, traceback_bytes: int) -> dict[str, Any] | Failed:
-    """Validate a payload, and return the arguments of a call, all but the context.
+    """Validate a payload, and return the arguments of a call, without the context.
 
     Args:
-        handler: what is to be called.
-        payload: the task's, as JSON.
-        traceback_bytes: how much of the end of a traceback is kept.
+        handler: the handler to call.
+        payload: the task's payload, as JSON.
+        traceback_bytes: bytes to keep of the end of a traceback.
     """
     try:
         return handler.signature.arguments(payload, None)
     except Fatal as error:
         return PayloadMismatch(failed("InvalidPayload", message_of(error), fatal=True))
-    except BaseException as error:  # a validator's: nobody could cancel this task meanwhile
+    except BaseException as error:  # raised by a validator: no cancel can arrive meanwhile
         return Failed(failure_of(error, handler.retry_on, traceback_bytes))
 
 

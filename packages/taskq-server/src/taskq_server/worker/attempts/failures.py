@@ -1,7 +1,7 @@
-"""What an exception says about the attempt that it ended.
+"""Turn the exception that ended an attempt into a failure.
 
-An exception may be of a class of somebody else's, whose code runs when it is printed, compared or
-asked for its class, and may fail, exit or answer nonsense. The attempt has failed all the same.
+The exception's class may be foreign code, which runs when the exception is printed, compared or
+asked for its class, and may fail, exit or return nonsense. The attempt has failed all the same.
 """
 
 import traceback
@@ -21,8 +21,8 @@ def failed(kind: str, message: str, *, fatal: bool = False) -> Failure:
 
     Args:
         kind: stands for the class of the error.
-        message: what is wrong; its beginning is kept.
-        fatal: no retry is worth it.
+        message: a sentence, of which the beginning is kept.
+        fatal: whether to fail the task without a retry.
     """
     return Failure(
         outcome=Outcome.FAILED,
@@ -35,12 +35,12 @@ def failed(kind: str, message: str, *, fatal: bool = False) -> Failure:
 def failure_of(
     error: BaseException, retry_on: tuple[type[BaseException], ...], traceback_bytes: int
 ) -> Failure:
-    """Return why an attempt failed that this error ended.
+    """Return the failure of an attempt that ended in an error.
 
     Args:
-        error: what escaped from the handler, or from what is called around it.
-        retry_on: of the handler.
-        traceback_bytes: how much of the end of a traceback is kept.
+        error: the error, raised by the handler or by code called around it.
+        retry_on: the handler's classes of errors to retry.
+        traceback_bytes: bytes to keep of the end of a traceback.
     """
     return Failure(
         outcome=Outcome.FAILED,
@@ -53,7 +53,7 @@ def failure_of(
 
 
 def own_fault(error: Exception) -> Failure:
-    """Return why an attempt failed that a bug of taskq ended: charged, and tried again."""
+    """Return the failure of an attempt that ended in a bug of taskq; it is charged and retried."""
     message = f"an error of taskq's own, which the worker's log tells: {message_of(error)}"
     return failed(printable(name_of(error), _LONGEST_TYPE), message)
 
@@ -64,12 +64,12 @@ def name_of(error: BaseException) -> str:
 
 
 def message_of(error: BaseException) -> str:
-    """Return what an error says."""
+    """Return the text of an error."""
     return _said(lambda: str(error), "the error cannot be printed")
 
 
 def _is_worth_a_retry(error: BaseException, retry_on: tuple[type[BaseException], ...]) -> bool:
-    """Whether a policy says so; it is not asked about an exit or the like, nor if it breaks."""
+    """Whether to retry; exits are always retried, and so are errors whose comparison fails."""
     if issubclass(type(error), Fatal):
         return False
     if not issubclass(type(error), Exception):
@@ -81,7 +81,7 @@ def _is_worth_a_retry(error: BaseException, retry_on: tuple[type[BaseException],
 
 
 def _retry_after(error: BaseException) -> float | None:
-    """Return what a `Retry` asks for, unless somebody changed it into no number of seconds."""
+    """Return the seconds that a `Retry` asks for, unless its attribute was set to nonsense."""
     if not issubclass(type(error), Retry):
         return None
     try:
@@ -104,7 +104,7 @@ def _frames(error: BaseException) -> str:
 
 
 def _said(say: Callable[[], str], otherwise: str) -> str:
-    """Return a plain string, whatever it costs to get one."""
+    """Return a plain string, or `otherwise` if getting one fails."""
     try:
         return str.__str__(say())
     except BaseException:
@@ -112,6 +112,6 @@ def _said(say: Callable[[], str], otherwise: str) -> str:
 
 
 def _last(text: str, most: int) -> str:
-    """Keep the end of a traceback: that is where the error is."""
+    """Keep the end of a traceback, because the error is there."""
     data = text[-most:].encode("utf-8", "replace").replace(b"\0", b"")
     return data[-most:].decode("utf-8", "ignore")

@@ -1,12 +1,12 @@
-"""How an attempt ended, as data: what a handler's process can tell another one.
+"""The result of an attempt, as data that one process can send to another.
 
 RunResult
 ├── Succeeded               with a result
-├── Failed                  with a failure: an error, a timeout, a result that is no JSON
+├── Failed                  with a failure: an error, a timeout, a result that is not JSON
 │   └── PayloadMismatch     the payload does not fit this version of the handler
-├── Cancelled               its cancellation was asked for
-├── Released                its worker is stopping, or has no room for it
-└── Lost                    the process that ran it is gone
+├── Cancelled               the task's cancellation was requested
+├── Released                the worker is stopping, or has no room
+└── Lost                    the process that ran the attempt is gone
 """
 
 import random
@@ -30,7 +30,7 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The handler raised, took too long, or returned what is no result."""
+    """The handler raised an error, took too long, or returned a value that is not JSON."""
 
     failure: Failure
 
@@ -44,12 +44,12 @@ class PayloadMismatch(Failed):
 
 @dataclass(frozen=True, slots=True)
 class Cancelled:
-    """The task's cancellation was asked for."""
+    """The task's cancellation was requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """The worker is stopping, or has no room; `ran` is whether the handler was called."""
+    """The worker is stopping, or has no room; `ran` tells whether the handler was called."""
 
     ran: bool = True
 
@@ -63,11 +63,11 @@ RunResult = Succeeded | Failed | Cancelled | Released | Lost
 
 
 def decision(run_result: RunResult, backoff: Backoff) -> Decision:
-    """Return how the task goes on: a decision of the lifecycle for its locked row.
+    """Return the decision of the lifecycle that a result leads to, for the task's locked row.
 
     Args:
-        run_result: how its attempt ended.
-        backoff: of its handler.
+        run_result: the attempt's result.
+        backoff: the handler's back-off.
     """
     match run_result:
         case Succeeded(result=result):
@@ -89,7 +89,7 @@ def decision(run_result: RunResult, backoff: Backoff) -> Decision:
 
 
 def weight(run_result: RunResult) -> int:
-    """Return about how many bytes a run result adds to a transaction."""
+    """Return roughly the number of bytes that a result adds to a transaction."""
     match run_result:
         case Succeeded(size=size):
             return size

@@ -1,8 +1,9 @@
-"""What a handler returned, as JSON text.
+"""Serialise the result of a handler as JSON text.
 
-Parts of a result may be made only while they are written: the items of an iterator, what a model
-computes. That is code of somebody else's, which may take long, raise, or never end. So what is not
-small and plain is written in a thread, counted on the way, and given up with its attempt.
+Parts of a result may be computed only during serialisation, such as the items of an iterator or the
+fields of a model. That runs foreign code, which may take long, raise, or never end. So a result
+that is not small and plain is serialised in a thread, counted on the way, and abandoned with its
+attempt.
 """
 
 import json
@@ -30,15 +31,15 @@ class TooLarge(Exception):
 
 
 class Stopped(Exception):
-    """Nobody waits for a result any more."""
+    """The attempt was interrupted, so its result is no longer needed."""
 
 
 class Room:
-    """How much more a result may have: a byte for each value and for each character of a text.
+    """The bytes left for a result: each value and each character of a text counts as one byte.
 
     Args:
-        most: bytes of JSON.
-        is_over: whether its attempt was told to stop.
+        most: largest number of bytes of JSON.
+        is_over: returns whether the attempt was interrupted.
     """
 
     def __init__(self, most: int, is_over: Callable[[], bool]) -> None:
@@ -47,11 +48,11 @@ class Room:
         self._left = most
 
     def take(self, value: object) -> None:
-        """Count a value, without what it consists of.
+        """Count a value, without the values inside.
 
         Raises:
             TooLarge: there is no more room.
-            Stopped: the attempt was told to stop.
+            Stopped: the attempt was interrupted.
         """
         self._left -= 1 + (len(value) if isinstance(value, str) else 0)
         if self._left < 0:
@@ -61,7 +62,7 @@ class Room:
 
 
 def is_small(value: object) -> bool:
-    """Return whether to write a result takes hardly any time, and no code but Python's own."""
+    """Return whether serialising a result takes hardly any time and runs no foreign code."""
     left = _SMALL
     inside = [value]
     while inside:
@@ -80,25 +81,25 @@ def is_small(value: object) -> bool:
 
 
 def written(value: object, room: Room, *, is_plain: bool) -> Succeeded | Failed:
-    """Write a result, which may take as long as whatever makes its parts.
+    """Serialise a result; this takes as long as the code that computes its parts.
 
     Args:
-        value: what a handler returned.
-        room: for this result.
-        is_plain: whether it is small.
+        value: the handler's return value.
+        room: the room for this result.
+        is_plain: whether the value is small and plain.
 
     Raises:
-        Stopped: the attempt was told to stop.
+        Stopped: the attempt was interrupted.
     """
     try:
-        # Once more as a whole: the keys of dictionaries may be anything.
+        # `to_jsonable_python` once more as a whole, because dictionaries may have keys of any type.
         text = _ENCODER.encode(value if is_plain else to_jsonable_python(_plain(value, room)))
         size = len(text.encode())
     except Stopped:
         raise
     except TooLarge:
         size = room.most + 1
-    except BaseException as error:  # of code that makes parts of the value
+    except BaseException as error:  # raised by code that computes parts of the value
         return _bad(f"the result is not JSON: {name_of(error)}: {message_of(error)}")
     if size > room.most:
         return _bad(f"the result has more than the {room.most} bytes of JSON that are allowed")
@@ -110,7 +111,7 @@ def _bad(detail: str) -> Failed:
 
 
 def _plain(value: Any, room: Room) -> Any:
-    """Return a result without iterators and models, every part of which was counted."""
+    """Return a result without iterators and models, and count all its parts."""
     if not isinstance(value, _JSON):
         value = to_jsonable_python(_bounded(value, room))
     room.take(value)
@@ -122,7 +123,7 @@ def _plain(value: Any, room: Room) -> Any:
 
 
 def _bounded(model: object, room: Room) -> object:
-    """Return a model of which no field goes on for ever: pydantic writes it, and counts nothing."""
+    """Return a model whose iterators are counted, because pydantic would read endless ones."""
     models = [model]
     seen = set()
     for one in models:

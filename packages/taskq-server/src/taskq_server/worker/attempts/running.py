@@ -1,4 +1,4 @@
-"""One attempt while it runs, and why it may be interrupted."""
+"""One attempt while it runs, and the reasons to interrupt it."""
 
 import asyncio
 import logging
@@ -31,13 +31,13 @@ class StopReason(Enum):
 
 
 class RunningAttempt:
-    """A claimed attempt. `reported` says whether its progress was stored, which changes its task.
+    """A claimed attempt. `reported` tells whether its progress was stored, which changes the row.
 
-    `arguments` are what its payload has become, if it was validated elsewhere.
+    `arguments` is the validated payload, if another process has validated it.
 
     Args:
-        task: as it was claimed.
-        state: what start-up hooks prepared.
+        task: the task as it was claimed.
+        state: the state that start-up hooks prepared.
         submit: submits a child task under an idempotency key.
     """
 
@@ -58,7 +58,7 @@ class RunningAttempt:
 
     @cached_property
     def context(self) -> Context:
-        """What the handler may ask for; not made for one that does not."""
+        """The handler's context, made only for a handler that takes it."""
         task = self.task
         about = {"task_id": str(task.id), "handler": task.handler, "attempt": task.attempt}
         return Context(
@@ -83,7 +83,7 @@ class RunningAttempt:
     async def until_interrupted(self, job: asyncio.Future[Any], timeout: float) -> None:
         """Return when `job` is done, the attempt is interrupted, or the time is up.
 
-        For a short handler, `asyncio.wait` with a task for the event costs more than the handler.
+        This uses a future, because `asyncio.wait` with a task costs more than a short handler.
         """
         if self.cause is not None:
             return
@@ -106,10 +106,10 @@ class RunningAttempt:
         return report
 
     def note(self, report: ProgressReport) -> None:
-        """Keep a report of progress, in place of the one before it.
+        """Keep a report of progress, in place of the last one.
 
         Raises:
-            TypeError, ValueError: its numbers are none.
+            TypeError, ValueError: `current` or `total` is not a finite number.
         """
         message = None if report.message is None else str(report.message)
         self._report = ProgressReport(
@@ -120,7 +120,7 @@ class RunningAttempt:
 
 
 def progress_json(report: ProgressReport) -> str:
-    """Return a report as the JSON text that is stored."""
+    """Return a report as JSON text for the database."""
     return orjson.dumps(asdict(report)).decode()
 
 
@@ -134,7 +134,7 @@ def _number(value: float) -> float:
 
 
 def printable(text: str, most: int) -> str:
-    """Return text that every database and every JSON reader takes, cut to a number of bytes."""
+    """Return text in a form that all databases and JSON readers take, cut to `most` bytes."""
     data = text.replace("\0", "")[: most + 1].encode("utf-8", "replace")
     if len(data) > most:
         data = data[: most - 3] + "…".encode()

@@ -1,9 +1,10 @@
-"""How many handlers may run, and how many attempts may be claimed before there is a slot for them.
+"""The slots of a worker: how many handlers run at once, and how many attempts are claimed ahead.
 
-A worker that claims no more than it has slots for waits for its database while they are empty. For
-handlers of a second that is nothing, for handlers of a millisecond it is most of the time. So as
-long as handlers are short, as many attempts again are claimed ahead. One that has no slot after all
-goes back to its queue, uncharged, since another worker may have room. Who waits, waits by score.
+If a worker claims no more attempts than it has slots, the slots are empty while it waits for the
+database. With handlers of a second that costs nothing, with handlers of a millisecond most of the
+time. So as long as handlers are short, the worker claims as many attempts again ahead. An attempt
+that gets no slot in time is released uncharged, because another worker may have room. Attempts get
+slots in the order of their scores.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ class Slots:
 
     Args:
         limit: handlers that may run at once.
-        patience: seconds that an attempt waits for a slot before it goes back.
+        patience: seconds that an attempt waits for a slot before it is released.
     """
 
     def __init__(self, limit: int, patience: float = 0.5) -> None:
@@ -39,11 +40,11 @@ class Slots:
 
     @property
     def claimable(self) -> int:
-        """How many attempts may be claimed or running."""
+        """The most attempts that may be claimed or running."""
         return self._limit * (2 if self._usual < SHORT_SECONDS else 1)
 
     async def take(self, running: RunningAttempt) -> bool:
-        """Wait for a slot; False if the attempt is interrupted, or there is none for too long."""
+        """Wait for a slot; return False if the attempt is interrupted or waits for too long."""
         if running.cause is not None:
             return False
         if self._free:
@@ -66,10 +67,10 @@ class Slots:
         return False
 
     def give_back(self, seconds: float) -> None:
-        """Leave a slot to whoever waits with the lowest score.
+        """Pass a slot to the waiting attempt with the lowest score.
 
         Args:
-            seconds: how long it was held.
+            seconds: how long the slot was held.
         """
         self._usual += (seconds - self._usual) / SMOOTHING
         self._pass_on()

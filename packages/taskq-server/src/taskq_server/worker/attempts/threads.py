@@ -1,8 +1,9 @@
-"""Which sync tasks a worker may claim: those that have a thread, or will have one in no time.
+"""The threads of a worker: how many sync tasks it may claim.
 
-What it claims beyond that would be `running` and wait, while other workers are idle. But a worker
-with no more claims than threads waits for its database while they are empty. So a thread that runs
-a handler which has been short so far is as good as free, unless too many wait for it already.
+A sync task that is claimed without a thread is `running` and waits, although other workers may be
+idle. But if a worker claims no more tasks than it has threads, these are empty while it waits for
+the database. So a thread counts as free if its handler has been short so far, unless too many tasks
+wait for it already.
 """
 
 from collections import Counter
@@ -19,8 +20,8 @@ class Threads:
     """Threads of a worker.
 
     Args:
-        limit: sync handlers that may run at once.
-        patience: seconds that an attempt waits for a thread before it goes back.
+        limit: most sync handlers that run at once.
+        patience: seconds that an attempt waits for a thread before it is released.
     """
 
     def __init__(self, limit: int, patience: float) -> None:
@@ -31,7 +32,7 @@ class Threads:
 
     @property
     def room(self) -> int:
-        """How many tasks more are worth a claim, as long as nobody knows their handlers."""
+        """The number of further tasks worth a claim, as long as their handlers are unknown."""
         room, short, line = self._state()
         left = room * SHORT_SECONDS - line
         if room <= 0 or left <= 0:
@@ -40,7 +41,7 @@ class Threads:
         return max(ceil(left / SHORT_SECONDS), min(ahead, 2 * self._limit))
 
     def room_for(self, tasks: Sequence[Task]) -> int:
-        """Return how many of some tasks could be claimed, in this order."""
+        """Return how many of these tasks could be claimed, in this order."""
         room, _, line = self._state()
         for number, task in enumerate(tasks):
             if room <= 0 or line >= room * SHORT_SECONDS:
@@ -60,7 +61,7 @@ class Threads:
 
     @contextmanager
     def expected(self, running: RunningAttempt) -> Iterator[None]:
-        """Count a claimed attempt that will take a thread as soon as it has something else."""
+        """Count a claimed attempt that waits for another resource before it takes a thread."""
         self._count(running, 1)
         try:
             yield
@@ -68,7 +69,7 @@ class Threads:
             self._count(running, -1)
 
     async def take(self, running: RunningAttempt) -> bool:
-        """Wait for a thread; False if the attempt is interrupted, or there is none for too long."""
+        """Wait for a thread; return False if the attempt is interrupted or waits for too long."""
         with self.expected(running):
             taken = await self._slots.take(running)
         if taken:
@@ -78,11 +79,11 @@ class Threads:
         return taken
 
     def give_back(self, running: RunningAttempt, seconds: float) -> None:
-        """Leave a thread to whoever waits with the lowest score.
+        """Pass a thread to the waiting attempt with the lowest score.
 
         Args:
-            running: who had it.
-            seconds: for how long.
+            running: the attempt that had the thread.
+            seconds: how long the attempt had it.
         """
         handler = running.task.handler
         usual = self._usual.get(handler, UNKNOWN_SECONDS)

@@ -1,1 +1,1 @@
-"""Hooks of users: those that follow failures, and those at start and stop of a worker."""
+"""Hooks of users, after failures and at start and stop of a worker."""

@@ -1,4 +1,4 @@
-"""Hooks follow from committed transitions: at once when we made them, later when nobody did."""
+"""Run failure hooks after committed transitions: this worker's at once, missed ones later."""
 
 import asyncio
 import logging
@@ -27,15 +27,15 @@ _log = logging.getLogger("taskq.server.worker")
 class Hooks:
     """Run `on_retry` and `on_job_failure`, at least once for each transition.
 
-    Those of some transitions run at once, a bounded number waits. All others stay marked and are
-    replayed, as are those that wait when the worker stops.
+    A bounded number of hooks runs or waits in memory. All other transitions stay marked in the
+    database and are replayed, as are the hooks that wait when the worker stops.
 
     Args:
-        attempts: remembers which hooks have run.
-        registry: knows the hooks.
-        clock: the earliest time that it may be, aware UTC.
-        seconds: longest run of one hook.
-        on_stuck: called when so many hooks go on after their time that no more are started.
+        attempts: stores which hooks have run.
+        registry: contains the hooks.
+        clock: returns the lower bound of the present time, aware UTC.
+        seconds: time limit of one hook.
+        on_stuck: called when too many hooks are overdue to start any more.
     """
 
     def __init__(
@@ -58,21 +58,22 @@ class Hooks:
 
     @property
     def left(self) -> int:
-        """How many hooks go on after their time."""
+        """The number of overdue hooks that still run."""
         return len(self._calls.left)
 
     def follow(self, ended: AttemptEnded) -> None:
-        """Run the hook of an attempt that has just ended; nobody waits for it.
+        """Run the hook of an attempt that has just ended, in the background.
 
-        One that was rescued may have been another worker's: it is left to who has its handler.
+        A rescued attempt may be another worker's, so only a worker with its handler runs the hook.
         """
         if ended.is_failure and ended.task.handler in self._registry.handlers:
             self._add(event_of(ended.attempt, ended.task))
 
     async def replay(self) -> None:
-        """Run hooks of transitions whose worker did not come to it.
+        """Run hooks of transitions whose worker did not run them.
 
-        Without hooks, forget those that nobody has run for long: no worker may have any for them.
+        A worker without hooks marks failures older than an hour as handled, on the assumption that
+        no worker has hooks for them.
         """
         if self._has_failure_hooks:
             for attempt, task in await self._pending(self._seconds + _SLACK_SECONDS):
@@ -89,7 +90,7 @@ class Hooks:
         )
 
     async def close(self) -> None:
-        """Wait for the hooks that run."""
+        """Wait for the running hooks."""
         self._waiting.clear()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 

@@ -1,4 +1,4 @@
-"""What start-up hooks prepare for handlers, from a worker's start to its stop."""
+"""The state that start-up hooks prepare for handlers, from a worker's start to its stop."""
 
 import asyncio
 import inspect
@@ -19,18 +19,18 @@ _log = logging.getLogger("taskq.server.handler")
 
 
 async def start_up(registry: Registry, state: State, stop: asyncio.Event) -> bool:
-    """Run the `@on_startup` hooks, for as long as they take.
+    """Run the `@on_startup` hooks, without a time limit.
 
     Args:
-        registry: knows them.
-        state: what they fill.
-        stop: ends a hook that runs, or leaves it behind.
+        registry: contains the hooks.
+        state: the hooks set its attributes.
+        stop: when set, cancels a running hook, or leaves it behind.
 
     Returns:
-        Whether all of them have run.
+        Whether all hooks have run.
 
     Raises:
-        StartUpFailed: one of them raised an error.
+        StartUpFailed: a hook raised an error.
     """
     loop = asyncio.get_running_loop()
     limit = asyncio.timeout(None)
@@ -40,7 +40,7 @@ async def start_up(registry: Registry, state: State, stop: asyncio.Event) -> boo
         limit.reschedule(loop.time())
 
     try:
-        async with limit:  # no other task: what hooks set in their context is for handlers, too
+        async with limit:  # in this task, because handlers inherit the context variables of hooks
             stopped.add_done_callback(give_up)
             try:
                 for hook in registry.hooks_for(Hook.STARTUP):
@@ -57,11 +57,11 @@ async def shut_down(registry: Registry, state: State, seconds: float, hurry: asy
     """Run the `@on_shutdown` hooks.
 
     Args:
-        registry: knows them.
-        state: what start-up hooks prepared.
-        seconds: one that runs for longer is left behind.
-        hurry: once it is set, whichever runs is left, and no other is begun. One that is set
-            already does not count.
+        registry: contains the hooks.
+        state: the state that start-up hooks prepared.
+        seconds: time limit of one hook; an overdue hook is left behind.
+        hurry: when set, the running hook is left behind, and no other hook is started. An event
+            that is set already does not count.
     """
     calls = Calls(seconds)
 

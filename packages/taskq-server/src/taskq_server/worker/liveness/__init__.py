@@ -1,1 +1,1 @@
-"""What shows that a worker lives: its lease, its supervisor, and a watch on its event loop."""
+"""Liveness of a worker: its lease, its supervisor, and a watch on its event loop."""

@@ -1,14 +1,14 @@
-"""Notice from another thread that an event loop stands still."""
+"""Detect, from another thread, that an event loop stands still."""
 
 import asyncio
 import time
 
 
 class LoopWatch:
-    """Ask an event loop again and again whether it still runs.
+    """Schedule callbacks on an event loop, and measure how long none has run.
 
     Args:
-        loop: the one to watch.
+        loop: the loop to watch.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -16,11 +16,11 @@ class LoopWatch:
         self._answered = time.monotonic()
 
     def silence(self) -> float:
-        """Ask once more, and return for how many seconds no answer has come."""
+        """Schedule a callback, and return for how many seconds none has run."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.answer)
         return time.monotonic() - self._answered
 
     def answer(self) -> None:
-        """Note that the loop runs; called on it."""
+        """Note that the loop runs; called on the loop."""
         self._answered = time.monotonic()

@@ -1,4 +1,4 @@
-"""Validate payloads where it can be stopped: it may take for ever, and no thread can be stopped."""
+"""Validate payloads in processes, because validation may take for ever, and threads never stop."""
 
 import asyncio
 import logging
@@ -24,10 +24,11 @@ _log = logging.getLogger("taskq.server.worker")
 class Checks:
     """The processes in which one worker validates payloads, one at a time in each.
 
-    They start when they are needed, stay, and are killed with a payload that takes too long.
+    A process starts when it is needed, is kept for later payloads, and is killed if a payload takes
+    too long.
 
     Args:
-        settings: how many, and how long a payload may take: not longer than it may block a loop.
+        settings: the number of processes, and `block_seconds` as the time limit of a payload.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -42,7 +43,7 @@ class Checks:
         """Validate the payload of an attempt, unless it is interrupted.
 
         Returns:
-            What is wrong with it; None if `running.arguments` say what it has become.
+            The failure; None if the payload is valid and `running.arguments` is set.
         """
         check = asyncio.ensure_future(self._check(running.task))
         await running.until_interrupted(check, _FOR_EVER)
@@ -57,7 +58,7 @@ class Checks:
         return None
 
     def close(self) -> None:
-        """End all processes; nothing may run any more."""
+        """End all processes; no check may be running any more."""
         for each in self._idle:
             each.kill()
         self._threads.shutdown(wait=False)
@@ -92,7 +93,7 @@ class Checks:
 
 
 class _Process:
-    """The worker's side of one process; to start and to ask it blocks."""
+    """The worker's side of one process; `start` and `request` block."""
 
     def __init__(self) -> None:
         self.is_ready = False
@@ -117,7 +118,7 @@ class _Process:
             answer: Answer = self._connection.recv()
         except (EOFError, OSError):
             raise
-        except Exception as error:  # of types that cannot be read again
+        except Exception as error:  # raised by types that cannot be unpickled
             _log.debug("what a payload has become cannot be read: %s", error)
             return None
         return answer

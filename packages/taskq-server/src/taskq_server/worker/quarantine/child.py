@@ -1,8 +1,8 @@
 """A quarantine process: runs attempts for a worker that must not die with them.
 
-It has no database and no Redis. It gets claimed tasks from its worker and says how they ended; if
-it dies, the worker knows which tasks were in it. It ends when the worker lets go of it, and at once
-when the worker dies.
+The process has no database and no Redis. It gets claimed tasks from its worker and returns their
+results; if it dies, the worker knows which tasks it ran. It ends when the worker sends `Shutdown`,
+and at once when the worker dies.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ from taskq_server.worker.quarantine.messages import (
 )
 
 _REPORT_SECONDS = 0.5
-_PATIENCE = 86_400.0  # nobody else has a thread for what is here
+_PATIENCE = 86_400.0  # no other process could run the attempts of this one
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -51,8 +51,8 @@ def main(connection: Connection, settings: Settings) -> NoReturn:
     """Run attempts until the worker closes the connection.
 
     Args:
-        connection: to the worker.
-        settings: the worker's.
+        connection: the connection to the worker.
+        settings: the worker's settings.
     """
     complete(_work(connection, settings))
     raise AssertionError("unreachable: the work ends with the process")
@@ -72,11 +72,11 @@ class QuarantineChild:
     """The attempts of this process.
 
     Args:
-        connection: to the worker.
-        registry: what can run.
-        executor: runs it.
-        state: what start-up hooks prepared.
-        block_seconds: an event loop that stands still this long ends the process.
+        connection: the connection to the worker.
+        registry: the handlers.
+        executor: runs the attempts.
+        state: the state that start-up hooks prepared.
+        block_seconds: how long the event loop may stand still before the process ends.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class QuarantineChild:
         self._let_go = asyncio.Event()
 
     async def work(self) -> None:
-        """Do what the worker says until it lets go of this process."""
+        """Carry out the worker's messages until `Shutdown` arrives."""
         for work in (self._listen, self._watch):
             threading.Thread(target=work, name="taskq-quarantine", daemon=True).start()
         self._send(Ready())
@@ -112,7 +112,7 @@ class QuarantineChild:
             await asyncio.wait({let_go}, timeout=_REPORT_SECONDS)
 
     def _listen(self) -> None:
-        """Hand on what the worker says, and end with it; runs in a thread."""
+        """Pass the worker's messages to the loop, and end with the worker; runs in a thread."""
         while True:
             try:
                 message: ToChild = self._connection.recv()
@@ -121,7 +121,7 @@ class QuarantineChild:
             self._loop.call_soon_threadsafe(self._on, message)
 
     def _watch(self) -> None:
-        """End a process that one of its handlers blocks, and say that it lives; in a thread."""
+        """Send `Alive`, and end the process if a handler blocks its loop; runs in a thread."""
         watch = LoopWatch(self._loop)
         while watch.silence() < self._block_seconds:
             self._send(Alive())
@@ -141,7 +141,7 @@ class QuarantineChild:
             case Submitted(number=number, answer=answer):
                 asked = self._asked.pop(number)
                 if asked.done():
-                    return  # its handler was told to stop meanwhile
+                    return  # the handler was interrupted meanwhile
                 if isinstance(answer, Exception):
                     asked.set_exception(answer)
                 else:

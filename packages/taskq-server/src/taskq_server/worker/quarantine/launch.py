@@ -1,7 +1,7 @@
-"""How a process that a worker must survive is started: forked from a server, a forkserver.
+"""Start quarantine processes, by forking them from a server (a forkserver).
 
-It is a server of our own. The one that `multiprocessing` keeps for all of a process belongs to
-handlers: theirs ought to end at SIGTERM, and have in memory what they asked for.
+The server is taskq's own. The forkserver of `multiprocessing` belongs to handlers, because it ought
+to end at SIGTERM, and to preload the modules that handlers choose.
 """
 
 import io
@@ -21,7 +21,7 @@ from taskq_server.core.processes import STOP_SIGNALS, do_nothing, keep_from_fork
 from taskq_server.worker.liveness.supervisor import end_with_parent
 
 Main = Callable[[Connection, Settings], object]
-"""What a process runs: with a connection to its worker, whose settings it has."""
+"""The main function of a process; it gets a connection to the worker and the worker's settings."""
 
 _starting = threading.Lock()
 _server = forkserver.ForkServer()
@@ -29,24 +29,24 @@ _server.set_forkserver_preload([f"{__package__}.preload"])
 
 
 class _Popen(popen_forkserver.Popen):
-    """Python's own, but for the server that it asks."""
+    """Python's own class, but with taskq's forkserver."""
 
     _fds: list[int]
 
     def _launch(self, process_obj: BaseProcess) -> None:
         start = spawn.get_preparation_data(process_obj.name)
-        del start["start_method"]  # handlers may set it, but once
-        words = io.BytesIO()
+        del start["start_method"]  # it can be set only once, and handlers may want to
+        data = io.BytesIO()
         set_spawning_popen(self)
         try:
-            reduction.dump(start, words)
-            reduction.dump(process_obj, words)
+            reduction.dump(start, data)
+            reduction.dump(process_obj, data)
         finally:
             set_spawning_popen(None)
         self.sentinel, writer = _server.connect_to_new_process(self._fds)
         self.finalizer = util.Finalize(self, _close, (os.dup(writer), self.sentinel))
         with open(writer, "wb") as pipe:
-            pipe.write(words.getbuffer())
+            pipe.write(data.getbuffer())
         self.pid = forkserver.read_signed(self.sentinel)
 
 
@@ -58,17 +58,17 @@ def _close(*descriptors: int) -> None:
 class IsolatedProcess(BaseProcess):
     """A process that runs one function."""
 
-    _start_method = None  # that of its own processes is for handlers to choose
+    _start_method = None  # handlers may choose the start method of their own processes
     _Popen = _Popen
 
     def terminate(self) -> None:
-        """End it at once: it does nothing at SIGTERM."""
+        """Kill the process, because it ignores SIGTERM."""
         self.kill()
 
 
 def _begin(main: Main, connection: Connection, settings: Settings, log_level: int) -> None:
     for number in STOP_SIGNALS:
-        signal.signal(number, do_nothing)  # the worker drains, and tells us
+        signal.signal(number, do_nothing)  # the worker drains, and sends `Shutdown`
     end_with_parent()
     keep_from_forks(connection)
     logs.configure(log_level)
@@ -79,8 +79,8 @@ def start(main: Main, settings: Settings) -> tuple[BaseProcess, Connection]:
     """Start a process, and return it with the worker's end of the connection; this blocks.
 
     Args:
-        main: what it runs.
-        settings: the worker's.
+        main: the main function of the process.
+        settings: the worker's settings.
     """
     with _starting:
         ours, theirs = Pipe()

@@ -1,4 +1,4 @@
-"""What a worker and the quarantine processes say to each other, one object at a time."""
+"""The messages between a worker and its quarantine processes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ class Interrupt:
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """Worker: what came of a `Submit`: the id of the child, or why there is none."""
+    """Worker: the answer to a `Submit`: the id of the child, or the error."""
 
     number: int
     answer: UUID | Exception
@@ -37,7 +37,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class Shutdown:
-    """Worker: nothing more will come, so run the shutdown hooks and end."""
+    """Worker: no message follows, so run the shutdown hooks and end."""
 
 
 ToChild = Run | Interrupt | Submitted | Shutdown
@@ -45,7 +45,7 @@ ToChild = Run | Interrupt | Submitted | Shutdown
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Child: handlers are loaded and the start-up hooks have run."""
+    """Child: the handlers are loaded and the start-up hooks have run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Alive:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """Child: how far a handler says it is."""
+    """Child: a handler reports progress."""
 
     task_id: UUID
     report: ProgressReport
@@ -63,7 +63,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Child: a handler wants a child task."""
+    """Child: a handler submits a child task."""
 
     task_id: UUID
     number: int
@@ -73,7 +73,7 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Child: how the attempt ended; None when that is not ours to say."""
+    """Child: the result of an attempt; None if the worker no longer holds it."""
 
     task_id: UUID
     run_result: RunResult | None

@@ -1,7 +1,8 @@
-"""Imported by the server that forks processes for what a worker must survive, by nothing else.
+"""The module that only the forkserver of quarantine processes imports.
 
-It has what they need in memory. It ignores SIGTERM and SIGHUP, as they do: a service manager may
-tell every process to stop, and the worker still drains. It ends with the worker.
+So the server has the modules of these processes in memory. The server ignores SIGTERM and SIGHUP,
+as they do, because a service manager may signal every process while the worker still drains. The
+server ends with the worker.
 """
 
 import signal

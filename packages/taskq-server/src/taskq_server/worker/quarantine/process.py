@@ -57,14 +57,14 @@ _log = logging.getLogger("taskq.server.worker")
 class QuarantineProcess:
     """A process that starts with its first attempt and ends with its last one.
 
-    `is_open` says whether it may be given more attempts.
+    `is_open` tells whether the process may get more attempts.
 
     Args:
-        spawn: starts it.
-        on_gone: called when it has ended.
-        grace: seconds after which one that should have said how an attempt ended is killed.
-        silence: seconds after which one that gives no sign of life is killed.
-        single: whether it is for one task only.
+        spawn: starts the process.
+        on_gone: called when the process has ended.
+        grace: seconds that the result of an attempt may be overdue before the process is killed.
+        silence: seconds without a message after which the process is killed.
+        single: whether the process is for one task only.
     """
 
     def __init__(
@@ -92,11 +92,11 @@ class QuarantineProcess:
 
     @property
     def load(self) -> int:
-        """How many attempts it runs."""
+        """The number of attempts in the process."""
         return len(self._attempts)
 
     async def run(self, running: RunningAttempt) -> RunResult | None:
-        """Run one attempt in it; the process ends with its last one."""
+        """Run one attempt in the process, which ends with its last attempt."""
         task = running.task
         attempt = _Attempt(running, self._loop.create_future())
         self._attempts[task.id] = attempt
@@ -127,7 +127,7 @@ class QuarantineProcess:
         await self._gone.wait()
 
     async def _ends(self, attempt: "_Attempt", timeout: float) -> bool:
-        """Whether the attempt ended in time; the process itself minds the timeout, if it can."""
+        """Whether the attempt ended in time; the process enforces the timeout itself, if it can."""
         if await attempt.until(attempt.ended, timeout + self._grace):
             return True
         if attempt.running.cause is not None:
@@ -142,7 +142,7 @@ class QuarantineProcess:
             _log.error("a quarantine process cannot be started: %s", error)
             self._on_gone()
             return
-        for work in (self._listen, self._speak):
+        for work in (self._listen, self._send_all):
             thread = threading.Thread(
                 target=work,
                 args=(self._process, connection),
@@ -152,13 +152,14 @@ class QuarantineProcess:
             thread.start()
 
     def _listen(self, process: BaseProcess, connection: Connection) -> None:
-        """Hand on what the process says, until it ends; runs in a thread."""
+        """Pass the messages of the process to the loop, until it ends; runs in a thread."""
         watched: list[Any] = [connection, process.sentinel]
         silent = -_START_SECONDS
         while True:
             ready = wait(watched, timeout=_LISTEN_SECONDS)
             if not ready:
-                silent += _LISTEN_SECONDS  # by rounds, not by the clock: both may have been frozen
+                # In rounds, not by the clock, because both processes may have been frozen.
+                silent += _LISTEN_SECONDS
                 if silent > self._silence:
                     _log.error("quarantine process %s gives no sign of life", process.pid)
                     break
@@ -167,7 +168,7 @@ class QuarantineProcess:
             if connection not in ready:
                 if not _exists(process.pid):
                     break
-                watched = [connection]  # the server that forked it has ended, it has not
+                watched = [connection]  # the forkserver has ended, but the process has not
                 continue
             try:
                 message: FromChild = connection.recv()
@@ -182,13 +183,13 @@ class QuarantineProcess:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._on_gone)
 
-    def _speak(self, process: BaseProcess, connection: Connection) -> None:
-        """Tell the process what there is to tell, in a thread: it may not listen."""
+    def _send_all(self, process: BaseProcess, connection: Connection) -> None:
+        """Send the messages of the outbox, in a thread, because the process may read none."""
         while (message := self._outbox.get()) is not None:
             try:
                 connection.send(message)
             except OSError:
-                _log.debug("quarantine process %s ended before it heard %s", process.pid, message)
+                _log.debug("quarantine process %s ended before it read %s", process.pid, message)
 
     def _on(self, message: FromChild) -> None:
         match message:
@@ -228,7 +229,7 @@ class QuarantineProcess:
         except TaskqError as error:
             answer = error
         except Exception as error:
-            answer = TaskqError(str(error))  # ours can be sent, others perhaps not
+            answer = TaskqError(str(error))  # taskq's errors can be pickled, others perhaps not
         self._send(Submitted(message.number, answer))
 
     def _let_go(self) -> None:
@@ -251,7 +252,7 @@ class _Attempt:
             self.ended.set_result(run_result)
 
     async def until(self, event: asyncio.Future[Any], seconds: float) -> bool:
-        """Whether this happens in time, and before the attempt is interrupted."""
+        """Whether the event happens in time, and before the attempt is interrupted."""
         interruption = asyncio.create_task(self.running.interrupted.wait())
         try:
             await asyncio.wait(
@@ -273,7 +274,7 @@ def _exists(pid: int | None) -> bool:
 def _cut_short(
     cause: StopReason | None, otherwise: RunResult, *, ran: bool = True
 ) -> RunResult | None:
-    """The result of an attempt whose handler did not come to say anything, or to run."""
+    """The result of an attempt that ended without a result of its handler."""
     match cause:
         case StopReason.CANCEL:
             return Cancelled()

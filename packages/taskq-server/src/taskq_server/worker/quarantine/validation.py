@@ -1,4 +1,4 @@
-"""A process that validates payloads for a worker, which kills it if one takes too long."""
+"""A process that validates payloads; the worker kills it if a payload takes too long."""
 
 import logging
 import resource
@@ -29,15 +29,15 @@ class Question:
 
 
 Answer = dict[str, Any] | Failed | None
-"""Process: the arguments of a call, why there are none, or None if they cannot be sent."""
+"""Process: the arguments of a call, a failure, or None if the arguments cannot be pickled."""
 
 
 def main(connection: Connection, settings: Settings) -> NoReturn:
     """Validate payloads until the worker closes the connection.
 
     Args:
-        connection: to the worker.
-        settings: the worker's.
+        connection: the connection to the worker.
+        settings: the worker's settings.
     """
     registry = load(settings.handlers, builtin=settings.builtin_handlers)
     _limit_memory()
@@ -62,14 +62,14 @@ def _send(connection: Connection, answer: Answer) -> None:
         connection.send(answer)
     except OSError:
         raise
-    except Exception as error:  # of types that cannot be pickled
+    except Exception as error:  # raised by types that cannot be pickled
         _log.debug("what a payload has become cannot be sent: %s", error)
         connection.send(None)
 
 
 def _limit_memory() -> None:
-    """Let a payload that fits no branch take the memory of this process only, not the machine's."""
-    with suppress(OSError):  # other systems than Linux do not say how much it is
+    """Limit the memory of this process, because a payload that fits no branch may take it all."""
+    with suppress(OSError):  # only Linux has /proc/self/statm
         pages = int(Path("/proc/self/statm").read_text().split()[_DATA_PAGES])
         most = pages * resource.getpagesize() + _MORE_MEMORY
         resource.setrlimit(resource.RLIMIT_DATA, (most, most))
