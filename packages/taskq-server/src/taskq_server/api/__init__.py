@@ -1,1 +1,1 @@
-"""The HTTP layer: thin routes over the services. Nothing else but `main` knows FastAPI."""
+"""The HTTP layer: thin routes over the services. Only this package and `main` import FastAPI."""

@@ -1,8 +1,8 @@
-"""Which host a request is meant for, and which site it comes from.
+"""Check the host that a request is meant for, and the site that it comes from.
 
-A page that a browser shows may send requests to this machine, and one whose name was made to point
-here (DNS rebinding) may read the answers, too. Without keys nothing else tells such requests from
-those of the browser's user.
+Any page in a browser may send requests to this machine, and a page whose name was made to point
+here (DNS rebinding) may read the answers, too. Without API keys, only the headers distinguish such
+requests from those of the browser's user.
 """
 
 import ipaddress
@@ -17,7 +17,7 @@ from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.prefix import path_within
 
 PROBES = frozenset({"/livez", "/readyz"})
-"""What answers to any Host, because a probe calls a server by its address."""
+"""Paths that take any Host, because a probe calls a server by its address."""
 
 _LOCAL = frozenset({"localhost", "*.localhost"})
 _LOOKED_AT = frozenset({b"host", b"origin", b"sec-fetch-site"})
@@ -33,11 +33,11 @@ Fields = tuple[tuple[bytes, bytes], ...]
 class AllowedHosts:
     """Refuse requests to other hosts than the allowed ones, or from their pages.
 
-    `localhost`, names below it and loopback addresses are always allowed, whatever the port. A
-    request has exactly one Host. Nothing of a refused request's body is read.
+    `localhost`, names below it and loopback addresses are always allowed, with any port. A request
+    must have exactly one Host. The body of a refused request is not read.
 
     Args:
-        app: what serves the others.
+        app: serves the allowed requests.
         names: further names and addresses; `*.` in front stands for all names below.
     """
 
@@ -61,7 +61,7 @@ def _looked_at(scope: Scope) -> Fields:
 
 
 def _objection(allowed: Collection[str], fields: Fields) -> str:
-    """Return what is wrong with a request that has these fields, or nothing."""
+    """Return a sentence about what is wrong with a request with these fields, or an empty one."""
     hosts = [value for name, value in fields if name == b"host"]
     if len(hosts) != 1:
         return "say in exactly one Host which server the request is meant for"
@@ -79,9 +79,9 @@ def _objection(allowed: Collection[str], fields: Fields) -> str:
 
 
 def _comes_from_allowed_page(allowed: Collection[str], fields: Fields) -> bool:
-    """Say whether no page, or an allowed one, sent the request.
+    """Return whether an allowed page or no page sent the request.
 
-    A browser that says `cross-site` without an Origin does not say from which site.
+    A browser that sends `cross-site` without an Origin does not tell the site.
     """
     origins = [value for name, value in fields if name == b"origin"]
     if not origins:

@@ -1,4 +1,4 @@
-"""Errors that only exist because the outside speaks HTTP."""
+"""Errors that exist only in HTTP."""
 
 from collections.abc import Iterable
 
@@ -6,11 +6,11 @@ from taskq_server.domain.errors import FieldError, InvalidFields, Rejected, Task
 
 
 class InvalidJson(Rejected):
-    """The body is not strict JSON (RFC 8259, without what parsers disagree about)."""
+    """The body is not strict JSON (RFC 8259, without the parts that parsers read differently)."""
 
 
 class NotStarted(TaskqError):
-    """The application's lifespan does not run, so there is nothing to serve with."""
+    """The application's lifespan does not run, so its services do not exist."""
 
 
 class InvalidHeader(InvalidFields):
@@ -49,11 +49,11 @@ class MethodNotAllowed(TaskqError):
 
 
 class MalformedRequest(Rejected):
-    """What was sent is not HTTP, or proxies might read it differently."""
+    """The request is not HTTP, or proxies might read it differently."""
 
 
 class HeadTooLarge(Rejected):
-    """The request line and the header fields are larger, or more, than the server takes."""
+    """The request line and the header fields are too large or too many."""
 
 
 class SlowRequest(Rejected):

@@ -1,4 +1,4 @@
-"""Server-sent events: the states of a task, as they come."""
+"""Server-sent events: the states of a task, as it changes."""
 
 import re
 from collections.abc import AsyncIterator
@@ -100,7 +100,7 @@ async def events(
 async def encoded(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[bytes]:
     """Write states as events, and None as a comment.
 
-    A task that is deleted, or a database that goes away, ends the stream; who comes back for more
+    The stream ends when the task is deleted or the database goes away; a caller that reconnects
     gets the error as its answer.
     """
     yield b": the states of a task\n\n"  # sends the head at once, even if no state is to come yet

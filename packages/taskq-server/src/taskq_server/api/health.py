@@ -1,4 +1,4 @@
-"""Probes: is the process alive, can it serve."""
+"""Probes for liveness and readiness."""
 
 from fastapi import APIRouter, Response
 
@@ -17,7 +17,7 @@ router = APIRouter(route_class=StrictRoute, tags=["health"])
     responses={**reply(200, "the process answers"), **failures(any_host=True)},
 )
 async def livez() -> Live:
-    """Say that the process answers; it asks nobody else."""
+    """Return `ok` if the process answers, without a look at database or Redis."""
     return Live(status="ok")
 
 
@@ -32,7 +32,7 @@ async def livez() -> Live:
     },
 )
 async def readyz(runtime: RuntimeDep) -> Response:
-    """Say whether requests can be served: the database must take writes, Redis need not."""
+    """Return whether requests can be served: the database must take writes, Redis need not."""
     ready = await runtime.ready()
     body = ready.model_dump_json()
     if ready.status == "ok":

@@ -1,7 +1,7 @@
-"""Under which prefix callers reach the application, and its addresses as they see them.
+"""The prefix under which callers reach the application, and the addresses that it returns.
 
-A proxy that serves it under a prefix may take the prefix off again, or not: both arrive here. In
-the scope of ASGI, `root_path` is the prefix and `path` begins with it.
+A proxy that serves the application under a prefix may remove the prefix from paths, or pass it on;
+both work. In the scope of ASGI, `root_path` is the prefix and `path` begins with it.
 """
 
 from collections.abc import Awaitable, Callable, Collection
@@ -21,12 +21,12 @@ _REMEMBERED = 64
 
 
 class PathPrefix:
-    """Put requests under the prefix that a trusted proxy names, else under the one of the settings.
+    """Put requests under the prefix of a trusted proxy's header, or else of the settings.
 
     Args:
-        app: what serves them.
-        settings: returns those of the application; raises before it has started.
-        routes: what is served, by which a prefix is told from a path that begins alike.
+        app: serves the requests.
+        settings: returns the application's settings; raises an error before it has started.
+        routes: the application's routes, which distinguish a prefix from a path that begins alike.
     """
 
     def __init__(
@@ -64,14 +64,14 @@ class PathPrefix:
     def _under(self, prefix: str, scope: Scope) -> Scope:
         root, path = scope.get("root_path", ""), scope["path"]
         if f"{root}/".startswith(f"{prefix}/"):
-            return scope  # it is mounted there
+            return scope  # the application is mounted under the prefix
         behind = path.removeprefix(f"{prefix}/")
         is_kept = behind != path and behind.partition("/")[0] in self._served
         return {**scope, "root_path": prefix + root, "path": path if is_kept else prefix + path}
 
 
 def path_within(scope: Scope) -> str:
-    """Return the path of a request without the prefix, as routes are matched with it."""
+    """Return the path of a request without the prefix, for matching with routes."""
     path: str = scope["path"]
     root: str = scope.get("root_path", "")
     behind = path.removeprefix(root)
@@ -79,9 +79,10 @@ def path_within(scope: Scope) -> str:
 
 
 def address(scope: Scope, path: str) -> str:
-    """Return where callers find a path of ours.
+    """Return the address of a path of the application for callers.
 
-    Who mounts the application may let callers choose the prefix: it stays on this host.
+    The address has no host, because callers may choose the prefix of a mounted application, and
+    must not choose another host with it.
     """
     root = scope.get("root_path", "").strip("/")
     return f"/{quote(root, '/@:+=')}{path}" if root else path

@@ -1,4 +1,4 @@
-"""The outermost layer: each request has an id, and no error leaves without an answer."""
+"""The outermost middleware: each request gets an id, and each error becomes an answer."""
 
 import logging
 import re
@@ -17,9 +17,9 @@ _log = logging.getLogger("taskq.server.api")
 
 
 class RequestIdMiddleware:
-    """Take the caller's `X-Request-Id` if it is safe to log, else make one; send it back.
+    """Take the caller's `X-Request-Id` if it is safe to log, or make a new id; send it back.
 
-    An error that nothing else has answered becomes a 500 problem without details.
+    An error without an answer becomes a 500 problem without details.
     """
 
     def __init__(self, app: ASGIApp) -> None:
@@ -52,6 +52,6 @@ class RequestIdMiddleware:
 
 
 def choose(headers: Headers) -> str:
-    """Return the id that a request brings along, if it is safe to log, else a new one."""
+    """Return the id in a request's headers if it is safe to log, or a new id."""
     given = headers.get(HEADER, "")
     return given if _SANE.match(given) else secrets.token_hex(16)

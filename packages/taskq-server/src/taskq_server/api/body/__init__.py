@@ -1,1 +1,1 @@
-"""Bodies of requests: how they are read, what JSON is taken, and what is checked in pieces."""
+"""Bodies of requests: read them, parse strict JSON, and check large ones in pieces."""

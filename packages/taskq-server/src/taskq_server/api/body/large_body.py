@@ -1,6 +1,6 @@
-"""Large bodies, checked in pieces: what `strict_json` and FastAPI would say, with room in between.
+"""Check large bodies in pieces, with the result of `strict_json` and FastAPI, but with pauses.
 
-Besides, they have limits for what no valid body has: more values than a payload may have, and a
+Large bodies also have limits that no valid body exceeds: the values that a payload may have, plus a
 few for the fields around it.
 """
 
@@ -19,7 +19,7 @@ from taskq_server.schemas.task import PackedTask, TaskCreate
 from taskq_server.services.submission import canonical
 
 _BESIDE = 2_000
-"""Values of a body beside its payloads: 1,000 ids, or 1,000 tasks, are the most of a valid one."""
+"""Most values of a body besides payloads, because a valid body has at most 1,000 ids or tasks."""
 
 _ENOUGH_ERRORS = 100
 _ENVELOPE = 2
@@ -31,8 +31,8 @@ class Parsed:
     """A large body.
 
     Attributes:
-        document: what FastAPI is to validate; tasks that are valid are `TaskCreate` already.
-        fingerprint: SHA-256 of the canonical body, if it was asked for.
+        document: the input of FastAPI's validation; valid tasks are `TaskCreate` already.
+        fingerprint: SHA-256 of the canonical body, if the caller needs it.
     """
 
     document: object
@@ -43,9 +43,9 @@ class LargeBody:
     """A large body that is checked piece by piece.
 
     Args:
-        raw: its bytes.
-        settings: sizes.
-        pace: of this check.
+        raw: the bytes of the body.
+        settings: the limits of sizes.
+        pace: the pace of this check.
     """
 
     def __init__(self, raw: bytes, settings: Settings, pace: Pace) -> None:
@@ -55,14 +55,14 @@ class LargeBody:
         self._pace = pace
 
     async def document(self, envelope: int = 0) -> JsonValue:
-        """Parse what is no list of tasks.
+        """Parse a body that is not a list of tasks.
 
         Args:
             envelope: levels that do not count towards `MAX_DEPTH`.
 
         Raises:
-            InvalidJson: it is not strict JSON.
-            InvalidFields: a value in it breaks a rule.
+            InvalidJson: the body is not strict JSON.
+            InvalidFields: a value in the body breaks a rule.
         """
         text = await self._text()
         try:
@@ -77,7 +77,7 @@ class LargeBody:
         return document
 
     async def task(self, *, keyed: bool) -> Parsed:
-        """Parse a task, and validate it; raises what `document` raises.
+        """Parse a task, and validate it; raise the same errors as `document`.
 
         Args:
             keyed: whether the fingerprint is needed.
@@ -100,7 +100,7 @@ class LargeBody:
             document = await self._members(text, items)
         except UNREADABLE as error:
             raise refusal(error) from error
-        except Cut as cut:  # a name
+        except Cut as cut:  # raised by the name of a member
             raise self._too_large(cut, "") from None
         if len(items.documents) > _BESIDE:
             return Parsed({"items": items.documents})
@@ -115,7 +115,7 @@ class LargeBody:
         return Parsed(document)
 
     async def _members(self, text: LargeText, items: "_Items") -> dict[str, JsonValue]:
-        """Read the outer object but for its tasks, which become `items`."""
+        """Read the outer object without its tasks, which become `items`."""
         pairs: list[tuple[str, JsonValue]] = []
         for key in text.members():
             if key == "items" and text.peek() == "[":
@@ -163,10 +163,10 @@ class LargeBody:
 
 
 class _Items:
-    """The tasks of a batch, as far as they were read.
+    """The tasks of a batch that have been read.
 
     Args:
-        packed: keep payloads as text.
+        packed: whether to keep payloads as text.
         keyed: whether the fingerprint is needed.
     """
 
@@ -178,7 +178,7 @@ class _Items:
         self._errors = 0
 
     def check(self, item: JsonValue) -> None:
-        """Check the values of the next task; the first bad one counts if all syntax is right."""
+        """Check the values of the next task; keep the first error until all syntax is right."""
         within = ("items", len(self.documents))
         try:
             if self._bad is None:
@@ -188,7 +188,7 @@ class _Items:
             self._bad = error
 
     def add(self, item: JsonValue) -> None:
-        """Validate the task that was checked, or leave it for FastAPI to say what is wrong."""
+        """Validate the checked task, or keep it as it is, so that FastAPI reports its errors."""
         if self._bad is not None or self._errors >= _ENOUGH_ERRORS:
             self.documents.append(_STAND_IN)
             return
@@ -203,12 +203,12 @@ class _Items:
             self.documents.append(PackedTask.of(new) if self._packed else new)
 
     def refuse(self) -> None:
-        """Raise what the first bad value breaks."""
+        """Raise the error of the first bad value, if there is one."""
         if self._bad is not None:
             raise self._bad
 
     def fingerprint(self) -> str | None:
-        """Return the fingerprint of the body, of which there is nothing but the tasks."""
+        """Return the fingerprint of a body that consists of its tasks only."""
         if self._canonical is None:
             return None
         self._canonical.update(b"]}")
@@ -216,7 +216,7 @@ class _Items:
 
 
 def _check_fields(document: JsonValue, within: Sequence[str | int]) -> None:
-    """Refuse more values around a payload than any valid body has: each could be an error."""
+    """Refuse more values around a payload than a valid body has, because each may be an error."""
     left = _BESIDE
     members = document if isinstance(document, dict) else {}
     for key, member in members.items():
@@ -233,7 +233,7 @@ def _count(value: JsonValue) -> int:
 
 
 def _without_payload(document: JsonValue) -> JsonValue:
-    """Return what is as wrong for FastAPI; an object is a good payload, whatever is in it."""
+    """Return the document with an empty payload; FastAPI finds the same errors, but sooner."""
     if isinstance(document, list):
         return []
     if isinstance(document, dict) and isinstance(document.get("payload"), dict):

@@ -1,7 +1,7 @@
-"""A JSON text that is read value by value, because parsing it whole would take too long.
+"""Read a JSON text value by value, because parsing it whole would take too long.
 
-One call of a parser cannot be interrupted. It is never handed more of a text than can have as many
-values as it may have: what is longer than that fails at the cut.
+One call of a parser cannot be interrupted. So the parser gets only as much of a text as can contain
+the allowed number of values; a longer value fails at the cut.
 """
 
 import re
@@ -17,7 +17,7 @@ from taskq_server.core.json_values import count_part
 
 _BLOCK = 16_384
 _LENGTHS = (_BLOCK, 16 * _BLOCK)
-"""Nearly all values are short: what is behind them is neither counted nor parsed."""
+"""Lengths to try first, because nearly all values are short; the rest is not even counted."""
 
 _MOST_FIELDS = 100
 _LONGEST_WORD = len("-Infinity")
@@ -25,7 +25,7 @@ _SPACES = re.compile(r"[ \t\n\r]*")
 
 
 class Cut(Exception):
-    """A value has more values inside, or is longer, than it may be."""
+    """A value has too many values inside, or is too long."""
 
     def __init__(self, *, too_long: bool) -> None:
         super().__init__()
@@ -33,17 +33,17 @@ class Cut(Exception):
 
 
 class _Unfinished(Exception):
-    """A value goes on behind the cut."""
+    """The value continues behind the cut."""
 
 
 class LargeText:
-    """A text, and how far it has been read.
+    """A text, and the position up to which it has been read.
 
-    Its methods raise `Cut`, or what Python's own parser raises for the whole text.
+    The methods raise `Cut`, or the error of Python's own parser for the whole text.
 
     Args:
-        text: what is said to be JSON.
-        longest: characters of one value.
+        text: the text to read.
+        longest: most characters of one value.
     """
 
     def __init__(self, text: str, longest: int) -> None:
@@ -53,17 +53,17 @@ class LargeText:
 
     @property
     def position(self) -> int:
-        """How far the text has been read."""
+        """The position of the next character to read."""
         return self._at
 
     def peek(self) -> str:
-        """Return the next character that is no space; nothing at the end."""
+        """Return the next character that is not a space; an empty text at the end."""
         spaces = _SPACES.match(self._text, self._at)
         self._at = self._at if spaces is None else spaces.end()
         return self._text[self._at : self._at + 1]
 
     def end(self) -> None:
-        """Check that nothing follows."""
+        """Check that the text ends here."""
         if self.peek():
             raise self._error("Extra data")
 
@@ -79,7 +79,7 @@ class LargeText:
         raise Cut(too_long=True)
 
     def _cut(self, most: int, length: int) -> int:
-        """Return where a value that begins here ends, unless it has too many values inside."""
+        """Return an end for the parser, before which there are not too many values."""
         at, values, inside = self._at, 0, False
         end = min(at + length, len(self._text))
         if length <= most:
@@ -105,14 +105,14 @@ class LargeText:
             if whole or not at_the_cut:
                 raise JSONDecodeError(error.msg, self._text, at) from None
         else:
-            # A number that was cut is a number, too.
+            # A number at the cut may be incomplete, because a part of a number is a number, too.
             if whole or stop + offset < end or isinstance(value, str | list | dict):
                 self._at = stop + offset
                 return value
         raise _Unfinished
 
     def members(self) -> Iterator[str]:
-        """Read an object: yield each key, and go on behind its value, which the caller reads."""
+        """Read an object: yield each key; the caller reads the value before the next key."""
         for _ in self._separated("}"):
             if self.peek() != '"':
                 raise self._error("Expecting property name enclosed in double quotes")
@@ -121,13 +121,13 @@ class LargeText:
             yield key
 
     def elements(self) -> Iterator[None]:
-        """Read an array: stop at each element, and go on behind it when the caller has read it."""
+        """Read an array: yield at each element; the caller reads it before the next one."""
         return self._separated("]")
 
     def member_at_fault(self, start: int, most: int) -> list[str]:
-        """Return the key, in the object at `start`, of the first value that has to be cut.
+        """Return the key of the first value to be cut in the object at `start`.
 
-        There is none if it is one of very many: what is at fault is the object.
+        The list is empty for an object with very many members, because the object is at fault then.
         """
         self._at = start
         key: str | None = None

@@ -1,9 +1,9 @@
-"""JSON as taskq takes it: nothing that two parsers could understand differently.
+"""Parse strict JSON, without anything that two parsers could understand differently.
 
 Refused as syntax (400): duplicate keys, NaN and Infinity, numbers that a double cannot hold, a byte
 order mark, anything but UTF-8. Refused as values (422): lone surrogates, nesting over 32 levels,
-integers beyond 64 bits. orjson is faster but cannot tell: it keeps the last of two equal keys, and
-makes a float of 2**64.
+integers beyond 64 bits. orjson is faster, but keeps the last of two equal keys, and makes a float
+of 2**64.
 """
 
 import json
@@ -18,34 +18,34 @@ from taskq_server.core.json_values import may_exceed
 from taskq_server.domain.errors import FieldError, InvalidFields, Rejected
 
 MAX_DEPTH = 32
-"""How deep arrays and objects may nest; the task itself is the first level."""
+"""Most levels of nested arrays and objects; the task itself is the first level."""
 
 UNREADABLE = (ValueError, RecursionError)
-"""What Python raises for a text that is no JSON."""
+"""The errors that Python raises for a text that is not JSON."""
 
 _LEAST, _MOST = -(2**63), 2**63 - 1
 QUICK_VALUES = 4_096
-"""Values of a body that it takes a few milliseconds to parse and to look at."""
+"""Most values of a body that is parsed and checked within a few milliseconds."""
 
 _QUICK_BYTES = 524_288
 _SHOWN = 64
 
 
 def is_large(raw: bytes, values: int = QUICK_VALUES) -> bool:
-    """Return whether `raw` may have more than so many values, or is very long."""
+    """Return whether `raw` may have more than `values` values, or is very long."""
     return len(raw) > _QUICK_BYTES or may_exceed(raw, values)
 
 
 def parse(raw: bytes, envelope: int = 0) -> JsonValue:
-    """Return the document that `raw` spells.
+    """Parse a body.
 
     Args:
-        raw: the bytes of a body.
+        raw: the bytes of the body.
         envelope: levels around the tasks that do not count towards `MAX_DEPTH`.
 
     Raises:
-        InvalidJson: it is not strict JSON.
-        InvalidFields: it is, but a value in it breaks a rule; one pointer says which.
+        InvalidJson: the body is not strict JSON.
+        InvalidFields: a value in the body breaks a rule; a pointer names the value.
     """
     try:
         document: JsonValue = DECODER.decode(raw.decode("utf-8"))
@@ -56,7 +56,7 @@ def parse(raw: bytes, envelope: int = 0) -> JsonValue:
 
 
 def refusal(error: ValueError | RecursionError) -> Rejected:
-    """Return what `parse` raises for what Python raises when it decodes or parses a text."""
+    """Return the error of `parse` for an error of Python's decoder or parser."""
     if isinstance(error, UnicodeDecodeError):
         return InvalidJson(f"byte {error.start} is not UTF-8")
     if isinstance(error, json.JSONDecodeError):
@@ -67,12 +67,12 @@ def refusal(error: ValueError | RecursionError) -> Rejected:
 
 
 def check(document: JsonValue, levels: int, within: Sequence[str | int] = ()) -> None:
-    """Check each value of a document that was parsed.
+    """Check each value of a parsed document.
 
     Args:
-        document: a body, or a part of it.
-        levels: how deep it may nest.
-        within: where it stands in the body.
+        document: a body, or a part of a body.
+        levels: most levels of nesting.
+        within: the path of the part in the body.
 
     Raises:
         InvalidJson: a number is too large for a double.
@@ -107,7 +107,7 @@ def _too_deep() -> _BadValue:
 
 
 def _check_members(value: dict[str, JsonValue] | list[JsonValue], levels: int) -> None:
-    """Walk everything once; the path of a bad value is put together on the way out."""
+    """Walk all values once; the path of a bad value is built while the exception propagates."""
     if levels == 0:
         raise _too_deep()
     if isinstance(value, dict):
@@ -145,7 +145,7 @@ def _check_text(text: str) -> None:
 
 
 def unique(pairs: list[tuple[str, JsonValue]]) -> dict[str, JsonValue]:
-    """Return an object, none of whose keys may be there twice."""
+    """Return an object, and refuse keys that occur twice."""
     document = dict(pairs)
     if len(document) < len(pairs):
         [(twice, _)] = Counter(name for name, _ in pairs).most_common(1)

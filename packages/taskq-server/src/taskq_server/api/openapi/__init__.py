@@ -1,1 +1,1 @@
-"""The OpenAPI document: what it says of each route, its examples, and the pages that show it."""
+"""The OpenAPI document: the responses of each route, examples, and the pages that show it."""

@@ -32,7 +32,7 @@ Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 6
 query parameters are refused; clients should ignore fields that they do not know. Times are \
 RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 
-Before any route sees a request, the server may refuse it and close the connection: 400 \
+Before a request reaches a route, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
 head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
 `head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`. \
@@ -47,7 +47,7 @@ _POLICY = (
     "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-"""Lets no page load anything from elsewhere, as ReDoc does with its logo, or be in a frame."""
+"""Forbids the pages to load anything from elsewhere, such as ReDoc's logo, and to be in a frame."""
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
@@ -78,7 +78,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
 def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:
     """Return `document` with the handlers that a task may name now, if there are any.
 
-    They are examples: whoever generates a client has it also when there are other handlers.
+    The handlers are only examples, so that a generated client works with other handlers, too.
     """
     if not names:
         return document
@@ -111,7 +111,7 @@ async def docs(request: Request) -> HTMLResponse:
         swagger_js_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui-bundle.js"),
         swagger_css_url=address(request.scope, f"{ASSETS_PATH}/swagger-ui.css"),
         swagger_favicon_url=address(request.scope, f"{ASSETS_PATH}/favicon.png"),
-        swagger_ui_parameters={"validatorUrl": None},  # it would be told the document's address
+        swagger_ui_parameters={"validatorUrl": None},  # the page would send it the address
     )
     page.headers["Content-Security-Policy"] = _POLICY
     return page
@@ -132,7 +132,7 @@ async def redoc(request: Request) -> HTMLResponse:
 
 
 def _without_head(route: BaseRoute) -> BaseRoute:
-    """Return what describes GET alone: HEAD would be the same operation once more."""
+    """Return the route without HEAD, which would repeat the operation of GET."""
     described = copy(route)
     if isinstance(described, APIRoute) and described.methods:
         described.methods = described.methods - {"HEAD"}
@@ -145,7 +145,7 @@ def _examples(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def _forbid_null(schema: dict[str, Any]) -> None:
-    """Say what a parameter is when it is there: text in a URL or header is never null."""
+    """Remove null from a parameter's type, because text in a URL or header is never null."""
     options = [one for one in schema.get("anyOf", ()) if one != {"type": "null"}]
     if len(options) == 1:
         del schema["anyOf"]

@@ -1,4 +1,4 @@
-"""What a route says about its answers in the OpenAPI document."""
+"""Describe the answers of routes in the OpenAPI document."""
 
 from collections import defaultdict
 from typing import Any
@@ -10,10 +10,10 @@ from taskq_server.domain import errors as core
 Responses = dict[int | str, dict[str, Any]]
 
 BODY = (api.InvalidJson, api.BodyTooLarge, api.UnsupportedMediaType, core.TooManyValues)
-"""What can be wrong with any body."""
+"""Errors that any body can cause."""
 
 STORE = (core.DatabaseUnavailable,)
-"""What can go wrong on any way to the database."""
+"""Errors that any use of the database can cause."""
 
 LOCATION = "Location"
 ETAG = "ETag"
@@ -64,10 +64,10 @@ def reply(status: int, description: str, *headers: str, model: Any = None) -> Re
     """Describe one answer.
 
     Args:
-        status: its status.
-        description: when it is given.
-        headers: names from `HEADERS` that it can have.
-        model: what its body is; None for none, or for the `response_model` of the route.
+        status: the HTTP status.
+        description: when the route gives this answer.
+        headers: names from `HEADERS` that the answer can have.
+        model: the body; None for no body, or for the `response_model` of the route.
     """
     described: dict[str, Any] = {"description": description, "headers": _references(headers)}
     return {status: described if model is None else {**described, "model": model}}
@@ -76,9 +76,8 @@ def reply(status: int, description: str, *headers: str, model: Any = None) -> Re
 def failures(*errors: type[Exception], any_host: bool = False) -> Responses:
     """Describe the problems that a route can answer with.
 
-    A value that breaks a rule, at least an unknown query parameter, and a bug are possible
-    everywhere and need not be named; nor need a request that is meant for another host, unless
-    the route answers to `any_host`.
+    A value that breaks a rule, at least an unknown query parameter, and a bug are possible in every
+    route and are added here; so is a request for another host, unless the route takes `any_host`.
     """
     by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
     possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
