@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from taskq_client.cli.endings import code_of
+from taskq_client.cli.exit_codes import code_of
 from taskq_client.errors import TaskqError
 from tests.unit.client.support import wire_task
 

@@ -12,7 +12,7 @@ from click.shell_completion import shell_complete
 
 from taskq_client._version import __version__
 from taskq_client.cli import catalog, completion, submits, tasks
-from taskq_client.cli.endings import INTERRUPTED, TERMINATED, USAGE, code_of
+from taskq_client.cli.exit_codes import INTERRUPTED, TERMINATED, USAGE, code_of
 from taskq_client.cli.session import Session
 from taskq_client.cli.streams import forget_unwritten, open_closed_streams, silence
 

@@ -49,24 +49,24 @@ class TaskId(click.ParamType[str]):
         return value
 
 
-class Sparing(click.Option):
+class OptionalValue(click.Option):
     """An option whose value may be left out.
 
     Args:
-        spare: What it stands for without a value, or with an empty one.
+        without_value: The value of the option without a value, or with an empty one.
     """
 
-    def __init__(self, *args: Any, spare: float | None, **extra: Any) -> None:
+    def __init__(self, *args: Any, without_value: float | None, **extra: Any) -> None:
         super().__init__(*args, **extra)
-        self.spare = spare
+        self.without_value = without_value
 
     def type_cast_value(self, ctx: click.Context, value: Any) -> Any:
         """Read the value."""
-        return self.spare if value == "" else super().type_cast_value(ctx, value)
+        return self.without_value if value == "" else super().type_cast_value(ctx, value)
 
 
-class SparingCommand(click.Command):
-    """A command that takes the word behind a `Sparing` option for its value only if it is a number.
+class OptionalValueCommand(click.Command):
+    """A command that reads the word behind an `OptionalValue` as its value only if it is a number.
 
     click takes any word, such as the handler in `taskq submit --wait HANDLER`.
     """
@@ -74,14 +74,14 @@ class SparingCommand(click.Command):
     _NUMBER = re.compile(r"-?\d+\.?\d*|\.\d+")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Join each `Sparing` option with its value, or with an empty one."""
+        """Join each `OptionalValue` option with its value, or with an empty one."""
         options = {name: option for option in self.params for name in option.opts}
         words: list[str] = []
         rest = list(args)
         while rest and rest[0] != "--":
             word = rest.pop(0)
             option = options.get(word) if word.startswith("-") else None
-            if isinstance(option, Sparing):
+            if isinstance(option, OptionalValue):
                 value = rest.pop(0) if rest and self._NUMBER.fullmatch(rest[0]) else ""
                 words.append(f"{word}={value}")
             elif isinstance(option, click.Option) and not option.is_flag:

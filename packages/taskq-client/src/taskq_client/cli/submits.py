@@ -12,9 +12,9 @@ from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
 from taskq_client.cli.completion import handler_names
 from taskq_client.cli.options import (
+    OptionalValue,
+    OptionalValueCommand,
     Seconds,
-    Sparing,
-    SparingCommand,
     json_option,
     none_if_empty,
 )
@@ -69,12 +69,12 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
 
 
 def _wait_option(
-    spare: float | None, help_: str
+    without_value: float | None, help_: str
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     return click.option(
         "--wait",
-        cls=Sparing,
-        spare=spare,
+        cls=OptionalValue,
+        without_value=without_value,
         type=Seconds(),
         metavar="[SECONDS]",
         help=help_,
@@ -82,7 +82,7 @@ def _wait_option(
     )
 
 
-@click.command(cls=SparingCommand)
+@click.command(cls=OptionalValueCommand)
 @_wait_option(math.inf, "Wait for its end; write a limit as --wait=60.")
 @_submitting
 def submit(session: Session, submit: Submit, wait: float | None) -> None:
@@ -101,7 +101,7 @@ def submit(session: Session, submit: Submit, wait: float | None) -> None:
     result_of(task)
 
 
-@click.command(cls=SparingCommand)
+@click.command(cls=OptionalValueCommand)
 @_wait_option(None, "Seconds to wait, as --wait=60. Default: as long as it takes.")
 @_submitting
 def run(session: Session, submit: Submit, wait: float | None) -> None:

@@ -11,9 +11,9 @@ import click
 from taskq_client._runs import result_of
 from taskq_client.cli.completion import task_ids
 from taskq_client.cli.options import (
+    OptionalValue,
+    OptionalValueCommand,
     Seconds,
-    Sparing,
-    SparingCommand,
     TaskId,
     json_option,
     moment,
@@ -45,7 +45,7 @@ def get(session: Session, task_id: str) -> None:
         session.show(client.get(task_id))
 
 
-@click.command("list", cls=SparingCommand)
+@click.command("list", cls=OptionalValueCommand)
 @click.option("--status", multiple=True, help="Repeat for any of several.")
 @click.option("--priority", multiple=True, help="Repeat for any of several.")
 @click.option("--tag", multiple=True, help="Repeat for all of several.")
@@ -67,8 +67,8 @@ def get(session: Session, task_id: str) -> None:
 )
 @click.option(
     "--watch",
-    cls=Sparing,
-    spare=WATCH_SECONDS,
+    cls=OptionalValue,
+    without_value=WATCH_SECONDS,
     type=Seconds(min_open=True),
     metavar="[SECONDS]",
     help="Look again every so often, until Ctrl-C; in a pipe, print what has changed.",
