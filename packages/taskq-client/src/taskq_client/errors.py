@@ -37,7 +37,7 @@ from taskq_client.models import Task
 class TaskqError(Exception):
     """Anything that goes wrong in this package."""
 
-    def __repr__(self) -> str:  # not the arguments: a task among them brings its payload along
+    def __repr__(self) -> str:  # without the arguments, because a task among them has a payload
         return f"{type(self).__name__}({str(self)!r})"
 
 
@@ -67,7 +67,7 @@ class TaskqConnectionError(TaskqError):
 
 
 class TaskqTimeout(TaskqError):
-    """The server did not answer in time; whether it got the request is not known."""
+    """The server did not answer in time; it may have received the request."""
 
 
 class UnexpectedAnswer(TaskqError):
@@ -86,7 +86,7 @@ class UnexpectedAnswer(TaskqError):
 
 
 class FieldProblem(NamedTuple):
-    """What is wrong with one field; `pointer` is a JSON pointer into the request's body."""
+    """The error of one field; `pointer` is a JSON pointer into the body of the request."""
 
     pointer: str
     code: str
@@ -148,7 +148,7 @@ class UnknownPath(TaskqAPIError):
 
 
 class Conflict(TaskqAPIError):
-    """The request does not fit what the server has."""
+    """The request does not fit the state of the task."""
 
 
 class InvalidTransition(Conflict):
@@ -164,7 +164,7 @@ class PayloadTooLarge(TaskqAPIError):
 
 
 class ValidationFailed(TaskqAPIError):
-    """The request can be read, but its values are not allowed; `errors` tells which."""
+    """The request has values that are not allowed; `errors` lists them."""
 
 
 class UnknownHandler(ValidationFailed):
@@ -176,7 +176,7 @@ class IdempotencyMismatch(ValidationFailed):
 
 
 class RateLimited(TaskqAPIError):
-    """Too many requests; `retry_after` tells when to come back."""
+    """Too many requests; the next may be sent after `retry_after` seconds."""
 
 
 class ServerError(TaskqAPIError):
@@ -184,11 +184,11 @@ class ServerError(TaskqAPIError):
 
 
 class Unavailable(ServerError):
-    """The server, or what it needs, is away for the moment."""
+    """The server, its database or its Redis is away for the moment."""
 
 
 class TaskFailed(TaskqError):
-    """The task ended as failed; `task.errors` tells why."""
+    """The task ended as failed; `task.errors` has the reasons."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)
@@ -220,7 +220,7 @@ class TaskCancelled(TaskqError):
 
 
 class UnexpectedResult(TaskqError):
-    """The task succeeded, but its result is not of the type that was asked for."""
+    """The task succeeded, but its result cannot be read as the requested type."""
 
     def __init__(self, task: Task, problem: str) -> None:
         super().__init__(task, problem)
@@ -232,7 +232,7 @@ class UnexpectedResult(TaskqError):
 
 
 class WaitTimeout(TaskqError):
-    """The wait ended before the task did; `task` is its last snapshot, and it goes on."""
+    """The wait ended before the task, which goes on; `task` is its last snapshot."""
 
     def __init__(self, task: Task) -> None:
         super().__init__(task)

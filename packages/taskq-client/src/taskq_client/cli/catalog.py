@@ -1,4 +1,4 @@
-"""The commands on what the server knows besides tasks."""
+"""The commands on handlers, tags and numbers of tasks."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any

@@ -41,10 +41,10 @@ class Terminated(BaseException):
 
 
 class TaskqGroup(click.Group):
-    """A group that owns each end of its process: one sentence on stderr, and an exit code."""
+    """A group that ends its process with one sentence on stderr and an exit code."""
 
     def __call__(self, *args: Any, **extra: Any) -> NoReturn:
-        """Run as the process that this is, whoever ends it, and when."""
+        """Run as a process of its own, and end it, also after signals."""
         signal.signal(signal.SIGTERM, _terminate)
         try:
             self.main(*args, **extra)
@@ -90,7 +90,7 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
 @click.version_option(__version__, prog_name=NAME)
 @click.pass_context
 def main(context: click.Context, url: str | None, as_json: bool) -> None:
-    """Carry the global options to the commands."""
+    """Pass the global options to the commands."""
     context.obj = Session(url, as_json=as_json, terminal=sys.stdout.isatty())
 
 

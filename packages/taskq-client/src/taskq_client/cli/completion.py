@@ -1,4 +1,4 @@
-"""Completion in a shell: of commands and options by click, of handlers and ids by the server."""
+"""Completion in a shell: click completes commands and options, the server handlers and ids."""
 
 from itertools import islice
 

@@ -1,4 +1,4 @@
-"""Each way in which the command can end, as an exit code; 1 is only that of a task."""
+"""The exit codes of the command; 1 is only for a task that failed or was cancelled."""
 
 import traceback
 from collections.abc import Callable
@@ -15,16 +15,16 @@ UNWRITTEN, BUG, INTERRUPTED, READER_GONE, TERMINATED = 6, 70, 130, 141, 143
 
 
 def code_of(work: Callable[[], int]) -> int:
-    """Do the work, tell on stderr what kept it from its end, and return the exit code."""
+    """Do the work, print its error to stderr, and return the exit code."""
     try:
         return work()
     except (TaskqError, click.ClickException) as error:
         code, sentence = explain(error)
     except KeyboardInterrupt:
         code, sentence = INTERRUPTED, "interrupted; a task that was submitted goes on."
-    except ConnectionError:  # the server's end of one is a TaskqError by now
+    except ConnectionError:  # stdout is a socket that was closed; one of the server is a TaskqError
         return READER_GONE
-    except OSError as error:  # files and the network are told of where they are used
+    except OSError as error:  # errors of files and of the network have become others before
         problem = f"cannot write the output: {error.strerror or error}"
         code = UNWRITTEN
         sentence = one_line(problem, "send it elsewhere; a task that was submitted goes on")

@@ -1,4 +1,4 @@
-"""What the options of several commands share."""
+"""The options and types that several commands share."""
 
 import math
 import re
@@ -14,7 +14,7 @@ from taskq_client.cli.problems import NoTaskId
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds, up to a year; NaN is none."""
+    """A number of seconds, up to a year, but not NaN."""
 
     name = "number of seconds"
 
@@ -41,7 +41,7 @@ class TaskId(click.ParamType[str]):
     name = "id"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check that it can be one, before anybody is asked for it."""
+        """Check the form of an id, before a request is sent."""
         try:
             UUID(value)
         except ValueError:
@@ -108,7 +108,7 @@ def moment(
 def none_if_empty(
     context: click.Context, parameter: click.Parameter, value: tuple[str, ...]
 ) -> tuple[str, ...] | None:
-    """Leave to the server what was not given."""
+    """Turn an option that was not given into None."""
     return value or None
 
 
@@ -120,4 +120,4 @@ def _as_json(context: click.Context, parameter: click.Parameter, value: bool) ->
 json_option = click.option(
     "--json", is_flag=True, expose_value=False, callback=_as_json, help="Print JSON."
 )
-"""The same as `taskq --json`, behind the name of the command."""
+"""`taskq --json`, but behind the name of the command."""

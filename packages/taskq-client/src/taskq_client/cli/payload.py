@@ -30,7 +30,7 @@ def whole(
 def fields(
     context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
 ) -> dict[str, Any]:
-    """Read the parts of a payload; of equal keys the last one counts."""
+    """Read the parts of a payload; the last of equal keys counts."""
     payload: dict[str, Any] = {}
     for value in values:
         if value == "-" or value.startswith("@"):

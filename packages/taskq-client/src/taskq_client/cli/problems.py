@@ -29,10 +29,10 @@ FAILED, USAGE, REFUSED, AWAY, TIMED_OUT = 1, 2, 3, 4, 5
 
 
 class NoTaskId(InvalidRequest):
-    """What was given for the id of a task can be none."""
+    """A value is not the id of a task."""
 
 
-# The first class that fits counts, so a class stands before its base.
+# The first class that fits counts, so a class precedes its base.
 _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (TaskFailed, FAILED, "see 'taskq get', and run it again with 'taskq retry'"),
     (TaskCancelled, FAILED, "run it again with 'taskq retry'"),
@@ -79,7 +79,7 @@ def explain(error: Exception) -> tuple[int, str]:
 
 
 def one_line(problem: str, advice: str) -> str:
-    """Join both to one harmless line, since what a server says may hold escape sequences."""
+    """Join problem and advice to one harmless line, because servers may send escape sequences."""
     words = " ".join(problem.split()).rstrip(".")
     return "".join(letter for letter in f"{words}; {advice}." if letter.isprintable())
 

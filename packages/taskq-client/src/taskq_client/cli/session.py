@@ -1,4 +1,4 @@
-"""What the global options decide: which server, and how a task is shown."""
+"""The session of a command: the server, and how tasks are shown."""
 
 import json
 import sys
@@ -42,7 +42,7 @@ class Session:
         return TaskqClient(self.url)
 
     def show_submitted(self, task: Task) -> None:
-        """Show a task that was just submitted; in a pipe that is its id alone."""
+        """Show a task after its submit; in a pipe only the id."""
         if self.as_json or self.terminal:
             self.show(task)
         else:
@@ -60,7 +60,7 @@ class Session:
                 click.echo(f"{name}\t{plain(value)}")
 
     def show_state(self, task: Task) -> None:
-        """Show how a task stands, in one line."""
+        """Show the state of a task in one line."""
         progress = "" if task.progress is None else _shown(task.progress)
         click.echo(f"{task.version}\t{plain(task.status)}\t{task.attempt}\t{plain(progress)}")
 
@@ -95,7 +95,7 @@ class Session:
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[list[Task]], None]]:
-        """Show a list again and again: in place on a terminal, else only what has changed."""
+        """Show a list repeatedly: in place on a terminal, else only the changes."""
         if self.terminal and not self.as_json:
             from rich.live import Live
 

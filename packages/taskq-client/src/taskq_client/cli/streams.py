@@ -1,4 +1,4 @@
-"""The three standard streams, whatever this process was started with, and however they break."""
+"""The three standard streams, which may be closed at the start, or break later."""
 
 import os
 import select
@@ -8,21 +8,21 @@ from typing import TextIO
 
 
 def open_closed_streams() -> None:
-    """Put nothing in the place of standard streams that are closed.
+    """Open the null device in place of closed standard streams.
 
-    Else the next file or socket would get their number, and be written to by whoever prints.
+    Otherwise the next file or socket gets the number of a stream, and prints are written to it.
     """
     while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
         os.set_inheritable(descriptor, True)
     os.close(descriptor)
-    # Python has none for a number that was closed when it started.
+    # Python has no stream for a number that was closed at the start.
     sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
     sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
     sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def forget_unwritten() -> None:
-    """Drop what cannot be written, because the interpreter would try once more at its end."""
+    """Drop unwritable output, because the interpreter would try to write it again at its end."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
@@ -31,7 +31,7 @@ def forget_unwritten() -> None:
 
 
 def silence() -> None:
-    """Let everything that is still to be written go nowhere, at once."""
+    """Send all further output to the null device."""
     for stream in (sys.stdout, sys.stderr):
         _silence(stream)
 
@@ -44,10 +44,10 @@ def _silence(stream: TextIO) -> None:
 
 
 def check_reader() -> None:
-    """Find out whether anybody can still read stdout, without writing to it.
+    """Check that stdout still has a reader, without writing to it.
 
     Raises:
-        BrokenPipeError: It is a pipe whose reader went away, or a terminal that was closed.
+        BrokenPipeError: The reader of the pipe is gone, or the terminal was closed.
     """
     try:
         watched = select.poll()

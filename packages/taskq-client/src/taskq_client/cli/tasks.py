@@ -1,4 +1,4 @@
-"""The commands on tasks that are there."""
+"""The commands on stored tasks."""
 
 import json
 import time
