@@ -4,10 +4,10 @@ import os
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import cast
 
 import pytest
 
+from tests.support.databases import DATABASES
 from tests.support.mariadb import MariaDBServer
 from tests.support.servers import MissingServerError
 from tests.support.stack import Kind, NewStack, Stack
@@ -83,10 +83,11 @@ def mariadb_url(mariadb_server: MariaDBServer) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["sqlite", "mariadb"])
-def database_url(request: pytest.FixtureRequest) -> str:
+@pytest.fixture(params=DATABASES, ids=lambda kind: kind.name)
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a new, empty database of each kind."""
-    return cast(str, request.getfixturevalue(f"{request.param}_url"))
+    with request.param.empty(request) as url:
+        yield url
 
 
 @pytest.fixture(scope="session", params=["sqlite", "mariadb"])

@@ -1,8 +1,7 @@
-"""Transactions on SQLite: rollback, contention, and a database that is away."""
+"""Transactions: rollback, contention, references, upserts and times."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, select, text, update
@@ -12,15 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from taskq_server.core.database import Database, ping
 from taskq_server.crud.tables import handlers, tags, tasks
 from taskq_server.domain.errors import DatabaseUnavailable
+from tests.conformance.conftest import PATIENCE
+from tests.conformance.statements import a_tag, names
 from tests.unit.server.factories import NOW, make_task, rows_of, store, stored
-
-
-def a_tag(name: str, number: int = 1) -> dict[str, object]:
-    return {"id": number, "namespace": "default", "name": name}
-
-
-async def names(database: Database) -> list[str]:
-    return [row["name"] for row in await rows_of(database, tags)]
 
 
 async def test_write_commits_and_returns_the_answer(database: Database) -> None:
@@ -91,13 +84,13 @@ async def test_racing_writers_lose_nothing_and_repeat_nothing(database: Database
     async def add_one(connection: AsyncConnection) -> None:
         nonlocal runs
         runs += 1
-        value = (await connection.execute(select(tasks.c.version))).scalar_one()
+        value = (await connection.execute(select(tasks.c.version).with_for_update())).scalar_one()
         await asyncio.sleep(0)
         await connection.execute(update(tasks).values(version=value + 1))
 
     task = make_task(version=0)
     await store(database, task)
-    other = Database(url)
+    other = Database(url, connect_seconds=PATIENCE)
     try:
         await asyncio.gather(*(each.write(add_one) for each in (database, other) * 20))
     finally:
@@ -121,40 +114,6 @@ async def test_readers_do_not_wait_for_a_writer(database: Database) -> None:
     go_on.set()
     await writer
     assert await names(database) == ["new"]
-
-
-async def test_a_missing_database_is_unavailable(tmp_path: Path) -> None:
-    database = Database(missing(tmp_path))
-    for answer in (ping(database), database.write(lambda c: c.execute(text("SELECT 1")))):
-        with pytest.raises(DatabaseUnavailable) as caught:
-            await answer
-        assert caught.value.retry_after >= 1
-    await database.close()
-
-
-def test_a_missing_database_leaves_no_thread_that_speaks_to_a_closed_loop(tmp_path: Path) -> None:
-    """pytest makes what such a thread raises an error of this test; it is a race, so try often."""
-
-    async def look() -> None:
-        database = Database(missing(tmp_path))
-        with pytest.raises(DatabaseUnavailable):
-            await ping(database)
-        await database.close()
-
-    for _ in range(100):
-        asyncio.run(look())
-
-
-def missing(folder: Path) -> str:
-    return f"sqlite+aiosqlite:///{folder / 'no' / 'folder' / 'taskq.db'}"
-
-
-async def test_a_mysql_server_that_is_away_is_unavailable_within_two_seconds() -> None:
-    database = Database("mysql+asyncmy://nobody@127.0.0.1:1/none", connect_seconds=1)
-    async with asyncio.timeout(2):
-        with pytest.raises(DatabaseUnavailable):
-            await ping(database)
-    await database.close()
 
 
 async def test_ping_is_quiet_when_the_database_answers(database: Database) -> None:
