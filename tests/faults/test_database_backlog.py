@@ -16,6 +16,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.domain.task import Priority
+from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.maintenance import Maintenance
 from tests.support.calls import repeats
@@ -122,8 +123,9 @@ async def rows_read(url: str) -> dict[str, int]:
     try:
         clock = Clock(await database.now())
         send = Sender(None, Naming())
-        dispatcher, notifier = Dispatcher(send), Notifier(send)
-        attempts = AttemptService(database, clock, dispatcher, notifier, has_failure_hooks=True)
+        dispatcher = Dispatcher(send)
+        after_commit = AfterCommit(dispatcher, Notifier(send))
+        attempts = AttemptService(database, clock, dispatcher, after_commit, has_failure_hooks=True)
         upkeep = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {

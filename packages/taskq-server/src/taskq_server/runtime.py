@@ -25,6 +25,7 @@ from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
+from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
@@ -57,6 +58,7 @@ class Runtime:
     garbage: Garbage
     dispatcher: Dispatcher
     notifier: Notifier
+    after_commit: AfterCommit
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -71,7 +73,7 @@ class Runtime:
             self.database,
             self.clock,
             self.dispatcher,
-            self.notifier,
+            self.after_commit,
             has_failure_hooks=has_failure_hooks,
         )
 
@@ -166,9 +168,10 @@ def _assemble(
     catalog = Catalog(database, clock, namespace, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
+    after_commit = AfterCommit(dispatcher, notifier)
     read = ReadService(database, namespace)
     submit, change = _writing_services(
-        settings, clock, database, catalog, read, dispatcher, notifier, turns
+        settings, clock, database, catalog, read, after_commit, turns
     )
     return Runtime(
         settings=settings,
@@ -179,6 +182,7 @@ def _assemble(
         garbage=Garbage(),
         dispatcher=dispatcher,
         notifier=notifier,
+        after_commit=after_commit,
         catalog=catalog,
         stats=StatsService(database, clock, namespace),
         submit=submit,
@@ -195,8 +199,7 @@ def _writing_services(
     database: Database,
     catalog: Catalog,
     read: ReadService,
-    dispatcher: Dispatcher,
-    notifier: Notifier,
+    after_commit: AfterCommit,
     turns: Turns,
 ) -> tuple[SubmitService, ChangeService]:
     namespace = settings.namespace
@@ -208,7 +211,7 @@ def _writing_services(
         tag_ids=tag_ids,
         quotas=quotas,
         read=read,
-        dispatcher=dispatcher,
+        after_commit=after_commit,
         clock=clock,
         turns=turns,
     )
@@ -219,8 +222,7 @@ def _writing_services(
         tag_ids=tag_ids,
         quotas=quotas,
         read=read,
-        dispatcher=dispatcher,
-        notifier=notifier,
+        after_commit=after_commit,
         clock=clock,
     )
     return submit, change

@@ -37,10 +37,11 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 
 @dataclass(frozen=True, slots=True)
 class AttemptEnded:
-    """The task after an attempt has ended, and the record of that attempt."""
+    """The task after an attempt has ended, the record of that attempt, and the task before."""
 
     task: Task
     attempt: Attempt
+    before: Task
 
     @property
     def is_failure(self) -> bool:
@@ -374,4 +375,5 @@ def _end(
             finished_at=now,
             retry_at=retry_at,
         ),
+        before,
     )

@@ -8,11 +8,9 @@ from uuid import UUID
 from taskq_server.broker.dispatcher import (
     Dispatcher,
     Doorbell,
-    doorbell,
     doorbell_aside,
     doorbell_when_due,
 )
-from taskq_server.broker.notifier import Notifier
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
@@ -30,9 +28,11 @@ from taskq_server.domain.errors import (
     StaleAttempt,
     TaskqError,
 )
+from taskq_server.domain.events import TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Status, Task
+from taskq_server.services.after_commit import AfterCommit
 
 Decision = Callable[[Task, datetime], AttemptEnded]
 """How a locked task goes on at this moment."""
@@ -76,8 +76,8 @@ class AttemptService:
     Args:
         database: holds the rows.
         clock: the database's time.
-        dispatcher: rings for what waits again.
-        notifier: tells who waits for what ended.
+        dispatcher: rings again for claims whose bell is spent.
+        after_commit: tells of ends and of progress.
         has_failure_hooks: whether this worker has `on_retry` or `on_job_failure` hooks, so that
             the errors of its tasks stay marked until a hook has run.
     """
@@ -87,14 +87,14 @@ class AttemptService:
         database: Database,
         clock: Clock,
         dispatcher: Dispatcher,
-        notifier: Notifier,
+        after_commit: AfterCommit,
         *,
         has_failure_hooks: bool,
     ) -> None:
         self._database = database
         self._clock = clock
         self._dispatcher = dispatcher
-        self._notifier = notifier
+        self._after_commit = after_commit
         self._has_failure_hooks = has_failure_hooks
         self._claims: GroupCommit[ClaimRequest, Task | ClaimRefused] = GroupCommit(
             self._commit_claims
@@ -194,7 +194,7 @@ class AttemptService:
             return ends
 
         ends = await self._database.write(work)
-        self._announce(ends)
+        self._after_commit.ended(ends)
         return ends
 
     async def hooks_done(self, keys: Sequence[tuple[UUID, int]]) -> None:
@@ -240,7 +240,7 @@ class AttemptService:
             )
         except StaleRow:
             answers = await self._database.write(lambda c: self._apply(c, completions))
-        self._announce([answer for answer in answers if isinstance(answer, AttemptEnded)])
+        self._after_commit.ended([answer for answer in answers if isinstance(answer, AttemptEnded)])
         return answers
 
     async def _apply(
@@ -279,7 +279,7 @@ class AttemptService:
             return [locked[task_id] for task_id in valid]
 
         moved = await self._database.write(work)
-        self._notifier.changed([(task.namespace, task.id) for task in moved])
+        self._after_commit.progressed([TaskProgressed(task.namespace, task.id) for task in moved])
         return [None] * len(reports)
 
     async def _write(
@@ -296,10 +296,6 @@ class AttemptService:
                 end.task.id: None if has_failure_hooks and end.is_failure else now for end in ends
             }
             await mark_ended(connection, ends, hook_done_at=done, optimistic=optimistic)
-
-    def _announce(self, ends: Sequence[AttemptEnded]) -> None:
-        self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
-        self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
 
 
 class _Undo(Exception):

@@ -4,15 +4,14 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from uuid import UUID
 
-from taskq_server.broker.dispatcher import Dispatcher, doorbell
-from taskq_server.broker.notifier import Notifier
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
-from taskq_server.domain.task import Status, Task, TaskDetails
+from taskq_server.domain.task import Task, TaskDetails
+from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas, of_tags
 from taskq_server.services.read import ReadService
@@ -31,8 +30,7 @@ class ChangeService:
         tag_ids: finds the ids of tags, or makes them.
         quotas: say how many names may be in use.
         read: reads what a task has become.
-        dispatcher: rings for what waits again, or at another time.
-        notifier: tells waiters and workers.
+        after_commit: tells what has changed.
         clock: aware UTC.
     """
 
@@ -45,8 +43,7 @@ class ChangeService:
         tag_ids: TagIds,
         quotas: Quotas,
         read: ReadService,
-        dispatcher: Dispatcher,
-        notifier: Notifier,
+        after_commit: AfterCommit,
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
@@ -55,8 +52,7 @@ class ChangeService:
         self._tag_ids = tag_ids
         self._quotas = quotas
         self._read = read
-        self._dispatcher = dispatcher
-        self._notifier = notifier
+        self._after_commit = after_commit
         self._clock = clock
 
     async def update(
@@ -79,7 +75,7 @@ class ChangeService:
         tags = tuple(sorted(set(changes.tags)))
         edit = await self._edit(task_id, changes)
 
-        async def work(connection: Connection, tag_ids: Mapping[str, int]) -> Task:
+        async def work(connection: Connection, tag_ids: Mapping[str, int]) -> tuple[Task, Task]:
             before = await self._locked(connection, task_id)
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
@@ -88,15 +84,13 @@ class ChangeService:
             await tasks.write(connection, before, after)
             if "tags" in given:
                 await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
-            return after
+            return before, after
 
         async with self._quotas.tags.admit(of_tags(changes.tags)):
-            after = await self._tag_ids.use(
+            before, after = await self._tag_ids.use(
                 tags, lambda ids: self._database.write(lambda c: work(c, ids))
             )
-        if after.status.waiting and given & {"priority", "run_at"}:
-            self._dispatcher.ring([doorbell(after)])
-        self._notifier.changed([(self._namespace, task_id)])
+        self._after_commit.changed(before, after)
         return await self._read.get(task_id)
 
     async def delete(self, task_id: UUID) -> None:
@@ -107,13 +101,13 @@ class ChangeService:
             IllegalTransition: it is running.
         """
 
-        async def work(connection: Connection) -> None:
+        async def work(connection: Connection) -> Task:
             task = await self._locked(connection, task_id)
             lifecycle.check_deletable(task)
             await tasks.remove(connection, [task], self._clock())
+            return task
 
-        await self._database.write(work)
-        self._notifier.changed([(self._namespace, task_id)])
+        self._after_commit.changed(await self._database.write(work), None)
 
     async def cancel(self, task_id: UUID) -> TaskDetails:
         """Cancel a task at once while it waits; ask its worker to while it runs.
@@ -122,11 +116,7 @@ class ChangeService:
             TaskNotFound: there is no such task.
             IllegalTransition: it succeeded or failed.
         """
-        after = await self._decide(task_id, lifecycle.cancel)
-        if after.status is Status.RUNNING:
-            self._notifier.cancel([(self._namespace, task_id)])
-        self._notifier.changed([(self._namespace, task_id)])
-        return await self._read.get(task_id)
+        return await self._decide(task_id, lifecycle.cancel)
 
     async def retry(self, task_id: UUID) -> TaskDetails:
         """Queue a failed or cancelled task again, with all its retries.
@@ -135,19 +125,17 @@ class ChangeService:
             TaskNotFound: there is no such task.
             IllegalTransition: it is neither failed nor cancelled.
         """
-        after = await self._decide(task_id, lifecycle.retry)
-        self._dispatcher.ring([doorbell(after)])
-        self._notifier.changed([(self._namespace, task_id)])
-        return await self._read.get(task_id)
+        return await self._decide(task_id, lifecycle.retry)
 
-    async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> Task:
-        async def work(connection: Connection) -> Task:
+    async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> TaskDetails:
+        async def work(connection: Connection) -> tuple[Task, Task]:
             before = await self._locked(connection, task_id)
             after = decision(before, now=self._clock())
             await tasks.write(connection, before, after)
-            return after
+            return before, after
 
-        return await self._database.write(work)
+        self._after_commit.changed(*await self._database.write(work))
+        return await self._read.get(task_id)
 
     async def _locked(self, connection: Connection, task_id: UUID) -> Task:
         locked = await tasks.lock(connection, [task_id], payload=False)

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task, TaskDetails
+from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.quotas import Quotas, of_items, of_tags
 from taskq_server.services.read import ReadService
@@ -42,7 +42,7 @@ class SubmitService:
         tag_ids: finds the ids of tags, or makes them.
         quotas: say how many names may be in use.
         read: reads the first tasks of an idempotency key.
-        dispatcher: rings for what is stored.
+        after_commit: rings for what is stored.
         clock: aware UTC.
         turns: what batches wait for that take long to check.
     """
@@ -55,7 +55,7 @@ class SubmitService:
         tag_ids: TagIds,
         quotas: Quotas,
         read: ReadService,
-        dispatcher: Dispatcher,
+        after_commit: AfterCommit,
         clock: Callable[[], datetime],
         turns: Turns,
     ) -> None:
@@ -64,7 +64,7 @@ class SubmitService:
         self._tag_ids = tag_ids
         self._quotas = quotas
         self._read = read
-        self._dispatcher = dispatcher
+        self._after_commit = after_commit
         self._clock = clock
         self._turns = turns
 
@@ -100,7 +100,7 @@ class SubmitService:
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
             return Submitted(await self._read.get(holder.task_id), replayed=True)
-        self._dispatcher.ring([doorbell(task)])
+        self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
 
     async def _store(
@@ -143,9 +143,9 @@ class SubmitService:
             found = {details.task.id for details in replayed}
             # A task of the first batch that was deleted since is stored anew.
             again = [task for task in new_tasks if task.id in found]
-            self._dispatcher.ring([doorbell(task) for task in again])
+            self._after_commit.submitted(again)
             return SubmittedBatch(tuple(replayed), replayed=True)
-        self._dispatcher.ring([doorbell(task) for task in new_tasks])
+        self._after_commit.submitted(new_tasks)
         made = zip(new_tasks, tags, strict=True)
         return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)
 

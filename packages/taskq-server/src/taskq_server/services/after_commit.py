@@ -1,0 +1,96 @@
+"""What follows a commit: doorbells, news for waiters, messages to workers, and listeners.
+
+Services say what they have changed, and only this module decides whom that concerns. Doorbells and
+news are made from a whole batch, and an event for each task is built only if somebody listens.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+
+from taskq_server.broker.dispatcher import Dispatcher, doorbell
+from taskq_server.broker.notifier import Notifier
+from taskq_server.domain.events import TaskChanged, TaskProgressed
+from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.task import Status, Task
+
+Listener = Callable[[Sequence[TaskChanged]], None]
+"""Is called with the changes of one commit, on the event loop: it must not block."""
+
+_log = logging.getLogger("taskq.server.after_commit")
+
+
+class AfterCommit:
+    """Tell what a transaction has changed. Nobody waits for it, and nothing of it raises.
+
+    Args:
+        dispatcher: rings for tasks that wait.
+        notifier: tells waiters of changes, and workers of cancels.
+    """
+
+    def __init__(self, dispatcher: Dispatcher, notifier: Notifier) -> None:
+        self._dispatcher = dispatcher
+        self._notifier = notifier
+        self._listeners: list[Listener] = []
+
+    @contextmanager
+    def listening(self, listener: Listener) -> Iterator[None]:
+        """Call a listener for what this process changes while the block runs."""
+        self._listeners.append(listener)
+        try:
+            yield
+        finally:
+            self._listeners.remove(listener)
+
+    def submitted(self, tasks: Sequence[Task]) -> None:
+        """Ring for new tasks; nobody can wait for them yet."""
+        self._dispatcher.ring([doorbell(task) for task in tasks])
+        if self._listeners:
+            self._tell(TaskChanged(None, task) for task in tasks)
+
+    def changed(self, before: Task, after: Task | None) -> None:
+        """Tell of a change that a caller has made; `after` is None for a task that was deleted."""
+        where = [(before.namespace, before.id)]
+        if after is not None:
+            if _waits_anew(before, after):
+                self._dispatcher.ring([doorbell(after)])
+            if _asks_to_stop(before, after):
+                self._notifier.cancel(where)
+        self._notifier.changed(where)
+        if self._listeners:
+            self._tell([TaskChanged(before, after)])
+
+    def ended(self, ends: Sequence[AttemptEnded]) -> None:
+        """Tell of attempts that have ended, and ring for those of their tasks that wait again."""
+        self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
+        self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
+        if self._listeners:
+            self._tell(TaskChanged(end.before, end.task, end.attempt) for end in ends)
+
+    def progressed(self, reports: Sequence[TaskProgressed]) -> None:
+        """Tell waiters that running tasks have come further."""
+        self._notifier.changed(reports)
+
+    def _tell(self, changes: Iterable[TaskChanged]) -> None:
+        told = tuple(changes)
+        for listener in tuple(self._listeners):
+            try:
+                listener(told)
+            except Exception:
+                _log.exception("a listener failed for %d changes of tasks", len(told))
+
+
+def _waits_anew(before: Task, after: Task) -> bool:
+    """Return whether the doorbell of a waiting task is missing, or rings at the wrong time."""
+    return after.status.waiting and (
+        (before.status, before.score, before.run_at) != (after.status, after.score, after.run_at)
+    )
+
+
+def _asks_to_stop(before: Task, after: Task) -> bool:
+    """Return whether a cancel asks a running task to stop.
+
+    A cancel that is repeated changes nothing, and is sent again because messages may get lost.
+    """
+    is_asked = after.status is Status.RUNNING and after.cancel_requested_at is not None
+    return is_asked and (before.cancel_requested_at is None or after == before)
