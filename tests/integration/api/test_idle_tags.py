@@ -52,7 +52,6 @@ class Time:
             sync=[],
             heads=no_heads,
             start=lambda _: None,
-            on_rescued=lambda _: None,
             replay_hooks=nothing,
         )
 

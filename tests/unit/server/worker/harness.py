@@ -2,8 +2,11 @@
 
 import asyncio
 import json
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
+from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
@@ -28,6 +31,8 @@ class RunnerHarness:
         self.checks = Checks(cell_settings())
         self.slots = Slots(100)
         self.ended: list[AttemptEnded] = []
+        self._listening = ExitStack()
+        self._listening.enter_context(runtime.after_commit.listening(self._note))
         self.handlers: dict[str, Any] = {}
         self.attempts = runtime.attempts(has_failure_hooks=False)
 
@@ -45,7 +50,6 @@ class RunnerHarness:
                 state=State(),
                 worker_id=lambda: WORKER,
                 on_free=lambda: None,
-                on_end=self.ended.append,
             )
         )
 
@@ -60,7 +64,13 @@ class RunnerHarness:
             await self.runner().run(task.id, task.attempt + 1)
         return await stored(self.runtime.database, task.id)
 
+    def _note(self, changes: Sequence[TaskChanged]) -> None:
+        for before, after, attempt in changes:
+            if attempt is not None and before is not None and after is not None:
+                self.ended.append(AttemptEnded(after, attempt, before))
+
     async def close(self) -> None:
+        self._listening.close()
         self.executor.close()
         self.checks.close()
         await self.quarantine.close()

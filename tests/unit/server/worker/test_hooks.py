@@ -11,6 +11,7 @@ import pytest
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.handlers.declare import Hook
@@ -59,8 +60,8 @@ class Worker:
         await store(self.runtime.database, *made)
         fields = {"attempt": 1, "worker_id": WORKER, "decide": fail}
         endings = [Completion(task_id=task.id, **fields) for task in made]  # type: ignore[arg-type]
-        for ended in await asyncio.gather(*map(self.attempts.end, endings)):
-            self.hooks.follow(ended)
+        with self.runtime.after_commit.listening(self.hooks.follow):
+            await asyncio.gather(*map(self.attempts.end, endings))
         return [task.id for task in made]
 
     async def done(self) -> set[UUID]:
@@ -179,7 +180,7 @@ async def test_hooks_that_wait_do_not_hold_up_the_end_of_the_worker(
 async def test_nobody_hears_of_what_is_no_failure(runtime: Runtime, ended: AttemptEnded) -> None:
     heard: list[TaskEvent] = []
     worker = Worker(runtime, registry(heard.append))
-    worker.hooks.follow(ended)
+    worker.hooks.follow([TaskChanged(ended.before, ended.task, ended.attempt)])
     await worker.hooks.close()
     assert heard == []
 
@@ -210,8 +211,8 @@ async def test_a_rescue_by_a_worker_with_other_handlers_leaves_the_hook_to_its_o
     own = Worker(runtime, registry(lambda _: heard.append("own")))
     task = running(lost_count=2, handler=HANDLER)
     await store(runtime.database, task)
-    for ended in await other.attempts.rescue([task.id], lambda _: True):
-        other.hooks.follow(ended)
+    with runtime.after_commit.listening(other.hooks.follow):
+        await other.attempts.rescue([task.id], lambda _: True)
     for worker, late in ((other, 7_200), (own, 60)):
         worker.late = late
         await worker.hooks.replay()
@@ -225,8 +226,8 @@ async def test_hooks_that_nobody_has_are_forgotten(runtime: Runtime) -> None:
     worker = Worker(runtime, registry())
     made = [running(lost_count=2, handler=HANDLER) for _ in range(3)]
     await store(runtime.database, *made)
-    for ended in await worker.attempts.rescue([task.id for task in made], lambda _: True):
-        worker.hooks.follow(ended)
+    with runtime.after_commit.listening(worker.hooks.follow):
+        await worker.attempts.rescue([task.id for task in made], lambda _: True)
     await worker.hooks.close()
     for late, done in ((60, set()), (7_200, {task.id for task in made})):
         worker.late = late

@@ -46,7 +46,7 @@ class AttemptEnded:
     @property
     def is_failure(self) -> bool:
         """Whether the attempt failed, so that `on_retry` or `on_job_failure` follows."""
-        return self.task.status is Status.RETRYING or self.task.status is Status.FAILED
+        return follows_failure(self.task.status)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,11 @@ class Failure:
     traceback: str | None = None
     fatal: bool = False
     retry_after: float | None = None
+
+
+def follows_failure(status: Status) -> bool:
+    """Return whether a task has this status because its last attempt failed."""
+    return status is Status.RETRYING or status is Status.FAILED
 
 
 def is_due(task: Task, earliest: datetime) -> bool:

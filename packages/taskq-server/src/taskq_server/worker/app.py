@@ -95,6 +95,7 @@ class _Worker:
         self._settings = runtime.settings
         self._redis = redis_pool(runtime.redis)
         self._garbage = runtime.garbage
+        self._after_commit = runtime.after_commit
         self._names = names
         self._parts = parts
         self._publishing = publishing
@@ -115,6 +116,7 @@ class _Worker:
             if not await unless(stop.asked, self._publish()):
                 return
             stack.push_async_callback(parts.hooks.close)
+            stack.enter_context(self._after_commit.listening(parts.hooks.follow))
             stack.push_async_callback(self._cancels.close)
             await stack.enter_async_context(
                 background(

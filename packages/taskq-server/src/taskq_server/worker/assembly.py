@@ -76,7 +76,6 @@ def assemble(
         state=state,
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
-        on_end=hooks.follow,
     )
     runner = Runner(deps)
     arq, janitor = _sources(runtime, names, deps, runner, lease, hooks, wake)
@@ -119,7 +118,6 @@ def _sources(
         sync=sync,
         heads=arq.heads,
         start=lambda staged: arq.offer(arguments(staged)),
-        on_rescued=hooks.follow,
         replay_hooks=hooks.replay,
     )
     return arq, janitor

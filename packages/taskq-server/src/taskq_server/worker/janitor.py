@@ -10,7 +10,6 @@ from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Due
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
@@ -32,7 +31,6 @@ class Janitor:
         sync: what it can run in a thread.
         heads: the lowest scores of each queue in Redis.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
-        on_rescued: called with every attempt that was taken from a vanished worker.
         replay_hooks: runs hooks that should have run by now.
     """
 
@@ -45,7 +43,6 @@ class Janitor:
         sync: Sequence[str],
         heads: Callable[[], Awaitable[dict[str, Heads]]],
         start: Callable[[Sequence[Due]], None],
-        on_rescued: Callable[[AttemptEnded], None],
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
@@ -54,7 +51,6 @@ class Janitor:
         self._sync = sync
         self._heads = heads
         self._start = start
-        self._on_rescued = on_rescued
         self._replay_hooks = replay_hooks
 
     async def run(self) -> None:
@@ -75,7 +71,6 @@ class Janitor:
                 "task %s was rescued from a vanished worker: it is %s",
                 ended.task.id, ended.task.status,
             )  # fmt: skip
-            self._on_rescued(ended)
 
     async def stage(self) -> None:
         """Ring for what lost its doorbell, and start it: Redis may not take the bell either."""

@@ -15,7 +15,6 @@ from taskq_server.domain.errors import (
     IllegalTransition,
     StaleAttempt,
 )
-from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
@@ -57,7 +56,6 @@ class RunnerDeps:
     state: State
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
-    on_end: Callable[[AttemptEnded], None]
 
 
 class Runner:
@@ -228,9 +226,7 @@ class Runner:
                 run_result = await with_pause(
                     self._deps.attempts, running, run_result, handler.schema
                 )
-            ended = await commit(self._deps.attempts, running, run_result, handler.backoff)
-            if ended is not None:
-                self._deps.on_end(ended)
+            await commit(self._deps.attempts, running, run_result, handler.backoff)
         finally:
             self.committing -= 1
 
@@ -266,7 +262,7 @@ class Runner:
             decide=lambda task, now: lifecycle.rescue(task, now=now, why=why),
         )
         try:
-            self._deps.on_end(await self._deps.attempts.end(completion))
+            await self._deps.attempts.end(completion)
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
 

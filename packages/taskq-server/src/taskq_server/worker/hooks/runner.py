@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.events import TaskChanged
+from taskq_server.domain.lifecycle import follows_failure
 from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.services.attempts import AttemptService
@@ -61,13 +62,16 @@ class Hooks:
         """The number of overdue hooks that still run."""
         return len(self._calls.left)
 
-    def follow(self, ended: AttemptEnded) -> None:
-        """Run the hook of an attempt that has just ended, in the background.
+    def follow(self, changes: Sequence[TaskChanged]) -> None:
+        """Run the hooks of attempts that have just failed, in the background.
 
         A rescued attempt may be another worker's, so only a worker with its handler runs the hook.
         """
-        if ended.is_failure and ended.task.handler in self._registry.handlers:
-            self._add(event_of(ended.attempt, ended.task))
+        for _, task, attempt in changes:
+            if task is None or attempt is None or not follows_failure(task.status):
+                continue
+            if task.handler in self._registry.handlers:
+                self._add(event_of(attempt, task))
 
     async def replay(self) -> None:
         """Run hooks of transitions whose worker did not run them.
