@@ -43,7 +43,7 @@ RETIRED_NAMES = {
     "LetGo": "Shutdown",
     "Pulse": "HangDetector",
     "Reader": "RowMapper",
-    "Refusal": "ClaimRefused",
+    "Refusal": "NotNow",
     "Together": "UnionStatement",
     "Upkeep": "Maintenance",
     "World": "FakeStore",

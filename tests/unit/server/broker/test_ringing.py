@@ -13,7 +13,7 @@ from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import read_ids
 from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
-from taskq_server.domain.admission import ClaimRefused, ClaimRequest
+from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, due_of
 from taskq_server.domain.task import Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.attempts import Report
@@ -113,7 +113,8 @@ async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, schedule
             sync=can,
             threads=lambda _: 0,
         )
-        assert await ringing.attempts(has_failure_hooks=False).claim(ask) is ClaimRefused.NO_THREAD
+        answer = await ringing.attempts(has_failure_hooks=False).claim(ask)
+        assert answer == NotNow(Gate.THREAD, due_of(task))
         assert len(await heard(subscription, 1)) == 1, "workers with threads are woken"
         bells = await redis_of(ringing).zrange(aside, 0, -1, withscores=True)
     assert bells == [(f"{task.id}:1".encode(), task.score)]

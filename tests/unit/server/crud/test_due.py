@@ -29,7 +29,7 @@ async def test_the_lowest_score_comes_first(database: Database) -> None:
     old = make_task(created_at=NOW - seconds(1_000), priority=Priority.LOW)
     await store(database, low, urgent, old)
     assert await ask(database) == [
-        Due(task.id, 0, "default", score(task.created_at, task.priority))
+        Due(task.id, 0, "default", task.queue, score(task.created_at, task.priority))
         for task in (old, urgent, low)
     ]
     assert await ids(database, limit=2) == [old.id, urgent.id]
@@ -54,6 +54,15 @@ async def test_only_waiting_tasks_of_the_queue_that_can_be_run_are_due(database:
     assert len(await ids(database, handlers=["taskq.echo", "not.mine"])) == 3
     assert len(await ids(database, queue="other")) == 1
     assert await ids(database, handlers=[]) == []
+
+
+async def test_who_has_no_quarantine_process_is_not_told_of_what_needs_one(
+    database: Database,
+) -> None:
+    tasks = [make_task(lost_count=lost) for lost in range(3)]
+    await store(database, *tasks)
+    assert len(await ids(database)) == 3
+    assert set(await ids(database, last_chance=False)) == {task.id for task in tasks[:2]}
 
 
 async def test_a_task_is_due_from_its_run_at_on(database: Database) -> None:

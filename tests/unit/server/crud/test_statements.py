@@ -206,7 +206,14 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
     await database.read(
         lambda c: due.due(
-            c, queue="q", handlers=["h", "i"], now=NOW, limit=5, below=1, untouched_since=NOW
+            c,
+            queue="q",
+            handlers=["h", "i"],
+            now=NOW,
+            limit=5,
+            last_chance=False,
+            below=1,
+            untouched_since=NOW,
         )
     )
     await database.read(lambda c: workers.queues_of_live(c, NOW))

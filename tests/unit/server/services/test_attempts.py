@@ -10,7 +10,7 @@ import pytest
 
 from taskq_server.core.clock import Clock
 from taskq_server.domain import lifecycle
-from taskq_server.domain.admission import ClaimRefused, ClaimRequest
+from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, due_of
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import StaleAttempt
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
@@ -100,10 +100,10 @@ async def test_without_threads_the_last_by_score_stay_as_they_are(
     threads = {"handlers": CAN | {"sync"}, "sync": {"sync"}, "threads": lambda _: 2}
     answers = await asyncio.gather(*(attempts.claim(ask(task, **threads)) for task in waiting))
     refused = [
-        task for task, answer in zip(waiting, answers, strict=True) if answer in list(ClaimRefused)
+        task for task, answer in zip(waiting, answers, strict=True) if not isinstance(answer, Task)
     ]
     assert refused == low[1:], "what needs no thread here is claimed"
-    assert answers[1:3] == [ClaimRefused.NO_THREAD] * 2
+    assert answers[1:3] == [NotNow(Gate.THREAD, due_of(task)) for task in refused]
     rows = await all_stored(runtime.database, [task.id for task in refused])
     assert list(rows.values()) == refused
 
@@ -115,7 +115,7 @@ async def test_of_many_claims_of_one_task_one_wins(
     await store(runtime.database, task)
     answers = await asyncio.gather(*(attempts.claim(ask(task)) for _ in range(20)))
     assert sum(isinstance(answer, Task) for answer in answers) == 1
-    assert answers.count(ClaimRefused.STALE) == 19
+    assert answers.count(None) == 19
     assert (await stored(runtime.database, task.id)).attempt == 1
 
 
@@ -164,7 +164,7 @@ async def test_what_is_not_the_workers_to_run_is_refused(
     runtime: Runtime, attempts: AttemptService, task: Task, changes: dict[str, Any]
 ) -> None:
     await store(runtime.database, task)
-    assert await attempts.claim(ask(task, **changes)) is ClaimRefused.STALE
+    assert await attempts.claim(ask(task, **changes)) is None
     assert await stored(runtime.database, task.id) == task
 
 
@@ -179,7 +179,7 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
     )
     likely, due = make_task(run_at=NOW + seconds(4)), make_task(run_at=NOW - seconds(0.001))
     await store(runtime.database, likely, due)
-    assert await attempts.claim(ask(likely)) is ClaimRefused.STALE
+    assert await attempts.claim(ask(likely)) is None
     claimed = await attempts.claim(ask(due))
     assert isinstance(claimed, Task)
     assert claimed.started_at is not None
@@ -187,7 +187,7 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
 
 
 async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -> None:
-    assert await attempts.claim(ask(make_task())) is ClaimRefused.STALE
+    assert await attempts.claim(ask(make_task())) is None
 
 
 async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
@@ -196,12 +196,12 @@ async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
     first, second = (make_task(lost_count=2, attempt=2) for _ in range(2))
     other = make_task(lost_count=1, attempt=1)
     await store(runtime.database, first, second, other)
-    assert await attempts.claim(ask(first)) is ClaimRefused.NO_QUARANTINE
+    assert await attempts.claim(ask(first)) == NotNow(Gate.QUARANTINE, due_of(first))
     assert await stored(runtime.database, first.id) == first
     asked = [attempts.claim(ask(one, quarantine_room=lambda: 1)) for one in (first, second, other)]
     answers = await asyncio.gather(*asked)
     assert [isinstance(answer, Task) for answer in answers] == [True, False, True]
-    assert answers[1] is ClaimRefused.NO_QUARANTINE
+    assert answers[1] == NotNow(Gate.QUARANTINE, due_of(second))
 
 
 async def test_an_end_is_answered_after_it_is_written(

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
+from taskq_server.domain.admission import Gate
 from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.quarantine.checks import Checks
@@ -35,6 +37,9 @@ class RunnerHarness:
         self._listening.enter_context(runtime.after_commit.listening(self._note))
         self.handlers: dict[str, Any] = {}
         self.attempts = runtime.attempts(has_failure_hooks=False)
+        self.admission = Admission(
+            {Gate.QUARANTINE: self.quarantine.free}, self.attempts.ring_again
+        )
 
     def runner(self) -> Runner:
         registry = Registry({name: handler_of(one) for name, one in self.handlers.items()})
@@ -46,6 +51,7 @@ class RunnerHarness:
                 executor=self.executor,
                 quarantine=self.quarantine,
                 checks=self.checks,
+                admission=self.admission,
                 slots=self.slots,
                 state=State(),
                 worker_id=lambda: WORKER,

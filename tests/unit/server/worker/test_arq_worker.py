@@ -10,6 +10,7 @@ import pytest
 from taskq_server.broker.connection import connect
 from taskq_server.broker.garbage import Garbage
 from taskq_server.core.config import Settings
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import Arguments
 from taskq_server.worker.functions import RUNNER
@@ -69,6 +70,7 @@ def worker(
         now_ms=lambda: 0,
         may_have=lambda: ROOM,
         due=database.due,
+        admission=Admission({}, lambda _: None),
         garbage=Garbage(),
         wake=asyncio.Event(),
         **settings.arguments(connect(redis_url), {RUNNER: attempts}),

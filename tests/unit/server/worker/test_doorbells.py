@@ -16,6 +16,7 @@ from taskq_server.broker.connection import connect, encode
 from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names
 from taskq_server.core.config import Settings
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import read_doorbells
 from taskq_server.worker.functions import RUNNER
@@ -167,6 +168,7 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
         due=Database().due,
         asides={"default": ASIDE},
         threads=lambda _: 0,
+        admission=Admission({}, lambda _: None),
         garbage=Garbage(),
         wake=asyncio.Event(),
         **settings.arguments(redis, {RUNNER: attempts}),
@@ -192,6 +194,7 @@ async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, sco
         due=Database().due,
         asides={"default": ASIDE},
         threads=lambda _: 0,
+        admission=Admission({}, lambda _: None),
         garbage=Garbage(),
         wake=asyncio.Event(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),

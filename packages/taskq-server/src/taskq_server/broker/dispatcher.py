@@ -10,7 +10,7 @@ from redis.asyncio.client import Pipeline
 
 from taskq_server.broker.names import Names
 from taskq_server.broker.sender import Sender
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Due, Task
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +53,15 @@ def doorbell_when_due(task: Task) -> Doorbell:
     return Doorbell(task.id, task.attempt + 1, task.namespace, task.queue, due)
 
 
-def doorbell_aside(task: Task) -> Doorbell:
-    """Return the ring for a due task that found no thread; only workers with a free one get it."""
-    assert task.score is not None, "it waits"
+def doorbell_of(due: Due, *, is_aside: bool = False) -> Doorbell:
+    """Return the ring for a task that is due.
+
+    Args:
+        due: the task.
+        is_aside: whether it found no thread, so that only workers with a free one get it.
+    """
     return Doorbell(
-        task.id, task.attempt + 1, task.namespace, task.queue, task.score, is_aside=True
+        due.task_id, due.attempt + 1, due.namespace, due.queue, due.score, is_aside=is_aside
     )
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.ranges import lowest
 from taskq_server.crud.tables import tasks
-from taskq_server.domain.task import Due, Priority, score
+from taskq_server.domain.task import MAX_LOST, Due, Priority, score
 
 
 async def due(
@@ -18,6 +18,7 @@ async def due(
     handlers: Sequence[str],
     now: datetime,
     limit: int,
+    last_chance: bool = True,
     below: int | None = None,
     untouched_since: datetime | None = None,
 ) -> list[Due]:
@@ -29,6 +30,7 @@ async def due(
         handlers: the handlers of the asking worker; other tasks are left out.
         now: aware UTC.
         limit: most rows to return.
+        last_chance: whether to return tasks that need a quarantine process, too.
         below: only scores lower than this.
         untouched_since: only tasks that did not change since this time.
     """
@@ -40,6 +42,8 @@ async def due(
     may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.namespace, tasks.c.score).where(
         tasks.c.queue == queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
     )
+    if not last_chance:
+        may_run = may_run.where(tasks.c.lost_count < MAX_LOST - 1)
     if untouched_since is not None:
         may_run = may_run.where(tasks.c.updated_at < untouched_since)
     ranges = [
@@ -48,7 +52,7 @@ async def due(
         for priority, end in ends.items()
     ]
     rows = await lowest(connection, ranges, "score", limit)
-    return [Due(row.id, row.attempt, row.namespace, row.score) for row in rows]
+    return [Due(row.id, row.attempt, row.namespace, queue, row.score) for row in rows]
 
 
 def ends_of_due(now: datetime) -> dict[Priority, int]:

@@ -1,14 +1,19 @@
-"""Admission: may a waiting attempt start on this worker now?"""
+"""Admission: may a waiting attempt start on this worker now, and if not, what frees its way?
+
+A claim passes one gate after the other. A gate says yes, or not now. The row of a refused task
+stays as it is, because a refusal concerns one worker and one moment: others may have room.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
+from typing import NamedTuple
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import IllegalTransition
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Due, Task
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,67 +39,108 @@ class ClaimRequest:
     threads: Callable[[Sequence[Task]], int] = len
 
 
-class ClaimRefused(Enum):
-    """Why an attempt is not the worker's to run."""
+class Gate(Enum):
+    """What an attempt needs of its worker besides a slot."""
 
-    STALE = "somebody else has it, it is not due, or it is not for this worker"
-    NO_QUARANTINE = "the next loss is its last, and there is no process of its own for it"
-    NO_THREAD = "its handler needs a thread, and the worker has none left for it"
-
-
-def decide_claims(
-    requests: Sequence[ClaimRequest], locked: dict[UUID, Task], now: datetime, earliest: datetime
-) -> list[Task | ClaimRefused]:
-    """Return for each request its task as it would run, or why the attempt is not the worker's."""
-    answers: list[Task | ClaimRefused] = []
-    taken = 0
-    for request in requests:
-        answer = _decide_claim(request, locked, now, earliest)
-        if isinstance(answer, Task):
-            if answer.is_last_chance and taken >= request.quarantine_room():
-                answer = ClaimRefused.NO_QUARANTINE
-            else:
-                taken += answer.is_last_chance
-                locked[request.task_id] = answer
-        answers.append(answer)
-    return answers
+    QUARANTINE = "a quarantine process, because one more lost worker fails the task"
+    THREAD = "a thread, because the handler is a plain function"
 
 
-def refuse_without_thread(
-    requests: Sequence[ClaimRequest],
-    answers: list[Task | ClaimRefused],
-    waiting: Mapping[UUID, Task],
-) -> list[Task]:
-    """Refuse the claims for which there is no thread, the last by score, and return their tasks.
+class NotNow(NamedTuple):
+    """A refusal that ends by itself.
 
-    A quarantine process has threads of its own.
+    Attributes:
+        gate: what has to be free first.
+        due: the attempt, as its doorbell names it.
     """
-    claims = sorted(
-        (waiting[request.task_id].score or 0, number)
-        for number, (request, answer) in enumerate(zip(requests, answers, strict=True))
-        if request.sync and isinstance(answer, Task) and _needs_thread(answer, request)
-    )
-    if not claims:
-        return []
-    numbers = [number for _, number in claims]
-    wanted = [waiting[requests[number].task_id] for number in numbers]
-    room = requests[0].threads(wanted)
-    for number in numbers[room:]:
-        answers[number] = ClaimRefused.NO_THREAD
-    return wanted[room:]
+
+    gate: Gate
+    due: Due
+
+
+class _Rule(NamedTuple):
+    gate: Gate
+    concerns: Callable[[Task, ClaimRequest], bool]
+    room: Callable[[ClaimRequest, Sequence[Task]], int]
 
 
 def _needs_thread(task: Task, request: ClaimRequest) -> bool:
+    """A quarantine process has threads of its own."""
     return task.handler in request.sync and not task.is_quarantined
 
 
-def _decide_claim(
-    request: ClaimRequest, locked: dict[UUID, Task], now: datetime, earliest: datetime
-) -> Task | ClaimRefused:
-    task = locked.get(request.task_id)
+_RULES = (
+    _Rule(
+        Gate.QUARANTINE, lambda task, _: task.is_last_chance, lambda ask, _: ask.quarantine_room()
+    ),
+    _Rule(Gate.THREAD, _needs_thread, lambda ask, tasks: ask.threads(tasks)),
+)
+
+
+def admit(
+    requests: Sequence[ClaimRequest],
+    waiting: Mapping[UUID, Task],
+    now: datetime,
+    earliest: datetime,
+) -> list[Task | NotNow | None]:
+    """Decide about claims of one worker; where room is short, the lowest scores have it.
+
+    Args:
+        requests: what the worker wants to run.
+        waiting: the locked tasks that exist.
+        now: aware UTC.
+        earliest: the earliest time that it may be.
+
+    Returns:
+        For each request its task as it would run, or which gate is closed; None if the attempt is
+        not the worker's: another worker has it, it is not due, or the worker lacks its handler.
+    """
+    tasks = dict(waiting)
+    answers: list[Task | NotNow | None] = []
+    concerned: dict[_Rule, list[int]] = {rule: [] for rule in _RULES}
+    for number, request in enumerate(requests):
+        claimed = _claimed(request, tasks, now, earliest)
+        answers.append(claimed)
+        if claimed is not None:
+            tasks[claimed.id] = claimed
+            for rule, numbers in concerned.items():
+                if rule.concerns(claimed, request):
+                    numbers.append(number)
+    for rule, numbers in concerned.items():
+        open_ones = [number for number in numbers if isinstance(answers[number], Task)]
+        if open_ones:
+            _close(rule, requests, answers, open_ones, waiting)
+    return answers
+
+
+def _claimed(
+    request: ClaimRequest, tasks: Mapping[UUID, Task], now: datetime, earliest: datetime
+) -> Task | None:
+    task = tasks.get(request.task_id)
     if task is None or task.attempt + 1 != request.attempt or task.handler not in request.handlers:
-        return ClaimRefused.STALE
+        return None
     try:
         return lifecycle.claim(task, worker_id=request.worker_id, now=now, earliest=earliest)
     except IllegalTransition:
-        return ClaimRefused.STALE
+        return None
+
+
+def _close(
+    rule: _Rule,
+    requests: Sequence[ClaimRequest],
+    answers: list[Task | NotNow | None],
+    concerned: Sequence[int],
+    waiting: Mapping[UUID, Task],
+) -> None:
+    """Refuse the claims for which a rule finds no room."""
+    tasks = {number: waiting[requests[number].task_id] for number in concerned}
+    ordered = sorted(concerned, key=lambda number: (tasks[number].score or 0, number))
+    room = rule.room(requests[ordered[0]], [tasks[number] for number in ordered])
+    for number in ordered[max(0, room) :]:
+        answers[number] = NotNow(rule.gate, due_of(tasks[number]))
+
+
+def due_of(task: Task) -> Due:
+    """Return a waiting task as its doorbell names it."""
+    assert task.score is not None, "it waits"
+    return Due(task.id, task.attempt, task.namespace, task.queue, task.score)

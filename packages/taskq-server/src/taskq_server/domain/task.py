@@ -170,11 +170,12 @@ class TaskDetails:
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A task that may run now."""
+    """A task that may run now; `attempt` counts those that have ended."""
 
     task_id: UUID
     attempt: int
     namespace: str
+    queue: str
     score: int
 
 

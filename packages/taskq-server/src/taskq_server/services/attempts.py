@@ -1,6 +1,6 @@
 """What a worker does with tasks: claim, report, end an attempt. All of it in group commits."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +8,7 @@ from uuid import UUID
 from taskq_server.broker.dispatcher import (
     Dispatcher,
     Doorbell,
-    doorbell_aside,
+    doorbell_of,
     doorbell_when_due,
 )
 from taskq_server.core.clock import Clock
@@ -17,12 +17,7 @@ from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import claims, handlers, hooks, tasks
 from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
-from taskq_server.domain.admission import (
-    ClaimRefused,
-    ClaimRequest,
-    decide_claims,
-    refuse_without_thread,
-)
+from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, admit
 from taskq_server.domain.errors import (
     IllegalTransition,
     StaleAttempt,
@@ -31,7 +26,7 @@ from taskq_server.domain.errors import (
 from taskq_server.domain.events import TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
-from taskq_server.domain.task import Attempt, Status, Task
+from taskq_server.domain.task import Attempt, Due, Status, Task
 from taskq_server.services.after_commit import AfterCommit
 
 Decision = Callable[[Task, datetime], AttemptEnded]
@@ -96,7 +91,7 @@ class AttemptService:
         self._dispatcher = dispatcher
         self._after_commit = after_commit
         self._has_failure_hooks = has_failure_hooks
-        self._claims: GroupCommit[ClaimRequest, Task | ClaimRefused] = GroupCommit(
+        self._claims: GroupCommit[ClaimRequest, Task | NotNow | None] = GroupCommit(
             self._commit_claims
         )
         self._ends: GroupCommit[Completion, AttemptEnded] = GroupCommit(
@@ -110,13 +105,24 @@ class AttemptService:
         await self._ends.close()
         await self._reports.close()
 
-    async def claim(self, request: ClaimRequest) -> Task | ClaimRefused:
-        """Claim an attempt, and return its task as it runs now, or why it is not the worker's.
+    async def claim(self, request: ClaimRequest) -> Task | NotNow | None:
+        """Claim an attempt for a worker.
+
+        An attempt that found no thread is rung for aside, where other workers may take it at once.
+        For one that found no quarantine process nobody is rung: its worker keeps it in mind.
+
+        Returns:
+            Its task as it runs now, or what the worker has no room for; None if the attempt is not
+            the worker's to run.
 
         Raises:
             DatabaseUnavailable: nobody knows whether it was claimed.
         """
         return await self._claims(request)
+
+    def ring_again(self, waiting: Sequence[Due]) -> None:
+        """Ring for attempts that found no room in one worker: another one may have some."""
+        self._dispatcher.ring([doorbell_of(one) for one in waiting])
 
     async def end(self, completion: Completion) -> AttemptEnded:
         """Store the end of an attempt, and ring for the next one if there is one.
@@ -212,12 +218,11 @@ class AttemptService:
 
     async def _commit_claims(
         self, requests: Sequence[ClaimRequest]
-    ) -> Sequence[Task | ClaimRefused | Exception]:
-        async def work(connection: Connection) -> tuple[list[Task | ClaimRefused], list[Doorbell]]:
+    ) -> Sequence[Task | NotNow | Exception | None]:
+        async def work(connection: Connection) -> tuple[list[Task | NotNow | None], list[Doorbell]]:
             now, earliest = self._clock(), self._clock.earliest()
             locked = await tasks.lock(connection, [request.task_id for request in requests])
-            answers = decide_claims(requests, dict(locked), now, earliest)
-            aside = refuse_without_thread(requests, answers, locked)
+            answers = admit(requests, locked, now, earliest)
             claimed: dict[UUID, list[Task]] = {}
             for request, answer in zip(requests, answers, strict=True):
                 if isinstance(answer, Task):
@@ -225,7 +230,7 @@ class AttemptService:
             for worker_id, waiting in claimed.items():
                 await claims.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             early = [one for one in locked.values() if _is_early(one, earliest)]
-            return answers, [*map(doorbell_when_due, early), *map(doorbell_aside, aside)]
+            return answers, [*map(doorbell_when_due, early), *_aside(answers)]
 
         answers, bells = await self._database.write(work)
         self._dispatcher.ring(bells)
@@ -304,6 +309,11 @@ class _Undo(Exception):
     def __init__(self, taken: bool) -> None:
         super().__init__("undone")
         self.taken = taken
+
+
+def _aside(answers: Iterable[Task | NotNow | None]) -> list[Doorbell]:
+    refused = [answer for answer in answers if isinstance(answer, NotNow)]
+    return [doorbell_of(one.due, is_aside=True) for one in refused if one.gate is Gate.THREAD]
 
 
 def _is_early(task: Task, earliest: datetime) -> bool:

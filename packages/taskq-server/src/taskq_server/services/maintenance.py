@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from taskq_server.broker.dispatcher import Dispatcher, Doorbell
+from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, tags, tasks, workers
 from taskq_server.crud.retention import expired
@@ -41,7 +41,13 @@ class Maintenance:
         self._dispatcher = dispatcher
 
     async def stage(
-        self, queue: str, handlers: Sequence[str], *, head: int | None, settled: timedelta
+        self,
+        queue: str,
+        handlers: Sequence[str],
+        *,
+        head: int | None,
+        settled: timedelta,
+        last_chance: bool = True,
     ) -> list[Due]:
         """Ring again for due tasks that lost their doorbell, and return them.
 
@@ -53,6 +59,7 @@ class Maintenance:
             handlers: what this worker can run.
             head: lowest score in Redis, milliseconds; None when the queue is empty.
             settled: rows younger than this are left alone.
+            last_chance: whether to ring for tasks that need a quarantine process, too.
         """
         now = self._clock()
         lost = await self._database.read(
@@ -62,23 +69,30 @@ class Maintenance:
                 handlers=handlers,
                 now=now,
                 limit=_BATCH,
+                last_chance=last_chance,
                 below=head,
                 untouched_since=now - settled,
             )
         )
-        self._dispatcher.ring(
-            [
-                Doorbell(one.task_id, one.attempt + 1, one.namespace, queue, one.score)
-                for one in lost
-            ]
-        )
+        self._dispatcher.ring([doorbell_of(one) for one in lost])
         return lost
 
-    async def due(self, queue: str, handlers: Sequence[str], limit: int) -> list[Due]:
-        """Return what a worker may claim without a doorbell, while Redis is away."""
+    async def due(
+        self, queue: str, handlers: Sequence[str], limit: int, *, last_chance: bool = True
+    ) -> list[Due]:
+        """Return what a worker may claim without a doorbell, while Redis is away.
+
+        Args:
+            queue: one lane.
+            handlers: what the worker can run.
+            limit: rows, at most.
+            last_chance: whether to return tasks that need a quarantine process, too.
+        """
         now = self._clock()
         return await self._database.read(
-            lambda c: due.due(c, queue=queue, handlers=handlers, now=now, limit=limit)
+            lambda c: due.due(
+                c, queue=queue, handlers=handlers, now=now, limit=limit, last_chance=last_chance
+            )
         )
 
     async def rescue(self) -> list[AttemptEnded]:

@@ -125,6 +125,7 @@ class _Worker:
                         "storing progress": parts.runner.report_for_ever,
                         "the janitor": parts.janitor.run,
                         "publishing handlers": self._keep_published,
+                        "ringing for what finds no room here": parts.deps.admission.ring_for_ever,
                         "taking doorbells": parts.arq.async_run,
                     }
                 )
@@ -182,6 +183,7 @@ class _Worker:
         runner = self._parts.runner
         self._parts.arq.allow_pick_jobs = False
         runner.accepting = False
+        self._parts.deps.admission.give_up()
         _log.info(
             "the worker drains for %g s at most; told to end again, it hands its tasks back now",
             self._settings.drain_seconds,

@@ -11,7 +11,7 @@ well. Nothing but taskq's own queues is ever looked at.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +21,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, Reach, write
 from taskq_server.broker.garbage import Garbage
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
 
 _POP = """
@@ -76,6 +77,7 @@ class TaskqWorker(Worker):
         due: what is due in a queue according to the database, for a Redis that is away.
         asides: the key in Redis of each queue's doorbells for workers with a free thread.
         threads: how many of them would have a thread now, besides these that are under way.
+        admission: knows what was refused, and starts it when there is room.
         garbage: takes doorbells that cannot be read.
         wake: set by others to have it look for doorbells now.
         options: arq's own arguments.
@@ -90,6 +92,7 @@ class TaskqWorker(Worker):
         due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
         asides: Mapping[str, str],
         threads: Callable[[Collection[UUID]], int],
+        admission: Admission,
         garbage: Garbage,
         wake: asyncio.Event,
         **options: Any,
@@ -102,6 +105,7 @@ class TaskqWorker(Worker):
         self._asides = asides
         self._threads = threads
         self._promised: set[UUID] = set()
+        self._admission = admission
         self._garbage = garbage
         self._wake = wake
         self._away = False
@@ -119,8 +123,8 @@ class TaskqWorker(Worker):
 
     def offer(self, attempts: Sequence[Arguments]) -> None:
         """Start attempts that nobody rang for, as far as there is room."""
-        for one in attempts[: max(0, self._room())] if self.allow_pick_jobs else ():
-            self._start(one)
+        if self.allow_pick_jobs:
+            self._start_rung(attempts[: max(0, self._room())])
 
     async def heads(self) -> dict[str, Heads]:
         """Return the lowest scores of each queue.
@@ -141,14 +145,15 @@ class TaskqWorker(Worker):
 
     async def _take(self) -> float:
         """Start what is there, and return how long to sleep unless somebody wakes us."""
+        for one in self._admission.ready(self._room()):
+            self._start(one)
         pause = self.poll_delay_s
         for queue in self._queues:
             room = self._room()
             if room <= 0:
                 return self.poll_delay_s
             jobs, next_in = await self._pop(queue, room)
-            for job in jobs:
-                self._start(job)
+            self._start_rung(jobs)
             pause = min(pause, 0.0 if len(jobs) == room else next_in)
         return pause
 
@@ -176,6 +181,11 @@ class TaskqWorker(Worker):
         if aside:
             self._promised.update(UUID(one) for one, n in found if f"{one}:{n}".encode() in aside)
         return found, max(0.0, next_in)
+
+    def _start_rung(self, rung: Iterable[Arguments]) -> None:
+        for one in rung:
+            if self._admission.admits(one):
+                self._start(one)
 
     def _start(self, arguments: Arguments) -> None:
         task_id, attempt = arguments

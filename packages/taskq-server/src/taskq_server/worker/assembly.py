@@ -4,10 +4,12 @@ import asyncio
 from dataclasses import dataclass
 
 from taskq_server.broker.names import Names
+from taskq_server.domain.admission import Gate
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.slots import Slots
@@ -65,13 +67,15 @@ def assemble(
     executor = Executor(settings.threads, Limits.of(settings))
     hooks = Hooks(attempts, registry, clock.earliest, settings.hook_seconds, executor.stuck.set)
     lease = Lease(settings, sorted(registry.handlers), parent=parent)
+    quarantine = QuarantinePool(settings)
     deps = RunnerDeps(
         attempts=attempts,
         submit=runtime.submit,
         registry=registry,
         executor=executor,
-        quarantine=QuarantinePool(settings),
+        quarantine=quarantine,
         checks=Checks(settings),
+        admission=Admission({Gate.QUARANTINE: quarantine.free}, attempts.ring_again),
         slots=Slots(settings.concurrency),
         state=state,
         worker_id=lambda: lease.worker_id,
@@ -106,7 +110,8 @@ def _sources(
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
         may_have=capacity.attempts,
-        due=DueTasks(maintenance, capacity, sync=sync, others=others).find,
+        due=DueTasks(maintenance, capacity, deps.admission, sync=sync, others=others).find,
+        admission=deps.admission,
         garbage=runtime.garbage,
         wake=wake,
         **WorkerSettings.of(settings).arguments(redis_pool(runtime.redis), {RUNNER: runner}),
@@ -117,6 +122,7 @@ def _sources(
         handlers=others,
         sync=sync,
         heads=arq.heads,
+        has_quarantine=lambda: deps.admission.has_room(Gate.QUARANTINE),
         start=lambda staged: arq.offer(arguments(staged)),
         replay_hooks=hooks.replay,
     )

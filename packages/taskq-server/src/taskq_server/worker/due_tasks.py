@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.capacity import Capacity
 from taskq_server.worker.doorbells import Arguments
 
@@ -15,6 +17,7 @@ class DueTasks:
     Args:
         maintenance: asks the database.
         capacity: says for how many sync handlers there is a thread.
+        admission: says whether there is a quarantine process.
         sync: handlers that need a thread.
         others: handlers that need none.
     """
@@ -23,12 +26,14 @@ class DueTasks:
         self,
         maintenance: Maintenance,
         capacity: Capacity,
+        admission: Admission,
         *,
         sync: Sequence[str],
         others: Sequence[str],
     ) -> None:
         self._maintenance = maintenance
         self._capacity = capacity
+        self._admission = admission
         self._sync = sync
         self._others = others
 
@@ -40,12 +45,13 @@ class DueTasks:
             room: attempts, at most.
         """
         limits = ((self._others, room), (self._sync, min(room, self._capacity.threads(()))))
+        last_chance = self._admission.has_room(Gate.QUARANTINE)
         try:
             found = [
                 one
                 for names, limit in limits
                 if names and limit > 0
-                for one in await self._maintenance.due(queue, names, limit)
+                for one in await self._maintenance.due(queue, names, limit, last_chance=last_chance)
             ]
         except DatabaseUnavailable:
             return []

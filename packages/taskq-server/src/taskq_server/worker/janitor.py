@@ -30,6 +30,8 @@ class Janitor:
         handlers: what this worker can run without a thread; it stages nothing else but these.
         sync: what it can run in a thread.
         heads: the lowest scores of each queue in Redis.
+        has_quarantine: whether this worker has a quarantine process to spare. Without one it rings
+            for no task that needs one, because workers that have one ring themselves.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         replay_hooks: runs hooks that should have run by now.
     """
@@ -42,6 +44,7 @@ class Janitor:
         handlers: Sequence[str],
         sync: Sequence[str],
         heads: Callable[[], Awaitable[dict[str, Heads]]],
+        has_quarantine: Callable[[], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
@@ -50,6 +53,7 @@ class Janitor:
         self._handlers = handlers
         self._sync = sync
         self._heads = heads
+        self._has_quarantine = has_quarantine
         self._start = start
         self._replay_hooks = replay_hooks
 
@@ -87,7 +91,9 @@ class Janitor:
     async def _stage(self, queue: str, handlers: Sequence[str], head: int | None) -> None:
         if not handlers:
             return
-        staged = await self._maintenance.stage(queue, handlers, head=head, settled=_SETTLED)
+        staged = await self._maintenance.stage(
+            queue, handlers, head=head, settled=_SETTLED, last_chance=self._has_quarantine()
+        )
         if staged:
             _log.info("rang again for %d tasks of queue %s", len(staged), queue)
             self._start(staged)

@@ -9,7 +9,7 @@ from time import monotonic
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
-from taskq_server.domain.admission import ClaimRefused, ClaimRequest
+from taskq_server.domain.admission import ClaimRequest, NotNow
 from taskq_server.domain.errors import (
     DatabaseUnavailable,
     IllegalTransition,
@@ -26,6 +26,7 @@ from taskq_server.services.attempts import (
 )
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.submit import SubmitService
+from taskq_server.worker.admission import Admission
 from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.failures import own_fault
@@ -52,6 +53,7 @@ class RunnerDeps:
     executor: Executor
     quarantine: QuarantinePool
     checks: Checks
+    admission: Admission
     slots: Slots
     state: State
     worker_id: Callable[[], UUID]
@@ -92,6 +94,7 @@ class Runner:
         try:
             answer = await self._claim(task_id, attempt)
             self._claiming.discard(key)
+            self._deps.admission.answered(task_id, attempt, answer)
             if isinstance(answer, Task):
                 await self._perform(answer)
             return isinstance(answer, Task)
@@ -148,7 +151,7 @@ class Runner:
             waiting = [self._report(running) for running in list(self._running.values())]
             await asyncio.gather(*waiting)
 
-    async def _claim(self, task_id: UUID, attempt: int) -> Task | ClaimRefused:
+    async def _claim(self, task_id: UUID, attempt: int) -> Task | NotNow | None:
         try:
             return await self._deps.attempts.claim(
                 ClaimRequest(
@@ -162,7 +165,7 @@ class Runner:
                 )
             )
         except DatabaseUnavailable:
-            return ClaimRefused.STALE
+            return None
 
     async def _perform(self, task: Task) -> None:
         running = RunningAttempt(task, self._deps.state, self._submit_child(task))
@@ -182,7 +185,7 @@ class Runner:
 
     async def _run(self, running: RunningAttempt, handler: Handler) -> RunResult | None:
         slots = self._deps.slots
-        with self._thread_expected(running, handler):
+        with self._place_expected(running, handler):
             has_slot = await slots.take(running)
         if not has_slot:
             running.interrupt(StopReason.RELEASE)
@@ -195,7 +198,7 @@ class Runner:
 
     async def _run_in_slot(self, running: RunningAttempt, handler: Handler) -> RunResult | None:
         if handler.signature.doubles:
-            with self._thread_expected(running, handler):
+            with self._place_expected(running, handler):
                 refusal = await self._deps.checks.run(running)
             if refusal is not None:
                 return refusal
@@ -205,10 +208,12 @@ class Runner:
             return await self._deps.quarantine.run(running)
         return await self._deps.executor.run(handler, running)
 
-    def _thread_expected(
+    def _place_expected(
         self, running: RunningAttempt, handler: Handler
     ) -> contextlib.AbstractContextManager[None]:
-        if handler.is_async or running.task.is_quarantined:
+        if running.task.is_quarantined:
+            return self._deps.quarantine.expected(running.task)
+        if handler.is_async:
             return contextlib.nullcontext()
         return self._deps.executor.threads.expected(running)
 

@@ -1,6 +1,8 @@
 """Which quarantined task runs in which process."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
 
@@ -28,10 +30,21 @@ class QuarantinePool:
         self._settings = settings
         self._patience = patience
         self._processes: set[QuarantineProcess] = set()
+        self._expected = 0
 
     def free(self) -> int:
         """Return how many more tasks can have a process of their own."""
-        return self._settings.quarantine_processes - sum(each.single for each in self._open())
+        taken = self._expected + sum(each.single for each in self._open())
+        return self._settings.quarantine_processes - taken
+
+    @contextmanager
+    def expected(self, task: Task) -> Iterator[None]:
+        """Count a claimed task that will have a process as soon as it has something else."""
+        self._expected += task.is_last_chance
+        try:
+            yield
+        finally:
+            self._expected -= task.is_last_chance
 
     async def run(self, running: RunningAttempt) -> RunResult | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
