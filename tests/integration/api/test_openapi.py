@@ -81,6 +81,44 @@ def contents(document: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
     return found
 
 
+class Unheard(BaseModel):
+    """A body that no example is of."""
+
+    loud: bool
+
+
+@pytest.mark.parametrize(
+    ("model", "sentence"),
+    [
+        (Unheard, "GET /new: add an example of Unheard to api/openapi/examples.py"),
+        (Unheard | TaskRead, "GET /new: add an example of Unheard to api/openapi/examples.py"),
+        (list[Unheard], "GET /new: give each of its bodies a model of its own as its type"),
+        (dict[str, int], "GET /new: give each of its bodies a model of its own as its type"),
+    ],
+)
+def test_a_route_without_an_example_is_named(model: Any, sentence: str) -> None:
+    app = create_app()
+
+    @app.get("/new", response_model=model)
+    async def new() -> None:
+        """A route that somebody adds."""
+
+    with pytest.raises(LookupError) as refused:
+        app.openapi()
+    assert refused.value.args == (sentence,)
+
+
+def test_a_request_without_an_example_is_named() -> None:
+    app = create_app()
+
+    @app.post("/new", response_model=TaskRead)
+    async def new(body: Unheard) -> None:
+        """A route that somebody adds."""
+
+    with pytest.raises(LookupError, match="POST /new: add an example of Unheard to"):
+        app.openapi()
+
+
 def test_operations_are_the_clients_verbs(document: dict[str, Any]) -> None:
     found = {
         described["operationId"]: (method, path)

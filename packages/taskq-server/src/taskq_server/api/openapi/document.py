@@ -53,7 +53,11 @@ router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
 
 def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the document of `app`, without the names of handlers."""
+    """Return the document of `app`, without the names of handlers.
+
+    Raises:
+        LookupError: a body of a route has no example.
+    """
     document = get_openapi(
         title=TITLE,
         version=__version__,
@@ -64,14 +68,15 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["headers"] = HEADERS
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-    for path in document["paths"].values():
-        for operation in path.values():
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
                 _forbid_null(parameter["schema"])
             for body in (operation.get("requestBody", {}), *operation["responses"].values()):
                 for content in body.get("content", {}).values():
                     if "examples" not in content:
-                        content["examples"] = _examples(content["schema"])
+                        where = f"{method.upper()} {path}"
+                        content["examples"] = _examples(where, content["schema"])
     return document
 
 
@@ -139,8 +144,13 @@ def _without_head(route: BaseRoute) -> BaseRoute:
     return described
 
 
-def _examples(schema: dict[str, Any]) -> dict[str, Any]:
-    names = [one["$ref"].rpartition("/")[2] for one in schema.get("anyOf", (schema,))]
+def _examples(where: str, schema: dict[str, Any]) -> dict[str, Any]:
+    names = [one.get("$ref", "").rpartition("/")[2] for one in schema.get("anyOf", (schema,))]
+    for name in names:
+        if not name:
+            raise LookupError(f"{where}: give each of its bodies a model of its own as its type")
+        if name not in EXAMPLES:
+            raise LookupError(f"{where}: add an example of {name} to api/openapi/examples.py")
     return {name: {"value": EXAMPLES[name]} for name in names}
 
 
