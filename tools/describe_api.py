@@ -1,10 +1,11 @@
-"""Write what the API promises: the OpenAPI document, and the rules of the client's fake server.
+"""Write what the API promises: the OpenAPI document, and what the client knows of it.
 
-    python tools/describe_api.py            # both, after a change of the API
-    python tools/describe_api.py --check    # are the rules those of the document?
+    python tools/describe_api.py            # all of it, after a change of the API
+    python tools/describe_api.py --check    # is what the client knows that of the document?
 
 `docs/openapi.json` is what a server answers that knows no handlers; a test compares the two. The
-rules are what a request may say, taken out of it, so that the client needs no code of the server.
+rules of the fake server are what a request may say, and the limits are bounds that the client keeps
+itself: both are taken out of the document, so that the client needs no code of the server.
 """
 
 import json
@@ -15,13 +16,18 @@ from typing import Any
 
 ROOT = Path(__file__).parent.parent
 DOCUMENT = ROOT / "docs" / "openapi.json"
-RULES = ROOT / "packages" / "taskq-client" / "src" / "taskq_client" / "testing" / "_rules.py"
+CLIENT = ROOT / "packages" / "taskq-client" / "src" / "taskq_client"
+RULES = CLIENT / "testing" / "_rules.py"
+LIMITS = CLIENT / "_limits.py"
 
 HEAD = '''\
 """What a request may say: taken from docs/openapi.json by tools/describe_api.py, do not edit."""
 
 # ruff: noqa: E501
 from typing import Any
+'''
+HEAD_OF_LIMITS = '''\
+"""Bounds of requests: taken from docs/openapi.json by tools/describe_api.py, do not edit."""
 '''
 BODIES = ("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest")
 REMARKS = {"title", "description", "examples", "additionalProperties"}
@@ -31,11 +37,13 @@ def main() -> None:
     """Write or compare, as the command line says."""
     if "--check" not in sys.argv:
         DOCUMENT.write_text(served_document(), encoding="utf-8")
-    rules = formatted(rules_of(kept_document()))
-    if "--check" not in sys.argv:
-        RULES.write_text(rules, encoding="utf-8")
-    elif RULES.read_text(encoding="utf-8") != rules:
-        sys.exit(f"{RULES.name} is not what docs/openapi.json says: run tools/describe_api.py")
+    document = kept_document()
+    for path, code in ((RULES, rules_of(document)), (LIMITS, limits_of(document))):
+        text = formatted(code, path)
+        if "--check" not in sys.argv:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path.name} is not what docs/openapi.json says: run tools/describe_api.py")
 
 
 def served_document() -> str:
@@ -81,6 +89,23 @@ def rules_of(document: dict[str, Any]) -> str:
     return HEAD + "".join(f"\n{name} = {table!r}\n" for name, table in tables.items())
 
 
+def limits_of(document: dict[str, Any]) -> str:
+    """Return the text of the module of limits."""
+    schemas = document["components"]["schemas"]
+    operations = {
+        operation["operationId"]: operation
+        for item in document["paths"].values()
+        for operation in item.values()
+    }
+    limits = {
+        "KEY_LENGTH": parameters(operations["submit"], "header")["Idempotency-Key"]["maxLength"],
+        "BATCH_ITEMS": schemas["TaskBatch"]["properties"]["items"]["maxItems"],
+        "WAIT_IDS": schemas["WaitRequest"]["properties"]["ids"]["maxItems"],
+        "STREAM_SECONDS": parameters(operations["events"], "query")["timeout_seconds"]["maximum"],
+    }
+    return HEAD_OF_LIMITS + "\n" + "".join(f"{name} = {limit}\n" for name, limit in limits.items())
+
+
 def bounds(schema: dict[str, Any]) -> dict[str, Any]:
     """Return a schema without remarks; what may be null is of two types."""
     if "$ref" in schema:
@@ -118,9 +143,9 @@ def problem_examples(answer: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def formatted(code: str) -> str:
-    """Return code as ruff writes it."""
-    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(RULES), "-"]
+def formatted(code: str, path: Path) -> str:
+    """Return code as ruff writes it to a file."""
+    command = [sys.executable, "-m", "ruff", "format", "--stdin-filename", str(path), "-"]
     done = subprocess.run(command, input=code, capture_output=True, text=True, check=True)
     return done.stdout
 

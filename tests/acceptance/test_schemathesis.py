@@ -12,7 +12,7 @@ import pytest
 import schemathesis
 from schemathesis import Case, HookContext
 
-from taskq_server.api.events import LONGEST_SECONDS
+from taskq_server.domain.limits import STREAM_SECONDS
 from tests.support.processes import ROOT
 from tests.support.stack import Kind, NewStack
 
@@ -33,11 +33,7 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, object]
     part, name = waits.get(case.operation.path, (None, ""))
     if isinstance(part, dict):
         value = part.get(name)
-        if (
-            isinstance(value, int | float)
-            and value is not True
-            and SHORT < value <= LONGEST_SECONDS
-        ):
+        if isinstance(value, int | float) and value is not True and SHORT < value <= STREAM_SECONDS:
             part[name] = SHORT
 
 

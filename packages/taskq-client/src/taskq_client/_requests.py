@@ -8,14 +8,13 @@ from urllib.parse import urlencode
 
 from taskq_client._inputs import seconds, shown, text
 from taskq_client._json_problems import json_problem
+from taskq_client._limits import BATCH_ITEMS, KEY_LENGTH
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
-BATCH_ITEMS = 1000
 BATCH_BYTES = 8 * 1024 * 1024
 ANY_OF_SEVERAL = ("status", "priority", "tag")
 TIMES = ("run_at", "created_after", "created_before")
-LONGEST_KEY = 255
 LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
@@ -97,7 +96,7 @@ def list_path(query: str, cursor: str | None) -> str:
 
 def idempotency_header(key: str) -> dict[str, str]:
     """Check an idempotency key and name it as a header."""
-    return {"Idempotency-Key": _key(key, LONGEST_KEY)}
+    return {"Idempotency-Key": _key(key, KEY_LENGTH)}
 
 
 def key_of_many(key: str) -> str:

@@ -10,6 +10,7 @@ from taskq_client._answers import Event, EventReader
 from taskq_client._callbacks import call_back
 from taskq_client._channels import Request
 from taskq_client._inputs import several
+from taskq_client._limits import STREAM_SECONDS, WAIT_IDS
 from taskq_client._sender import JSON, RetryingSender
 from taskq_client._wait_budget import WaitBudget
 from taskq_client.errors import TaskqError, WaitTimeout
@@ -20,8 +21,6 @@ TURN_SECONDS = 1.0
 POLL_PAUSE = 0.25
 GRACE_SECONDS = 2.0
 BEAT_SECONDS = 15.0
-LONGEST_STREAM_SECONDS = 86_400.0
-WAIT_IDS = 1000
 
 OnProgress = Callable[[Progress], object]
 
@@ -165,7 +164,7 @@ class Waits:
     async def _events(
         self, task: TaskLike, seen: str | None, left: float
     ) -> AsyncGenerator[Event, None]:
-        limit = f"?timeout_seconds={min(left, LONGEST_STREAM_SECONDS):.3f}"
+        limit = f"?timeout_seconds={min(left, STREAM_SECONDS):.3f}"
         path = _requests.task_path(task, f"/events{limit if left < math.inf else ''}")
         headers = {"Accept": "text/event-stream"}
         if seen is not None:

@@ -9,12 +9,12 @@ from starlette.applications import Starlette
 from taskq_server.api.body.reading import JsonRequest
 from taskq_server.api.errors import NotStarted
 from taskq_server.api.headers import (
-    MAX_WAIT_SECONDS,
     EntityTags,
     KeyText,
     Preferences,
     valid_traceparent,
 )
+from taskq_server.domain import limits
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
@@ -31,7 +31,7 @@ WaitSeconds = Annotated[
     Query(
         alias="wait",
         ge=0,
-        le=MAX_WAIT_SECONDS,
+        le=limits.WAIT_SECONDS,
         description="answer when the task is final, or after this many seconds",
     ),
     NUMBER_IN_QUERY,

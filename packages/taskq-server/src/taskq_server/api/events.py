@@ -13,6 +13,7 @@ from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
+from taskq_server.domain import limits
 from taskq_server.domain.errors import TaskNotFound, Unavailable
 from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
@@ -20,7 +21,6 @@ from taskq_server.schemas.fields import NUMBER_IN_QUERY
 
 BEAT_SECONDS = 15.0
 _VERSION = re.compile("[0-9]{1,18}")
-LONGEST_SECONDS = 86_400
 MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
@@ -35,7 +35,7 @@ Seconds = Annotated[
     Query(
         alias="timeout_seconds",
         ge=0,
-        le=LONGEST_SECONDS,
+        le=limits.STREAM_SECONDS,
         description="end after this many seconds, even if the task is not final",
     ),
     NUMBER_IN_QUERY,

@@ -7,10 +7,12 @@ from typing import Annotated, Self
 from pydantic import StringConstraints
 
 from taskq_server.api.errors import InvalidHeader
+from taskq_server.domain import limits
 
-MAX_WAIT_SECONDS = 60
-
-KeyText = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=r"^[ -~]*$")]
+KeyText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=limits.IDEMPOTENCY_KEY_LENGTH, pattern=r"^[ -~]*$"),
+]
 """The value of `Idempotency-Key`."""
 
 _PREFERENCE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*(?:,|\Z)')
@@ -37,7 +39,7 @@ class Preferences:
         seconds = found.get("wait", "")
         wait = int(seconds) if _SECONDS.fullmatch(seconds) else None
         return cls(
-            None if wait is None else min(wait, MAX_WAIT_SECONDS),
+            None if wait is None else min(wait, limits.WAIT_SECONDS),
             found.get("return", "").lower() == "minimal",
         )
 

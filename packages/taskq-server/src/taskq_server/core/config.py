@@ -15,8 +15,9 @@ from pydantic_settings import (
 )
 
 from taskq_server.core import dialects, environment, proxies, urls
+from taskq_server.domain import limits
 from taskq_server.domain.errors import ConfigurationError
-from taskq_server.domain.naming import QUEUE_LENGTH, is_name
+from taskq_server.domain.naming import is_name
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -59,7 +60,7 @@ class Settings(BaseSettings):
     namespace: str = Field(
         "default",
         min_length=1,
-        max_length=64,
+        max_length=limits.NAMESPACE_LENGTH,
         pattern=r"^\S+$",
         description="namespace of the API's tasks; as yet, workers run tasks of all namespaces",
     )
@@ -120,13 +121,13 @@ class Settings(BaseSettings):
     max_retries: int = Field(
         3,
         ge=0,
-        le=100,
+        le=limits.RETRIES,
         description="default number of retries, when neither the task nor its handler sets one",
     )
     timeout_seconds: float = Field(
         300.0,
         gt=0,
-        le=86_400,
+        le=limits.TIMEOUT_SECONDS,
         description="default time limit of an attempt, when neither the task nor its handler sets "
         "one",
     )
@@ -205,10 +206,10 @@ class Settings(BaseSettings):
     def _possible_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         if not value:
             raise ValueError("name at least one queue")
-        if not all(is_name(queue, QUEUE_LENGTH) for queue in value):
+        if not all(is_name(queue, limits.QUEUE_LENGTH) for queue in value):
             raise ValueError(
-                f"no task can be in such a queue: names have 1 to {QUEUE_LENGTH} letters, digits, "
-                "or any of _ . : / -, and begin with a letter, a digit or _"
+                f"no task can be in such a queue: names have 1 to {limits.QUEUE_LENGTH} letters, "
+                "digits, or any of _ . : / -, and begin with a letter, a digit or _"
             )
         return value
 

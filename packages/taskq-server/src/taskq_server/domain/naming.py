@@ -3,8 +3,6 @@
 import re
 
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
-HANDLER_LENGTH = 128
-QUEUE_LENGTH = 64
 
 
 def is_name(text: str, longest: int) -> bool:

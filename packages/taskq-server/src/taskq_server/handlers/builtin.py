@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from taskq_server.domain import limits
 from taskq_server.handlers.context import Context
 from taskq_server.handlers.declare import handler
 
@@ -15,15 +16,15 @@ async def echo(value: Any) -> Any:
     return value
 
 
-@handler("taskq.sleep", timeout=86_400)
-async def sleep(seconds: Annotated[float, Field(ge=0, le=86_400)]) -> float:
+@handler("taskq.sleep", timeout=limits.TIMEOUT_SECONDS)
+async def sleep(seconds: Annotated[float, Field(ge=0, le=limits.TIMEOUT_SECONDS)]) -> float:
     """Wait, then answer how many seconds were asked for."""
     await asyncio.sleep(seconds)
     return seconds
 
 
 @handler("taskq.flaky")
-async def flaky(context: Context, failures: Annotated[int, Field(ge=0, le=100)]) -> int:
+async def flaky(context: Context, failures: Annotated[int, Field(ge=0, le=limits.RETRIES)]) -> int:
     """Fail the first attempts, then answer the attempt's number."""
     if context.attempt <= failures:
         raise RuntimeError(f"attempt {context.attempt} of {failures} that fail on purpose")

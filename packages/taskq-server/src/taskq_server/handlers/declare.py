@@ -10,6 +10,7 @@ from enum import StrEnum
 from types import FunctionType, UnionType
 from typing import Any, TypeVar, get_args
 
+from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError
 
@@ -17,9 +18,6 @@ MARK = "__taskq__"
 
 DECLARED = "__taskq_declared__"
 """The global of a module that lists its marked functions, so that `registry.load` misses none."""
-
-LONGEST_AFTER = 31_536_000.0
-"""The longest wait of a `Retry`, in seconds: one year."""
 
 ErrorClasses = type[BaseException] | Collection[type[BaseException]] | Iterator[type[BaseException]]
 
@@ -36,7 +34,7 @@ class Retry(Exception):
 
     def __init__(self, message: str = "retry asked for", *, after: float | None = None) -> None:
         super().__init__(message)
-        if after is not None and not 0 <= after <= LONGEST_AFTER:
+        if after is not None and not 0 <= after <= limits.DELAY_SECONDS:
             raise ValueError("after must be between 0 seconds and a year")
         self.after = after
 

@@ -17,9 +17,10 @@ from uuid import UUID
 from pydantic.errors import PydanticInvalidForJsonSchema, PydanticUserError
 from pydantic_core import to_json
 
+from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError, UnusableHandler
-from taskq_server.domain.naming import HANDLER_LENGTH, is_name
+from taskq_server.domain.naming import is_name
 from taskq_server.handlers import current_folder, signature
 from taskq_server.handlers.declare import DECLARED, MARK, HandlerMark, Hook, qualified_name
 from taskq_server.handlers.published import PublishedSchema
@@ -211,12 +212,16 @@ def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
 
 def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     name = mark.name
-    if not is_name(name, HANDLER_LENGTH):
+    if not is_name(name, limits.HANDLER_LENGTH):
         raise ConfigurationError(f"{name!r} cannot be the name of a handler")
-    if mark.max_retries is not None and not 0 <= mark.max_retries <= 100:
-        raise ConfigurationError(f"handler {name}: max_retries must be between 0 and 100")
-    if mark.timeout is not None and not 0 < mark.timeout <= 86_400:
-        raise ConfigurationError(f"handler {name}: timeout must be up to 86,400 seconds")
+    if mark.max_retries is not None and not 0 <= mark.max_retries <= limits.RETRIES:
+        raise ConfigurationError(
+            f"handler {name}: max_retries must be between 0 and {limits.RETRIES}"
+        )
+    if mark.timeout is not None and not 0 < mark.timeout <= limits.TIMEOUT_SECONDS:
+        raise ConfigurationError(
+            f"handler {name}: timeout must be up to {limits.TIMEOUT_SECONDS:,} seconds"
+        )
     if not isinstance(mark.backoff, Backoff | None):
         raise ConfigurationError(f"handler {name}: backoff must be a Backoff")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):

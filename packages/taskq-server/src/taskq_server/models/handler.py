@@ -5,6 +5,7 @@ from datetime import datetime
 from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from taskq_server.domain import limits
 from taskq_server.models.base import Base, LongText, UtcDateTime, ascii_text, options
 
 
@@ -14,8 +15,8 @@ class Handler(Base):
     __tablename__ = "handlers"
     __table_args__ = options()
 
-    namespace: Mapped[str] = mapped_column(String(64), primary_key=True)
-    name: Mapped[str] = mapped_column(ascii_text(128), primary_key=True)
+    namespace: Mapped[str] = mapped_column(String(limits.NAMESPACE_LENGTH), primary_key=True)
+    name: Mapped[str] = mapped_column(ascii_text(limits.HANDLER_LENGTH), primary_key=True)
     description: Mapped[str] = mapped_column(Text)
     payload_schema: Mapped[str] = mapped_column(LongText)
     max_retries: Mapped[int]

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from taskq_server.domain import limits
 from taskq_server.models.base import Base, RowId, TaskId, UtcDateTime, options
 
 UNKNOWN = "1970-01-01 00:00:00"
@@ -26,8 +27,8 @@ class Tag(Base):
     )
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
-    namespace: Mapped[str] = mapped_column(String(64))
-    name: Mapped[str] = mapped_column(String(64))
+    namespace: Mapped[str] = mapped_column(String(limits.NAMESPACE_LENGTH))
+    name: Mapped[str] = mapped_column(String(limits.TAG_LENGTH))
     idle_since: Mapped[datetime | None] = mapped_column(UtcDateTime, server_default=UNKNOWN)
 
 

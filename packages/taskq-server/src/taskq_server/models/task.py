@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from taskq_server.domain import limits
 from taskq_server.domain.task import Priority, Status
 from taskq_server.models.base import (
     Base,
@@ -34,16 +35,16 @@ class Task(Base):
     )
 
     id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
-    namespace: Mapped[str] = mapped_column(String(64))
+    namespace: Mapped[str] = mapped_column(String(limits.NAMESPACE_LENGTH))
     idempotency_hash: Mapped[str | None] = mapped_column(ascii_text(64))
     fingerprint: Mapped[str | None] = mapped_column(ascii_text(64))
-    handler: Mapped[str] = mapped_column(ascii_text(128))
-    title: Mapped[str] = mapped_column(String(255))
+    handler: Mapped[str] = mapped_column(ascii_text(limits.HANDLER_LENGTH))
+    title: Mapped[str] = mapped_column(String(limits.TITLE_LENGTH))
     description: Mapped[str | None] = mapped_column(Text)
     payload: Mapped[str] = mapped_column(LongText)
     status: Mapped[Status] = mapped_column(closed_set(Status, "status"))
     priority: Mapped[Priority] = mapped_column(PriorityNumber)
-    queue: Mapped[str] = mapped_column(ascii_text(64))
+    queue: Mapped[str] = mapped_column(ascii_text(limits.QUEUE_LENGTH))
     run_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     score: Mapped[int | None] = mapped_column(BigInteger)
     timeout_seconds: Mapped[float]

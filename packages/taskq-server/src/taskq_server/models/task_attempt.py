@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from taskq_server.domain import limits
 from taskq_server.domain.task import Outcome
 from taskq_server.models.base import (
     Base,
@@ -33,7 +34,7 @@ class TaskAttempt(Base):
         TaskId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
     )
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
-    handler: Mapped[str] = mapped_column(ascii_text(128))
+    handler: Mapped[str] = mapped_column(ascii_text(limits.HANDLER_LENGTH))
     outcome: Mapped[Outcome] = mapped_column(closed_set(Outcome, "outcome"))
     result: Mapped[str | None] = mapped_column(LongText)
     error_type: Mapped[str | None] = mapped_column(String(255))

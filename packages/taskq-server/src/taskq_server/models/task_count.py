@@ -3,6 +3,7 @@
 from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
+from taskq_server.domain import limits
 from taskq_server.domain.task import Status
 from taskq_server.models.base import Base, RowId, ascii_text, closed_set, options
 
@@ -18,7 +19,7 @@ class TaskCount(Base):
     __table_args__ = options()
 
     id: Mapped[int] = mapped_column(RowId, primary_key=True, autoincrement=True)
-    namespace: Mapped[str] = mapped_column(String(64))
-    queue: Mapped[str] = mapped_column(ascii_text(64))
+    namespace: Mapped[str] = mapped_column(String(limits.NAMESPACE_LENGTH))
+    queue: Mapped[str] = mapped_column(ascii_text(limits.QUEUE_LENGTH))
     status: Mapped[Status] = mapped_column(closed_set(Status, "status"))
     amount: Mapped[int] = mapped_column(BigInteger)

@@ -16,7 +16,8 @@ from pydantic import (
     StringConstraints,
 )
 
-from taskq_server.domain.naming import HANDLER_LENGTH, NAME_PATTERN, QUEUE_LENGTH
+from taskq_server.domain import limits
+from taskq_server.domain.naming import NAME_PATTERN
 
 PriorityLabel = Literal["low", "normal", "high", "urgent"]
 StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
@@ -34,18 +35,27 @@ PREFIX_PATTERN = rf"^[^{_CONTROLS}]*$"
 PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
 """Text of several lines: the same, but for tabs and line breaks."""
 
-HandlerName = Annotated[str, StringConstraints(max_length=HANDLER_LENGTH, pattern=NAME_PATTERN)]
-QueueName = Annotated[str, StringConstraints(max_length=QUEUE_LENGTH, pattern=NAME_PATTERN)]
-TagName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=EDGED_PATTERN)]
-Title = Annotated[str, StringConstraints(min_length=1, max_length=255, pattern=EDGED_PATTERN)]
-TitlePrefix = Annotated[
-    str, StringConstraints(min_length=1, max_length=255, pattern=PREFIX_PATTERN)
+HandlerName = Annotated[
+    str, StringConstraints(max_length=limits.HANDLER_LENGTH, pattern=NAME_PATTERN)
 ]
-Description = Annotated[str, StringConstraints(max_length=10_000, pattern=PROSE_PATTERN)]
-Tags = Annotated[list[TagName], Field(max_length=32)]
-MaxRetries = Annotated[int, Field(strict=True, ge=0, le=100)]
-TimeoutSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
-BackoffSeconds = Annotated[float, Field(strict=True, gt=0, le=86_400)]
+QueueName = Annotated[str, StringConstraints(max_length=limits.QUEUE_LENGTH, pattern=NAME_PATTERN)]
+TagName = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.TAG_LENGTH, pattern=EDGED_PATTERN)
+]
+Title = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.TITLE_LENGTH, pattern=EDGED_PATTERN)
+]
+TitlePrefix = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.TITLE_LENGTH, pattern=PREFIX_PATTERN)
+]
+Description = Annotated[
+    str, StringConstraints(max_length=limits.DESCRIPTION_LENGTH, pattern=PROSE_PATTERN)
+]
+Tags = Annotated[list[TagName], Field(max_length=limits.TAGS)]
+MaxRetries = Annotated[int, Field(strict=True, ge=0, le=limits.RETRIES)]
+TimeoutSeconds = Annotated[float, Field(strict=True, gt=0, le=limits.TIMEOUT_SECONDS)]
+BackoffSeconds = Annotated[float, Field(strict=True, gt=0, le=limits.BACKOFF_SECONDS)]
+DelaySeconds = Annotated[float, Field(strict=True, ge=0, le=limits.DELAY_SECONDS)]
 
 _RFC_3339 = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?(?:Z|[+-]\d\d:\d\d)",

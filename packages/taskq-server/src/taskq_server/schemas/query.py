@@ -4,6 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from taskq_server.domain import limits
 from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Priority, Status
 from taskq_server.schemas.fields import (
@@ -24,15 +25,17 @@ class TaskQuery(Request):
 
     status: list[StatusLabel] = Field(default_factory=list, description="any of these")
     priority: list[PriorityLabel] = Field(default_factory=list, description="any of these")
-    tag: list[TagName] = Field(default_factory=list, max_length=8, description="all of these")
+    tag: list[TagName] = Field(
+        default_factory=list, max_length=limits.FILTER_TAGS, description="all of these"
+    )
     handler: HandlerName | None = None
     queue: QueueName | None = None
     created_after: Moment | None = Field(None, description="created at this time or later")
     created_before: Moment | None = Field(None, description="created before this time")
     q: TitlePrefix | None = Field(None, description="how the title begins")
     order: Literal["-created_at", "created_at"] = "-created_at"
-    limit: Annotated[int, Field(ge=1, le=200), NUMBER_IN_QUERY] = 50
-    cursor: Annotated[str, Field(min_length=1, max_length=200)] | None = Field(
+    limit: Annotated[int, Field(ge=1, le=limits.PAGE_ITEMS), NUMBER_IN_QUERY] = 50
+    cursor: Annotated[str, Field(min_length=1, max_length=limits.CURSOR_LENGTH)] | None = Field(
         None, description="`next_cursor` of the page before"
     )
 

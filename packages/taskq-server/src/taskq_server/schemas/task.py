@@ -7,11 +7,13 @@ from uuid import UUID
 import orjson
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
+from taskq_server.domain import limits
 from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask, TaskChanges
 from taskq_server.domain.task import Priority
 from taskq_server.schemas.fields import (
     Answer,
     BackoffSeconds,
+    DelaySeconds,
     Description,
     HandlerName,
     Id,
@@ -38,7 +40,7 @@ class TaskCreate(Request):
     tags: Tags = Field(default_factory=list, description="names to find the task by")
     queue: QueueName = DEFAULT_QUEUE
     run_at: Moment | None = Field(None, description="not before this time; null means now")
-    delay_seconds: Annotated[float, Field(strict=True, ge=0, le=31_536_000)] | None = Field(
+    delay_seconds: DelaySeconds | None = Field(
         None, description="not before this many seconds from now; instead of `run_at`"
     )
     timeout_seconds: TimeoutSeconds | None = Field(
@@ -106,7 +108,7 @@ class PackedTask(TaskCreate):
 class TaskBatch(Request):
     """Tasks to store together: all of them, or none."""
 
-    items: Annotated[list[TaskCreate], Field(min_length=1, max_length=1_000)]
+    items: Annotated[list[TaskCreate], Field(min_length=1, max_length=limits.BATCH_ITEMS)]
 
 
 class TaskUpdate(Request):
@@ -137,8 +139,8 @@ class TaskUpdate(Request):
 class WaitRequest(Request):
     """Tasks to wait for."""
 
-    ids: Annotated[list[Id], Field(min_length=1, max_length=1_000)]
-    timeout_seconds: Annotated[float, Field(strict=True, ge=0, le=60)] = 20.0
+    ids: Annotated[list[Id], Field(min_length=1, max_length=limits.WAIT_IDS)]
+    timeout_seconds: Annotated[float, Field(strict=True, ge=0, le=limits.WAIT_SECONDS)] = 20.0
 
 
 class Progress(Answer):

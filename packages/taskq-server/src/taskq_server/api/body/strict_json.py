@@ -15,9 +15,10 @@ from pydantic import JsonValue
 
 from taskq_server.api.errors import InvalidJson
 from taskq_server.core.json_values import may_exceed
+from taskq_server.domain import limits
 from taskq_server.domain.errors import FieldError, InvalidFields, Rejected
 
-MAX_DEPTH = 32
+MAX_DEPTH = limits.DEPTH
 """Most levels of nested arrays and objects; the task itself is the first level."""
 
 UNREADABLE = (ValueError, RecursionError)

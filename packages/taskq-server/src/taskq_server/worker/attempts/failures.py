@@ -7,9 +7,10 @@ asked for its class, and may fail, exit or return nonsense. The attempt has fail
 import traceback
 from collections.abc import Callable
 
+from taskq_server.domain import limits
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
-from taskq_server.handlers.declare import LONGEST_AFTER, Fatal, Retry
+from taskq_server.handlers.declare import Fatal, Retry
 from taskq_server.worker.attempts.running import printable
 
 _LONGEST_TYPE = 200
@@ -91,7 +92,7 @@ def _retry_after(error: BaseException) -> float | None:
         seconds = float(after)
     except BaseException:
         return None
-    return seconds if 0 <= seconds <= LONGEST_AFTER else None
+    return seconds if 0 <= seconds <= limits.DELAY_SECONDS else None
 
 
 def _traceback(error: BaseException) -> str:

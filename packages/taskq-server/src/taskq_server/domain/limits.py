@@ -1,0 +1,50 @@
+"""Each bound that requests, handlers and settings keep, once. Lengths are in characters.
+
+Schemas, settings and columns take it from here. The OpenAPI document says it, and the client's
+copies are made of that document (`tools/describe_api.py`).
+"""
+
+HANDLER_LENGTH = 128
+QUEUE_LENGTH = 64
+NAMESPACE_LENGTH = 64
+TAG_LENGTH = 64
+TITLE_LENGTH = 255
+DESCRIPTION_LENGTH = 10_000
+IDEMPOTENCY_KEY_LENGTH = 255
+CURSOR_LENGTH = 200
+
+TAGS = 32
+"""Tags of one task."""
+
+BATCH_ITEMS = 1_000
+"""Tasks of one batch."""
+
+WAIT_IDS = 1_000
+"""Tasks that one request waits for."""
+
+PAGE_ITEMS = 200
+"""Tasks of one page of a list."""
+
+FILTER_TAGS = 8
+"""Tags that one list asks for."""
+
+DEPTH = 32
+"""Levels to which arrays and objects of a body nest; the task itself is the first."""
+
+RETRIES = 100
+"""Retries of one task after its first try."""
+
+TIMEOUT_SECONDS = 86_400
+"""Time of one attempt: a day."""
+
+BACKOFF_SECONDS = 86_400
+"""Pause before a retry: a day."""
+
+DELAY_SECONDS = 31_536_000
+"""Time until a start that is asked for, by `delay_seconds` or `Retry(after=)`: a year."""
+
+WAIT_SECONDS = 60
+"""Time that one request waits for tasks."""
+
+STREAM_SECONDS = 86_400
+"""Time that one stream of events lasts: a day."""
