@@ -146,6 +146,18 @@ def test_every_status_is_documented(document: dict[str, Any], name: str) -> None
             assert set(response["content"]) == {PROBLEM}
 
 
+def test_titles_are_the_words_of_runbooks() -> None:
+    """Titles stand in alerts and on other people's screens: short, and none of them twice."""
+    titles = [kind.title for kind in KINDS.values()]
+    assert len(set(titles)) == len(titles)
+    assert all(1 <= len(title.split()) <= 5 and title[0].isupper() for title in titles)
+    said = {kind.code: kind.title for kind in KINDS.values()}
+    assert said["not-found"] == "Not found"
+    assert said["invalid-request"] == "Validation failed"
+    assert said["unsupported-media-type"] == "Unsupported media type"
+    assert said["internal-error"] == "Internal server error"
+
+
 def test_every_problem_is_documented_where_it_can_happen(document: dict[str, Any]) -> None:
     documented = {
         (code, example["value"]["status"], example["value"]["title"])

@@ -9,7 +9,7 @@ import httpx
 from taskq_client.testing._rules import PROBLEMS
 
 MAX_ERRORS = 100
-_NO_OPERATION_SAYS = {"method-not-allowed": (405, "The path has no such method")}
+_NO_OPERATION_SAYS = {"method-not-allowed": (405, "Method not allowed")}
 
 
 class Problem(Exception):

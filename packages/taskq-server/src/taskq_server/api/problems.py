@@ -29,7 +29,7 @@ _log = logging.getLogger("taskq.server.api")
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of problem. The code is stable; the title is for people."""
+    """One kind of problem. The code is stable; the title has the words that runbooks use."""
 
     status: int
     code: str
@@ -37,38 +37,32 @@ class Kind:
 
 
 KINDS: Mapping[type[Exception], Kind] = {
-    api.InvalidJson: Kind(400, "invalid-json", "The body is not strict JSON"),
-    api.MalformedRequest: Kind(400, "malformed-request", "The request is not valid HTTP"),
-    api.InvalidHeader: Kind(400, "invalid-header", "A header is malformed"),
-    api.NoSuchPath: Kind(404, "not-found", "Nothing is here"),
-    core.TaskNotFound: Kind(404, "task-not-found", "There is no such task"),
-    api.MethodNotAllowed: Kind(405, "method-not-allowed", "The path has no such method"),
-    api.SlowRequest: Kind(408, "request-timeout", "The request came too slowly"),
-    core.IllegalTransition: Kind(409, "invalid-transition", "The task's status forbids this"),
-    core.VersionMismatch: Kind(412, "version-mismatch", "The task has changed since"),
-    api.BodyTooLarge: Kind(413, "body-too-large", "The body is too large"),
-    api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "The body is no UTF-8 JSON"),
-    api.MisdirectedRequest: Kind(
-        421, "misdirected-request", "The request is meant for another host, or comes from one"
-    ),
-    core.InvalidFields: Kind(422, "invalid-request", "A value breaks a rule"),
-    core.UnknownHandler: Kind(422, "unknown-handler", "No worker has such a handler"),
-    core.UnusableHandler: Kind(
-        422, "unusable-handler", "The schema of the handler's payload cannot be used"
-    ),
-    core.TooManyValues: Kind(422, "too-many-values", "The body has too many values"),
-    core.InvalidPayload: Kind(422, "invalid-payload", "The payload does not fit the handler"),
-    core.QuotaExceeded: Kind(422, "quota-exceeded", "Too many names are in use"),
-    core.IdempotencyMismatch: Kind(
-        422, "idempotency-mismatch", "The idempotency key was used with another body"
-    ),
-    core.InvalidCursor: Kind(422, "invalid-cursor", "The cursor does not belong to this list"),
-    api.HeadTooLarge: Kind(431, "head-too-large", "The request's head is too large"),
-    api.NotStarted: Kind(500, "not-started", "The application has not been started"),
-    Exception: Kind(500, "internal-error", "The server has a bug"),
-    core.Unavailable: Kind(503, "unavailable", "Try again soon"),
-    core.DatabaseUnavailable: Kind(503, "database-unavailable", "The database is away"),
-    api.TooManyConnections: Kind(503, "too-many-connections", "There are too many connections"),
+    api.InvalidJson: Kind(400, "invalid-json", "Invalid JSON"),
+    api.MalformedRequest: Kind(400, "malformed-request", "Malformed request"),
+    api.InvalidHeader: Kind(400, "invalid-header", "Invalid header"),
+    api.NoSuchPath: Kind(404, "not-found", "Not found"),
+    core.TaskNotFound: Kind(404, "task-not-found", "Task not found"),
+    api.MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
+    api.SlowRequest: Kind(408, "request-timeout", "Request timeout"),
+    core.IllegalTransition: Kind(409, "invalid-transition", "Invalid status transition"),
+    core.VersionMismatch: Kind(412, "version-mismatch", "Version mismatch"),
+    api.BodyTooLarge: Kind(413, "body-too-large", "Content too large"),
+    api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "Unsupported media type"),
+    api.MisdirectedRequest: Kind(421, "misdirected-request", "Misdirected request"),
+    core.InvalidFields: Kind(422, "invalid-request", "Validation failed"),
+    core.UnknownHandler: Kind(422, "unknown-handler", "Unknown handler"),
+    core.UnusableHandler: Kind(422, "unusable-handler", "Unusable handler schema"),
+    core.TooManyValues: Kind(422, "too-many-values", "Too many values"),
+    core.InvalidPayload: Kind(422, "invalid-payload", "Invalid payload"),
+    core.QuotaExceeded: Kind(422, "quota-exceeded", "Quota exceeded"),
+    core.IdempotencyMismatch: Kind(422, "idempotency-mismatch", "Idempotency key mismatch"),
+    core.InvalidCursor: Kind(422, "invalid-cursor", "Invalid cursor"),
+    api.HeadTooLarge: Kind(431, "head-too-large", "Request header fields too large"),
+    api.NotStarted: Kind(500, "not-started", "Application not started"),
+    Exception: Kind(500, "internal-error", "Internal server error"),
+    core.Unavailable: Kind(503, "unavailable", "Service unavailable"),
+    core.DatabaseUnavailable: Kind(503, "database-unavailable", "Database unavailable"),
+    api.TooManyConnections: Kind(503, "too-many-connections", "Too many connections"),
 }
 
 
