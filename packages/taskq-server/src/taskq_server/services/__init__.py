@@ -1,1 +1,1 @@
-"""What a caller may do, wherever it calls from: the API, a worker, the command line."""
+"""The operations of taskq, for all callers: the API, a worker, the command line."""

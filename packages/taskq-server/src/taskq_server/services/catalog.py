@@ -1,4 +1,4 @@
-"""Which handlers workers have published, which tags are in use, and what payloads fit."""
+"""The published handlers, the check of payloads against their schemas, and the tags in use."""
 
 import json
 import logging
@@ -39,21 +39,21 @@ class _Known:
 
     @property
     def shown(self) -> dict[str, JsonValue]:
-        """The schema; without a usable one, that nothing fits, and why."""
+        """The schema; if it cannot be used, a schema that nothing fits, with the reason."""
         if self.schema is None:
             return {"not": {}, "$comment": self.problem}
         return self.schema.document
 
 
 class Catalog:
-    """Published handlers, remembered for two seconds and read again when one is missing.
+    """Published handlers, cached for two seconds and read again when one is missing.
 
     Args:
         database: holds what workers published; this process never imports their code.
         clock: aware UTC.
         namespace: whose handlers.
-        turns: what checks wait for that take long.
-        monotonic: seconds that never go back, nor stand still as times that are stored may.
+        turns: shares the event loop among long checks.
+        monotonic: a monotonic clock, in seconds, which never stands still as `clock` may.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class Catalog:
         self._counts: GroupCommit[None, list[TagRead]] = GroupCommit(self._count_tags)
 
     async def close(self) -> None:
-        """Wait for the reads that are under way."""
+        """Wait for the reads under way."""
         await self._refreshes.close()
         await self._counts.close()
 
@@ -97,8 +97,8 @@ class Catalog:
         """Check a payload against the schema of a handler that `require` has returned.
 
         Raises:
-            UnusableHandler: its schema cannot be used, so that nothing fits.
-            InvalidPayload: with a pointer to each place that does not fit, or the first ones.
+            UnusableHandler: the handler's schema cannot be used, so no payload fits.
+            InvalidPayload: with a pointer to each place that does not fit, or to the first ones.
         """
         known = self._known[name]
         if known.schema is None:
@@ -151,7 +151,7 @@ class Catalog:
     async def tags(self) -> list[TagRead]:
         """Return all tags in use, by name.
 
-        It counts every link of a task to a tag: those who ask at the same time share one count.
+        Counting reads every link of a task to a tag, so concurrent calls share one count.
         """
         return await self._counts(None)
 

@@ -1,7 +1,8 @@
-"""Store new tasks, so that an idempotency key makes one task whatever races.
+"""Store new tasks, so that concurrent submits with one idempotency key make one task.
 
-Nearly always a key is new. So all are inserted as new, and nothing is read back; only when a unique
-key refuses one, each row is inserted unless it or its key is there, and the holders are looked up.
+Nearly always a key is new, so all rows are inserted as new, and nothing is read back. Only when the
+unique index refuses a key, each row is inserted unless the row or its key exists, and the holders
+of the keys are read.
 """
 
 from collections.abc import Awaitable, Sequence
@@ -34,11 +35,11 @@ class Inserts:
         )
 
     async def close(self) -> None:
-        """Wait for the transactions that are under way."""
+        """Wait for the transactions under way."""
         await self._singles.close()
 
     def one(self, row: NewRow) -> Awaitable[KeyHolder | None]:
-        """Insert a row, and return what holds its key; None if that is the row itself."""
+        """Insert a row, and return the holder of its key; None if that is the row itself."""
         return self._singles(row)
 
     async def batch(
@@ -84,11 +85,11 @@ class Inserts:
     ) -> list[TaskDetails] | None:
         holders = await tasks.insert(connection, rows)
         if key is None:
-            return None  # the same rows: they were committed, and the answer to that was lost
+            return None  # the rows were committed before, and the answer to that was lost
         held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]
         ids = [holder.task_id for holder in held]
         if ids == [row.task.id for row in rows]:
-            return None  # what was there has been deleted since
+            return None  # the earlier holders have been deleted since
         for holder in held:
             check_fingerprint(holder, key)
         found = await tasks.details(connection, self._namespace, ids)
@@ -96,10 +97,10 @@ class Inserts:
 
 
 def check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:
-    """Check that a key comes with the body it came with before.
+    """Check that a key comes with the same body as before.
 
     Raises:
-        IdempotencyMismatch: it does not.
+        IdempotencyMismatch: the body is another one.
     """
     if holder.fingerprint != key.fingerprint:
         raise IdempotencyMismatch("this idempotency key was used before, with another body")

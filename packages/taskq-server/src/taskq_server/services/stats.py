@@ -1,4 +1,4 @@
-"""How many tasks there are, where, and how long they wait."""
+"""The number of tasks by queue and status, and the age of the oldest due task."""
 
 import json
 from collections import Counter
@@ -15,7 +15,7 @@ from taskq_server.schemas.service import QueueRead, StatsRead, StatusCounts
 
 
 class StatsService:
-    """Read what the ledger of tasks adds up to; the cost does not grow with the tasks.
+    """Read the sums of the ledger; the cost does not grow with the number of tasks.
 
     Args:
         database: holds the ledger.
@@ -30,11 +30,11 @@ class StatsService:
         self._reads: GroupCommit[None, StatsRead] = GroupCommit(self._read_once)
 
     async def close(self) -> None:
-        """Wait for the reads that are under way."""
+        """Wait for the reads under way."""
         await self._reads.close()
 
     async def read(self) -> StatsRead:
-        """Return the tasks by queue and status; those who ask at the same time share the answer."""
+        """Return the task counts by queue and status; concurrent calls share one read."""
         return await self._reads(None)
 
     async def _read_once(self, asked: Sequence[None]) -> Sequence[StatsRead]:

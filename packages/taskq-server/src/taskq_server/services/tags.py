@@ -1,4 +1,4 @@
-"""Tag names to ids: from memory, else found or made in a short transaction of its own."""
+"""Resolve tag names to ids, from a cache or in a short transaction of their own."""
 
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -19,13 +19,13 @@ _TRIES = 10
 
 
 class TagIds:
-    """Resolve tag names, and remember their ids for a minute: tags without tasks are deleted.
+    """Resolve tag names, and cache their ids for a minute, because the janitor deletes idle tags.
 
     Args:
         database: holds the tags.
         namespace: of all tags.
         clock: aware UTC.
-        monotonic: seconds that never go back.
+        monotonic: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -46,18 +46,18 @@ class TagIds:
         )
 
     async def close(self) -> None:
-        """Wait for the transactions that are under way."""
+        """Wait for the transactions under way."""
         await self._resolves.close()
 
     async def use(
         self, names: Collection[str], link: Callable[[Mapping[str, int]], Awaitable[T]]
     ) -> T:
-        """Return what `link` does with the id of each name; new names are stored.
+        """Call `link` with the id of each name, and return its result; new names are stored.
 
         Args:
-            names: any number of them.
-            link: links tasks with the ids, in one transaction. It is called again if one of them
-                has gone.
+            names: any number of names.
+            link: links tasks to the ids, in one transaction. It is called again if a tag was
+                deleted meanwhile.
         """
         for _ in range(_TRIES):
             ids = await self._ids(names)

@@ -9,7 +9,7 @@ from taskq_server.domain.task import TaskDetails
 from taskq_server.services.read import ReadService
 
 MOST_BYTES = 4_194_304
-"""What the results in one answer to a wait for many may have, about."""
+"""Rough limit of the results in one answer to a wait for several tasks, in bytes."""
 
 _READ_AT_ONCE = 50
 
@@ -19,8 +19,8 @@ class WaitService:
 
     Args:
         read: reads a task; the re-reads of many waiters share one transaction.
-        notifier: tells which tasks changed.
-        poll_seconds: how often to look when no news came, for a Redis that is away.
+        notifier: delivers the ids of changed tasks.
+        poll_seconds: time between two reads without a message, because Redis may be away.
     """
 
     def __init__(self, read: ReadService, notifier: Notifier, poll_seconds: float) -> None:
@@ -30,7 +30,7 @@ class WaitService:
         self._draining = False
 
     def drain(self) -> None:
-        """Answer all waiters now, as if their time were up: this process is stopping."""
+        """Answer all waiters now, as if their time were up, because this process is stopping."""
         self._draining = True
         self._notifier.wake_all()
 
@@ -39,10 +39,10 @@ class WaitService:
 
         Args:
             task_id: the task.
-            seconds: how long, at most.
+            seconds: longest time to wait.
 
         Raises:
-            TaskNotFound: there is no such task (any more).
+            TaskNotFound: the task does not exist (any more).
         """
         deadline = asyncio.get_running_loop().time() + seconds
         with self._notifier.subscribe([task_id]) as subscription:
@@ -54,16 +54,16 @@ class WaitService:
                 await subscription.news(min(left, self._poll_seconds))
 
     async def any(self, task_ids: Sequence[UUID], seconds: float) -> list[TaskDetails]:
-        """Return those of some tasks that are final, as soon as there is one.
+        """Return the final tasks among some, as soon as there is one.
 
-        Once their results have `MOST_BYTES` together, the others are left for another question.
+        Once the results have `MOST_BYTES` together, the other tasks are left for another call.
 
         Args:
             task_ids: the tasks.
-            seconds: how long, at most; then the answer is empty.
+            seconds: longest time to wait; after that the answer is empty.
 
         Raises:
-            TaskNotFound: one of them does not exist.
+            TaskNotFound: a task does not exist.
         """
         wanted = list(dict.fromkeys(task_ids))
         deadline = asyncio.get_running_loop().time() + seconds
@@ -91,18 +91,18 @@ class WaitService:
     async def follow(
         self, task_id: UUID, *, seen: int | None, seconds: float, beat_seconds: float
     ) -> AsyncIterator[TaskDetails | None]:
-        """Yield a task as it is, and again when it has changed, up to its final state.
+        """Yield a task as it is, and again after each change, up to its final state.
 
-        Of several changes at once only the last is seen.
+        Several changes in quick succession may be yielded as one.
 
         Args:
             task_id: the task.
-            seen: the version that the caller has; it is not yielded.
-            seconds: how long, at most; then the task may not be final yet.
-            beat_seconds: after so long without news None is yielded, as a sign of life.
+            seen: the version that the caller has, which is not yielded.
+            seconds: longest time to follow; after that the task may not be final yet.
+            beat_seconds: time without a change after which None is yielded, as a heartbeat.
 
         Raises:
-            TaskNotFound: there is no such task (any more).
+            TaskNotFound: the task does not exist (any more).
         """
         now = asyncio.get_running_loop().time
         deadline, beat_at = now() + seconds, now() + beat_seconds
