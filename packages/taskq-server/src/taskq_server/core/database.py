@@ -1,6 +1,6 @@
-"""Transactions: each one short, run again after a conflict, and given up when the database is away.
+"""Short transactions, which run again after a conflict and fail when the database is away.
 
-What differs between databases is in `core.dialects`.
+The differences between databases are in `core.dialects`.
 """
 
 import asyncio
@@ -36,13 +36,13 @@ from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 T = TypeVar("T")
 
 Connection = AsyncConnection
-"""What a transaction's work is handed."""
+"""The connection that the work of a transaction gets."""
 
 DatabaseError = SQLAlchemyError
-"""Whatever the database may refuse."""
+"""Any error of the database."""
 
 Violation = IntegrityError
-"""What a constraint refuses; `core.database_errors` tells the kinds apart."""
+"""The error of a broken constraint; `core.database_errors` distinguishes the kinds."""
 
 _ATTEMPTS = 10
 _LONGEST_PAUSE_SECONDS = 0.1
@@ -52,18 +52,18 @@ _AWAY = (OperationalError, InterfaceError, InternalError, PoolTimeout, OSError, 
 class Database:
     """One engine, and short transactions on it.
 
-    Where there is one writer, every write of this process waits for the one before.
+    On a database with one writer, the writes of this process queue up.
 
     Args:
         url: `mysql+asyncmy://…` or `sqlite+aiosqlite://…`.
-        pool_size: connections, at most.
-        connect_seconds: how long a transaction may wait for a connection.
-        timeout_seconds: how long a transaction may take.
-        hang_seconds: give up on a server that gives no sign of life for so long; None has patience
-            for `timeout_seconds`.
+        pool_size: most connections.
+        connect_seconds: time limit of waiting for a connection.
+        timeout_seconds: time limit of a transaction.
+        hang_seconds: time without any answer after which the server counts as hung; None waits for
+            `timeout_seconds`.
 
     Attributes:
-        dialect: what this kind of database does in its own way.
+        dialect: the dialect of this kind of database.
     """
 
     def __init__(
@@ -88,25 +88,25 @@ class Database:
         leave_open_transactions(self.engine.sync_engine)
         leave_refusing_servers(self.engine.sync_engine, self._renewal)
         probe = None if hang_seconds is None else self.dialect.probe_engine(parsed)
-        self._pulse = None
+        self._hang_detector = None
         if hang_seconds is not None and probe is not None:
             leave_open_transactions(probe.sync_engine)
-            self._pulse = HangDetector(
+            self._hang_detector = HangDetector(
                 lambda: _select_one(probe), hang_seconds, self._renewal.leave
             )
 
     async def close(self) -> None:
         """Close all connections."""
-        if self._pulse is not None:
-            await self._pulse.close()
+        if self._hang_detector is not None:
+            await self._hang_detector.close()
         await self.engine.dispose()
 
     async def write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Run `work` in one transaction and return its answer after the commit.
 
-        A deadlock, a lock wait, a lost connection or a server that no longer writes rolls back and
-        runs `work` again, a bounded number of times: `work` must not change anything but the
-        database.
+        After a deadlock, a lock wait, a lost connection or a refused write the transaction is
+        rolled back and `work` runs again, a bounded number of times. So `work` must not change
+        anything but the database.
 
         Raises:
             DatabaseUnavailable: the database is away, or does not write.
@@ -178,13 +178,13 @@ class Database:
         return self.engine.dialect.is_disconnect(of_driver, None, None)
 
     def _limit(self) -> AbstractAsyncContextManager[Patience]:
-        if self._pulse is None:
+        if self._hang_detector is None:
             return Patience(self._timeout)
-        return self._pulse.limit(self._timeout)
+        return self._hang_detector.limit(self._timeout)
 
 
 def _stood_still(patience: Patience | None) -> bool:
-    """Whether it may have been our own loop that did not wait for an answer long enough."""
+    """Whether the time limit may have run out because this process's event loop stood still."""
     return patience is not None and patience.stood_still
 
 
@@ -207,10 +207,10 @@ async def _select_one(engine: AsyncEngine) -> None:
 
 
 async def ping(database: Database) -> None:
-    """Ask the database for a sign of life.
+    """Run a trivial query.
 
     Raises:
-        DatabaseUnavailable: there is none.
+        DatabaseUnavailable: the database does not answer.
     """
 
     async def one(connection: AsyncConnection) -> None:

@@ -1,6 +1,6 @@
-"""What an error of the database means for those who asked: try again, elsewhere, or give up.
+"""Classify errors of the database: try again, try another server, or give up.
 
-Which code of which driver means what is in `core.dialects`.
+The codes of the drivers are in `core.dialects`.
 """
 
 from sqlalchemy.exc import DBAPIError, IntegrityError
@@ -19,39 +19,39 @@ _ABOUT_THE_SERVER = {
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Return whether others wanted the same rows: the transaction may be run again."""
+    """Return whether a conflict with another transaction ended this one, which may run again."""
     return _kind(error) is ErrorKind.CONFLICT
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Return whether the server does not write, or does nothing, as long as it is what it is."""
+    """Return whether the server refuses writes, or everything, in its present role or mode."""
     return _kind(error) in _REFUSALS
 
 
 def is_away(error: BaseException) -> bool:
-    """Return whether the server may answer later what it does not answer now."""
+    """Return whether the error may be over later."""
     if isinstance(error, OSError):
-        return error.filename is None  # else it is about a file of ours
+        return error.filename is None  # an error with a name is about a file of this machine
     return isinstance(error, PoolTimeout) or _kind(error) in _MAY_PASS
 
 
 def is_given_up(error: BaseException) -> bool:
-    """Return whether the connection has gone with the error: lost, or left by us."""
+    """Return whether the connection was closed with the error, by the server or by taskq."""
     return isinstance(error, DBAPIError) and error.connection_invalidated
 
 
 def is_duplicate(error: IntegrityError) -> bool:
-    """Return whether a row with a unique key is there already."""
+    """Return whether a row with the same unique key exists."""
     return _kind(error) is ErrorKind.DUPLICATE
 
 
 def is_dangling(error: IntegrityError) -> bool:
-    """Return whether a row refers to one that is not there."""
+    """Return whether a row refers to a missing row."""
     return _kind(error) is ErrorKind.DANGLING
 
 
 def reason(error: BaseException) -> str:
-    """Return what an error is and, if that quotes no value of a row, what it says."""
+    """Return an error's class and code, and its text if that quotes no value of a row."""
     if isinstance(error, DBAPIError):
         *_, said = (error.orig or error).args or ("",)
         is_shown = _quotes_nothing(error)
@@ -71,7 +71,7 @@ def _kind(error: BaseException) -> ErrorKind | None:
 
 
 def _owner(error: DBAPIError) -> tuple[Dialect | None, ErrorKind]:
-    """Return the dialect whose driver raised an error, and what it means."""
+    """Return the dialect whose driver raised an error, and the kind of the error."""
     if error.orig is not None:
         for dialect in dialects.ALL:
             kind = dialect.kind_of(error.orig)

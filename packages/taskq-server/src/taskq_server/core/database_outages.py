@@ -1,4 +1,4 @@
-"""Outages of a database, in three kinds that an operator mends in different ways."""
+"""Outages of a database, in three kinds that operators mend in different ways."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -13,7 +13,7 @@ _CROWDED_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DatabaseOutages:
-    """What may be wrong with one database; all parts of a process that use it share them."""
+    """The possible outages of one database, shared by all parts of a process that use it."""
 
     away: Outage
     refuses: Outage
@@ -21,7 +21,7 @@ class DatabaseOutages:
 
     @classmethod
     def of(cls, url: URL) -> Self:
-        """Return the records of what is at this address."""
+        """Return the records of the database at this address."""
         where = f"{url.host}:{url.port}/{url.database}"
         crowded = "too many transactions of the database want the same rows"
         return cls(
@@ -31,13 +31,13 @@ class DatabaseOutages:
         )
 
     def of_error(self, error: Exception) -> Outage:
-        """Return what an error is a sign of."""
+        """Return the outage that an error belongs to."""
         if is_conflict(error):
             return self.crowded
         return self.refuses if is_refusal(error) else self.away
 
     def works(self, *, writes: bool) -> None:
-        """Note that a transaction was committed, which wrote or could have written."""
+        """Note that a transaction was committed; `writes` tells whether it may have written."""
         self.away.works()
         if writes:
             self.refuses.works()

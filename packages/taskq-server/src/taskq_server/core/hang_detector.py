@@ -1,8 +1,9 @@
-"""Tell a database that hangs from one that is busy.
+"""Detect a database that hangs, as opposed to one that is busy.
 
-A statement may take long because it is big, or because it waits for a lock. While somebody waits
-for long, the database is asked for a sign of life: only one that gives none is away, and whoever
-waits learns it at once. Nobody asks a database that answers.
+A statement may take long because it is big, or because it waits for a lock. While a caller waits
+for long, a probe runs a trivial query on another connection. If the probe gets no answer either,
+the database hangs, and all waiting callers fail at once. While the database answers in time, no
+probe runs.
 """
 
 import asyncio
@@ -15,15 +16,15 @@ _PARTS = 6
 
 
 class HangDetector:
-    """Watch over those who wait for a database.
+    """Limit the waits for a database, and end them if the database hangs.
 
     Args:
-        ping: asks for a sign of life on a connection of its own; an error is one, too.
-        seconds: how long to wait for a database that gives no sign of life.
-        on_return: called before anybody is let in again; what was open may be dead, so it must
-            not wait for any of that.
-        again_seconds: how long to wait for an answer of a database that is away, before it is asked
-            on another connection.
+        ping: runs the query of a probe on a connection of its own; an error counts as an answer.
+        seconds: time without an answer after which the database counts as hung.
+        on_return: called before callers are let in again; it must not use the open connections,
+            because they may be dead.
+        again_seconds: time to wait for the answer of a hung database, before the next probe uses
+            another connection.
     """
 
     def __init__(
@@ -45,10 +46,10 @@ class HangDetector:
 
     @asynccontextmanager
     async def limit(self, seconds: float) -> AsyncIterator[Patience]:
-        """Run the block for so many seconds at most, and not while the database hangs.
+        """Run the block with a time limit in seconds, and not while the database hangs.
 
         Raises:
-            TimeoutError: the time is up, or the database gives no sign of life.
+            TimeoutError: the time is up, or the database hangs.
         """
         if self._silent:
             raise TimeoutError("no sign of life")
@@ -85,13 +86,14 @@ class HangDetector:
 
     def _somebody_waits(self) -> bool:
         now = asyncio.get_running_loop().time()
-        # Half of it: whoever called for a look seems to have waited a little less, now and then.
+        # Half an interval of tolerance, because timers may fire early: the caller that started the
+        # probe can seem to have waited less than one interval.
         return now - next(iter(self._waiting.values()), now) > self._part / 2
 
     async def _ask(self) -> None:
         ping = asyncio.ensure_future(self._ping())
         try:
-            # A loop that stood still itself has missed one look, not a sign of life.
+            # In parts, because a standstill of this event loop then costs one part only.
             for _ in range(_PARTS - 1):
                 if await _done(ping, self._part):
                     break
@@ -106,7 +108,7 @@ class HangDetector:
             await self._drop(ping)
 
     async def _drop(self, ping: asyncio.Future[None]) -> None:
-        """End a question; one that does not let itself be ended keeps nobody from asking again."""
+        """Cancel a ping; one that ignores its cancellation does not delay the next probe."""
         ping.add_done_callback(lambda done: done.cancelled() or done.exception())
         ping.cancel()
         await asyncio.wait({ping}, timeout=self._part)

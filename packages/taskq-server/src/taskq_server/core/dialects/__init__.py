@@ -1,7 +1,7 @@
-"""Everything that depends on which database is used; no other module asks for its name.
+"""Everything that depends on the kind of database; no other module asks for its name.
 
-A database more is a file with its `Dialect`, an entry in `ALL`, and an entry in the list of
-databases that `tests/conformance` runs on.
+A new kind of database needs a file with its `Dialect`, an entry in `ALL`, and an entry in the list
+of databases for `tests/conformance`.
 """
 
 from pathlib import Path
@@ -21,7 +21,7 @@ from taskq_server.core.dialects.sqlite import SQLite
 _EMBEDDED = SQLite()
 
 ALL: tuple[Dialect, ...] = (MySQL(), _EMBEDDED)
-"""The databases that there are."""
+"""The dialects of all supported databases."""
 
 _BY_NAME = {dialect.name: dialect for dialect in ALL}
 
@@ -32,7 +32,7 @@ def of(connection: AsyncConnection) -> Dialect:
 
 
 def named(name: str) -> Dialect:
-    """Return the dialect that SQLAlchemy calls so, for revisions of the schema."""
+    """Return the dialect with this name in SQLAlchemy, for revisions of the schema."""
     return _BY_NAME[name]
 
 
@@ -42,10 +42,10 @@ def of_url(url: URL) -> Dialect:
 
 
 def check_url(url: str) -> None:
-    """Check a URL of SQLAlchemy.
+    """Check the URL of a database.
 
     Raises:
-        ValueError: it cannot be used; the sentence repeats no part of it.
+        ValueError: the URL cannot be used; the message repeats no part of it.
     """
     urls.require_scheme(url, [dialect.scheme for dialect in ALL])
     try:
@@ -58,7 +58,7 @@ def check_url(url: str) -> None:
 
 
 def make_folder(url: str) -> None:
-    """Create the folder that the file of a database is to lie in, for this user only."""
+    """Create the folder for the file of a database, for this user only."""
     parsed = make_url(url)
     folder = of_url(parsed).folder(parsed)
     if folder is not None:
@@ -66,7 +66,7 @@ def make_folder(url: str) -> None:
 
 
 def embedded_url(path: Path) -> str:
-    """Return the URL of a database that needs no server, whatever the name of its file."""
+    """Return the URL of a database without a server; the file's name may have any characters."""
     scheme = _EMBEDDED.scheme.removesuffix("://")
     return URL.create(scheme, database=str(path)).render_as_string()
 
@@ -74,7 +74,7 @@ def embedded_url(path: Path) -> str:
 def along_index(select: Select[Any], table: Table, index: str | None) -> Select[Any]:
     """Return a SELECT that starts in an index where its range starts, on every database.
 
-    See `Dialect.along_index`. SQLAlchemy compiles the hints of the database that is asked only.
+    See `Dialect.along_index`. SQLAlchemy compiles only the hints for the connected database.
     """
     for dialect in ALL:
         select = dialect.along_index(select, table, index)

@@ -1,7 +1,7 @@
-"""What taskq asks of a database: `Dialect`, with one subclass for each kind.
+"""`Dialect`, the interface to a kind of database, with one subclass for each kind.
 
 A dialect has no state, so one object serves all engines of its kind. SQLAlchemy's own dialect does
-the rest: it compiles Core, adapts column types, and knows a lost connection (`is_disconnect`).
+the rest: it compiles Core, adapts column types, and detects lost connections (`is_disconnect`).
 """
 
 from abc import ABC, abstractmethod
@@ -24,31 +24,31 @@ Columns = Sequence[Sequence[object]]
 
 
 class Answer(NamedTuple):
-    """What a statement returned: its rows, and how many rows it met."""
+    """The result of a statement: its rows, and the number of rows that it matched."""
 
     rows: Sequence[Sequence[Any]]
     met: int
 
 
 class ErrorKind(Enum):
-    """What an error of the driver means for the transaction that met it."""
+    """The meaning of a driver's error for its transaction."""
 
     CONFLICT = auto()
-    """Others wanted the same rows: the transaction may be run again."""
+    """Another transaction used the same rows, so this one may run again."""
     REFUSAL = auto()
-    """This server does not write, or does nothing, as long as it is what it is."""
+    """The server refuses writes, or everything, in its present role or mode."""
     UNWRITABLE = auto()
-    """Nothing can be written, here or elsewhere, until somebody mends it."""
+    """The database is read-only on every server, until an operator mends it."""
     AWAY = auto()
-    """The server, or the way to it, may answer later what it does not answer now."""
+    """The server or the network is down, and may come back."""
     BROKEN = auto()
-    """The same, but the error's text comes from anywhere."""
+    """As `AWAY`, but the error's text has an unknown source."""
     DENIED = auto()
-    """The account or its database is not let in."""
+    """The server denies access to the account or to the database."""
     DUPLICATE = auto()
-    """A row with the same unique key is there already."""
+    """A row with the same unique key exists."""
     DANGLING = auto()
-    """A row refers to one that is not there."""
+    """A row refers to a missing row."""
     OTHER = auto()
 
 
@@ -56,10 +56,10 @@ class Dialect(ABC):
     """One kind of database.
 
     Attributes:
-        name: SQLAlchemy's.
-        example: a URL of it, whose scheme is the only one that is taken.
-        one_writer: the transactions of a process have to queue up to write.
-        errors_quote_values: the text of an error may quote values of a row.
+        name: the name in SQLAlchemy.
+        example: an example of a URL; its scheme is the only one that is taken.
+        one_writer: whether the writing transactions of a process have to queue up.
+        errors_quote_values: whether the text of an error may quote values of a row.
     """
 
     name: ClassVar[str]
@@ -69,7 +69,7 @@ class Dialect(ABC):
 
     @property
     def scheme(self) -> str:
-        """Return what its URLs begin with."""
+        """Return the beginning of URLs of this kind."""
         return "".join(self.example.partition("://")[:2])
 
     @abstractmethod
@@ -77,11 +77,11 @@ class Dialect(ABC):
         """Check a URL of this scheme, without a connection.
 
         Raises:
-            ValueError: it cannot be used; the sentence repeats no part of it.
+            ValueError: the URL cannot be used; the message repeats no part of it.
         """
 
     def folder(self, url: URL) -> Path | None:
-        """Return the folder that the database's file lies in; None if a server has it."""
+        """Return the folder of the database's file; None if a server keeps the data."""
         return None
 
     @abstractmethod
@@ -89,44 +89,44 @@ class Dialect(ABC):
         """Return an engine: READ COMMITTED or stricter, UTC, without a ROLLBACK after a COMMIT.
 
         Args:
-            url: one that `check_url` took.
+            url: a URL that `check_url` accepted.
             connect_seconds: how long to wait for a connection.
-            pool_size: connections, at most.
+            pool_size: most connections.
         """
 
     def probe_engine(self, url: URL) -> AsyncEngine | None:
-        """Return an engine without a pool that asks for signs of life; None if nothing can hang."""
+        """Return an engine without a pool for probes; None if the database cannot hang."""
         return None
 
     def now(self) -> ColumnElement[Any] | None:
-        """Return the server's clock, as naive UTC; None if it is the clock of this machine."""
+        """Return the server's clock, as naive UTC; None stands for the clock of this machine."""
         return None
 
     @abstractmethod
     def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
-        """Return an INSERT that updates the columns named in `update` of a row that is there."""
+        """Return an INSERT that updates the columns named in `update` of an existing row."""
 
     @abstractmethod
     def insert_once(self, table: Table) -> Insert:
-        """Return an INSERT that leaves rows alone whose unique key is already there."""
+        """Return an INSERT that skips rows whose unique key exists."""
 
     def along_index(self, select: Select[Any], table: Table, index: str | None) -> Select[Any]:
         """Return a SELECT that starts in an index where its range starts.
 
-        Nothing is done where the planner finds out by itself.
+        The SELECT is unchanged where the planner chooses the index by itself.
 
         Args:
-            select: any.
-            table: one that it reads.
-            index: by name; None is the primary key.
+            select: any SELECT.
+            table: a table that the SELECT reads.
+            index: the name of the index; None stands for the primary key.
         """
         return select
 
     @abstractmethod
     def kind_of(self, error: BaseException) -> ErrorKind | None:
-        """Return what an error of the driver means.
+        """Return the meaning of a driver's error.
 
-        None if it is one of another driver, or has no code: then it is taken for `BROKEN`.
+        None stands for an error of another driver or without a code, which counts as `BROKEN`.
         """
 
     @abstractmethod
@@ -137,11 +137,12 @@ class Dialect(ABC):
 
         Args:
             connection: in a transaction.
-            sql: as it is compiled for this database; without values, a % is a %.
-            values: the driver's, in order.
+            sql: the text, compiled for this database; without values, a % stands for itself.
+            values: the driver's values, in order.
 
         Raises:
-            DBAPIError: the database refuses it, or is gone; `connection_invalidated` says which.
+            DBAPIError: the database refuses the statement, or is gone; `connection_invalidated`
+                tells which.
         """
 
     @abstractmethod
@@ -150,35 +151,35 @@ class Dialect(ABC):
 
         Args:
             connection: in a transaction.
-            sql: an INSERT of one row, as it is compiled for this database.
+            sql: an INSERT of one row, compiled for this database.
             columns: the driver's values.
 
         Raises:
-            DBAPIError: the database refuses it, or is gone.
+            DBAPIError: the database refuses the INSERT, or is gone.
         """
 
     def with_ids(
         self, around: tuple[str, str], ids: Sequence[str], values: Sequence[object]
     ) -> tuple[str, Sequence[object]]:
-        """Return a statement about some rows, and its values.
+        """Return the text of a statement about some rows, and its values.
 
-        Here ids stand in the text, because one parameter for each of them costs the driver more
-        than all the rest. They are hexadecimal digits, so nothing in them needs to be escaped. A
-        database that plans each new text may pass them as one more value instead.
+        The ids become part of the text, because one parameter for each id costs the driver more
+        than everything else. They are hexadecimal digits, so they need no escaping. The dialect of
+        a database that plans each new text may pass the ids as one more value instead.
 
         Args:
             around: the text before and after the list of `column IN (list)`.
-            ids: in order; without any, no row is met.
-            values: the driver's, of the other parameters.
+            ids: in ascending order; an empty list matches no row.
+            values: the driver's values of the other parameters.
         """
         listed = "','".join(ids)
         return f"{around[0]}('{listed}'){around[1]}", values
 
     def repeated(self, sql: str, times: int) -> str:
-        """Return one statement for all answers of some copies, each with its own values.
+        """Return one statement that unites copies of a SELECT, each with its own values.
 
-        The parameters of the copies follow each other. Where they are numbered (`$1`), those of
-        each copy have to go on from the one before.
+        The parameters of the copies follow each other. If parameters are numbered (`$1`), the
+        numbers of each copy have to continue those of the last copy.
         """
         return " UNION ALL ".join([sql] * times)
 

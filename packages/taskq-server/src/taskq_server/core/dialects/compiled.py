@@ -1,7 +1,6 @@
-"""Statements of Core as text, compiled once, whose values the driver gets without SQLAlchemy.
+"""Compile statements of Core once to text, so that the driver gets values without SQLAlchemy.
 
-What is done to the text afterwards depends on the database: `Dialect.with_ids`, `repeated` and
-`insert_many` do it. This module makes what they are given.
+`Dialect.with_ids`, `repeated` and `insert_many` complete the text for each database.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +20,7 @@ _IDS = "(:ids)"
 
 
 class Bind(NamedTuple):
-    """One parameter of a statement: its name, its value if none is given, and how it is sent."""
+    """One parameter of a statement: its name, its default, and the processor of its values."""
 
     name: str
     default: Any
@@ -29,9 +28,9 @@ class Bind(NamedTuple):
 
 
 class Compiled(NamedTuple):
-    """A statement's text, its parameters in the order of the text, and how to read its rows.
+    """A statement's text, its parameters in the order of the text, and the processors of its rows.
 
-    `readers` has those columns only that the driver does not return as they are, by position.
+    `readers` has, by position, only the columns whose values need processing.
     """
 
     sql: str
@@ -39,15 +38,15 @@ class Compiled(NamedTuple):
     readers: tuple[tuple[int, Processor], ...]
 
     def values(self, given: Mapping[str, object]) -> tuple[object, ...]:
-        """Return what the driver is given for the parameters."""
+        """Return the driver's values of the parameters."""
         return tuple(
             [bound(given.get(name, default), process) for name, default, process in self.binds]
         )
 
     def read(self, rows: Sequence[Sequence[Any]], make: Callable[[tuple[Any, ...]], T]) -> list[T]:
-        """Return what `make` makes of the driver's rows.
+        """Return `make` of each of the driver's rows.
 
-        Column by column, because most columns are as the driver returns them.
+        The values are processed by column, because most columns need no processing.
         """
         if not rows:
             return []
@@ -57,7 +56,7 @@ class Compiled(NamedTuple):
         return list(map(make, zip(*columns, strict=True)))
 
     def around_ids(self) -> tuple[str, str]:
-        """Return the text before and after the list that `is_one_of_ids` left open."""
+        """Return the text before and after the empty list of `is_one_of_ids`."""
         start, _, end = self.sql.partition(_IDS)
         return start, end
 
@@ -65,8 +64,9 @@ class Compiled(NamedTuple):
 def is_one_of_ids(column: ColumnElement[UUID]) -> ColumnElement[bool]:
     """Return a condition whose list `Dialect.with_ids` fills in.
 
-    SQLAlchemy has expanding parameters for that. They are one parameter for each id, and SQLAlchemy
-    writes them into the text each time: for a batch of 100 this takes longer than the statement.
+    SQLAlchemy's expanding parameters would do the same, with one parameter for each id. But
+    SQLAlchemy writes them into the text each time, which for a batch of 100 takes longer than the
+    statement itself.
     """
     return column.op("IN", is_comparison=True)(literal_column(_IDS))
 
@@ -75,9 +75,9 @@ def compiled(statement: ClauseElement, dialect: AlchemyDialect, **options: Any) 
     """Return the text of a statement for one database.
 
     Args:
-        statement: its parameters have names.
-        dialect: SQLAlchemy's, of the connection.
-        options: of SQLAlchemy's compiler.
+        statement: a statement with named parameters.
+        dialect: SQLAlchemy's dialect of the connection.
+        options: options of SQLAlchemy's compiler.
     """
     text = statement.compile(dialect=dialect, **options)
     assert isinstance(text, SQLCompiler)
@@ -92,12 +92,12 @@ def compiled(statement: ClauseElement, dialect: AlchemyDialect, **options: Any) 
 
 
 def bound(value: object, process: Processor | None) -> object:
-    """Return a value as the driver is given it."""
+    """Return the driver's form of a value."""
     return value if value is None or process is None else process(value)
 
 
 def bound_column(values: Sequence[object], process: Processor | None) -> Sequence[object]:
-    """Return the values of a column as the driver is given them."""
+    """Return the driver's form of the values of a column."""
     if process is None:
         return values
     if is_constant(values):  # a batch has one worker, one namespace, one time of its end

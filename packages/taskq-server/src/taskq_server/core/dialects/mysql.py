@@ -1,8 +1,8 @@
 """MySQL and MariaDB through asyncmy, whose own cursor runs the statements of the hot path.
 
-SQLAlchemy's way to that driver, with its contexts, results and greenlets, takes 160 µs for a
-statement, of which the driver needs 55. So SQLAlchemy keeps connections, transactions and the names
-of errors, and hot statements go past it: its events do not hear them.
+Through SQLAlchemy, with its contexts, results and greenlets, a statement takes 160 µs, of which the
+driver needs 55. So SQLAlchemy manages connections, transactions and the classes of errors, and hot
+statements bypass it. They fire no events of SQLAlchemy.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from taskq_server.core.dialects.base import Answer, Columns, Dialect, ErrorKind,
 _NEVER_SECONDS = 3600.0
 _RECYCLE_SECONDS = 1800
 _LOST = (AttributeError, EOFError, OSError, RuntimeError)
-"""What asyncmy raises when its transport has gone, besides its own errors."""
+"""Errors that asyncmy raises for a lost transport, besides its own errors."""
 
 _KINDS = kinds(
     {
@@ -52,7 +52,7 @@ _KINDS = kinds(
         ErrorKind.DENIED: (1044, 1045, 1049, 1130),
         ErrorKind.DUPLICATE: (1062,),
         ErrorKind.DANGLING: (
-            1216,  # instead of 1452, for who may not see the other table
+            1216,  # in place of 1452, for accounts without rights on the other table
             1452,  # a foreign key
         ),
     }
@@ -85,11 +85,11 @@ class MySQL(Dialect):
         )
 
     def probe_engine(self, url: URL) -> AsyncEngine | None:
-        """Return an engine that waits for a server as long as it is asked to."""
+        """Return an engine without a time limit for connecting, because the caller has one."""
         return _engine(url, _NEVER_SECONDS, poolclass=NullPool)
 
     def now(self) -> ColumnElement[Any] | None:
-        """Return UTC_TIMESTAMP: NOW() is in the time zone of the session."""
+        """Return UTC_TIMESTAMP, because NOW() is in the time zone of the session."""
         return func.utc_timestamp(6)
 
     def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
@@ -100,7 +100,7 @@ class MySQL(Dialect):
     def insert_once(self, table: Table) -> Insert:
         """Return INSERT … ON DUPLICATE KEY UPDATE of a column to itself.
 
-        INSERT IGNORE would ignore a broken reference and a text that is too long as well.
+        INSERT IGNORE would also ignore a missing reference and a text that is too long.
         """
         first = next(iter(table.primary_key.columns))
         return mysql.insert(table).on_duplicate_key_update({first.name: first})
@@ -108,7 +108,7 @@ class MySQL(Dialect):
     def along_index(self, select: Select[Any], table: Table, index: str | None) -> Select[Any]:
         """Force the index.
 
-        MySQL would rather look up the equal columns, and read all their rows up to that place.
+        Otherwise MySQL may look up the equal columns only, and read all their rows up to the range.
         """
         hint = f"FORCE INDEX ({index or 'PRIMARY'})"
         for name in ("mysql", "mariadb"):
@@ -116,7 +116,7 @@ class MySQL(Dialect):
         return select
 
     def kind_of(self, error: BaseException) -> ErrorKind | None:
-        """Return what an error means by its number, with which no other driver's errors begin."""
+        """Return the meaning of an error's number; only errors of this driver begin with one."""
         code = error.args[0] if error.args else None
         if not isinstance(code, int):
             return None
@@ -134,7 +134,7 @@ class MySQL(Dialect):
             known = _translated(connection, error)
             if known is not None:
                 raise known from error
-            # A cancelled caller leaves an answer behind that the next one would take for its own.
+            # A cancelled caller leaves an answer behind, which the next one would take for its own.
             _of_sqlalchemy(connection).invalidate()
             raise
 
@@ -169,15 +169,15 @@ def _connect(dialect: AlchemyDialect, _: Any, arguments: Any, options: Any) -> A
     try:
         return dialect.connect(*arguments, **options)
     except RuntimeError as error:
-        # What asyncmy makes of a server that hangs up as soon as it has taken the connection.
+        # asyncmy raises this for a server that closes the connection as soon as it is open.
         raise ConnectionError(str(error)) from error
 
 
 def _translated(connection: AsyncConnection, error: BaseException) -> Exception | None:
-    """Return what SQLAlchemy would raise, if this is an error of the driver.
+    """Return SQLAlchemy's error for an error of the driver; None for any other error.
 
-    It does not tell the statement, in which values are written out: errors come into logs.
-    That all connections of the pool are dead, SQLAlchemy finds out when it rolls back.
+    The error leaves out the statement, because its text contains values, and errors are logged.
+    SQLAlchemy discovers dead connections of the pool when it rolls back.
     """
     dialect = connection.dialect
     dbapi = dialect.dbapi

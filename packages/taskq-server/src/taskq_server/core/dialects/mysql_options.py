@@ -1,4 +1,4 @@
-"""The options of a URL of MySQL: those that its driver takes, as it takes them."""
+"""The options in a URL of MySQL: check them, and convert them for the driver."""
 
 import ssl
 from typing import Any
@@ -20,20 +20,20 @@ _BAD_OPTION = (
 
 
 def check(url: URL) -> None:
-    """Check options, and that the files that they name can be read.
+    """Check the options, and that the files in them can be read.
 
     Raises:
-        ValueError: they cannot be used.
+        ValueError: the options cannot be used.
     """
     if not _takes(url):
         raise ValueError(_BAD_OPTION)
 
 
 def split_tls(url: URL) -> tuple[URL, bool]:
-    """Return a URL without `ssl`, which the driver does not take as text, and its value.
+    """Return a URL without `ssl`, and that option's value, which the driver wants as bool.
 
     Raises:
-        ValueError: it is neither true nor false.
+        ValueError: the value is neither true nor false.
     """
     value = str(url.query.get("ssl", "false")).lower()
     if value not in _TRUE | _FALSE:

@@ -1,4 +1,4 @@
-"""The options of a database's URL, as its driver gets them."""
+"""The options in a database's URL, in the form of its driver."""
 
 import warnings
 from typing import Any
@@ -8,11 +8,11 @@ from sqlalchemy.exc import SAWarning
 
 
 def connect_arguments(url: URL) -> dict[str, Any]:
-    """Return what SQLAlchemy makes of the options of a URL.
+    """Return the driver's arguments that SQLAlchemy derives from the options of a URL.
 
     Raises:
-        ValueError: one of them is there twice.
-        SAWarning: SQLAlchemy would ignore one.
+        ValueError: an option occurs twice.
+        SAWarning: SQLAlchemy would ignore an option.
     """
     if not all(isinstance(value, str) for value in url.query.values()):
         raise ValueError("an option is there twice")

@@ -1,8 +1,9 @@
 """SQLite, the embedded database of `dev` and of the tests: one file, one writer at a time.
 
-WAL mode lets readers go on beside the writer. Every write begins IMMEDIATE, behind one lock of its
-process, because a deferred transaction that reads and then writes fails at once, whatever the
-timeout. Statements wait for aiosqlite's thread anyway, so that SQLAlchemy's way costs little more.
+In WAL mode readers and the writer do not block each other. Every write begins IMMEDIATE, behind one
+lock of its process, because a deferred transaction that reads and then writes fails at once,
+without waiting for the timeout. Statements wait for aiosqlite's thread anyway, so using SQLAlchemy
+costs little more.
 """
 
 import sqlite3
@@ -37,7 +38,7 @@ _KINDS = kinds(
 )
 _KINDS_OF_PRIMARY_CODES = kinds(
     {
-        # A file that was moved away, or that could only be read when it was opened.
+        # The file was moved away, or was read-only when it was opened.
         ErrorKind.UNWRITABLE: (sqlite3.SQLITE_READONLY,),
         ErrorKind.AWAY: (
             sqlite3.SQLITE_BUSY,
@@ -73,16 +74,16 @@ class SQLite(Dialect):
             raise ValueError(_BAD_OPTION) from None
 
     def folder(self, url: URL) -> Path | None:
-        """Return the folder of the file; what is in memory has none."""
+        """Return the folder of the file; a database in memory has no folder."""
         return Path(url.database).parent if url.database else None
 
     def engine(self, url: URL, *, connect_seconds: float, pool_size: int) -> AsyncEngine:
-        """Return an engine with SQLAlchemy's own pool: connections of a file cost next to nothing.
+        """Return an engine with SQLAlchemy's default pool, because opening a file is cheap.
 
         Args:
-            url: of a file.
-            connect_seconds: not used, a file is there or not.
-            pool_size: not used, there is one writer.
+            url: the URL of a file.
+            connect_seconds: not used, because opening a file takes no time.
+            pool_size: not used, because there is one writer.
         """
         engine = create_async_engine(url, hide_parameters=True)
         event.listen(engine.sync_engine, "do_connect", _check_file_opens)
@@ -103,7 +104,7 @@ class SQLite(Dialect):
         return sqlite.insert(table).on_conflict_do_nothing()
 
     def kind_of(self, error: BaseException) -> ErrorKind | None:
-        """Return what an error means by its extended code, and by its text if it is a lock."""
+        """Return the meaning of an error's extended code, or of its text if that names a lock."""
         if not isinstance(error, sqlite3.Error):
             return None
         if _LOCKED in str(error):
@@ -130,9 +131,9 @@ def _check_file_opens(
     arguments: list[Any],
     options: dict[str, Any],
 ) -> None:
-    """Raise for a file that cannot be opened, before aiosqlite starts a thread for it.
+    """Raise an error for a file that cannot be opened, before aiosqlite starts a thread for it.
 
-    aiosqlite leaves that thread behind, and what it says may reach an event loop that is closed.
+    aiosqlite would leave that thread behind, and the thread may call a closed event loop.
     """
     if arguments[0] != ":memory:" and not options.get("uri"):
         private.make_sqlite(Path(arguments[0]))
@@ -149,9 +150,9 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
 
 
 def _use_wal(cursor: Any) -> None:
-    """Change the journal's mode, in spite of others who open a new file at the same moment.
+    """Set the journal mode, and try again if other processes open the new file at the same moment.
 
-    SQLite refuses all but one of them at once, whatever their timeout.
+    SQLite refuses all but one of them at once, without waiting for the timeout.
     """
     deadline = time.monotonic() + 1.0
     while True:
