@@ -1,4 +1,4 @@
-"""Claims of tasks, and what happens to a claimed task until its attempt ends."""
+"""Claims of tasks, and the cancel requests and progress of claimed tasks."""
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
@@ -30,7 +30,7 @@ _cancels_asked = IdListStatement(
 async def mark_claimed(
     connection: AsyncConnection, waiting: Sequence[Task], *, worker_id: UUID, now: datetime
 ) -> None:
-    """Write the claim of locked tasks, which are given as they waited, as the lifecycle decided."""
+    """Write the claim that the lifecycle decided; `waiting` are the locked tasks before it."""
     ids = [task.id for task in waiting]
     given = {"to_worker_id": worker_id, "to_started_at": now, "to_updated_at": now}
     await _claim.count(connection, ids, **given)
@@ -40,7 +40,7 @@ async def mark_claimed(
 
 
 async def cancels_asked(connection: AsyncConnection, ids: Collection[UUID]) -> list[UUID]:
-    """Return which of these tasks run although their cancellation was asked for."""
+    """Return the running tasks of these whose cancellation was requested."""
     return await _cancels_asked(connection, ids)
 
 

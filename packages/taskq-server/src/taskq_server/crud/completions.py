@@ -67,10 +67,11 @@ async def mark_ended(
         connection: holds the locks of all tasks but the optimistic ones.
         ends: decided by the lifecycle.
         hook_done_at: by task; None while a hook still has to run for this transition.
-        optimistic: tasks that become final, decided as they were claimed and not locked since.
+        optimistic: ids of tasks to update without locking first; their ends are final, and were
+            decided on the tasks as they were claimed.
 
     Raises:
-        StaleRow: one of those has changed since its claim; repeat the transaction with locks.
+        StaleRow: an optimistic task has changed since its claim; roll back and retry with locks.
     """
     # All transactions lock tasks in the order of their ids, so that no two wait for each other.
     ordered = sorted(ends, key=lambda end: end.task.id)
@@ -110,7 +111,7 @@ async def _end(connection: AsyncConnection, after: Sequence[Task]) -> None:
 
 
 def _alike(after: Sequence[Task], names: Sequence[str]) -> dict[tuple[Any, ...], list[UUID]]:
-    """Group tasks by what is to be written to them, so that each group takes one statement."""
+    """Group tasks by the values to write, so that each group takes one statement."""
     # The ends of one batch have one time, so that most of them are alike.
     groups: dict[tuple[Any, ...], list[UUID]] = defaultdict(list)
     for task in after:
@@ -129,7 +130,7 @@ def _end_statement(status: Status) -> IdListStatement[tuple[Any, ...]]:
 
 
 async def put_off(connection: AsyncConnection, task_id: UUID) -> int:
-    """Return how often a task was handed back with an error since an attempt ended otherwise."""
+    """Return how many attempts were released with an error since one had another outcome."""
     of_task = attempts.c.task_id == task_id
     released = attempts.c.outcome == Outcome.RELEASED
     last = select(func.max(attempts.c.attempt)).where(of_task, ~released).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Hooks that still have to run for attempts that ended."""
+"""Failure hooks that still have to run for ended attempts."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
@@ -52,7 +52,7 @@ async def pending_hooks(
 async def mark_hooks_done(
     connection: AsyncConnection, keys: Iterable[tuple[UUID, int]], now: datetime
 ) -> None:
-    """Remember that the hooks of these transitions have run, or that nobody wants to run them."""
+    """Store that the hooks of these transitions have run, or need not run."""
     await connection.execute(update(attempts).where(_is_one_of(keys)).values(hook_done_at=now))
 
 

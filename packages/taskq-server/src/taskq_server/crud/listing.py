@@ -1,8 +1,8 @@
-"""Pages of tasks whose cost grows neither with the table nor with the depth.
+"""Pages of tasks, at a cost that grows neither with the table nor with the depth.
 
-One index drives the scan in the order of ids; the other filters are applied to what it yields. A
-scan stops after `BUDGET` rows: a rare combination then gives a short page and the id to go on from.
-Few filters are so rare: so a scan looks at some rows first, and at the rest if these are too few.
+One index drives the scan in the order of ids; the other filters are applied to its rows. A scan
+stops after `BUDGET` rows, so a rare combination gives a short page, and the id to continue from.
+Most filters find enough rows early, so a scan reads some rows first, and the rest only if needed.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,13 +20,13 @@ from taskq_server.domain.ids import first_id_of
 from taskq_server.domain.task import Priority, Status, Task
 
 BUDGET = 2_000
-_FIRST_LOOK = 2  # times what is wanted
+_FIRST_LOOK = 2  # times the limit of the page
 _CLOCK_STEP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """What to list. Empty or None means: any."""
+    """The filters of a list. Empty or None stands for any value."""
 
     namespace: str
     statuses: tuple[Status, ...] = ()
@@ -44,7 +44,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True)
 class Scanned:
-    """One page, and the id after which the next one begins (None: that was all)."""
+    """One page, and the id after which the next page begins; None after the last page."""
 
     tasks: list[Task]
     next_after: UUID | None

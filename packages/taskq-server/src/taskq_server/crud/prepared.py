@@ -31,18 +31,18 @@ _TOGETHER = 100  # SQLite takes no more than 500 parts of one statement
 
 
 class IdListStatement(Generic[T]):
-    """A statement about some rows, whose ids it is given.
+    """A statement about the rows with some ids.
 
     Args:
         statement: has one condition `is_one_of_ids`; its other parameters have names.
-        make: takes the values of one row that a SELECT returns.
+        make: takes the values of one row of a SELECT.
     """
 
     def __init__(self, statement: ClauseElement, make: _Make[T]) -> None:
         self.statement = statement
         self._make = make
-        # A text for each dialect, not for each engine: types and words do not depend on more, and
-        # a process that opens engines again and again, as tests do, must not gather texts.
+        # One text for each dialect, not for each engine, because a process that opens engines again
+        # and again, as tests do, must not accumulate texts.
         self._prepared: dict[Dialect, tuple[Compiled, tuple[str, str]]] = {}
 
     async def __call__(
@@ -54,7 +54,7 @@ class IdListStatement(Generic[T]):
     async def count(
         self, connection: AsyncConnection, ids: Iterable[UUID], **parameters: object
     ) -> int:
-        """Run an UPDATE and return how many rows it met."""
+        """Run an UPDATE and return how many rows it matched."""
         return (await self._run(connection, ids, parameters))[1]
 
     async def _run(
@@ -73,9 +73,9 @@ class IdListStatement(Generic[T]):
 
 
 class UnionStatement(Generic[T]):
-    """A SELECT that is asked for many values of its parameters, in few round trips.
+    """A SELECT that runs for many values of its parameters, in few round trips.
 
-    `IN` would not do where each copy has its own order and limit: see `crud.ranges`.
+    `IN` is no alternative if each copy has its own order and limit; see `crud.ranges`.
 
     Args:
         statement: a subquery, selected; its parameters have names.
@@ -90,7 +90,7 @@ class UnionStatement(Generic[T]):
     async def __call__(
         self, connection: AsyncConnection, given: Sequence[Mapping[str, object]]
     ) -> list[T]:
-        """Return the rows of all answers."""
+        """Return the rows of all copies."""
         dialect = dialects.of(connection)
         if dialect not in self._prepared:
             self._prepared[dialect] = compiled(self.statement, connection.dialect)
@@ -108,14 +108,14 @@ class BulkInsert:
     """Insert rows.
 
     Args:
-        table: where to.
-        once: leave out those whose unique key is there already, instead of raising `Violation`.
+        table: the table.
+        once: whether to skip rows whose unique key exists, instead of raising `Violation`.
     """
 
     def __init__(self, table: Table, *, once: bool) -> None:
         self.table = table
         self.once = once
-        # By the columns, too: those that are used differ from batch to batch, in a few ways.
+        # By the columns, too, because batches use a few different sets of columns.
         self._prepared: dict[tuple[Dialect, tuple[str, ...]], Compiled] = {}
 
     async def __call__(
@@ -123,7 +123,7 @@ class BulkInsert:
     ) -> None:
         """Insert `rows`, whose values are in the order of the columns `names`.
 
-        A column that is null in all rows is left out: a third of a new task's columns are.
+        Columns that are null in all rows are left out, as a third of a new task's columns are.
         """
         if not rows:
             return
@@ -135,6 +135,6 @@ class BulkInsert:
             new = dialect.insert_once(self.table) if self.once else insert(self.table)
             self._prepared[key] = compiled(new, connection.dialect, column_keys=used)
         text = self._prepared[key]
-        # By columns, not by rows: most columns of a batch have one value, and it is processed once.
+        # By column, because most columns of a batch have one value, which is processed once.
         sent = [bound_column(columns[bind.name], bind.process) for bind in text.binds]
         await dialect.insert_many(connection, text.sql, sent)

@@ -1,4 +1,4 @@
-"""Which final tasks are past retention. A sweep follows an index, whatever else is kept."""
+"""The final tasks that are past retention. A sweep follows an index, however many are kept."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,7 +12,7 @@ from taskq_server.domain.task import FINAL
 
 
 async def expired(connection: AsyncConnection, *, before: datetime, limit: int) -> list[UUID]:
-    """Return final tasks that ended before `before`, those that ended first."""
+    """Return final tasks that finished before `before`, oldest first."""
     ranges = [
         select(tasks.c.id, tasks.c.finished_at).where(
             tasks.c.status == status, tasks.c.finished_at < before
