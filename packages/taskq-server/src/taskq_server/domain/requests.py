@@ -1,4 +1,4 @@
-"""What callers ask for, as plain values: whoever calls makes them, be it HTTP or a handler."""
+"""The requests of callers as plain values, which HTTP, a handler or any other caller makes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,22 +13,22 @@ DEFAULT_QUEUE = "default"
 class NewTask(NamedTuple):
     """A task to store and run. Its values have been validated, its payload only as JSON.
 
-    A tuple, because every submit makes one.
+    `NewTask` is a tuple for speed, because every submit makes one.
 
     Attributes:
-        handler: which handler does the work.
-        payload: its parameters, or their JSON text, which takes far less memory.
+        handler: the name of the handler.
+        payload: the handler's parameters, or their JSON text, which takes far less memory.
         title: for people; None stands for the handler's name.
         description: for people.
-        priority: which of two due tasks goes first.
-        tags: names to find the task by; equal ones count once.
-        queue: which workers take it.
-        run_at: aware UTC, not before this time; None means now.
-        delay_seconds: not before so many seconds from now; instead of `run_at`.
-        timeout_seconds: time limit of one attempt; None stands for the handler's own.
-        max_retries: retries after the first try; None stands for the handler's own.
-        backoff_base_seconds: most that the first retry waits; None stands for the handler's own.
-        backoff_max_seconds: most that any retry waits; None stands for the handler's own.
+        priority: decides which of two due tasks goes first.
+        tags: names to find the task by; equal names count once.
+        queue: the queue, which decides which workers take the task.
+        run_at: earliest start, aware UTC; None stands for now.
+        delay_seconds: earliest start in seconds from now, instead of `run_at`.
+        timeout_seconds: time limit of one attempt; None stands for the handler's limit.
+        max_retries: retries after the first try; None stands for the handler's number.
+        backoff_base_seconds: longest wait before the first retry; None stands for the handler's.
+        backoff_max_seconds: longest wait before any retry; None stands for the handler's.
     """
 
     handler: str
@@ -48,10 +48,10 @@ class NewTask(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskChanges:
-    """What to change on a task; `given` names the fields that are meant.
+    """Changes to a task; `given` names the fields to change.
 
-    None resets `title`, `max_retries` and `timeout_seconds` to the handler's own, and makes
-    `run_at` now.
+    None resets `title`, `max_retries` and `timeout_seconds` to the handler's values, and `run_at`
+    to now.
     """
 
     given: frozenset[str]
@@ -66,18 +66,18 @@ class TaskChanges:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskFilter:
-    """Which tasks a list has. A filter that is empty or None filters nothing.
+    """The filters of a list. An empty filter or None filters nothing.
 
     Attributes:
-        statuses: any of these.
-        priorities: any of these.
-        tags: all of these.
-        handler: this one.
-        queue: this one.
+        statuses: the task has any of these.
+        priorities: the task has any of these.
+        tags: the task has all of these.
+        handler: the name of the task's handler.
+        queue: the name of the task's queue.
         created_after: aware UTC, created at this time or later.
         created_before: aware UTC, created before this time.
-        title_prefix: how the title begins.
-        descending: whether the newest comes first.
+        title_prefix: the beginning of the title.
+        descending: whether the newest task comes first.
     """
 
     statuses: tuple[Status, ...] = ()

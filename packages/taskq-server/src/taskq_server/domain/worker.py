@@ -1,4 +1,4 @@
-"""A worker as its row says, and what the database says it runs."""
+"""A worker's row, and its running attempts in the database."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker; `queues` is a JSON list; `handlers`, too, until they are published."""
+    """A worker; `queues` is a JSON list, and so is `handlers` until they are published."""
 
     id: UUID
     name: str
@@ -21,7 +21,7 @@ class WorkerRow:
 
 @dataclass(frozen=True, slots=True)
 class HeldAttempt:
-    """A running attempt, as the database knows it."""
+    """A running attempt in the database."""
 
     task_id: UUID
     attempt: int

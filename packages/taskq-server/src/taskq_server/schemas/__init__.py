@@ -1,1 +1,1 @@
-"""What goes over the wire: request models, and how a task is written."""
+"""The wire format: models of requests and answers, and the JSON of a task."""
