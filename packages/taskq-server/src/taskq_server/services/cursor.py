@@ -1,4 +1,4 @@
-"""The opaque cursor of a list: where the next page begins, bound to the filters it was made for."""
+"""The opaque cursor of a list: the beginning of the next page, bound to the list's filters."""
 
 import re
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -15,7 +15,7 @@ _FORM = re.compile(r"[A-Za-z0-9_-]{30}")  # 22 bytes
 
 
 def write(after: UUID, wanted: TaskFilter) -> str:
-    """Return the cursor that goes on after a task."""
+    """Return the cursor of the page that begins after a task."""
     return urlsafe_b64encode(after.bytes + _bound(wanted)).decode().rstrip("=")
 
 
@@ -23,7 +23,7 @@ def read(cursor: str, wanted: TaskFilter) -> UUID:
     """Return the task after which the page begins.
 
     Raises:
-        InvalidCursor: it was not made by `write`, or for another list.
+        InvalidCursor: the cursor was not made by `write`, or was made for another list.
     """
     if _FORM.fullmatch(cursor) is None:
         raise InvalidCursor("the cursor cannot be read")

@@ -1,7 +1,7 @@
-"""Publish what a worker can run, beside workers with other versions of the same handlers.
+"""Publish the handlers of a worker, beside workers with other versions of the same handlers.
 
-Each live worker's row says for each handler which schema it has and which ones that has replaced,
-as digests. So the order of versions is known for as long as somebody runs the latest.
+Each live worker's row contains, for each handler, the digests of its schema and of the schemas that
+it has replaced. So the order of versions is known as long as a worker with the latest one lives.
 """
 
 import json
@@ -60,25 +60,25 @@ class Publishing:
 
     @property
     def row(self) -> str:
-        """What the worker's row says about its handlers."""
+        """The JSON about the handlers for the worker's row."""
         return _written(self._versions)
 
     async def publish_alone(self) -> None:
-        """Publish all, for the only worker and before it starts: the API accepts them at once."""
+        """Publish all handlers before the only worker starts, so that the API accepts tasks."""
         own, now = self._own, self._clock()
         await self._database.write(
             lambda c: handlers.publish(self._database, c, self._namespace, own, now)
         )
 
     async def start(self, worker_id: UUID) -> None:
-        """Publish all but what a live worker has published a newer version of."""
+        """Publish all handlers, unless a live worker has published a newer version of one."""
         await self._database.write(lambda c: self._publish(c, worker_id, renew=True))
 
     async def keep(self, worker_id: UUID) -> None:
-        """Publish again what no live worker has the published version of any more.
+        """Publish handlers again whose published version no live worker has any more.
 
         Args:
-            worker_id: of the worker, which changes when its lease is lost.
+            worker_id: the id of the worker, which changes when its lease is lost.
         """
         plan = await self._database.read(lambda c: self._plan(c, renew=False))
         if plan.publish or self._told != (worker_id, _written(plan.versions)):
@@ -87,13 +87,13 @@ class Publishing:
     async def look_again(
         self, holder: Callable[[], UUID | None], pause: Callable[[], Awaitable[None]]
     ) -> None:
-        """Pause, and then `keep`, but not with a lease that is new since.
+        """Pause, and then `keep`, unless the worker has a new lease since.
 
-        After an outage other workers need that pause to have their leases again, too.
+        After an outage other workers need the pause to get their leases again, too.
 
         Args:
             holder: returns the id of the worker while its lease is valid.
-            pause: takes as long as a lease lasts.
+            pause: waits as long as a lease lasts.
         """
         before = holder()
         await pause()
@@ -128,10 +128,10 @@ class Publishing:
 
 
 def published_by(registry: Registry, settings: Settings) -> list[PublishedHandler]:
-    """Return how a worker with these handlers publishes them.
+    """Return the handlers of a worker in the form to publish.
 
     Args:
-        registry: what it can run.
+        registry: the handlers of the worker.
         settings: the limits of handlers that set none.
     """
     return [_published(handler, settings) for handler in registry.handlers.values()]

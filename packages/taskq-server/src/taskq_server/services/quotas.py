@@ -1,8 +1,8 @@
-"""How many names a namespace may have in use: names cost others, since all of them are listed.
+"""Limit the names of queues and tags that a namespace uses, because lists of names cost everyone.
 
-A submit whose names this process has used or seen less than a minute ago costs nothing. What is new
-is admitted by what the database says, and by what this process is storing; what other processes
-store at the same moment comes on top.
+A submit costs nothing more if this process has used or seen its names less than a minute ago. New
+names are admitted by the count in the database, plus the names that this process is storing; names
+that other processes store at the same moment may exceed the limit.
 """
 
 import time
@@ -24,24 +24,24 @@ _MOST_KNOWN = 20_000
 _MOST_POINTERS = 100
 
 Find = Callable[[Connection, str, Collection[str]], Awaitable[Collection[str]]]
-"""Returns those names of a namespace that are in use."""
+"""Returns the names, of some, that are in use in a namespace."""
 
 CountOthers = Callable[[Connection, str, Collection[str], int, int], Awaitable[int]]
-"""Returns how many others are in use: about, if that is enough to know; and at most so many."""
+"""Returns how many other names are in use, capped; an upper bound if that is at most `enough`."""
 
 
 class Quota:
-    """The names of one kind that are in use, and how many there may be.
+    """The names of one kind that are in use, and their limit.
 
     Args:
-        kind: what they are called, in the plural.
-        most: how many may be in use.
+        kind: the kind in the plural, for messages.
+        most: most names in use.
         database: holds the tasks.
         namespace: of all tasks.
-        find: looks names up.
-        count_others: counts.
-        expected: names that are taken for known at first.
-        monotonic: seconds that never go back.
+        find: returns the names in use.
+        count_others: counts the other names in use.
+        expected: names that count as known at first.
+        monotonic: a monotonic clock, in seconds.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class Quota:
         self._looks: GroupCommit[Admission, None] = GroupCommit(self._look)
 
     async def close(self) -> None:
-        """Wait for the reads that are under way."""
+        """Wait for the reads under way."""
         await self._looks.close()
 
     def knows(self, names: Collection[str]) -> bool:
-        """Return whether all names are in use, as far as this process has seen, and still are."""
+        """Return whether this process has seen all names in use within the last minute."""
         now = self._monotonic()
         since = now - _KNOWN_SECONDS
         for name in names:
@@ -85,7 +85,7 @@ class Quota:
         """Return a block in which names may be stored.
 
         Args:
-            pointers: where each name is in the body.
+            pointers: the JSON pointer of each name in the body.
         """
         return Admission(self, pointers)
 
@@ -93,13 +93,13 @@ class Quota:
         """Admit all names, or none.
 
         Raises:
-            QuotaExceeded: there would be too many.
+            QuotaExceeded: too many names would be in use.
         """
         if not self.knows(admission.pointers):
             await self._looks(admission)
 
     def leave(self, admission: "Admission", *, stored: bool) -> None:
-        """Count names no longer as being stored, and know those that were."""
+        """Stop counting the names as being stored; stored names become known."""
         admission.has_left = True
         for name in admission.pointers if admission.counts else ():
             self._storing[name] -= 1
@@ -135,7 +135,7 @@ class Quota:
                 new.difference_update(added)
                 taken += len(added)
                 if added and taken + len(self._known) > self._most:
-                    self._known.clear()  # some may be in use no more: they would come on top
+                    self._known.clear()  # names that are no longer in use must not count as known
             answers.append(self._exceeded(admission, beyond) if beyond else None)
         return answers
 
@@ -158,10 +158,10 @@ class Quota:
 
 
 class Admission:
-    """Names that are stored while the block runs; they count from its begin on.
+    """Names that are stored while the block runs; they count from its beginning.
 
     Raises:
-        QuotaExceeded: a name is new, and there are as many as there may be.
+        QuotaExceeded: a name is new, and the limit is reached.
     """
 
     __slots__ = ("_quota", "counts", "has_left", "pointers")
@@ -212,17 +212,17 @@ class Quotas:
         )
 
     def know(self, queue: str, tags: Collection[str]) -> bool:
-        """Return whether nobody need be admitted to use these names."""
+        """Return whether these names are known, so that they need no admission."""
         return self.queues.knows((queue,)) and self.tags.knows(tags)
 
     async def close(self) -> None:
-        """Wait for the reads that are under way."""
+        """Wait for the reads under way."""
         await self.queues.close()
         await self.tags.close()
 
 
 def of_items(items: Sequence[NewTask]) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the pointers to the queues and to the tags of a batch, the first of equal ones."""
+    """Return the pointers to the queues and the tags of a batch, for equal names to the first."""
     queues: dict[str, str] = {}
     tags: dict[str, str] = {}
     for position, item in enumerate(items):
@@ -234,7 +234,7 @@ def of_items(items: Sequence[NewTask]) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def of_tags(names: Sequence[str], of: str = "") -> dict[str, str]:
-    """Return the pointers to the tags of a task, which is at the pointer `of`."""
+    """Return the pointers to the tags of the task at the pointer `of`."""
     found: dict[str, str] = {}
     for position, name in enumerate(names):
         found.setdefault(name, f"{of}/tags/{position}")

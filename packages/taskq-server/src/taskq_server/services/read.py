@@ -1,4 +1,4 @@
-"""Read tasks: one, its attempts, or a page of a list."""
+"""Read a task, its attempts, or a page of a list."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Page:
 
 
 class ReadService:
-    """Read tasks. Those who read one at the same time share a transaction.
+    """Read tasks. Concurrent reads of single tasks share a transaction.
 
     Args:
         database: holds the rows.
@@ -36,14 +36,14 @@ class ReadService:
         self._reads: GroupCommit[UUID, TaskDetails] = GroupCommit(self._read)
 
     async def close(self) -> None:
-        """Wait for the transactions that are under way."""
+        """Wait for the transactions under way."""
         await self._reads.close()
 
     async def get(self, task_id: UUID) -> TaskDetails:
         """Return a task.
 
         Raises:
-            TaskNotFound: there is none.
+            TaskNotFound: the task does not exist.
         """
         return await self._reads(task_id)
 
@@ -51,16 +51,16 @@ class ReadService:
         """Return the ended attempts of a task, oldest first.
 
         Raises:
-            TaskNotFound: there is no such task.
+            TaskNotFound: the task does not exist.
         """
         return (await self._reads(task_id)).attempts
 
     async def list(self, wanted: TaskFilter, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """Return one page; it may be short, or empty, and still have a cursor to go on with.
+        """Return one page, which may be short or empty and still have a cursor to the next one.
 
         Args:
-            wanted: which tasks.
-            limit: of the tasks in the page.
+            wanted: the filters.
+            limit: most tasks in the page.
             cursor: `next_cursor` of the page before; None for the first page.
 
         Raises:

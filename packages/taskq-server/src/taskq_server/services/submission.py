@@ -1,4 +1,4 @@
-"""From a request to the row that is inserted: defaults, checks, and the idempotency key."""
+"""Turn a request into the row to insert: defaults, checks, and the idempotency key."""
 
 import json
 from collections.abc import Callable
@@ -25,13 +25,13 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
 
 def canonical(body: JsonValue) -> bytes:
-    """Return the form in which equal bodies are equal: sorted keys, no spaces, ASCII."""
+    """Return the canonical form of a body: sorted keys, no spaces, ASCII."""
     return _CANONICAL.encode(body).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class IdempotencyKey:
-    """The caller's key, and a fingerprint of the body it came with."""
+    """The caller's key, and the fingerprint of its body."""
 
     value: str
     fingerprint: str
@@ -42,9 +42,9 @@ class IdempotencyKey:
         return cls(value, sha256(canonical(body)).hexdigest())
 
     def hash(self, position: int = 0) -> str:
-        """Return what is stored: for the n-th task of a batch a hash of its own.
+        """Return the hash to store; each task of a batch gets a hash of its own.
 
-        A NUL cannot be part of a key, so that no other key gives the same hash.
+        The suffix begins with NUL, which a key cannot contain, so no other key has the same hash.
         """
         suffix = f"\0{position}" if position else ""
         return sha256((self.value + suffix).encode()).hexdigest()
@@ -55,9 +55,9 @@ class Submission:
 
     Args:
         settings: sizes and defaults.
-        catalog: the handlers that exist.
+        catalog: the published handlers.
         new_id: makes an id for a moment.
-        turns: what payloads wait for that take long to check.
+        turns: shares the event loop among checks of large payloads.
     """
 
     def __init__(
@@ -76,15 +76,15 @@ class Submission:
         """Return the task to store.
 
         Args:
-            new: what is asked for.
-            traceparent: of the request.
+            new: the request.
+            traceparent: the header of the request.
             now: aware UTC.
 
         Raises:
-            UnknownHandler: nobody has published its handler.
-            InvalidPayload: the payload does not fit.
+            UnknownHandler: no worker has published the handler.
+            InvalidPayload: the payload does not fit the handler's schema.
             InvalidFields: the payload is too large.
-            TooManyValues: it has too many values.
+            TooManyValues: the payload has too many values.
         """
         handler = await self._catalog.require(new.handler)
         given = new.payload
