@@ -123,7 +123,7 @@ def test_the_next_one_starts_when_a_process_is_free_and_without_a_sweep(
         wait_until(lambda held=held: held not in backlog.running(), SOON, "it ends")  # type: ignore[misc]
 
 
-def test_other_workers_are_rung_for_what_one_has_no_process_for(
+def test_other_workers_take_what_one_has_no_process_for(
     new_backlog: Callable[..., Backlog],
 ) -> None:
     backlog = new_backlog(**RARE_SWEEPS)
