@@ -66,8 +66,7 @@ async def run_worker(
     )
     try:
         parts = assemble(runtime, names, registry, state, parent)
-        worker = _Worker(runtime, names, parts, _publishing(runtime, registry), parent)
-        await worker.work(stop)
+        await _Worker(runtime, names, parts, _publishing(runtime, registry), parent).work(stop)
     finally:
         await shut_down(registry, state, settings.hook_seconds, stop.hurried)
     return parts.deps.executor.stuck.is_set() or parts.hooks.left > 0

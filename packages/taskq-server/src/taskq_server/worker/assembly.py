@@ -82,13 +82,13 @@ def assemble(
         on_free=wake.set,
     )
     runner = Runner(deps)
-    arq, janitor = _sources(runtime, names, deps, runner, lease, hooks, wake)
+    arq, janitor = _sources_of_attempts(runtime, names, deps, runner, lease, hooks, wake)
     return WorkerParts(
         deps=deps, runner=runner, lease=lease, hooks=hooks, arq=arq, wake=wake, janitor=janitor
     )
 
 
-def _sources(
+def _sources_of_attempts(
     runtime: Runtime,
     names: Names,
     deps: RunnerDeps,
@@ -97,7 +97,6 @@ def _sources(
     hooks: Hooks,
     wake: asyncio.Event,
 ) -> tuple[TaskqWorker, Janitor]:
-    """Return where attempts come from: doorbells, and sweeps of the database."""
     settings, earliest = runtime.settings, runtime.clock.earliest
     maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
     handlers = sorted(deps.registry.handlers.items())
