@@ -51,6 +51,7 @@ class Time:
             handlers=[],
             sync=[],
             heads=no_heads,
+            has_quarantine=lambda: False,
             start=lambda _: None,
             replay_hooks=nothing,
         )
