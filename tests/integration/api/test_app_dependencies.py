@@ -116,6 +116,20 @@ async def test_an_instance_of_a_class_is_one_and_is_in_the_document(
     assert "fastapi.security.http.HTTPBearer" in caplog.text
 
 
+async def test_where_the_route_is_another_the_fast_path_is_closed(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    router = APIRouter(route_class=submit_route.StrictRoute)
+
+    @router.post("/tasks")
+    async def ours() -> dict[str, str]:
+        return {"said": "by another route"}
+
+    monkeypatch.setattr(main, "_ROUTERS", (router, *main._ROUTERS[1:]))
+    async with served(create_app(runtime=runtime), runtime.settings) as api:
+        assert (await api.post(json=ECHO))[0].json() == {"said": "by another route"}
+
+
 async def test_an_override_counts_for_both_ways(runtime: Runtime) -> None:
     async def closed() -> None:
         raise HTTPException(503, "closed", {"Retry-After": "9"})

@@ -30,7 +30,7 @@ from taskq_server.services.submission import IdempotencyKey
 
 _ACCEPTED = (body.JSON,)
 _KEY = TypeAdapter(KeyText)
-_REPLACED = frozenset(get_args(each)[1].dependency for each in (RuntimeDep, Key, Prefer, Trace))
+_REPLACED = [get_args(each)[1].dependency for each in (RuntimeDep, Key, Prefer, Trace)]
 """The dependencies of the route whose work is done here."""
 
 _log = logging.getLogger("taskq.server.api")
@@ -50,8 +50,11 @@ class SubmitFastPath:
 
     def __init__(self, app: ASGIApp, routes: Iterable[BaseRoute]) -> None:
         self._app = app
-        foreign = _foreign_dependencies(routes)
-        self._is_open = not foreign
+        submits = [
+            each for each in routes if isinstance(each, StrictRoute) and each.endpoint is submit
+        ]
+        foreign = [_name(call) for each in submits for call in _foreign(each.dependant)]
+        self._is_open = bool(submits) and not foreign
         if foreign:
             _log.warning(
                 "POST /tasks goes without its fast path, because that would not run %s",
@@ -81,21 +84,12 @@ class SubmitFastPath:
         await response(scope, receive, send)
 
 
-def _foreign_dependencies(routes: Iterable[BaseRoute]) -> list[str]:
-    return [
-        _name(call)
-        for route in routes
-        if isinstance(route, StrictRoute) and route.endpoint is submit
-        for call in _calls(route.dependant)
-        if call not in _REPLACED
-    ]
-
-
-def _calls(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+def _foreign(dependant: Dependant) -> Iterator[Callable[..., Any]]:
+    """Yield the dependencies whose work is not done here."""
     for each in dependant.dependencies:
-        if each.call is not None:
+        if each.call is not None and not any(each.call is own for own in _REPLACED):
             yield each.call
-        yield from _calls(each)
+        yield from _foreign(each)
 
 
 def _name(call: Callable[..., Any]) -> str:
