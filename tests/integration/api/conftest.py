@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import httpx
@@ -16,22 +15,15 @@ from taskq_server.main import create_app
 from taskq_server.models import Base, Deployment
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
-from tests.support.mariadb import MariaDBServer
+from tests.support.databases import DATABASES
 
 Submit = Callable[..., Awaitable[dict[str, Any]]]
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def migrated_url(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[str]:
+@pytest.fixture(scope="module", params=DATABASES, ids=lambda kind: kind.name)
+def migrated_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """A migrated database of each kind; migrating is too slow to do it for every test."""
-    with ExitStack() as cleanup:
-        if request.param == "sqlite":
-            url = f"sqlite+aiosqlite:///{tmp_path_factory.mktemp('api') / 'taskq.db'}"
-        else:
-            server: MariaDBServer = request.getfixturevalue("mariadb_server")
-            url = cleanup.enter_context(server.database())
+    with request.param.empty(request) as url:
         asyncio.run(migrate(url))
         yield url
 
