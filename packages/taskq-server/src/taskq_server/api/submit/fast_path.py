@@ -23,7 +23,7 @@ from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace, runtim
 from taskq_server.api.headers import KeyText, valid_traceparent
 from taskq_server.api.prefix import path_within
 from taskq_server.api.strict_route import StrictRoute
-from taskq_server.api.submit.route import Order, respond, submit
+from taskq_server.api.submit.route import SubmitRequest, respond, submit
 from taskq_server.domain.errors import Rejected, TaskqError
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submission import IdempotencyKey
@@ -73,12 +73,12 @@ class SubmitFastPath:
             await self._app(scope, receive, send)
             return
         message = await receive()
-        order = _read(headers, message)
-        if order is None:
+        wanted = _read(headers, message)
+        if wanted is None:
             await self._app(scope, _again(message, receive), send)
             return
         try:
-            response = await respond(runtime, order, scope, receive)
+            response = await respond(runtime, wanted, scope, receive)
         except TaskqError as error:
             response = problems.expected(scope["state"]["request_id"], error)
         await response(scope, receive, send)
@@ -117,7 +117,7 @@ def _announces(headers: dict[bytes, bytes], max_bytes: int) -> bool:
     return length.isdecimal() and not body.refusal(media_type, coding, length, _ACCEPTED, max_bytes)
 
 
-def _read(headers: dict[bytes, bytes], message: Message) -> Order | None:
+def _read(headers: dict[bytes, bytes], message: Message) -> SubmitRequest | None:
     """Return what the request says, or None if FastAPI has to look at it."""
     raw = message.get("body", b"")
     if message.get("more_body") or strict_json.is_large(raw):
@@ -132,7 +132,9 @@ def _read(headers: dict[bytes, bytes], message: Message) -> Order | None:
             key = IdempotencyKey.of(text, document)
     except (Rejected, ValidationError):
         return None
-    return Order(new, key, None if trace is None else valid_traceparent(trace.decode("latin-1")))
+    return SubmitRequest(
+        new, key, None if trace is None else valid_traceparent(trace.decode("latin-1"))
+    )
 
 
 def _again(message: Message, receive: Receive) -> Receive:

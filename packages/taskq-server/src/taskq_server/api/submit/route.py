@@ -74,12 +74,12 @@ async def submit(
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
     return await respond(
-        runtime, Order(new, key, traceparent, prefer), request.scope, request.receive
+        runtime, SubmitRequest(new, key, traceparent, prefer), request.scope, request.receive
     )
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SubmitRequest:
     """What a request to submit says, once it has been read."""
 
     new: TaskCreate
@@ -88,17 +88,19 @@ class Order:
     prefer: Preferences = _NO_PREFERENCES
 
 
-async def respond(runtime: Runtime, order: Order, scope: Scope, receive: Receive) -> Response:
+async def respond(
+    runtime: Runtime, wanted: SubmitRequest, scope: Scope, receive: Receive
+) -> Response:
     """Store a task and return the answer; the route and the fast path both end here.
 
     Raises:
         Rejected: the task cannot be taken.
     """
     submitted = await runtime.submit.one(
-        order.new.as_new_task(), key=order.key, traceparent=order.traceparent
+        wanted.new.as_new_task(), key=wanted.key, traceparent=wanted.traceparent
     )
     headers = {}
-    wait = order.prefer.wait
+    wait = wanted.prefer.wait
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
