@@ -1,6 +1,7 @@
 """Fixtures for all tests: real databases, a real Redis, and whole stacks of both kinds."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -20,7 +21,9 @@ _stacks: list[Stack] = []
 
 
 def pytest_configure() -> None:
-    """Let no TASKQ_ setting of the caller's shell reach the tests."""
+    """Let neither TASKQ_ settings nor an ignored Ctrl-C of the caller's shell reach the tests."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell has that
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in list(os.environ):
         if name.startswith("TASKQ_") and not name.startswith("TASKQ_TEST_"):
             del os.environ[name]
