@@ -16,7 +16,7 @@ MADE_BY_THE_RECIPE = {"crud/queues.py", "services/queues.py", "api/queues.py"}
 def files(recipe: str) -> dict[str, list[str]]:
     """The files in the tables of a recipe, by distribution."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
-    section = text.partition(f"### {recipe}\n")[2].partition("\n##")[0]
+    section = text.partition(f"\n## {recipe}\n")[2].partition("\n## ")[0]
     found: dict[str, list[str]] = {}
     for name, rows in re.findall(r"^\| (server|client) \| what \|\n((?:\|.*\n)+)", section, re.M):
         cells = [row.split("|")[1] for row in rows.splitlines()[1:]]
