@@ -27,7 +27,7 @@ _COMMIT = re.compile(r"\s*commit\b", re.IGNORECASE)
 _END = re.compile(r"\s*(commit|rollback)\b", re.IGNORECASE)
 
 
-class HeldAttempt:
+class HeldStatement:
     """A statement of one kind that does not reach the server yet."""
 
     def __init__(self, pattern: re.Pattern[str], loop: asyncio.AbstractEventLoop) -> None:
@@ -72,7 +72,7 @@ class _Orders:
     """What the proxy was told; everybody is healed by new ones."""
 
     refusals: list[_Refusal] = field(default_factory=list)
-    held: list[HeldAttempt] = field(default_factory=list)
+    held: list[HeldStatement] = field(default_factory=list)
     read_only: int | None = None
 
 
@@ -138,9 +138,9 @@ class MySQLProxy(Proxy):
         """Refuse all writes in all sessions, also in new ones, until `heal`."""
         self._do(lambda: setattr(self._orders, "read_only", code))
 
-    def hold(self, pattern: str) -> HeldAttempt:
+    def hold(self, pattern: str) -> HeldStatement:
         """Hold statements before they reach the server."""
-        held = HeldAttempt(re.compile(pattern, re.IGNORECASE), self._loop)
+        held = HeldStatement(re.compile(pattern, re.IGNORECASE), self._loop)
         self._do(lambda: self._orders.held.append(held))
         return held
 

@@ -130,6 +130,9 @@ def test_other_workers_take_what_one_has_no_process_for(
     backlog.submit(3)
     backlog.stack.start_worker(ONE)
     first = backlog.until_running(1)
-    time.sleep(1.0)  # by now the first worker has heard of all
+    assert backlog.stack.redis is not None
+    queue = backlog.stack.names.queue("default", "poison")
+    with backlog.stack.redis.client() as redis:
+        wait_until(lambda: not redis.exists(queue), SOON, "the first worker has all bells")
     backlog.stack.start_worker(ONE)
     assert set(backlog.until_running(2)) > set(first)

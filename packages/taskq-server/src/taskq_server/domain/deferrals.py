@@ -93,6 +93,8 @@ class Deferrals:
             gate: what is free.
             room: how many may pass; those that are asked already are among them.
         """
+        if room <= 0:  # a worker looks after each attempt, and a full gate is the usual case
+            return []
         waiting: dict[Key, _Deferral] = {}
         for key, one in self._kept.items():
             if one.gate is gate:
