@@ -79,6 +79,7 @@ def _interrupted() -> int:
             os.write(tell, b".")
             for _ in range(6000):
                 time.sleep(0.05)  # a long sleep does not end if the signal comes just before it
+                _notice_signals()
         except KeyboardInterrupt:
             os._exit(7)
     os.read(ready, 1)
@@ -86,6 +87,15 @@ def _interrupted() -> int:
     os.close(tell)
     os.kill(child, signal.SIGINT)
     return _status(child)
+
+
+def _notice_signals() -> None:
+    """Run the handlers of signals that have come.
+
+    In a fork of another thread than the main one, Python 3.13.0 does so only in calls that look
+    for them, or that the signal interrupts.
+    """
+    signal.pthread_sigmask(signal.SIG_BLOCK, ())
 
 
 def _forked_and_exits() -> int:
