@@ -35,22 +35,23 @@ async def test_tags_are_made_once(database: Database) -> None:
 
 async def test_tags_are_found_by_their_exact_name(database: Database) -> None:
     await make_tags(database, "Tag", "täg")
-    found = await database.read(
-        lambda c: tags.find(c, "default", ["tag", "Tag", "Tag ", "täg", "tag"])
-    )
-    assert set(found) == {"Tag", "täg"}
+    wanted = [("default", name) for name in ("tag", "Tag", "Tag ", "täg", "tag")]
+    found = await database.read(lambda c: tags.find(c, wanted))
+    assert set(found) == {("default", "Tag"), ("default", "täg")}
 
 
 async def test_tags_belong_to_a_namespace(database: Database) -> None:
     mine = await make_tags(database, "a")
     theirs = await make_tags(database, "a", namespace="theirs")
     assert mine["a"] != theirs["a"]
-    assert await database.read(lambda c: tags.find(c, "nobody", ["a"])) == {}
+    wanted = [(of, "a") for of in ("theirs", "nobody", "default")]
+    found = await database.read(lambda c: tags.find(c, wanted))
+    assert found == {("default", "a"): mine["a"], ("theirs", "a"): theirs["a"]}
 
 
 async def test_counts_name_the_tags_in_use(database: Database) -> None:
     ids = await make_tags(database, "b", "a", "unused")
     one, two = make_task(), make_task()
     await store(database, one, two, tagged={one.id: [ids["a"], ids["b"]], two.id: [ids["b"]]})
-    assert await database.read(lambda c: tags.counts(c, "default")) == [("a", 1), ("b", 2)]
-    assert await database.read(lambda c: tags.counts(c, "theirs")) == []
+    counted = await database.read(lambda c: tags.counts(c, ["default", "theirs"]))
+    assert counted == {"default": [("a", 1), ("b", 2)], "theirs": []}

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from taskq_server.core.database import Database
 from taskq_server.crud import tasks
+from taskq_server.crud.pairs import Named
 from taskq_server.crud.tables import attempts, task_tags
 from taskq_server.crud.tables import tasks as tasks_table
 from taskq_server.crud.tasks import KeyHolder, NewRow
@@ -42,14 +43,16 @@ FULL: dict[str, Any] = dict(
 )
 
 
-async def insert(database: Database, *rows: NewRow) -> dict[str, KeyHolder]:
+async def insert(database: Database, *rows: NewRow) -> dict[Named, KeyHolder]:
     return await database.write(lambda c: tasks.insert(c, rows))
 
 
 async def read(
     database: Database, *ids: UUID, namespace: str = "default"
 ) -> dict[UUID, TaskDetails]:
-    return await database.read(lambda c: tasks.details(c, namespace, ids))
+    wanted = [(namespace, task_id) for task_id in ids]
+    found = await database.read(lambda c: tasks.details(c, wanted))
+    return {task_id: details for (_, task_id), details in found.items()}
 
 
 async def test_every_field_survives(database: Database) -> None:
@@ -86,12 +89,15 @@ async def test_snapshots_leave_out_what_is_missing_or_of_another_namespace(
 async def test_an_idempotency_key_has_one_holder(database: Database) -> None:
     first, second, free = make_task(), make_task(), make_task()
     holders = await insert(database, NewRow(first, (), "hash", "body"))
-    assert holders == {"hash": KeyHolder(first.id, "body")}
+    assert holders == {("default", "hash"): KeyHolder(first.id, "body")}
 
     holders = await insert(
         database, NewRow(second, (), "hash", "other body"), NewRow(free, (), "free", "x")
     )
-    assert holders == {"hash": KeyHolder(first.id, "body"), "free": KeyHolder(free.id, "x")}
+    assert holders == {
+        ("default", "hash"): KeyHolder(first.id, "body"),
+        ("default", "free"): KeyHolder(free.id, "x"),
+    }
     assert {row["id"] for row in await rows_of(database, tasks_table)} == {first.id, free.id}
 
 
@@ -103,7 +109,7 @@ async def test_equal_keys_in_one_batch_the_first_leads(database: Database) -> No
         NewRow(second, (ids["second"],), "hash", "2"),
         NewRow(first, (ids["first"],), "hash", "1"),
     )
-    assert holders == {"hash": KeyHolder(first.id, "1")}
+    assert holders == {("default", "hash"): KeyHolder(first.id, "1")}
     links = await rows_of(database, task_tags)
     assert [(row["task_id"], row["tag_id"]) for row in links] == [(first.id, ids["first"])]
 
@@ -118,7 +124,21 @@ async def test_a_key_belongs_to_its_namespace(database: Database) -> None:
     mine, theirs = make_task(), make_task(namespace="theirs")
     await insert(database, NewRow(mine, (), "hash", "x"))
     holders = await insert(database, NewRow(theirs, (), "hash", "x"))
-    assert holders["hash"].task_id == theirs.id
+    assert holders == {("theirs", "hash"): KeyHolder(theirs.id, "x")}
+
+
+async def test_one_insert_stores_tasks_of_hundreds_of_namespaces(database: Database) -> None:
+    first = [make_task(namespace=f"n{n}") for n in range(500)]
+    await insert(database, *(NewRow(task, (), "hash", task.namespace) for task in first[::2]))
+    again = [NewRow(task, (), "hash", task.namespace) for task in first]
+    late = [make_task(namespace=task.namespace) for task in first]
+    holders = await insert(database, *again)
+    assert holders == await insert(database, *(NewRow(task, (), "hash", "late") for task in late))
+    assert holders == {
+        (task.namespace, "hash"): KeyHolder(task.id, task.namespace) for task in first
+    }
+    found = await read(database, *(task.id for task in first), namespace="n3")
+    assert set(found) == {first[3].id}
 
 
 async def test_lock_returns_what_exists_with_or_without_payload(database: Database) -> None:

@@ -16,6 +16,7 @@ from taskq_server.schemas.service import StatsRead
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
 Counts = dict[str, dict[str, int]]
 QUEUES = ("default", "mail", "reports")
@@ -70,17 +71,17 @@ class Mixture:
         await action()
 
     async def submit(self) -> None:
-        await self._runtime.submit.one(self._new())
+        await self._runtime.submit.one(CALLER, self._new())
         self._note("submit")
 
     async def submit_with_key(self) -> None:
-        done = await self._runtime.submit.one(new(), key=self._dice.choice(self._keys[:4]))
+        done = await self._runtime.submit.one(CALLER, new(), key=self._dice.choice(self._keys[:4]))
         self._note("replay" if done.replayed else "submit")
 
     async def submit_batch(self) -> None:
         key = self._dice.choice([*self._keys[4:], None])
         items = [new("mail")] * 5 if key else [self._new() for _ in range(4)]
-        done = await self._runtime.submit.batch(items, key=key)
+        done = await self._runtime.submit.batch(CALLER, items, key=key)
         self._note("replay of a batch" if done.replayed else "batch")
 
     async def claim(self) -> None:
@@ -88,7 +89,9 @@ class Mixture:
         if task is None:
             return
         if task.status is Status.RETRYING:  # its next try is due in an hour, unless someone says so
-            await self._runtime.change.update(task.id, TaskChanges(given=frozenset({"run_at"})))
+            await self._runtime.change.update(
+                CALLER, task.id, TaskChanges(given=frozenset({"run_at"}))
+            )
         await self._worker.claim(str(task.id))
         self._note(f"claim of {task.status}")
 
@@ -107,26 +110,26 @@ class Mixture:
     async def cancel(self) -> None:
         task = await self._one(Status.QUEUED, Status.RETRYING, Status.RUNNING)
         if task is not None:
-            await self._runtime.change.cancel(task.id)
+            await self._runtime.change.cancel(CALLER, task.id)
             self._note(f"cancel of {task.status}")
 
     async def retry(self) -> None:
         task = await self._one(Status.FAILED, Status.CANCELLED)
         if task is not None:
-            await self._runtime.change.retry(task.id)
+            await self._runtime.change.retry(CALLER, task.id)
             self._note(f"retry of {task.status}")
 
     async def edit(self) -> None:
         task = await self._one(*Status)
         if task is not None:
             await self._runtime.change.update(
-                task.id, TaskChanges(given=frozenset({"title"}), title="another")
+                CALLER, task.id, TaskChanges(given=frozenset({"title"}), title="another")
             )
 
     async def delete(self) -> None:
         task = await self._one(*(status for status in Status if status is not Status.RUNNING))
         if task is not None:
-            await self._runtime.change.delete(task.id)
+            await self._runtime.change.delete(CALLER, task.id)
             self._note(f"delete of {task.status}")
 
     async def lose_worker(self) -> None:
@@ -150,7 +153,7 @@ class Mixture:
             ids = select(tasks.c.id).where(tasks.c.status == status).order_by(tasks.c.id)
             found = (await self._runtime.database.read(lambda c: c.execute(ids))).scalars().all()  # noqa: B023
             if found:
-                return (await self._runtime.read.get(self._dice.choice(found))).task
+                return (await self._runtime.read.get(CALLER, self._dice.choice(found))).task
         return None
 
     def _new(self) -> NewTask:

@@ -15,6 +15,7 @@ from taskq_server.domain.task import Outcome, Task
 from taskq_server.handlers import registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Completion, Decision, Report
+from tests.support.callers import CALLER
 
 
 class ScriptedWorker:
@@ -46,7 +47,7 @@ class ScriptedWorker:
 
     async def claim(self, task_id: str) -> Task:
         """Start the next attempt of a task."""
-        waiting = (await self._runtime.read.get(UUID(task_id))).task
+        waiting = (await self._runtime.read.get(CALLER, UUID(task_id))).task
         claimed = await self._service.claim(
             ClaimRequest(
                 task_id=waiting.id,

@@ -10,6 +10,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.requests import NewTask
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
 NEW = NewTask(handler="taskq.echo", payload={"value": 1})
 
@@ -31,7 +32,7 @@ def stand_still() -> None:
 async def test_whoever_asks_meanwhile_gets_an_answer(runtime: Runtime, turns: int) -> None:
     async with asyncio.timeout(60):
         probes = [asyncio.create_task(runtime.ready()) for _ in range(20)]
-        submits = [asyncio.create_task(runtime.submit.one(NEW)) for _ in range(5)]
+        submits = [asyncio.create_task(runtime.submit.one(CALLER, NEW)) for _ in range(5)]
         for _ in range(turns):
             await asyncio.sleep(0)
         stand_still()

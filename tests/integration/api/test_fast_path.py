@@ -22,6 +22,7 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.sockets import Counting, HandedOn, Served, served
 from tests.integration.api.test_submit import ECHO
+from tests.support.callers import CALLER
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -267,7 +268,7 @@ def _nearly(one: dict[str, Any], other: dict[str, Any], name: str) -> None:
 
 
 async def _stored(runtime: Runtime, answer: httpx.Response) -> TaskDetails:
-    stored = await runtime.read.get(UUID(answer.json()["id"]))
+    stored = await runtime.read.get(CALLER, UUID(answer.json()["id"]))
     trace = answer.request.headers.get("traceparent")
     assert stored.task.traceparent == (trace if trace == TRACE else None)
     return stored

@@ -16,6 +16,7 @@ from taskq_server.services.submit import IdempotencyKey
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
 MINUTE = timedelta(minutes=1)
 
@@ -72,24 +73,24 @@ async def stored(runtime: Runtime) -> list[str]:
 
 
 async def listed(runtime: Runtime, name: str) -> set[UUID]:
-    page = await runtime.read.list(TaskFilter(tags=(name,)))
+    page = await runtime.read.list(CALLER, TaskFilter(tags=(name,)))
     return {item.task.id for item in page.items}
 
 
 async def submitted(runtime: Runtime, *names: str) -> UUID:
-    return (await runtime.submit.one(new(*names))).details.task.id
+    return (await runtime.submit.one(CALLER, new(*names))).details.task.id
 
 
 async def by_delete(runtime: Runtime, time: Time, task_id: UUID) -> None:
-    await runtime.change.delete(task_id)
+    await runtime.change.delete(CALLER, task_id)
 
 
 async def by_change(runtime: Runtime, time: Time, task_id: UUID) -> None:
-    await runtime.change.update(task_id, retagged("b"))
+    await runtime.change.update(CALLER, task_id, retagged("b"))
 
 
 async def by_retention(runtime: Runtime, time: Time, task_id: UUID) -> None:
-    await runtime.change.cancel(task_id)
+    await runtime.change.cancel(CALLER, task_id)
     time.later += timedelta(days=1)
     assert await time.upkeep.prune(timedelta(hours=23)) == 1
 
@@ -122,8 +123,8 @@ async def mark(runtime: Runtime, name: str, time: Time) -> None:
 
 async def test_a_tag_that_no_task_ever_had_goes_too(runtime: Runtime, time: Time) -> None:
     key = IdempotencyKey.of("key", {})
-    await runtime.submit.one(new(), key=key)
-    await runtime.submit.one(new("never"), key=key)
+    await runtime.submit.one(CALLER, new(), key=key)
+    await runtime.submit.one(CALLER, new("never"), key=key)
     await time.passes(9.9)
     assert await stored(runtime) == ["never"]
     await time.passes(1.2)
@@ -149,10 +150,10 @@ async def test_of_tags_that_an_older_version_made_nobody_knows_since_when_they_a
 async def test_thousands_go_in_one_sweep(runtime: Runtime, time: Time) -> None:
     names = [f"t{n}" for n in range(2_500)]
     batch = [new(*names[n : n + 25]) for n in range(0, len(names), 25)]
-    done = await runtime.submit.batch(batch)
+    done = await runtime.submit.batch(CALLER, batch)
     await time.passes(12)
     for snapshot in done.details[1:]:
-        await runtime.change.delete(snapshot.task.id)
+        await runtime.change.delete(CALLER, snapshot.task.id)
     await time.passes(12)
     assert await stored(runtime) == sorted(names[:25])
 
@@ -166,19 +167,19 @@ async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, tim
     plain = await submitted(runtime)
     known = await submitted(runtime, "a", "b")
     await forget_tags(runtime)
-    one = await runtime.submit.one(new("a", "c"), key=key)
+    one = await runtime.submit.one(CALLER, new("a", "c"), key=key)
     assert not one.replayed
     assert await listed(runtime, "a") == {one.details.task.id}
     await forget_tags(runtime)
-    batch = await runtime.submit.batch([new("a"), new("b", "c"), new()])
+    batch = await runtime.submit.batch(CALLER, [new("a"), new("b", "c"), new()])
     await forget_tags(runtime)
-    changed = await runtime.change.update(plain, retagged("a", "c"))
+    changed = await runtime.change.update(CALLER, plain, retagged("a", "c"))
     assert changed.tags == ("a", "c")
     assert await listed(runtime, "c") == {plain}
-    again = await runtime.submit.one(new("a", "c"), key=key)
+    again = await runtime.submit.one(CALLER, new("a", "c"), key=key)
     assert (again.replayed, again.details.task.id) == (True, one.details.task.id)
     for task_id in (known, *(each.task.id for each in batch.details)):
-        assert (await runtime.read.get(task_id)).tags == ()
+        assert (await runtime.read.get(CALLER, task_id)).tags == ()
 
 
 async def test_of_a_group_all_are_stored_once(runtime: Runtime, time: Time) -> None:
@@ -187,13 +188,15 @@ async def test_of_a_group_all_are_stored_once(runtime: Runtime, time: Time) -> N
     keys = [IdempotencyKey.of(f"k{n % 20}", {}) for n in range(40)]
     done = await asyncio.gather(
         *(
-            runtime.submit.one(new(*["a", "b"][: n % 3]), key=keys[n % 20] if n % 2 else None)
+            runtime.submit.one(
+                CALLER, new(*["a", "b"][: n % 3]), key=keys[n % 20] if n % 2 else None
+            )
             for n in range(40)
         )
     )
     tagged = {each.details.task.id for each in done if "a" in each.details.tags}
     assert await listed(runtime, "a") == tagged
-    assert (await runtime.stats.read()).tasks.queued == len(
+    assert (await runtime.stats.read(CALLER)).tasks.queued == len(
         {each.details.task.id for each in done}
     ) + 1
 
@@ -212,7 +215,7 @@ async def test_a_list_knows_at_once_that_another_process_has_made_the_tag_anew(
 async def test_the_janitor_waits_for_who_is_linking(runtime: Runtime, time: Time) -> None:
     task_id = await submitted(runtime)
     idle = await submitted(runtime, "a")
-    await runtime.change.delete(idle)
+    await runtime.change.delete(CALLER, idle)
     time.later = timedelta(days=1)
     tag_id = select(tags.c.id).scalar_subquery()
     link = insert(task_tags).values(task_id=task_id, tag_id=tag_id)
@@ -243,10 +246,10 @@ async def test_submits_and_the_janitor_at_the_same_time(runtime: Runtime, time: 
         for n in range(25):
             names = [f"t{worker % 3}", f"t{n % 4}"]
             task_id = await submitted(runtime, *names)
-            assert set((await runtime.read.get(task_id)).tags) == set(names)
-            await runtime.change.update(task_id, retagged("x"))
-            assert (await runtime.read.get(task_id)).tags == ("x",)
-            await runtime.change.delete(task_id)
+            assert set((await runtime.read.get(CALLER, task_id)).tags) == set(names)
+            await runtime.change.update(CALLER, task_id, retagged("x"))
+            assert (await runtime.read.get(CALLER, task_id)).tags == ("x",)
+            await runtime.change.delete(CALLER, task_id)
 
     async with open_runtime(runtime.settings) as other:
         sweeps = [asyncio.create_task(sweep()), asyncio.create_task(Time(other).passes(1_440))]

@@ -17,6 +17,7 @@ from taskq_server.schemas.service import QueueRead, StatsRead
 from taskq_server.services.submit import IdempotencyKey, Submitted, SubmittedBatch
 from tests.integration.api.mixture import Mixture, counted, new, told
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 from tests.support.mariadb import MariaDBServer
 
 NEEDED = {
@@ -47,10 +48,10 @@ async def test_whatever_happens_the_numbers_are_those_of_the_tasks(
         if number % 45 == 0:
             await asyncio.gather(mixture.upkeep.compact(), mixture.upkeep.compact())
         if number % 9 == 0:
-            assert told(await runtime.stats.read()) == await counted(runtime), mixture.done
+            assert told(await runtime.stats.read(CALLER)) == await counted(runtime), mixture.done
         if number > 400 and mixture.done.keys() >= NEEDED:
             break
-    stats = await runtime.stats.read()
+    stats = await runtime.stats.read(CALLER)
     assert told(stats) == await counted(runtime)
     assert total(stats) == sum(total(queue) for queue in stats.queues)
     assert await rows_of_ledger(runtime) < 100
@@ -69,7 +70,7 @@ async def live(runtime: Runtime, worker: ScriptedWorker, first: int) -> None:
     """Submit some tasks and end them, one way or another, as others do."""
     for number in range(first, 800 + first, 20):
         key = IdempotencyKey.of(f"key {number // 2}", {}) if number % 3 else None
-        done = await runtime.submit.one(new(f"q{number // 2 % 3}"), key=key)
+        done = await runtime.submit.one(CALLER, new(f"q{number // 2 % 3}"), key=key)
         if not done.replayed:
             task = await worker.claim(str(done.details.task.id))
             ends = worker.release, worker.fail, partial(worker.succeed, result=1)
@@ -89,7 +90,7 @@ async def test_many_at_once_are_counted_exactly_while_janitors_compact(pair: lis
     async def compact() -> None:
         while not all_done.is_set():
             await asyncio.gather(*(upkeep.compact() for upkeep in upkeeps))
-            seen.append(total(await pair[0].stats.read()))
+            seen.append(total(await pair[0].stats.read(CALLER)))
 
     async with asyncio.TaskGroup() as group:
         group.create_task(compact())
@@ -102,7 +103,7 @@ async def test_many_at_once_are_counted_exactly_while_janitors_compact(pair: lis
     # Keys that are taken, but not even a deadlock that was tried again.
     assert [error for error in errors if not isinstance(error, Violation)] == []
     for runtime in pair:
-        assert told(await runtime.stats.read()) == await counted(runtime)
+        assert told(await runtime.stats.read(CALLER)) == await counted(runtime)
 
 
 async def test_what_was_committed_although_the_answer_was_lost_is_counted_once(
@@ -110,7 +111,7 @@ async def test_what_was_committed_although_the_answer_was_lost_is_counted_once(
 ) -> None:
     runtime = pair[0]
     await ScriptedWorker(runtime).publish()
-    await runtime.catalog.require("taskq.echo")
+    await runtime.catalog.require(CALLER, "taskq.echo")
     lost: list[int] = []
 
     def lose_the_answer(connection: Connection) -> None:
@@ -122,14 +123,18 @@ async def test_what_was_committed_although_the_answer_was_lost_is_counted_once(
     event.listen(runtime.database.engine.sync_engine, "commit", lose_the_answer)
     keys = [IdempotencyKey.of(f"key {number}", {}) for number in range(2)]
     submits: list[Callable[[], Awaitable[Submitted | SubmittedBatch]]] = [
-        lambda: runtime.submit.one(new()),
-        lambda: runtime.submit.one(new(), key=keys[0]),
-        lambda: runtime.submit.batch([new()] * 3),
-        lambda: runtime.submit.batch([new()] * 3, key=keys[1]),
+        lambda: runtime.submit.one(CALLER, new()),
+        lambda: runtime.submit.one(CALLER, new(), key=keys[0]),
+        lambda: runtime.submit.batch(CALLER, [new()] * 3),
+        lambda: runtime.submit.batch(CALLER, [new()] * 3, key=keys[1]),
     ]
     asked: list[object] = []
     for submit in submits:
         asked.append(submit)
         assert not (await submit()).replayed
     assert len(set(lost)) == len(submits)
-    assert told(await runtime.stats.read()) == await counted(runtime) == {"default": {"queued": 8}}
+    assert (
+        told(await runtime.stats.read(CALLER))
+        == await counted(runtime)
+        == {"default": {"queued": 8}}
+    )

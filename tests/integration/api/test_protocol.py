@@ -11,6 +11,7 @@ import pytest
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.conftest import Submit
+from tests.support.callers import CALLER
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 JSON = "application/json"
@@ -212,7 +213,7 @@ async def test_the_trace_is_kept_with_the_task(
     headers = {"Content-Type": JSON, "traceparent": traceparent}
     response = await api.post("/tasks", content=ECHO, headers=headers)
     assert response.status_code == 201
-    task = (await runtime.read.get(UUID(response.json()["id"]))).task
+    task = (await runtime.read.get(CALLER, UUID(response.json()["id"]))).task
     assert task.traceparent == stored
 
 

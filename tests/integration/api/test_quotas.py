@@ -15,6 +15,7 @@ from taskq_server.domain.requests import NewTask
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
 MOST = 3
 FIELDS = [
@@ -144,12 +145,13 @@ async def test_namespaces_have_their_own_places(
     settings = small(runtime).model_copy(update={"namespace": "other"})
     async with open_runtime(settings) as other:
         await ScriptedWorker(other).publish()
-        for submit in (opened[0].submit, other.submit):
+        submit = opened[0].submit
+        for caller in (CALLER, other.caller):
             for n in range(MOST):
-                await submit.one(new(queue=f"q{n}", tags=[f"t{n}"]))
+                await submit.one(caller, new(queue=f"q{n}", tags=[f"t{n}"]))
             for more in (new(queue="more"), new(queue="q0", tags=["more"])):
                 with pytest.raises(QuotaExceeded):
-                    await submit.one(more)
+                    await submit.one(caller, more)
 
 
 async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: ScriptedWorker) -> None:
@@ -158,13 +160,13 @@ async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: Script
         return [new(tags=names[n : n + 32]) for n in range(0, tags, 32)]
 
     with pytest.raises(QuotaExceeded) as refusal:
-        await runtime.submit.batch(items(20_000))
+        await runtime.submit.batch(CALLER, items(20_000))
     assert refusal.value.errors[0].pointer == "/items/312/tags/16"
-    assert (await runtime.stats.read()).tasks.queued == 0
-    await runtime.submit.batch(items(10_000))
-    await runtime.submit.batch(items(10_000))
+    assert (await runtime.stats.read(CALLER)).tasks.queued == 0
+    await runtime.submit.batch(CALLER, items(10_000))
+    await runtime.submit.batch(CALLER, items(10_000))
     with pytest.raises(QuotaExceeded) as refusal:
-        await runtime.submit.batch(items(10_001))
+        await runtime.submit.batch(CALLER, items(10_001))
     assert [error.pointer for error in refusal.value.errors] == ["/items/312/tags/16"]
 
 
@@ -193,6 +195,6 @@ async def test_children_are_counted_too(opened: list[Runtime]) -> None:
     """`context.submit` comes this way."""
     submit = opened[0].submit
     for n in range(MOST):
-        await submit.one(new(queue=f"q{n}"))
+        await submit.one(CALLER, new(queue=f"q{n}"))
     with pytest.raises(QuotaExceeded, match="3 queues may be in use"):
-        await submit.one(new(queue="more"))
+        await submit.one(CALLER, new(queue="more"))

@@ -14,6 +14,7 @@ from taskq_server.runtime import Runtime
 from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
@@ -98,5 +99,5 @@ async def test_who_hangs_up_is_not_waited_for(
     caller.hangs_up.set()
     async with asyncio.timeout(30):
         await serving
-    await runtime.read.get(UUID(task_id))  # behind the read that nobody waits for any more
+    await runtime.read.get(CALLER, UUID(task_id))  # behind the read that nobody waits for any more
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []

@@ -22,6 +22,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService, Completion
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 from tests.support.mariadb import MariaDBServer
 
 TASKS = 100
@@ -124,7 +125,7 @@ def statements(request: pytest.FixtureRequest, runtime: Runtime) -> Statements:
 async def meter(
     runtime: Runtime, redis_url: str, worker: ScriptedWorker, statements: Statements
 ) -> AsyncIterator[Meter]:
-    await runtime.catalog.require(NEW.handler)
+    await runtime.catalog.require(CALLER, NEW.handler)
     with redis.Redis.from_url(redis_url, decode_responses=True) as client:
         yield Meter(statements, client)
 
@@ -136,7 +137,7 @@ def attempts(runtime: Runtime) -> AttemptService:
 
 async def submit(runtime: Runtime) -> list[Task]:
     keys = [IdempotencyKey.of(f"key {n}", {}) for n in range(TASKS)]
-    done = await asyncio.gather(*(runtime.submit.one(NEW, key=key) for key in keys))
+    done = await asyncio.gather(*(runtime.submit.one(CALLER, NEW, key=key) for key in keys))
     return [each.details.task for each in done]
 
 
@@ -183,7 +184,7 @@ async def test_submits(runtime: Runtime, meter: Meter) -> None:
 async def test_a_batch(runtime: Runtime, meter: Meter) -> None:
     async with meter.measured(publishes=1) as work:
         key = IdempotencyKey.of("all of them", {})
-        await runtime.submit.batch([NEW] * TASKS, key=key)
+        await runtime.submit.batch(CALLER, [NEW] * TASKS, key=key)
     assert (work.statements, work.transactions) == (2, 1)
     assert work.commands == {"zadd": 1, "publish": 1}
 
@@ -208,8 +209,8 @@ async def test_waits(
     async with meter.measured(publishes=1):
         running = await claim(attempts, worker, await submit(runtime))
     async with meter.measured(publishes=0) as first:
-        waits = [asyncio.create_task(runtime.wait.one(task.id, 30)) for task in running]
-        await runtime.read.get(running[0].id)  # its read comes after theirs
+        waits = [asyncio.create_task(runtime.wait.one(CALLER, task.id, 30)) for task in running]
+        await runtime.read.get(CALLER, running[0].id)  # its read comes after theirs
     assert first.statements <= 6
     assert first.transactions <= 2
     async with meter.measured(publishes=1) as second:

@@ -12,6 +12,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.domain.task import PRIORITY_STEP_SECONDS
 from taskq_server.services.stats import StatsService
 from tests.integration.engine.test_list_depth import COLUMNS
+from tests.support.callers import CALLER
 
 QUEUES = 3_000
 KEPT = 60_000
@@ -69,10 +70,10 @@ async def counter(database: Database, like: str) -> int:
 
 async def test_thousands_of_queues_cost_few_statements_and_few_rows(database: Database) -> None:
     now = datetime(2026, 11, 1, tzinfo=UTC)
-    stats = StatsService(database, lambda: now, "default")
+    stats = StatsService(database, lambda: now)
     said, read = await counter(database, "Com_select"), await counter(database, "Handler_read%")
     began = time.monotonic()
-    found = await stats.read()
+    found = await stats.read(CALLER)
     took = time.monotonic() - began
     said = await counter(database, "Com_select") - said
     read = await counter(database, "Handler_read%") - read

@@ -13,6 +13,7 @@ from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.liveness.lease import Heartbeat
+from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, rows_of, stored
 from tests.unit.server.worker.attempts import until
 from tests.unit.server.worker.harness import RunnerHarness
@@ -72,7 +73,7 @@ async def test_one_that_was_cancelled_meanwhile_is_cancelled(stage: RunnerHarnes
     runner = stage.runner()
     task = await stage.put("work")
     await claim(stage, task)
-    await stage.runtime.change.cancel(task.id)
+    await stage.runtime.change.cancel(CALLER, task.id)
     for _ in range(2):
         runner.compare(await beat(stage))
     await until(lambda: bool(stage.ended))

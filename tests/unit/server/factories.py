@@ -102,8 +102,10 @@ async def rows_of(database: Database, table: Table = attempts_table) -> list[dic
 
 
 async def make_tags(database: Database, *names: str, namespace: str = "default") -> dict[str, int]:
-    await database.write(lambda c: tags.add(c, namespace, names, NOW))
-    return await database.read(lambda c: tags.find(c, namespace, names))
+    wanted = [(namespace, name) for name in names]
+    await database.write(lambda c: tags.add(c, wanted, NOW))
+    found = await database.read(lambda c: tags.find(c, wanted))
+    return {name: tag_id for (_, name), tag_id in found.items()}
 
 
 async def publish(

@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from taskq_server.api import batch, catalog, events, health, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
+from taskq_server.api.caller import CallerMiddleware
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
@@ -125,5 +126,6 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
         Middleware(RequestIdMiddleware),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         *hosts,
+        Middleware(CallerMiddleware, caller=lambda: runtime_of(app).caller),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

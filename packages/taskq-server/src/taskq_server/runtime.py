@@ -22,6 +22,7 @@ from taskq_server.core.patience import Patience
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
@@ -66,6 +67,7 @@ class Runtime:
     change: ChangeService
     wait: WaitService
     turns: Turns
+    caller: Caller
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -164,12 +166,11 @@ def _assemble(
     send: Sender,
 ) -> Runtime:
     turns = Turns()
-    namespace = settings.namespace
-    catalog = Catalog(database, clock, namespace, turns)
+    catalog = Catalog(database, clock, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     after_commit = AfterCommit(dispatcher, notifier)
-    read = ReadService(database, namespace)
+    read = ReadService(database)
     submit, change = _writing_services(
         settings, clock, database, catalog, read, after_commit, turns
     )
@@ -184,12 +185,13 @@ def _assemble(
         notifier=notifier,
         after_commit=after_commit,
         catalog=catalog,
-        stats=StatsService(database, clock, namespace),
+        stats=StatsService(database, clock),
         submit=submit,
         read=read,
         change=change,
         wait=WaitService(read, notifier, settings.wait_poll_seconds),
         turns=turns,
+        caller=Caller(settings.namespace),
     )
 
 
@@ -202,12 +204,11 @@ def _writing_services(
     after_commit: AfterCommit,
     turns: Turns,
 ) -> tuple[SubmitService, ChangeService]:
-    namespace = settings.namespace
-    tag_ids = TagIds(database, namespace, clock)
+    tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
     submit = SubmitService(
         submission=Submission(settings, catalog, IdSource(), turns),
-        inserts=Inserts(database, namespace),
+        inserts=Inserts(database),
         tag_ids=tag_ids,
         quotas=quotas,
         read=read,
@@ -217,7 +218,6 @@ def _writing_services(
     )
     change = ChangeService(
         database=database,
-        namespace=namespace,
         catalog=catalog,
         tag_ids=tag_ids,
         quotas=quotas,

@@ -127,8 +127,9 @@ def failed(n: int) -> Failure:
 
 
 async def say_task_statements(database: Database) -> None:
-    await database.write(lambda c: tags.add(c, "default", ["b", "a"], NOW))
-    ids = await database.read(lambda c: tags.find(c, "default", ["a", "b"]))
+    names = [("default", "b"), ("default", "a")]
+    await database.write(lambda c: tags.add(c, names, NOW))
+    ids = await database.read(lambda c: tags.find(c, names))
     new = [make_task() for _ in range(6)]
     rows = [
         NewRow(task, tuple(ids.values()), f"hash {n}" if n % 2 else None, "print")
@@ -136,13 +137,14 @@ async def say_task_statements(database: Database) -> None:
     ]
     await database.write(lambda c: tasks.insert(c, rows[::-1]))
     wanted = [task.id for task in new][::-1]
-    await database.read(lambda c: tasks.details(c, "default", wanted))
+    await database.read(lambda c: tasks.details(c, [("default", each) for each in wanted]))
+    await database.read(lambda c: tasks.exists(c, "default", new[0].id))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
     await database.write(lambda c: tasks.write(c, new[0], new[0]._replace(title="t", score=None)))
     tag_ids = list(ids.values())[::-1]
     await database.write(lambda c: tasks.set_tags(c, new[0].id, tag_ids, NOW + seconds(99)))
-    await database.read(lambda c: tags.counts(c, "default"))
+    await database.read(lambda c: tags.counts(c, ["default"]))
     await database.write(lambda c: tasks.remove(c, new[::-1], NOW))
     ripe = await database.read(lambda c: tags.idle(c, before=NOW + seconds(100), limit=9))
     await database.write(lambda c: tags.forget(c, ripe, before=NOW + seconds(100), now=NOW))

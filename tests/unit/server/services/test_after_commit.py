@@ -20,6 +20,7 @@ from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import after_commit
 from taskq_server.services.attempts import AttemptService, ClaimRequest, Completion, Report
+from tests.support.callers import CALLER
 from tests.unit.server.factories import NOW, WORKER, make_task, publish, running, store
 
 NEW = NewTask("taskq.echo", {"value": 1})
@@ -75,28 +76,28 @@ async def scene(url: str, redis_url: str) -> AsyncIterator[Scene]:
 
 
 async def submit(scene: Scene) -> None:
-    await scene.runtime.submit.one(NEW)
+    await scene.runtime.submit.one(CALLER, NEW)
 
 
 async def submit_three(scene: Scene) -> None:
-    await scene.runtime.submit.batch([NEW] * 3)
+    await scene.runtime.submit.batch(CALLER, [NEW] * 3)
 
 
 def update(**fields: object) -> Act:
     changes = TaskChanges(given=frozenset(fields), **fields)  # type: ignore[arg-type]
-    return lambda scene: scene.runtime.change.update(scene.task.id, changes)
+    return lambda scene: scene.runtime.change.update(CALLER, scene.task.id, changes)
 
 
 async def cancel(scene: Scene) -> None:
-    await scene.runtime.change.cancel(scene.task.id)
+    await scene.runtime.change.cancel(CALLER, scene.task.id)
 
 
 async def retry(scene: Scene) -> None:
-    await scene.runtime.change.retry(scene.task.id)
+    await scene.runtime.change.retry(CALLER, scene.task.id)
 
 
 async def delete(scene: Scene) -> None:
-    await scene.runtime.change.delete(scene.task.id)
+    await scene.runtime.change.delete(CALLER, scene.task.id)
 
 
 async def claim(scene: Scene) -> None:

@@ -21,6 +21,7 @@ from taskq_server.services.attempts import (
     Completion,
     Report,
 )
+from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     NOW,
     OTHER_WORKER,
@@ -210,7 +211,7 @@ async def test_an_end_is_answered_after_it_is_written(
     task = running(lost_count=1)
     await store(runtime.database, task)
     ended = await attempts.end(ending(task))
-    details = await runtime.read.get(task.id)
+    details = await runtime.read.get(CALLER, task.id)
     assert details.task == await stored(runtime.database, task.id)
     assert (details.task.status, details.result) == (Status.SUCCEEDED, "1")
     assert ended.task.status is Status.SUCCEEDED

@@ -9,6 +9,7 @@ from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHan
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submit import SubmittedBatch
+from tests.support.callers import CALLER
 from tests.unit.server.factories import publish, rows_of
 
 SCHEMA = '{"type":"object","properties":{"value":{"type":"integer"}}}'
@@ -21,7 +22,8 @@ async def build(runtime: Runtime) -> None:
 
 async def submit(runtime: Runtime, *items: dict[str, Any]) -> SubmittedBatch:
     return await runtime.submit.batch(
-        [TaskCreate.model_validate({"handler": "build", **item}).as_new_task() for item in items]
+        CALLER,
+        [TaskCreate.model_validate({"handler": "build", **item}).as_new_task() for item in items],
     )
 
 
@@ -32,9 +34,9 @@ async def test_items_come_back_in_order_and_are_stored(runtime: Runtime) -> None
     assert [details.task.title for details in made.details] == [f"n{n}" for n in range(100)]
     ids = [details.task.id for details in made.details]
     assert ids == sorted(set(ids))
-    assert await runtime.read.get(ids[50]) == made.details[50]
+    assert await runtime.read.get(CALLER, ids[50]) == made.details[50]
     assert made.details[50].tags == ("all", "t2")
-    counts = {tag.name: tag.count for tag in await runtime.catalog.tags()}
+    counts = {tag.name: tag.count for tag in await runtime.catalog.tags(CALLER)}
     assert counts == {"all": 100, "t0": 34, "t1": 33, "t2": 33}
 
 

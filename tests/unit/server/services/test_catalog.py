@@ -13,6 +13,7 @@ from taskq_server.crud import workers
 from taskq_server.domain.errors import InvalidPayload, UnknownHandler, UnusableHandler
 from taskq_server.domain.worker import WorkerRow
 from taskq_server.services.catalog import Catalog
+from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     NOW,
     OTHER_WORKER,
@@ -46,18 +47,18 @@ def hands() -> FakeClock:
 
 @pytest.fixture
 def catalog(database: Database, hands: FakeClock) -> Catalog:
-    return Catalog(database, hands, "default", Turns(), monotonic=lambda: hands().timestamp())
+    return Catalog(database, hands, Turns(), monotonic=lambda: hands().timestamp())
 
 
 async def test_a_published_handler_is_found(database: Database, catalog: Catalog) -> None:
     await publish(database, "build", schema=SCHEMA, max_retries=5, timeout_seconds=60)
-    found = await catalog.require("build")
+    found = (await catalog.require(CALLER, "build")).handler
     assert (found.name, found.max_retries, found.timeout_seconds) == ("build", 5, 60)
 
 
 async def test_an_unknown_handler_is_refused_with_a_pointer(catalog: Catalog) -> None:
     with pytest.raises(UnknownHandler, match=r"no\.such") as caught:
-        await catalog.require("no.such")
+        await catalog.require(CALLER, "no.such")
     assert [(e.pointer, e.code) for e in caught.value.errors] == [("/handler", "unknown-handler")]
 
 
@@ -66,30 +67,32 @@ async def test_a_handler_of_another_namespace_is_unknown(
 ) -> None:
     await publish(database, "build", namespace="theirs")
     with pytest.raises(UnknownHandler):
-        await catalog.require("build")
+        await catalog.require(CALLER, "build")
 
 
 async def test_a_missing_handler_is_looked_up_again_at_once(
     database: Database, catalog: Catalog
 ) -> None:
     await publish(database, "old")
-    await catalog.require("old")
+    await catalog.require(CALLER, "old")
     await publish(database, "new")
-    assert (await catalog.require("new")).name == "new"
+    assert (await catalog.require(CALLER, "new")).handler.name == "new"
 
 
 async def test_a_changed_handler_is_seen_when_the_memory_is_stale(
     database: Database, catalog: Catalog, hands: FakeClock
 ) -> None:
     await publish(database, "build", max_retries=1)
-    await catalog.require("build")
+    await catalog.require(CALLER, "build")
     await publish(database, "build", max_retries=2, schema=SCHEMA)
-    assert (await catalog.require("build")).max_retries == 1, "remembered"
-    await catalog.check("build", {})
+    known = await catalog.require(CALLER, "build")
+    assert known.handler.max_retries == 1, "remembered"
+    await catalog.check(known, {})
     hands.move(3)
-    assert (await catalog.require("build")).max_retries == 2
+    known = await catalog.require(CALLER, "build")
+    assert known.handler.max_retries == 2
     with pytest.raises(InvalidPayload):
-        await catalog.check("build", {})
+        await catalog.check(known, {})
 
 
 @pytest.mark.parametrize(
@@ -108,9 +111,9 @@ async def test_a_payload_that_does_not_fit_names_each_place(
     database: Database, catalog: Catalog, payload: dict[str, Any], pointers: set[str]
 ) -> None:
     await publish(database, "build", schema=SCHEMA)
-    await catalog.require("build")
+    known = await catalog.require(CALLER, "build")
     with pytest.raises(InvalidPayload, match="build") as caught:
-        await catalog.check("build", payload)
+        await catalog.check(known, payload)
     assert {error.pointer for error in caught.value.errors} == pointers
     assert {error.code for error in caught.value.errors} == {"invalid-payload"}
     assert all(error.detail for error in caught.value.errors)
@@ -118,15 +121,15 @@ async def test_a_payload_that_does_not_fit_names_each_place(
 
 async def test_a_payload_that_fits_is_taken(database: Database, catalog: Catalog) -> None:
     await publish(database, "build", schema=SCHEMA)
-    await catalog.require("build")
-    await catalog.check("build", {"month": "2026-10", "rows": [1, 2]})
+    known = await catalog.require(CALLER, "build")
+    await catalog.check(known, {"month": "2026-10", "rows": [1, 2]})
 
 
 async def test_errors_are_bounded(database: Database, catalog: Catalog) -> None:
     await publish(database, "build", schema=SCHEMA)
-    await catalog.require("build")
+    known = await catalog.require(CALLER, "build")
     with pytest.raises(InvalidPayload) as caught:
-        await catalog.check("build", {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
+        await catalog.check(known, {"month": "x" * 100_000, "rows": ["y" * 1_000] * 1_000})
     assert 0 < len(caught.value.errors) <= 50
     assert all(len(error.detail) <= 300 for error in caught.value.errors)
 
@@ -136,21 +139,21 @@ async def test_a_schema_that_cannot_be_used_is_tried_and_logged_once(
 ) -> None:
     await publish(database, "broken", schema='{"required": true}')
     for _ in range(3):
-        await catalog.require("broken")
+        known = await catalog.require(CALLER, "broken")
         with pytest.raises(UnusableHandler, match="handler broken: "):
-            await catalog.check("broken", {})
-        await catalog.handlers()
+            await catalog.check(known, {})
+        await catalog.handlers(CALLER)
         hands.move(3)
     (logged,) = caplog.records
     assert "handler broken: " in logged.getMessage()
 
 
 async def test_names_are_sorted(database: Database, catalog: Catalog) -> None:
-    assert await catalog.names() == ()
+    assert await catalog.names(CALLER) == ()
     await publish(database, "b", "a")
     with pytest.raises(UnknownHandler):
-        await catalog.require("missing")
-    assert await catalog.names() == ("a", "b")
+        await catalog.require(CALLER, "missing")
+    assert await catalog.names(CALLER) == ("a", "b")
 
 
 async def register(database: Database, worker_id: Any, *names: str, live: bool = True) -> None:
@@ -174,7 +177,7 @@ async def test_handlers_are_listed_with_their_live_workers(
     await register(database, WORKER, "a", "b")
     await register(database, OTHER_WORKER, "a")
     await register(database, make_task().id, "a", live=False)
-    found = await catalog.handlers()
+    found = await catalog.handlers(CALLER)
     assert [(one.name, one.workers) for one in found] == [("a", 2), ("b", 1)]
     assert found[0].schema_ == json.loads(SCHEMA)
     assert found[0].description == "about a"
@@ -184,7 +187,7 @@ async def test_tags_are_listed_with_their_tasks(database: Database, catalog: Cat
     ids = await make_tags(database, "monthly", "unused")
     task = make_task()
     await store(database, task, tagged={task.id: [ids["monthly"]]})
-    assert [(tag.name, tag.count) for tag in await catalog.tags()] == [("monthly", 1)]
+    assert [(tag.name, tag.count) for tag in await catalog.tags(CALLER)] == [("monthly", 1)]
 
 
 async def test_those_who_ask_for_tags_at_once_share_a_count(
@@ -197,7 +200,7 @@ async def test_those_who_ask_for_tags_at_once_share_a_count(
 
     await make_tags(database, "monthly")
     event.listen(database.engine.sync_engine, "before_cursor_execute", heard)
-    answers = await asyncio.gather(*(catalog.tags() for _ in range(50)))
+    answers = await asyncio.gather(*(catalog.tags(CALLER) for _ in range(50)))
     await catalog.close()
     assert answers == [[]] * 50
     assert len([one for one in counts if "count" in one]) == 1

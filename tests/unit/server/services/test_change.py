@@ -12,6 +12,7 @@ from taskq_server.domain.requests import TaskChanges
 from taskq_server.domain.task import Priority, Status, TaskDetails, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskUpdate
+from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     make_tags,
     make_task,
@@ -32,7 +33,7 @@ async def echo(runtime: Runtime) -> None:
 
 async def update(runtime: Runtime, task_id: UUID, **fields: Any) -> TaskDetails:
     changes = TaskUpdate.model_validate(fields).as_changes()
-    return await runtime.change.update(task_id, changes)
+    return await runtime.change.update(CALLER, task_id, changes)
 
 
 @pytest.mark.parametrize("of", ["missing", "of another namespace"])
@@ -43,7 +44,7 @@ async def test_a_task_that_is_not_there_cannot_be_touched(runtime: Runtime, of: 
     read, change = runtime.read, runtime.change
     for verb in (read.get, read.attempts, change.delete, change.cancel, change.retry):
         with pytest.raises(TaskNotFound, match=str(task_id)):
-            await verb(task_id)
+            await verb(CALLER, task_id)
     with pytest.raises(TaskNotFound):
         await update(runtime, task_id, title="x")
     assert await stored(runtime.database, theirs.id) == theirs
@@ -58,7 +59,7 @@ async def test_an_update_changes_what_is_given_and_moves_the_version(runtime: Ru
     assert after.task.score == score(task.created_at, Priority.HIGH)
     assert (after.task.version, after.task.payload) == (2, '{"kept":1}')
     assert after.task.updated_at > task.updated_at
-    assert await runtime.read.get(task.id) == after
+    assert await runtime.read.get(CALLER, task.id) == after
 
 
 async def test_null_resets_to_the_defaults(runtime: Runtime) -> None:
@@ -107,9 +108,9 @@ async def test_an_update_of_an_old_version_changes_nothing(runtime: Runtime) -> 
     change = TaskChanges(given=frozenset({"title", "tags"}), title="x", tags=("t",))
     for version in (4, 6):
         with pytest.raises(VersionMismatch):
-            await runtime.change.update(task.id, change, version=version)
-    assert await runtime.read.get(task.id) == TaskDetails(task, ())
-    assert (await runtime.change.update(task.id, change, version=5)).task.version == 6
+            await runtime.change.update(CALLER, task.id, change, version=version)
+    assert await runtime.read.get(CALLER, task.id) == TaskDetails(task, ())
+    assert (await runtime.change.update(CALLER, task.id, change, version=5)).task.version == 6
 
 
 async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> None:
@@ -118,7 +119,7 @@ async def test_of_racing_updates_of_one_version_one_wins(runtime: Runtime) -> No
     answers = await asyncio.gather(
         *(
             runtime.change.update(
-                task.id, TaskChanges(given=frozenset({"title"}), title=f"{n}"), version=1
+                CALLER, task.id, TaskChanges(given=frozenset({"title"}), title=f"{n}"), version=1
             )
             for n in range(10)
         ),
@@ -160,20 +161,20 @@ async def test_an_update_holds_one_connection_at_a_time(runtime: Runtime) -> Non
 async def test_a_waiting_task_is_cancelled_at_once(runtime: Runtime, status: Status) -> None:
     task = make_task(status)
     await store(runtime.database, task)
-    after = (await runtime.change.cancel(task.id)).task
+    after = (await runtime.change.cancel(CALLER, task.id)).task
     assert (after.status, after.score) == (Status.CANCELLED, None)
     assert after.finished_at is not None
-    assert await runtime.change.cancel(task.id) == await runtime.read.get(task.id)
+    assert await runtime.change.cancel(CALLER, task.id) == await runtime.read.get(CALLER, task.id)
     assert (await stored(runtime.database, task.id)).version == 2, "the second time is no change"
 
 
 async def test_a_running_task_is_asked_to_stop(runtime: Runtime) -> None:
     task = running()
     await store(runtime.database, task)
-    after = (await runtime.change.cancel(task.id)).task
+    after = (await runtime.change.cancel(CALLER, task.id)).task
     assert after.status is Status.RUNNING
     assert after.cancel_requested_at is not None
-    assert (await runtime.change.cancel(task.id)).task == after
+    assert (await runtime.change.cancel(CALLER, task.id)).task == after
 
 
 @pytest.mark.parametrize("status", [Status.SUCCEEDED, Status.FAILED])
@@ -181,7 +182,7 @@ async def test_what_has_ended_cannot_be_cancelled(runtime: Runtime, status: Stat
     task = make_task(status)
     await store(runtime.database, task)
     with pytest.raises(IllegalTransition):
-        await runtime.change.cancel(task.id)
+        await runtime.change.cancel(CALLER, task.id)
     assert await stored(runtime.database, task.id) == task
 
 
@@ -189,11 +190,11 @@ async def test_what_has_ended_cannot_be_cancelled(runtime: Runtime, status: Stat
 async def test_a_persons_retry_queues_the_task_again(runtime: Runtime, status: Status) -> None:
     task = make_task(status, current_retry_count=3, attempt=4)
     await store(runtime.database, task)
-    after = (await runtime.change.retry(task.id)).task
+    after = (await runtime.change.retry(CALLER, task.id)).task
     assert (after.status, after.current_retry_count, after.attempt) == (Status.QUEUED, 0, 4)
     assert after.due_at <= runtime.clock()
     with pytest.raises(IllegalTransition):
-        await runtime.change.retry(task.id)
+        await runtime.change.retry(CALLER, task.id)
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s not in FINAL[1:]])
@@ -201,7 +202,7 @@ async def test_what_did_not_fail_cannot_be_retried(runtime: Runtime, status: Sta
     task = make_task(status)
     await store(runtime.database, task)
     with pytest.raises(IllegalTransition):
-        await runtime.change.retry(task.id)
+        await runtime.change.retry(CALLER, task.id)
     assert await stored(runtime.database, task.id) == task
 
 
@@ -211,11 +212,11 @@ async def test_a_task_is_deleted_unless_it_runs(runtime: Runtime, status: Status
     await store(runtime.database, task)
     if status is Status.RUNNING:
         with pytest.raises(IllegalTransition):
-            await runtime.change.delete(task.id)
+            await runtime.change.delete(CALLER, task.id)
         assert await stored(runtime.database, task.id) == task
         return
-    await runtime.change.delete(task.id)
+    await runtime.change.delete(CALLER, task.id)
     with pytest.raises(TaskNotFound):
-        await runtime.read.get(task.id)
+        await runtime.read.get(CALLER, task.id)
     with pytest.raises(TaskNotFound):
-        await runtime.change.delete(task.id)
+        await runtime.change.delete(CALLER, task.id)

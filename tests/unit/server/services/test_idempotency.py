@@ -11,6 +11,7 @@ from taskq_server.domain.errors import IdempotencyMismatch, TaskNotFound
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submit import IdempotencyKey, Submitted, SubmittedBatch
+from tests.support.callers import CALLER
 from tests.unit.server.factories import publish, rows_of
 
 
@@ -25,12 +26,14 @@ def body(value: Any = 1, **fields: Any) -> dict[str, Any]:
 
 async def submit(runtime: Runtime, key: str, sent: dict[str, Any]) -> Submitted:
     new = TaskCreate.model_validate(sent).as_new_task()
-    return await runtime.submit.one(new, key=IdempotencyKey.of(key, sent))
+    return await runtime.submit.one(CALLER, new, key=IdempotencyKey.of(key, sent))
 
 
 async def submit_batch(runtime: Runtime, key: str, *sent: dict[str, Any]) -> SubmittedBatch:
     items = [TaskCreate.model_validate(one).as_new_task() for one in sent]
-    return await runtime.submit.batch(items, key=IdempotencyKey.of(key, {"items": list(sent)}))
+    return await runtime.submit.batch(
+        CALLER, items, key=IdempotencyKey.of(key, {"items": list(sent)})
+    )
 
 
 async def count(runtime: Runtime) -> int:
@@ -47,7 +50,7 @@ async def test_a_second_submit_is_a_replay_of_the_first(runtime: Runtime) -> Non
 
 async def test_a_replay_shows_the_task_as_it_is_now(runtime: Runtime) -> None:
     first = await submit(runtime, "key", body())
-    await runtime.change.cancel(first.details.task.id)
+    await runtime.change.cancel(CALLER, first.details.task.id)
     again = await submit(runtime, "key", body())
     assert again.details.task.status == "cancelled"
 
@@ -67,7 +70,7 @@ async def test_the_same_key_with_another_body_is_a_mismatch(
     with pytest.raises(IdempotencyMismatch):
         await submit(runtime, "key", other)
     assert await count(runtime) == 1
-    assert await runtime.read.get(first.details.task.id) == first.details
+    assert await runtime.read.get(CALLER, first.details.task.id) == first.details
 
 
 async def test_other_keys_and_no_key_are_other_tasks(runtime: Runtime) -> None:
@@ -75,7 +78,7 @@ async def test_other_keys_and_no_key_are_other_tasks(runtime: Runtime) -> None:
     await submit(runtime, "Key", body())
     await submit(runtime, "key ", body())
     for _ in range(2):
-        await runtime.submit.one(TaskCreate.model_validate(body()).as_new_task())
+        await runtime.submit.one(CALLER, TaskCreate.model_validate(body()).as_new_task())
     assert await count(runtime) == 5
 
 
@@ -107,12 +110,12 @@ async def test_the_key_itself_is_not_stored(runtime: Runtime) -> None:
 
 async def test_a_deleted_task_frees_its_key(runtime: Runtime) -> None:
     first = await submit(runtime, "key", body())
-    await runtime.change.delete(first.details.task.id)
+    await runtime.change.delete(CALLER, first.details.task.id)
     again = await submit(runtime, "key", body())
     assert not again.replayed
     assert again.details.task.id != first.details.task.id
     with pytest.raises(TaskNotFound):
-        await runtime.read.get(first.details.task.id)
+        await runtime.read.get(CALLER, first.details.task.id)
 
 
 async def test_a_batch_is_replayed_as_a_whole(runtime: Runtime) -> None:

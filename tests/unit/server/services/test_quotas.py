@@ -6,8 +6,11 @@ from collections.abc import AsyncIterator, Collection
 import pytest
 
 from taskq_server.core.database import Connection, Database
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import QuotaExceeded
+from taskq_server.services import quotas
 from taskq_server.services.quotas import Quota, of_tags
+from tests.support.callers import CALLER
 
 
 class Names:
@@ -21,7 +24,7 @@ class Names:
         self.looking = asyncio.Event()
         self.may_answer = asyncio.Event()
         self.quota = Quota(
-            *("tags", 4, database, "default", self.find, self.count),
+            *("tags", 4, database, self.find, self.count),
             monotonic=lambda: self.now,
         )
 
@@ -43,8 +46,8 @@ class Names:
             self.looking.set()
             await self.may_answer.wait()
 
-    async def store(self, *names: str, fail: bool = False) -> None:
-        async with self.quota.admit(of_tags(names)):
+    async def store(self, *names: str, fail: bool = False, caller: Caller = CALLER) -> None:
+        async with self.quota.admit(caller, of_tags(names)):
             if fail:
                 raise ConnectionError
             self.names |= set(names)
@@ -90,7 +93,7 @@ async def test_a_name_that_was_not_stored_frees_its_place(names: Names) -> None:
 async def test_what_is_stored_while_somebody_looks_is_counted_once(
     names: Names, slow: str, wanted: str
 ) -> None:
-    async with names.quota.admit({"c": "/queue"}):
+    async with names.quota.admit(CALLER, {"c": "/queue"}):
         names.slow = slow
         late = asyncio.create_task(names.store(*wanted))
         async with asyncio.timeout(60):
@@ -117,3 +120,38 @@ async def test_who_gives_up_frees_its_places(names: Names) -> None:
     await asyncio.wait([given_up])
     names.may_answer.set()
     await names.store("e", "f")
+
+
+async def test_what_is_known_in_one_namespace_is_looked_up_in_another(names: Names) -> None:
+    theirs = Caller("theirs")
+    for _ in range(2):
+        await names.store("a", "b")
+        await names.store("b", caller=theirs)
+    assert names.looks == 2
+    await names.store("a", caller=theirs)
+    assert names.looks == 3
+
+
+async def test_two_namespaces_store_new_names_at_the_same_moment(names: Names) -> None:
+    """Each has two places left, and what the other one is storing takes none of them."""
+    theirs = Caller("theirs")
+    async with (
+        names.quota.admit(CALLER, of_tags(["c", "d"])),
+        names.quota.admit(theirs, of_tags(["e", "f"])),
+    ):
+        for caller in (CALLER, theirs):
+            with pytest.raises(QuotaExceeded):
+                await names.store("g", caller=caller)
+
+
+async def test_names_of_many_namespaces_do_not_pile_up(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quotas, "_MOST_KNOWN", 10)
+    async with names.quota.admit(CALLER, of_tags(["c", "d"])):
+        for n in range(100):
+            await names.store("a", caller=Caller(f"n{n}"))
+        assert names.quota._size <= 13
+        assert len(names.quota._of) <= 13
+        with pytest.raises(QuotaExceeded):
+            await names.store("e")  # what is being stored counts all the time

@@ -5,6 +5,7 @@ import itertools
 from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Priority, TaskDetails
 from taskq_server.runtime import Runtime
+from tests.support.callers import CALLER
 from tests.unit.server.factories import make_tags, make_task, rows_of, store
 
 
@@ -19,7 +20,7 @@ async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -
     )
     cursor = None
     for limit in itertools.cycle([5, 2]):
-        page = await runtime.read.list(wanted, limit=limit, cursor=cursor)
+        page = await runtime.read.list(CALLER, wanted, limit=limit, cursor=cursor)
         found += page.items
         cursor = page.next_cursor
         if cursor is None:
@@ -30,9 +31,9 @@ async def test_a_list_pages_through_everything_with_its_tags(runtime: Runtime) -
 
 async def test_a_tag_that_nobody_has_finds_nothing(runtime: Runtime) -> None:
     await store(runtime.database, make_task())
-    page = await runtime.read.list(TaskFilter(tags=("unheard of",)))
+    page = await runtime.read.list(CALLER, TaskFilter(tags=("unheard of",)))
     assert (page.items, page.next_cursor) == ((), None)
-    assert await runtime.catalog.tags() == []
+    assert await runtime.catalog.tags(CALLER) == []
 
 
 async def test_ready_says_what_answers(runtime: Runtime) -> None:

@@ -14,6 +14,7 @@ from taskq_server.domain.worker import WorkerRow
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Completion, Decision
 from taskq_server.services.publishing import Publishing
+from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     NOW,
     WORKER,
@@ -140,7 +141,7 @@ async def test_the_newer_schema_stays_while_one_worker_has_it(runtime: Runtime) 
     await leave(runtime, other_id)
     await old.keep(old_id)
     assert await published(runtime) == OLD
-    assert [(one.name, one.workers) for one in await runtime.catalog.handlers()] == [("a", 2)]
+    assert [(one.name, one.workers) for one in await runtime.catalog.handlers(CALLER)] == [("a", 2)]
 
 
 async def test_three_versions_are_in_order(runtime: Runtime) -> None:

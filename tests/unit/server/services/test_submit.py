@@ -9,6 +9,7 @@ from taskq_server.domain.errors import InvalidFields, InvalidPayload, UnknownHan
 from taskq_server.domain.task import Priority, Status, TaskDetails, score
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.task import TaskCreate
+from tests.support.callers import CALLER
 from tests.unit.server.factories import publish, rows_of, seconds
 
 SOON = datetime(2027, 1, 1, 12, 0, 0, 123456, tzinfo=UTC)
@@ -22,7 +23,7 @@ async def build(runtime: Runtime) -> None:
 
 async def submit(runtime: Runtime, **fields: object) -> TaskDetails:
     new = TaskCreate.model_validate({"handler": "build", **fields}).as_new_task()
-    submitted = await runtime.submit.one(new, traceparent="00-trace")
+    submitted = await runtime.submit.one(CALLER, new, traceparent="00-trace")
     assert not submitted.replayed
     return submitted.details
 
@@ -55,7 +56,7 @@ async def test_what_is_answered_is_what_is_stored(runtime: Runtime) -> None:
         backoff_base_seconds=0.5,
         backoff_max_seconds=3.0,
     )
-    assert await runtime.read.get(details.task.id) == details
+    assert await runtime.read.get(CALLER, details.task.id) == details
     assert details.tags == ("a", "b")
     task = details.task
     assert (task.max_retries, task.timeout_seconds) == (0, 1.5)
@@ -105,5 +106,5 @@ async def test_a_payload_that_is_too_large_is_refused(runtime: Runtime) -> None:
 async def test_equal_tags_are_one_tag(runtime: Runtime) -> None:
     for _ in range(2):
         await submit(runtime, tags=["monthly", "x", "monthly"])
-    counts = {tag.name: tag.count for tag in await runtime.catalog.tags()}
+    counts = {tag.name: tag.count for tag in await runtime.catalog.tags(CALLER)}
     assert counts == {"monthly": 2, "x": 2}

@@ -10,6 +10,7 @@ from sqlalchemy import event
 from taskq_server.core.database import Database
 from taskq_server.crud import tags
 from taskq_server.services.tags import TagIds
+from tests.support.callers import CALLER
 from tests.unit.server.factories import NOW
 
 
@@ -20,14 +21,14 @@ class Names:
         self.database = database
         self.now = 100.0
         self.asked: list[object] = []
-        self.ids = TagIds(database, "default", lambda: NOW, lambda: self.now)
+        self.ids = TagIds(database, lambda: NOW, lambda: self.now)
         event.listen(database.engine.sync_engine, "begin", self.asked.append)
 
     async def resolve(self, *names: str) -> Mapping[str, int]:
         async def link(ids: Mapping[str, int]) -> Mapping[str, int]:
             return ids
 
-        return await self.ids.use(names, link)
+        return await self.ids.use(CALLER, names, link)
 
     async def forget_all(self) -> None:
         later = NOW + timedelta(days=1)

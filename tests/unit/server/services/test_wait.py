@@ -13,11 +13,12 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.database import Database
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import TaskNotFound
-from taskq_server.domain.task import Status, Task, TaskDetails
+from taskq_server.domain.task import Address, Status, Task, TaskDetails
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import Completion
 from taskq_server.services.read import ReadService
 from taskq_server.services.wait import MOST_BYTES, WaitService
+from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, make_task, publish, running, store
 
 
@@ -30,28 +31,28 @@ async def test_a_final_task_is_answered_at_once(runtime: Runtime) -> None:
     task = make_task(Status.SUCCEEDED)
     await store(runtime.database, task)
     async with asyncio.timeout(60):
-        assert (await runtime.wait.one(task.id, 60)).task == task
-        assert [one.task for one in await runtime.wait.any([task.id], 60)] == [task]
+        assert (await runtime.wait.one(CALLER, task.id, 60)).task == task
+        assert [one.task for one in await runtime.wait.any(CALLER, [task.id], 60)] == [task]
 
 
 async def test_when_the_time_is_up_the_task_comes_as_it_is(runtime: Runtime) -> None:
     task = running()
     await store(runtime.database, task)
-    assert (await runtime.wait.one(task.id, 0)).task == task
-    assert (await runtime.wait.one(task.id, 0.02)).task == task
-    assert await runtime.wait.any([task.id], 0) == []
-    assert await runtime.wait.any([task.id], 0.02) == []
+    assert (await runtime.wait.one(CALLER, task.id, 0)).task == task
+    assert (await runtime.wait.one(CALLER, task.id, 0.02)).task == task
+    assert await runtime.wait.any(CALLER, [task.id], 0) == []
+    assert await runtime.wait.any(CALLER, [task.id], 0.02) == []
 
 
 async def test_without_redis_a_waiter_finds_out_by_looking(runtime: Runtime) -> None:
     task, other = make_task(), make_task()
     await store(runtime.database, task, other)
-    one = asyncio.create_task(runtime.wait.one(task.id, 30))
-    many = asyncio.create_task(runtime.wait.any([other.id, task.id], 30))
-    await runtime.read.get(other.id)
+    one = asyncio.create_task(runtime.wait.one(CALLER, task.id, 30))
+    many = asyncio.create_task(runtime.wait.any(CALLER, [other.id, task.id], 30))
+    await runtime.read.get(CALLER, other.id)
     assert not one.done()
     assert not many.done()
-    await runtime.change.cancel(task.id)
+    await runtime.change.cancel(CALLER, task.id)
     async with asyncio.timeout(60):
         assert (await one).task.status is Status.CANCELLED
         assert [details.task.id for details in await many] == [task.id]
@@ -75,7 +76,7 @@ async def test_one_answer_has_only_so_many_bytes_of_results(runtime: Runtime) ->
     left = [task.id for task in tasks]
     answers = 0
     while left:
-        answer = await runtime.wait.any(left, 30)
+        answer = await runtime.wait.any(CALLER, left, 30)
         assert 0 < len(answer) < 120
         left = [task_id for task_id in left if task_id not in {one.task.id for one in answer}]
         answers += 1
@@ -86,17 +87,17 @@ async def test_what_does_not_exist_cannot_be_waited_for(runtime: Runtime) -> Non
     task = make_task()
     await store(runtime.database, task)
     with pytest.raises(TaskNotFound):
-        await runtime.wait.one(UUID(int=1), 30)
+        await runtime.wait.one(CALLER, UUID(int=1), 30)
     with pytest.raises(TaskNotFound):
-        await runtime.wait.any([task.id, UUID(int=1)], 30)
+        await runtime.wait.any(CALLER, [task.id, UUID(int=1)], 30)
 
 
 async def test_a_task_that_is_deleted_ends_the_wait(runtime: Runtime) -> None:
     task = make_task()
     await store(runtime.database, task)
-    waiter = asyncio.create_task(runtime.wait.one(task.id, 30))
-    await runtime.read.get(task.id)
-    await runtime.change.delete(task.id)
+    waiter = asyncio.create_task(runtime.wait.one(CALLER, task.id, 30))
+    await runtime.read.get(CALLER, task.id)
+    await runtime.change.delete(CALLER, task.id)
     async with asyncio.timeout(60):
         with pytest.raises(TaskNotFound):
             await waiter
@@ -106,7 +107,7 @@ class Shelf(ReadService):
     """Tasks to read, and what happens right after each look."""
 
     def __init__(self, *tasks: Task) -> None:
-        super().__init__(Database("sqlite+aiosqlite://"), "default")
+        super().__init__(Database("sqlite+aiosqlite://"))
         self.tasks = {task.id: task for task in tasks}
         self.looks: list[set[UUID]] = []
         self.looked = asyncio.Event()
@@ -128,10 +129,10 @@ class Shelf(ReadService):
                 self.looked.clear()
                 await self.looked.wait()
 
-    async def _read(self, ids: Sequence[UUID]) -> Sequence[TaskDetails | Exception]:
-        self.looks.append(set(ids))
+    async def _read(self, asked: Sequence[Address]) -> Sequence[TaskDetails | Exception]:
+        self.looks.append({task_id for _, task_id in asked})
         self.looked.set()
-        answer = [TaskDetails(self.tasks[task_id], ()) for task_id in ids]
+        answer = [TaskDetails(self.tasks[task_id], ()) for _, task_id in asked]
         await self.after_look()
         return answer
 
@@ -142,7 +143,7 @@ class Shelf(ReadService):
 async def test_news_wake_a_waiter_long_before_it_would_look(anyio_backend: str) -> None:
     task = make_task()
     shelf = Shelf(task)
-    waiter = asyncio.create_task(shelf.waiting.one(task.id, 60))
+    waiter = asyncio.create_task(shelf.waiting.one(CALLER, task.id, 60))
     await shelf.until_looked(1)
     shelf.finish(task.id)
     shelf.tell(task.id)
@@ -163,16 +164,16 @@ async def test_a_change_between_the_look_and_the_sleep_is_not_missed() -> None:
 
     shelf = Racing(task)
     async with asyncio.timeout(60):
-        assert (await shelf.waiting.one(task.id, 60)).task.status is Status.SUCCEEDED
+        assert (await shelf.waiting.one(CALLER, task.id, 60)).task.status is Status.SUCCEEDED
     shelf = Racing(task)
     async with asyncio.timeout(60):
-        assert len(await shelf.waiting.any([task.id], 60)) == 1
+        assert len(await shelf.waiting.any(CALLER, [task.id], 60)) == 1
 
 
 async def test_news_of_other_tasks_wake_nobody_and_only_the_changed_are_read_again() -> None:
     one, two, other = make_task(), make_task(), make_task()
     shelf = Shelf(one, two, other)
-    waiter = asyncio.create_task(shelf.waiting.any([one.id, two.id, one.id], 60))
+    waiter = asyncio.create_task(shelf.waiting.any(CALLER, [one.id, two.id, one.id], 60))
     await shelf.until_looked(1)
     shelf.tell(other.id)
     shelf.tell(two.id)
@@ -187,7 +188,7 @@ async def test_news_of_other_tasks_wake_nobody_and_only_the_changed_are_read_aga
 async def test_a_waiter_that_gives_up_leaves_no_subscription() -> None:
     task = make_task()
     shelf = Shelf(task)
-    waiter = asyncio.create_task(shelf.waiting.one(task.id, 60))
+    waiter = asyncio.create_task(shelf.waiting.one(CALLER, task.id, 60))
     await shelf.until_looked(1)
     waiter.cancel()
     with suppress(asyncio.CancelledError):
@@ -198,7 +199,7 @@ async def test_a_waiter_that_gives_up_leaves_no_subscription() -> None:
 async def test_a_thousand_waiters_share_their_reads() -> None:
     task = make_task()
     shelf = Shelf(task)
-    waiters = [asyncio.create_task(shelf.waiting.one(task.id, 60)) for _ in range(1_000)]
+    waiters = [asyncio.create_task(shelf.waiting.one(CALLER, task.id, 60)) for _ in range(1_000)]
     await shelf.until_looked(2)
     shelf.finish(task.id)
     shelf.tell(task.id)

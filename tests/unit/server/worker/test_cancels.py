@@ -11,6 +11,7 @@ from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Status, Task
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.runner import Runner
+from tests.support.callers import CALLER
 from tests.unit.server.factories import stored
 from tests.unit.server.worker.attempts import freeze_gc, until
 from tests.unit.server.worker.harness import RunnerHarness
@@ -92,7 +93,7 @@ async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(
     async with working_on(harness) as working:
         tasks = [await working.begin() for _ in range(4)]
         for task in tasks[:2]:
-            await harness.runtime.change.cancel(task.id)
+            await harness.runtime.change.cancel(CALLER, task.id)
         working.cancels.hear([task.id for task in tasks])
         await asyncio.wait(working.jobs[:2])
         found = [await working.status(task) for task in tasks]
@@ -122,7 +123,7 @@ async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(
             await asyncio.sleep(0)
         assert heard > 100
         assert 2 <= len(working.looks.named) <= 12
-        await harness.runtime.change.cancel(tasks[0].id)
+        await harness.runtime.change.cancel(CALLER, tasks[0].id)
         while not working.jobs[0].done():
             working.cancels.hear([task.id for task in tasks])
             await freeze_gc()
@@ -148,7 +149,7 @@ async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(
         harness.attempts.claim = slow  # type: ignore[assignment]
         working.jobs.append(asyncio.create_task(working.runner.run(task.id, 1)))
         await told.wait()
-        await harness.runtime.change.cancel(task.id)
+        await harness.runtime.change.cancel(CALLER, task.id)
         working.cancels.hear([task.id])
         await until(lambda: working.looks.answered > 0)
         await freeze_gc()
@@ -163,7 +164,7 @@ async def test_a_look_that_fails_is_not_the_last_one(
 ) -> None:
     async with working_on(harness) as working:
         task = await working.begin()
-        await harness.runtime.change.cancel(task.id)
+        await harness.runtime.change.cancel(CALLER, task.id)
         working.looks.fail = error
         working.cancels.hear([task.id])
         await until(lambda: len(working.looks.named) == 1)
@@ -189,7 +190,7 @@ async def test_a_quarantined_task_is_cancelled_as_well_and_not_by_a_forgery(
         await until(lambda: working.looks.answered > 0)
         await freeze_gc()
         assert await working.status(task) is Status.RUNNING
-        await harness.runtime.change.cancel(task.id)
+        await harness.runtime.change.cancel(CALLER, task.id)
         working.cancels.hear([task.id])
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED

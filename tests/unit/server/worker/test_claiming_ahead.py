@@ -8,6 +8,7 @@ import pytest
 from taskq_server.domain.task import Status
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.attempts.slots import Slots
+from tests.support.callers import CALLER
 from tests.unit.server.factories import stored
 from tests.unit.server.worker.attempts import freeze_gc, until
 from tests.unit.server.worker.harness import RunnerHarness
@@ -82,7 +83,7 @@ async def test_an_attempt_without_a_slot_can_be_interrupted(
         while (await stored(harness.runtime.database, second.id)).status is not Status.RUNNING:
             await freeze_gc()
         if cause is StopReason.CANCEL:
-            await harness.runtime.change.cancel(second.id)
+            await harness.runtime.change.cancel(CALLER, second.id)
             while not waiting.done():  # the claim's answer may still be on its way
                 full.runner.cancel(second.id)
                 await freeze_gc()

@@ -15,6 +15,7 @@ from taskq_server.services.attempts import AttemptService
 from taskq_server.worker.attempts.completion import commit
 from taskq_server.worker.attempts.result import RunResult, Succeeded
 from taskq_server.worker.attempts.running import RunningAttempt, StopReason
+from tests.support.callers import CALLER
 from tests.unit.server.factories import OTHER_WORKER, running, store, stored
 from tests.unit.server.worker.attempts import Children
 
@@ -50,7 +51,7 @@ async def test_an_outcome_that_the_database_refuses_fails_its_task_alone(runtime
     await asyncio.gather(
         *(ends(attempts, *pair) for pair in zip(running_now, map(saying, words), strict=True))
     )
-    after = [await runtime.read.get(one.task.id) for one in running_now]
+    after = [await runtime.read.get(CALLER, one.task.id) for one in running_now]
     assert [one.task.status for one in after] == [
         Status.SUCCEEDED, Status.FAILED, Status.SUCCEEDED, Status.FAILED
     ]  # fmt: skip

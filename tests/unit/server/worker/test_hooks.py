@@ -19,6 +19,7 @@ from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService, Completion
 from taskq_server.worker.hooks.runner import Hooks
+from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, rows_of, running, seconds, store
 from tests.unit.server.worker.attempts import handler_of, until
 
@@ -192,7 +193,7 @@ async def test_a_failure_is_told_although_somebody_retried_the_task(runtime: Run
     await store(runtime.database, task)
     (ended,) = await worker.attempts.rescue([task.id], lambda _: True)
     assert ended.task.status is Status.FAILED
-    await runtime.change.retry(task.id)
+    await runtime.change.retry(CALLER, task.id)
     worker.late = 60
     await worker.hooks.replay()
     await until(lambda: len(heard) == 1)

@@ -12,11 +12,13 @@ import pytest
 from taskq_server import Context
 from taskq_server.crud import tasks, workers
 from taskq_server.domain.admission import ClaimRequest
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.task import Status, Task
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.liveness.lease import Heartbeat
 from taskq_server.worker.runner import Runner
+from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     OTHER_WORKER,
     WORKER,
@@ -39,7 +41,7 @@ async def test_a_doorbell_becomes_a_result(harness: RunnerHarness) -> None:
     task = await harness.put("add", {"a": 40, "b": 2})
     after = await harness.run(task)
     assert (after.status, after.attempt, after.worker_id) == (Status.SUCCEEDED, 1, WORKER)
-    assert (await harness.runtime.read.get(task.id)).result == "42"
+    assert (await harness.runtime.read.get(CALLER, task.id)).result == "42"
     assert [ended.task for ended in harness.ended] == [after]
 
 
@@ -109,10 +111,24 @@ async def test_a_child_is_one_task_however_often_its_parent_runs(harness: Runner
     assert first.status is Status.RETRYING
     await asyncio.sleep(0.001)
     assert (await harness.run(first)).status is Status.SUCCEEDED
-    child = UUID(json.loads((await harness.runtime.read.get(task.id)).result or ""))
+    child = UUID(json.loads((await harness.runtime.read.get(CALLER, task.id)).result or ""))
     found = await stored(harness.runtime.database, child)
     assert (found.title, found.traceparent) == ("a child", "00-trace")
     assert len(await rows_of(harness.runtime.database)) == 2
+
+
+async def test_a_child_belongs_to_the_namespace_of_its_parent(harness: RunnerHarness) -> None:
+    await publish(harness.runtime.database, "child", namespace="theirs")
+
+    async def parent(context: Context) -> str:
+        return str(await context.submit("child"))
+
+    harness.handlers["parent"] = parent
+    after = await harness.run(await harness.put("parent", namespace="theirs"))
+    assert after.status is Status.SUCCEEDED
+    caller = Caller("theirs")
+    child = UUID(json.loads((await harness.runtime.read.get(caller, after.id)).result or ""))
+    assert (await stored(harness.runtime.database, child)).namespace == "theirs"
 
 
 async def test_a_child_of_a_handler_whose_schema_cannot_be_used_is_an_error(
@@ -140,7 +156,9 @@ async def test_a_quarantined_task_runs_in_another_process(harness: RunnerHarness
     quarantined = await harness.put(PID, lost_count=1, attempt=1)
     after = await harness.run(quarantined)
     assert (after.status, after.lost_count) == (Status.SUCCEEDED, 0)
-    results = [(await harness.runtime.read.get(one.id)).result for one in (trusted, quarantined)]
+    results = [
+        (await harness.runtime.read.get(CALLER, one.id)).result for one in (trusted, quarantined)
+    ]
     assert results[0] == str(os.getpid())
     assert results[1] not in (None, results[0])
 
@@ -166,7 +184,7 @@ def beat(harness: RunnerHarness, *held: Any) -> Heartbeat:
 
 async def test_a_cancelled_task_ends_cancelled(harness: RunnerHarness) -> None:
     runner, task, job = await begin(harness)
-    await harness.runtime.change.cancel(task.id)
+    await harness.runtime.change.cancel(CALLER, task.id)
     runner.cancel(task.id)
     async with asyncio.timeout(60):
         await job
@@ -283,7 +301,7 @@ async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(
     await until(lambda: order == ["start 1", "start 2"])
     clean.set()
     await first
-    await harness.runtime.change.cancel(task.id)
+    await harness.runtime.change.cancel(CALLER, task.id)
     runner.cancel(task.id)
     async with asyncio.timeout(60):
         await second

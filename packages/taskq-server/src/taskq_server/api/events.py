@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from taskq_server.api.dependencies import RuntimeDep, TaskId
+from taskq_server.api.dependencies import CallerDep, RuntimeDep, TaskId
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
@@ -73,6 +73,7 @@ async def events(
     task_id: TaskId,
     request: Request,
     runtime: RuntimeDep,
+    caller: CallerDep,
     seen: LastEventId = None,
     seconds: Seconds = None,
 ) -> Response:
@@ -83,12 +84,13 @@ async def events(
     every 15 seconds shows that the connection is alive.
     """
     known = int(seen) if seen is not None and _VERSION.fullmatch(seen) else None
-    task = (await runtime.read.get(task_id)).task
+    task = (await runtime.read.get(caller, task_id)).task
     if task.status.final and task.version == known:
         return Response(status_code=204)
     if request.method == "HEAD":
         seconds = 0  # no state is sent, so none is waited for
     states = runtime.wait.follow(
+        caller,
         task_id,
         seen=known,
         seconds=inf if seconds is None else seconds,

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 from taskq_server.api import answers
 from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.dependencies import (
+    CallerDep,
     IfMatch,
     IfNoneMatch,
     Prefer,
@@ -61,10 +62,11 @@ _MERGE_PATCH = {
     },
 )
 async def list_tasks(
-    query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep
+    query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep, caller: CallerDep
 ) -> Response:
     """List tasks without payload, result and errors, the newest first unless told otherwise."""
-    page = await runtime.read.list(query.as_filter(), limit=query.limit, cursor=query.cursor)
+    wanted = query.as_filter()
+    page = await runtime.read.list(caller, wanted, limit=query.limit, cursor=query.cursor)
     body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
     headers = {}
     if page.next_cursor is not None:
@@ -86,6 +88,7 @@ async def get(
     task_id: TaskId,
     request: Request,
     runtime: RuntimeDep,
+    caller: CallerDep,
     prefer: Prefer,
     if_none_match: IfNoneMatch,
     wait: WaitSeconds = None,
@@ -96,9 +99,9 @@ async def get(
         wait = prefer.wait
         headers["Preference-Applied"] = f"wait={prefer.wait}"
     if wait:
-        details = await answers.while_connected(request, runtime.wait.one(task_id, wait))
+        details = await answers.while_connected(request, runtime.wait.one(caller, task_id, wait))
     else:
-        details = await runtime.read.get(task_id)
+        details = await runtime.read.get(caller, task_id)
     version = details.task.version
     if if_none_match is not None and if_none_match.match_weakly(version):
         return Response(status_code=304, headers={"ETag": entity_tag(version), **headers})
@@ -124,7 +127,7 @@ async def get(
     },
 )
 async def update(
-    task_id: TaskId, changes: TaskUpdate, runtime: RuntimeDep, if_match: IfMatch
+    task_id: TaskId, changes: TaskUpdate, runtime: RuntimeDep, caller: CallerDep, if_match: IfMatch
 ) -> Response:
     """Change a task: a JSON merge patch (RFC 7396).
 
@@ -133,10 +136,11 @@ async def update(
     """
     version = None
     if if_match is not None:
-        version = (await runtime.read.get(task_id)).task.version
+        version = (await runtime.read.get(caller, task_id)).task.version
         if not if_match.match_strongly(version):
             raise VersionMismatch(f"the task is at version {version}")
-    return answers.task(await runtime.change.update(task_id, changes.as_changes(), version=version))
+    wanted = changes.as_changes()
+    return answers.task(await runtime.change.update(caller, task_id, wanted, version=version))
 
 
 @router.delete(
@@ -148,9 +152,9 @@ async def update(
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def delete(task_id: TaskId, runtime: RuntimeDep) -> Response:
+async def delete(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
     """Delete a task with all that belongs to it; cancel it first if it runs."""
-    await runtime.change.delete(task_id)
+    await runtime.change.delete(caller, task_id)
     return Response(status_code=204)
 
 
@@ -164,9 +168,9 @@ async def delete(task_id: TaskId, runtime: RuntimeDep) -> Response:
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def cancel(task_id: TaskId, runtime: RuntimeDep) -> Response:
+async def cancel(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
     """Cancel a task: at once while it waits, within about a second while it runs."""
-    details = await runtime.change.cancel(task_id)
+    details = await runtime.change.cancel(caller, task_id)
     return answers.task(details, 202 if details.task.status is Status.RUNNING else 200)
 
 
@@ -179,9 +183,9 @@ async def cancel(task_id: TaskId, runtime: RuntimeDep) -> Response:
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def retry(task_id: TaskId, runtime: RuntimeDep) -> Response:
+async def retry(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
     """Queue a failed or cancelled task again, with all its retries; its attempts stay."""
-    return answers.task(await runtime.change.retry(task_id))
+    return answers.task(await runtime.change.retry(caller, task_id))
 
 
 @router.get(
@@ -190,9 +194,9 @@ async def retry(task_id: TaskId, runtime: RuntimeDep) -> Response:
     response_model=AttemptList,
     responses={**reply(200, "the attempts, oldest first"), **failures(*_ONE)},
 )
-async def attempts(task_id: TaskId, runtime: RuntimeDep) -> Response:
+async def attempts(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
     """List the ended attempts of a task, with the traceback of those that failed."""
-    return answers.document({"items": wire.attempts(await runtime.read.attempts(task_id))})
+    return answers.document({"items": wire.attempts(await runtime.read.attempts(caller, task_id))})
 
 
 def _next_page(request: Request, cursor: str) -> str:

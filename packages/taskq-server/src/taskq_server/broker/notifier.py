@@ -14,11 +14,9 @@ from taskq_server.broker.garbage import Garbage, Unreadable
 from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
+from taskq_server.domain.task import Address
 
 _MOST_BYTES = MOST_BUFFERED * 36  # an id: 32 digits, two quotation marks, a comma and a space
-
-Addressed = tuple[str, UUID]
-"""A task's namespace and id."""
 
 
 class Subscription:
@@ -64,12 +62,12 @@ class Notifier:
         """The number of tasks that callers of this process wait for."""
         return len(self._waiters)
 
-    def changed(self, tasks: Sequence[Addressed]) -> None:
+    def changed(self, tasks: Sequence[Address]) -> None:
         """Tell the waiters of all processes that tasks changed."""
         if tasks:
             self._send(_publish_changed, tasks)
 
-    def cancel(self, tasks: Sequence[Addressed]) -> None:
+    def cancel(self, tasks: Sequence[Address]) -> None:
         """Tell workers to cancel running tasks now, ahead of their next heartbeat."""
         self._send(_publish_cancel, tasks)
 
@@ -107,17 +105,17 @@ class Notifier:
             subscription.tell(task_ids)
 
 
-def _publish_changed(pipe: Pipeline, names: Names, tasks: Iterable[Addressed]) -> None:
+def _publish_changed(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:
     for namespace, message in _messages(tasks):
         pipe.publish(names.changed(namespace), message)
 
 
-def _publish_cancel(pipe: Pipeline, names: Names, tasks: Iterable[Addressed]) -> None:
+def _publish_cancel(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:
     for namespace, message in _messages(tasks):
         pipe.publish(names.cancel(namespace), message)
 
 
-def _messages(tasks: Iterable[Addressed]) -> Iterator[tuple[str, str]]:
+def _messages(tasks: Iterable[Address]) -> Iterator[tuple[str, str]]:
     ids: defaultdict[str, list[str]] = defaultdict(list)
     for namespace, task_id in tasks:
         ids[namespace].append(task_id.hex)

@@ -4,7 +4,7 @@ The sums of the ledger are exact, because tasks and counts are committed togethe
 the ledger short.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, func, select, union_all
@@ -40,16 +40,15 @@ async def move(
 
 async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
     """Return ledger sums and numbers of running tasks, by queue and status, at one moment."""
-    found = await everywhere(connection)
-    return {
-        (queue, status): amount for (of, queue, status), amount in found.items() if of == namespace
-    }
+    return (await everywhere(connection)).get(namespace, {})
 
 
-async def everywhere(connection: AsyncConnection) -> dict[Place, int]:
-    """Return ledger sums and numbers of running tasks, by namespace, queue and status."""
-    rows = await connection.execute(_totals)
-    return {(of, queue, status): int(amount) for of, queue, status, amount in rows}
+async def everywhere(connection: AsyncConnection) -> dict[str, dict[tuple[str, Status], int]]:
+    """Return ledger sums and numbers of running tasks by queue and status, by namespace."""
+    found: defaultdict[str, dict[tuple[str, Status], int]] = defaultdict(dict)
+    for of, queue, status, amount in await connection.execute(_totals):
+        found[of][queue, status] = int(amount)
+    return found
 
 
 async def compact(connection: AsyncConnection, *, limit: int) -> bool:

@@ -1,6 +1,6 @@
 """Published handlers."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 
@@ -50,16 +50,28 @@ async def schema_of(connection: AsyncConnection, namespace: str, name: str) -> s
 
 
 async def published(connection: AsyncConnection, namespace: str) -> list[PublishedHandler]:
-    """Return all handlers, by name."""
+    """Return all handlers of a namespace, by name."""
+    return (await published_in(connection, [namespace]))[namespace]
+
+
+async def published_in(
+    connection: AsyncConnection, namespaces: Collection[str]
+) -> dict[str, list[PublishedHandler]]:
+    """Return all handlers of each of some namespaces, by name."""
     rows = await connection.execute(
         select(
+            handlers.c.namespace,
             handlers.c.name,
             handlers.c.description,
             handlers.c.payload_schema,
             handlers.c.max_retries,
             handlers.c.timeout_seconds,
         )
-        .where(handlers.c.namespace == namespace)
-        .order_by(handlers.c.name)
+        .where(handlers.c.namespace.in_(namespaces))
+        .order_by(handlers.c.namespace, handlers.c.name)
     )
-    return [PublishedHandler(**row._mapping) for row in rows]
+    found: dict[str, list[PublishedHandler]] = {namespace: [] for namespace in namespaces}
+    for row in rows:
+        fields = dict(row._mapping)
+        found[fields.pop("namespace")].append(PublishedHandler(**fields))
+    return found

@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, tags, task_tags
 from taskq_server.models.tag import UNKNOWN
@@ -23,7 +24,7 @@ PRECISION = timedelta(minutes=1)
 _UNKNOWN = datetime.fromisoformat(UNKNOWN).replace(tzinfo=UTC)
 _TOGETHER = 1_000
 
-T = TypeVar("T", int, str)
+T = TypeVar("T", int, str, Named)
 
 # The database may turn EXISTS into a join that reads all links.
 _link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
@@ -41,24 +42,21 @@ _to_mark = (
 )
 
 
-async def find(connection: AsyncConnection, namespace: str, names: Iterable[str]) -> dict[str, int]:
-    """Return the ids of the tags that exist, by name."""
-    found: dict[str, int] = {}
+async def find(connection: AsyncConnection, names: Iterable[Named]) -> dict[Named, int]:
+    """Return the ids of the tags that exist, by namespace and name."""
+    found: dict[Named, int] = {}
     for some in pieces(set(names)):
+        is_wanted = is_one_of(tags.c.namespace, tags.c.name, some)
         rows = await connection.execute(
-            select(tags.c.name, tags.c.id).where(
-                tags.c.namespace == namespace, tags.c.name.in_(some)
-            )
+            select(tags.c.namespace, tags.c.name, tags.c.id).where(is_wanted)
         )
-        found.update({row.name: row.id for row in rows})
+        found.update({(row.namespace, row.name): row.id for row in rows})
     return found
 
 
-async def add(
-    connection: AsyncConnection, namespace: str, names: Iterable[str], now: datetime
-) -> None:
+async def add(connection: AsyncConnection, names: Iterable[Named], now: datetime) -> None:
     """Insert the missing tags; a new tag is idle until a task has it."""
-    rows = [(namespace, name, now) for name in sorted(set(names))]
+    rows = [(namespace, name, now) for namespace, name in sorted(set(names))]
     await _insert_once(connection, ("namespace", "name", "idle_since"), rows)
 
 
@@ -114,13 +112,18 @@ def pieces(values: Collection[T]) -> Iterator[list[T]]:
         yield ordered[start : start + _TOGETHER]
 
 
-async def counts(connection: AsyncConnection, namespace: str) -> Sequence[tuple[str, int]]:
-    """Return every tag in use with its number of tasks, by name."""
+async def counts(
+    connection: AsyncConnection, namespaces: Collection[str]
+) -> dict[str, list[tuple[str, int]]]:
+    """Return for each namespace every tag in use with its number of tasks, by name."""
     rows = await connection.execute(
-        select(tags.c.name, func.count().label("tasks"))
+        select(tags.c.namespace, tags.c.name, func.count().label("tasks"))
         .join(task_tags, task_tags.c.tag_id == tags.c.id)
-        .where(tags.c.namespace == namespace)
-        .group_by(tags.c.name)
-        .order_by(tags.c.name)
+        .where(tags.c.namespace.in_(namespaces))
+        .group_by(tags.c.namespace, tags.c.name)
+        .order_by(tags.c.namespace, tags.c.name)
     )
-    return [(row.name, row.tasks) for row in rows]
+    found: dict[str, list[tuple[str, int]]] = {namespace: [] for namespace in namespaces}
+    for row in rows:
+        found[row.namespace].append((row.name, row.tasks))
+    return found

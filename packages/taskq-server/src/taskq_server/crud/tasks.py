@@ -1,15 +1,16 @@
 """Insert, read, lock, change and delete one task or several."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 from uuid import UUID
 
-from sqlalchemy import String, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
+from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
     IDS,
@@ -24,17 +25,12 @@ from taskq_server.crud.tables import (
 )
 from taskq_server.crud.tags import mark_idle
 from taskq_server.domain.counts import place
-from taskq_server.domain.task import Attempt, Task, TaskDetails
+from taskq_server.domain.task import Address, Attempt, Task, TaskDetails
 
-_by_id = IdListStatement(
-    select(*whole_task).where(
-        tasks.c.namespace == bindparam("of_namespace", type_=String()), is_one_of_ids(tasks.c.id)
-    ),
-    Task._make,
-)
-_by_hash = select(tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint).where(
-    tasks.c.namespace == bindparam("of_namespace"),
-    tasks.c.idempotency_hash.in_(bindparam("hashes", expanding=True)),
+_by_id = IdListStatement(select(*whole_task).where(is_one_of_ids(tasks.c.id)), Task._make)
+_holders = select(tasks.c.namespace, tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint)
+_is_there = select(tasks.c.id).where(
+    tasks.c.id == bindparam("task_id"), tasks.c.namespace == bindparam("of_namespace")
 )
 _attempts_of = IdListStatement(
     select(*whole_attempt)
@@ -75,6 +71,12 @@ class NewRow:
     idempotency_hash: str | None = None
     fingerprint: str | None = None
 
+    @property
+    def key(self) -> Named | None:
+        """The namespace and hash of the idempotency key, if the task has one."""
+        hashed = self.idempotency_hash
+        return None if hashed is None else (self.task.namespace, hashed)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyHolder:
@@ -95,50 +97,61 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
     await _enter(connection, ordered)
 
 
-async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[str, KeyHolder]:
+async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[Named, KeyHolder]:
     """Insert tasks, except for rows that exist already and rows whose idempotency key is taken.
 
+    Args:
+        connection: of a transaction.
+        rows: of any namespaces.
+
     Returns:
-        The holder of each idempotency key of `rows` now, by hash.
+        The holder of each idempotency key of `rows` now, by namespace and hash.
     """
     ordered = _ordered(rows)
     # A retry after a commit without an answer finds its rows, and must not count them again.
     there = set(await _lock_ids(connection, [row.task.id for row in rows]))
     await _insert_once(connection, _COLUMNS, _values(ordered))
-    namespace = ordered[0].task.namespace
-    hashes = [row.idempotency_hash for row in ordered if row.idempotency_hash is not None]
-    holders = await key_holders(connection, namespace, hashes)
-    winners = [
-        row
-        for row in ordered
-        if row.idempotency_hash is None or holders[row.idempotency_hash].task_id == row.task.id
-    ]
+    holders = await key_holders(connection, [row.key for row in ordered if row.key is not None])
+    winners = [row for row in ordered if row.key is None or holders[row.key].task_id == row.task.id]
     new = [row for row in winners if row.task.id not in there]
     await _enter(connection, new)
     return holders
 
 
 async def key_holders(
-    connection: AsyncConnection, namespace: str, hashes: Sequence[str]
-) -> dict[str, KeyHolder]:
-    """Return the task that holds each of these idempotency keys."""
-    if not hashes:
+    connection: AsyncConnection, keys: Collection[Named]
+) -> dict[Named, KeyHolder]:
+    """Return the task that holds each of these idempotency keys, by namespace and hash."""
+    if not keys:
         return {}
-    found = await connection.execute(_by_hash, {"of_namespace": namespace, "hashes": hashes})
-    return {row.idempotency_hash: KeyHolder(row.id, row.fingerprint) for row in found}
+    is_held = is_one_of(tasks.c.namespace, tasks.c.idempotency_hash, keys)
+    found = await connection.execute(_holders.where(is_held))
+    return {
+        (row.namespace, row.idempotency_hash): KeyHolder(row.id, row.fingerprint) for row in found
+    }
 
 
 async def details(
-    connection: AsyncConnection, namespace: str, ids: Iterable[UUID]
-) -> dict[UUID, TaskDetails]:
-    """Return the tasks with these ids, with their tags and ended attempts."""
-    found = await _by_id(connection, ids, of_namespace=namespace)
+    connection: AsyncConnection, wanted: Iterable[Address]
+) -> dict[Address, TaskDetails]:
+    """Return tasks with their tags and ended attempts; an id finds nothing in other namespaces."""
+    asked = set(wanted)
+    rows = await _by_id(connection, {task_id for _, task_id in asked})
+    found = [task for task in rows if (task.namespace, task.id) in asked]
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
     named = await tag_names(connection, [task.id for task in found])
     return {
-        task.id: TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ())))
+        (task.namespace, task.id): TaskDetails(
+            task, named.get(task.id, ()), tuple(ended.get(task.id, ()))
+        )
         for task in found
     }
+
+
+async def exists(connection: AsyncConnection, namespace: str, task_id: UUID) -> bool:
+    """Return whether a namespace has a task; this waits for no lock."""
+    found = await connection.execute(_is_there, {"of_namespace": namespace, "task_id": task_id})
+    return found.first() is not None
 
 
 async def tag_names(

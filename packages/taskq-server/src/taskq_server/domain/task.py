@@ -13,6 +13,9 @@ most three steps longer than an endless stream of `urgent` tasks."""
 MAX_LOST = 3
 """Attempts in a row that lose their worker before the task fails as `WorkerLost`."""
 
+Address = tuple[str, UUID]
+"""A task's namespace and id."""
+
 
 class Status(StrEnum):
     """The status of a task; the diagram is in `lifecycle.py`."""

@@ -16,6 +16,7 @@ from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.turns import Turns
 from taskq_server.crud import handlers, tags, workers
 from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import (
     FieldError,
     InvalidPayload,
@@ -26,13 +27,16 @@ from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
 from taskq_server.schemas.service import HandlerRead, TagRead
 
 _FRESH_SECONDS = 2.0
+_MOST_NAMESPACES = 1_000
 _MOST_ERRORS = 20
 _LONGEST_MESSAGE = 300
 _log = logging.getLogger("taskq.server.catalog")
 
 
 @dataclass(frozen=True, slots=True)
-class _Known:
+class KnownHandler:
+    """A published handler with its compiled schema, or with the problem that the schema has."""
+
     handler: PublishedHandler
     schema: PayloadSchema | None
     problem: str = ""
@@ -45,13 +49,25 @@ class _Known:
         return self.schema.document
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """The handlers of a namespace as they were read, by name, and the monotonic time of that."""
+
+    handlers: dict[str, KnownHandler]
+    at: float
+
+
+_NOTHING = _Read({}, -math.inf)
+
+
 class Catalog:
     """Published handlers, cached for two seconds and read again when one is missing.
+
+    The handlers of the `_MOST_NAMESPACES` namespaces that were read last are kept.
 
     Args:
         database: holds what workers published; this process never imports their code.
         clock: aware UTC.
-        namespace: whose handlers.
         turns: shares the event loop among long checks.
         monotonic: a monotonic clock, in seconds, which never stands still as `clock` may.
     """
@@ -60,47 +76,43 @@ class Catalog:
         self,
         database: Database,
         clock: Callable[[], datetime],
-        namespace: str,
         turns: Turns,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._clock = clock
-        self._namespace = namespace
         self._turns = turns
-        self._known: dict[str, _Known] = {}
+        self._known: dict[str, _Read] = {}
         self._monotonic = monotonic
-        self._read_at = -math.inf
-        self._refreshes: GroupCommit[None, None] = GroupCommit(self._refresh)
-        self._counts: GroupCommit[None, list[TagRead]] = GroupCommit(self._count_tags)
+        self._refreshes: GroupCommit[str, _Read] = GroupCommit(self._refresh)
+        self._counts: GroupCommit[str, list[TagRead]] = GroupCommit(self._count_tags)
 
     async def close(self) -> None:
         """Wait for the reads under way."""
         await self._refreshes.close()
         await self._counts.close()
 
-    async def require(self, name: str) -> PublishedHandler:
+    async def require(self, caller: Caller, name: str) -> KnownHandler:
         """Return a handler.
 
         Raises:
-            UnknownHandler: no worker has ever published it.
+            UnknownHandler: no worker has ever published it in the caller's namespace.
         """
-        if not self._is_fresh() or name not in self._known:
-            await self._refreshes(None)
-        known = self._known.get(name)
+        known = self._fresh(caller).handlers.get(name)
+        if known is None:
+            known = (await self._refreshes(caller.namespace)).handlers.get(name)
         if known is None:
             detail = f"no worker has published a handler called {name}"
             raise UnknownHandler(detail, [FieldError("/handler", "unknown-handler", detail)])
-        return known.handler
+        return known
 
-    async def check(self, name: str, payload: dict[str, JsonValue]) -> None:
-        """Check a payload against the schema of a handler that `require` has returned.
+    async def check(self, known: KnownHandler, payload: dict[str, JsonValue]) -> None:
+        """Check a payload against the schema of a handler.
 
         Raises:
             UnusableHandler: the handler's schema cannot be used, so no payload fits.
             InvalidPayload: with a pointer to each place that does not fit, or to the first ones.
         """
-        known = self._known[name]
         if known.schema is None:
             raise UnusableHandler.because(known.problem)
         if known.schema.validator.is_valid(payload):
@@ -115,26 +127,29 @@ class Catalog:
                 errors.append(FieldError(f"/payload{where}", "invalid-payload", message))
             if len(errors) == _MOST_ERRORS:
                 break
-        raise InvalidPayload(f"the payload does not fit the handler {name}", errors)
+        raise InvalidPayload(f"the payload does not fit the handler {known.handler.name}", errors)
 
-    async def handlers(self) -> list[HandlerRead]:
-        """Return all published handlers with the number of live workers that can run them."""
+    async def handlers(self, caller: Caller) -> list[HandlerRead]:
+        """Return all published handlers of the caller's namespace.
+
+        Each comes with the number of live workers that can run it.
+        """
         now = self._clock()
 
         async def read(connection: Connection) -> tuple[list[PublishedHandler], list[str]]:
             return (
-                await handlers.published(connection, self._namespace),
+                await handlers.published(connection, caller.namespace),
                 await workers.handlers_of_live(connection, now),
             )
 
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))
-        self._known |= {one.name: self._prepared(one) for one in published}
+        known = self._remember(caller.namespace, published).handlers
         return [
             HandlerRead(
                 name=one.name,
                 description=one.description,
-                schema=self._known[one.name].shown,
+                schema=known[one.name].shown,
                 max_retries=one.max_retries,
                 timeout_seconds=one.timeout_seconds,
                 workers=able[one.name],
@@ -142,41 +157,55 @@ class Catalog:
             for one in published
         ]
 
-    async def names(self) -> tuple[str, ...]:
-        """Return the names of all published handlers, sorted."""
-        if not self._is_fresh():
-            await self._refreshes(None)
-        return tuple(sorted(self._known))
+    async def names(self, caller: Caller) -> tuple[str, ...]:
+        """Return the names of the published handlers of the caller's namespace, sorted."""
+        read = self._fresh(caller)
+        if read is _NOTHING:
+            read = await self._refreshes(caller.namespace)
+        return tuple(sorted(read.handlers))
 
-    async def tags(self) -> list[TagRead]:
-        """Return all tags in use, by name.
+    async def tags(self, caller: Caller) -> list[TagRead]:
+        """Return all tags that are in use in the caller's namespace, by name.
 
         Counting reads every link of a task to a tag, so concurrent calls share one count.
         """
-        return await self._counts(None)
+        return await self._counts(caller.namespace)
 
-    async def _count_tags(self, asked: Sequence[None]) -> Sequence[list[TagRead]]:
-        counts = await self._database.read(lambda c: tags.counts(c, self._namespace))
-        return [[TagRead(name=name, count=count) for name, count in counts]] * len(asked)
+    async def _count_tags(self, asked: Sequence[str]) -> Sequence[list[TagRead]]:
+        counts = await self._database.read(lambda c: tags.counts(c, set(asked)))
+        found = {
+            namespace: [TagRead(name=name, count=count) for name, count in those]
+            for namespace, those in counts.items()
+        }
+        return [found[namespace] for namespace in asked]
 
-    def _is_fresh(self) -> bool:
-        return self._monotonic() - self._read_at < _FRESH_SECONDS
+    def _fresh(self, caller: Caller) -> _Read:
+        read = self._known.get(caller.namespace, _NOTHING)
+        return read if self._monotonic() - read.at < _FRESH_SECONDS else _NOTHING
 
-    async def _refresh(self, asked: Sequence[None]) -> Sequence[None]:
-        published = await self._database.read(lambda c: handlers.published(c, self._namespace))
-        self._known = {one.name: self._prepared(one) for one in published}
-        self._read_at = self._monotonic()
-        return asked
+    async def _refresh(self, asked: Sequence[str]) -> Sequence[_Read]:
+        published = await self._database.read(lambda c: handlers.published_in(c, set(asked)))
+        found = {each: self._remember(each, those) for each, those in published.items()}
+        return [found[namespace] for namespace in asked]
 
-    def _prepared(self, handler: PublishedHandler) -> _Known:
-        known = self._known.get(handler.name)
-        if known is not None and known.handler == handler:
-            return known
-        try:
-            return _Known(handler, compile_schema(handler.name, handler.payload_schema))
-        except UnusableHandler as error:
-            _log.error("its tasks are refused: %s", error)
-            return _Known(handler, None, str(error))
+    def _remember(self, namespace: str, published: Sequence[PublishedHandler]) -> _Read:
+        before = self._known.pop(namespace, _NOTHING).handlers
+        prepared = {one.name: _prepared(one, before.get(one.name)) for one in published}
+        # The namespace that was read last comes last, and the one that was not for longest goes.
+        self._known[namespace] = read = _Read(prepared, self._monotonic())
+        if len(self._known) > _MOST_NAMESPACES:
+            del self._known[next(iter(self._known))]
+        return read
+
+
+def _prepared(handler: PublishedHandler, known: KnownHandler | None) -> KnownHandler:
+    if known is not None and known.handler == handler:
+        return known
+    try:
+        return KnownHandler(handler, compile_schema(handler.name, handler.payload_schema))
+    except UnusableHandler as error:
+        _log.error("its tasks are refused: %s", error)
+        return KnownHandler(handler, None, str(error))
 
 
 def _escaped(part: str | int) -> str:

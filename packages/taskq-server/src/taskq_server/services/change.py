@@ -7,6 +7,7 @@ from uuid import UUID
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import tasks
 from taskq_server.domain import lifecycle
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
@@ -25,7 +26,6 @@ class ChangeService:
 
     Args:
         database: holds the rows.
-        namespace: of all tasks.
         catalog: knows what handlers reset to.
         tag_ids: finds the ids of tags, or makes them.
         quotas: say how many names may be in use.
@@ -38,7 +38,6 @@ class ChangeService:
         self,
         *,
         database: Database,
-        namespace: str,
         catalog: Catalog,
         tag_ids: TagIds,
         quotas: Quotas,
@@ -47,7 +46,6 @@ class ChangeService:
         clock: Callable[[], datetime],
     ) -> None:
         self._database = database
-        self._namespace = namespace
         self._catalog = catalog
         self._tag_ids = tag_ids
         self._quotas = quotas
@@ -56,11 +54,12 @@ class ChangeService:
         self._clock = clock
 
     async def update(
-        self, task_id: UUID, changes: TaskChanges, *, version: int | None = None
+        self, caller: Caller, task_id: UUID, changes: TaskChanges, *, version: int | None = None
     ) -> TaskDetails:
         """Change what the task's status allows to change.
 
         Args:
+            caller: of the task's namespace.
             task_id: the task.
             changes: only the fields that are set count; None resets them.
             version: change nothing unless the task has this version.
@@ -73,10 +72,10 @@ class ChangeService:
         """
         given = changes.given
         tags = tuple(sorted(set(changes.tags)))
-        edit = await self._edit(task_id, changes)
+        edit = await self._edit(caller, task_id, changes)
 
         async def work(connection: Connection, tag_ids: Mapping[str, int]) -> tuple[Task, Task]:
-            before = await self._locked(connection, task_id)
+            before = await _locked(connection, caller, task_id)
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
             now = self._clock()
@@ -86,14 +85,14 @@ class ChangeService:
                 await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
             return before, after
 
-        async with self._quotas.tags.admit(of_tags(changes.tags)):
+        async with self._quotas.tags.admit(caller, of_tags(changes.tags)):
             before, after = await self._tag_ids.use(
-                tags, lambda ids: self._database.write(lambda c: work(c, ids))
+                caller, tags, lambda ids: self._database.write(lambda c: work(c, ids))
             )
         self._after_commit.changed(before, after)
-        return await self._read.get(task_id)
+        return await self._read.get(caller, task_id)
 
-    async def delete(self, task_id: UUID) -> None:
+    async def delete(self, caller: Caller, task_id: UUID) -> None:
         """Delete a task with all that belongs to it.
 
         Raises:
@@ -102,54 +101,49 @@ class ChangeService:
         """
 
         async def work(connection: Connection) -> Task:
-            task = await self._locked(connection, task_id)
+            task = await _locked(connection, caller, task_id)
             lifecycle.check_deletable(task)
             await tasks.remove(connection, [task], self._clock())
             return task
 
         self._after_commit.changed(await self._database.write(work), None)
 
-    async def cancel(self, task_id: UUID) -> TaskDetails:
+    async def cancel(self, caller: Caller, task_id: UUID) -> TaskDetails:
         """Cancel a task at once while it waits; ask its worker to while it runs.
 
         Raises:
             TaskNotFound: there is no such task.
             IllegalTransition: it succeeded or failed.
         """
-        return await self._decide(task_id, lifecycle.cancel)
+        return await self._decide(caller, task_id, lifecycle.cancel)
 
-    async def retry(self, task_id: UUID) -> TaskDetails:
+    async def retry(self, caller: Caller, task_id: UUID) -> TaskDetails:
         """Queue a failed or cancelled task again, with all its retries.
 
         Raises:
             TaskNotFound: there is no such task.
             IllegalTransition: it is neither failed nor cancelled.
         """
-        return await self._decide(task_id, lifecycle.retry)
+        return await self._decide(caller, task_id, lifecycle.retry)
 
-    async def _decide(self, task_id: UUID, decision: Callable[..., Task]) -> TaskDetails:
+    async def _decide(
+        self, caller: Caller, task_id: UUID, decision: Callable[..., Task]
+    ) -> TaskDetails:
         async def work(connection: Connection) -> tuple[Task, Task]:
-            before = await self._locked(connection, task_id)
+            before = await _locked(connection, caller, task_id)
             after = decision(before, now=self._clock())
             await tasks.write(connection, before, after)
             return before, after
 
         self._after_commit.changed(*await self._database.write(work))
-        return await self._read.get(task_id)
+        return await self._read.get(caller, task_id)
 
-    async def _locked(self, connection: Connection, task_id: UUID) -> Task:
-        locked = await tasks.lock(connection, [task_id], payload=False)
-        task = locked.get(task_id)
-        if task is None or task.namespace != self._namespace:
-            raise TaskNotFound(f"there is no task {task_id}")
-        return task
-
-    async def _edit(self, task_id: UUID, changes: TaskChanges) -> Edit:
+    async def _edit(self, caller: Caller, task_id: UUID, changes: TaskChanges) -> Edit:
         given = changes.given - {"tags"}
         title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
         if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
-            name = (await self._read.get(task_id)).task.handler
-            handler = await self._catalog.require(name)
+            name = (await self._read.get(caller, task_id)).task.handler
+            handler = (await self._catalog.require(caller, name)).handler
             title = name if title is None else title
             retries = handler.max_retries if retries is None else retries
             timeout = handler.timeout_seconds if timeout is None else timeout
@@ -162,3 +156,13 @@ class ChangeService:
             timeout_seconds=timeout or 0.0,
             run_at=changes.run_at,
         )
+
+
+async def _locked(connection: Connection, caller: Caller, task_id: UUID) -> Task:
+    # First without a lock: InnoDB waits for a row that it finds by its id, before it looks at the
+    # namespace, so a caller would wait for the locks of others and learn what they have.
+    if await tasks.exists(connection, caller.namespace, task_id):
+        task = (await tasks.lock(connection, [task_id], payload=False)).get(task_id)
+        if task is not None:
+            return task
+    raise TaskNotFound(f"there is no task {task_id}")

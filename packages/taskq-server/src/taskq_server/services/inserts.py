@@ -23,13 +23,11 @@ class Inserts:
     """Inserts of single tasks, in group commits, and of batches.
 
     Args:
-        database: holds the rows.
-        namespace: of all tasks.
+        database: holds the rows, each of which says its namespace.
     """
 
-    def __init__(self, database: Database, namespace: str) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._namespace = namespace
         self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
             self._some, weight=lambda row: _ROW_BYTES + len(row.task.payload), at_once=3
         )
@@ -71,7 +69,7 @@ class Inserts:
         self, connection: Connection, rows: Sequence[NewRow]
     ) -> list[KeyHolder | None]:
         holders = await tasks.insert(connection, rows)
-        held = [holders[row.idempotency_hash] if row.idempotency_hash else None for row in rows]
+        held = [holders[row.key] if row.key else None for row in rows]
         return [
             None if holder is None or holder.task_id == row.task.id else holder
             for row, holder in zip(rows, held, strict=True)
@@ -86,14 +84,14 @@ class Inserts:
         holders = await tasks.insert(connection, rows)
         if key is None:
             return None  # the rows were committed before, and the answer to that was lost
-        held = [holders[row.idempotency_hash] for row in rows if row.idempotency_hash]
-        ids = [holder.task_id for holder in held]
-        if ids == [row.task.id for row in rows]:
+        held = {of: holders[of] for of in (row.key for row in rows) if of}
+        addresses = [(of, holder.task_id) for (of, _), holder in held.items()]
+        if addresses == [(row.task.namespace, row.task.id) for row in rows]:
             return None  # the earlier holders have been deleted since
-        for holder in held:
+        for holder in held.values():
             check_fingerprint(holder, key)
-        found = await tasks.details(connection, self._namespace, ids)
-        return [found[task_id] for task_id in ids]
+        found = await tasks.details(connection, addresses)
+        return [found[address] for address in addresses]
 
 
 def check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:

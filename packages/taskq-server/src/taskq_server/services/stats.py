@@ -2,13 +2,14 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import counts, handlers, workers
 from taskq_server.crud.oldest import oldest
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.task import WAITING, Status
 from taskq_server.schemas.service import QueueRead, StatsRead, StatusCounts
@@ -20,66 +21,73 @@ class StatsService:
     Args:
         database: holds the ledger.
         clock: aware UTC.
-        namespace: whose tasks.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], namespace: str) -> None:
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._namespace = namespace
-        self._reads: GroupCommit[None, StatsRead] = GroupCommit(self._read_once)
+        self._reads: GroupCommit[str, StatsRead] = GroupCommit(self._read_once)
 
     async def close(self) -> None:
         """Wait for the reads under way."""
         await self._reads.close()
 
-    async def read(self) -> StatsRead:
-        """Return the task counts by queue and status; concurrent calls share one read."""
-        return await self._reads(None)
+    async def read(self, caller: Caller) -> StatsRead:
+        """Return the counts of the caller's tasks by queue and status.
 
-    async def _read_once(self, asked: Sequence[None]) -> Sequence[StatsRead]:
-        return [await self._database.read(self._stats)] * len(asked)
+        Concurrent calls share one read, those of several namespaces too.
+        """
+        return await self._reads(caller.namespace)
 
-    async def _stats(self, connection: Connection) -> StatsRead:
+    async def _read_once(self, asked: Sequence[str]) -> Sequence[StatsRead]:
+        found = await self._database.read(lambda c: self._stats(c, set(asked)))
+        return [found[namespace] for namespace in asked]
+
+    async def _stats(
+        self, connection: Connection, namespaces: Collection[str]
+    ) -> dict[str, StatsRead]:
         now = self._clock()
-        everywhere = await counts.everywhere(connection)
-        queues = by_queue(
-            {
-                (queue, status): n
-                for (of, queue, status), n in everywhere.items()
-                if of == self._namespace
-            }
-        )
-        published = await handlers.published(connection, self._namespace)
-        names = [handler.name for handler in published]
+        counted = await counts.everywhere(connection)
+        published = await handlers.published_in(connection, namespaces)
         live = await workers.queues_of_live(connection, now)
-        since = await oldest(
-            connection,
-            namespace=self._namespace,
-            queues=[name for name, by_status in queues.items() if _depth(by_status)],
-            handlers=names,
-            now=now,
-            listened={queue for listed in live for queue in json.loads(listed)},
-            shared={
-                queue
-                for (of, queue, status), amount in everywhere.items()
-                if of != self._namespace and status in WAITING and amount
-            },
-        )
-        ages = {name: max(0.0, (now - moment).total_seconds()) for name, moment in since.items()}
-        return StatsRead(
-            tasks=_status_counts(sum(queues.values(), Counter())),
-            queues=[
-                QueueRead(
-                    name=name,
-                    tasks=_status_counts(by_status),
-                    depth=_depth(by_status),
-                    oldest_age_seconds=ages.get(name),
-                )
-                for name, by_status in queues.items()
-            ],
-            workers=len(live),
-        )
+        found: dict[str, StatsRead] = {}
+        for namespace in namespaces:
+            queues = by_queue(counted.get(namespace, {}))
+            since = await oldest(
+                connection,
+                namespace=namespace,
+                queues=[name for name, by_status in queues.items() if _depth(by_status)],
+                handlers=[handler.name for handler in published[namespace]],
+                now=now,
+                listened={queue for listed in live for queue in json.loads(listed)},
+                shared={
+                    queue
+                    for other in counted.keys() - {namespace}
+                    for (queue, status), amount in counted[other].items()
+                    if status in WAITING and amount
+                },
+            )
+            ages = {name: max(0.0, (now - at).total_seconds()) for name, at in since.items()}
+            found[namespace] = _stats_read(queues, ages, len(live))
+        return found
+
+
+def _stats_read(
+    queues: Mapping[str, Counter[Status]], ages: Mapping[str, float], live: int
+) -> StatsRead:
+    return StatsRead(
+        tasks=_status_counts(sum(queues.values(), Counter())),
+        queues=[
+            QueueRead(
+                name=name,
+                tasks=_status_counts(by_status),
+                depth=_depth(by_status),
+                oldest_age_seconds=ages.get(name),
+            )
+            for name, by_status in queues.items()
+        ],
+        workers=live,
+    )
 
 
 def _depth(by_status: Counter[Status]) -> int:

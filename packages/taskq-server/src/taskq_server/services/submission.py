@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from taskq_server.core.config import Settings
 from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Status, Task, score
@@ -72,10 +73,13 @@ class Submission:
         self._new_id = new_id
         self._turns = turns
 
-    async def task(self, new: NewTask, traceparent: str | None, now: datetime) -> Task:
+    async def task(
+        self, caller: Caller, new: NewTask, traceparent: str | None, now: datetime
+    ) -> Task:
         """Return the task to store.
 
         Args:
+            caller: the task belongs to its namespace.
             new: the request.
             traceparent: the header of the request.
             now: aware UTC.
@@ -86,23 +90,22 @@ class Submission:
             InvalidFields: the payload is too large.
             TooManyValues: the payload has too many values.
         """
-        handler = await self._catalog.require(new.handler)
+        known = await self._catalog.require(caller, new.handler)
         given = new.payload
         payload = given if isinstance(given, bytes) else orjson.dumps(given)
         if len(payload) > _QUICK_BYTES:
             await self._turns.next()
         self._check_values(payload)
         values = orjson.loads(given) if isinstance(given, bytes) else given
-        await self._catalog.check(new.handler, values)
+        await self._catalog.check(known, values)
         self._check_size(payload)
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
-        timeout = new.timeout_seconds
-        retries = new.max_retries
+        handler, timeout, retries = known.handler, new.timeout_seconds, new.max_retries
         return Task(
             id=self._new_id(now),
-            namespace=self._settings.namespace,
+            namespace=caller.namespace,
             handler=new.handler,
             title=new.title if new.title is not None else new.handler,
             description=new.description,

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task, TaskDetails
@@ -76,6 +77,7 @@ class SubmitService:
 
     async def one(
         self,
+        caller: Caller,
         new: NewTask,
         *,
         key: IdempotencyKey | None = None,
@@ -86,34 +88,35 @@ class SubmitService:
         Raises:
             Rejected: the task cannot be taken, or the key was used with another body.
         """
-        task = await self._submission.task(new, traceparent, self._clock())
+        task = await self._submission.task(caller, new, traceparent, self._clock())
         tags = tuple(sorted(set(new.tags)))
         quotas = self._quotas
-        if quotas.know(new.queue, tags):
-            holder = await self._store(task, tags, key)
+        if quotas.know(caller, new.queue, tags):
+            holder = await self._store(caller, task, tags, key)
         else:
             async with (
-                quotas.queues.admit({new.queue: "/queue"}),
-                quotas.tags.admit(of_tags(new.tags)),
+                quotas.queues.admit(caller, {new.queue: "/queue"}),
+                quotas.tags.admit(caller, of_tags(new.tags)),
             ):
-                holder = await self._store(task, tags, key)
+                holder = await self._store(caller, task, tags, key)
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
-            return Submitted(await self._read.get(holder.task_id), replayed=True)
+            return Submitted(await self._read.get(caller, holder.task_id), replayed=True)
         self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
 
     async def _store(
-        self, task: Task, tags: Sequence[str], key: IdempotencyKey | None
+        self, caller: Caller, task: Task, tags: Sequence[str], key: IdempotencyKey | None
     ) -> KeyHolder | None:
         if not tags:
             return await self._inserts.one(_row(task, (), {}, key))
         return await self._tag_ids.use(
-            tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
+            caller, tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
         )
 
     async def batch(
         self,
+        caller: Caller,
         items: Sequence[NewTask],
         *,
         key: IdempotencyKey | None = None,
@@ -125,7 +128,7 @@ class SubmitService:
             Rejected: a task cannot be taken (pointers begin with `/items/<n>`), or the key was
                 used with another body.
         """
-        new_tasks = await self._batch(items, traceparent)
+        new_tasks = await self._batch(caller, items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
 
         async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:
@@ -137,8 +140,8 @@ class SubmitService:
 
         quotas = self._quotas
         queues_at, tags_at = of_items(items)
-        async with quotas.queues.admit(queues_at), quotas.tags.admit(tags_at):
-            replayed = await self._tag_ids.use(tags_at, insert)
+        async with quotas.queues.admit(caller, queues_at), quotas.tags.admit(caller, tags_at):
+            replayed = await self._tag_ids.use(caller, tags_at, insert)
         if replayed is not None:
             found = {details.task.id for details in replayed}
             # A task of the first batch that was deleted since is stored anew.
@@ -149,7 +152,9 @@ class SubmitService:
         made = zip(new_tasks, tags, strict=True)
         return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)
 
-    async def _batch(self, items: Sequence[NewTask], traceparent: str | None) -> list[Task]:
+    async def _batch(
+        self, caller: Caller, items: Sequence[NewTask], traceparent: str | None
+    ) -> list[Task]:
         made: list[Task] = []
         errors: list[FieldError] = []
         first: InvalidFields | None = None
@@ -158,7 +163,7 @@ class SubmitService:
         for position, item in enumerate(items):
             await pace.rest()
             try:
-                made.append(await self._submission.task(item, traceparent, now))
+                made.append(await self._submission.task(caller, item, traceparent, now))
             except InvalidFields as error:
                 first = first or error
                 errors += [

@@ -9,6 +9,8 @@ from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_dangling
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tags
+from taskq_server.crud.pairs import Named
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable
 
 T = TypeVar("T")
@@ -23,7 +25,6 @@ class TagIds:
 
     Args:
         database: holds the tags.
-        namespace: of all tags.
         clock: aware UTC.
         monotonic: a monotonic clock, in seconds.
     """
@@ -31,17 +32,15 @@ class TagIds:
     def __init__(
         self,
         database: Database,
-        namespace: str,
         clock: Callable[[], datetime],
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
-        self._namespace = namespace
         self._clock = clock
         self._monotonic = monotonic
-        self._known: dict[str, int] = {}
+        self._known: dict[Named, int] = {}
         self._known_since = monotonic()
-        self._resolves: GroupCommit[Collection[str], Mapping[str, int]] = GroupCommit(
+        self._resolves: GroupCommit[Collection[Named], Mapping[Named, int]] = GroupCommit(
             self._resolve, weight=len, max_weight=_MOST_REMEMBERED
         )
 
@@ -50,26 +49,31 @@ class TagIds:
         await self._resolves.close()
 
     async def use(
-        self, names: Collection[str], link: Callable[[Mapping[str, int]], Awaitable[T]]
+        self,
+        caller: Caller,
+        names: Collection[str],
+        link: Callable[[Mapping[str, int]], Awaitable[T]],
     ) -> T:
         """Call `link` with the id of each name, and return its result; new names are stored.
 
         Args:
+            caller: the tags belong to its namespace.
             names: any number of names.
             link: links tasks to the ids, in one transaction. It is called again if a tag was
                 deleted meanwhile.
         """
+        wanted = [(caller.namespace, name) for name in names]
         for _ in range(_TRIES):
-            ids = await self._ids(names)
+            ids = await self._ids(wanted)
             try:
-                return await link(ids)
+                return await link({name: ids[of, name] for of, name in wanted})
             except Violation as error:
                 if not is_dangling(error):
                     raise
-                self._forget(names)
+                self._forget(wanted)
         raise DatabaseUnavailable("tags are deleted as fast as tasks are given them")
 
-    async def _ids(self, names: Collection[str]) -> Mapping[str, int]:
+    async def _ids(self, names: Collection[Named]) -> Mapping[Named, int]:
         if self._monotonic() - self._known_since >= _REMEMBERED_SECONDS:
             self._known.clear()
             self._known_since = self._monotonic()
@@ -78,7 +82,7 @@ class TagIds:
         found = await self._resolves(missing) if missing else {}
         return known | {name: found[name] for name in missing}
 
-    async def _resolve(self, asked: Sequence[Collection[str]]) -> Sequence[Mapping[str, int]]:
+    async def _resolve(self, asked: Sequence[Collection[Named]]) -> Sequence[Mapping[Named, int]]:
         names = {name for some in asked for name in some}
         found = await self._database.write(lambda c: self._ensure(c, names))
         if len(self._known) + len(found) > _MOST_REMEMBERED:
@@ -86,14 +90,14 @@ class TagIds:
         self._known.update(found)
         return [found] * len(asked)
 
-    async def _ensure(self, connection: Connection, names: set[str]) -> dict[str, int]:
-        found = await tags.find(connection, self._namespace, names)
+    async def _ensure(self, connection: Connection, names: set[Named]) -> dict[Named, int]:
+        found = await tags.find(connection, names)
         missing = names - found.keys()
         if missing:
-            await tags.add(connection, self._namespace, missing, self._clock())
-            found |= await tags.find(connection, self._namespace, missing)
+            await tags.add(connection, missing, self._clock())
+            found |= await tags.find(connection, missing)
         return found
 
-    def _forget(self, names: Collection[str]) -> None:
+    def _forget(self, names: Collection[Named]) -> None:
         for name in names:
             self._known.pop(name, None)

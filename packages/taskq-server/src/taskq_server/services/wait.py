@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from uuid import UUID
 
 from taskq_server.broker.notifier import Notifier
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.task import TaskDetails
 from taskq_server.services.read import ReadService
 
@@ -34,10 +35,11 @@ class WaitService:
         self._draining = True
         self._notifier.wake_all()
 
-    async def one(self, task_id: UUID, seconds: float) -> TaskDetails:
+    async def one(self, caller: Caller, task_id: UUID, seconds: float) -> TaskDetails:
         """Return a task as soon as it is final, or as it is when the time is up.
 
         Args:
+            caller: of the task's namespace.
             task_id: the task.
             seconds: longest time to wait.
 
@@ -47,18 +49,21 @@ class WaitService:
         deadline = asyncio.get_running_loop().time() + seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                details = await self._read.get(task_id)
+                details = await self._read.get(caller, task_id)
                 left = deadline - asyncio.get_running_loop().time()
                 if details.task.status.final or left <= 0 or self._draining:
                     return details
                 await subscription.news(min(left, self._poll_seconds))
 
-    async def any(self, task_ids: Sequence[UUID], seconds: float) -> list[TaskDetails]:
+    async def any(
+        self, caller: Caller, task_ids: Sequence[UUID], seconds: float
+    ) -> list[TaskDetails]:
         """Return the final tasks among some, as soon as there is one.
 
         Once the results have `MOST_BYTES` together, the other tasks are left for another call.
 
         Args:
+            caller: of the tasks' namespace.
             task_ids: the tasks.
             seconds: longest time to wait; after that the answer is empty.
 
@@ -70,18 +75,18 @@ class WaitService:
         with self._notifier.subscribe(wanted) as subscription:
             stale = set(wanted)
             while True:
-                final = await self._final([task_id for task_id in wanted if task_id in stale])
+                final = await self._final(caller, [each for each in wanted if each in stale])
                 left = deadline - asyncio.get_running_loop().time()
                 if final or left <= 0 or self._draining:
                     return final
                 stale = await subscription.news(min(left, self._poll_seconds)) or set(wanted)
 
-    async def _final(self, task_ids: Sequence[UUID]) -> list[TaskDetails]:
+    async def _final(self, caller: Caller, task_ids: Sequence[UUID]) -> list[TaskDetails]:
         final: list[TaskDetails] = []
         size = 0
         for start in range(0, len(task_ids), _READ_AT_ONCE):
             part = task_ids[start : start + _READ_AT_ONCE]
-            found = await asyncio.gather(*map(self._read.get, part))
+            found = await asyncio.gather(*(self._read.get(caller, each) for each in part))
             final += [details for details in found if details.task.status.final]
             size += sum(len(details.result or "") for details in found)
             if size > MOST_BYTES:
@@ -89,13 +94,20 @@ class WaitService:
         return final
 
     async def follow(
-        self, task_id: UUID, *, seen: int | None, seconds: float, beat_seconds: float
+        self,
+        caller: Caller,
+        task_id: UUID,
+        *,
+        seen: int | None,
+        seconds: float,
+        beat_seconds: float,
     ) -> AsyncIterator[TaskDetails | None]:
         """Yield a task as it is, and again after each change, up to its final state.
 
         Several changes in quick succession may be yielded as one.
 
         Args:
+            caller: of the task's namespace.
             task_id: the task.
             seen: the version that the caller has, which is not yielded.
             seconds: longest time to follow; after that the task may not be final yet.
@@ -108,7 +120,7 @@ class WaitService:
         deadline, beat_at = now() + seconds, now() + beat_seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                details = await self._read.get(task_id)
+                details = await self._read.get(caller, task_id)
                 if details.task.version != seen:
                     seen = details.task.version
                     yield details

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, NotNow
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import (
     DatabaseUnavailable,
     IllegalTransition,
@@ -272,10 +273,12 @@ class Runner:
             _log.debug("nothing to give back: %s", error)
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
+        caller = Caller(parent.namespace, name=f"task {parent.id}")
+
         async def submit(new: NewTask, key: str) -> UUID:
             # The key says what is submitted: it stands for the body.
             submitted = await self._deps.submit.one(
-                new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent
+                caller, new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent
             )
             return submitted.details.task.id
 

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope
 
 from taskq_server.api import answers
+from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace
 from taskq_server.api.headers import Preferences
 from taskq_server.api.openapi.responses import (
@@ -96,15 +97,16 @@ async def respond(
     Raises:
         Rejected: the task cannot be taken.
     """
+    caller = caller_of(scope)
     submitted = await runtime.submit.one(
-        wanted.new.as_new_task(), key=wanted.key, traceparent=wanted.traceparent
+        caller, wanted.new.as_new_task(), key=wanted.key, traceparent=wanted.traceparent
     )
     headers = {}
     wait = wanted.prefer.wait
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = runtime.wait.one(submitted.details.task.id, wait)
+            waiting = runtime.wait.one(caller, submitted.details.task.id, wait)
             details = await answers.while_connected(Request(scope, receive), waiting)
             submitted = replace(submitted, details=details)
     return answers.submitted(submitted, scope, headers)
