@@ -3,7 +3,8 @@
 from fastapi import APIRouter, Request, Response
 
 from taskq_server.api import answers
-from taskq_server.api.dependencies import CallerDep, Key, Prefer, RuntimeDep, Trace
+from taskq_server.api.caller import caller_of
+from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace
 from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
@@ -55,15 +56,17 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
 )
 async def submit_many(
     batch: TaskBatch,
+    request: Request,
     runtime: RuntimeDep,
-    caller: CallerDep,
     key: Key,
     prefer: Prefer,
     traceparent: Trace,
 ) -> Response:
     """Store up to 1,000 tasks: all of them, or none."""
     new = [item.as_new_task() for item in batch.items]
-    submitted = await runtime.submit.batch(caller, new, key=key, traceparent=traceparent)
+    submitted = await runtime.submit.batch(
+        caller_of(request.scope), new, key=key, traceparent=traceparent
+    )
     headers = {}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
@@ -84,13 +87,11 @@ async def submit_many(
         **failures(*BODY, *STORE, TaskNotFound),
     },
 )
-async def wait(
-    wanted: WaitRequest, request: Request, runtime: RuntimeDep, caller: CallerDep
-) -> Response:
+async def wait(wanted: WaitRequest, request: Request, runtime: RuntimeDep) -> Response:
     """Wait until at least one of some tasks is final; answer with all of them that are.
 
     Large results may come in several answers: ask again for what is left.
     """
-    waiting = runtime.wait.any(caller, wanted.ids, wanted.timeout_seconds)
+    waiting = runtime.wait.any(caller_of(request.scope), wanted.ids, wanted.timeout_seconds)
     final = await answers.while_connected(request, waiting)
     return answers.document({"items": [wire.whole(each) for each in final]})

@@ -7,7 +7,6 @@ from fastapi import Depends, Header, Path, Query, Request
 from starlette.applications import Starlette
 
 from taskq_server.api.body.reading import JsonRequest
-from taskq_server.api.caller import caller_of
 from taskq_server.api.errors import NotStarted
 from taskq_server.api.headers import (
     EntityTags,
@@ -16,7 +15,6 @@ from taskq_server.api.headers import (
     valid_traceparent,
 )
 from taskq_server.domain import limits
-from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
@@ -65,10 +63,6 @@ async def _catalog(request: Request) -> Catalog:
 
 async def _stats(request: Request) -> StatsService:
     return runtime_of(request.app).stats
-
-
-async def _caller(request: Request) -> Caller:
-    return caller_of(request.scope)
 
 
 async def _key(
@@ -144,7 +138,6 @@ def _all(request: Request, name: str) -> str:
 
 RuntimeDep = Annotated[Runtime, Depends(_runtime)]
 CatalogDep = Annotated[Catalog, Depends(_catalog)]
-CallerDep = Annotated[Caller, Depends(_caller)]
 StatsDep = Annotated[StatsService, Depends(_stats)]
 Key = Annotated[IdempotencyKey | None, Depends(_key)]
 Prefer = Annotated[Preferences, Depends(_prefer)]

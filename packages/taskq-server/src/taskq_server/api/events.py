@@ -8,7 +8,8 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from taskq_server.api.dependencies import CallerDep, RuntimeDep, TaskId
+from taskq_server.api.caller import caller_of
+from taskq_server.api.dependencies import RuntimeDep, TaskId
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
@@ -73,7 +74,6 @@ async def events(
     task_id: TaskId,
     request: Request,
     runtime: RuntimeDep,
-    caller: CallerDep,
     seen: LastEventId = None,
     seconds: Seconds = None,
 ) -> Response:
@@ -83,6 +83,7 @@ async def events(
     change. Changes in quick succession may come as one, the final state always comes. A comment
     every 15 seconds shows that the connection is alive.
     """
+    caller = caller_of(request.scope)
     known = int(seen) if seen is not None and _VERSION.fullmatch(seen) else None
     task = (await runtime.read.get(caller, task_id)).task
     if task.status.final and task.version == known:

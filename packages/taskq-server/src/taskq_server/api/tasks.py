@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Request, Response
 
 from taskq_server.api import answers
 from taskq_server.api.body.reading import MERGE_PATCH
+from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import (
-    CallerDep,
     IfMatch,
     IfNoneMatch,
     Prefer,
@@ -62,11 +62,13 @@ _MERGE_PATCH = {
     },
 )
 async def list_tasks(
-    query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep, caller: CallerDep
+    query: Annotated[TaskQuery, Query()], request: Request, runtime: RuntimeDep
 ) -> Response:
     """List tasks without payload, result and errors, the newest first unless told otherwise."""
     wanted = query.as_filter()
-    page = await runtime.read.list(caller, wanted, limit=query.limit, cursor=query.cursor)
+    page = await runtime.read.list(
+        caller_of(request.scope), wanted, limit=query.limit, cursor=query.cursor
+    )
     body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
     headers = {}
     if page.next_cursor is not None:
@@ -88,12 +90,12 @@ async def get(
     task_id: TaskId,
     request: Request,
     runtime: RuntimeDep,
-    caller: CallerDep,
     prefer: Prefer,
     if_none_match: IfNoneMatch,
     wait: WaitSeconds = None,
 ) -> Response:
     """Return a task, at once or when it is final."""
+    caller = caller_of(request.scope)
     headers = {}
     if wait is None and prefer.wait is not None:
         wait = prefer.wait
@@ -127,13 +129,14 @@ async def get(
     },
 )
 async def update(
-    task_id: TaskId, changes: TaskUpdate, runtime: RuntimeDep, caller: CallerDep, if_match: IfMatch
+    task_id: TaskId, changes: TaskUpdate, request: Request, runtime: RuntimeDep, if_match: IfMatch
 ) -> Response:
     """Change a task: a JSON merge patch (RFC 7396).
 
     `title`, `description` and `tags` can change always; `priority`, `max_retries` and
     `timeout_seconds` until the task is final; `run_at` while it waits.
     """
+    caller = caller_of(request.scope)
     version = None
     if if_match is not None:
         version = (await runtime.read.get(caller, task_id)).task.version
@@ -152,9 +155,9 @@ async def update(
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def delete(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
+async def delete(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
     """Delete a task with all that belongs to it; cancel it first if it runs."""
-    await runtime.change.delete(caller, task_id)
+    await runtime.change.delete(caller_of(request.scope), task_id)
     return Response(status_code=204)
 
 
@@ -168,9 +171,9 @@ async def delete(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Res
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def cancel(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
+async def cancel(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
     """Cancel a task: at once while it waits, within about a second while it runs."""
-    details = await runtime.change.cancel(caller, task_id)
+    details = await runtime.change.cancel(caller_of(request.scope), task_id)
     return answers.task(details, 202 if details.task.status is Status.RUNNING else 200)
 
 
@@ -183,9 +186,9 @@ async def cancel(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Res
         **failures(*_ONE, IllegalTransition),
     },
 )
-async def retry(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
+async def retry(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
     """Queue a failed or cancelled task again, with all its retries; its attempts stay."""
-    return answers.task(await runtime.change.retry(caller, task_id))
+    return answers.task(await runtime.change.retry(caller_of(request.scope), task_id))
 
 
 @router.get(
@@ -194,9 +197,11 @@ async def retry(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Resp
     response_model=AttemptList,
     responses={**reply(200, "the attempts, oldest first"), **failures(*_ONE)},
 )
-async def attempts(task_id: TaskId, runtime: RuntimeDep, caller: CallerDep) -> Response:
+async def attempts(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
     """List the ended attempts of a task, with the traceback of those that failed."""
-    return answers.document({"items": wire.attempts(await runtime.read.attempts(caller, task_id))})
+    return answers.document(
+        {"items": wire.attempts(await runtime.read.attempts(caller_of(request.scope), task_id))}
+    )
 
 
 def _next_page(request: Request, cursor: str) -> str:
