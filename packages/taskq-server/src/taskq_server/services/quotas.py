@@ -129,9 +129,8 @@ class Quota:
             if not names.storing[name]:
                 del names.storing[name]
         if stored:
-            if self._size > _MOST_KNOWN:
-                self._forget_all()
-                names = self._names(admission.caller.namespace)
+            self._forget_if_full()
+            names = self._names(admission.caller.namespace)
             self._size -= len(names.known)
             names.known |= dict.fromkeys(admission.pointers, self._monotonic())
             self._size += len(names.known)
@@ -139,11 +138,14 @@ class Quota:
     def _names(self, namespace: str) -> _Names:
         names = self._of.get(namespace)
         if names is None:
+            self._forget_if_full()
             self._of[namespace] = names = _Names(self._expected, self._monotonic())
             self._size += 1 + len(self._expected)
         return names
 
-    def _forget_all(self) -> None:
+    def _forget_if_full(self) -> None:
+        if self._size <= _MOST_KNOWN:
+            return
         self._of = {of: names for of, names in self._of.items() if names.storing}
         for names in self._of.values():
             names.known.clear()

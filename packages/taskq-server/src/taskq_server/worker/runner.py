@@ -273,9 +273,8 @@ class Runner:
             _log.debug("nothing to give back: %s", error)
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
-        caller = Caller(parent.namespace, name=f"task {parent.id}")
-
         async def submit(new: NewTask, key: str) -> UUID:
+            caller = Caller(parent.namespace, name=f"task {parent.id}")
             # The key says what is submitted: it stands for the body.
             submitted = await self._deps.submit.one(
                 caller, new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent
