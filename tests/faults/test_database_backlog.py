@@ -15,7 +15,7 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
-from taskq_server.domain.task import Priority
+from taskq_server.domain.task import Priority, Queue
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.maintenance import Maintenance
@@ -25,6 +25,7 @@ from tests.support.processes import run_server_command
 
 ROWS = repeats(40_000, 1_000_000)
 TABLES = ("tasks", "task_attempts", "workers")
+QUEUE = Queue("default", "default")
 MINE = ["taskq.echo", "taskq.sleep"]
 MOST_READ = 4 * 1_000 * len(MINE) * len(Priority)
 """Batches of each handler and priority, from the index and through the tables that merge them."""
@@ -53,7 +54,8 @@ HELD = {
     "worker_id": f"LOWER(LPAD(HEX(MOD(seq, {WORKERS})), 32, '0'))",
 }
 WORKER = (
-    "INSERT INTO workers SELECT LOWER(LPAD(HEX(seq), 32, '0')), 'w', '[]', '[]', 1, NOW(6), NOW(6)"
+    "INSERT INTO workers (id, name, queues, handlers, concurrency, started_at, heartbeat_at,"
+    " lease_until) SELECT LOWER(LPAD(HEX(seq), 32, '0')), 'w', '[]', '[]', 1, NOW(6), NOW(6)"
 )
 PENDING = """
 INSERT INTO task_attempts (task_id, attempt, handler, outcome, started_at, finished_at)
@@ -66,6 +68,7 @@ SHAPES = {
     ),
     "queued, for handlers of other workers": Shape({"handler": "'others.build'"}),
     "queued in another queue": Shape({"queue": "'other'"}),
+    "queued in another namespace": Shape({"namespace": "'other'", "priority": "MOD(seq, 4)"}),
     "scheduled, due in a minute": Shape(
         {"priority": "3", "run_at": SOON, "score": f"UNIX_TIMESTAMP({SOON}) * 1000 - 90000"}
     ),
@@ -129,9 +132,9 @@ async def rows_read(url: str) -> dict[str, int]:
         upkeep = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {
-            "stage": lambda: upkeep.stage("default", MINE, head=HEAD, settled=settled),
-            "refill": lambda: upkeep.stage("default", MINE, head=None, settled=settled),
-            "claim without Redis": lambda: upkeep.due("default", MINE, 100),
+            "stage": lambda: upkeep.stage(QUEUE, MINE, head=HEAD, settled=settled),
+            "refill": lambda: upkeep.stage(QUEUE, MINE, head=None, settled=settled),
+            "claim without Redis": lambda: upkeep.due(QUEUE, MINE, 100),
             "hooks": lambda: attempts.pending_hooks(before=clock(), handlers=MINE, limit=100),
             "beat": lambda: database.read(lambda c: workers.held(c, UUID(int=1))),
             "catalog": lambda: database.read(lambda c: workers.handlers_of_live(c, clock())),

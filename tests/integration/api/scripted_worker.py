@@ -53,6 +53,7 @@ class ScriptedWorker:
                 task_id=waiting.id,
                 attempt=waiting.attempt + 1,
                 worker_id=self.id,
+                namespaces=frozenset({"default"}),
                 handlers=frozenset(self._handlers),
                 quarantine_room=lambda: 1,
             )

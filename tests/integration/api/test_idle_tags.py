@@ -10,6 +10,7 @@ from sqlalchemy import delete, event, insert, select, update
 
 from taskq_server.crud.tables import tags, task_tags
 from taskq_server.domain.requests import NewTask, TaskChanges, TaskFilter
+from taskq_server.domain.task import Queue
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
@@ -33,7 +34,7 @@ async def nothing() -> None:
     return
 
 
-async def no_heads() -> dict[str, Heads]:
+async def no_heads() -> dict[Queue, Heads]:
     return {}
 
 

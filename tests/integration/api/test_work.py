@@ -149,6 +149,7 @@ async def claim(
             task_id=task.id,
             attempt=1,
             worker_id=worker.id,
+            namespaces=frozenset({"default"}),
             handlers=frozenset([NEW.handler]),
             quarantine_room=lambda: 1,
         )

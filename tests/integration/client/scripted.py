@@ -96,6 +96,7 @@ class ScriptedWorker:
         names = ",".join(f'"{one.name}":{{}}' for one in published)
         row = WorkerRow(
             id=WORKER_ID, name="scripted", queues='["default"]', handlers=f"{{{names}}}",
+            namespaces='["default"]',
             concurrency=1, started_at=START, heartbeat_at=START,
             lease_until=START + timedelta(days=10_000),
         )  # fmt: skip

@@ -86,26 +86,6 @@ def test_odd_namespaces_and_queues(new_stack: NewStack, kind: Any, redis_url: st
         assert get(stack, task_id, wait=60)["status"] == "succeeded"
 
 
-def test_a_task_of_a_namespace_without_workers_is_run_by_another_one(new_stack: NewStack) -> None:
-    """As long as workers serve all namespaces; its bell lies in its own queue."""
-    stack = new_stack("mariadb")
-    stack.stop_api()
-    theirs = {"TASKQ_NAMESPACE": "theirs"}
-    stack.start_worker(theirs)
-    stack.start_api(theirs)
-    stack.wait_for_handlers()
-    said = dict(stack.logs())
-    warned = [name for name, log in said.items() if "TASKQ_NAMESPACE keeps nothing apart" in log]
-    assert warned == [name for name in said if "'theirs'" in said[name]]
-    assert len(warned) == 1
-    stack.workers.pop().stop()
-    queue = stack.names.queue("theirs", "default")
-    task_id = submit(stack, "taskq.echo", {"value": 1})
-    with client_of(stack) as client:
-        wait_until(lambda: client.zcard(queue) == 1, 60, "the doorbell has been rung")
-    assert get(stack, task_id, wait=60)["status"] == "succeeded"
-
-
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_a_new_deployment_gets_new_names(new_stack: NewStack, kind: Any, redis_url: str) -> None:
     stack = new_stack(kind, settings={**PATIENT, "TASKQ_REDIS_URL": redis_url})

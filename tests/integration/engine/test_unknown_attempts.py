@@ -35,6 +35,7 @@ async def claim(stage: RunnerHarness, task: Task) -> None:
         task_id=task.id,
         attempt=task.attempt + 1,
         worker_id=WORKER,
+        namespaces=frozenset({"default"}),
         handlers=frozenset({"work"}),
         quarantine_room=lambda: 1,
     )

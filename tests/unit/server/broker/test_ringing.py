@@ -14,7 +14,7 @@ from taskq_server.broker.notifier import read_ids
 from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, due_of
-from taskq_server.domain.task import Status, Task, score
+from taskq_server.domain.task import Queue, Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.attempts import Report
 from taskq_server.services.maintenance import Maintenance
@@ -88,7 +88,10 @@ async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> 
     upkeep = Maintenance(ringing.database, ringing.clock, attempts, ringing.dispatcher)
     async with redis_of(ringing).pubsub() as subscription:
         await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
-        await upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2))
+        for task in tasks:
+            queue = Queue(task.namespace, task.queue)
+            staged = await upkeep.stage(queue, ["taskq.echo"], head=None, settled=seconds(2))
+            assert [one.task_id for one in staged] == [task.id]
         await check_rung(ringing, subscription, tasks)
 
 
@@ -108,6 +111,7 @@ async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, schedule
             task_id=task.id,
             attempt=1,
             worker_id=WORKER,
+            namespaces=frozenset({"default"}),
             handlers=can,
             quarantine_room=lambda: 0,
             sync=can,

@@ -197,3 +197,25 @@ def test_settings_do_not_change() -> None:
     settings = Settings()
     with pytest.raises(ValidationError):
         setattr(settings, "threads", 1)  # noqa: B010
+
+
+def test_a_worker_serves_the_namespace_of_the_api_unless_it_is_told_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TASKQ_NAMESPACE", "one")
+    assert Settings.load().served_namespaces == ("one",)
+    monkeypatch.setenv("TASKQ_NAMESPACES", "two, drei:ü ,two")
+    assert Settings.load().served_namespaces == ("two", "drei:ü")
+
+
+@pytest.mark.parametrize(
+    "namespaces",
+    ["a b", "x" * 65, ",".join(str(number) for number in range(101))],
+    ids=["white space", "long", "many"],
+)
+def test_namespaces_that_no_worker_can_serve(
+    monkeypatch: pytest.MonkeyPatch, namespaces: str
+) -> None:
+    monkeypatch.setenv("TASKQ_NAMESPACES", namespaces)
+    with pytest.raises(ConfigurationError, match=r"^TASKQ_NAMESPACES: (no task|name at most 100)"):
+        Settings.load()

@@ -15,7 +15,12 @@ from tests.unit.server.factories import NOW, make_task, running, seconds, store
 
 
 async def ask(database: Database, now: datetime = NOW, **options: Any) -> list[Due]:
-    defaults = {"queue": "default", "handlers": ["taskq.echo"], "limit": 100}
+    defaults = {
+        "namespace": "default",
+        "queue": "default",
+        "handlers": ["taskq.echo"],
+        "limit": 100,
+    }
     return await database.read(lambda c: due.due(c, now=now, **{**defaults, **options}))
 
 
@@ -45,6 +50,7 @@ async def test_only_waiting_tasks_of_the_queue_that_can_be_run_are_due(database:
         running(),
         *(make_task(status) for status in Status if status.final),
         make_task(queue="other"),
+        make_task(namespace="other"),
         make_task(handler="not.mine"),
     )
     assert {(one.task_id, one.attempt) for one in await ask(database)} == {
@@ -53,6 +59,7 @@ async def test_only_waiting_tasks_of_the_queue_that_can_be_run_are_due(database:
     }
     assert len(await ids(database, handlers=["taskq.echo", "not.mine"])) == 3
     assert len(await ids(database, queue="other")) == 1
+    assert len(await ids(database, namespace="other")) == 1
     assert await ids(database, handlers=[]) == []
 
 
@@ -95,21 +102,23 @@ async def test_a_worker_may_have_any_number_of_handlers(database: Database) -> N
 
 FULL = """
 WITH RECURSIVE seq(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM seq WHERE n < {rows})
-INSERT INTO tasks (id, handler, score, priority, run_at, status, finished_at, queue, namespace,
+INSERT INTO tasks (id, namespace, handler, score, priority, run_at, status, finished_at, queue,
   title, payload, timeout_seconds, max_retries, current_retry_count, attempt, lost_count, version,
   created_at, updated_at)
-SELECT printf('%032x', n), {values}, 'default', 'default',
+SELECT printf('%032x', n), {values}, 'default',
   'full', '{{}}', 1, 3, 0, 0, 0, 1,
   '2026-01-01 00:00:00.000000', '2026-01-01 00:00:00.000000'
 FROM seq
 """
 SCORE = score(NOW, Priority.URGENT)
 FULL_OF = {
-    "rows with a bell": f"'taskq.echo', {SCORE} + n, 1, NULL, 'queued', NULL",
-    "rows without one": "'taskq.echo', n, n % 4, NULL, 'queued', NULL",
-    "rows of others": "'not.mine', n, 1, NULL, 'queued', NULL",
-    "rows due soon": f"'taskq.echo', {SCORE + 1} + n % 9, 3, '2026-10-05 12:00:01', 'queued', NULL",
-    "final rows": "'taskq.echo', NULL, 1, NULL, 'failed', '2026-10-05 12:00:00.000000'",
+    "rows with a bell": f"'default', 'taskq.echo', {SCORE} + n, 1, NULL, 'queued', NULL",
+    "rows without one": "'default', 'taskq.echo', n, n % 4, NULL, 'queued', NULL",
+    "rows of others": "'default', 'not.mine', n, 1, NULL, 'queued', NULL",
+    "rows of another namespace": "'other', 'taskq.echo', n, n % 4, NULL, 'queued', NULL",
+    "rows due soon": f"'default', 'taskq.echo', {SCORE + 1} + n % 9, 3, "
+    "'2026-10-05 12:00:01', 'queued', NULL",
+    "final rows": "'default', 'taskq.echo', NULL, 1, NULL, 'failed', '2026-10-05 12:00:00.000000'",
 }
 
 
@@ -125,7 +134,12 @@ async def steps(database: Database, rows: int, values: str) -> int:
         raw = (await connection.get_raw_connection()).driver_connection
         assert raw is not None
         await raw.set_progress_handler(count, 100)
-        given: dict[str, Any] = {"queue": "default", "handlers": ["taskq.echo"], "now": NOW}
+        given: dict[str, Any] = {
+            "namespace": "default",
+            "queue": "default",
+            "handlers": ["taskq.echo"],
+            "now": NOW,
+        }
         await due.due(connection, **given, below=SCORE, limit=50, untouched_since=NOW)
         await due.due(connection, **given, limit=50)
         await retention.expired(connection, before=NOW - seconds(1), limit=50)

@@ -19,7 +19,6 @@ async def ages(
     *queues: str,
     handlers: Sequence[str],
     listened: Collection[str] = (),
-    shared: Collection[str] = (),
 ) -> dict[str, datetime]:
     return await database.read(
         lambda c: oldest.oldest(
@@ -29,7 +28,6 @@ async def ages(
             handlers=handlers,
             now=NOW,
             listened=listened,
-            shared=shared,
         )
     )
 
@@ -53,7 +51,7 @@ async def test_the_oldest_is_who_has_been_due_the_longest(
         make_task(handler="h", queue="not asked for"),
     )
     queues = ("default", "b", "later", "empty")
-    found = await ages(database, *queues, handlers=handlers, listened=listened, shared=["default"])
+    found = await ages(database, *queues, handlers=handlers, listened=listened)
     assert found == {"default": NOW - seconds(60), "b": NOW}
     assert await ages(database, handlers=handlers, listened=listened) == {}
 
@@ -78,7 +76,9 @@ async def test_beyond_the_bound_a_queue_has_its_exact_age_or_none(
     assert found == dict.fromkeys("abz", oldest_of_each), "workers listen to z"
 
 
-async def test_lanes_of_queues_that_are_shared_are_bounded(database: Database) -> None:
+async def test_tasks_of_another_namespace_in_the_same_queues_count_for_nothing(
+    database: Database,
+) -> None:
     names = [f"q{n:03}" for n in range(60)]
     new = [
         make_task(queue=queue, handler=handler, created_at=NOW - seconds(age), namespace=of)
@@ -87,5 +87,5 @@ async def test_lanes_of_queues_that_are_shared_are_bounded(database: Database) -
         for of, age in (("default", 5), ("other", 9))
     ]
     await store(database, *new)
-    found = await ages(database, *names, handlers=MANY, shared=names)
-    assert found == dict.fromkeys(names[:50], NOW - seconds(5))
+    found = await ages(database, *names, handlers=MANY)
+    assert found == dict.fromkeys(names, NOW - seconds(5))

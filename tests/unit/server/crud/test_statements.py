@@ -192,6 +192,7 @@ async def say_lease_statements(database: Database) -> None:
             name="n",
             queues="[]",
             handlers="[]",
+            namespaces='["default"]',
             concurrency=1,
             started_at=NOW,
             heartbeat_at=NOW,
@@ -209,6 +210,7 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(
         lambda c: due.due(
             c,
+            namespace="n",
             queue="q",
             handlers=["h", "i"],
             now=NOW,

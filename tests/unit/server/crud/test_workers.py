@@ -30,6 +30,7 @@ async def register(
         name="host:1",
         queues='["default"]',
         handlers=handlers,
+        namespaces='["default"]',
         concurrency=5,
         started_at=at,
         heartbeat_at=at,

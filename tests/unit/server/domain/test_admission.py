@@ -22,6 +22,7 @@ def decide(
                 "task_id": task.id,
                 "attempt": task.attempt + 1,
                 "worker_id": WORKER,
+                "namespaces": frozenset({"default"}),
                 "handlers": frozenset({task.handler, SYNC}),
                 "quarantine_room": lambda: 0,
                 "sync": frozenset({SYNC}),
@@ -86,3 +87,8 @@ def test_threads_are_asked_about_in_the_order_of_scores() -> None:
     answers = decide([low, quarantined, other, high], threads=one_thread)
     assert verdicts(answers) == [Gate.THREAD, True, True, True]
     assert asked == [high, low]
+
+
+def test_a_task_of_another_namespace_is_not_the_workers() -> None:
+    mine, theirs = make_task(handler="a", namespace="b"), make_task(handler="a", namespace="c")
+    assert verdicts(decide([mine, theirs], namespaces=frozenset({"a", "b"}))) == [True, False]

@@ -105,6 +105,7 @@ async def claim(scene: Scene) -> None:
         task_id=scene.task.id,
         attempt=1,
         worker_id=WORKER,
+        namespaces=frozenset({"default"}),
         handlers=frozenset({"taskq.echo"}),
         quarantine_room=lambda: 1,
     )

@@ -49,6 +49,7 @@ def ask(task: Task, **changes: Any) -> ClaimRequest:
             "task_id": task.id,
             "attempt": task.attempt + 1,
             "worker_id": WORKER,
+            "namespaces": frozenset({"default"}),
             "handlers": CAN,
             "quarantine_room": lambda: 0,
             **changes,

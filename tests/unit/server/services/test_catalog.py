@@ -162,6 +162,7 @@ async def register(database: Database, worker_id: Any, *names: str, live: bool =
         name="n",
         queues="[]",
         handlers=json.dumps(names),
+        namespaces='["default"]',
         concurrency=1,
         started_at=NOW,
         heartbeat_at=NOW,

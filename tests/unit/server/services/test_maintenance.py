@@ -15,7 +15,7 @@ from taskq_server.core.database import Database
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.task import Status
+from taskq_server.domain.task import Queue, Status
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService
@@ -33,6 +33,7 @@ from tests.unit.server.factories import (
 )
 
 LEASE = seconds(10)
+QUEUE = Queue("default", "default")
 
 
 @pytest.fixture
@@ -48,6 +49,7 @@ def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
         name="n",
         queues="[]",
         handlers="[]",
+        namespaces='["default"]',
         concurrency=1,
         started_at=at,
         heartbeat_at=at,
@@ -101,13 +103,14 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
         task_id=tasks[0].id,
         attempt=1,
         worker_id=WORKER,
+        namespaces=frozenset({"default"}),
         handlers=frozenset({"taskq.echo"}),
         quarantine_room=lambda: 0,
     )
     for touch in (
         upkeep.rescue(),
-        upkeep.stage("default", ["taskq.echo"], head=None, settled=seconds(2)),
-        upkeep.due("default", ["taskq.echo"], 10),
+        upkeep.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
+        upkeep.due(QUEUE, ["taskq.echo"], 10),
         upkeep.prune(timedelta(days=30)),
         upkeep.forget_workers(seconds(100)),
         attempts.claim(claim),
@@ -156,9 +159,7 @@ async def test_stage_rings_for_what_lost_its_doorbell(
     assert old.score is not None
 
     async def staged(head: int | None, *handlers: str) -> list[UUID]:
-        lost = await upkeep.stage(
-            "default", handlers or ["taskq.echo"], head=head, settled=seconds(2)
-        )
+        lost = await upkeep.stage(QUEUE, handlers or ["taskq.echo"], head=head, settled=seconds(2))
         return [one.task_id for one in lost]
 
     assert await staged(None) == [old.id], "an empty queue has lost all that is not fresh"
@@ -171,7 +172,7 @@ async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Maintena
     now = make_task(created_at=runtime.clock())
     later = make_task(run_at=runtime.clock() + seconds(60))
     await store(runtime.database, now, later)
-    found = await upkeep.due("default", ["taskq.echo"], 10)
+    found = await upkeep.due(QUEUE, ["taskq.echo"], 10)
     assert [(one.task_id, one.attempt) for one in found] == [(now.id, 0)]
 
 

@@ -96,6 +96,7 @@ async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:
         name="host:1",
         queues="[]",
         handlers=row,
+        namespaces='["default"]',
         concurrency=1,
         started_at=now,
         heartbeat_at=now,
@@ -111,7 +112,7 @@ async def worker(runtime: Runtime, number: int, schema: str) -> tuple[Publishing
     own = PublishedHandler(
         name="a", description="", payload_schema=schema, max_retries=1, timeout_seconds=1
     )
-    publishing = Publishing(runtime.database, runtime.clock, "default", [own])
+    publishing = Publishing(runtime.database, runtime.clock, ["default"], [own])
     await publishing.start(worker_id)
     return publishing, worker_id
 

@@ -54,6 +54,7 @@ class RunnerHarness:
                 admission=self.admission,
                 slots=self.slots,
                 state=State(),
+                namespaces=frozenset({"default"}),
                 worker_id=lambda: WORKER,
                 on_free=lambda: None,
             )

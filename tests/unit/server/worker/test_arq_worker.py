@@ -10,6 +10,7 @@ import pytest
 from taskq_server.broker.connection import connect
 from taskq_server.broker.garbage import Garbage
 from taskq_server.core.config import Settings
+from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import Arguments
@@ -19,6 +20,7 @@ from tests.support.valkey import ValkeyServer
 from tests.unit.server.worker.attempts import until
 
 ROOM = 2
+QUEUE = Queue("default", "default")
 NO_REDIS = "redis://127.0.0.1:1"
 
 
@@ -51,7 +53,7 @@ class Database:
         self.bells = bells
         self.asked = 0
 
-    async def due(self, queue: str, room: int) -> Sequence[Arguments]:
+    async def due(self, queue: Queue, room: int) -> Sequence[Arguments]:
         self.asked += 1
         return self.bells[:room]
 
@@ -64,8 +66,8 @@ def worker(
 ) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
     return TaskqWorker(
-        queues={"default": "queue"},
-        asides={"default": "aside"},
+        queues={QUEUE: "queue"},
+        asides={QUEUE: "aside"},
         threads=threads,
         now_ms=lambda: 0,
         may_have=lambda: ROOM,

@@ -16,6 +16,7 @@ from taskq_server.broker.connection import connect, encode
 from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names
 from taskq_server.core.config import Settings
+from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker
 from taskq_server.worker.doorbells import read_doorbells
@@ -26,6 +27,7 @@ from tests.unit.server.worker.attempts import until
 from tests.unit.server.worker.test_arq_worker import Attempts, Database
 
 TASK = "018f3c7e-5b1d-7c00-8000-00000000f00d"
+DEFAULT = Queue("default", "default")
 QUEUE = Names("taskq", "1").queue("default", "default")
 ASIDE = Names("taskq", "1").aside("default", "default")
 ODD_IDS = [
@@ -162,11 +164,11 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
     attempts = Attempts()
     settings = WorkerSettings.of(Settings(poll_seconds=0.05))
     worker = TaskqWorker(
-        queues={"default": QUEUE},
+        queues={DEFAULT: QUEUE},
         now_ms=lambda: 10,
         may_have=lambda: 100,
         due=Database().due,
-        asides={"default": ASIDE},
+        asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
         garbage=Garbage(),
@@ -188,18 +190,18 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
 async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, score: str) -> None:
     await redis.execute_command("ZADD", QUEUE, score, "x")
     worker = TaskqWorker(
-        queues={"default": QUEUE},
+        queues={DEFAULT: QUEUE},
         now_ms=lambda: 0,
         may_have=lambda: 0,
         due=Database().due,
-        asides={"default": ASIDE},
+        asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
         garbage=Garbage(),
         wake=asyncio.Event(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )
-    assert await worker.heads() == {"default": (None, None)}
+    assert await worker.heads() == {DEFAULT: (None, None)}
     await redis.execute_command("ZADD", QUEUE, "5", "x")
     await redis.execute_command("ZADD", ASIDE, "4", "x")
-    assert await worker.heads() == {"default": (5, 4)}
+    assert await worker.heads() == {DEFAULT: (5, 4)}

@@ -217,6 +217,7 @@ async def claim_unheard(harness: RunnerHarness, task: Task, worker_id: UUID) -> 
         task_id=task.id,
         attempt=1,
         worker_id=worker_id,
+        namespaces=frozenset({"default"}),
         handlers=frozenset({"add"}),
         quarantine_room=lambda: 1,
     )

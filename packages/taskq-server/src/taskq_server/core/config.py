@@ -21,6 +21,8 @@ from taskq_server.domain.naming import is_name
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
+_NAMESPACE = re.compile(rf"\S{{1,{limits.NAMESPACE_LENGTH}}}")
+
 _HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 Names = Annotated[tuple[str, ...], NoDecode]
@@ -62,7 +64,8 @@ class Settings(BaseSettings):
         min_length=1,
         max_length=limits.NAMESPACE_LENGTH,
         pattern=r"^\S+$",
-        description="namespace of the API's tasks; as yet, workers run tasks of all namespaces",
+        description="namespace of the API's tasks, and of a worker's tasks unless "
+        "`TASKQ_NAMESPACES` names others",
     )
 
     handlers: Names = Field((), description="modules with handlers, separated by commas")
@@ -75,6 +78,11 @@ class Settings(BaseSettings):
         (),
         description="hosts besides loopback that requests may name, separated by commas; `*.` in "
         "front stands for all names below",
+    )
+    namespaces: Names = Field(
+        (),
+        description="namespaces whose tasks a worker runs, separated by commas; empty means "
+        "`TASKQ_NAMESPACE` alone",
     )
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(
@@ -194,11 +202,30 @@ class Settings(BaseSettings):
         """Time between two heartbeats: a fifth of the lease."""
         return self.lease_seconds / 5
 
-    @field_validator("handlers", "allowed_hosts", "queues", "trusted_proxies", mode="before")
+    @property
+    def served_namespaces(self) -> tuple[str, ...]:
+        """The namespaces whose tasks a worker runs, each once."""
+        return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
+
+    @field_validator(
+        "handlers", "allowed_hosts", "namespaces", "queues", "trusted_proxies", mode="before"
+    )
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("namespaces")
+    @classmethod
+    def _possible_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if len(value) > limits.WORKER_NAMESPACES:
+            raise ValueError(f"name at most {limits.WORKER_NAMESPACES} namespaces")
+        if not all(_NAMESPACE.fullmatch(namespace) for namespace in value):
+            raise ValueError(
+                "no task can be in such a namespace: names have 1 to "
+                f"{limits.NAMESPACE_LENGTH} characters without white space"
+            )
         return value
 
     @field_validator("queues")

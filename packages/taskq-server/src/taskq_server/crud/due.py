@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.ranges import lowest
@@ -14,6 +14,7 @@ from taskq_server.domain.task import MAX_LOST, Due, Priority, score
 async def due(
     connection: AsyncConnection,
     *,
+    namespace: str,
     queue: str,
     handlers: Sequence[str],
     now: datetime,
@@ -26,6 +27,7 @@ async def due(
 
     Args:
         connection: any.
+        namespace: the namespace of the tasks.
         queue: the queue's name.
         handlers: the handlers of the asking worker; other tasks are left out.
         now: aware UTC.
@@ -37,10 +39,11 @@ async def due(
     ends = ends_of_due(now)
     if below is not None:
         ends = {one: min(end, below) for one, end in ends.items()}
-    if not await _any(connection, queue, handlers, max(ends.values())):
+    of_queue = and_(tasks.c.namespace == namespace, tasks.c.queue == queue)
+    if not await _any(connection, of_queue, handlers, max(ends.values())):
         return []
-    may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.namespace, tasks.c.score).where(
-        tasks.c.queue == queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
+    may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.score).where(
+        of_queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
     )
     if not last_chance:
         may_run = may_run.where(tasks.c.lost_count < MAX_LOST - 1)
@@ -52,7 +55,7 @@ async def due(
         for priority, end in ends.items()
     ]
     rows = await lowest(connection, ranges, "score", limit)
-    return [Due(row.id, row.attempt, row.namespace, queue, row.score) for row in rows]
+    return [Due(row.id, row.attempt, namespace, queue, row.score) for row in rows]
 
 
 def ends_of_due(now: datetime) -> dict[Priority, int]:
@@ -64,14 +67,17 @@ def ends_of_due(now: datetime) -> dict[Priority, int]:
 
 
 async def _any(
-    connection: AsyncConnection, queue: str, handlers: Sequence[str], below: int
+    connection: AsyncConnection,
+    of_queue: ColumnElement[bool],
+    handlers: Sequence[str],
+    below: int,
 ) -> bool:
     """Return whether any task scores that low, from the index alone.
 
     Most sweeps find none, and need not read the many ranges.
     """
     one = select(tasks.c.id).where(
-        tasks.c.queue == queue,
+        of_queue,
         tasks.c.handler.in_(sorted(handlers)),
         tasks.c.priority.in_(list(Priority)),
         tasks.c.score < below,

@@ -31,17 +31,23 @@ _lane = (tasks.c.queue, tasks.c.handler, tasks.c.priority)
 _head = (
     select(*_lane, tasks.c.score)
     .where(
+        tasks.c.namespace == bindparam("of_namespace"),
         tasks.c.queue == bindparam("in_queue"),
         tasks.c.handler == bindparam("for_handler"),
         tasks.c.priority == bindparam("at_priority"),
         tasks.c.score < bindparam("below"),
-        tasks.c.namespace == bindparam("of_namespace"),
     )
     .order_by(tasks.c.score)
     .limit(1)
 )
 _heads = UnionStatement(select(_head.subquery()), tuple)
-_lowest = select(*_lane, func.min(tasks.c.score)).group_by(*_lane).order_by(*_lane)
+# The namespace is grouped by, too, because the groups are then a prefix of the index.
+_lowest = (
+    select(*_lane, func.min(tasks.c.score))
+    .where(tasks.c.namespace == bindparam("of_namespace"))
+    .group_by(tasks.c.namespace, *_lane)
+    .order_by(tasks.c.namespace, *_lane)
+)
 _lowest_of = _lowest.where(tasks.c.queue.in_(bindparam("queues", expanding=True)))
 _lowest_of_first = _lowest.limit(MOST_LEAPS)
 
@@ -54,13 +60,12 @@ async def oldest(
     handlers: Sequence[str],
     now: datetime,
     listened: Collection[str] = (),
-    shared: Collection[str] = (),
 ) -> dict[str, datetime]:
     """Return the due time of the oldest due task, for each queue that has a due task.
 
     All queues are read if they have at most `MOST_ASKED` lanes. Otherwise, the queues that workers
-    listen to are read, up to `MOST_LISTENED`, and others by name, up to `MOST_LEAPS` lanes; of
-    queues with tasks of other namespaces, up to `MOST_ASKED` lanes. The returned times are exact.
+    listen to are read, up to `MOST_LISTENED`, and others by name, up to `MOST_LEAPS` lanes. The
+    returned times are exact.
 
     Args:
         connection: any.
@@ -69,29 +74,27 @@ async def oldest(
         handlers: all handlers that tasks may name.
         now: aware UTC.
         listened: queues that workers listen to.
-        shared: queues in which tasks of other namespaces wait, too.
     """
     ends = ends_of_due(now)
     if len(queues) * len(handlers) * len(ends) <= MOST_ASKED:
         asked = [(queue, handler, one) for queue in queues for handler in handlers for one in ends]
         return await _ask(connection, namespace, asked, ends)
-    found = await _leap(connection, queues, listened)
-    due = {lane: score for lane, score in found.items() if score < ends[lane[2]]}
-    theirs = [lane for lane in due if lane[0] in shared]
-    ours = _since((lane, score) for lane, score in due.items() if lane[0] not in shared)
-    whole = [lane for lane in theirs[:MOST_ASKED] if lane[0] != _cut(theirs, MOST_ASKED)]
-    return ours | await _ask(connection, namespace, whole, ends)
+    found = await _leap(connection, namespace, queues, listened)
+    return _since((lane, score) for lane, score in found.items() if score < ends[lane[2]])
 
 
 async def _leap(
-    connection: AsyncConnection, queues: Sequence[str], listened: Collection[str]
+    connection: AsyncConnection, namespace: str, queues: Sequence[str], listened: Collection[str]
 ) -> dict[_Lane, int]:
     """Return the lowest score of each lane that has a task; a queue has all its lanes or none."""
     first = sorted(set(queues) & set(listened))[:MOST_LISTENED]
-    rows = (await connection.execute(_lowest_of, {"queues": first})).all() if first else []
+    given = {"of_namespace": namespace}
+    of_first = {**given, "queues": first}
+    rows = (await connection.execute(_lowest_of, of_first)).all() if first else []
     if len(first) < len(queues):
-        others = (await connection.execute(_lowest_of_first)).all()
-        cut = _cut([(row[0], row[1], row[2]) for row in others], MOST_LEAPS - 1)
+        others = (await connection.execute(_lowest_of_first, given)).all()
+        # The last queue may be cut in two.
+        cut = others[-1][0] if len(others) == MOST_LEAPS else None
         rows = [*rows, *(row for row in others if row[0] != cut)]
     wanted = set(queues)
     return {
@@ -99,11 +102,6 @@ async def _leap(
         for queue, handler, priority, lowest in rows
         if lowest is not None and queue in wanted
     }
-
-
-def _cut(lanes: Sequence[_Lane], most: int) -> str | None:
-    """Return the queue that is cut in two when only the first `most` lanes are taken."""
-    return lanes[most][0] if len(lanes) > most else None
 
 
 async def _ask(

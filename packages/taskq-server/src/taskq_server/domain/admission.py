@@ -24,6 +24,7 @@ class ClaimRequest:
         task_id: the task.
         attempt: the attempt the doorbell rang for; another one is none of its business.
         worker_id: who asks.
+        namespaces: whose tasks the worker runs.
         handlers: what the worker can run.
         quarantine_room: returns the number of free quarantine processes.
         sync: which of its handlers need a thread.
@@ -33,6 +34,7 @@ class ClaimRequest:
     task_id: UUID
     attempt: int
     worker_id: UUID
+    namespaces: frozenset[str]
     handlers: frozenset[str]
     quarantine_room: Callable[[], int]
     sync: frozenset[str] = frozenset()
@@ -93,7 +95,8 @@ def admit(
 
     Returns:
         For each request its task as it would run, or which gate is closed; None if the attempt is
-        not the worker's: another worker has it, it is not due, or the worker lacks its handler.
+        not the worker's: another worker has it, it is not due, or the worker lacks its handler or
+        does not serve its namespace.
     """
     tasks = dict(waiting)
     answers: list[Task | NotNow | None] = []
@@ -117,12 +120,16 @@ def _claimed(
     request: ClaimRequest, tasks: Mapping[UUID, Task], now: datetime, earliest: datetime
 ) -> Task | None:
     task = tasks.get(request.task_id)
-    if task is None or task.attempt + 1 != request.attempt or task.handler not in request.handlers:
+    if task is None or task.attempt + 1 != request.attempt or not _may_run(task, request):
         return None
     try:
         return lifecycle.claim(task, worker_id=request.worker_id, now=now, earliest=earliest)
     except IllegalTransition:
         return None
+
+
+def _may_run(task: Task, request: ClaimRequest) -> bool:
+    return task.namespace in request.namespaces and task.handler in request.handlers
 
 
 def _close(

@@ -13,6 +13,9 @@ DESCRIPTION_LENGTH = 10_000
 IDEMPOTENCY_KEY_LENGTH = 255
 CURSOR_LENGTH = 200
 
+WORKER_NAMESPACES = 100
+"""Namespaces that one worker serves."""
+
 TAGS = 32
 """Tags of one task."""
 

@@ -171,6 +171,13 @@ class TaskDetails:
         return tuple(a for a in self.attempts if a.outcome.is_error)
 
 
+class Queue(NamedTuple):
+    """A queue of a namespace; equal names in two namespaces are two queues."""
+
+    namespace: str
+    name: str
+
+
 @dataclass(frozen=True, slots=True)
 class Due:
     """A task that may run now; `attempt` counts those that have ended."""

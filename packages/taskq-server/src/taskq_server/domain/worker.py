@@ -7,12 +7,16 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerRow:
-    """A worker; `queues` is a JSON list, and so is `handlers` until they are published."""
+    """A worker; `queues` and `namespaces` are JSON lists, as is `handlers` before publishing.
+
+    `namespaces` is None for a worker of a version that serves all of them.
+    """
 
     id: UUID
     name: str
     queues: str
     handlers: str
+    namespaces: str | None
     concurrency: int
     started_at: datetime
     heartbeat_at: datetime

@@ -26,7 +26,7 @@ class Task(Base):
     __tablename__ = "tasks"
     __table_args__ = options(
         UniqueConstraint("namespace", "idempotency_hash"),
-        Index(None, "queue", "handler", "priority", "score"),
+        Index(None, "namespace", "queue", "handler", "priority", "score"),
         Index(None, "status", "finished_at", "worker_id"),
         Index(None, "namespace", "status", "id"),
         Index(None, "namespace", "priority", "id"),

@@ -14,7 +14,8 @@ class Worker(Base):
 
     `queues` is a JSON list of names. `handlers` is a JSON object by name, with the digests of the
     worker's schema and of the schemas that it has replaced. Before the handlers are published, and
-    in rows of older workers, `handlers` is a list of names.
+    in rows of older workers, `handlers` is a list of names. `namespaces` is a JSON list, too; it is
+    null in rows of older workers, which serve all namespaces.
     """
 
     __tablename__ = "workers"
@@ -24,6 +25,7 @@ class Worker(Base):
     name: Mapped[str] = mapped_column(String(255))
     queues: Mapped[str] = mapped_column(Text)
     handlers: Mapped[str] = mapped_column(Text)
+    namespaces: Mapped[str | None] = mapped_column(Text)
     concurrency: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)

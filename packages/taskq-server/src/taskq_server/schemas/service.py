@@ -58,8 +58,7 @@ class QueueRead(Answer):
         ge=0,
         description="for how long the oldest due task has been due; null if no task is due. Where "
         "handlers and queues are many, also null beyond 500 queues with live workers and 10,000 "
-        "combinations of queue, handler and priority, and in queues that namespaces share beyond "
-        "100 of them",
+        "combinations of queue, handler and priority",
     )
 
 

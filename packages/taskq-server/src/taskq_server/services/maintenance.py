@@ -9,7 +9,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, due, tags, tasks, workers
 from taskq_server.crud.retention import expired
 from taskq_server.domain.lifecycle import AttemptEnded
-from taskq_server.domain.task import Due, Task
+from taskq_server.domain.task import Due, Queue, Task
 from taskq_server.services.attempts import AttemptService
 
 _BATCH = 1_000
@@ -42,7 +42,7 @@ class Maintenance:
 
     async def stage(
         self,
-        queue: str,
+        queue: Queue,
         handlers: Sequence[str],
         *,
         head: int | None,
@@ -55,7 +55,7 @@ class Maintenance:
         somebody popped it just now. An empty queue has lost all of them.
 
         Args:
-            queue: one lane.
+            queue: a queue of one namespace.
             handlers: what this worker can run.
             head: lowest score in Redis, milliseconds; None when the queue is empty.
             settled: rows younger than this are left alone.
@@ -65,7 +65,8 @@ class Maintenance:
         lost = await self._database.read(
             lambda c: due.due(
                 c,
-                queue=queue,
+                namespace=queue.namespace,
+                queue=queue.name,
                 handlers=handlers,
                 now=now,
                 limit=_BATCH,
@@ -78,12 +79,12 @@ class Maintenance:
         return lost
 
     async def due(
-        self, queue: str, handlers: Sequence[str], limit: int, *, last_chance: bool = True
+        self, queue: Queue, handlers: Sequence[str], limit: int, *, last_chance: bool = True
     ) -> list[Due]:
         """Return what a worker may claim without a doorbell, while Redis is away.
 
         Args:
-            queue: one lane.
+            queue: a queue of one namespace.
             handlers: what the worker can run.
             limit: rows, at most.
             last_chance: whether to return tasks that need a quarantine process, too.
@@ -91,7 +92,13 @@ class Maintenance:
         now = self._clock()
         return await self._database.read(
             lambda c: due.due(
-                c, queue=queue, handlers=handlers, now=now, limit=limit, last_chance=last_chance
+                c,
+                namespace=queue.namespace,
+                queue=queue.name,
+                handlers=handlers,
+                now=now,
+                limit=limit,
+                last_chance=last_chance,
             )
         )
 

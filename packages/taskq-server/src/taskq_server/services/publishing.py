@@ -25,7 +25,7 @@ _DIGITS = 12
 
 @dataclass(frozen=True, slots=True)
 class _Plan:
-    publish: list[PublishedHandler]
+    publish: dict[str, list[PublishedHandler]]
     versions: dict[str, Version]
 
 
@@ -35,7 +35,7 @@ class Publishing:
     Args:
         database: holds what is published, and the rows of workers.
         clock: aware UTC.
-        namespace: of the handlers.
+        namespaces: each of them gets the handlers.
         own: what the worker can run.
     """
 
@@ -43,12 +43,12 @@ class Publishing:
         self,
         database: Database,
         clock: Callable[[], datetime],
-        namespace: str,
+        namespaces: Sequence[str],
         own: Sequence[PublishedHandler],
     ) -> None:
         self._database = database
         self._clock = clock
-        self._namespace = namespace
+        self._namespaces = namespaces
         self._own = own
         self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
         self._told: tuple[UUID, str] | None = None
@@ -66,9 +66,12 @@ class Publishing:
     async def publish_alone(self) -> None:
         """Publish all handlers before the only worker starts, so that the API accepts tasks."""
         own, now = self._own, self._clock()
-        await self._database.write(
-            lambda c: handlers.publish(self._database, c, self._namespace, own, now)
-        )
+
+        async def work(connection: Connection) -> None:
+            for namespace in self._namespaces:
+                await handlers.publish(self._database, connection, namespace, own, now)
+
+        await self._database.write(work)
 
     async def start(self, worker_id: UUID) -> None:
         """Publish all handlers, unless a live worker has published a newer version of one."""
@@ -81,7 +84,7 @@ class Publishing:
             worker_id: the id of the worker, which changes when its lease is lost.
         """
         plan = await self._database.read(lambda c: self._plan(c, renew=False))
-        if plan.publish or self._told != (worker_id, _written(plan.versions)):
+        if any(plan.publish.values()) or self._told != (worker_id, _written(plan.versions)):
             await self._database.write(lambda c: self._publish(c, worker_id, renew=False))
 
     async def look_again(
@@ -105,25 +108,28 @@ class Publishing:
     async def _publish(self, connection: Connection, worker_id: UUID, *, renew: bool) -> None:
         plan = await self._plan(connection, renew=renew)
         now = self._clock()
-        await handlers.publish(self._database, connection, self._namespace, plan.publish, now)
+        for namespace, publish in plan.publish.items():
+            await handlers.publish(self._database, connection, namespace, publish, now)
         text = _written(plan.versions)
         await workers.set_handlers(connection, worker_id, text)
         self._versions = plan.versions
         self._told = worker_id, text
 
     async def _plan(self, connection: Connection, *, renew: bool) -> _Plan:
-        found = await handlers.published(connection, self._namespace)
-        published = {one.name: _digest(one.payload_schema) for one in found}
         rows = await workers.handlers_of_live(connection, self._clock())
         live = [_read(text) for text in rows]
-        plan = _Plan([], {})
-        for one in self._own:
-            others = [row[one.name] for row in live if one.name in row]
-            current = published.get(one.name)
-            version = succession(self._versions[one.name], current, others)
-            plan.versions[one.name] = version or self._versions[one.name]
-            if version is not None and (renew or current != version.schema):
-                plan.publish.append(one)
+        plan = _Plan({namespace: [] for namespace in self._namespaces}, dict(self._versions))
+        for namespace, publish in plan.publish.items():
+            found = await handlers.published(connection, namespace)
+            published = {one.name: _digest(one.payload_schema) for one in found}
+            for one in self._own:
+                others = [row[one.name] for row in live if one.name in row]
+                current = published.get(one.name)
+                # What a schema has replaced is about the code, so all namespaces share it.
+                version = succession(plan.versions[one.name], current, others)
+                plan.versions[one.name] = version or plan.versions[one.name]
+                if version is not None and (renew or current != version.schema):
+                    publish.append(one)
         return plan
 
 

@@ -60,12 +60,6 @@ class StatsService:
                 handlers=[handler.name for handler in published[namespace]],
                 now=now,
                 listened={queue for listed in live for queue in json.loads(listed)},
-                shared={
-                    queue
-                    for other in counted.keys() - {namespace}
-                    for (queue, status), amount in counted[other].items()
-                    if status in WAITING and amount
-                },
             )
             ages = {name: max(0.0, (now - at).total_seconds()) for name, at in since.items()}
             found[namespace] = _stats_read(queues, ages, len(live))

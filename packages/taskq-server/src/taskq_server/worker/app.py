@@ -11,6 +11,7 @@ from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
+from taskq_server.core.config import Settings
 from taskq_server.core.stopping import Stop
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.handlers.context import State
@@ -26,7 +27,6 @@ from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 
 _PAUSE_SECONDS = 1.0
-_USUAL_NAMESPACE = "default"
 _SLACK_SECONDS = 10.0
 _log = logging.getLogger("taskq.server.worker")
 
@@ -45,12 +45,6 @@ async def run_worker(
     Returns:
         Whether the process should be replaced: a handler or a hook in it cannot be stopped.
     """
-    if runtime.settings.namespace != _USUAL_NAMESPACE:
-        _log.warning(
-            "TASKQ_NAMESPACE keeps nothing apart in workers yet: this one runs tasks of all "
-            "namespaces of its database, and others run tasks of %r",
-            runtime.settings.namespace,
-        )
     if not await unless(stop.asked, runtime.naming.known()):
         return False
     names = await runtime.naming.known()
@@ -129,7 +123,7 @@ class _Worker:
                     }
                 )
             )
-            _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings.queues)
+            _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
             await self._until_recycled(stop.asked)
             await self._drain(stop.hurried)
 
@@ -159,11 +153,13 @@ class _Worker:
             lease.handlers = self._publishing.row
 
     async def _listen(self) -> None:
-        namespace, wake = self._settings.namespace, self._parts.wake.set
-        channels: dict[str, Callable[[bytes], None]] = {
-            self._names.ring(namespace): lambda _: wake(),
-            self._names.cancel(namespace): lambda data: self._cancels.hear(read_ids(data)),
-        }
+        wake = self._parts.wake.set
+        channels: dict[str, Callable[[bytes], None]] = {}
+        for namespace in self._settings.served_namespaces:
+            channels[self._names.ring(namespace)] = lambda _: wake()
+            channels[self._names.cancel(namespace)] = lambda data: self._cancels.hear(
+                read_ids(data)
+            )
         await listen(self._redis, channels, self._garbage, on_connect=wake)
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
@@ -196,10 +192,11 @@ class _Worker:
                 await runner.idle()
 
 
-def _say_what_runs(worker_id: UUID, handlers: Sequence[str], queues: Sequence[str]) -> None:
+def _say_what_runs(worker_id: UUID, handlers: Sequence[str], settings: Settings) -> None:
     _log.info(
-        "worker %s runs %d handlers on queues %s", worker_id, len(handlers), ", ".join(queues)
-    )
+        "worker %s runs %d handlers on queues %s of namespaces %s", worker_id, len(handlers),
+        ", ".join(settings.queues), ", ".join(settings.served_namespaces),
+    )  # fmt: skip
     if not handlers:
         _log.warning(
             "no handlers are loaded: name their modules in TASKQ_HANDLERS "
@@ -224,7 +221,7 @@ async def publish(runtime: Runtime, registry: Registry) -> None:
 def _publishing(runtime: Runtime, registry: Registry) -> Publishing:
     settings = runtime.settings
     own = published_by(registry, settings)
-    return Publishing(runtime.database, runtime.clock, settings.namespace, own)
+    return Publishing(runtime.database, runtime.clock, settings.served_namespaces, own)
 
 
 async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:

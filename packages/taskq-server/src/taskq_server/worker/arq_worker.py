@@ -11,7 +11,9 @@ well. Nothing but taskq's own queues is ever looked at.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from math import ceil
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,6 +23,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, Reach, write
 from taskq_server.broker.garbage import Garbage
+from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
 
@@ -71,7 +74,8 @@ class TaskqWorker(Worker):
     """Pop doorbells and run `execute_task` for each.
 
     Args:
-        queues: the key in Redis of each queue, most important first.
+        queues: the key in Redis of each queue, most important first; queues of the same name in
+            several namespaces follow each other.
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
         due: what is due in a queue according to the database, for a Redis that is away.
@@ -86,11 +90,11 @@ class TaskqWorker(Worker):
     def __init__(
         self,
         *,
-        queues: Mapping[str, str],
+        queues: Mapping[Queue, str],
         now_ms: Callable[[], int],
         may_have: Callable[[], int],
-        due: Callable[[str, int], Awaitable[Sequence[Arguments]]],
-        asides: Mapping[str, str],
+        due: Callable[[Queue, int], Awaitable[Sequence[Arguments]]],
+        asides: Mapping[Queue, str],
         threads: Callable[[Collection[UUID]], int],
         admission: Admission,
         garbage: Garbage,
@@ -99,6 +103,8 @@ class TaskqWorker(Worker):
     ) -> None:
         super().__init__(queue_name=next(iter(queues.values())), **options)
         self._queues = queues
+        self._names = tuple(dict.fromkeys(queue.name for queue in queues))
+        self._turns = deque(dict.fromkeys(queue.namespace for queue in queues))
         self._now_ms = now_ms
         self._may_have = may_have
         self._due = due
@@ -126,15 +132,18 @@ class TaskqWorker(Worker):
         if self.allow_pick_jobs:
             self._start_rung(attempts[: max(0, self._room())])
 
-    async def heads(self) -> dict[str, Heads]:
+    async def heads(self) -> dict[Queue, Heads]:
         """Return the lowest scores of each queue.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away.
         """
         return {
-            queue: Heads(await self._head(key), await self._head(self._asides[queue]))
-            for queue, key in self._queues.items()
+            queue: Heads(
+                await self._head(self._queues[queue]), await self._head(self._asides[queue])
+            )
+            for group in self._in_turn()
+            for queue in group
         }
 
     async def _head(self, key: str) -> int | None:
@@ -148,19 +157,31 @@ class TaskqWorker(Worker):
         for one in self._admission.ready(self._room()):
             self._start(one)
         pause = self.poll_delay_s
-        for queue in self._queues:
-            room = self._room()
-            if room <= 0:
-                return self.poll_delay_s
-            jobs, next_in = await self._pop(queue, room)
-            self._start_rung(jobs)
-            pause = min(pause, 0.0 if len(jobs) == room else next_in)
+        for group in self._in_turn():
+            for number, queue in enumerate(group):
+                room = self._room()
+                if room <= 0:
+                    return self.poll_delay_s
+                share = ceil(room / (len(group) - number))
+                jobs, next_in = await self._pop(queue, share)
+                self._start_rung(jobs)
+                pause = min(pause, 0.0 if len(jobs) == share else next_in)
+            if pause == 0.0:
+                break  # for this queue has more, and the next one is less important
         return pause
+
+    def _in_turn(self) -> list[list[Queue]]:
+        """Return the queues of each name, those of another namespace first than the last time.
+
+        So one namespace with a backlog cannot keep others from a worker that has little room.
+        """
+        self._turns.rotate(-1)
+        return [[Queue(namespace, name) for namespace in self._turns] for name in self._names]
 
     def _room(self) -> int:
         return min(self._may_have() - len(self.tasks), _MOST_POPPED)
 
-    async def _pop(self, queue: str, room: int) -> tuple[Sequence[Arguments], float]:
+    async def _pop(self, queue: Queue, room: int) -> tuple[Sequence[Arguments], float]:
         now = self._now_ms()
         keys = [self._queues[queue], self._asides[queue]]
         threads = self._threads(self._promised)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from taskq_server.broker.names import Names
 from taskq_server.domain.admission import Gate
+from taskq_server.domain.task import Queue
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry
 from taskq_server.runtime import Runtime
@@ -78,6 +79,7 @@ def assemble(
         admission=Admission({Gate.QUARANTINE: quarantine.free}, attempts.ring_again),
         slots=Slots(settings.concurrency),
         state=state,
+        namespaces=frozenset(settings.served_namespaces),
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
     )
@@ -102,10 +104,15 @@ def _sources_of_attempts(
     handlers = sorted(deps.registry.handlers.items())
     sync = [name for name, one in handlers if not one.is_async]
     others = [name for name, one in handlers if one.is_async]
+    queues = [
+        Queue(namespace, name)
+        for name in settings.queues
+        for namespace in settings.served_namespaces
+    ]
     capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=bool(sync))
     arq = TaskqWorker(
-        queues={one: names.queue(settings.namespace, one) for one in settings.queues},
-        asides={one: names.aside(settings.namespace, one) for one in settings.queues},
+        queues={one: names.queue(*one) for one in queues},
+        asides={one: names.aside(*one) for one in queues},
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
         may_have=capacity.attempts,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.task import Due
+from taskq_server.domain.task import Due, Queue
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.capacity import Capacity
@@ -37,11 +37,11 @@ class DueTasks:
         self._sync = sync
         self._others = others
 
-    async def find(self, queue: str, room: int) -> list[Arguments]:
+    async def find(self, queue: Queue, room: int) -> list[Arguments]:
         """Return what is due in a queue, lowest score first; nothing if the database is away, too.
 
         Args:
-            queue: one lane.
+            queue: a queue of one namespace.
             room: attempts, at most.
         """
         limits = ((self._others, room), (self._sync, min(room, self._capacity.threads(()))))

@@ -10,7 +10,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.task import Due
+from taskq_server.domain.task import Due, Queue
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
 
@@ -43,7 +43,7 @@ class Janitor:
         *,
         handlers: Sequence[str],
         sync: Sequence[str],
-        heads: Callable[[], Awaitable[dict[str, Heads]]],
+        heads: Callable[[], Awaitable[dict[Queue, Heads]]],
         has_quarantine: Callable[[], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
@@ -88,14 +88,14 @@ class Janitor:
             known = [one for one in head if one is not None]
             await self._stage(queue, self._sync, min(known, default=None))
 
-    async def _stage(self, queue: str, handlers: Sequence[str], head: int | None) -> None:
+    async def _stage(self, queue: Queue, handlers: Sequence[str], head: int | None) -> None:
         if not handlers:
             return
         staged = await self._maintenance.stage(
             queue, handlers, head=head, settled=_SETTLED, last_chance=self._has_quarantine()
         )
         if staged:
-            _log.info("rang again for %d tasks of queue %s", len(staged), queue)
+            _log.info("rang again for %d tasks of queue %s", len(staged), queue.name)
             self._start(staged)
 
     async def compact(self) -> None:

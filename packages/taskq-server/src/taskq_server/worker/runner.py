@@ -57,6 +57,7 @@ class RunnerDeps:
     admission: Admission
     slots: Slots
     state: State
+    namespaces: frozenset[str]
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
 
@@ -159,6 +160,7 @@ class Runner:
                     task_id=task_id,
                     attempt=attempt,
                     worker_id=self._deps.worker_id(),
+                    namespaces=self._deps.namespaces,
                     handlers=self._handlers,
                     quarantine_room=self._deps.quarantine.free,
                     sync=self._sync,

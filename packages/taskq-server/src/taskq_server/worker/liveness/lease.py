@@ -224,6 +224,7 @@ class Lease:
             name=f"{socket.gethostname()}:{os.getpid()}",
             queues=names(self._settings.queues),
             handlers=self.handlers,
+            namespaces=names(self._settings.served_namespaces),
             concurrency=self._settings.concurrency,
             started_at=now.astimezone(UTC),
             heartbeat_at=now,
