@@ -152,7 +152,11 @@ async def pending(
 ) -> list[tuple[UUID, int]]:
     found = await database.read(
         lambda c: hooks.pending_hooks(
-            c, before=before, handlers=handlers or ("taskq.echo",), limit=limit
+            c,
+            namespaces=["default"],
+            before=before,
+            handlers=handlers or ("taskq.echo",),
+            limit=limit,
         )
     )
     for attempt, task in found:
@@ -174,6 +178,13 @@ async def test_a_hook_is_pending_until_it_is_marked_done(database: Database) -> 
     assert await pending(database, LATER + seconds(1)) == []
 
 
+async def test_pending_hooks_are_those_of_some_namespaces(database: Database) -> None:
+    theirs, mine = running(namespace="theirs"), running()
+    await store(database, theirs, mine)
+    await end_all(database, [failed(theirs), failed(mine)], None)
+    assert await pending(database, LATER + seconds(1), limit=1) == [(mine.id, 1)]
+
+
 async def test_pending_hooks_come_with_the_task_as_it_is_now(database: Database) -> None:
     task = running(payload='{"value":"all of it"}')
     await store(database, task)
@@ -184,7 +195,7 @@ async def test_pending_hooks_come_with_the_task_as_it_is_now(database: Database)
     )
     ((attempt, found),) = await database.read(
         lambda c: hooks.pending_hooks(
-            c, before=LATER + seconds(1), handlers=["taskq.echo"], limit=1
+            c, namespaces=["default"], before=LATER + seconds(1), handlers=["taskq.echo"], limit=1
         )
     )
     assert attempt == ended.attempt

@@ -83,6 +83,10 @@ SHAPES = {
     "failed, hooks of other workers pending": Shape(
         ended("1 DAY") | {"status": "'failed'", "handler": "'others.build'"}, PENDING
     ),
+    "running in another namespace, the workers have vanished": Shape(
+        HELD | {"namespace": "'other'"},
+        f"{WORKER}, NOW(6) - INTERVAL 1 HOUR FROM seq_0_to_{DEAD}",
+    ),
 }
 
 
@@ -135,12 +139,16 @@ async def rows_read(url: str) -> dict[str, int]:
             "stage": lambda: upkeep.stage(QUEUE, MINE, head=HEAD, settled=settled),
             "refill": lambda: upkeep.stage(QUEUE, MINE, head=None, settled=settled),
             "claim without Redis": lambda: upkeep.due(QUEUE, MINE, 100),
-            "hooks": lambda: attempts.pending_hooks(before=clock(), handlers=MINE, limit=100),
+            "hooks": lambda: attempts.pending_hooks(
+                namespaces=["default"], before=clock(), handlers=MINE, limit=100
+            ),
             "beat": lambda: database.read(lambda c: workers.held(c, UUID(int=1))),
-            "catalog": lambda: database.read(lambda c: workers.handlers_of_live(c, clock())),
+            "catalog": lambda: database.read(
+                lambda c: workers.handlers_of_live(c, clock(), "default")
+            ),
             "forget": lambda: upkeep.forget_workers(timedelta(seconds=100)),
             "prune": lambda: upkeep.prune(month),
-            "rescue": upkeep.rescue,
+            "rescue": lambda: upkeep.rescue(["default"]),
         }
         return {name: await _cost(database, work) for name, work in works.items()}
     finally:

@@ -135,7 +135,7 @@ class Mixture:
     async def lose_worker(self) -> None:
         """Rescue what runs: the worker has no lease."""
         if self._dice.random() < 0.3:
-            for ended in await self.upkeep.rescue():
+            for ended in await self.upkeep.rescue(["default"]):
                 self._note(f"rescue to {ended.task.status}")
 
     async def prune(self) -> None:

@@ -179,7 +179,9 @@ async def say_worker_statements(database: Database) -> None:
     rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
     await end_all(database, (fails + rest)[::-1], hook_done_at=None)
     await database.read(
-        lambda c: hooks.pending_hooks(c, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10)
+        lambda c: hooks.pending_hooks(
+            c, namespaces=["default"], before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
+        )
     )
     keys = [(task.id, 1) for task in held[3::-1]]
     await database.write(lambda c: hooks.mark_hooks_done(c, keys, NOW))
@@ -201,9 +203,11 @@ async def say_lease_statements(database: Database) -> None:
         await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
     await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
     await database.read(lambda c: workers.held(c, WORKER))
-    await database.read(lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, 5))
+    await database.read(
+        lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["default"], limit=5)
+    )
     await database.read(lambda c: workers.live_ids(c, NOW))
-    await database.read(lambda c: workers.handlers_of_live(c, NOW))
+    await database.read(lambda c: workers.handlers_of_live(c, NOW, "n"))
     await database.write(lambda c: workers.forget_dead(c, before=NOW))
     await database.write(lambda c: workers.unregister(c, WORKER))
     await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
@@ -220,7 +224,7 @@ async def say_lease_statements(database: Database) -> None:
             untouched_since=NOW,
         )
     )
-    await database.read(lambda c: workers.queues_of_live(c, NOW))
+    await database.read(lambda c: workers.queues_of_live(c, NOW, "n"))
     for handlers_that_are in (["h", "i"], [f"h{n}" for n in range(100)]):
         await database.read(
             lambda c, names=handlers_that_are: oldest.oldest(  # type: ignore[misc]

@@ -23,14 +23,19 @@ LEASE = seconds(10)
 
 
 async def register(
-    database: Database, worker_id: UUID, *, at: datetime = NOW, handlers: str = '["a"]'
+    database: Database,
+    worker_id: UUID,
+    *,
+    at: datetime = NOW,
+    handlers: str = '["a"]',
+    namespaces: str | None = '["default"]',
 ) -> WorkerRow:
     row = WorkerRow(
         id=worker_id,
         name="host:1",
         queues='["default"]',
         handlers=handlers,
-        namespaces='["default"]',
+        namespaces=namespaces,
         concurrency=5,
         started_at=at,
         heartbeat_at=at,
@@ -48,7 +53,11 @@ async def renew(database: Database, worker_id: UUID, now: datetime) -> bool:
 
 async def orphans(database: Database, now: datetime, limit: int = 10) -> list[UUID]:
     known = await live(database, now)
-    return sorted(await database.read(lambda c: workers.orphans(c, known, limit)))
+    return sorted(
+        await database.read(
+            lambda c: workers.orphans(c, known, namespaces=["default"], limit=limit)
+        )
+    )
 
 
 async def live(database: Database, now: datetime) -> set[UUID]:
@@ -118,6 +127,7 @@ async def test_orphans_are_running_tasks_without_a_valid_lease(database: Databas
         expired,
         unknown,
         safe,
+        running(worker_id=UUID(int=3), namespace="other"),
         make_task(),
         make_task(Status.FAILED, worker_id=UUID(int=3)),
     )
@@ -143,7 +153,23 @@ async def test_handlers_of_live_workers(database: Database) -> None:
     await register(database, OTHER_WORKER, handlers='["b"]', at=NOW + seconds(60))
 
     async def at(moment: datetime) -> list[str]:
-        return sorted(await database.read(lambda c: workers.handlers_of_live(c, moment)))
+        return sorted(await database.read(lambda c: workers.handlers_of_live(c, moment, "default")))
 
     assert await at(NOW) == ['["a","b"]', '["b"]']
     assert await at(NOW + seconds(20)) == ['["b"]']
+
+
+async def test_live_workers_are_those_of_a_namespace(database: Database) -> None:
+    """A worker of the version before has said nothing, and serves all."""
+    for number, said in enumerate(('["default","ü"]', '["defaults"]', None), 1):
+        await register(database, UUID(int=number), handlers=f'["h{number}"]', namespaces=said)
+
+    async def of(namespace: str) -> tuple[list[str], int]:
+        handlers = await database.read(lambda c: workers.handlers_of_live(c, NOW, namespace))
+        queues = await database.read(lambda c: workers.queues_of_live(c, NOW, namespace))
+        return sorted(handlers), len(queues)
+
+    assert await of("default") == (['["h1"]', '["h3"]'], 2)
+    assert await of("ü") == (['["h1"]', '["h3"]'], 2)
+    assert await of("defaults") == (['["h2"]', '["h3"]'], 2)
+    assert await of("other") == (['["h3"]'], 1)

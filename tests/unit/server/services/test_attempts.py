@@ -299,13 +299,19 @@ async def test_a_failure_leaves_its_hook_pending_when_there_are_hooks(
     await attempts.end(ending(fails, failure))
     await attempts.end(ending(ends))
     found = await attempts.pending_hooks(
-        before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
+        namespaces=["default"],
+        before=runtime.clock() + seconds(1),
+        handlers=["taskq.echo"],
+        limit=10,
     )
     assert {task.id for _, task in found} == ({fails.id} if pending else set())
     if found:
         await attempts.hooks_done([(attempt.task_id, attempt.attempt) for attempt, _ in found])
     assert not await attempts.pending_hooks(
-        before=runtime.clock() + seconds(1), handlers=["taskq.echo"], limit=10
+        namespaces=["default"],
+        before=runtime.clock() + seconds(1),
+        handlers=["taskq.echo"],
+        limit=10,
     )
 
 

@@ -65,11 +65,11 @@ async def test_tasks_of_a_worker_that_is_gone_are_rescued(
     await leases.register(row(runtime, OTHER_WORKER))
     lost, safe = running(), running(worker_id=OTHER_WORKER)
     await store(runtime.database, lost, safe)
-    ends = await upkeep.rescue()
+    ends = await upkeep.rescue(["default"])
     assert [(one.task.id, one.task.status) for one in ends] == [(lost.id, Status.QUEUED)]
     assert (await stored(runtime.database, lost.id)).lost_count == 1
     assert await stored(runtime.database, safe.id) == safe
-    assert await upkeep.rescue() == []
+    assert await upkeep.rescue(["default"]) == []
 
 
 async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing_away(
@@ -86,7 +86,7 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
     await Leases(runtime.database).register(row(runtime))
     task = running()
     await store(runtime.database, task)
-    assert await upkeep.rescue() == []
+    assert await upkeep.rescue(["default"]) == []
     assert await stored(runtime.database, task.id) == task
 
 
@@ -108,7 +108,7 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
         quarantine_room=lambda: 0,
     )
     for touch in (
-        upkeep.rescue(),
+        upkeep.rescue(["default"]),
         upkeep.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
         upkeep.due(QUEUE, ["taskq.echo"], 10),
         upkeep.prune(timedelta(days=30)),

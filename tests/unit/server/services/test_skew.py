@@ -1,5 +1,7 @@
 """Versions of a handler on a real database: payloads that are put off, and what is published."""
 
+import json
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
 from uuid import UUID
@@ -88,7 +90,9 @@ async def test_without_a_published_schema_it_fails_at_once(runtime: Runtime) -> 
     assert await runtime.attempts(has_failure_hooks=False).pause_of_unfit(running(), OLD) is None
 
 
-async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:
+async def register(
+    runtime: Runtime, number: int, row: str = '["a"]', namespaces: Sequence[str] = ("default",)
+) -> UUID:
     """A live worker, whose row says this about its handlers."""
     now = runtime.clock()
     live = WorkerRow(
@@ -96,7 +100,7 @@ async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:
         name="host:1",
         queues="[]",
         handlers=row,
-        namespaces='["default"]',
+        namespaces=json.dumps(namespaces),
         concurrency=1,
         started_at=now,
         heartbeat_at=now,
@@ -106,13 +110,16 @@ async def register(runtime: Runtime, number: int, row: str = '["a"]') -> UUID:
     return live.id
 
 
-async def worker(runtime: Runtime, number: int, schema: str) -> tuple[Publishing, UUID]:
+async def worker(
+    runtime: Runtime, number: int, schema: str, *namespaces: str
+) -> tuple[Publishing, UUID]:
     """A live worker that has published."""
-    worker_id = await register(runtime, number)
+    served = namespaces or ("default",)
+    worker_id = await register(runtime, number, namespaces=served)
     own = PublishedHandler(
         name="a", description="", payload_schema=schema, max_retries=1, timeout_seconds=1
     )
-    publishing = Publishing(runtime.database, runtime.clock, ["default"], [own])
+    publishing = Publishing(runtime.database, runtime.clock, served, [own])
     await publishing.start(worker_id)
     return publishing, worker_id
 
@@ -121,8 +128,8 @@ async def leave(runtime: Runtime, worker_id: UUID) -> None:
     await runtime.database.write(lambda c: workers.unregister(c, worker_id))
 
 
-async def published(runtime: Runtime) -> str | None:
-    return await runtime.database.read(lambda c: handlers.schema_of(c, "default", "a"))
+async def published(runtime: Runtime, namespace: str = "default") -> str | None:
+    return await runtime.database.read(lambda c: handlers.schema_of(c, namespace, "a"))
 
 
 async def test_the_newer_schema_stays_while_one_worker_has_it(runtime: Runtime) -> None:
@@ -207,3 +214,16 @@ async def test_rows_of_older_workers_are_names_only(runtime: Runtime) -> None:
     await runtime.database.write(lambda c: workers.set_handlers(c, UUID(int=1), '["a", "b"]'))
     await worker(runtime, 2, OLD)
     assert await published(runtime) == OLD
+
+
+async def test_each_namespace_has_the_newest_schema_of_its_own_workers(runtime: Runtime) -> None:
+    old, old_id = await worker(runtime, 1, OLD, "one", "two")
+    assert [await published(runtime, name) for name in ("one", "two", "three")] == [OLD, OLD, None]
+    _, new_id = await worker(runtime, 2, NEW, "two", "three")
+    await old.keep(old_id)
+    assert [await published(runtime, name) for name in ("one", "two", "three")] == [OLD, NEW, NEW]
+    await worker(runtime, 3, OLD, "two")
+    assert await published(runtime, "two") == NEW, "a live worker of it has the newer one"
+    await leave(runtime, new_id)
+    await old.keep(old_id)
+    assert [await published(runtime, name) for name in ("one", "two", "three")] == [OLD, OLD, NEW]

@@ -50,7 +50,9 @@ class Worker:
         self.attempts: AttemptService = runtime.attempts(
             has_failure_hooks=registry.has_failure_hooks
         )
-        self.hooks = Hooks(self.attempts, registry, self.clock, seconds, self.stuck.set)
+        self.hooks = Hooks(
+            self.attempts, registry, ["default"], self.clock, seconds, self.stuck.set
+        )
 
     def clock(self) -> datetime:
         return self.runtime.clock() + seconds(self.late)

@@ -18,12 +18,15 @@ from taskq_server.crud.tables import (
 )
 from taskq_server.domain.task import Attempt, Task
 
+# A subquery and no join, so that the order of the index of attempts is followed in any case.
+_namespace = select(tasks.c.namespace).where(tasks.c.id == attempts.c.task_id).scalar_subquery()
 _of_one_handler = (
     select(attempts.c.finished_at, attempts.c.task_id, attempts.c.attempt)
     .where(
         attempts.c.handler == bindparam("of_handler"),
         attempts.c.hook_done_at.is_(None),
         attempts.c.finished_at < bindparam("before"),
+        _namespace == bindparam("of_namespace"),
     )
     .order_by(attempts.c.finished_at)
     .limit(bindparam("most"))
@@ -32,10 +35,27 @@ _pending = UnionStatement(select(_of_one_handler.subquery()), tuple)
 
 
 async def pending_hooks(
-    connection: AsyncConnection, *, before: datetime, handlers: Sequence[str], limit: int
+    connection: AsyncConnection,
+    *,
+    namespaces: Sequence[str],
+    before: datetime,
+    handlers: Sequence[str],
+    limit: int,
 ) -> list[tuple[Attempt, Task]]:
-    """Return attempts whose hook has not run although they ended before `before`."""
-    ranges = [{"of_handler": one, "before": before, "most": limit} for one in sorted(handlers)]
+    """Return attempts whose hook has not run although they ended before `before`.
+
+    Args:
+        connection: any.
+        namespaces: the namespaces of their tasks.
+        before: aware UTC.
+        handlers: the handlers of the attempts.
+        limit: most attempts to return, those that ended first.
+    """
+    ranges = [
+        {"of_namespace": namespace, "of_handler": one, "before": before, "most": limit}
+        for namespace in sorted(namespaces)
+        for one in sorted(handlers)
+    ]
     oldest = sorted(await _pending(connection, ranges))[:limit]
     keys = [(task_id, attempt) for _, task_id, attempt in oldest]
     if not keys:

@@ -1,10 +1,11 @@
 """Workers and their leases."""
 
+import json
 from collections.abc import Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import Column, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import is_running, tasks, workers
@@ -57,22 +58,44 @@ async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
     await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
 
 
-async def handlers_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
-    """Return the handlers of each worker with a valid lease: a JSON list or object of names."""
-    rows = await connection.execute(select(workers.c.handlers).where(workers.c.lease_until >= now))
-    return list(rows.scalars())
+async def handlers_of_live(connection: AsyncConnection, now: datetime, namespace: str) -> list[str]:
+    """Return the handlers of each live worker of a namespace: a JSON list or object of names."""
+    return await _of_live(connection, workers.c.handlers, now, namespace)
 
 
-async def queues_of_live(connection: AsyncConnection, now: datetime) -> list[str]:
-    """Return the JSON lists of queues of all workers with a valid lease."""
-    rows = await connection.execute(select(workers.c.queues).where(workers.c.lease_until >= now))
-    return list(rows.scalars())
+async def queues_of_live(connection: AsyncConnection, now: datetime, namespace: str) -> list[str]:
+    """Return the JSON list of queues of each live worker of a namespace."""
+    return await _of_live(connection, workers.c.queues, now, namespace)
 
 
-async def orphans(connection: AsyncConnection, live: Iterable[UUID], limit: int) -> list[UUID]:
-    """Return running tasks whose worker is not one of `live`, at the cost of the running tasks."""
+async def _of_live(
+    connection: AsyncConnection, column: Column[str], now: datetime, namespace: str
+) -> list[str]:
+    """Return a column of the workers with a valid lease that serve a namespace.
+
+    The namespaces of a worker are in one text, and live workers are few, so all of them are read.
+    """
     rows = await connection.execute(
-        select(tasks.c.id).where(is_running, tasks.c.worker_id.not_in(sorted(live))).limit(limit)
+        select(column, workers.c.namespaces).where(workers.c.lease_until >= now)
+    )
+    return [value for value, served in rows if served is None or namespace in json.loads(served)]
+
+
+async def orphans(
+    connection: AsyncConnection, live: Iterable[UUID], *, namespaces: Iterable[str], limit: int
+) -> list[UUID]:
+    """Return running tasks of some namespaces whose worker is not one of `live`.
+
+    The cost is that of the running tasks without a live worker, in all namespaces.
+    """
+    rows = await connection.execute(
+        select(tasks.c.id)
+        .where(
+            is_running,
+            tasks.c.worker_id.not_in(sorted(live)),
+            tasks.c.namespace.in_(sorted(namespaces)),
+        )
+        .limit(limit)
     )
     return list(rows.scalars())
 

@@ -209,11 +209,18 @@ class AttemptService:
         await self._database.write(lambda c: hooks.mark_hooks_done(c, keys, now))
 
     async def pending_hooks(
-        self, *, before: datetime, handlers: Sequence[str], limit: int
+        self,
+        *,
+        namespaces: Sequence[str],
+        before: datetime,
+        handlers: Sequence[str],
+        limit: int,
     ) -> list[tuple[Attempt, Task]]:
-        """Return ended attempts whose hook should have run before `before`."""
+        """Return ended attempts of some namespaces whose hook should have run before `before`."""
         return await self._database.read(
-            lambda c: hooks.pending_hooks(c, before=before, handlers=handlers, limit=limit)
+            lambda c: hooks.pending_hooks(
+                c, namespaces=namespaces, before=before, handlers=handlers, limit=limit
+            )
         )
 
     async def _commit_claims(

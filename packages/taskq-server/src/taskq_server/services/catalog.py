@@ -139,7 +139,7 @@ class Catalog:
         async def read(connection: Connection) -> tuple[list[PublishedHandler], list[str]]:
             return (
                 await handlers.published(connection, caller.namespace),
-                await workers.handlers_of_live(connection, now),
+                await workers.handlers_of_live(connection, now, caller.namespace),
             )
 
         published, live = await self._database.read(read)

@@ -102,13 +102,17 @@ class Maintenance:
             )
         )
 
-    async def rescue(self) -> list[AttemptEnded]:
-        """Take tasks back from workers whose lease ran out."""
+    async def rescue(self, namespaces: Sequence[str]) -> list[AttemptEnded]:
+        """Take tasks back from workers whose lease ran out.
+
+        Args:
+            namespaces: whose tasks.
+        """
         now = self._clock()
 
         async def look(connection: Connection) -> list[UUID]:
             live = await workers.live_ids(connection, now)
-            return await workers.orphans(connection, live, _BATCH)
+            return await workers.orphans(connection, live, namespaces=namespaces, limit=_BATCH)
 
         candidates = await self._database.read(look)
         if not candidates:

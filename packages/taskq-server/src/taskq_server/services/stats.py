@@ -49,7 +49,7 @@ class StatsService:
         now = self._clock()
         counted = await counts.everywhere(connection)
         published = await handlers.published_in(connection, namespaces)
-        live = await workers.queues_of_live(connection, now)
+        live = {each: await workers.queues_of_live(connection, now, each) for each in namespaces}
         found: dict[str, StatsRead] = {}
         for namespace in namespaces:
             queues = by_queue(counted.get(namespace, {}))
@@ -59,10 +59,10 @@ class StatsService:
                 queues=[name for name, by_status in queues.items() if _depth(by_status)],
                 handlers=[handler.name for handler in published[namespace]],
                 now=now,
-                listened={queue for listed in live for queue in json.loads(listed)},
+                listened={queue for listed in live[namespace] for queue in json.loads(listed)},
             )
             ages = {name: max(0.0, (now - at).total_seconds()) for name, at in since.items()}
-            found[namespace] = _stats_read(queues, ages, len(live))
+            found[namespace] = _stats_read(queues, ages, len(live[namespace]))
         return found
 
 

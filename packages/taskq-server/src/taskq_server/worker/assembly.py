@@ -66,7 +66,14 @@ def assemble(
     wake = asyncio.Event()
     attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
     executor = Executor(settings.threads, Limits.of(settings))
-    hooks = Hooks(attempts, registry, clock.earliest, settings.hook_seconds, executor.stuck.set)
+    hooks = Hooks(
+        attempts,
+        registry,
+        settings.served_namespaces,
+        clock.earliest,
+        settings.hook_seconds,
+        executor.stuck.set,
+    )
     lease = Lease(settings, sorted(registry.handlers), parent=parent)
     quarantine = QuarantinePool(settings)
     deps = RunnerDeps(

@@ -24,6 +24,10 @@ _log = logging.getLogger("taskq.server.janitor")
 class Janitor:
     """Sweep once a second, in every worker; two sweeps at once do no harm.
 
+    It stages, rescues and replays hooks for the namespaces of this worker, because it may start
+    only their tasks. It compacts, prunes and forgets for all, because a namespace may have no
+    worker any more.
+
     Args:
         settings: how often, and how long final tasks are kept.
         maintenance: does the work.
@@ -70,7 +74,7 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
-        for ended in await self._maintenance.rescue():
+        for ended in await self._maintenance.rescue(self._settings.served_namespaces):
             _log.warning(
                 "task %s was rescued from a vanished worker: it is %s",
                 ended.task.id, ended.task.status,

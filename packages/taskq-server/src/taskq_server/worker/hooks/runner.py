@@ -34,6 +34,7 @@ class Hooks:
     Args:
         attempts: stores which hooks have run.
         registry: contains the hooks.
+        namespaces: whose missed transitions are replayed.
         clock: returns the lower bound of the present time, aware UTC.
         seconds: time limit of one hook.
         on_stuck: called when too many hooks are overdue to start any more.
@@ -43,12 +44,14 @@ class Hooks:
         self,
         attempts: AttemptService,
         registry: Registry,
+        namespaces: Sequence[str],
         clock: Callable[[], datetime],
         seconds: float,
         on_stuck: Callable[[], None],
     ) -> None:
         self._attempts = attempts
         self._registry = registry
+        self._namespaces = namespaces
         self._clock = clock
         self._seconds = seconds
         self._on_stuck = on_stuck
@@ -88,6 +91,7 @@ class Hooks:
 
     async def _pending(self, seconds: float) -> list[tuple[Attempt, Task]]:
         return await self._attempts.pending_hooks(
+            namespaces=self._namespaces,
             before=self._clock() - timedelta(seconds=seconds),
             handlers=sorted(self._registry.handlers),
             limit=_REPLAY_BATCH,
