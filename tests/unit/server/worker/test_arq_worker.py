@@ -1,7 +1,7 @@
 """Which doorbells are taken, and when: arq's worker with a runner that notes what it is asked."""
 
 import asyncio
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -58,19 +58,33 @@ class Database:
         return self.bells[:room]
 
 
+class Waiting:
+    """Tasks in several queues; each of them is found once, as a doorbell is popped once."""
+
+    def __init__(self, tasks: Mapping[Queue, Iterable[int]]) -> None:
+        self._left = {queue: list(numbers) for queue, numbers in tasks.items()}
+
+    async def due(self, queue: Queue, room: int) -> Sequence[Arguments]:
+        left = self._left[queue]
+        found, left[:] = left[:room], left[room:]
+        return [bell(number) for number in found]
+
+
 def worker(
     attempts: Attempts,
-    database: Database,
+    database: Database | Waiting,
     redis_url: str = NO_REDIS,
     threads: Callable[[Collection[UUID]], int] = len,
+    queues: Iterable[Queue] = (QUEUE,),
+    room: int = ROOM,
 ) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
     return TaskqWorker(
-        queues={QUEUE: "queue"},
-        asides={QUEUE: "aside"},
+        queues=dict.fromkeys(queues, "queue"),
+        asides=dict.fromkeys(queues, "aside"),
         threads=threads,
         now_ms=lambda: 0,
-        may_have=lambda: ROOM,
+        may_have=lambda: room,
         due=database.due,
         admission=Admission({}, lambda _: None),
         garbage=Garbage(),
@@ -184,3 +198,41 @@ async def test_bells_aside_are_for_free_threads_and_all_go_by_score(
 ) -> None:
     found = await asked_of(scores(*queue), scores(*aside), threads, len(asked))
     assert found == (asked, left)
+
+
+async def asked_in_turn(tasks: Mapping[Queue, Iterable[int]], room: int, count: int) -> list[int]:
+    """Which tasks a worker with so much room starts first; each of them ends at once."""
+    attempts = Attempts()
+    attempts.let_go.set()
+    working = worker(attempts, Waiting(tasks), queues=tasks, room=room)
+    loop = asyncio.create_task(working.main())
+    try:
+        await until(lambda: len(attempts.asked) >= count)
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+        await working.pool.aclose(close_connection_pool=True)
+    return [one.int for one in attempts.asked[:count]]
+
+
+@pytest.mark.parametrize("room", [1, 2, 5])
+async def test_a_backlog_of_one_namespace_does_not_hold_up_another(room: int) -> None:
+    backlog, few, none = (Queue(name, "default") for name in ("backlog", "few", "none"))
+    tasks = {backlog: range(100, 200), few: range(1, 5), none: ()}
+    asked = await asked_in_turn(tasks, room, 12)
+    assert {number for number in asked if number < 100} == {1, 2, 3, 4}
+    ours = [number for number in asked if number >= 100]
+    assert len(ours) == 8, "and what the others leave is its"
+    assert sorted(ours) == list(range(100, 108))
+
+
+async def test_an_important_queue_of_any_namespace_is_emptied_first() -> None:
+    tasks = {
+        Queue("one", "first"): range(1, 20),
+        Queue("two", "first"): (),
+        Queue("one", "second"): (101,),
+        Queue("two", "second"): (102,),
+    }
+    asked = await asked_in_turn(tasks, 2, 21)
+    assert set(asked[:19]) == set(range(1, 20))
+    assert set(asked[19:]) == {101, 102}

@@ -13,8 +13,8 @@ DESCRIPTION_LENGTH = 10_000
 IDEMPOTENCY_KEY_LENGTH = 255
 CURSOR_LENGTH = 200
 
-WORKER_NAMESPACES = 100
-"""Namespaces that one worker serves."""
+WORKER_NAMESPACES = 50
+"""Namespaces that one worker serves; as JSON they fit into the row of the worker."""
 
 TAGS = 32
 """Tags of one task."""

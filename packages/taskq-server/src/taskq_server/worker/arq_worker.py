@@ -105,6 +105,7 @@ class TaskqWorker(Worker):
         self._queues = queues
         self._names = tuple(dict.fromkeys(queue.name for queue in queues))
         self._turns = deque(dict.fromkeys(queue.namespace for queue in queues))
+        self._sweeps = self._turns.copy()
         self._now_ms = now_ms
         self._may_have = may_have
         self._due = due
@@ -133,16 +134,17 @@ class TaskqWorker(Worker):
             self._start_rung(attempts[: max(0, self._room())])
 
     async def heads(self) -> dict[Queue, Heads]:
-        """Return the lowest scores of each queue.
+        """Return the lowest scores of each queue, each time another namespace first.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away.
         """
+        self._sweeps.rotate(-1)
         return {
             queue: Heads(
                 await self._head(self._queues[queue]), await self._head(self._asides[queue])
             )
-            for group in self._in_turn()
+            for group in self._grouped(self._sweeps)
             for queue in group
         }
 
@@ -157,7 +159,7 @@ class TaskqWorker(Worker):
         for one in self._admission.ready(self._room()):
             self._start(one)
         pause = self.poll_delay_s
-        for group in self._in_turn():
+        for group in self._grouped(self._turns):
             for number, queue in enumerate(group):
                 room = self._room()
                 if room <= 0:
@@ -165,18 +167,24 @@ class TaskqWorker(Worker):
                 share = ceil(room / (len(group) - number))
                 jobs, next_in = await self._pop(queue, share)
                 self._start_rung(jobs)
+                if jobs:
+                    self._goes_last(queue.namespace)
                 pause = min(pause, 0.0 if len(jobs) == share else next_in)
             if pause == 0.0:
                 break  # for this queue has more, and the next one is less important
         return pause
 
-    def _in_turn(self) -> list[list[Queue]]:
-        """Return the queues of each name, those of another namespace first than the last time.
+    def _goes_last(self, namespace: str) -> None:
+        """Let the other namespaces be first, now that this one had something.
 
         So one namespace with a backlog cannot keep others from a worker that has little room.
         """
-        self._turns.rotate(-1)
-        return [[Queue(namespace, name) for namespace in self._turns] for name in self._names]
+        self._turns.remove(namespace)
+        self._turns.append(namespace)
+
+    def _grouped(self, namespaces: Iterable[str]) -> list[list[Queue]]:
+        """Return the queues of each name, in this order of their namespaces."""
+        return [[Queue(namespace, name) for namespace in namespaces] for name in self._names]
 
     def _room(self) -> int:
         return min(self._may_have() - len(self.tasks), _MOST_POPPED)
