@@ -62,6 +62,9 @@ def test_handlers_that_cannot_be_imported_are_one_sentence(tmp_path: Path, what:
         ("db", "DATABASE_URL", "mysql+asyncmy://me@db/taskq?sslmode=require"),
         ("api", "REDIS_URL", "redis://cache/0?foo=bar"),
         ("worker", "THREADS", "many"),
+        ("worker", "NAMESPACES", "a b"),
+        ("dev", "NAMESPACES", "another,and another"),
+        ("dev", "NAMESPACES", "all,but-the-one-of-the-api"),
         ("db", "PORT", "http"),
     ],
 )

@@ -48,6 +48,7 @@ def dev(**given: object) -> None:
     """
     stop = Stop()
     settings = _completed(prepare(stop, **given))
+    _require_own_namespace(settings)
     with _locked(settings.data_dir):
         listener = serving.listen(settings)
         try:
@@ -66,6 +67,14 @@ def _completed(settings: Settings) -> Settings:
     }
     unset = own.keys() - settings.model_fields_set
     return settings.model_copy(update={name: own[name] for name in unset})
+
+
+def _require_own_namespace(settings: Settings) -> None:
+    if settings.namespace not in settings.served_namespaces:
+        raise ConfigurationError(
+            f"TASKQ_NAMESPACES: add {settings.namespace}, the namespace of the API "
+            "(TASKQ_NAMESPACE), because the worker of `dev` would run none of its tasks"
+        )
 
 
 async def _run(settings: Settings, registry: Registry, listener: socket.socket, stop: Stop) -> None:
