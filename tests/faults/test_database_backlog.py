@@ -1,8 +1,8 @@
 """What the janitor reads does not grow with what is queued or kept: rows counted, not seconds."""
 
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -15,6 +15,7 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
+from taskq_server.crud.oldest import oldest
 from taskq_server.domain.task import Priority, Queue
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
@@ -27,6 +28,7 @@ ROWS = repeats(40_000, 1_000_000)
 TABLES = ("tasks", "task_attempts", "workers")
 QUEUE = Queue("default", "default")
 MINE = ["taskq.echo", "taskq.sleep"]
+MANY = [*MINE, *(f"handler.{number}" for number in range(100))]
 MOST_READ = 4 * 1_000 * len(MINE) * len(Priority)
 """Batches of each handler and priority, from the index and through the tables that merge them."""
 HEAD = 1_000_000
@@ -144,8 +146,10 @@ async def rows_read(url: str) -> dict[str, int]:
             ),
             "beat": lambda: database.read(lambda c: workers.held(c, UUID(int=1))),
             "catalog": lambda: database.read(
-                lambda c: workers.handlers_of_live(c, clock(), "default")
+                lambda c: workers.handlers_of_live(c, clock(), ["default"])
             ),
+            "age": lambda: database.read(lambda c: _ages(c, MINE, clock())),
+            "age, with many handlers": lambda: database.read(lambda c: _ages(c, MANY, clock())),
             "forget": lambda: upkeep.forget_workers(timedelta(seconds=100)),
             "prune": lambda: upkeep.prune(month),
             "rescue": lambda: upkeep.rescue(["default"]),
@@ -153,6 +157,14 @@ async def rows_read(url: str) -> dict[str, int]:
         return {name: await _cost(database, work) for name, work in works.items()}
     finally:
         await database.close()
+
+
+async def _ages(
+    connection: Connection, handlers: Sequence[str], now: datetime
+) -> dict[str, datetime]:
+    return await oldest(
+        connection, namespace="default", queues=["default"], handlers=handlers, now=now
+    )
 
 
 async def _cost(database: Database, work: Callable[[], Awaitable[object]]) -> int:

@@ -169,3 +169,28 @@ def test_a_cancel_and_progress_reach_each_namespace(processes: Processes, redis_
         api.post(f"/tasks/{task_id}/cancel").raise_for_status()
         found = api.get(f"/tasks/{task_id}", params={"wait": 30}).json()
         assert found["status"] == "cancelled"
+
+
+def test_only_a_worker_of_the_namespace_rescues_and_counts(
+    processes: Processes, redis_url: str
+) -> None:
+    short = {"TASKQ_LEASE_SECONDS": "1", "TASKQ_JANITOR_SECONDS": "0.2"}
+    mine, others = (processes.api(name, redis_url) for name in (ONE, OTHER))
+    gone = processes.worker(redis_url, TASKQ_NAMESPACE=ONE, **short)
+    processes.worker(redis_url, TASKQ_NAMESPACE=OTHER, **short)
+    for api in (mine, others):
+        wait_for_handlers(api)
+        assert api.get("/stats").json()["workers"] == 1
+    (lost,) = submit(mine, 1, seconds=3)
+
+    def status() -> str:
+        return str(mine.get(f"/tasks/{lost}").json()["status"])
+
+    wait_until(lambda: status() == "running", 30, "it runs")
+    gone.kill()
+    assert None not in results(others, submit(others, 1, seconds=4))  # a dozen sweeps
+    assert status() == "running"
+    assert mine.get("/stats").json()["workers"] == 0
+    assert {one["workers"] for one in mine.get("/handlers").json()["items"]} == {0}
+    processes.worker(redis_url, TASKQ_NAMESPACE=ONE, **short)
+    assert None not in results(mine, [lost])

@@ -207,7 +207,7 @@ async def say_lease_statements(database: Database) -> None:
         lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["default"], limit=5)
     )
     await database.read(lambda c: workers.live_ids(c, NOW))
-    await database.read(lambda c: workers.handlers_of_live(c, NOW, "n"))
+    await database.read(lambda c: workers.handlers_of_live(c, NOW, ["n"]))
     await database.write(lambda c: workers.forget_dead(c, before=NOW))
     await database.write(lambda c: workers.unregister(c, WORKER))
     await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
@@ -224,7 +224,7 @@ async def say_lease_statements(database: Database) -> None:
             untouched_since=NOW,
         )
     )
-    await database.read(lambda c: workers.queues_of_live(c, NOW, "n"))
+    await database.read(lambda c: workers.queues_of_live(c, NOW, ["n"]))
     for handlers_that_are in (["h", "i"], [f"h{n}" for n in range(100)]):
         await database.read(
             lambda c, names=handlers_that_are: oldest.oldest(  # type: ignore[misc]

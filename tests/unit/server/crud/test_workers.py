@@ -153,7 +153,8 @@ async def test_handlers_of_live_workers(database: Database) -> None:
     await register(database, OTHER_WORKER, handlers='["b"]', at=NOW + seconds(60))
 
     async def at(moment: datetime) -> list[str]:
-        return sorted(await database.read(lambda c: workers.handlers_of_live(c, moment, "default")))
+        found = await database.read(lambda c: workers.handlers_of_live(c, moment, ["default"]))
+        return sorted(found["default"])
 
     assert await at(NOW) == ['["a","b"]', '["b"]']
     assert await at(NOW + seconds(20)) == ['["b"]']
@@ -164,12 +165,13 @@ async def test_live_workers_are_those_of_a_namespace(database: Database) -> None
     for number, said in enumerate(('["default","ü"]', '["defaults"]', None), 1):
         await register(database, UUID(int=number), handlers=f'["h{number}"]', namespaces=said)
 
-    async def of(namespace: str) -> tuple[list[str], int]:
-        handlers = await database.read(lambda c: workers.handlers_of_live(c, NOW, namespace))
-        queues = await database.read(lambda c: workers.queues_of_live(c, NOW, namespace))
-        return sorted(handlers), len(queues)
-
-    assert await of("default") == (['["h1"]', '["h3"]'], 2)
-    assert await of("ü") == (['["h1"]', '["h3"]'], 2)
-    assert await of("defaults") == (['["h2"]', '["h3"]'], 2)
-    assert await of("other") == (['["h3"]'], 1)
+    wanted = ["default", "ü", "defaults", "other"]
+    handlers = await database.read(lambda c: workers.handlers_of_live(c, NOW, wanted))
+    queues = await database.read(lambda c: workers.queues_of_live(c, NOW, wanted))
+    assert {name: sorted(found) for name, found in handlers.items()} == {
+        "default": ['["h1"]', '["h3"]'],
+        "ü": ['["h1"]', '["h3"]'],
+        "defaults": ['["h2"]', '["h3"]'],
+        "other": ['["h3"]'],
+    }
+    assert [len(queues[name]) for name in wanted] == [2, 2, 2, 1]

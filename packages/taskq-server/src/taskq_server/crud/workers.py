@@ -1,7 +1,7 @@
 """Workers and their leases."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
@@ -58,27 +58,35 @@ async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
     await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
 
 
-async def handlers_of_live(connection: AsyncConnection, now: datetime, namespace: str) -> list[str]:
-    """Return the handlers of each live worker of a namespace: a JSON list or object of names."""
-    return await _of_live(connection, workers.c.handlers, now, namespace)
+async def handlers_of_live(
+    connection: AsyncConnection, now: datetime, namespaces: Collection[str]
+) -> dict[str, list[str]]:
+    """Return for each namespace the handlers of its live workers: JSON lists or objects."""
+    return await _of_live(connection, workers.c.handlers, now, namespaces)
 
 
-async def queues_of_live(connection: AsyncConnection, now: datetime, namespace: str) -> list[str]:
-    """Return the JSON list of queues of each live worker of a namespace."""
-    return await _of_live(connection, workers.c.queues, now, namespace)
+async def queues_of_live(
+    connection: AsyncConnection, now: datetime, namespaces: Collection[str]
+) -> dict[str, list[str]]:
+    """Return for each namespace the JSON lists of queues of its live workers."""
+    return await _of_live(connection, workers.c.queues, now, namespaces)
 
 
 async def _of_live(
-    connection: AsyncConnection, column: Column[str], now: datetime, namespace: str
-) -> list[str]:
-    """Return a column of the workers with a valid lease that serve a namespace.
+    connection: AsyncConnection, column: Column[str], now: datetime, namespaces: Collection[str]
+) -> dict[str, list[str]]:
+    """Return a column of the workers with a valid lease, for each namespace that they serve.
 
     The namespaces of a worker are in one text, and live workers are few, so all of them are read.
     """
     rows = await connection.execute(
         select(column, workers.c.namespaces).where(workers.c.lease_until >= now)
     )
-    return [value for value, served in rows if served is None or namespace in json.loads(served)]
+    found: dict[str, list[str]] = {namespace: [] for namespace in namespaces}
+    for value, served in rows:
+        for namespace in found if served is None else found.keys() & set(json.loads(served)):
+            found[namespace].append(value)
+    return found
 
 
 async def orphans(

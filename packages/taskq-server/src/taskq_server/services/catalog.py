@@ -137,10 +137,8 @@ class Catalog:
         now = self._clock()
 
         async def read(connection: Connection) -> tuple[list[PublishedHandler], list[str]]:
-            return (
-                await handlers.published(connection, caller.namespace),
-                await workers.handlers_of_live(connection, now, caller.namespace),
-            )
+            live = await workers.handlers_of_live(connection, now, [caller.namespace])
+            return await handlers.published(connection, caller.namespace), live[caller.namespace]
 
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))

@@ -116,11 +116,10 @@ class Publishing:
         self._told = worker_id, text
 
     async def _plan(self, connection: Connection, *, renew: bool) -> _Plan:
-        now = self._clock()
+        rows = await workers.handlers_of_live(connection, self._clock(), self._namespaces)
         plan = _Plan({namespace: [] for namespace in self._namespaces}, dict(self._versions))
         for namespace, publish in plan.publish.items():
-            rows = await workers.handlers_of_live(connection, now, namespace)
-            live = [_read(text) for text in rows]
+            live = [_read(text) for text in rows[namespace]]
             found = await handlers.published(connection, namespace)
             published = {one.name: _digest(one.payload_schema) for one in found}
             for one in self._own:

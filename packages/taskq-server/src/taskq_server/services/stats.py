@@ -49,7 +49,7 @@ class StatsService:
         now = self._clock()
         counted = await counts.everywhere(connection)
         published = await handlers.published_in(connection, namespaces)
-        live = {each: await workers.queues_of_live(connection, now, each) for each in namespaces}
+        live = await workers.queues_of_live(connection, now, namespaces)
         found: dict[str, StatsRead] = {}
         for namespace in namespaces:
             queues = by_queue(counted.get(namespace, {}))

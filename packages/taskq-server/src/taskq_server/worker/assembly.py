@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from taskq_server.broker.names import Names
+from taskq_server.core.config import Settings
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.task import Queue
 from taskq_server.handlers.context import State
@@ -63,16 +64,12 @@ def assemble(
         parent: hears that the worker lives.
     """
     settings, clock = runtime.settings, runtime.clock
+    served = settings.served_namespaces
     wake = asyncio.Event()
     attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
     executor = Executor(settings.threads, Limits.of(settings))
     hooks = Hooks(
-        attempts,
-        registry,
-        settings.served_namespaces,
-        clock.earliest,
-        settings.hook_seconds,
-        executor.stuck.set,
+        attempts, registry, served, clock.earliest, settings.hook_seconds, executor.stuck.set
     )
     lease = Lease(settings, sorted(registry.handlers), parent=parent)
     quarantine = QuarantinePool(settings)
@@ -86,7 +83,7 @@ def assemble(
         admission=Admission({Gate.QUARANTINE: quarantine.free}, attempts.ring_again),
         slots=Slots(settings.concurrency),
         state=state,
-        namespaces=frozenset(settings.served_namespaces),
+        namespaces=frozenset(served),
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
     )
@@ -111,11 +108,7 @@ def _sources_of_attempts(
     handlers = sorted(deps.registry.handlers.items())
     sync = [name for name, one in handlers if not one.is_async]
     others = [name for name, one in handlers if one.is_async]
-    queues = [
-        Queue(namespace, name)
-        for name in settings.queues
-        for namespace in settings.served_namespaces
-    ]
+    queues = _queues(settings)
     capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=bool(sync))
     arq = TaskqWorker(
         queues={one: names.queue(*one) for one in queues},
@@ -140,3 +133,8 @@ def _sources_of_attempts(
         replay_hooks=hooks.replay,
     )
     return arq, janitor
+
+
+def _queues(settings: Settings) -> list[Queue]:
+    served = settings.served_namespaces
+    return [Queue(namespace, name) for name in settings.queues for namespace in served]
