@@ -12,8 +12,8 @@ from taskq_server.crud.tables import tasks
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.schemas.service import StatsRead
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.services.stats import Stats
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
@@ -38,10 +38,10 @@ async def counted(runtime: Runtime) -> Counts:
     return queues
 
 
-def told(stats: StatsRead) -> Counts:
+def told(stats: Stats) -> Counts:
     """What the service says of each queue, without zeros."""
     return {
-        queue.name: {name: n for name, n in queue.tasks.model_dump().items() if n}
+        queue.name: {status.value: n for status, n in queue.tasks.items() if n}
         for queue in stats.queues
     }
 

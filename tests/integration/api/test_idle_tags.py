@@ -10,7 +10,7 @@ from sqlalchemy import delete, event, insert, select, update
 
 from taskq_server.crud.tables import tags, task_tags
 from taskq_server.domain.requests import NewTask, TaskChanges, TaskFilter
-from taskq_server.domain.task import Queue
+from taskq_server.domain.task import Queue, Status
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
@@ -197,7 +197,7 @@ async def test_of_a_group_all_are_stored_once(runtime: Runtime, time: Time) -> N
     )
     tagged = {each.details.task.id for each in done if "a" in each.details.tags}
     assert await listed(runtime, "a") == tagged
-    assert (await runtime.stats.read(CALLER)).tasks.queued == len(
+    assert (await runtime.stats.read(CALLER)).tasks[Status.QUEUED] == len(
         {each.details.task.id for each in done}
     ) + 1
 

@@ -89,8 +89,8 @@ async def test_equal_keys_tags_and_queues_at_the_same_moment(shared: Runtime) ->
         assert await ids_with(shared, caller, tags=("t1",)) < mine
         assert await ids_with(shared, caller) == mine
         stats = await shared.stats.read(caller)
-        assert (stats.tasks.queued, len(stats.queues)) == (PAIRS + 1, 3)
-        counts = {tag.name: tag.count for tag in await shared.catalog.tags(caller)}
+        assert (stats.tasks[Status.QUEUED], len(stats.queues)) == (PAIRS + 1, 3)
+        counts = {tag.name: tag.tasks for tag in await shared.catalog.tags(caller)}
         assert (len(counts), counts["pair 0"]) == (7 + PAIRS, 2)
 
 

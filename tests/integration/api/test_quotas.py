@@ -12,6 +12,7 @@ from sqlalchemy import event
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import QuotaExceeded
 from taskq_server.domain.requests import NewTask
+from taskq_server.domain.task import Status
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -162,7 +163,7 @@ async def test_a_batch_of_thousands_of_new_tags(runtime: Runtime, worker: Script
     with pytest.raises(QuotaExceeded) as refusal:
         await runtime.submit.batch(CALLER, items(20_000))
     assert refusal.value.errors[0].pointer == "/items/312/tags/16"
-    assert (await runtime.stats.read(CALLER)).tasks.queued == 0
+    assert (await runtime.stats.read(CALLER)).tasks[Status.QUEUED] == 0
     await runtime.submit.batch(CALLER, items(10_000))
     await runtime.submit.batch(CALLER, items(10_000))
     with pytest.raises(QuotaExceeded) as refusal:

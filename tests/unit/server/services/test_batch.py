@@ -36,7 +36,7 @@ async def test_items_come_back_in_order_and_are_stored(runtime: Runtime) -> None
     assert ids == sorted(set(ids))
     assert await runtime.read.get(CALLER, ids[50]) == made.details[50]
     assert made.details[50].tags == ("all", "t2")
-    counts = {tag.name: tag.count for tag in await runtime.catalog.tags(CALLER)}
+    counts = {tag.name: tag.tasks for tag in await runtime.catalog.tags(CALLER)}
     assert counts == {"all": 100, "t0": 34, "t1": 33, "t2": 33}
 
 

@@ -180,7 +180,7 @@ async def test_handlers_are_listed_with_their_live_workers(
     await register(database, make_task().id, "a", live=False)
     found = await catalog.handlers(CALLER)
     assert [(one.name, one.workers) for one in found] == [("a", 2), ("b", 1)]
-    assert found[0].schema_ == json.loads(SCHEMA)
+    assert found[0].schema == json.loads(SCHEMA)
     assert found[0].description == "about a"
 
 
@@ -188,7 +188,7 @@ async def test_tags_are_listed_with_their_tasks(database: Database, catalog: Cat
     ids = await make_tags(database, "monthly", "unused")
     task = make_task()
     await store(database, task, tagged={task.id: [ids["monthly"]]})
-    assert [(tag.name, tag.count) for tag in await catalog.tags(CALLER)] == [("monthly", 1)]
+    assert [(tag.name, tag.tasks) for tag in await catalog.tags(CALLER)] == [("monthly", 1)]
 
 
 async def test_those_who_ask_for_tags_at_once_share_a_count(

@@ -106,5 +106,5 @@ async def test_a_payload_that_is_too_large_is_refused(runtime: Runtime) -> None:
 async def test_equal_tags_are_one_tag(runtime: Runtime) -> None:
     for _ in range(2):
         await submit(runtime, tags=["monthly", "x", "monthly"])
-    counts = {tag.name: tag.count for tag in await runtime.catalog.tags(CALLER)}
+    counts = {tag.name: tag.tasks for tag in await runtime.catalog.tags(CALLER)}
     assert counts == {"monthly": 2, "x": 2}

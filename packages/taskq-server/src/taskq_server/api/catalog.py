@@ -1,12 +1,23 @@
 """Routes that tell what there is: handlers, tags, numbers of tasks."""
 
+from collections import Counter
+
 from fastapi import APIRouter, Request
 
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep, StatsDep
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import StrictRoute
-from taskq_server.schemas.service import HandlerList, StatsRead, TagList
+from taskq_server.domain.task import Status
+from taskq_server.schemas.service import (
+    HandlerList,
+    HandlerRead,
+    QueueRead,
+    StatsRead,
+    StatusCounts,
+    TagList,
+    TagRead,
+)
 
 router = APIRouter(route_class=StrictRoute, tags=["catalog"])
 
@@ -18,7 +29,8 @@ router = APIRouter(route_class=StrictRoute, tags=["catalog"])
 )
 async def tags(catalog: CatalogDep, request: Request) -> TagList:
     """List the tags in use, and how many tasks carry each."""
-    return TagList(items=await catalog.tags(caller_of(request.scope)))
+    counts = await catalog.tags(caller_of(request.scope))
+    return TagList(items=[TagRead(name=each.name, count=each.tasks) for each in counts])
 
 
 @router.get(
@@ -28,7 +40,10 @@ async def tags(catalog: CatalogDep, request: Request) -> TagList:
 )
 async def handlers(catalog: CatalogDep, request: Request) -> HandlerList:
     """List the handlers that workers have published, with the JSON Schema of their payloads."""
-    return HandlerList(items=await catalog.handlers(caller_of(request.scope)))
+    listed = await catalog.handlers(caller_of(request.scope))
+    return HandlerList(
+        items=[HandlerRead.model_validate(each, from_attributes=True) for each in listed]
+    )
 
 
 @router.get(
@@ -38,4 +53,18 @@ async def handlers(catalog: CatalogDep, request: Request) -> HandlerList:
 )
 async def stats(service: StatsDep, request: Request) -> StatsRead:
     """Count the tasks by status and queue, and tell how long the oldest has waited."""
-    return await service.read(caller_of(request.scope))
+    stats = await service.read(caller_of(request.scope))
+    queues = [
+        QueueRead(
+            name=queue.name,
+            tasks=_counts(queue.tasks),
+            depth=queue.depth,
+            oldest_age_seconds=queue.oldest_age_seconds,
+        )
+        for queue in stats.queues
+    ]
+    return StatsRead(tasks=_counts(stats.tasks), queues=queues, workers=stats.workers)
+
+
+def _counts(tasks: Counter[Status]) -> StatusCounts:
+    return StatusCounts.model_validate({status.value: tasks[status] for status in Status})

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import starmap
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
@@ -24,7 +26,6 @@ from taskq_server.domain.errors import (
     UnusableHandler,
 )
 from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
-from taskq_server.schemas.service import HandlerRead, TagRead
 
 _FRESH_SECONDS = 2.0
 _MOST_NAMESPACES = 1_000
@@ -47,6 +48,25 @@ class KnownHandler:
         if self.schema is None:
             return {"not": {}, "$comment": self.problem}
         return self.schema.document
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedHandler:
+    """A published handler with its JSON Schema, and the number of live workers that can run it."""
+
+    name: str
+    description: str
+    schema: dict[str, JsonValue]
+    max_retries: int
+    timeout_seconds: float
+    workers: int
+
+
+class TagCount(NamedTuple):
+    """A tag, and how many tasks carry it."""
+
+    name: str
+    tasks: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +105,7 @@ class Catalog:
         self._known: dict[str, _Read] = {}
         self._monotonic = monotonic
         self._refreshes: GroupCommit[str, _Read] = GroupCommit(self._refresh)
-        self._counts: GroupCommit[str, list[TagRead]] = GroupCommit(self._count_tags)
+        self._counts: GroupCommit[str, list[TagCount]] = GroupCommit(self._count_tags)
 
     async def close(self) -> None:
         """Wait for the reads under way."""
@@ -129,7 +149,7 @@ class Catalog:
                 break
         raise InvalidPayload(f"the payload does not fit the handler {known.handler.name}", errors)
 
-    async def handlers(self, caller: Caller) -> list[HandlerRead]:
+    async def handlers(self, caller: Caller) -> list[ListedHandler]:
         """Return all published handlers of the caller's namespace.
 
         Each comes with the number of live workers that can run it.
@@ -144,7 +164,7 @@ class Catalog:
         able = Counter(name for names in live for name in json.loads(names))
         known = self._remember(caller.namespace, published).handlers
         return [
-            HandlerRead(
+            ListedHandler(
                 name=one.name,
                 description=one.description,
                 schema=known[one.name].shown,
@@ -162,19 +182,16 @@ class Catalog:
             read = await self._refreshes(caller.namespace)
         return tuple(sorted(read.handlers))
 
-    async def tags(self, caller: Caller) -> list[TagRead]:
+    async def tags(self, caller: Caller) -> list[TagCount]:
         """Return all tags that are in use in the caller's namespace, by name.
 
         Counting reads every link of a task to a tag, so concurrent calls share one count.
         """
         return await self._counts(caller.namespace)
 
-    async def _count_tags(self, asked: Sequence[str]) -> Sequence[list[TagRead]]:
+    async def _count_tags(self, asked: Sequence[str]) -> Sequence[list[TagCount]]:
         counts = await self._database.read(lambda c: tags.counts(c, set(asked)))
-        found = {
-            namespace: [TagRead(name=name, count=count) for name, count in those]
-            for namespace, those in counts.items()
-        }
+        found = {namespace: list(starmap(TagCount, those)) for namespace, those in counts.items()}
         return [found[namespace] for namespace in asked]
 
     def _fresh(self, caller: Caller) -> _Read:
