@@ -135,12 +135,12 @@ async def rows_read(url: str) -> dict[str, int]:
         dispatcher = Dispatcher(send)
         after_commit = AfterCommit(dispatcher, Notifier(send))
         attempts = AttemptService(database, clock, dispatcher, after_commit, has_failure_hooks=True)
-        upkeep = Maintenance(database, clock, attempts, dispatcher)
+        maintenance = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {
-            "stage": lambda: upkeep.stage(QUEUE, MINE, head=HEAD, settled=settled),
-            "refill": lambda: upkeep.stage(QUEUE, MINE, head=None, settled=settled),
-            "claim without Redis": lambda: upkeep.due(QUEUE, MINE, 100),
+            "stage": lambda: maintenance.stage(QUEUE, MINE, head=HEAD, settled=settled),
+            "refill": lambda: maintenance.stage(QUEUE, MINE, head=None, settled=settled),
+            "claim without Redis": lambda: maintenance.due(QUEUE, MINE, 100),
             "hooks": lambda: attempts.pending_hooks(
                 namespaces=["default"], before=clock(), handlers=MINE, limit=100
             ),
@@ -150,9 +150,9 @@ async def rows_read(url: str) -> dict[str, int]:
             ),
             "age": lambda: database.read(lambda c: _ages(c, MINE, clock())),
             "age, with many handlers": lambda: database.read(lambda c: _ages(c, MANY, clock())),
-            "forget": lambda: upkeep.forget_workers(timedelta(seconds=100)),
-            "prune": lambda: upkeep.prune(month),
-            "rescue": lambda: upkeep.rescue(["default"]),
+            "forget": lambda: maintenance.forget_workers(timedelta(seconds=100)),
+            "prune": lambda: maintenance.prune(month),
+            "rescue": lambda: maintenance.rescue(["default"]),
         }
         return {name: await _cost(database, work) for name, work in works.items()}
     finally:

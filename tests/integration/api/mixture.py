@@ -54,7 +54,9 @@ class Mixture:
         self._worker = worker
         self._dice = random.Random(seed)
         attempts = runtime.attempts(has_failure_hooks=True)
-        self.upkeep = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        self.maintenance = Maintenance(
+            runtime.database, runtime.clock, attempts, runtime.dispatcher
+        )
         self._keys = [IdempotencyKey.of(uuid4().hex, {}) for _ in range(8)]
         self.done: Counter[str] = Counter()
         self._actions: list[Callable[[], Awaitable[object]]] = [
@@ -135,12 +137,12 @@ class Mixture:
     async def lose_worker(self) -> None:
         """Rescue what runs: the worker has no lease."""
         if self._dice.random() < 0.3:
-            for ended in await self.upkeep.rescue(["default"]):
+            for ended in await self.maintenance.rescue(["default"]):
                 self._note(f"rescue to {ended.task.status}")
 
     async def prune(self) -> None:
         if self._dice.random() < 0.1:
-            self.done["prune"] += await self.upkeep.prune(timedelta(0))
+            self.done["prune"] += await self.maintenance.prune(timedelta(0))
 
     async def _end(self, name: str, end: Callable[[Task], Awaitable[None]]) -> None:
         task = await self._one(Status.RUNNING)

@@ -44,12 +44,12 @@ class Time:
     def __init__(self, runtime: Runtime) -> None:
         self.later = timedelta()
         attempts = runtime.attempts(has_failure_hooks=False)
-        self.upkeep = Maintenance(
+        self.maintenance = Maintenance(
             runtime.database, lambda: runtime.clock() + self.later, attempts, runtime.dispatcher
         )
         self._janitor = Janitor(
             runtime.settings,
-            self.upkeep,
+            self.maintenance,
             handlers=[],
             sync=[],
             heads=no_heads,
@@ -93,7 +93,7 @@ async def by_change(runtime: Runtime, time: Time, task_id: UUID) -> None:
 async def by_retention(runtime: Runtime, time: Time, task_id: UUID) -> None:
     await runtime.change.cancel(CALLER, task_id)
     time.later += timedelta(days=1)
-    assert await time.upkeep.prune(timedelta(hours=23)) == 1
+    assert await time.maintenance.prune(timedelta(hours=23)) == 1
 
 
 @pytest.mark.parametrize("lose", [by_delete, by_change, by_retention])

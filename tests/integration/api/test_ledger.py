@@ -45,7 +45,7 @@ async def test_whatever_happens_the_numbers_are_those_of_the_tasks(
     for number in itertools.count():
         await mixture.step()
         if number % 45 == 0:
-            await asyncio.gather(mixture.upkeep.compact(), mixture.upkeep.compact())
+            await asyncio.gather(mixture.maintenance.compact(), mixture.maintenance.compact())
         if number % 9 == 0:
             assert told(await runtime.stats.read(CALLER)) == await counted(runtime), mixture.done
         if number > 400 and mixture.done.keys() >= NEEDED:
@@ -83,12 +83,12 @@ async def test_many_at_once_are_counted_exactly_while_janitors_compact(pair: lis
         event.listen(engine, "handle_error", lambda e: errors.append(e.sqlalchemy_exception))
     workers = [ScriptedWorker(runtime) for runtime in pair]
     await workers[0].publish()
-    upkeeps = [Mixture(runtime, workers[0], 0).upkeep for runtime in pair]
+    all_maintenance = [Mixture(runtime, workers[0], 0).maintenance for runtime in pair]
     seen, all_done = [0], asyncio.Event()
 
     async def compact() -> None:
         while not all_done.is_set():
-            await asyncio.gather(*(upkeep.compact() for upkeep in upkeeps))
+            await asyncio.gather(*(each.compact() for each in all_maintenance))
             seen.append(total(await pair[0].stats.read(CALLER)))
 
     async with asyncio.TaskGroup() as group:

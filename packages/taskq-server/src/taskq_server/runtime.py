@@ -10,15 +10,15 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import Redis, connect, probe
 from taskq_server.broker.dispatcher import Dispatcher
-from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
+from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError, ping
-from taskq_server.core.patience import Patience
+from taskq_server.core.loop_timeout import LoopTimeout
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
@@ -56,7 +56,7 @@ class Runtime:
     database: Database
     redis: Redis | None
     naming: Naming
-    garbage: Garbage
+    unreadable: UnreadableMessages
     dispatcher: Dispatcher
     notifier: Notifier
     after_commit: AfterCommit
@@ -180,7 +180,7 @@ def _assemble(
         database=database,
         redis=redis,
         naming=naming,
-        garbage=Garbage(),
+        unreadable=UnreadableMessages(),
         dispatcher=dispatcher,
         notifier=notifier,
         after_commit=after_commit,
@@ -263,12 +263,12 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
         await asyncio.sleep(_ASK_SECONDS)
         await _learn_names(runtime)
     channel = runtime.naming.names.changed(runtime.settings.namespace)
-    await runtime.notifier.run(redis, channel, runtime.garbage)
+    await runtime.notifier.run(redis, channel, runtime.unreadable)
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:
     try:
-        async with Patience(_PROBE_SECONDS, round_seconds=_PROBE_ROUND_SECONDS):
+        async with LoopTimeout(_PROBE_SECONDS, round_seconds=_PROBE_ROUND_SECONDS):
             await probe
     except (DatabaseUnavailable, DatabaseError, RedisError, OSError, TimeoutError):
         return False

@@ -85,12 +85,12 @@ async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> 
     tasks = [task for task in in_each_place(ringing) if task.queue == "default"]
     await store(ringing.database, *tasks)
     attempts = ringing.attempts(has_failure_hooks=False)
-    upkeep = Maintenance(ringing.database, ringing.clock, attempts, ringing.dispatcher)
+    maintenance = Maintenance(ringing.database, ringing.clock, attempts, ringing.dispatcher)
     async with redis_of(ringing).pubsub() as subscription:
         await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
         for task in tasks:
             queue = Queue(task.namespace, task.queue)
-            staged = await upkeep.stage(queue, ["taskq.echo"], head=None, settled=seconds(2))
+            staged = await maintenance.stage(queue, ["taskq.echo"], head=None, settled=seconds(2))
             assert [one.task_id for one in staged] == [task.id]
         await check_rung(ringing, subscription, tasks)
 

@@ -360,12 +360,12 @@ async def test_what_takes_locks_names_its_ids_in_order(said: list[Recorded]) -> 
 async def test_prepared_statements_name_their_ids_in_order(database: Database) -> None:
     lists: list[list[str]] = []
 
-    def hear(_: Any, __: Any, sql: str, values: Any, *___: Any) -> None:
+    def note(_: Any, __: Any, sql: str, values: Any, *___: Any) -> None:
         lists.extend(found.split("','") for found in re.findall(r"IN \('([0-9a-f',]+)'\)", sql))
         if re.match(r"INSERT INTO (tasks|task_attempts) ", sql):
             lists.append([row[0] for row in values])
 
-    event.listen(database.engine.sync_engine, "before_cursor_execute", hear)
+    event.listen(database.engine.sync_engine, "before_cursor_execute", note)
     await say_everything(database)
     assert sum(len(ids) > 1 for ids in lists) >= 8
     assert all(ids == sorted(ids) for ids in lists)

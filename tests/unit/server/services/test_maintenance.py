@@ -37,7 +37,7 @@ QUEUE = Queue("default", "default")
 
 
 @pytest.fixture
-def upkeep(runtime: Runtime) -> Maintenance:
+def maintenance(runtime: Runtime) -> Maintenance:
     attempts = runtime.attempts(has_failure_hooks=False)
     return Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
 
@@ -58,18 +58,18 @@ def row(runtime: Runtime, worker_id: Any = WORKER, age: float = 0) -> WorkerRow:
 
 
 async def test_tasks_of_a_worker_that_is_gone_are_rescued(
-    runtime: Runtime, upkeep: Maintenance
+    runtime: Runtime, maintenance: Maintenance
 ) -> None:
     leases = Leases(runtime.database)
     await leases.register(row(runtime, WORKER, age=60))
     await leases.register(row(runtime, OTHER_WORKER))
     lost, safe = running(), running(worker_id=OTHER_WORKER)
     await store(runtime.database, lost, safe)
-    ends = await upkeep.rescue(["default"])
+    ends = await maintenance.rescue(["default"])
     assert [(one.task.id, one.task.status) for one in ends] == [(lost.id, Status.QUEUED)]
     assert (await stored(runtime.database, lost.id)).lost_count == 1
     assert await stored(runtime.database, safe.id) == safe
-    assert await upkeep.rescue(["default"]) == []
+    assert await maintenance.rescue(["default"]) == []
 
 
 async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing_away(
@@ -77,7 +77,7 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
 ) -> None:
     """The database's clock was 20 s ahead a moment ago; the worker's beat is of the new time."""
     ahead = Clock(runtime.clock() + seconds(20))
-    upkeep = Maintenance(
+    maintenance = Maintenance(
         runtime.database,
         ahead.earliest,
         runtime.attempts(has_failure_hooks=False),
@@ -86,7 +86,7 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
     await Leases(runtime.database).register(row(runtime))
     task = running()
     await store(runtime.database, task)
-    assert await upkeep.rescue(["default"]) == []
+    assert await maintenance.rescue(["default"]) == []
     assert await stored(runtime.database, task.id) == task
 
 
@@ -95,7 +95,7 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
     attempts = AttemptService(
         runtime.database, silent, runtime.dispatcher, runtime.after_commit, has_failure_hooks=True
     )
-    upkeep = Maintenance(runtime.database, silent.earliest, attempts, runtime.dispatcher)
+    maintenance = Maintenance(runtime.database, silent.earliest, attempts, runtime.dispatcher)
     past = runtime.clock() - timedelta(days=31)
     tasks = [make_task(status, created_at=past) for status in Status]
     await store(runtime.database, *tasks)
@@ -108,11 +108,11 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
         quarantine_room=lambda: 0,
     )
     for touch in (
-        upkeep.rescue(["default"]),
-        upkeep.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
-        upkeep.due(QUEUE, ["taskq.echo"], 10),
-        upkeep.prune(timedelta(days=30)),
-        upkeep.forget_workers(seconds(100)),
+        maintenance.rescue(["default"]),
+        maintenance.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
+        maintenance.due(QUEUE, ["taskq.echo"], 10),
+        maintenance.prune(timedelta(days=30)),
+        maintenance.forget_workers(seconds(100)),
         attempts.claim(claim),
     ):
         with pytest.raises(DatabaseUnavailable):
@@ -142,16 +142,16 @@ async def test_a_lease_that_ran_out_stays_lost(runtime: Runtime) -> None:
     assert await leases.beat(mine, LEASE) is None
 
 
-async def test_vanished_workers_are_forgotten(runtime: Runtime, upkeep: Maintenance) -> None:
+async def test_vanished_workers_are_forgotten(runtime: Runtime, maintenance: Maintenance) -> None:
     leases = Leases(runtime.database)
     await leases.register(row(runtime, WORKER, age=200))
     await leases.register(row(runtime, OTHER_WORKER, age=20))
-    await upkeep.forget_workers(seconds(100))
+    await maintenance.forget_workers(seconds(100))
     assert [one["id"] for one in await rows_of(runtime.database, workers_table)] == [OTHER_WORKER]
 
 
 async def test_stage_rings_for_what_lost_its_doorbell(
-    runtime: Runtime, upkeep: Maintenance
+    runtime: Runtime, maintenance: Maintenance
 ) -> None:
     old = make_task(created_at=runtime.clock() - seconds(60))
     fresh = make_task(created_at=runtime.clock())
@@ -159,7 +159,9 @@ async def test_stage_rings_for_what_lost_its_doorbell(
     assert old.score is not None
 
     async def staged(head: int | None, *handlers: str) -> list[UUID]:
-        lost = await upkeep.stage(QUEUE, handlers or ["taskq.echo"], head=head, settled=seconds(2))
+        lost = await maintenance.stage(
+            QUEUE, handlers or ["taskq.echo"], head=head, settled=seconds(2)
+        )
         return [one.task_id for one in lost]
 
     assert await staged(None) == [old.id], "an empty queue has lost all that is not fresh"
@@ -168,23 +170,23 @@ async def test_stage_rings_for_what_lost_its_doorbell(
     assert await staged(None, "another") == []
 
 
-async def test_due_is_what_may_be_claimed_now(runtime: Runtime, upkeep: Maintenance) -> None:
+async def test_due_is_what_may_be_claimed_now(runtime: Runtime, maintenance: Maintenance) -> None:
     now = make_task(created_at=runtime.clock())
     later = make_task(run_at=runtime.clock() + seconds(60))
     await store(runtime.database, now, later)
-    found = await upkeep.due(QUEUE, ["taskq.echo"], 10)
+    found = await maintenance.due(QUEUE, ["taskq.echo"], 10)
     assert [(one.task_id, one.attempt) for one in found] == [(now.id, 0)]
 
 
 async def test_prune_deletes_final_tasks_past_retention_only(
-    runtime: Runtime, upkeep: Maintenance
+    runtime: Runtime, maintenance: Maintenance
 ) -> None:
     past = runtime.clock() - timedelta(days=31)
     old = [make_task(status, created_at=past) for status in Status]
     new = make_task(Status.SUCCEEDED, created_at=past, finished_at=runtime.clock())
     await store(runtime.database, *old, new)
-    assert await upkeep.prune(timedelta(days=30)) == 3
-    assert await upkeep.prune(timedelta(days=30)) == 0
+    assert await maintenance.prune(timedelta(days=30)) == 3
+    assert await maintenance.prune(timedelta(days=30)) == 0
     for task in (new, *(task for task in old if not task.status.final)):
         assert await stored(runtime.database, task.id) == task
 
@@ -210,12 +212,12 @@ def when_first_read_ends(database: Database, url: str, statement: str) -> Iterat
 
 
 async def test_prune_spares_a_task_that_is_retried_meanwhile(
-    runtime: Runtime, upkeep: Maintenance, url: str
+    runtime: Runtime, maintenance: Maintenance, url: str
 ) -> None:
     past = runtime.clock() - timedelta(days=31)
     task = make_task(Status.FAILED, created_at=past)
     await store(runtime.database, task)
     retry = "UPDATE tasks SET status = 'queued', score = 1, finished_at = NULL"
     with when_first_read_ends(runtime.database, url, retry):
-        await upkeep.prune(timedelta(days=30))
+        await maintenance.prune(timedelta(days=30))
     assert (await stored(runtime.database, task.id)).status is Status.QUEUED

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from taskq_server.broker.connection import connect
-from taskq_server.broker.garbage import Garbage
+from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
@@ -87,7 +87,7 @@ def worker(
         may_have=lambda: room,
         due=database.due,
         admission=Admission({}, lambda _: None),
-        garbage=Garbage(),
+        unreadable=UnreadableMessages(),
         wake=asyncio.Event(),
         **settings.arguments(connect(redis_url), {RUNNER: attempts}),
     )

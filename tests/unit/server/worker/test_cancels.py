@@ -78,7 +78,7 @@ async def working_on(harness: RunnerHarness) -> AsyncIterator[Working]:
 async def test_a_forged_message_cancels_nothing(harness: RunnerHarness) -> None:
     async with working_on(harness) as working:
         task = await working.begin()
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await until(lambda: working.looks.answered == 1)
         assert working.looks.named == [{task.id}]
         for _ in range(20):
@@ -94,7 +94,7 @@ async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(
         tasks = [await working.begin() for _ in range(4)]
         for task in tasks[:2]:
             await harness.runtime.change.cancel(CALLER, task.id)
-        working.cancels.hear([task.id for task in tasks])
+        working.cancels.note([task.id for task in tasks])
         await asyncio.wait(working.jobs[:2])
         found = [await working.status(task) for task in tasks]
         assert found == [Status.CANCELLED] * 2 + [Status.RUNNING] * 2
@@ -104,7 +104,7 @@ async def test_of_many_that_are_named_those_are_cancelled_whose_rows_say_so(
 async def test_tasks_of_others_are_not_looked_up(harness: RunnerHarness) -> None:
     async with working_on(harness) as working:
         await working.begin()
-        working.cancels.hear([uuid4() for _ in range(1_000)])
+        working.cancels.note([uuid4() for _ in range(1_000)])
         await freeze_gc()
         assert working.looks.named == []
 
@@ -118,14 +118,14 @@ async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(
         began = loop.time()
         heard = 0
         while loop.time() - began < 1.0:
-            working.cancels.hear([task.id for task in tasks])
+            working.cancels.note([task.id for task in tasks])
             heard += 1
             await asyncio.sleep(0)
         assert heard > 100
         assert 2 <= len(working.looks.named) <= 12
         await harness.runtime.change.cancel(CALLER, tasks[0].id)
         while not working.jobs[0].done():
-            working.cancels.hear([task.id for task in tasks])
+            working.cancels.note([task.id for task in tasks])
             await freeze_gc()
         assert await working.status(tasks[0]) is Status.CANCELLED
         assert await working.status(tasks[1]) is Status.RUNNING
@@ -150,7 +150,7 @@ async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(
         working.jobs.append(asyncio.create_task(working.runner.run(task.id, 1)))
         await told.wait()
         await harness.runtime.change.cancel(CALLER, task.id)
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await until(lambda: working.looks.answered > 0)
         await freeze_gc()
         held.set()
@@ -166,11 +166,11 @@ async def test_a_look_that_fails_is_not_the_last_one(
         task = await working.begin()
         await harness.runtime.change.cancel(CALLER, task.id)
         working.looks.fail = error
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await until(lambda: len(working.looks.named) == 1)
         await freeze_gc()
         working.looks.fail = None
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED
 
@@ -186,11 +186,11 @@ async def test_a_quarantined_task_is_cancelled_as_well_and_not_by_a_forgery(
         working.cancels = Cancels(working.runner, working.looks)
         working.jobs.append(asyncio.create_task(working.runner.run(task.id, 1)))
         await until(lambda: working.runner.holds([task.id]) > working.runner.claims([task.id]))
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await until(lambda: working.looks.answered > 0)
         await freeze_gc()
         assert await working.status(task) is Status.RUNNING
         await harness.runtime.change.cancel(CALLER, task.id)
-        working.cancels.hear([task.id])
+        working.cancels.note([task.id])
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED

@@ -13,8 +13,8 @@ from arq.constants import job_key_prefix
 from arq.jobs import serialize_job
 
 from taskq_server.broker.connection import connect, encode
-from taskq_server.broker.garbage import Garbage
 from taskq_server.broker.names import Names
+from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
@@ -98,7 +98,7 @@ async def test_an_odd_id_is_dropped_alone(
     redis: ArqRedis, odd: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, last = f"{uuid4()}:1".encode(), f"{uuid4()}:2147483647".encode()
-    found = await read_doorbells(redis, [first, odd, last], Garbage())
+    found = await read_doorbells(redis, [first, odd, last], UnreadableMessages())
     assert [f"{task_id}:{attempt}".encode() for task_id, attempt in found] == [first, last]
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert len(caplog.text) < 400
@@ -113,7 +113,7 @@ async def test_an_odd_job_is_dropped_alone_and_deleted(
 ) -> None:
     await redis.set(f"{job_key_prefix}odd", ODD_JOBS[odd])
     await redis.set(f"{job_key_prefix}good", job(TASK.upper(), 2))
-    assert await read_doorbells(redis, [b"odd", b"good"], Garbage()) == [(TASK, 2)]
+    assert await read_doorbells(redis, [b"odd", b"good"], UnreadableMessages()) == [(TASK, 2)]
     assert await redis.keys("*") == []
     assert [record.levelno for record in caplog.records] == [logging.WARNING]
     assert "loaded" not in capsys.readouterr().out
@@ -122,14 +122,16 @@ async def test_an_odd_job_is_dropped_alone_and_deleted(
 async def test_a_job_that_is_no_string_is_dropped_alone(redis: ArqRedis) -> None:
     await redis.lpush(f"{job_key_prefix}odd", b"x")
     await redis.set(f"{job_key_prefix}good", job(TASK, 2))
-    assert await read_doorbells(redis, [b"odd", b"good", b"gone"], Garbage()) == [(TASK, 2)]
+    assert await read_doorbells(redis, [b"odd", b"good", b"gone"], UnreadableMessages()) == [
+        (TASK, 2)
+    ]
     assert await redis.keys("*") == []
 
 
 async def test_redis_may_go_away_before_the_jobs_are_read() -> None:
     away = connect("redis://127.0.0.1:1")
     ours = f"{TASK}:3".encode()
-    assert await read_doorbells(away, [b"job", ours], Garbage()) == [(TASK, 3)]
+    assert await read_doorbells(away, [b"job", ours], UnreadableMessages()) == [(TASK, 3)]
     await away.aclose(close_connection_pool=True)
 
 
@@ -142,7 +144,7 @@ async def test_jobs_that_may_not_be_read_are_dropped_alone(
     narrow = connect(redis_server.url.replace("redis://", "redis://narrow:x@"))
     ours = f"{TASK}:3".encode()
     try:
-        assert await read_doorbells(narrow, [b"job", ours], Garbage()) == [(TASK, 3)]
+        assert await read_doorbells(narrow, [b"job", ours], UnreadableMessages()) == [(TASK, 3)]
     finally:
         await narrow.aclose(close_connection_pool=True)
         await redis.execute_command("ACL", "DELUSER", "narrow")
@@ -171,7 +173,7 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
         asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
-        garbage=Garbage(),
+        unreadable=UnreadableMessages(),
         wake=asyncio.Event(),
         **settings.arguments(redis, {RUNNER: attempts}),
     )
@@ -197,7 +199,7 @@ async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, sco
         asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
-        garbage=Garbage(),
+        unreadable=UnreadableMessages(),
         wake=asyncio.Event(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )

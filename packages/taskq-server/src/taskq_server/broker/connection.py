@@ -109,7 +109,7 @@ async def probe(redis: ArqRedis, queue_key: str) -> None:
     await write(redis, lambda: redis.zrem(queue_key, ""))
 
 
-class Reach:
+class OutageLog:
     """Log when one part of a process loses Redis, and when Redis is back.
 
     Args:

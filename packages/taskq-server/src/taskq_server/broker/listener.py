@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import Reach
-from taskq_server.broker.garbage import Garbage, Unreadable
+from taskq_server.broker.connection import OutageLog
+from taskq_server.broker.unreadable import Unreadable, UnreadableMessages
 from taskq_server.core.outages import SETTLED_SECONDS
 
 _LONGEST_PAUSE = 2.0
@@ -16,7 +16,7 @@ _LONGEST_PAUSE = 2.0
 async def listen(
     redis: ArqRedis,
     callbacks: Mapping[str, Callable[[bytes], None]],
-    garbage: Garbage,
+    unreadable: UnreadableMessages,
     on_connect: Callable[[], None] = lambda: None,
 ) -> None:
     """Call back for every message of some channels, for ever.
@@ -28,24 +28,24 @@ async def listen(
         on_connect: called after each (re)connection, because messages may have been missed.
     """
     pause = 0.05
-    reach = Reach(redis, "Redis lets nobody listen")
+    outage_log = OutageLog(redis, "Redis lets nobody listen")
     while True:
         try:
             async with redis.pubsub(ignore_subscribe_messages=True) as subscription:
                 await subscription.subscribe(*callbacks)
                 pause = 0.05
                 # Otherwise an idle process would not log that Redis is back.
-                asyncio.get_running_loop().call_later(2 * SETTLED_SECONDS, reach.works)
+                asyncio.get_running_loop().call_later(2 * SETTLED_SECONDS, outage_log.works)
                 on_connect()
                 async for message in subscription.listen():
                     data: bytes = message["data"]
                     try:
                         callbacks[message["channel"].decode()](data)
                     except Unreadable:
-                        garbage.drop("a message", data)
+                        unreadable.drop("a message", data)
                     # A flood of messages must leave turns to the other tasks of the event loop.
                     await asyncio.sleep(0)
         except (RedisError, OSError) as error:
-            reach.fails(error)
+            outage_log.fails(error)
         await asyncio.sleep(pause)
         pause = min(_LONGEST_PAUSE, pause * 2)

@@ -10,10 +10,10 @@ from uuid import UUID
 from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 
-from taskq_server.broker.garbage import Garbage, Unreadable
 from taskq_server.broker.listener import listen
 from taskq_server.broker.names import Names
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
+from taskq_server.broker.unreadable import Unreadable, UnreadableMessages
 from taskq_server.domain.task import Address
 
 _MOST_BYTES = MOST_BUFFERED * 36  # an id: 32 digits, two quotation marks, a comma and a space
@@ -86,9 +86,9 @@ class Notifier:
                 if not waiters:
                     self._waiters.pop(task_id, None)
 
-    async def run(self, redis: ArqRedis, channel: str, garbage: Garbage) -> None:
+    async def run(self, redis: ArqRedis, channel: str, unreadable: UnreadableMessages) -> None:
         """Pass the messages of a channel to the waiters of this process, for ever."""
-        await listen(redis, {channel: self._on_changed}, garbage, on_connect=self.wake_all)
+        await listen(redis, {channel: self._on_changed}, unreadable, on_connect=self.wake_all)
 
     def wake_all(self) -> None:
         """Let all waiters read their tasks again."""

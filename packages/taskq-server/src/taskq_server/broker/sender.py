@@ -10,7 +10,7 @@ from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import REPLY_SECONDS, Reach, write
+from taskq_server.broker.connection import REPLY_SECONDS, OutageLog, write
 from taskq_server.broker.names import Names, Naming
 
 Item = TypeVar("Item")
@@ -37,7 +37,7 @@ class Sender:
         self._naming = naming
         self._waiting: defaultdict[Write[Any], deque[Any]] = _empty()
         self._flushing: asyncio.Task[None] | None = None
-        self._reach = None if redis is None else Reach(redis, "Redis takes no doorbells")
+        self._outage_log = None if redis is None else OutageLog(redis, "Redis takes no doorbells")
 
     def __call__(self, add: Write[Item], items: Iterable[Item]) -> None:
         """Queue items and return at once; one call of `add` gets all its waiting items."""
@@ -64,7 +64,7 @@ class Sender:
     async def _send(
         self, redis: ArqRedis, names: Names, batch: dict[Write[Any], deque[Any]]
     ) -> None:
-        assert self._reach is not None
+        assert self._outage_log is not None
 
         async def send() -> None:
             async with redis.pipeline(transaction=False) as pipe:
@@ -76,9 +76,9 @@ class Sender:
             async with asyncio.timeout(REPLY_SECONDS):
                 await write(redis, send)
         except (RedisError, OSError, TimeoutError) as error:
-            self._reach.fails(error)
+            self._outage_log.fails(error)
         else:
-            self._reach.works()
+            self._outage_log.works()
 
 
 def _empty() -> defaultdict[Write[Any], deque[Any]]:

@@ -29,7 +29,7 @@ from taskq_server.core.database_outages import DatabaseOutages
 from taskq_server.core.dialects.base import READ_ONLY
 from taskq_server.core.hang_detector import HangDetector
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
-from taskq_server.core.patience import Patience
+from taskq_server.core.loop_timeout import LoopTimeout
 from taskq_server.core.renewal import Renewal
 from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 
@@ -141,10 +141,10 @@ class Database:
     ) -> T:
         began = asked = self._renewal.clock()
         for attempt in range(1, _ATTEMPTS + 1):
-            patience: Patience | None = None
+            limit: LoopTimeout | None = None
             try:
                 async with (
-                    self._limit() as patience,
+                    self._limit() as limit,
                     _held(lock),
                     engine.begin() as connection,
                 ):
@@ -152,7 +152,7 @@ class Database:
                 self._outages.works(writes=engine is self.engine)
                 return answer
             except _AWAY as error:
-                again = self._may_do_better(error, asked) or _stood_still(patience)
+                again = self._may_do_better(error, asked) or _stood_still(limit)
                 asked = self._renewal.clock()
                 if is_conflict(error) and attempt < _ATTEMPTS and asked - began < self._timeout:
                     await asyncio.sleep(_pause(attempt))
@@ -177,15 +177,15 @@ class Database:
         of_driver: Any = error.orig
         return self.engine.dialect.is_disconnect(of_driver, None, None)
 
-    def _limit(self) -> AbstractAsyncContextManager[Patience]:
+    def _limit(self) -> AbstractAsyncContextManager[LoopTimeout]:
         if self._hang_detector is None:
-            return Patience(self._timeout)
+            return LoopTimeout(self._timeout)
         return self._hang_detector.limit(self._timeout)
 
 
-def _stood_still(patience: Patience | None) -> bool:
+def _stood_still(limit: LoopTimeout | None) -> bool:
     """Whether the time limit may have run out because this process's event loop stood still."""
-    return patience is not None and patience.stood_still
+    return limit is not None and limit.stood_still
 
 
 def _pause(attempt: int) -> float:

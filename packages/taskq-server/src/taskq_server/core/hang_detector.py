@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
-from taskq_server.core.patience import Patience
+from taskq_server.core.loop_timeout import LoopTimeout
 
 _PARTS = 6
 
@@ -40,12 +40,12 @@ class HangDetector:
         self._part = seconds / _PARTS
         self._again = again_seconds
         self._on_return = on_return
-        self._waiting: dict[Patience, float] = {}
+        self._waiting: dict[LoopTimeout, float] = {}
         self._watch: asyncio.Task[None] | None = None
         self._silent = False
 
     @asynccontextmanager
-    async def limit(self, seconds: float) -> AsyncIterator[Patience]:
+    async def limit(self, seconds: float) -> AsyncIterator[LoopTimeout]:
         """Run the block with a time limit in seconds, and not while the database hangs.
 
         Raises:
@@ -54,7 +54,7 @@ class HangDetector:
         if self._silent:
             raise TimeoutError("no sign of life")
         loop = asyncio.get_running_loop()
-        async with Patience(seconds) as limit:
+        async with LoopTimeout(seconds) as limit:
             self._waiting[limit] = loop.time()
             doubt = loop.call_later(self._part, self._doubt)
             try:

@@ -87,7 +87,7 @@ class _Worker:
     ) -> None:
         self._settings = runtime.settings
         self._redis = redis_pool(runtime.redis)
-        self._garbage = runtime.garbage
+        self._unreadable = runtime.unreadable
         self._after_commit = runtime.after_commit
         self._names = names
         self._parts = parts
@@ -157,10 +157,10 @@ class _Worker:
         channels: dict[str, Callable[[bytes], None]] = {}
         for namespace in self._settings.served_namespaces:
             channels[self._names.ring(namespace)] = lambda _: wake()
-            channels[self._names.cancel(namespace)] = lambda data: self._cancels.hear(
+            channels[self._names.cancel(namespace)] = lambda data: self._cancels.note(
                 read_ids(data)
             )
-        await listen(self._redis, channels, self._garbage, on_connect=wake)
+        await listen(self._redis, channels, self._unreadable, on_connect=wake)
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when stuck handlers or hooks call for a new process."""

@@ -21,8 +21,8 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, Reach, write
-from taskq_server.broker.garbage import Garbage
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, OutageLog, write
+from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
@@ -97,7 +97,7 @@ class TaskqWorker(Worker):
         asides: Mapping[Queue, str],
         threads: Callable[[Collection[UUID]], int],
         admission: Admission,
-        garbage: Garbage,
+        unreadable: UnreadableMessages,
         wake: asyncio.Event,
         **options: Any,
     ) -> None:
@@ -113,10 +113,10 @@ class TaskqWorker(Worker):
         self._threads = threads
         self._promised: set[UUID] = set()
         self._admission = admission
-        self._garbage = garbage
+        self._unreadable = unreadable
         self._wake = wake
         self._away = False
-        self._reach = Reach(self.pool, "Redis gives no doorbells")
+        self._outage_log = OutageLog(self.pool, "Redis gives no doorbells")
         self._script = self.pool.register_script(_POP)
 
     async def main(self) -> None:
@@ -200,13 +200,13 @@ class TaskqWorker(Worker):
                     lambda: self._script(keys=keys, args=[now, room, MOST_ID_BYTES + 1, threads]),
                 )
         except (RedisError, OSError, TimeoutError) as error:
-            self._reach.fails(error)
+            self._outage_log.fails(error)
             self._away = True
             return await self._due(queue, room), self.poll_delay_s
-        self._reach.works()
+        self._outage_log.works()
         self._away = False
         next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
-        found = await read_doorbells(self.pool, ids, self._garbage)
+        found = await read_doorbells(self.pool, ids, self._unreadable)
         if aside:
             self._promised.update(UUID(one) for one, n in found if f"{one}:{n}".encode() in aside)
         return found, max(0.0, next_in)

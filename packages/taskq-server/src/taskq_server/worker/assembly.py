@@ -118,7 +118,7 @@ def _sources_of_attempts(
         may_have=capacity.attempts,
         due=DueTasks(maintenance, capacity, deps.admission, sync=sync, others=others).find,
         admission=deps.admission,
-        garbage=runtime.garbage,
+        unreadable=runtime.unreadable,
         wake=wake,
         **WorkerSettings.of(settings).arguments(redis_pool(runtime.redis), {RUNNER: runner}),
     )

@@ -31,7 +31,7 @@ class Cancels:
         self._named: set[UUID] = set()
         self._looking: asyncio.Task[None] | None = None
 
-    def hear(self, task_ids: Iterable[UUID]) -> None:
+    def note(self, task_ids: Iterable[UUID]) -> None:
         """Look up the tasks of a message that this worker runs."""
         self._named |= self._runner.holds(task_ids)
         if self._named and self._looking is None:

@@ -11,7 +11,7 @@ from arq.jobs import DeserializationError, deserialize_job
 from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, decode
-from taskq_server.broker.garbage import Garbage
+from taskq_server.broker.unreadable import UnreadableMessages
 
 Arguments = tuple[str, int]
 """The content of a doorbell: task id and attempt."""
@@ -26,7 +26,7 @@ _MOST_ATTEMPTS = 2**31
 
 
 async def read_doorbells(
-    redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage
+    redis: ArqRedis, ids: Sequence[bytes], unreadable: UnreadableMessages
 ) -> list[Arguments]:
     """Return the contents of doorbells, without the unreadable ones.
 
@@ -47,18 +47,20 @@ async def read_doorbells(
         elif len(one) <= MOST_ID_BYTES:
             others.append(one)
         else:
-            garbage.drop("a doorbell", one)
+            unreadable.drop("a doorbell", one)
     if others:
-        found += await _look_up(redis, others, garbage)
+        found += await _look_up(redis, others, unreadable)
     return found
 
 
-async def _look_up(redis: ArqRedis, ids: Sequence[bytes], garbage: Garbage) -> list[Arguments]:
+async def _look_up(
+    redis: ArqRedis, ids: Sequence[bytes], unreadable: UnreadableMessages
+) -> list[Arguments]:
     found: list[Arguments] = []
     for one, job in zip(ids, await _take_jobs(redis, ids), strict=True):
         said = _read(job)
         if said is None:
-            garbage.drop("a doorbell", one)
+            unreadable.drop("a doorbell", one)
         else:
             found.append(said)
     return found

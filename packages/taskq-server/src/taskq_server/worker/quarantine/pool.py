@@ -48,7 +48,7 @@ class QuarantinePool:
 
     async def run(self, running: RunningAttempt) -> RunResult | None:
         """Run one attempt and return how it ended; None when that is not ours to say."""
-        return await self._cell_for(running.task).run(running)
+        return await self._process_for(running.task).run(running)
 
     async def close(self) -> None:
         """End all processes."""
@@ -59,7 +59,7 @@ class QuarantinePool:
     def _open(self) -> list[QuarantineProcess]:
         return [each for each in self._processes if each.is_open]
 
-    def _cell_for(self, task: Task) -> QuarantineProcess:
+    def _process_for(self, task: Task) -> QuarantineProcess:
         shared = [each for each in self._open() if not each.single]
         if not task.is_last_chance and len(shared) >= self._settings.quarantine_processes:
             return min(shared, key=lambda each: each.load)

@@ -17,7 +17,7 @@ class Unreadable(ValueError):
     """A message has no form that taskq writes."""
 
 
-class Garbage:
+class UnreadableMessages:
     """The unreadable doorbells and messages of one process.
 
     Args:

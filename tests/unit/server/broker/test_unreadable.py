@@ -9,10 +9,10 @@ from uuid import UUID, uuid4
 import pytest
 
 from taskq_server.broker.connection import Redis, connect
-from taskq_server.broker.garbage import Garbage, Unreadable
 from taskq_server.broker.listener import listen
 from taskq_server.broker.notifier import Notifier, read_ids
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
+from taskq_server.broker.unreadable import Unreadable, UnreadableMessages
 from taskq_server.core.config import Settings
 from taskq_server.runtime import open_runtime
 
@@ -56,11 +56,11 @@ def test_as_many_ids_as_a_sender_keeps_can_be_read() -> None:
 
 def test_a_flood_is_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = 1_000.0
-    garbage = Garbage(lambda: now)
+    unreadable = UnreadableMessages(lambda: now)
     for second in range(150):
         now = 1_000.0 + second
         for _ in range(10):
-            garbage.drop("a message", b"\x1b[2J\n" + b"x" * 10_000)
+            unreadable.drop("a message", b"\x1b[2J\n" + b"x" * 10_000)
     lines = [record.getMessage() for record in caplog.records]
     assert [line.split(": ")[1].split()[0] for line in lines] == ["1", "600", "600"]
     assert all(line.isprintable() and len(line) < 250 for line in lines)
@@ -68,11 +68,11 @@ def test_a_flood_is_one_line_a_minute(caplog: pytest.LogCaptureFixture) -> None:
 
 @asynccontextmanager
 async def listening(
-    redis: Redis, callback: Callable[[bytes], None], garbage: Garbage
+    redis: Redis, callback: Callable[[bytes], None], unreadable: UnreadableMessages
 ) -> AsyncIterator[asyncio.Event]:
     """Listen to `CHANNEL`; the event is set with each (re)connection."""
     connected = asyncio.Event()
-    task = asyncio.create_task(listen(redis, {CHANNEL: callback}, garbage, connected.set))
+    task = asyncio.create_task(listen(redis, {CHANNEL: callback}, unreadable, connected.set))
     try:
         async with asyncio.timeout(60):
             await connected.wait()
@@ -94,10 +94,10 @@ async def test_the_subscription_stays_and_nothing_else_is_missed(
 ) -> None:
     heard: asyncio.Queue[list[UUID]] = asyncio.Queue()
 
-    def hear(data: bytes) -> None:
+    def note(data: bytes) -> None:
         heard.put_nowait(read_ids(data))
 
-    async with listening(redis, hear, Garbage()) as connected:
+    async with listening(redis, note, UnreadableMessages()) as connected:
         connected.clear()
         for odd in (*ODD.values(), *LONG.values()):
             real = uuid4()
@@ -112,11 +112,11 @@ async def test_a_message_that_the_server_drops_us_for_is_survived(redis: Redis) 
     """Valkey ends a subscription that has 32 MB to read."""
     heard = asyncio.Event()
 
-    def hear(data: bytes) -> None:
+    def note(data: bytes) -> None:
         if read_ids(data) == [ID]:
             heard.set()
 
-    async with listening(redis, hear, Garbage()):
+    async with listening(redis, note, UnreadableMessages()):
         await redis.publish(CHANNEL, b"x" * 100_000_000)
         while not heard.is_set():
             await redis.publish(CHANNEL, json.dumps([ID.hex]))
@@ -129,7 +129,7 @@ async def test_others_have_their_turn_in_a_flood(redis: Redis) -> None:
     heard = turns = 0
     done = asyncio.Event()
 
-    def hear(data: bytes) -> None:
+    def note(data: bytes) -> None:
         nonlocal heard
         heard += 1
         if heard == messages:
@@ -142,7 +142,7 @@ async def test_others_have_their_turn_in_a_flood(redis: Redis) -> None:
             turns += 1
             await asyncio.sleep(0)
 
-    async with listening(redis, hear, Garbage()):
+    async with listening(redis, note, UnreadableMessages()):
         others = asyncio.create_task(take_turns())
         async with redis.pipeline(transaction=False) as pipe:
             for _ in range(messages):

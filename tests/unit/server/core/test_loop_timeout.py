@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from taskq_server.core.patience import Patience
+from taskq_server.core.loop_timeout import LoopTimeout
 
 
 def stand_still(seconds: float) -> None:
@@ -18,61 +18,61 @@ def stand_still(seconds: float) -> None:
 async def test_it_ends_when_the_time_is_up(seconds: float) -> None:
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with Patience(seconds) as patience:
+        async with LoopTimeout(seconds) as limit:
             await asyncio.sleep(30)
     assert seconds <= time.monotonic() - began < seconds + 10
-    assert not patience.stood_still
+    assert not limit.stood_still
 
 
 async def test_what_ends_in_time_is_left_alone() -> None:
-    async with Patience(0.1):
+    async with LoopTimeout(0.1):
         await asyncio.sleep(0)
     await asyncio.sleep(0.2)
 
 
 async def test_time_in_which_the_loop_stood_still_is_nobodys() -> None:
-    async with Patience(0.5) as patience:
+    async with LoopTimeout(0.5) as limit:
         await asyncio.sleep(0.01)
         stand_still(1.5)
         await asyncio.sleep(0.05)
-    assert patience.stood_still
+    assert limit.stood_still
 
 
 async def test_a_busy_loop_gives_others_more_time() -> None:
     """Each of its turns takes 50 ms: what needs ten of them is in time all the same."""
-    async with Patience(0.25, round_seconds=0.02) as patience:
+    async with LoopTimeout(0.25, round_seconds=0.02) as limit:
         for _ in range(10):
             stand_still(0.05)
             await asyncio.sleep(0)
-    assert not patience.stood_still
+    assert not limit.stood_still
 
 
 async def test_an_answer_that_came_meanwhile_is_heard() -> None:
     reader, ours = await asyncio.open_connection(sock=_echo())
-    async with Patience(0.2) as patience:
+    async with LoopTimeout(0.2) as limit:
         ours.write(b"word")
         stand_still(1)
         assert await reader.readexactly(4) == b"word"
-    assert patience.stood_still
+    assert limit.stood_still
     ours.close()
 
 
 async def test_it_can_be_given_up() -> None:
     async def end() -> None:
         await asyncio.sleep(0.05)
-        patience.give_up()
-        patience.give_up()
+        limit.give_up()
+        limit.give_up()
 
     began = time.monotonic()
     with pytest.raises(TimeoutError):
-        async with Patience(30) as patience:
+        async with LoopTimeout(30) as limit:
             await asyncio.gather(end(), asyncio.sleep(30))
     assert time.monotonic() - began < 15
 
 
 async def test_a_cancellation_from_outside_stays_one() -> None:
     async def block() -> None:
-        async with Patience(30):
+        async with LoopTimeout(30):
             await asyncio.sleep(30)
 
     task = asyncio.create_task(block())

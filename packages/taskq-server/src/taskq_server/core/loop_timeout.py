@@ -11,7 +11,7 @@ from typing import Self
 _STILL_SECONDS = 0.25
 
 
-class Patience:
+class LoopTimeout:
     """Run a block for a limited time; raise `TimeoutError` when the time is over.
 
     Args:
