@@ -2,7 +2,7 @@
 
 import random
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -155,8 +155,11 @@ BASE = Filter(namespace="default", limit=7)
 MIDDLE = NOW + seconds(30)
 
 
+NAMES = [each.name for each in fields(Filter)]
+
+
 def name_of(wanted: Filter) -> str:
-    given = [name for name in Filter.__slots__ if getattr(wanted, name) != getattr(BASE, name)]
+    given = [name for name in NAMES if getattr(wanted, name) != getattr(BASE, name)]
     return ",".join(given) or "all"
 
 

@@ -6,8 +6,9 @@ Most filters find enough rows early, so a scan reads some rows first, and the re
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from typing import Self
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select
@@ -17,7 +18,8 @@ from taskq_server.core.dialects import along_index
 from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
 from taskq_server.domain.ids import first_id_of
-from taskq_server.domain.task import Priority, Status, Task
+from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.task import Task
 
 BUDGET = 2_000
 _FIRST_LOOK = 2  # times the limit of the page
@@ -25,21 +27,27 @@ _CLOCK_STEP = timedelta(seconds=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """The filters of a list. Empty or None stands for any value."""
+class Filter(TaskFilter):
+    """The filters of a list in the database's terms: `tag_ids` stands for `tags`."""
 
     namespace: str
-    statuses: tuple[Status, ...] = ()
-    priorities: tuple[Priority, ...] = ()
     tag_ids: tuple[int, ...] = ()
-    handler: str | None = None
-    queue: str | None = None
-    created_after: datetime | None = None
-    created_before: datetime | None = None
-    title_prefix: str | None = None
-    descending: bool = True
     after: UUID | None = None
     limit: int = 50
+
+    @classmethod
+    def of(
+        cls,
+        wanted: TaskFilter,
+        *,
+        namespace: str,
+        tag_ids: tuple[int, ...],
+        after: UUID | None,
+        limit: int,
+    ) -> Self:
+        """Return the filters that a caller wants, in the database's terms."""
+        given = {each.name: getattr(wanted, each.name) for each in fields(wanted)}
+        return cls(**given, namespace=namespace, tag_ids=tag_ids, after=after, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +155,9 @@ def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
     index = None if driver is None else f"ix_tasks_namespace_{driver}_id"
     whole = select(tasks.c.id).where(tasks.c.namespace == wanted.namespace)
     base = along_index(whole, tasks, index)
-    parts = [base] if driver is None else [base.where(tasks.c[driver] == one) for one in values]
+    parts = [base]
+    if driver is not None:
+        parts = [base.where(tasks.c[driver] == one) for one in dict.fromkeys(values)]
     return _scan(parts, tasks.c.id, wanted, budget)
 
 

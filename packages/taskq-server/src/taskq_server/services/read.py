@@ -1,7 +1,7 @@
 """Read a task, its attempts, or a page of a list."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
@@ -75,8 +75,14 @@ class ReadService:
             tag_ids = await tags.find(connection, names) if names else {}
             if len(tag_ids) < len(names):
                 return Page((), None)
-            filters = _filter(caller, wanted, [tag_ids[name] for name in names])
-            scanned = await listing.page(connection, replace(filters, after=start, limit=limit))
+            filters = Filter.of(
+                wanted,
+                namespace=caller.namespace,
+                tag_ids=tuple(tag_ids[name] for name in names),
+                after=start,
+                limit=limit,
+            )
+            scanned = await listing.page(connection, filters)
             tagged = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
             found = tuple(TaskDetails(task, tagged.get(task.id, ())) for task in scanned.tasks)
             after = scanned.next_after
@@ -87,18 +93,3 @@ class ReadService:
     async def _read(self, asked: Sequence[Address]) -> Sequence[TaskDetails | Exception]:
         found = await self._database.read(lambda c: tasks.details(c, asked))
         return [found.get(one) or TaskNotFound(f"there is no task {one[1]}") for one in asked]
-
-
-def _filter(caller: Caller, wanted: TaskFilter, tag_ids: Sequence[int]) -> Filter:
-    return Filter(
-        namespace=caller.namespace,
-        statuses=tuple(sorted(set(wanted.statuses))),
-        priorities=tuple(sorted(set(wanted.priorities))),
-        tag_ids=tuple(tag_ids),
-        handler=wanted.handler,
-        queue=wanted.queue,
-        created_after=wanted.created_after,
-        created_before=wanted.created_before,
-        title_prefix=wanted.title_prefix,
-        descending=wanted.descending,
-    )
