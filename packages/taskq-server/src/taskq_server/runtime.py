@@ -49,7 +49,7 @@ _ASK_SECONDS = 1.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runtime:
-    """What a process of taskq works with. `redis` is None when no URL was given."""
+    """The services and connections of one process; `redis` is None when no URL was given."""
 
     settings: Settings
     clock: Clock

@@ -1,4 +1,4 @@
-"""What routes ask for, as annotations: `runtime: RuntimeDep`, `key: Key`, `prefer: Prefer`."""
+"""Dependencies of routes as annotations: `runtime: RuntimeDep`, `key: Key`, `prefer: Prefer`."""
 
 from typing import Annotated
 from uuid import UUID

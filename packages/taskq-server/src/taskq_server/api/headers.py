@@ -25,7 +25,7 @@ _TRACEPARENT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """What `Prefer` asks for (RFC 7240). What is not understood is ignored, as the RFC says."""
+    """The preferences of a request; unknown ones are ignored, as RFC 7240 says."""
 
     wait: int | None = None
     minimal: bool = False

@@ -26,9 +26,9 @@ def _of_attempt(column: str) -> ScalarSelect[Any]:
     )
 
 
-# One transaction ends hundreds of attempts, so tasks that get equal values share an UPDATE. What
-# differs for each of them (when it is due again, and its place in the queue) the UPDATE reads from
-# the row of the attempt, which the same transaction has inserted.
+# One transaction ends hundreds of attempts, so tasks that get equal values share an UPDATE. The
+# UPDATE reads each task's own values (when it is due again, and its place in the queue) from the
+# row of the attempt, which the same transaction has inserted.
 _ENDED = ("status", "current_retry_count", "lost_count", "worker_id", "updated_at")
 _FINISHED = (*_ENDED, "finished_at")
 _finish = update_by_ids(*_FINISHED, score=None)

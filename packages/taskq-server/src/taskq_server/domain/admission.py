@@ -42,7 +42,7 @@ class ClaimRequest:
 
 
 class Gate(Enum):
-    """What an attempt needs of its worker besides a slot."""
+    """A resource of its worker that an attempt needs besides a slot."""
 
     QUARANTINE = "a quarantine process, because one more lost worker fails the task"
     THREAD = "a thread, because the handler is a plain function"

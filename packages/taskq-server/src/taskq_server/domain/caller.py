@@ -12,7 +12,7 @@ ALL_SCOPES = frozenset(("*",))
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Whoever makes a request: a program that uses the API, or a handler that submits a child.
+    """The origin of a request: a program that uses the API, or a handler that submits a child.
 
     Attributes:
         namespace: all that the caller sees, stores and changes belongs to this namespace.

@@ -1,4 +1,4 @@
-"""What has happened to tasks, as it is told once it is committed."""
+"""Changes of tasks, as listeners are told of them after the commit."""
 
 from typing import NamedTuple
 from uuid import UUID

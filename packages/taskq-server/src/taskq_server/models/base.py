@@ -1,4 +1,4 @@
-"""What all tables share: naming, character set, and column types that work on both databases."""
+"""The names, character set and column types of all tables, for both databases."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What follows a commit: doorbells, news for waiters, messages to workers, and listeners.
+"""Tell workers, waiters and listeners what a commit has changed.
 
 Services say what they have changed, and only this module decides whom that concerns. Doorbells and
 news are made from a whole batch, and an event for each task is built only if somebody listens.

@@ -1,4 +1,4 @@
-"""What a worker does with tasks: claim, report, end an attempt. All of it in group commits."""
+"""Claim tasks, store progress, end attempts: a worker's side of the service, in group commits."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What the janitor does: stage, rescue, prune, compact, forget. The cost is what is missing."""
+"""The janitor's work: stage, rescue, prune, compact, forget, at the cost of what is missing."""
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta

@@ -125,7 +125,7 @@ class Publishing:
             for one in self._own:
                 others = [row[one.name] for row in live if one.name in row]
                 current = published.get(one.name)
-                # What a schema has replaced is about the code, so all namespaces share it.
+                # All namespaces share the succession of schemas, because it is about the code.
                 version = succession(plan.versions[one.name], current, others)
                 plan.versions[one.name] = version or plan.versions[one.name]
                 if version is not None and (renew or current != version.schema):

@@ -14,7 +14,7 @@ _LOOK_SECONDS = 0.25
 
 
 class Admission:
-    """What one worker has no room for yet.
+    """The attempts that one worker has no room for yet.
 
     Refusals of other gates are not kept, because their attempts are rung aside at once, where
     workers with room find them.

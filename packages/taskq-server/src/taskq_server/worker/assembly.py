@@ -30,7 +30,7 @@ from taskq_server.worker.settings import WorkerSettings
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerParts:
-    """What a worker is made of.
+    """The parts of a worker.
 
     Attributes:
         deps: what its runner works with.

@@ -8,7 +8,7 @@ from taskq_server.worker.runner import Runner, RunnerDeps
 
 
 class Capacity:
-    """What a worker has room for.
+    """The room that a worker has.
 
     Args:
         deps: have the slots of handlers, and the threads of sync ones.

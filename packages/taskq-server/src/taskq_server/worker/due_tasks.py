@@ -12,7 +12,7 @@ from taskq_server.worker.doorbells import Arguments
 
 
 class DueTasks:
-    """What a worker may claim without a doorbell.
+    """Find the tasks that a worker may claim without a doorbell.
 
     Args:
         maintenance: asks the database.

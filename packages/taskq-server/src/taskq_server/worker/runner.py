@@ -46,7 +46,7 @@ _log = logging.getLogger("taskq.server.worker")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunnerDeps:
-    """What a runner works with."""
+    """The services and pools that a runner works with."""
 
     attempts: AttemptService
     submit: SubmitService

@@ -81,7 +81,7 @@ async def submit(
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """What a request to submit says, once it has been read."""
+    """A request to submit, once it has been read."""
 
     new: TaskCreate
     key: IdempotencyKey | None = None

@@ -14,8 +14,8 @@ _TLS = ("ssl", "ssl_ca", "ssl_capath", "ssl_cert", "ssl_key", "ssl_cipher", "ssl
 _TIMEOUTS = ("connect_timeout", "read_timeout")
 _OPTIONS = {*_TLS, *_TIMEOUTS, "unix_socket", "charset"}
 _BAD_OPTION = (
-    "has an option that the driver does not take, or names a file that cannot be read. Those that "
-    f"there are: ssl=true, {', '.join(_TLS[1:])}, unix_socket"
+    "has an option that the driver does not take, or names a file that cannot be read. The "
+    f"options are ssl=true, {', '.join(_TLS[1:])}, unix_socket"
 )
 
 

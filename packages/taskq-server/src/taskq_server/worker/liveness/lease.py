@@ -31,7 +31,7 @@ _log = logging.getLogger("taskq.server.worker")
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """What the database said to one heartbeat.
+    """The answer of the database to one heartbeat.
 
     Attributes:
         worker_id: of this worker at that time.
@@ -208,8 +208,8 @@ class Lease:
         silent = self._watch.silence()
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
-            # What handlers have started would go on without them; and with the row gone, others
-            # rescue the tasks at once, not when the lease runs out.
+            # Programs that handlers have started would go on without them; and with the row gone,
+            # others rescue the tasks at once, not when the lease runs out.
             end_children()
             await self._unregister(leases)
             os._exit(EXIT_BLOCKED)

@@ -1,4 +1,4 @@
-"""Which quarantined task runs in which process."""
+"""Assign quarantined tasks to processes."""
 
 import asyncio
 from collections.abc import Iterator
