@@ -61,33 +61,31 @@ class Maintenance:
             settled: rows younger than this are left alone.
             last_chance: whether to ring for tasks that need a quarantine process, too.
         """
-        now = self._clock()
-        lost = await self._database.read(
-            lambda c: due.due(
-                c,
-                namespace=queue.namespace,
-                queue=queue.name,
-                handlers=handlers,
-                now=now,
-                limit=_BATCH,
-                last_chance=last_chance,
-                below=head,
-                untouched_since=now - settled,
-            )
+        lost = await self.due(
+            queue, handlers, _BATCH, last_chance=last_chance, below=head, settled=settled
         )
         self._dispatcher.ring([doorbell_of(one) for one in lost])
         return lost
 
     async def due(
-        self, queue: Queue, handlers: Sequence[str], limit: int, *, last_chance: bool = True
+        self,
+        queue: Queue,
+        handlers: Sequence[str],
+        limit: int,
+        *,
+        last_chance: bool = True,
+        below: int | None = None,
+        settled: timedelta | None = None,
     ) -> list[Due]:
-        """Return what a worker may claim without a doorbell, while Redis is away.
+        """Return the tasks that a worker may claim without a doorbell.
 
         Args:
             queue: a queue of one namespace.
             handlers: what the worker can run.
             limit: rows, at most.
             last_chance: whether to return tasks that need a quarantine process, too.
+            below: only tasks of a lower score, in milliseconds; None stands for any.
+            settled: rows younger than this are left out; None leaves none out.
         """
         now = self._clock()
         return await self._database.read(
@@ -99,6 +97,8 @@ class Maintenance:
                 now=now,
                 limit=limit,
                 last_chance=last_chance,
+                below=below,
+                untouched_since=None if settled is None else now - settled,
             )
         )
 
