@@ -55,6 +55,11 @@ def added_to_the_router(runtime: Runtime) -> FastAPI:
 WAYS = [with_argument, with_security, added_to_the_router]
 
 
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """The API's own lines; on a busy machine, Redis may also seem to be away for a moment."""
+    return [each.getMessage() for each in caplog.records if each.name == "taskq.server.api"]
+
+
 @pytest.mark.parametrize("make", WAYS)
 async def test_they_run_for_every_route(
     runtime: Runtime, make: Callable[[Runtime], FastAPI], caplog: pytest.LogCaptureFixture
@@ -71,7 +76,7 @@ async def test_they_run_for_every_route(
             assert (await api.http.get("/tasks", headers=KEY)).json()["items"] == []
             created, handed_on = await api.post(json=ECHO, headers=KEY)
             assert (created.status_code, handed_on) == (201, 1)
-    assert [record.getMessage() for record in caplog.records] == [
+    assert said(caplog) == [
         f"POST /tasks goes without its fast path, because that would not run {__name__}.keyed"
     ]
 
@@ -100,7 +105,7 @@ async def test_without_any_the_fast_path_is_open_and_nothing_is_said(
         async with served(create_app(runtime=runtime), runtime.settings) as api:
             created, handed_on = await api.post(json=ECHO)
     assert (created.status_code, handed_on) == (201, 0)
-    assert not caplog.records
+    assert said(caplog) == []
 
 
 async def test_an_instance_of_a_class_is_one_and_is_in_the_document(
