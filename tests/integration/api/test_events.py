@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from typing import Any
 
 import httpx
@@ -15,6 +14,7 @@ from taskq_server.runtime import Runtime
 from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.log_lines import logged
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
@@ -165,4 +165,4 @@ async def test_who_hangs_up_leaves_nothing_behind(
     async with asyncio.timeout(30):
         await served
     assert runtime.notifier.waiters == 0
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert logged(caplog) == []

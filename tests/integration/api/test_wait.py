@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import logging
 from typing import Any
 from uuid import UUID
 
@@ -15,6 +14,7 @@ from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
+from tests.support.log_lines import logged
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 
@@ -100,4 +100,4 @@ async def test_who_hangs_up_is_not_waited_for(
     async with asyncio.timeout(30):
         await serving
     await runtime.read.get(CALLER, UUID(task_id))  # behind the read that nobody waits for any more
-    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert logged(caplog) == []
