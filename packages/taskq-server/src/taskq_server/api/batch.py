@@ -32,6 +32,7 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
 @router.post(
     "/tasks/batch",
     operation_id="submit_many",
+    summary="Submit many tasks",
     status_code=201,
     response_model=TaskList | TaskRefs,
     responses={
@@ -81,6 +82,7 @@ async def submit_many(
 @waits.post(
     "/tasks/wait",
     operation_id="wait",
+    summary="Wait for any of many tasks",
     response_model=TaskList,
     responses={
         **reply(200, "those that are final; none of them when the time is up"),

@@ -25,6 +25,7 @@ router = APIRouter(route_class=StrictRoute, tags=["catalog"])
 @router.get(
     "/tags",
     operation_id="tags",
+    summary="List tags",
     responses={**reply(200, "all tags in use, by name"), **failures(*STORE)},
 )
 async def tags(catalog: CatalogDep, request: Request) -> TagList:
@@ -36,6 +37,7 @@ async def tags(catalog: CatalogDep, request: Request) -> TagList:
 @router.get(
     "/handlers",
     operation_id="handlers",
+    summary="List handlers",
     responses={**reply(200, "all published handlers, by name"), **failures(*STORE)},
 )
 async def handlers(catalog: CatalogDep, request: Request) -> HandlerList:
@@ -49,6 +51,7 @@ async def handlers(catalog: CatalogDep, request: Request) -> HandlerList:
 @router.get(
     "/stats",
     operation_id="stats",
+    summary="Count tasks",
     responses={**reply(200, "counts, depths and ages at this moment"), **failures(*STORE)},
 )
 async def stats(service: StatsDep, request: Request) -> StatsRead:

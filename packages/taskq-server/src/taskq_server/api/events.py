@@ -63,6 +63,7 @@ _STATES[200]["content"] = {MEDIA_TYPE: {"x-item-schema": _EVENT, "examples": EVE
 @router.get(
     f"/tasks/{TASK_ID}/events",
     operation_id="events",
+    summary="Follow a task",
     response_class=StreamingResponse,
     responses={
         **_STATES,

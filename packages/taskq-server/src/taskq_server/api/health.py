@@ -14,6 +14,7 @@ router = APIRouter(route_class=StrictRoute, tags=["health"])
 @router.get(
     "/livez",
     operation_id="livez",
+    summary="Is the process alive?",
     responses={**reply(200, "the process answers"), **failures(any_host=True)},
 )
 async def livez() -> Live:
@@ -24,6 +25,7 @@ async def livez() -> Live:
 @router.get(
     "/readyz",
     operation_id="readyz",
+    summary="Is it ready for requests?",
     response_model=Ready,
     responses={
         **reply(200, "requests can be served"),

@@ -55,6 +55,7 @@ _MERGE_PATCH = {
 @router.get(
     "/tasks",
     operation_id="list",
+    summary="List tasks",
     response_model=TaskPage,
     responses={
         **reply(200, "one page; it may be short, or empty, and still have a next one", LINK),
@@ -79,6 +80,7 @@ async def list_tasks(
 @router.get(
     f"/tasks/{TASK_ID}",
     operation_id="get",
+    summary="Get a task, or wait for it",
     response_model=TaskRead,
     responses={
         **reply(200, "the task", ETAG, APPLIED),
@@ -113,6 +115,7 @@ async def get(
 @router.patch(
     f"/tasks/{TASK_ID}",
     operation_id="update",
+    summary="Change a task",
     response_model=TaskRead,
     openapi_extra=_MERGE_PATCH,
     responses={
@@ -149,6 +152,7 @@ async def update(
 @router.delete(
     f"/tasks/{TASK_ID}",
     operation_id="delete",
+    summary="Delete a task",
     status_code=204,
     responses={
         **reply(204, "the task is gone"),
@@ -164,6 +168,7 @@ async def delete(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Resp
 @router.post(
     f"/tasks/{TASK_ID}/cancel",
     operation_id="cancel",
+    summary="Cancel a task",
     response_model=TaskRead,
     responses={
         **reply(200, "the task is cancelled", ETAG),
@@ -180,6 +185,7 @@ async def cancel(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Resp
 @router.post(
     f"/tasks/{TASK_ID}/retry",
     operation_id="retry",
+    summary="Retry a task",
     response_model=TaskRead,
     responses={
         **reply(200, "the task is queued again", ETAG),
@@ -194,6 +200,7 @@ async def retry(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Respo
 @router.get(
     f"/tasks/{TASK_ID}/attempts",
     operation_id="attempts",
+    summary="List the attempts of a task",
     response_model=AttemptList,
     responses={**reply(200, "the attempts, oldest first"), **failures(*_ONE)},
 )

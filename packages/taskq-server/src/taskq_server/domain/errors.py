@@ -52,7 +52,10 @@ class Rejected(TaskqError):
 
 
 class InvalidFields(Rejected):
-    """One or more values break a rule."""
+    """One or more values break a rule.
+
+    Correct the values that `errors` points at: the same request is refused again.
+    """
 
     def __init__(self, detail: str, errors: Sequence[FieldError]) -> None:
         super().__init__(detail)
@@ -64,11 +67,19 @@ class InvalidFields(Rejected):
 
 
 class UnknownHandler(InvalidFields):
-    """No worker has ever published this handler."""
+    """No worker has ever published this handler.
+
+    Compare the name with `GET /handlers`, or start a worker that has the handler: it publishes
+    its handlers when it starts, and they stay known when it stops.
+    """
 
 
 class UnusableHandler(InvalidFields):
-    """The schema that a worker published for this handler cannot be used."""
+    """The schema that a worker published for this handler cannot be used.
+
+    Start workers with a version of the handler whose schema can be used: the worker's log and
+    `detail` say what is wrong with this one.
+    """
 
     @classmethod
     def because(cls, detail: str) -> Self:
@@ -77,7 +88,10 @@ class UnusableHandler(InvalidFields):
 
 
 class TooManyValues(InvalidFields):
-    """The body has too many values, nearly always in its payload."""
+    """The body has too many values, nearly always in its payload.
+
+    Send less: a batch as several batches, a large payload as a reference to where its data is.
+    """
 
     @classmethod
     def at(cls, pointer: str, most: int) -> Self:
@@ -89,31 +103,57 @@ class TooManyValues(InvalidFields):
 
 
 class InvalidPayload(InvalidFields):
-    """The payload does not fit the handler's schema."""
+    """The payload does not fit the handler's schema.
+
+    Correct the values that `errors` points at. `GET /handlers` has the JSON Schema of the
+    payload, which is that of the newest version of the handler that a live worker runs.
+    """
 
 
 class QuotaExceeded(InvalidFields):
-    """The namespace has as many names of this kind in use as it may."""
+    """The namespace has as many names of this kind in use as it may.
+
+    Use a queue or tags that are in use already. Room comes back as tasks are deleted or their
+    retention ends, or with a higher `TASKQ_MAX_QUEUES` or `TASKQ_MAX_TAGS`.
+    """
 
 
 class IdempotencyMismatch(Rejected):
-    """The idempotency key was used before, with another body."""
+    """The idempotency key was used before, with another body.
+
+    Send the body of the first time, or another key: one key is one request.
+    """
 
 
 class InvalidCursor(Rejected):
-    """The page cursor was not made for this list."""
+    """The page cursor was not made for this list.
+
+    Begin with the first page again, and leave the filters of a list as they are from page to
+    page.
+    """
 
 
 class TaskNotFound(TaskqError):
-    """No task has this id."""
+    """No task has this id.
+
+    Check the id. Tasks that have ended are deleted after `TASKQ_RETENTION_DAYS`, and tasks of
+    another namespace cannot be seen.
+    """
 
 
 class IllegalTransition(TaskqError):
-    """The task's status does not allow this."""
+    """The task's status does not allow this.
+
+    Get the task and look at its status: only a failed or cancelled task can be retried, a final
+    one cannot be cancelled, and a running one is cancelled before it is deleted.
+    """
 
 
 class VersionMismatch(TaskqError):
-    """The caller named an older version of the task."""
+    """The caller named an older version of the task.
+
+    Get the task, decide again what to change, and send its new `ETag` in `If-Match`.
+    """
 
 
 class StaleAttempt(TaskqError):
@@ -121,13 +161,21 @@ class StaleAttempt(TaskqError):
 
 
 class Unavailable(TaskqError):
-    """A service that taskq needs is away; the same request may succeed later."""
+    """A service that taskq needs is away; the same request may succeed later.
+
+    Send the same request again after the seconds in `Retry-After`, with its idempotency key if
+    it submits.
+    """
 
     retry_after: int = 1
 
 
 class DatabaseUnavailable(Unavailable):
-    """The database does not answer, or refuses the statement."""
+    """The database does not answer, or refuses the statement.
+
+    Send the same request again after the seconds in `Retry-After`, with its idempotency key if
+    it submits: it may have been stored. Operators look at `GET /readyz` and the server's log.
+    """
 
 
 class ConnectionLost(DatabaseUnavailable):

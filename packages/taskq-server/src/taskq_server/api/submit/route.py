@@ -41,6 +41,7 @@ _NO_PREFERENCES = Preferences()
 @router.post(
     "/tasks",
     operation_id="submit",
+    summary="Submit a task",
     status_code=201,
     response_model=TaskRead,
     responses={
