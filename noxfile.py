@@ -11,7 +11,7 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "types", "build", "unit", "tests"]
+nox.options.sessions = ["lint", "types", "build", "docs", "unit", "tests"]
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -21,12 +21,13 @@ PACKAGES = {
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
-TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright")
+TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright", "griffelib")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
+SITE = ROOT / ".nox" / "site"
 POSTGRES = ROOT / ".nox" / "postgres"
 MAX_LINES = 400
 
@@ -132,6 +133,15 @@ def build(session: nox.Session) -> None:
         shutil.unpack_archive(file, unpacked, "zip" if file.suffix == ".whl" else "gztar")
         if licence not in [found.read_bytes() for found in unpacked.rglob("LICENSE")]:
             session.error(f"{file.name} is without the text of LICENSE")
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """The documentation as a site in .nox/site; `nox -s docs -- serve` shows it to a browser."""
+    install(session, "griffelib", "zensical")
+    session.run("python", "-m", "tools.docs", "--site", str(SITE))
+    if session.posargs == ["serve"]:
+        session.run("python", "-m", "http.server", "--bind=127.0.0.1", f"--directory={SITE}")
 
 
 @nox.session(python=next(path for path in FOUND.values() if path))
