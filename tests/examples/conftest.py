@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.examples.documents import blocks
+from tests.examples.documents import blocks, meaning
 from tests.support.processes import environment
 from tests.support.stack import Stack
 
@@ -21,22 +21,23 @@ def tutorial_stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 
 @pytest.fixture(scope="session")
-def documents_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """A running taskq with the handlers that the documents tell their readers to write."""
-    folder = tmp_path_factory.mktemp("handlers")
-    modules = save_modules(folder)
-    path = os.pathsep.join([str(folder), environment({})["PYTHONPATH"]])
-    settings = {"TASKQ_HANDLERS": ",".join(modules), "PYTHONPATH": path}
-    with Stack("sqlite", settings=settings) as stack:
-        yield stack
-
-
-def save_modules(folder: Path) -> list[str]:
-    """Save each module of the documents; all documents say the same of one name."""
-    modules: dict[str, str] = {}
+def modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with each module of the documents; all documents say the same of one name."""
+    folder = tmp_path_factory.mktemp("modules")
+    saved: dict[str, str] = {}
     for block in blocks("python"):
         if block.module is not None:
-            assert modules.setdefault(block.module, block.code) == block.code, str(block)
-    for name, code in modules.items():
-        (folder / f"{name}.py").write_text(code, encoding="utf-8")
-    return sorted(modules)
+            code = saved.setdefault(block.module, block.code)
+            assert meaning(code) == meaning(block.code), str(block)
+            (folder / f"{block.module}.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def documents_stack(modules: Path) -> Iterator[Stack]:
+    """A running taskq with the handlers that the documents tell their readers to write."""
+    names = {block.module for block in blocks("python") if block.module and block.has_handlers}
+    path = os.pathsep.join([str(modules), environment({})["PYTHONPATH"]])
+    settings = {"TASKQ_HANDLERS": ",".join(sorted(names)), "PYTHONPATH": path}
+    with Stack("sqlite", settings=settings) as stack:
+        yield stack

@@ -1,5 +1,6 @@
 """The documents, and the blocks of code in them."""
 
+import ast
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ class Block:
         named = _MODULE.match(self.code)
         return named[1] if named else None
 
+    @property
+    def has_handlers(self) -> bool:
+        """Whether this is a module that a worker loads."""
+        return self.module is not None and "\n@handler" in self.code
+
     def __str__(self) -> str:
         return f"{self.path.relative_to(ROOT)}:{self.line}"
 
@@ -66,6 +72,16 @@ def said_output(code: str) -> str | None:
     if not found:
         return None
     return "".join(line.removeprefix("#").removeprefix(" ") for line in after.splitlines(True))
+
+
+def meaning(code: str) -> str:
+    """Python without comments and docstrings, which each page has in its language."""
+    tree = ast.parse(code)
+    for node in ast.walk(tree):
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, kinds) and ast.get_docstring(node) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree)
 
 
 def matches(said: str, printed: str) -> bool:

@@ -1,9 +1,16 @@
 """Running Python scripts as their readers do."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 from tests.support.processes import ROOT, environment
+
+
+def import_path(modules: Path) -> str:
+    """Where blocks import from: the modules of all pages, and the repository."""
+    return os.pathsep.join([str(modules), environment({})["PYTHONPATH"]])
 
 
 def run_script(

@@ -1,5 +1,6 @@
 """Pages that are made from code say what the code says, and faults of a built site are found."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,12 @@ import taskq_server
 from taskq_server import Settings
 from taskq_server.api.problems import KINDS
 from taskq_server.domain.errors import TaskNotFound
-from tests.examples.documents import table_rows
+from tests.examples.documents import DOCUMENTS, table_rows
+from tests.support.processes import ROOT
 from tools.docs import check_site, http_page, llms, problem_pages, reference_page, settings_page
 from tools.docs.__main__ import stale
 from tools.docs.layout import sections
-from tools.docs.markdown import DOCS, slug, summary_of
+from tools.docs.markdown import DOCS, anchors, slug, summary_of
 
 
 def test_the_kept_pages_are_what_the_code_says() -> None:
@@ -91,6 +93,16 @@ def test_llms_txt_lists_the_pages_with_a_sentence_each() -> None:
     for listed in sections(DOCS).values():
         for name, title in listed:
             assert f"- [{title}]({name}): " in text
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_anchors_of_links_exist(path: Path) -> None:
+    for target, anchor in re.findall(
+        r"\]\(([^)#\s]*)#([^)\s]+)\)", path.read_text(encoding="utf-8")
+    ):
+        page = (path.parent / target).resolve() if target else path
+        if page.suffix == ".md" and page.exists():
+            assert anchor in anchors(page.read_text(encoding="utf-8")), f"{target}#{anchor}"
 
 
 @pytest.mark.parametrize(

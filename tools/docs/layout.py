@@ -35,6 +35,9 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
 HOME = "index.md"
 BELOW = {"problems/index.md": "problems/*.md", "decisions/README.md": "decisions/*.md"}
 
+SITE_ONLY = ("changelog.md", "reference/server.md", "reference/client.md")
+"""Pages that are made when the site is built, so that docs/ does not have them."""
+
 Page = tuple[str, str]
 """A path below docs/, and the title."""
 

@@ -31,6 +31,12 @@ def slug(heading: str) -> str:
     return re.sub(r"[\s-]+", "-", kept.strip())
 
 
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page."""
+    plain = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return {slug(heading) for heading in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)}
+
+
 def summary_of(text: str) -> str:
     """Return the first sentence below the title of a page, without its links."""
     _, _, below = text.partition("\n\n")

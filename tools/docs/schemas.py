@@ -6,6 +6,8 @@ from typing import Any
 from tools.docs.markdown import slug
 
 Schema = dict[str, Any]
+LONGEST_PATTERN = 40
+"""A longer one says nothing to people; the OpenAPI document has it."""
 
 
 def kind(schema: Schema) -> str:
@@ -57,5 +59,5 @@ def _bounds(schema: Schema) -> Iterator[str]:
             yield f"at least {low:,}{unit}"
     if "exclusiveMinimum" in schema:
         yield f"more than {schema['exclusiveMinimum']:,}"
-    if "pattern" in schema:
+    if len(schema.get("pattern", "")) in range(1, LONGEST_PATTERN):
         yield f"as `{schema['pattern']}`"
