@@ -1,9 +1,7 @@
 """What the documents say is so: their code runs, and what they name exists."""
 
-import inspect
 import re
 import subprocess
-import textwrap
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,7 +12,6 @@ import pytest
 from taskq_client.cli import main as client_command
 from taskq_server import Settings
 from taskq_server.cli import cli as server_command
-from taskq_server.domain import lifecycle
 from tests.examples.documents import (
     DOCUMENTS,
     Block,
@@ -22,14 +19,12 @@ from tests.examples.documents import (
     blocks_of,
     matches,
     said_output,
-    table_rows,
 )
 from tests.examples.scripts import import_path, run_script
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 from tools.docs.layout import SITE_ONLY
 
-README = ROOT / "README.md"
 SERVER = ROOT / "packages" / "taskq-server" / "src" / "taskq_server"
 CLIENT = ROOT / "packages" / "taskq-client" / "src" / "taskq_client"
 INTERNALS = sorted((ROOT / "docs").rglob("*.md"))
@@ -51,13 +46,6 @@ def test_python_runs_and_prints_what_it_says(
     assert done.returncode == 0, (done.stderr, documents_stack.logs())
     said = said_output(block.code)
     assert done.stdout if said is None else matches(said, done.stdout), done.stdout
-
-
-def test_the_readme_has_an_example_of_five_lines_with_its_output() -> None:
-    code = next(block.code for block in blocks_of(README) if block.language == "python")
-    script, _, said = code.partition("# prints:\n")
-    assert said
-    assert len([line for line in script.splitlines() if line.strip()]) == 5
 
 
 @pytest.mark.parametrize("block", blocks("bash"), ids=str)
@@ -95,36 +83,12 @@ def test_variables_exist(path: Path) -> None:
     assert named - known == set()
 
 
-def test_the_settings_table_is_that_of_the_server() -> None:
-    rows = table_rows(README, "## Settings")
-    real = {f"`TASKQ_{n.upper()}`": shown(f.default) for n, f in Settings.model_fields.items()}
-    assert {name: default for name, default, _ in rows} == real
-    assert [name for name, _, _ in rows] == list(real)
-    assert [text for *_, text in rows] == [f.description for f in Settings.model_fields.values()]
-
-
-@pytest.mark.parametrize("path", [README, ROOT / "README.zh-CN.md"], ids=lambda path: path.name)
-def test_the_state_diagram_is_that_of_the_lifecycle(path: Path) -> None:
-    docstring = inspect.getdoc(lifecycle) or ""
-    paragraphs = [part for part in docstring.split("\n\n") if "──►" in part]
-    assert [block.code for block in blocks_of(path) if "──►" in block.code] == [
-        textwrap.dedent(part).strip() + "\n" for part in paragraphs
-    ]
-
-
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)", path.read_text(encoding="utf-8")):
         if not target.startswith(("http://", "https://")):
             linked = (path.parent / target).resolve()
             assert linked.exists() or linked in MADE_FOR_THE_SITE, target
-
-
-def test_the_map_names_what_is_there() -> None:
-    rows = table_rows(README, "## Map")
-    named = [path for first, _ in rows for path in re.findall(r"`([^`]+)`", first)]
-    assert [path for path in named if not (ROOT / path).exists()] == []
-    assert {"packages/taskq-server/", "packages/taskq-client/", "examples/"} <= set(named)
 
 
 def test_the_tree_is_the_real_one() -> None:
@@ -161,15 +125,6 @@ def test_some_files_and_folders_are_looked_for() -> None:
 def paths_in(text: str) -> set[str]:
     """What a document has in backticks that is a module of Python or, with a slash, a folder."""
     return set(re.findall(r"`([\w./-]*(?:\.py|/))`", text))
-
-
-def shown(default: object) -> str:
-    """A default as the table shows it; nothing where there is none."""
-    if default in (None, (), ""):
-        return ""
-    if isinstance(default, tuple):
-        default = ",".join(default)
-    return f"`{default:g}`" if isinstance(default, float) else f"`{default}`"
 
 
 def commands(code: str) -> Iterator[list[str]]:

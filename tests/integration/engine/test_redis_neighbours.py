@@ -18,7 +18,7 @@ from tests.support.valkey import ValkeyServer
 from tests.support.waiting import wait_until
 
 KINDS = pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -89,10 +89,10 @@ async def test_the_jobs_of_a_stock_arq_application_stay(
 
 @KINDS
 @pytest.mark.anyio
-async def test_the_least_rights_that_the_readme_names_are_enough(
+async def test_the_least_rights_that_the_documents_name_are_enough(
     new_stack: NewStack, kind: Any, shared: ValkeyServer
 ) -> None:
-    (rule,) = re.findall(r"^ *(ACL SETUSER taskq .*)$", README, re.MULTILINE)
+    (rule,) = re.findall(r"^ *(ACL SETUSER taskq .*)$", DEPLOY, re.MULTILINE)
     with shared.client() as client:
         client.execute_command(*rule.split())
         client.execute_command("ACL", "LOG", "RESET")
