@@ -14,6 +14,7 @@ from taskq_client import TaskqClient, TaskqConnectionError
 from taskq_server import Settings
 from tests.examples.documents import Block, blocks_of
 from tests.support.children import Child
+from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
 from tests.support.waiting import wait_until
@@ -24,13 +25,16 @@ SERVER = Path(sys.executable).with_name("taskq-server")
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
 def test_the_units_start_and_run_a_task(
-    page: Path, mariadb_url: str, redis_url: str, tmp_path: Path
+    page: Path, mariadb_server: MariaDBServer, redis_url: str, tmp_path: Path
 ) -> None:
     (tmp_path / "words.py").write_text(words(), encoding="utf-8")
-    said = {"TASKQ_DATABASE_URL": mariadb_url, "TASKQ_REDIS_URL": redis_url}
+    database = prepare_database(page, mariadb_server)
+    said = {"TASKQ_DATABASE_URL": database, "TASKQ_REDIS_URL": redis_url}
     env = {"PATH": os.environ["PATH"], **environment_file(page), **said}
-    upgrade = [SERVER, "db", "upgrade"]
-    subprocess.run(upgrade, env=env, cwd="/", check=True, capture_output=True, timeout=60)
+    for command in ("upgrade", "check"):
+        done = subprocess.run([SERVER, "db", command], env=env, cwd="/", timeout=60, check=False)
+        assert done.returncode == 0
+    mariadb_server.sql("REVOKE CREATE, DROP, ALTER, INDEX, REFERENCES ON taskq.* FROM taskq@'%'")
     port = free_port()
     started = [start(unit, port, env, tmp_path) for unit in units(page)]
     try:
@@ -41,6 +45,7 @@ def test_the_units_start_and_run_a_task(
     finally:
         for child in started:
             child.stop()
+        mariadb_server.sql("DROP DATABASE taskq; DROP USER taskq@'%'")
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.parent.name)
@@ -55,11 +60,28 @@ def test_the_units_can_be_enabled_and_stopped(page: Path) -> None:
     assert int(worker["Service"]["TimeoutStopSec"]) > sum(default[name].default for name in names)
 
 
+def test_the_commands_of_the_compose_file_exist() -> None:
+    (code,) = (block.code for block in blocks_of(PAGES[0]) if block.language == "yaml")
+    commands = re.findall(r"^    command: ((?:api|db|worker) .*)$", code, re.MULTILINE)
+    assert len(commands) == code.count("<<: *taskq")
+    for command in commands:
+        words = [SERVER, *shlex.split(command), "--help"]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_the_chinese_page_has_the_same_blocks() -> None:
     english, chinese = ([block.code for block in blocks_of(page)] for page in PAGES)
     shared = [code for code in chinese if code.startswith("# /etc/") or "ACL SETUSER" in code]
     assert len(shared) == 4
     assert set(shared) <= set(english)
+
+
+def prepare_database(page: Path, server: MariaDBServer) -> str:
+    """Do what the page says to make a database and an account; return its URL here."""
+    (code,) = (block.code for block in blocks_of(page) if block.language == "sql")
+    server.sql(code)
+    return server.url("taskq").replace("//root@", "//taskq:secret@")
 
 
 def units(page: Path) -> list[ConfigParser]:
