@@ -16,7 +16,6 @@ from taskq_server import (
     Context,
     Fatal,
     Retry,
-    State,
     TaskEvent,
     handler,
     on_retry,
@@ -36,8 +35,14 @@ class Count(BaseModel):
     terms: list[tuple[str, int]]
 
 
+class Shared:
+    """What the handlers of a worker share."""
+
+    currency: str
+
+
 @on_startup
-async def prepare(state: State) -> None:
+async def prepare(state: Shared) -> None:
     """Runs once in each worker; a connection pool would be made here."""
     state.currency = "EUR"
 
@@ -49,7 +54,7 @@ def tell(event: TaskEvent) -> None:
 
 
 @handler("reports.build", max_retries=5, timeout=60, backoff=Backoff(base=1, cap=60))
-async def build(context: Context, month: str, rows: int = 100) -> Report:
+async def build(context: Context[Shared], month: str, rows: int = 100) -> Report:
     """Build the report of a month. Parameters are the keys of the payload, and are validated."""
     if not month.startswith("20"):
         raise Fatal(f"there is no data for {month}")  # no further try
@@ -66,7 +71,7 @@ async def encode(context: Context, frames: int) -> int:
     """Work for a while, and say how far it is. Progress is cheap: only the latest is stored."""
     for frame in range(1, frames + 1):
         await asyncio.sleep(0.02)
-        context.progress(frame, frames, f"frame {frame}")
+        await context.progress(frame, frames, f"frame {frame}")
     return frames * 1024
 
 
