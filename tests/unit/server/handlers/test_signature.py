@@ -31,6 +31,19 @@ async def renamed(ctx: Context) -> None: ...
 async def optional(context: Context | None = None) -> None: ...
 
 
+class Shared:
+    currency: str
+
+
+async def typed(context: Context[Shared]) -> None: ...
+
+
+async def typed_optional(context: Context[Shared] | None = None) -> None: ...
+
+
+async def annotated(context: Annotated[Context[Any] | None, "remark"] = None) -> None: ...
+
+
 async def untyped(a, b=2):  # type: ignore[no-untyped-def]
     ...
 
@@ -115,7 +128,11 @@ async def test_a_payload_that_does_not_fit_is_fatal(
 
 @pytest.mark.parametrize(
     ("function", "name"),
-    [(with_context, "context"), (renamed, "ctx"), (optional, "context")],
+    [
+        (with_context, "context"),
+        (renamed, "ctx"),
+        *((each, "context") for each in (optional, typed, typed_optional, annotated)),
+    ],
 )
 async def test_the_context_goes_to_the_parameter_that_asks_for_it(
     function: Callable[..., Any], name: str

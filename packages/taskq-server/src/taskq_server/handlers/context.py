@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
 from types import SimpleNamespace
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 from uuid import UUID
 
 import orjson
@@ -16,9 +16,18 @@ from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.domain.requests import NewTask
 from taskq_server.schemas.task import ChildCreate
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar as TypeVarWithDefault
+
 
 class State(SimpleNamespace):
     """The attributes that start-up hooks set, such as connection pools; one per worker process."""
+
+
+if TYPE_CHECKING:
+    StateT = TypeVarWithDefault("StateT", default=State)
+else:  # Python itself has defaults from 3.13 on
+    StateT = TypeVar("StateT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +48,11 @@ class _Done:
 
 
 @dataclass(slots=True, kw_only=True)
-class Context:
+class Context(Generic[StateT]):
     """One attempt, for its handler. Annotate a parameter with this class to receive it.
+
+    `Context[Shared]` types `state`, where `Shared` is a class of yours that declares the attributes
+    that `@on_startup` hooks set; the object itself is a `State`.
 
     Attributes:
         task_id: the running task.
@@ -53,7 +65,7 @@ class Context:
     task_id: UUID
     handler: str
     attempt: int
-    state: State
+    state: StateT
     logger: logging.LoggerAdapter[logging.Logger]
     _loop: asyncio.AbstractEventLoop
     _submit: Callable[[NewTask, str], Awaitable[UUID]]

@@ -131,6 +131,20 @@ def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
     return Registry(handlers, hooks)
 
 
+def read(function: Callable[..., Any]) -> Handler:
+    """Read one handler.
+
+    Raises:
+        ConfigurationError: the function is no handler, or cannot work as one.
+    """
+    mark = inspect.getattr_static(function, MARK, None)
+    if isinstance(mark, HandlerMark):
+        return _read(function, mark)
+    raise ConfigurationError(
+        f'{qualified_name(function)} is no handler: write @handler("…") above it'
+    )
+
+
 def _marked(names: Iterable[str]) -> list[Callable[..., Any]]:
     modules: list[ModuleType] = []
     found: list[Callable[..., Any]] = []

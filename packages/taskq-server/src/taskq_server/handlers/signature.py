@@ -5,7 +5,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
@@ -37,7 +37,7 @@ class Signature:
     open: bool
     doubles: bool = False
 
-    def arguments(self, payload: str, context: Context | None) -> dict[str, Any]:
+    def arguments(self, payload: str, context: Context[Any] | None) -> dict[str, Any]:
         """Return the keyword arguments for one call.
 
         Args:
@@ -84,7 +84,7 @@ def read(function: Callable[..., Any], name: str) -> Signature:
     extra = False
     for parameter in inspect.signature(function).parameters.values():
         hint = hints.get(parameter.name)
-        if hint is Context or Context in get_args(hint):
+        if _is_context(hint):
             context = parameter.name
         elif parameter.kind is parameter.VAR_KEYWORD:
             extra = True
@@ -107,6 +107,12 @@ def read(function: Callable[..., Any], name: str) -> Signature:
         raise ConfigurationError(f"handler {name}: cannot read its parameters: {reason}") from error
     doubles = recursion.doubles(model.__pydantic_core_schema__)
     return Signature(model, tuple(parameters), context, extra, doubles)
+
+
+def _is_context(hint: object) -> bool:
+    """Whether a hint is the context, typed or not, also as `Context | None` or in `Annotated`."""
+    is_it = hint is Context or get_origin(hint) is Context
+    return is_it or any(map(_is_context, get_args(hint)))
 
 
 def _default(parameter: inspect.Parameter) -> Any:

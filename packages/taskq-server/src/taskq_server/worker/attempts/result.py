@@ -9,8 +9,9 @@ RunResult
 └── Lost                    the process that ran the attempt is gone
 """
 
-import random
+from collections.abc import Callable
 from dataclasses import dataclass
+from random import random as draw
 from typing import assert_never
 
 from taskq_server.domain import lifecycle
@@ -62,12 +63,15 @@ class Lost:
 RunResult = Succeeded | Failed | Cancelled | Released | Lost
 
 
-def decision(run_result: RunResult, backoff: Backoff) -> Decision:
+def decision(
+    run_result: RunResult, backoff: Backoff, random: Callable[[], float] = draw
+) -> Decision:
     """Return the decision of the lifecycle that a result leads to, for the task's locked row.
 
     Args:
         run_result: the attempt's result.
         backoff: the handler's back-off.
+        random: returns a number from 0 to 1, exclusive.
     """
     match run_result:
         case Succeeded(result=result):
@@ -76,7 +80,7 @@ def decision(run_result: RunResult, backoff: Backoff) -> Decision:
             return lambda task, now: lifecycle.put_off(task, failure, pause=pause, now=now)
         case Failed(failure=failure):
             return lambda task, now: lifecycle.fail(
-                task, failure, backoff=backoff, random=random.random, now=now
+                task, failure, backoff=backoff, random=random, now=now
             )
         case Cancelled():
             return lambda task, now: lifecycle.cancel_running(task, now=now)
