@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from taskq_client.testing._handlers import DescribedHandlers, Handlers
 from taskq_client.testing._json import count
 from taskq_client.testing._problems import Problem, field, invalid, pointer
 from taskq_client.testing._sizes import MOST_PAYLOAD_VALUES, too_many
@@ -50,8 +51,13 @@ _BUILT_IN: Mapping[str, dict[str, Any]] = {
 }
 
 
-def published(name: str) -> dict[str, Any]:
-    """Return the entry of a handler in `GET /handlers`."""
+def published(name: str, source: Handlers | None = None) -> dict[str, Any]:
+    """Return the entry of a handler in `GET /handlers`.
+
+    Args:
+        name: The handler.
+        source: Where it was loaded from.
+    """
     return {
         "name": name,
         "description": "",
@@ -59,8 +65,12 @@ def published(name: str) -> dict[str, Any]:
         "max_retries": MAX_RETRIES,
         "timeout_seconds": TIMEOUT_SECONDS,
         "workers": 1,
-        **_BUILT_IN.get(name, {}),
+        **(_BUILT_IN.get(name, {}) if source is None else _described(name, source)),
     }
+
+
+def _described(name: str, source: object) -> Mapping[str, Any]:
+    return source.describe(name) if isinstance(source, DescribedHandlers) else {}
 
 
 def unknown(name: str) -> Problem:
@@ -69,13 +79,24 @@ def unknown(name: str) -> Problem:
     return invalid("unknown-handler", detail, "/handler", kind="unknown-handler")
 
 
-def check_payload(handler: str, payload: dict[str, Any]) -> None:
-    """Raise the problem of the server if a payload does not fit."""
+def check_payload(handler: str, payload: dict[str, Any], source: Handlers | None) -> None:
+    """Raise the problem of the server if a payload does not fit.
+
+    Args:
+        handler: The handler.
+        payload: The task's.
+        source: Where the handler was loaded from, which checks the payload then.
+    """
     if count(payload) > MOST_PAYLOAD_VALUES:
         raise too_many("/payload", MOST_PAYLOAD_VALUES)
+    mistakes = (
+        [(pointer(path), message) for path, message in _mistakes(handler, payload)]
+        if source is None
+        else source.validate(handler, payload)
+    )
     errors = [
-        field(f"/payload{pointer(path)}", "invalid-payload", message[:_LONGEST_MESSAGE])
-        for path, message in _mistakes(published(handler)["schema"], payload)
+        field(f"/payload{where}", "invalid-payload", message[:_LONGEST_MESSAGE])
+        for where, message in mistakes
     ]
     if errors:
         detail = f"the payload does not fit the handler {handler}"
@@ -86,10 +107,9 @@ def check_payload(handler: str, payload: dict[str, Any]) -> None:
         raise invalid("payload-too-large", what, "/payload")
 
 
-def _mistakes(
-    schema: Mapping[str, Any], payload: dict[str, Any]
-) -> Iterator[tuple[tuple[str, ...], str]]:
+def _mistakes(handler: str, payload: dict[str, Any]) -> Iterator[tuple[tuple[str, ...], str]]:
     """Find them in the words of the server, for schemas of one level."""
+    schema = published(handler)["schema"]
     for name in schema.get("required", ()):
         if name not in payload:
             yield (), f'"{name}" is a required property'

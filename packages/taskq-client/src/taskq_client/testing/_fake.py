@@ -14,9 +14,11 @@ from taskq_client._async import AsyncTaskqClient
 from taskq_client._sync import TaskqClient
 from taskq_client.models import Task
 from taskq_client.testing import _routes
+from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._headers import request_id
+from taskq_client.testing._operations import submit_child
 from taskq_client.testing._problems import Problem
-from taskq_client.testing._steps import Outcome, scripted
+from taskq_client.testing._steps import Outcome, Script, scripted
 from taskq_client.testing._store import FakeStore
 
 
@@ -27,11 +29,11 @@ def _utc_now() -> datetime:
 class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     """A server and its worker, for tests: give it to a client as `transport`.
 
-    The handlers are those of `on`, and the built-in `taskq.echo`, `taskq.sleep` and `taskq.flaky`.
-    Tasks run by themselves when they are due. Time passes as usual, and `advance` skips time. The
-    clients use the same clock, so a wait for a task, or a pause before another try, takes no real
-    time. A wait that no task would end in time is over as soon as no other request has come for
-    half a second.
+    The handlers are those of `on` and `load`, and the built-in `taskq.echo`, `taskq.sleep` and
+    `taskq.flaky`. Tasks run by themselves when they are due. Time passes as usual, and `advance`
+    skips time. The clients use the same clock, so a wait for a task, or a pause before another try,
+    takes no real time. A wait that no task would end in time is over as soon as no other request
+    has come for half a second.
 
     Args:
         clock: The time as it passes by itself, aware UTC.
@@ -58,6 +60,28 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             TypeError: An outcome is an async function.
         """
         self._store.scripts[handler] = scripted(outcomes)
+
+    def load(self, handlers: Handlers) -> None:
+        """Publish handlers from elsewhere, which check their payloads and run for their tasks.
+
+        With taskq-server installed, `load(taskq_server.testing.handlers("jobs"))` takes those of a
+        worker. `on` scripts one of them afterwards; its payloads are still checked.
+
+        Args:
+            handlers: Any object with `names`, `validate` and `call`, as `Handlers` says.
+        """
+        for name in handlers.names():
+            self._store.scripts[name] = self._calling(handlers)
+            self._store.sources[name] = handlers
+
+    def _calling(self, handlers: Handlers) -> Script:
+        def call(task: dict[str, Any]) -> Outcome:
+            def submit(body: dict[str, Any], key: str) -> str:
+                return submit_child(self._store, task["id"], body, key)
+
+            return handlers.call(task, submit)
+
+        return call
 
     @property
     def submitted(self) -> list[Task]:

@@ -11,7 +11,7 @@ import httpx
 
 from taskq_client._channels import WAIT_BUDGET
 from taskq_client.models import TaskStatus
-from taskq_client.testing import _catalog, _listing
+from taskq_client.testing import _catalog, _listing, _schemas
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences
 from taskq_client.testing._json import canonical
 from taskq_client.testing._problems import Problem
@@ -99,6 +99,25 @@ def submit_many(call: Call) -> httpx.Response:
     return _json({"items": stored}, 200 if replayed else 201, headers)
 
 
+def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) -> str:
+    """Store a task that the handler of another one submits, and return its id.
+
+    Args:
+        store: The state of the fake.
+        parent: The id of the task whose handler submits.
+        body: The task, as the body of `POST /tasks`.
+        key: The idempotency key, which stands for the body.
+    """
+    fields, faults = _schemas.read_body("TaskCreate", body)
+    _schemas.refuse(faults)
+    now = store.now
+    with store.lock:
+        item = _new(store, fields, now)
+        (task,), _ = store.submit([item], key, key, now, store.tasks.get(parent))
+    task_id: str = task.fields["id"]
+    return task_id
+
+
 def wait_for_any(call: Call) -> Answering:
     """`POST /tasks/wait`."""
     wanted = list(dict.fromkeys(map(str, call.body["ids"])))
@@ -140,12 +159,13 @@ def update(call: Call) -> httpx.Response:
     expected, version = entity_tags(call.request, "If-Match"), task.fields["version"]
     if expected is not None and not expected.match(version, weakly=False):
         raise Problem("version-mismatch", f"the task is at version {version}")
+    known = _published(call.store, task.fields["handler"])
     defaults: dict[str, Any] = {
         "title": task.fields["handler"],
         "tags": [],
         "priority": "normal",
-        "max_retries": _catalog.MAX_RETRIES,
-        "timeout_seconds": _catalog.published(task.fields["handler"])["timeout_seconds"],
+        "max_retries": known["max_retries"],
+        "timeout_seconds": known["timeout_seconds"],
     }
     given: dict[str, Any] = {
         name: defaults.get(name) if value is None else value for name, value in call.body.items()
@@ -219,7 +239,7 @@ def tags(call: Call) -> httpx.Response:
 
 def handlers(call: Call) -> httpx.Response:
     """`GET /handlers`."""
-    return _json({"items": [_catalog.published(name) for name in sorted(call.store.scripts)]})
+    return _json({"items": [_published(call.store, name) for name in sorted(call.store.scripts)]})
 
 
 def stats(call: Call) -> httpx.Response:
@@ -249,8 +269,8 @@ def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any
     handler = body["handler"]
     if handler not in store.scripts:
         raise _catalog.unknown(handler)
-    _catalog.check_payload(handler, body["payload"])
-    defaults = _catalog.published(handler)
+    _catalog.check_payload(handler, body["payload"], store.sources.get(handler))
+    defaults = _published(store, handler)
     run_at = body["run_at"]
     if body["delay_seconds"] is not None:
         run_at = now + timedelta(seconds=body["delay_seconds"])
@@ -275,6 +295,10 @@ def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any
         "created_at": wire(now),
         "updated_at": wire(now),
     }
+
+
+def _published(store: FakeStore, handler: str) -> dict[str, Any]:
+    return _catalog.published(handler, store.sources.get(handler))
 
 
 def _statuses(tasks: Iterable[Mapping[str, Any]]) -> dict[str, int]:

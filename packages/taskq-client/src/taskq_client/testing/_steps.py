@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from taskq_client.models import Progress
+from taskq_client.testing._handlers import AttemptEnd
 from taskq_client.testing._results import NotJson, message_of, written
 
 Outcome = Any
@@ -44,8 +45,8 @@ class Step:
             raise ValueError("progress must be a list of taskq_client.Progress")
 
 
-Script = Callable[[dict[str, Any], int], Outcome]
-"""Decides how an attempt goes, from the payload and the attempt's number."""
+Script = Callable[[dict[str, Any]], Outcome]
+"""Decides how an attempt goes, from the running task on the wire."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Failure:
     traceback: str | None = None
     outcome: str = "failed"
     fatal: bool = False
+    retry_after: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,14 +80,14 @@ def scripted(outcomes: Sequence[Outcome]) -> Script:
     if any(map(inspect.iscoroutinefunction, outcomes)):
         raise TypeError("a scripted function is called and not awaited: give a plain function")
 
-    def decide(payload: dict[str, Any], attempt: int) -> Outcome:
-        outcome = outcomes[min(attempt, len(outcomes)) - 1] if outcomes else None
-        return outcome(payload) if callable(outcome) else outcome
+    def decide(task: dict[str, Any]) -> Outcome:
+        outcome = outcomes[min(task["attempt"], len(outcomes)) - 1] if outcomes else None
+        return outcome(task["payload"]) if callable(outcome) else outcome
 
     return decide
 
 
-def run_script(script: Script, payload: dict[str, Any], attempt: int) -> AttemptResult:
+def run_script(script: Script, task: dict[str, Any]) -> AttemptResult:
     """Call a script, and return how the attempt goes.
 
     Any error of the script fails the attempt. One that is no `Exception` fails the task, without a
@@ -95,7 +97,9 @@ def run_script(script: Script, payload: dict[str, Any], attempt: int) -> Attempt
         KeyboardInterrupt: Ctrl-C was pressed.
     """
     try:
-        outcome = script(payload, attempt)
+        outcome = script(task)
+        if isinstance(outcome, AttemptEnd):
+            return _ended(outcome)
         if inspect.iscoroutine(outcome):
             outcome.close()
             raise TypeError("a scripted function returned a coroutine, which nobody would await")
@@ -126,6 +130,24 @@ def failure_of(error: BaseException, *, fatal: bool) -> Failure:
     return Failure(kind, message, end.decode("utf-8", "ignore"), fatal=fatal)
 
 
+def _ended(end: AttemptEnd) -> AttemptResult:
+    """Return how an attempt goes whose end was decided elsewhere."""
+    progress = [
+        {"current": one.current, "total": one.total, "message": one.message} for one in end.progress
+    ]
+    if end.error_type is None:
+        return AttemptResult(written(end.result), progress=progress)
+    failure = Failure(
+        end.error_type,
+        end.error_message or "",
+        end.traceback,
+        str(end.outcome),
+        fatal=end.backoff_seconds is None,
+        retry_after=end.backoff_seconds,
+    )
+    return AttemptResult(failure=failure, progress=progress)
+
+
 def _printable(text: str, most: int) -> str:
     data = text.replace("\0", "")[: most + 1].encode("utf-8", "replace")
     if len(data) > most:
@@ -137,15 +159,17 @@ def _progress_of(step: Step) -> list[dict[str, Any]]:
     return [progress.model_dump() for progress in step.progress]
 
 
-def _flaky(payload: dict[str, Any], attempt: int) -> Outcome:
-    failures = payload["failures"]
+def _flaky(task: dict[str, Any]) -> Outcome:
+    attempt, failures = task["attempt"], task["payload"]["failures"]
     if attempt > failures:
         return attempt
     return RuntimeError(f"attempt {attempt} of {failures} that fail on purpose")
 
 
 BUILT_IN: Mapping[str, Script] = {
-    "taskq.echo": lambda payload, attempt: Step(payload["value"]),
-    "taskq.sleep": lambda payload, attempt: Step(payload["seconds"], seconds=payload["seconds"]),
+    "taskq.echo": lambda task: Step(task["payload"]["value"]),
+    "taskq.sleep": lambda task: Step(
+        task["payload"]["seconds"], seconds=task["payload"]["seconds"]
+    ),
     "taskq.flaky": _flaky,
 }

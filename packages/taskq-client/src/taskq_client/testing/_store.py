@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
 from taskq_client.testing._task import FakeTask, wire
@@ -23,6 +24,7 @@ class FakeStore:
     """The tasks of the fake, and the clock that makes them due.
 
     Attributes:
+        sources: By the name of a handler, what checks its payloads and describes it.
         activity: Counts the requests that are no waits, and the scripts that have ended.
         idle_at: The value of `activity` when no other caller had been active for long.
 
@@ -41,6 +43,7 @@ class FakeStore:
         self.activity, self.idle_at = 0, -1
         self.tasks: dict[str, FakeTask] = {}
         self.scripts: dict[str, Script] = dict(BUILT_IN)
+        self.sources: dict[str, Handlers] = {}
         self.stored: list[FakeTask] = []
 
     @property
@@ -61,7 +64,12 @@ class FakeStore:
         return self.tasks[task_id]
 
     def submit(
-        self, items: Sequence[dict[str, Any]], key: str | None, body: str, now: datetime
+        self,
+        items: Sequence[dict[str, Any]],
+        key: str | None,
+        body: str,
+        now: datetime,
+        parent: FakeTask | None = None,
     ) -> tuple[list[FakeTask], bool]:
         """Store tasks, or find the tasks of the key; return them, and whether they were found.
 
@@ -70,9 +78,10 @@ class FakeStore:
             key: The idempotency key, if there is one.
             body: The body that the key stands for.
             now: The time of the submit.
+            parent: The task whose handler submits; None if this thread knows it.
         """
         if key is None:
-            return [self._store(item, now) for item in items], False
+            return [self._store(item, now, parent) for item in items], False
         places = [(key, position) for position in range(len(items))]
         held = [self._keys[place] for place in places if place in self._keys]
         if any(first != body for first, _ in held):
@@ -80,7 +89,7 @@ class FakeStore:
             raise Problem("idempotency-mismatch", detail)
         for place, item in zip(places, items, strict=True):
             if place not in self._keys:
-                self._keys[place] = (body, self._store(item, now))
+                self._keys[place] = (body, self._store(item, now, parent))
         return [self._keys[place][1] for place in places], bool(held)
 
     def delete(self, task: FakeTask) -> None:
@@ -101,7 +110,7 @@ class FakeStore:
                 is_claimed = task.transition()
                 fields = task.fields
             if is_claimed:
-                self._call(task, copy.deepcopy(fields["payload"]), fields["attempt"])
+                self._call(task, copy.deepcopy(fields))
 
     def advance(self, seconds: float) -> None:
         """Let time pass, and make all transitions that become due, in their order."""
@@ -136,17 +145,17 @@ class FakeStore:
         with self.lock:
             self._skipped = max(self._skipped, skipped)
 
-    def _call(self, task: FakeTask, payload: dict[str, Any], attempt: int) -> None:
+    def _call(self, task: FakeTask, fields: dict[str, Any]) -> None:
         """Call the script of a task, which decides how its attempt goes on."""
         callers, skipped = self._callers, self._skipped
         result = AttemptResult(failure=Failure("KeyboardInterrupt", "", fatal=True))
         callers.append(task)
         try:
-            result = run_script(task.script, payload, attempt)
+            result = run_script(task.script, fields)
         finally:
             callers.pop()
             with self.lock:
-                task.begin(attempt, result, self._skipped - skipped)
+                task.begin(fields["attempt"], result, self._skipped - skipped)
             self.activity += 1
 
     @property
@@ -155,13 +164,14 @@ class FakeStore:
         inside: list[FakeTask] = self._inside.__dict__.setdefault("tasks", [])
         return inside
 
-    def _store(self, item: dict[str, Any], now: datetime) -> FakeTask:
+    def _store(self, item: dict[str, Any], now: datetime, parent: FakeTask | None) -> FakeTask:
         number = len(self.stored) + 1
         task_id = f"{number:08x}-0000-7000-8000-{number:012x}"
         is_due = item["run_at"] is None or item["run_at"] <= wire(now)
-        depth = self._callers[-1].depth + 1 if is_due and self._callers else 0
+        parent = parent or (self._callers[-1] if self._callers else None)
+        depth = parent.depth + 1 if is_due and parent else 0
         if depth > DEEPEST:
-            raise RuntimeError("a scripted function submits tasks that submit tasks without end")
+            raise RuntimeError("a handler submits tasks that submit tasks without end")
         script = self.scripts[item["handler"]]
         task = FakeTask({"id": task_id, **item}, script, now, depth, self._plan)
         self.tasks[task_id] = task

@@ -176,7 +176,8 @@ class FakeTask:
             self._record(now, failure.outcome, failure)
             self._change(now, status="failed", **finished)
         else:
-            self.due = now + self._backoff(retries)
+            pause = failure.retry_after
+            self.due = now + (self._backoff(retries) if pause is None else timedelta(seconds=pause))
             again = {"run_at": wire(self.due), "current_retry_count": retries + 1}
             self._record(now, failure.outcome, failure, again["run_at"])
             self._change(now, status="retrying", worker_id=None, **again)

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
@@ -139,14 +139,10 @@ class Catalog:
             return
         errors: list[FieldError] = []
         pace = self._turns.pace()
-        for mistake in known.schema.explanation.mistakes(payload):
+        for error in payload_errors(known.schema, payload):
             await pace.rest()
-            if mistake is not None:
-                where = "".join(f"/{_escaped(part)}" for part in mistake.path)
-                message = mistake.message[:_LONGEST_MESSAGE]
-                errors.append(FieldError(f"/payload{where}", "invalid-payload", message))
-            if len(errors) == _MOST_ERRORS:
-                break
+            if error is not None:
+                errors.append(error)
         raise InvalidPayload(f"the payload does not fit the handler {known.handler.name}", errors)
 
     async def handlers(self, caller: Caller) -> list[ListedHandler]:
@@ -211,6 +207,25 @@ class Catalog:
         if len(self._known) > _MOST_NAMESPACES:
             del self._known[next(iter(self._known))]
         return read
+
+
+def payload_errors(schema: PayloadSchema, payload: JsonValue) -> Iterator[FieldError | None]:
+    """Yield the first errors of a payload that does not fit, and None wherever one may pause.
+
+    Args:
+        schema: of the handler.
+        payload: the task's.
+    """
+    found = 0
+    for mistake in schema.explanation.mistakes(payload):
+        if mistake is None:
+            yield None
+            continue
+        where = "".join(f"/{_escaped(part)}" for part in mistake.path)
+        yield FieldError(f"/payload{where}", "invalid-payload", mistake.message[:_LONGEST_MESSAGE])
+        found += 1
+        if found == _MOST_ERRORS:
+            return
 
 
 def _prepared(handler: PublishedHandler, known: KnownHandler | None) -> KnownHandler:

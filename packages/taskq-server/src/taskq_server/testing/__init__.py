@@ -10,8 +10,16 @@ as long as the handler's retries and back-off say, but no back-off takes real ti
         assert ran.result == {"month": "2026-10", "currency": "EUR"}
         assert [attempt.outcome for attempt in ran.attempts] == ["failed", "succeeded"]
         assert ran.attempts[0].backoff_seconds == 1
+
+`handlers` loads modules of handlers into the server in memory of `taskq_client.testing`, so that
+tests of an application submit to real handlers:
+
+    def test_the_shop_prints_a_bill(taskq):
+        taskq.load(handlers("jobs"))
+        assert Shop(taskq.client()).bill(7) == "bill 7"
 """
 
+from taskq_server.testing.loaded import LoadedHandlers, handlers
 from taskq_server.testing.recorded import RecordedAttempt
 from taskq_server.testing.records import AttemptRecord, Child, HandlerRun, Log
 from taskq_server.testing.runs import run, run_async
@@ -20,8 +28,10 @@ __all__ = [
     "AttemptRecord",
     "Child",
     "HandlerRun",
+    "LoadedHandlers",
     "Log",
     "RecordedAttempt",
+    "handlers",
     "run",
     "run_async",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from taskq_server.core.config import Settings
-from taskq_server.domain import limits
+from taskq_server.domain import lifecycle, limits
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
 from taskq_server.domain.task import Priority, Status, Task, score
@@ -100,6 +100,25 @@ def new_task(
         started_at=None,
         finished_at=None,
     )
+
+
+def claimed_task(handler: Handler, fields: Mapping[str, Any]) -> Task:
+    """Return a running task as its worker would see it.
+
+    Args:
+        handler: the task's handler.
+        fields: the task on the wire.
+    """
+    now = datetime.fromisoformat(fields["started_at"])
+    limits_of_it = (fields["max_retries"], fields["timeout_seconds"])
+    queued = new_task(handler, json_of(fields["payload"]), *limits_of_it, now)._replace(
+        id=UUID(fields["id"]),
+        attempt=fields["attempt"] - 1,
+        current_retry_count=fields["current_retry_count"],
+        backoff_base_seconds=fields["backoff_base_seconds"],
+        backoff_max_seconds=fields["backoff_max_seconds"],
+    )
+    return lifecycle.claim(queued, worker_id=WORKER_ID, now=now)
 
 
 def json_of(payload: Mapping[str, Any] | None) -> str:
