@@ -50,6 +50,9 @@ async def results(client: AsyncTaskqClient) -> None:
     handle = await client.submit("reports.build")
     assert_type(handle, AsyncTaskHandle)
     assert_type(await handle.result(type_=list[Report]), list[Report])
+    typed = await client.submit("reports.build", returns=Report)
+    assert_type(typed, AsyncTaskHandle[Report])
+    assert_type(await typed.result(timeout=3), Report)
     assert_type(await handle.wait(1), Task)
     async for state in handle.stream():
         assert_type(state, Task)

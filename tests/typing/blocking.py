@@ -71,6 +71,12 @@ def results(client: TaskqClient) -> None:
     assert_type(client.run("taskq.echo", {"value": 1}), Any)
     handle = client.submit("reports.build", {"month": "2026-10"}, priority=Priority.HIGH)
     assert_type(handle, TaskHandle)
+    assert_type(handle, TaskHandle[Any])
+    typed = client.submit("reports.build", returns=Report, tags=["a"], idempotency_key="k")
+    assert_type(typed, TaskHandle[Report])
+    assert_type(typed.result(timeout=3), Report)
+    assert_type(typed.result(type_=Row), Row)
+    assert_type(client.submit("reports.build", returns=Report | None), TaskHandle[Report | None])
     assert_type(handle.result(type_=Report, timeout=30), Report)
     assert_type(handle.result(), Any)
 

@@ -113,6 +113,7 @@ def test_results_are_read_as_any_type_that_pydantic_knows(
         for _ in range(2):  # the second time, what reads it is at hand
             assert client.run("h", returns=returns) == expected
             assert client.submit("h").result(type_=returns) == expected
+            assert client.submit("h", returns=returns).result() == expected
 
 
 @pytest.mark.parametrize(
@@ -136,6 +137,7 @@ def test_a_type_that_cannot_be_read_is_found_before_anything_is_sent(
             handle = await handle
         for name, call in (
             ("returns", lambda: client.run("h", returns=returns)),
+            ("returns", lambda: client.submit("h", returns=returns)),
             ("type_", lambda: handle.result(type_=returns)),
         ):
             with pytest.raises(InvalidRequest, match=f"^{name} is no type that pydantic") as caught:
@@ -144,6 +146,20 @@ def test_a_type_that_cannot_be_read_is_found_before_anything_is_sent(
 
     asyncio.run(calls())
     assert requests == ["/tasks"]
+
+
+@pytest.mark.parametrize("kind", [TaskqClient, AsyncTaskqClient])
+def test_the_type_of_a_submit_counts_until_a_result_has_its_own(kind: Any, server: Any) -> None:
+    async def calls() -> None:
+        client = kind(transport=server({"a": 1})[0])
+        handle = client.submit("h", returns=Wide)
+        if inspect.isawaitable(handle):
+            handle = await handle
+        for options, expected in (({}, Wide(a=1)), ({"type_": Narrow}, Narrow(a=1))):
+            result = handle.result(**options)
+            assert (await result if inspect.isawaitable(result) else result) == expected
+
+    asyncio.run(calls())
 
 
 def test_what_a_validator_raises_does_not_lose_the_result(server: Any) -> None:

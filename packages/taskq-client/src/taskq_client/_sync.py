@@ -5,11 +5,13 @@ import builtins
 from collections.abc import Generator, Mapping
 from copy import copy
 from types import TracebackType
-from typing import Self, Unpack
+from typing import Self, TypeVar, Unpack, overload
+
+from typing_extensions import TypeForm
 
 from taskq_client._channels import BlockingChannel, finish, iterate
 from taskq_client._core import Core
-from taskq_client._inputs import SecretText, UrlObject
+from taskq_client._inputs import SecretText, UrlObject, reader
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
@@ -28,6 +30,8 @@ from taskq_client.models import (
     TaskOptions,
 )
 from taskq_client.retry import RetryPolicy
+
+T = TypeVar("T")
 
 
 class TaskqClient(BlockingWaits):
@@ -126,19 +130,44 @@ class TaskqClient(BlockingWaits):
         """Close the connections; the client cannot be used afterwards."""
         self._channel.close()
 
+    @overload
     def submit(
         self,
         handler: str,
         payload: Mapping[str, object] | None = None,
         *,
+        returns: None = None,
         idempotency_key: str | None = None,
         **options: Unpack[TaskOptions],
-    ) -> TaskHandle:
+    ) -> TaskHandle: ...
+
+    @overload
+    def submit(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: TypeForm[T],
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> TaskHandle[T]: ...
+
+    def submit(
+        self,
+        handler: str,
+        payload: Mapping[str, object] | None = None,
+        *,
+        returns: TypeForm[T] | None = None,
+        idempotency_key: str | None = None,
+        **options: Unpack[TaskOptions],
+    ) -> TaskHandle[T] | TaskHandle:
         """Submit a task and return a handle of the stored task, without waiting for its end.
 
         Args:
             handler: Name of the function that does the work, as a worker has published it.
             payload: The arguments of the handler, names and JSON values. Default: none.
+            returns: The type that `result` of the handle reads the result as, any that pydantic
+                knows. Default: plain JSON.
             idempotency_key: 1 to 255 printable ASCII characters; the same submit twice with one key
                 is one task. Default: a fresh one, for all the tries of this call.
             **options: Any of these; None stands for the default of the server.
@@ -162,8 +191,9 @@ class TaskqClient(BlockingWaits):
             IdempotencyMismatch: The key was used for another task.
             TaskqError: The server refused, failed or could not be reached.
         """
+        result_type = reader("returns", returns)
         task = finish(self._core.tasks.submit(handler, payload, idempotency_key, options))
-        return TaskHandle(self._core, task)
+        return TaskHandle(self._core, task, result_type)
 
     def get(self, task: TaskLike) -> Task:
         """Fetch a task as it is now.

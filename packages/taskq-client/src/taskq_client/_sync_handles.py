@@ -3,9 +3,10 @@
 
 from collections.abc import Callable, Generator
 from contextlib import closing
-from typing import Any, TypeVar, overload
+from typing import Any, Generic, overload
 
-from typing_extensions import TypeForm
+from pydantic import TypeAdapter
+from typing_extensions import TypeForm, TypeVar
 
 from taskq_client._channels import finish, iterate
 from taskq_client._core import Core
@@ -14,17 +15,21 @@ from taskq_client._runs import result_of
 from taskq_client.models import Duration, Progress, Task, _TaskFields
 
 T = TypeVar("T")
+ResultT = TypeVar("ResultT", default=Any)
 
 
-class TaskHandle(_TaskFields):
+class TaskHandle(_TaskFields, Generic[ResultT]):
     """A submitted task, and the operations of its client on it.
+
+    `AsyncTaskHandle[Report]` is the handle of a task that was submitted with `returns=Report`.
 
     The fields are those of the last snapshot, `task`, which every method brings up to date. `task`
     is plain data, to pickle or to keep.
     """
 
-    def __init__(self, core: Core, task: Task) -> None:
+    def __init__(self, core: Core, task: Task, result_type: TypeAdapter[Any] | None = None) -> None:
         self._core = core
+        self._result_type = result_type
         self.task = task
 
     def refresh(self) -> Task:
@@ -49,7 +54,7 @@ class TaskHandle(_TaskFields):
         return self.task
 
     @overload
-    def result(self, *, type_: None = None, timeout: Duration | None = None) -> Any: ...
+    def result(self, *, type_: None = None, timeout: Duration | None = None) -> ResultT: ...
     @overload
     def result(self, *, type_: TypeForm[T], timeout: Duration | None = None) -> T: ...
 
@@ -59,10 +64,11 @@ class TaskHandle(_TaskFields):
         """Wait until the task has ended and return its result, or raise how it ended; as `run`.
 
         Args:
-            type_: The type to read the result as, any that pydantic knows. Default: plain JSON.
+            type_: The type to read the result as, any that pydantic knows. Default: `returns` of
+                the submit, else plain JSON.
             timeout: Seconds to wait, or a timedelta. Default: as long as it takes.
         """
-        result_type = reader("type_", type_)
+        result_type = self._result_type if type_ is None else reader("type_", type_)
         return result_of(self.wait(timeout), result_type)
 
     def stream(self, timeout: Duration | None = None) -> Generator[Task, None, None]:
