@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+from functools import partial
 from typing import Any
 
 import pytest
@@ -116,3 +117,62 @@ def test_one_function_has_one_use(outer: Any) -> None:
 
     with pytest.raises(ConfigurationError, match="twice"):
         outer(work)
+
+
+def bare() -> None: ...
+
+
+@pytest.mark.parametrize("decorate", [handler, handler(), handler(name=None)])
+def test_a_handler_without_a_name_is_called_as_its_module_and_function(decorate: Any) -> None:
+    def work() -> None: ...
+
+    assert decorate(work) is work
+    assert getattr(work, MARK) == HandlerMark(f"{__name__}.work", None, None, None, (Exception,))
+
+
+@pytest.mark.parametrize(
+    "decorate", [handler, handler(), handler(process=True), handler(max_retries=1)]
+)
+def test_a_script_is_no_module_that_workers_could_name(decorate: Any) -> None:
+    def work() -> None: ...
+
+    work.__module__ = "__main__"
+    with pytest.raises(ConfigurationError, match=r"work is in the script .* @handler\(\"…\"\)"):
+        decorate(work)
+    assert not hasattr(work, MARK)
+    handler("by.name")(work)
+
+
+@pytest.mark.parametrize(
+    ("given", "what"),
+    [(5, "5 is no function"), (int, "int is no function"), (partial(bare), "no name of its own")],
+)
+def test_what_has_no_name_needs_one(given: Any, what: str) -> None:
+    with pytest.raises(ConfigurationError, match=rf"^@handler: .*{what}"):
+        handler(given)
+
+
+def test_without_a_name_nonsense_is_refused_all_the_same() -> None:
+    with pytest.raises(ConfigurationError, match=r"^@handler: retry_on takes classes of"):
+        handler(retry_on=5)  # type: ignore[arg-type]
+
+
+class Waiter:
+    async def __call__(self) -> None: ...
+
+
+async def wait() -> None: ...
+
+
+@pytest.mark.parametrize("given", [wait, partial(wait), Waiter()])
+def test_an_async_function_runs_in_no_process(given: Any) -> None:
+    with pytest.raises(
+        ConfigurationError, match=r"^handler x: process=True .* write it with `def`"
+    ):
+        handler("x", process=True)(given)
+
+
+@pytest.mark.parametrize("given", [4, 1, "yes", None])
+def test_process_is_no_number_of_processes(given: Any) -> None:
+    with pytest.raises(ConfigurationError, match=r"^handler x: .* TASKQ_PROCESSES"):
+        handler("x", process=given)(bare)

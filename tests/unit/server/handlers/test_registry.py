@@ -11,6 +11,7 @@ from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers import load
 from taskq_server.handlers.declare import Hook
+from taskq_server.handlers.registry import Place
 
 Write = Callable[[str, str], None]
 
@@ -121,8 +122,44 @@ def test_a_function_that_is_seen_twice_is_one_handler(write: Write) -> None:
 def test_two_handlers_of_one_name_are_refused(write: Write) -> None:
     write("one.py", "@handler('same.name')\ndef f() -> None: ...")
     write("two.py", "@handler('same.name')\ndef g() -> None: ...")
-    with pytest.raises(ConfigurationError, match=r"same\.name"):
+    with pytest.raises(ConfigurationError, match=r"same\.name: one\.f and two\.g; give one of"):
         load(["one", "two"])
+
+
+def test_handlers_without_a_name_are_called_as_their_modules_and_functions(write: Write) -> None:
+    write("pack/__init__.py", "from pack.reports import build\n@handler\ndef plan(): ...")
+    write("pack/reports.py", "@handler(max_retries=0)\nasync def build(n: int) -> None: ...")
+    handlers = load(["pack", "pack.reports"]).handlers
+    assert [name for name in handlers if name.startswith("pack")] == [
+        "pack.reports.build",
+        "pack.plan",
+    ]
+
+
+def test_a_name_without_parentheses_can_clash_like_any_other(write: Write) -> None:
+    write("one.py", "@handler\ndef f() -> None: ...")
+    write("two.py", "@handler('one.f')\ndef g() -> None: ...")
+    with pytest.raises(ConfigurationError, match=r"called one\.f: one\.f and two\.g; give one of"):
+        load(["one", "two"])
+
+
+def test_a_handler_runs_where_it_asks_to(write: Write) -> None:
+    write(
+        "mine.py",
+        """
+        @handler("loop")
+        async def f() -> None: ...
+
+        @handler("thread")
+        def g() -> None: ...
+
+        @handler("process", process=True)
+        def h() -> None: ...
+        """,
+    )
+    places = {name: one.place for name, one in load(["mine"]).handlers.items()}
+    expected = {"loop": Place.LOOP, "thread": Place.THREAD, "process": Place.PROCESS}
+    assert {name: places[name] for name in expected} == expected
 
 
 def test_a_built_in_name_cannot_be_taken(write: Write) -> None:
@@ -234,8 +271,14 @@ def test_whatever_can_be_called_by_its_module_is_published(write: Write, source:
         ),
         ("@hiding\n@handler('x')\ndef f(): ...", "handler x: mine.f is nothing .* __wrapped__"),
         ("fs = [handler('x')(add)]\ndel add", "handler x: mine.add is nothing"),
-        ("@handler\ndef f(): ...", r'write @handler\("…"\) above f'),
-        ("@handler\nclass A: ...", r'write @handler\("…"\) above A'),
+        ("@handler\nclass A: ...", "@handler: A is no function"),
+        ("@handler\ndef prüfe(): ...", r"'mine\.prüfe' cannot be .*, as in @handler\(\"…\"\)"),
+        ("f = handler(lambda: 1)", r"'mine\.<lambda>' cannot be the name of a handler"),
+        ("@handler\ndef f(): ...\n" * 2, r"handler mine\.f: another mine\.f replaces it: rename"),
+        (
+            "@handler('x')\ndef f(): ...\n@on_retry\ndef f(event): ...",
+            r"handler x: another mine\.f replaces it: rename",
+        ),
         ("@on_startup\nclass A: ...", "@on_startup: A is no function"),
     ],
 )

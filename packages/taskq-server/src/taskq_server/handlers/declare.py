@@ -4,11 +4,12 @@ A decorator only marks the function; `registry.load` finds the marks in the modu
 So importing a module has no other effect.
 """
 
+import inspect
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from types import FunctionType, UnionType
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar, get_args, overload
 
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
@@ -52,6 +53,7 @@ class HandlerMark:
     timeout: float | None
     backoff: Backoff | None
     retry_on: tuple[type[BaseException], ...]
+    process: bool = False
 
 
 class Hook(StrEnum):
@@ -63,36 +65,60 @@ class Hook(StrEnum):
     JOB_FAILURE = "on_job_failure"
 
 
+@overload
+def handler(name: Function, /) -> Function: ...
+
+
+@overload
 def handler(
-    name: str,
+    name: str | None = None,
     *,
     max_retries: int | None = None,
     timeout: float | None = None,
     backoff: Backoff | None = None,
     retry_on: ErrorClasses = Exception,
-) -> Callable[[Function], Function]:
+    process: bool = False,
+) -> Callable[[Function], Function]: ...
+
+
+def handler(
+    name: Function | str | None = None,
+    *,
+    max_retries: int | None = None,
+    timeout: float | None = None,
+    backoff: Backoff | None = None,
+    retry_on: ErrorClasses = Exception,
+    process: bool = False,
+) -> Function | Callable[[Function], Function]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
     Its parameters are the keys of the payload, validated by pydantic; one annotated `Context`
-    receives the context. A sync function runs in a thread. The function itself stays as it is.
+    receives the context. A sync function runs in a thread, or with `process=True` in a process. The
+    function itself stays as it is.
 
     Args:
         name: the name for tasks to use: letters, digits and `_ . : / -`, at most 128 characters.
+            Without it, and without parentheses, tasks use `module.function`.
         max_retries: retries after the first try, 0 to 100; None takes the server's setting.
         timeout: seconds one attempt may run, up to 24 hours; None takes the server's setting.
         backoff: the wait between tries.
         retry_on: class or classes of exceptions to retry; any other `Exception` fails the task at
             once. A timeout, an exit and any other `BaseException` is always retried.
+        process: whether each attempt of a sync function has a process of the worker for itself,
+            because it computes for long or must end when it is cancelled.
 
     Raises:
-        ConfigurationError: the name is missing, or `retry_on` has a value that is not a class of
-            exceptions.
+        ConfigurationError: the function cannot have that name or run in a process, or `retry_on`
+            has a value that is not a class of exceptions.
     """
-    _require_name(name)
-    errors = _error_classes(name, retry_on)
+    if name is not None and not isinstance(name, str):
+        return handler()(name)
+    errors = _error_classes("@handler" if name is None else f"handler {name}", retry_on)
 
     def mark(function: Function) -> Function:
-        return _marked(function, HandlerMark(name, max_retries, timeout, backoff, errors))
+        own = _own_name(function) if name is None else name
+        _check_process(process, function, own)
+        return _marked(function, HandlerMark(own, max_retries, timeout, backoff, errors, process))
 
     return mark
 
@@ -117,24 +143,50 @@ def on_job_failure(function: Function) -> Function:
     return _hook(function, Hook.JOB_FAILURE)
 
 
-def _require_name(name: object) -> None:
-    if isinstance(name, str):
-        return
-    raise ConfigurationError(
-        f'@handler needs the name of its tasks: write @handler("…") above {qualified_name(name)}'
-    )
+def _own_name(function: object) -> str:
+    """Return the name that a function has where workers import it."""
+    about = qualified_name(function)
+    if isinstance(function, type) or not callable(function):
+        raise ConfigurationError(f"@handler: {about} is no function")
+    module, name = getattr(function, "__module__", None), getattr(function, "__name__", None)
+    if not isinstance(module, str) or not isinstance(name, str):
+        raise ConfigurationError(
+            f'@handler: {about} has no name of its own: name its tasks, as in @handler("…")'
+        )
+    if module == "__main__":
+        raise ConfigurationError(
+            f"@handler: {about} is in the script that is run, which workers do not know by a name: "
+            'name its tasks, as in @handler("…"), or move it to a module'
+        )
+    return f"{module}.{name}"
 
 
-def _error_classes(name: str, given: object) -> tuple[type[BaseException], ...]:
+def _check_process(process: object, function: object, name: str) -> None:
+    if not isinstance(process, bool):
+        raise ConfigurationError(
+            f"handler {name}: process is True or False; TASKQ_PROCESSES is the number of processes"
+        )
+    if process and is_coroutine_function(function):
+        raise ConfigurationError(
+            f"handler {name}: process=True is for functions that compute, and an async one waits: "
+            "write it with `def`, or leave process=True out"
+        )
+
+
+def is_coroutine_function(function: object) -> bool:
+    """Return whether calling a function, or an object, makes a coroutine."""
+    called: Callable[..., Any] = type(function).__call__
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+def _error_classes(what: str, given: object) -> tuple[type[BaseException], ...]:
     if isinstance(given, type) and issubclass(given, BaseException):
         return (given,)
     if isinstance(given, UnionType):
-        return _error_classes(name, get_args(given))
+        return _error_classes(what, get_args(given))
     if isinstance(given, Collection | Iterator) and not isinstance(given, str | bytes):
-        return tuple(each for inner in given for each in _error_classes(name, inner))
-    raise ConfigurationError(
-        f"handler {name}: retry_on takes classes of exceptions, not {given!r:.80}"
-    )
+        return tuple(each for inner in given for each in _error_classes(what, inner))
+    raise ConfigurationError(f"{what}: retry_on takes classes of exceptions, not {given!r:.80}")
 
 
 def _hook(function: Function, hook: Hook) -> Function:

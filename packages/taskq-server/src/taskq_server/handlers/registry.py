@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import Enum
 from functools import cached_property
 from importlib.metadata import entry_points
 from types import ModuleType
@@ -22,7 +23,14 @@ from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.naming import is_name
 from taskq_server.handlers import current_folder, signature
-from taskq_server.handlers.declare import DECLARED, MARK, HandlerMark, Hook, qualified_name
+from taskq_server.handlers.declare import (
+    DECLARED,
+    MARK,
+    HandlerMark,
+    Hook,
+    is_coroutine_function,
+    qualified_name,
+)
 from taskq_server.handlers.published import PublishedSchema
 from taskq_server.schemas.payload_schema import compile_schema
 
@@ -53,6 +61,14 @@ class TaskEvent:
     retry_at: datetime | None
 
 
+class Place(Enum):
+    """Where the attempts of a handler run."""
+
+    LOOP = "on the event loop, because it is async"
+    THREAD = "in a thread"
+    PROCESS = "in a process each"
+
+
 @dataclass(frozen=True)
 class Handler:
     """One handler, ready to be called."""
@@ -66,13 +82,19 @@ class Handler:
     timeout: float | None
     backoff: Backoff
     retry_on: tuple[type[BaseException], ...]
+    process: bool = False
 
     @cached_property
     def is_async(self) -> bool:
-        """Whether the handler runs on the event loop; otherwise it runs in a thread."""
-        function = self.function
-        called: Callable[..., Any] = type(function).__call__
-        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+        """Whether the handler is called on an event loop; otherwise it is called in a thread."""
+        return is_coroutine_function(self.function)
+
+    @cached_property
+    def place(self) -> Place:
+        """Where the attempts run, unless their task is quarantined."""
+        if self.process:
+            return Place.PROCESS
+        return Place.LOOP if self.is_async else Place.THREAD
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +145,7 @@ def load(modules: Iterable[str], *, builtin: bool = False) -> Registry:
         if isinstance(mark, Hook):
             hooks.setdefault(mark, []).append(function)
         elif mark.name in handlers:
-            raise ConfigurationError(f"two handlers are called {mark.name}")
+            raise ConfigurationError(_clash(mark.name, handlers[mark.name].function, function))
         else:
             handlers[mark.name] = _read(function, mark)
     if is_new:  # otherwise it has been logged, or the user put the folder there
@@ -175,14 +197,30 @@ def _layers(function: object) -> Iterator[object]:
         function = getattr(function, "__wrapped__", None)
 
 
+def _clash(name: str, *functions: Callable[..., Any]) -> str:
+    places = [f"{getattr(one, '__module__', '?')}.{qualified_name(one)}" for one in functions]
+    return (
+        f"two handlers are called {name}: {' and '.join(places)}; "
+        'give one of them another name, as in @handler("…")'
+    )
+
+
 def _unreachable(function: Callable[..., Any], module: str) -> str:
     mark = getattr(function, MARK)
     what = f"handler {mark.name}" if isinstance(mark, HandlerMark) else f"@{mark}"
+    if _is_replaced(function):
+        return f"{what}: another {module}.{qualified_name(function)} replaces it: rename one"
     return (
         f"{what}: {module}.{qualified_name(function)} is nothing that its module has: move it out "
         "of its class or function, and above @handler use only decorators that keep what they "
         "decorate in __wrapped__"
     )
+
+
+def _is_replaced(function: Callable[..., Any]) -> bool:
+    """Whether the module of a function has given its name to another handler or hook."""
+    heir = getattr(function, "__globals__", {}).get(function.__qualname__)
+    return isinstance(inspect.getattr_static(heir, MARK, None), HandlerMark | Hook)
 
 
 def _import(name: str) -> list[ModuleType]:
@@ -227,7 +265,10 @@ def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
 def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     name = mark.name
     if not is_name(name, limits.HANDLER_LENGTH):
-        raise ConfigurationError(f"{name!r} cannot be the name of a handler")
+        raise ConfigurationError(
+            f"{name!r} cannot be the name of a handler: a name has letters, digits or any of "
+            f'_ . : / -, at most {limits.HANDLER_LENGTH}, as in @handler("…")'
+        )
     if mark.max_retries is not None and not 0 <= mark.max_retries <= limits.RETRIES:
         raise ConfigurationError(
             f"handler {name}: max_retries must be between 0 and {limits.RETRIES}"
@@ -254,6 +295,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         timeout=mark.timeout,
         backoff=mark.backoff or Backoff(),
         retry_on=mark.retry_on,
+        process=mark.process,
     )
 
 
