@@ -134,12 +134,19 @@ class _TaskFields:
 
     task: Task
 
-    id = _Field[str]()
+    # Two properties, because pyright finds no other descriptors in the fields of a protocol.
+    @property
+    def id(self) -> str:
+        return self.task.id
+
+    @property
+    def status(self) -> OpenStatus:
+        return self.task.status
+
     handler = _Field[str]()
     title = _Field[str]()
     description = _Field[str | None]()
     payload = _Field[dict[str, Any]]()
-    status = _Field[TaskStatus | str]()
     priority = _Field[Priority | str]()
     tags = _Field[list[str]]()
     queue = _Field[str]()

@@ -11,6 +11,7 @@ from taskq_server.handlers.declare import (
     on_startup,
 )
 from taskq_server.handlers.registry import Registry, TaskEvent, load
+from taskq_server.handlers.typed import TypedHandler
 
 __all__ = [
     "Context",
@@ -19,6 +20,7 @@ __all__ = [
     "Retry",
     "State",
     "TaskEvent",
+    "TypedHandler",
     "handler",
     "load",
     "on_job_failure",

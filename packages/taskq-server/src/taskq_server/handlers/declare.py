@@ -6,14 +6,17 @@ So importing a module has no other effect.
 
 import inspect
 from collections.abc import Callable, Collection, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from types import FunctionType, UnionType
-from typing import Any, TypeVar, get_args, overload
+from typing import Any, ParamSpec, TypeVar, get_args, overload
 
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError
+from taskq_server.handlers.submitting import FunctionSubmit
+from taskq_server.handlers.typed import TypedHandler
 
 MARK = "__taskq__"
 
@@ -23,6 +26,8 @@ DECLARED = "__taskq_declared__"
 ErrorClasses = type[BaseException] | Collection[type[BaseException]] | Iterator[type[BaseException]]
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+P = ParamSpec("P")
+ResultT = TypeVar("ResultT")
 
 
 class Retry(Exception):
@@ -66,7 +71,7 @@ class Hook(StrEnum):
 
 
 @overload
-def handler(name: Function, /) -> Function: ...
+def handler(name: Callable[P, ResultT], /) -> TypedHandler[P, ResultT]: ...
 
 
 @overload
@@ -78,23 +83,23 @@ def handler(
     backoff: Backoff | None = None,
     retry_on: ErrorClasses = Exception,
     process: bool = False,
-) -> Callable[[Function], Function]: ...
+) -> Callable[[Callable[P, ResultT]], TypedHandler[P, ResultT]]: ...
 
 
 def handler(
-    name: Function | str | None = None,
+    name: Callable[..., Any] | str | None = None,
     *,
     max_retries: int | None = None,
     timeout: float | None = None,
     backoff: Backoff | None = None,
     retry_on: ErrorClasses = Exception,
     process: bool = False,
-) -> Function | Callable[[Function], Function]:
+) -> Callable[..., Any]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
     Its parameters are the keys of the payload, validated by pydantic; one annotated `Context`
     receives the context. A sync function runs in a thread, or with `process=True` in a process. The
-    function itself stays as it is.
+    function itself stays as it is, and gets `submit`, as `TypedHandler` says.
 
     Args:
         name: the name for tasks to use: letters, digits and `_ . : / -`, at most 128 characters.
@@ -115,12 +120,13 @@ def handler(
         return handler()(name)
     errors = _error_classes("@handler" if name is None else f"handler {name}", retry_on)
 
-    def mark(function: Function) -> Function:
+    def decorate(function: Function) -> Function:
         own = _own_name(function) if name is None else name
         _check_process(process, function, own)
-        return _marked(function, HandlerMark(own, max_retries, timeout, backoff, errors, process))
+        mark = HandlerMark(own, max_retries, timeout, backoff, errors, process)
+        return _with_submit(_marked(function, mark), own)
 
-    return mark
+    return decorate
 
 
 def on_startup(function: Function) -> Function:
@@ -208,6 +214,14 @@ def _marked(function: Function, mark: "HandlerMark | Hook") -> Function:
         ) from None
     if isinstance(function, FunctionType):
         function.__globals__.setdefault(DECLARED, []).append(function)
+    return function
+
+
+def _with_submit(function: Function, name: str) -> Function:
+    """Add `submit` to a function; an object that is called as one may have its own."""
+    if not hasattr(function, "submit"):
+        with suppress(AttributeError):
+            setattr(function, "submit", FunctionSubmit(name, function))  # noqa: B010
     return function
 
 

@@ -2,12 +2,12 @@
 
 import inspect
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, get_args, get_origin, get_type_hints
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError, create_model
 from pydantic.errors import PydanticUserError
 from pydantic.fields import FieldInfo
 
@@ -28,6 +28,7 @@ class Signature:
         parameters: names of the parameters that the payload fills.
         context: name of the parameter that receives the context, or None.
         open: whether `**` takes any further key.
+        returns: the type of the result; None if it is not annotated.
         doubles: whether validation can take exponential time; see `recursion`.
     """
 
@@ -35,6 +36,7 @@ class Signature:
     parameters: tuple[str, ...]
     context: str | None
     open: bool
+    returns: object = None
     doubles: bool = False
 
     def arguments(self, payload: str, context: Context[Any] | None) -> dict[str, Any]:
@@ -58,6 +60,25 @@ class Signature:
         if self.context is not None:
             arguments[self.context] = context
         return arguments
+
+    def payload(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the payload that calls the handler with these arguments.
+
+        Args:
+            arguments: by the names of the parameters.
+
+        Raises:
+            ValueError: an argument cannot be written as JSON.
+        """
+        given = {
+            _PREFIX + name if name in self.parameters else name: value
+            for name, value in arguments.items()
+        }
+        written = self.model.model_construct(**given).model_dump(
+            mode="json", by_alias=True, exclude_unset=True, warnings=False
+        )
+        keys = {one.serialization_alias: _key(one) for one in self.model.model_fields.values()}
+        return {keys.get(key) or key: value for key, value in written.items()}
 
     def _validated(self, payload: str) -> BaseModel:
         try:
@@ -106,7 +127,7 @@ def read(function: Callable[..., Any], name: str) -> Signature:
         reason = error.message.partition(". ")[0]
         raise ConfigurationError(f"handler {name}: cannot read its parameters: {reason}") from error
     doubles = recursion.doubles(model.__pydantic_core_schema__)
-    return Signature(model, tuple(parameters), context, extra, doubles)
+    return Signature(model, tuple(parameters), context, extra, hints.get("return"), doubles)
 
 
 def _is_context(hint: object) -> bool:
@@ -119,6 +140,13 @@ def _default(parameter: inspect.Parameter) -> Any:
     if isinstance(parameter.default, FieldInfo):
         return parameter.default
     return Field(... if parameter.default is parameter.empty else parameter.default)
+
+
+def _key(field: FieldInfo) -> str | None:
+    """Return the key of a payload that fills a field."""
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    return next((one for one in choices if isinstance(one, str)), None)
 
 
 def described(function: Callable[..., Any]) -> str:
