@@ -4,7 +4,7 @@ import math
 import re
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import click
@@ -35,7 +35,13 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-class TaskId(click.ParamType[str]):
+if TYPE_CHECKING:
+    TextType = click.ParamType[str]
+else:
+    TextType = click.ParamType  # click 8.2 takes no type behind it
+
+
+class TaskId(TextType):
     """The id of a task."""
 
     name = "id"
