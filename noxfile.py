@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import nox
@@ -21,7 +22,10 @@ PACKAGES = {
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
-TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright", "griffelib")
+TEST_TOOLS = (
+    *(*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright"),
+    *("griffelib", "hatchling", "pyyaml"),
+)
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
@@ -29,6 +33,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
 SITE = ROOT / ".nox" / "site"
 POSTGRES = ROOT / ".nox" / "postgres"
+DIST = ROOT / "dist"
 MAX_LINES = 400
 
 # As pip does: most tests start processes, and where none may write bytecode each compiles anew.
@@ -66,6 +71,7 @@ def runs(python: str, version: str) -> bool:
 RUNNING = f"{sys.version_info.major}.{sys.version_info.minor}"
 FOUND = {version: find_python(version) for version in dict.fromkeys([*PYTHONS, RUNNING])}
 MISSING = [version for version, python in FOUND.items() if python is None]
+LOWEST_PYTHON = next(path for path in FOUND.values() if path)
 
 
 def build_wheels(session: nox.Session) -> list[str]:
@@ -120,19 +126,13 @@ def types(session: nox.Session) -> None:
 
 @nox.session
 def build(session: nox.Session) -> None:
-    """Both distributions, as wheels and as sdists: the text of the licence is in each."""
-    session.install(*CONSTRAINTS, "hatchling")
-    built = Path(session.create_tmp()).resolve()
-    shutil.rmtree(built)
-    for package in PACKAGES.values():
-        with session.chdir(package):
-            session.run("hatchling", "build", "-d", str(built), silent=True)
-    licence = (ROOT / "LICENSE").read_bytes()
-    for file in sorted(built.iterdir()):
-        unpacked = built / file.stem
-        shutil.unpack_archive(file, unpacked, "zip" if file.suffix == ".whl" else "gztar")
-        if licence not in [found.read_bytes() for found in unpacked.rglob("LICENSE")]:
-            session.error(f"{file.name} is without the text of LICENSE")
+    """What a release publishes, in dist/: `nox -s build -- v1.2.3` checks the tag, too.
+
+    Both distributions, as sdists and wheels that are the same whenever and wherever they are built.
+    """
+    session.install(*CONSTRAINTS, "hatchling", "twine")
+    session.run("python", "tools/build_packages.py", str(DIST), *session.posargs)
+    session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.glob("*/*"))))
 
 
 @nox.session
@@ -144,22 +144,41 @@ def docs(session: nox.Session) -> None:
         session.run("python", "-m", "http.server", "--bind=127.0.0.1", f"--directory={SITE}")
 
 
-@nox.session(python=next(path for path in FOUND.values() if path))
+@nox.session(python=LOWEST_PYTHON)
 @nox.parametrize("package", ["server", "client"], ids=["server", "client"])
 def floors(session: nox.Session, package: str) -> None:
     """Unit tests of each distribution with the lowest versions it admits, on the lowest Python."""
     projects = build_wheels(session)
-    session.install(*CONSTRAINTS, "uv")
     tools = (*UNIT_TOOLS, "redis")  # what tests/conftest.py imports
     pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
+    lines = [line for line in pinned if line.partition("==")[0] in tools]
+    install_lowest(session, ROOT / "packages" / f"taskq-{package}", tools=lines)
+    session.install("--no-deps", *projects)
+    session.run("pytest", *(session.posargs or (f"tests/unit/{package}", *TWO_AT_A_TIME)))
+
+
+def install_lowest(session: nox.Session, *packages: Path, tools: Sequence[str] = ()) -> None:
+    """Install the lowest versions that packages declare, with all extras, and pinned tools."""
+    session.install(*CONSTRAINTS, "uv")
     session.run(
         *("uv", "pip", "install", "--python", str(Path(session.bin) / "python")),
         *("--resolution", "lowest-direct", "--all-extras"),
-        f"--requirements={ROOT / 'packages' / f'taskq-{package}' / 'pyproject.toml'}",
-        *(line for line in pinned if line.partition("==")[0] in tools),
+        *(f"--requirements={package / 'pyproject.toml'}" for package in packages),
+        *tools,
     )
-    session.install("--no-deps", *projects)
-    session.run("pytest", *(session.posargs or (f"tests/unit/{package}", *TWO_AT_A_TIME)))
+
+
+@nox.session(python=LOWEST_PYTHON)
+@nox.parametrize("versions", ["lowest", "newest"], ids=["lowest", "newest"])
+def smoke(session: nox.Session, versions: str) -> None:
+    """Both wheels, without the repository, on the lowest and on the newest of all dependencies."""
+    projects = build_wheels(session)
+    if versions == "lowest":
+        install_lowest(session, *PACKAGES.values())
+        session.install("--no-deps", *projects)
+    else:
+        session.install("--upgrade", *projects)
+    session.run("python", "-I", "tools/smoke_test.py")
 
 
 @nox.session
