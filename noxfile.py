@@ -182,6 +182,13 @@ def smoke(session: nox.Session, versions: str) -> None:
 
 
 @nox.session
+def image(session: nox.Session) -> None:
+    """What the Dockerfile says, done without Docker."""
+    session.install("pip")
+    session.run("python", "tools/run_dockerfile.py")
+
+
+@nox.session
 @nox.parametrize("python", [nox.param(path, id=name) for name, path in FOUND.items() if path])
 def unit(session: nox.Session) -> None:
     """Unit tests, on every Python from 3.11 to 3.15 that is here."""
