@@ -189,6 +189,25 @@ def image(session: nox.Session) -> None:
 
 
 @nox.session
+def public_api(session: nox.Session) -> None:
+    """What the public names of both distributions lost since the last tag."""
+    tag = git("describe", "--tags", "--abbrev=0", "--match=v*")
+    if tag is None:
+        session.log("There is no tag yet, so there is no release to compare with.")
+        return
+    session.install(*CONSTRAINTS, "griffe")
+    for package in PACKAGES.values():
+        module, sources = package.name.replace("-", "_"), package.relative_to(ROOT) / "src"
+        session.run("griffe", "check", module, "--against", tag, "--search", str(sources))
+
+
+def git(*words: str) -> str | None:
+    """What git says, or None where it cannot say it."""
+    done = subprocess.run(("git", *words), cwd=ROOT, capture_output=True, text=True, check=False)
+    return done.stdout.strip() if done.returncode == 0 else None
+
+
+@nox.session
 @nox.parametrize("python", [nox.param(path, id=name) for name, path in FOUND.items() if path])
 def unit(session: nox.Session) -> None:
     """Unit tests, on every Python from 3.11 to 3.15 that is here."""
