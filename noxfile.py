@@ -22,10 +22,7 @@ PACKAGES = {
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
-TEST_TOOLS = (
-    *(*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright"),
-    *("griffelib", "hatchling", "pyyaml"),
-)
+TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "pyyaml")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
@@ -196,9 +193,7 @@ def public_api(session: nox.Session) -> None:
         session.log("There is no tag yet, so there is no release to compare with.")
         return
     session.install(*CONSTRAINTS, "griffe")
-    for package in PACKAGES.values():
-        module, sources = package.name.replace("-", "_"), package.relative_to(ROOT) / "src"
-        session.run("griffe", "check", module, "--against", tag, "--search", str(sources))
+    session.run("python", "tools/compare_public_names.py", tag)
 
 
 def git(*words: str) -> str | None:
