@@ -26,6 +26,7 @@ TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright", "griffe", "ha
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
+COVERED = ("tests/unit", "tests/integration", "tests/migration", *THREE_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
 SITE = ROOT / ".nox" / "site"
@@ -217,6 +218,18 @@ def tests(session: nox.Session) -> None:
     """All other tests, on SQLite with embedded Valkey and on a private MariaDB with Redis."""
     env = install_with_programs(session)
     session.run("pytest", *(session.posargs or EVERYTHING_ELSE), env=env)
+
+
+@nox.session
+def coverage(session: nox.Session) -> None:
+    """How much of each distribution the tests run, in all processes, by lines and branches."""
+    env = install_with_programs(session)
+    session.install(*CONSTRAINTS, "coverage")
+    session.run("coverage", "erase")
+    session.run("coverage", "run", "-m", "pytest", *(session.posargs or COVERED), env=env)
+    session.run("coverage", "combine", "--quiet")
+    for package in PACKAGES.values():
+        session.run("coverage", "report", f"--include={package.relative_to(ROOT)}/src/*")
 
 
 @nox.session
