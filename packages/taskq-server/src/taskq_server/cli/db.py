@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
+from taskq_server.cli._groups import Commands
 from taskq_server.cli._startup import database_says, run, say_unknown
 from taskq_server.core import logs
 from taskq_server.core.config import Settings
@@ -16,12 +17,12 @@ from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.ids import new_deployment_id
 
 
-@click.group()
+@click.group(cls=Commands)
 def db() -> None:
     """Move the database's schema. The database is TASKQ_DATABASE_URL."""
 
 
-@db.command()
+@db.command(short_help="Move the schema forward.")
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Move the schema forward, to the newest revision unless told otherwise."""
@@ -29,7 +30,7 @@ def upgrade(revision: str) -> None:
     _on_database(_say_current)
 
 
-@db.command()
+@db.command(short_help="Move the schema back; it drops data.")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Move the schema back to REVISION; `base` drops every table and its rows."""
@@ -37,25 +38,25 @@ def downgrade(revision: str) -> None:
     _on_database(_say_current)
 
 
-@db.command()
+@db.command(short_help="Print the revision.")
 def current() -> None:
     """Print the revision the database is at."""
     _on_database(_say_current)
 
 
-@db.command()
+@db.command(short_help="Say if the schema is as expected.")
 def check() -> None:
     """Exit with 1 unless the database is exactly what this version expects."""
     _on_database(_check)
 
 
-@db.command()
+@db.command(short_help="Print the deployment's id.")
 def deployment() -> None:
     """Print the id of this database's taskq, which is part of every name in Redis."""
     _on_database(_say_deployment)
 
 
-@db.command()
+@db.command(short_help="Give a copy another id.")
 def new_deployment() -> None:
     """Give the database another id: a copy would share the names in Redis with its original.
 

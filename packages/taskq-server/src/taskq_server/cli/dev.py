@@ -35,8 +35,11 @@ from taskq_server.worker.liveness.supervisor import SupervisorLink
 @click.command()
 @options.host
 @options.port
-@click.option("--data-dir", type=click.Path(file_okay=False, path_type=Path),
-              help="folder that keeps the tasks  [default: .taskq]")  # fmt: skip
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help=options.described("data_dir", "folder that keeps the tasks", ".taskq"),
+)
 @options.handlers
 @options.insecure_no_auth
 @options.root_path

@@ -15,8 +15,17 @@ from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
 
 @click.command()
 @options.handlers
-@click.option("--queues", help="queues to listen to, by commas")
-@click.option("--concurrency", type=int, help="attempts at once")
+@click.option(
+    "--queues",
+    metavar="NAMES",
+    help=options.described("queues", "queues to listen to, by commas", "default"),
+)
+@click.option(
+    "--concurrency",
+    type=int,
+    metavar="NUMBER",
+    help=options.described("concurrency", "attempts at once", 100),
+)
 @options.log_level
 def worker(**given: str | int | None) -> None:
     """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
