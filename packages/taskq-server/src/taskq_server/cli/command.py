@@ -27,6 +27,7 @@ _COMMANDS = {
     "api": "Serve the HTTP API.",
     "db": "Move the schema of the database.",
     "dev": "Run everything in one process.",
+    "handlers": "List handlers, or show one.",
     "worker": "Run tasks.",
 }
 _log = logging.getLogger("taskq.server")

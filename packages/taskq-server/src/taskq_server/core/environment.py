@@ -25,6 +25,11 @@ def read(settings: Collection[str]) -> dict[str, str]:
     return {name: value for name, value in values.items() if value.strip()}
 
 
+def allows_colour() -> bool:
+    """Return whether terminals may get colours: https://no-color.org."""
+    return not os.environ.get("NO_COLOR")
+
+
 def unknown(settings: Collection[str]) -> Iterator[str]:
     """Yield a sentence for each variable with our prefix that belongs to no setting.
 
