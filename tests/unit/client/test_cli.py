@@ -1,7 +1,6 @@
 """The command `taskq`: what it sends, what it prints, how it ends."""
 
 import json
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -345,17 +344,28 @@ def test_text_that_stdout_cannot_show_is_escaped(server: respx.MockRouter) -> No
     assert "title\té\\u57ce\n" in result.stdout
 
 
-def test_a_terminal_gets_tables_that_titles_cannot_break(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_what_a_server_says_breaks_no_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    hostile = "[red]x\n\x1b[31m\x9b"
+    error = {"attempt": 1, "outcome": hostile, "type": hostile, "message": hostile}
+    task = a_task(
+        id="01a209b0-851b-7003-b54c-131f9920159f",
+        **dict.fromkeys(("title", "handler", "status", "priority", "description"), hostile),
+        errors=[{**error, "traceback": hostile}],
+        result=hostile,
+        worker_id=hostile,
+        progress={"current": 1, "message": hostile},
+        tags=[hostile],
+        queue=hostile,
+    )
     session = Session(None, as_json=False, terminal=True)
 
-    session.show_all([a_task(id="01a209b0-851b-7003-b54c-131f9920159f", title="[red]x\n")])
-    session.show_submitted(a_task(title="mine"))
+    session.show_all([task])
+    session.show_submitted(task)
+    session.show(task)
+    session.show_attempts(task.errors)
+    session.show_state(task)
 
     printed = capsys.readouterr().out
-    assert "┃" in printed
-    assert "mine" in printed
-    assert "[re" in printed
-    assert "01a209b0-851b-7003-b54c-131f9920159f" in printed
-    assert re.search(r"│ queued │ \d+ d ", printed)
+    assert all(line.isprintable() for line in printed.splitlines())
+    assert printed.count("[red]x\\n\\x1b[31m\\x9b") > 5
+    assert printed.count(task.id) == 3

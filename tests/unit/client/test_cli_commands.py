@@ -14,7 +14,7 @@ import respx
 from click.testing import CliRunner, Result
 
 from taskq_client import TaskqClient
-from taskq_client.cli import catalog, main
+from taskq_client.cli import main
 from taskq_client.cli.session import Session
 from taskq_client.testing import FakeTaskq
 from tests.unit.client import support
@@ -122,7 +122,26 @@ def test_delete_prints_nothing(server: respx.MockRouter) -> None:
     route = server.delete(f"/tasks/{ID}").respond(204)
 
     assert taskq("delete", ID).stdout == ""
-    assert route.call_count == 1
+    assert json.loads(taskq("delete", ID, "--json").stdout) == {"id": ID}
+    assert route.call_count == 2
+
+
+def test_attempts_is_a_line_for_each(server: respx.MockRouter) -> None:
+    failed = {
+        "attempt": 1,
+        "outcome": "failed",
+        "type": "E",
+        "message": "a\tb",
+        "traceback": "Traceback",
+        "started_at": "2026-10-01T12:00:00Z",
+    }
+    items = [failed, {"attempt": 2, "outcome": "succeeded"}]
+    server.get(f"/tasks/{ID}/attempts").respond(200, json={"items": items})
+
+    assert taskq("attempts", ID).stdout == (
+        "1\tfailed\t2026-10-01T12:00:00Z\t\tE\ta\\tb\n2\tsucceeded\t\t\t\t\n"
+    )
+    assert json.loads(taskq("attempts", ID, "--json").stdout) == items
 
 
 HANDLERS = [
@@ -150,7 +169,7 @@ def test_handlers_are_listed_with_their_parameters(server: respx.MockRouter) -> 
 
     assert taskq("handlers").stdout == (
         "reports.build\t2\tmonth: string, rows: integer or null (optional), any: any (optional)"
-        "\tBuild\\nit.\n"
+        "\tBuild it.\n"
         "taskq.echo\t1\t\t\n"
     )
     assert json.loads(taskq("handlers", "--json").stdout)[0] == HANDLERS[0]
@@ -195,24 +214,6 @@ def test_stats_are_listed_by_queue(server: respx.MockRouter) -> None:
     assert json.loads(taskq("stats", "--json").stdout) == STATS
 
 
-def test_stats_on_a_terminal_are_a_table_and_a_sentence(
-    server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    server.get("/stats").respond(200, json=STATS)
-    monkeypatch.setenv("COLUMNS", "120")
-    session = Session(None, as_json=False, terminal=True)
-
-    shown = CliRunner().invoke(catalog.stats, obj=session).stdout
-
-    assert [line.split()[1::2] for line in shown.splitlines() if "default" in line] == [
-        ["default", "5", "90.3", "5", "1", "0", "7", "0", "0"]
-    ]
-    assert shown.endswith(
-        "In all: 5 queued, 1 running, 0 retrying, 7 succeeded, 0 failed, 0 cancelled. "
-        "Live workers: 2.\n"
-    )
-
-
 def test_a_watched_list_prints_what_has_changed(
     server: respx.MockRouter, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -238,10 +239,10 @@ def test_a_watched_list_prints_what_has_changed(
     assert result.exit_code == 130
 
 
-def test_a_watched_list_is_a_table_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_watched_list_is_shown_in_place_on_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     with Session(None, as_json=False, terminal=True).watching() as show:
         show([a_task(title="first")])
-        show([a_task(title="second")])
+        show([a_task(title="second", handler="h")])
 
     assert "second" in capsys.readouterr().out
 

@@ -85,8 +85,12 @@ def test_a_pause_between_two_looks_is_over_0(number: str) -> None:
         assert taskq("list", f"--watch={number}").exit_code == 2
 
 
-@pytest.mark.parametrize("command", ["get", "wait", "events", "cancel", "retry", "delete"])
-@pytest.mark.parametrize("word", ["abc", "", "taskq.echo", "0198c0de", f"{ID}0", "../x", "\udcff"])
+@pytest.mark.parametrize(
+    "command", ["get", "attempts", "wait", "events", "cancel", "retry", "delete"]
+)
+@pytest.mark.parametrize(
+    "word", ["abc", "", "taskq.echo", "0198c0d-e", f"{ID}0", "../x", "\udcff", "-", "01g"]
+)
 def test_what_can_be_no_id_is_said_to_be_none_and_asked_from_nobody(
     command: str, word: str
 ) -> None:

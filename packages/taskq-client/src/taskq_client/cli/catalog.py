@@ -1,28 +1,41 @@
 """The commands on handlers, tags and numbers of tasks."""
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 import click
 
 from taskq_client.cli.options import json_option
+from taskq_client.cli.schemas import parameters_of
 from taskq_client.cli.session import Session
-from taskq_client.models import Handler, TaskStatus
+from taskq_client.cli.words import first_paragraph
+from taskq_client.models import TaskStatus
 
 
 @click.command()
 @json_option
 @click.pass_obj
 def handlers(session: Session) -> None:
-    """List what workers can run, with the parameters of each."""
+    """List what workers can run.
+
+    In a pipe: name, live workers, parameters and description, with tabs between them.
+    """
     with session.client() as client:
         found = client.handlers()
+    if session.for_people:
+        from taskq_client.cli.listings import handler_lines
+
+        session.show_lines(lambda width: handler_lines(found, width))
+        return
     session.show_rows(
-        ("handler", "workers", "parameters", "description"),
-        [
-            [each.name, str(each.workers), ", ".join(_parameters(each)), each.description or ""]
+        (
+            (
+                each.name,
+                each.workers,
+                ", ".join(parameters_of(each)),
+                first_paragraph(each.description),
+            )
             for each in found
-        ],
+        ),
         [each.model_dump(mode="json", by_alias=True) for each in found],
     )
 
@@ -31,12 +44,19 @@ def handlers(session: Session) -> None:
 @json_option
 @click.pass_obj
 def tags(session: Session) -> None:
-    """List the tags, and how many tasks carry each."""
+    """List the tags.
+
+    In a pipe: tag and number of tasks, with a tab between them.
+    """
     with session.client() as client:
         found = client.tags()
+    if session.for_people:
+        from taskq_client.cli.listings import tag_lines
+
+        session.show_lines(lambda width: tag_lines(found))
+        return
     session.show_rows(
-        ("tag", "tasks"),
-        [[each.name, str(each.count)] for each in found],
+        ((each.name, each.count) for each in found),
         [each.model_dump(mode="json") for each in found],
     )
 
@@ -45,42 +65,31 @@ def tags(session: Session) -> None:
 @json_option
 @click.pass_obj
 def stats(session: Session) -> None:
-    """Count the tasks of each queue, and tell how long the oldest has been due, in seconds."""
+    """Count the tasks of each queue.
+
+    In a pipe a line for each queue, with tabs between: name, tasks that wait, seconds that the
+    oldest has been due, and the tasks that are queued, running, retrying, succeeded, failed and
+    cancelled.
+    """
     with session.client() as client:
         found = client.stats()
+    if session.for_people:
+        from taskq_client.cli.listings import stats_lines
+
+        session.show_lines(lambda width: stats_lines(found, width))
+        return
     session.show_rows(
-        ("queue", "depth", "oldest", *TaskStatus),
-        [
-            [each.name, str(each.depth), _seconds(each.oldest_age_seconds), *_numbers(each.tasks)]
+        (
+            (each.name, each.depth, _seconds(each.oldest_age_seconds), *_numbers(each.tasks))
             for each in found.queues
-        ],
+        ),
         found.model_dump(mode="json"),
     )
-    if session.terminal and not session.as_json:
-        numbers = zip(_numbers(found.tasks), TaskStatus, strict=True)
-        in_all = ", ".join(f"{number} {status}" for number, status in numbers)
-        click.echo(f"In all: {in_all}. Live workers: {found.workers}.")
 
 
-def _numbers(tasks: Mapping[TaskStatus | str, int]) -> list[str]:
-    return [str(tasks.get(status, 0)) for status in TaskStatus]
+def _numbers(tasks: Mapping[TaskStatus | str, int]) -> list[int]:
+    return [tasks.get(status, 0) for status in TaskStatus]
 
 
 def _seconds(age: float | None) -> str:
     return "" if age is None else f"{age:.1f}"
-
-
-def _parameters(handler: Handler) -> Iterator[str]:
-    schema = handler.payload_schema or {}
-    required = schema.get("required", ())
-    for name, described in schema.get("properties", {}).items():
-        kind = _kind(described) if isinstance(described, dict) else "any"
-        yield f"{name}: {kind}{'' if name in required else ' (optional)'}"
-
-
-def _kind(described: dict[str, Any]) -> str:
-    options = described.get("anyOf")
-    if isinstance(options, list):
-        return " or ".join(_kind(one) for one in options if isinstance(one, dict))
-    kind = described.get("type", "any")
-    return kind if isinstance(kind, str) else " or ".join(map(str, kind))

@@ -15,10 +15,20 @@ from taskq_client.cli import catalog, completion, submits, tasks
 from taskq_client.cli.exit_codes import INTERRUPTED, TERMINATED, USAGE, code_of
 from taskq_client.cli.session import Session
 from taskq_client.cli.streams import forget_unwritten, open_closed_streams, silence
+from taskq_client.cli.suggestions import did_you_mean
 
 NAME = "taskq"
 COMPLETE = "_TASKQ_COMPLETE"
 HELP = """Submit tasks to a taskq server, wait for them and look after them.
+
+On a terminal the output is for people, in a pipe it is lines with tabs for scripts, and with
+--json it is JSON. An ID may be shortened to its first characters. NO_COLOR turns colours off.
+
+\b
+Environment:
+  TASKQ_URL      the server, as --url
+  TASKQ_API_KEY  the key that the server wants
+  TASKQ_TIMEOUT  seconds a request may take, else 10
 
 \b
 Exit codes:
@@ -69,6 +79,17 @@ class TaskqGroup(click.Group):
         forget_unwritten()
         sys.exit(code)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; of one that does not exist, say which one may have been meant."""
+        name = args[0]
+        is_known = self.get_command(ctx, name) is not None
+        if not (is_known or ctx.resilient_parsing or name.startswith("-")):
+            hint = did_you_mean(name, self.list_commands(ctx))
+            ctx.fail(f"No such command {name!r}{hint or '.'}")
+        return super().resolve_command(ctx, args)
+
     def _run(self, words: list[str], name: str) -> int:
         if instruction := os.environ.get(COMPLETE):
             return USAGE if shell_complete(self, {}, NAME, COMPLETE, instruction) else 0
@@ -84,9 +105,16 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
     raise Terminated
 
 
-@click.group(cls=TaskqGroup, help=HELP, no_args_is_help=False)
+@click.group(
+    cls=TaskqGroup,
+    help=HELP,
+    no_args_is_help=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option("--url", help="The server. Default: TASKQ_URL, else http://127.0.0.1:8000.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table or text.")
+@click.option(
+    "--json", "as_json", is_flag=True, help="Print JSON; also behind the name of a command."
+)
 @click.version_option(__version__, prog_name=NAME)
 @click.pass_context
 def main(context: click.Context, url: str | None, as_json: bool) -> None:
@@ -96,7 +124,8 @@ def main(context: click.Context, url: str | None, as_json: bool) -> None:
 
 for command in (
     *(submits.submit, submits.run),
-    *(tasks.get, tasks.list_, tasks.wait, tasks.events, tasks.cancel, tasks.retry, tasks.delete),
+    *(tasks.get, tasks.attempts, tasks.list_, tasks.wait, tasks.events),
+    *(tasks.cancel, tasks.retry, tasks.delete),
     *(catalog.handlers, catalog.tags, catalog.stats, completion.completion),
 ):
     main.add_command(command)

@@ -1,65 +1,97 @@
-"""Completion in a shell: click completes commands and options, the server handlers and ids."""
+"""Completion in a shell: click completes commands and options, the server what it knows."""
 
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from taskq_client._sync import TaskqClient
-from taskq_client.cli.session import plain
+from taskq_client.cli.ids import tasks_with
+from taskq_client.cli.schemas import assignments
+from taskq_client.cli.words import plain
 from taskq_client.errors import TaskqError
+from taskq_client.models import Task
 
 TIMEOUT = 1.0
 MOST = 50
 
+Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
+Known = Iterable[tuple[str, str]]
+"""Words, and a few words on each."""
 
-def handler_names(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
+
+def _completer(known: Callable[[TaskqClient, click.Context, str], Known]) -> Completer:
+    def complete(
+        context: click.Context, parameter: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        try:
+            with _client(context) as client:
+                found = list(known(client, context, incomplete))
+        except TaskqError:
+            return []
+        return [
+            CompletionItem(plain(word), help=plain(" ".join(about.split())))
+            for word, about in found
+            if word.startswith(incomplete)
+        ]
+
+    complete.__doc__ = known.__doc__
+    return complete
+
+
+@_completer
+def handler_names(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
     """Complete the name of a handler."""
-    try:
-        with _client(context) as client:
-            found = client.handlers()
-    except TaskqError:
-        return []
-    return [
-        CompletionItem(plain(handler.name), help=_one_line(handler.description or ""))
-        for handler in found
-        if handler.name.startswith(incomplete)
-    ]
+    return [(handler.name, handler.description or "") for handler in client.handlers()]
 
 
+@_completer
+def queue_names(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
+    """Complete the name of a queue."""
+    return [(queue.name, f"{queue.depth} waiting") for queue in client.stats().queues]
+
+
+@_completer
+def tag_names(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
+    """Complete a tag."""
+    return [(tag.name, f"{tag.count} tasks") for tag in client.tags()]
+
+
+@_completer
+def payload_fields(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
+    """Complete a field of the payload of the handler that was named before."""
+    name = context.params.get("handler")
+    return (pair for each in client.handlers() if each.name == name for pair in assignments(each))
+
+
+@_completer
 def task_ids(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    """Complete the id of one of the newest tasks."""
-    try:
-        with _client(context) as client:
-            found = list(islice(client.list(limit=MOST), MOST))
-    except TaskqError:
-        return []
-    return [
-        CompletionItem(plain(task.id), help=_one_line(f"{task.status} {task.title}"))
-        for task in found
-        if task.id.startswith(incomplete)
-    ]
+    client: TaskqClient, context: click.Context, incomplete: str
+) -> Iterator[tuple[str, str]]:
+    """Complete the id of one of the newest tasks, else of one that begins like this."""
+    newest = islice(client.list(limit=MOST), MOST)
+    found = [task for task in newest if task.id.startswith(incomplete)]
+    for task in found or tasks_with(client, incomplete)[0]:
+        yield task.id, _about(task)
 
 
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 @click.pass_context
 def completion(context: click.Context, shell: str) -> None:
-    """Print what makes SHELL complete taskq's commands, options, handlers and ids.
+    """Print the completion script of a shell.
 
-    For bash, put this into ~/.bashrc: eval "$(taskq completion bash)"
+    It completes commands, options and their values, handlers and the fields of their payloads,
+    queues, tags and ids. For bash, put this into ~/.bashrc: eval "$(taskq completion bash)"
     """
     make = get_completion_class(shell)
     assert make is not None
     click.echo(make(context.find_root().command, {}, "taskq", "_TASKQ_COMPLETE").source())
 
 
-def _one_line(text: str) -> str:
-    return plain(" ".join(text.split()))
+def _about(task: Task) -> str:
+    return f"{task.status} {task.title}"
 
 
 def _client(context: click.Context) -> TaskqClient:

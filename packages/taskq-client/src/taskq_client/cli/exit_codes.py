@@ -1,5 +1,8 @@
 """The exit codes of the command; 1 is only for a task that failed or was cancelled."""
 
+import shutil
+import sys
+import textwrap
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -34,5 +37,12 @@ def code_of(work: Callable[[], int]) -> int:
         problem = f"a bug in this command: {type(error).__name__}"
         code, sentence = BUG, one_line(problem, "report it with the lines above")
     with suppress(OSError):
-        click.echo(f"taskq: {sentence}", err=True)
+        click.echo(_for_stderr(f"taskq: {sentence}"), err=True)
     return code
+
+
+def _for_stderr(sentence: str) -> str:
+    if not sys.stderr.isatty():
+        return sentence
+    width = shutil.get_terminal_size().columns
+    return textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)

@@ -2,15 +2,15 @@
 
 import math
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from typing import Any
 
 import click
 
 from taskq_client._inputs import OF_A_WAIT
-from taskq_client.cli.problems import NoTaskId
+from taskq_client.cli.suggestions import did_you_mean
 
 
 class Seconds(click.FloatRange):
@@ -35,24 +35,16 @@ class Seconds(click.FloatRange):
         return seconds
 
 
-if TYPE_CHECKING:
-    TextType = click.ParamType[str]
-else:
-    TextType = click.ParamType  # click 8.2 takes no type behind it
+class Word(click.Choice[str]):
+    """One of a few words; of one that is wrong, the error names the nearest."""
 
+    def __init__(self, words: Iterable[str]) -> None:
+        super().__init__([str(word) for word in words])
 
-class TaskId(TextType):
-    """The id of a task."""
-
-    name = "id"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Check the form of an id, before a request is sent."""
-        try:
-            UUID(value)
-        except ValueError:
-            raise NoTaskId(f"{value!r} is not the id of a task") from None
-        return value
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Name the words, and the one that was meant."""
+        said = super().get_invalid_choice_message(value, ctx)
+        return f"{said.rstrip('.')}{did_you_mean(str(value), map(str, self.choices))}"
 
 
 class OptionalValue(click.Option):

@@ -32,18 +32,28 @@ class NoTaskId(InvalidRequest):
     """A value is not the id of a task."""
 
 
+class AmbiguousId(InvalidRequest):
+    """A value begins the ids of several tasks."""
+
+
+class NoSuchId(TaskqError):
+    """A value begins the id of no task."""
+
+
 # The first class that fits counts, so a class precedes its base.
 _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (TaskFailed, FAILED, "see 'taskq get', and run it again with 'taskq retry'"),
     (TaskCancelled, FAILED, "run it again with 'taskq retry'"),
     (WaitTimeout, TIMED_OUT, "go on waiting with 'taskq wait'"),
     (NoTaskId, USAGE, "correct the value, or find the id with 'taskq list'"),
+    (AmbiguousId, USAGE, "write more of the id"),
     (InvalidRequest, USAGE, "correct the value"),
     (TaskqConnectionError, AWAY, "start the server, or name another with --url or TASKQ_URL"),
     (TaskqTimeout, AWAY, "check the server and try again"),
     (UnexpectedAnswer, AWAY, "check that --url or TASKQ_URL names a taskq server"),
     (UnknownPath, AWAY, "correct the path in --url or TASKQ_URL"),
     (Unavailable, AWAY, "try again in a moment"),
+    (NoSuchId, REFUSED, "find the id with 'taskq list'"),
     (NotFound, REFUSED, "find the id with 'taskq list'"),
     (Conflict, REFUSED, "see where the task stands with 'taskq get'"),
     (UnknownHandler, REFUSED, "check the name, or start a worker that has the handler"),
@@ -60,6 +70,9 @@ _ADVICE_BY_STATUS = {
     421: "use a name that the server's TASKQ_ALLOWED_HOSTS has",
 }
 
+# How click asks at the end of its message.
+_QUESTION = re.compile(r"[.]? [(]?(?:Did you mean|Possible options:)(?: one of:)? ?(.*?)[?]?[)]?$")
+
 # What a ConfigurationError that names no setting is about, by its words.
 _SETTINGS = (
     (r"\burl\b", "url"),
@@ -73,7 +86,8 @@ _WRITTEN = {"url": "--url or TASKQ_URL", "TASKQ_URL": "--url or TASKQ_URL"}
 def explain(error: Exception) -> tuple[int, str]:
     """Choose the exit code and the sentence for an error."""
     if isinstance(error, click.ClickException):
-        return error.exit_code, one_line(error.format_message(), _usage_advice(error))
+        said = _QUESTION.sub(r" (did you mean \1?)", error.format_message().rstrip())
+        return error.exit_code, one_line(said, _usage_advice(error))
     code, advice = _advice(error)
     return code, one_line(str(error), advice)
 

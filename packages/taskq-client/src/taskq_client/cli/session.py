@@ -1,6 +1,7 @@
-"""The session of a command: the server, and how tasks are shown."""
+"""The session of a command: the server, and how what it says is shown."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -12,15 +13,20 @@ import click
 
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
-from taskq_client.models import Progress, Task, TaskStatus
+from taskq_client.cli.words import plain
+from taskq_client.models import Attempt, Progress, Task
 
-if TYPE_CHECKING:
-    from rich.table import Table
+if TYPE_CHECKING:  # rich is slow to load, and a pipe needs none of it
+    from rich.console import Console
+    from rich.text import Text
 
 COLUMNS = ("id", "status", "priority", "handler", "created_at", "title")
-NARROW_COLUMNS = ("id", "status", "age", "handler", "title")
-UNBROKEN = frozenset({"id", "status", "age", "workers", "tasks", "depth", "oldest", *TaskStatus})
-UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"), (1, "s"))
+ATTEMPT_COLUMNS = ("attempt", "outcome", "started_at", "finished_at", "type", "message")
+
+
+def clock() -> datetime:
+    """Tell the time from which ages count."""
+    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)
@@ -30,77 +36,121 @@ class Session:
     Attributes:
         url: The server, or None for the default.
         as_json: Show JSON, whatever stdout is.
-        terminal: Show a table for people; else text that scripts can split at tabs.
+        terminal: Show what people read; else text that scripts can split at tabs.
     """
 
     url: str | None
     as_json: bool
     terminal: bool
 
+    @property
+    def for_people(self) -> bool:
+        """Whether the output is neither for a script nor JSON."""
+        return self.terminal and not self.as_json
+
     def client(self) -> TaskqClient:
         """Make a client for the server."""
         return TaskqClient(self.url)
 
     def show_submitted(self, task: Task) -> None:
-        """Show a task after its submit; in a pipe only the id."""
+        """Show a task after its submit in one line; in a pipe only the id."""
         if self.as_json or self.terminal:
-            self.show(task)
+            self.show_line(task)
         else:
             click.echo(task.id)
 
+    def show_line(self, task: Task) -> None:
+        """Show one line on a task to people, and all its fields to scripts."""
+        if not self.for_people:
+            self.show(task)
+            return
+        from taskq_client.cli.listings import task_line
+
+        self.show_lines(lambda width: task_line(task, width))
+
     def show(self, task: Task) -> None:
-        """Show all fields of a task."""
+        """Show a task."""
         fields = fields_of(task)
         if self.as_json:
             click.echo(json.dumps(fields))
         elif self.terminal:
-            _print(_table(["field", "value"], [[name, plain(fields[name])] for name in fields]))
+            from taskq_client.cli.task_view import task_view
+
+            self.show_lines(lambda width: task_view(task, width, clock()))
         else:
             for name, value in fields.items():
                 click.echo(f"{name}\t{plain(value)}")
 
+    def show_attempts(self, attempts: Sequence[Attempt]) -> None:
+        """Show the ended attempts of a task."""
+        found = [attempt.model_dump(mode="json", exclude_unset=True) for attempt in attempts]
+        if self.for_people:
+            from taskq_client.cli.task_view import attempts_view
+
+            self.show_lines(lambda width: attempts_view(attempts, width, clock()))
+        else:
+            self.show_rows(
+                [[fields.get(name) for name in ATTEMPT_COLUMNS] for fields in found], found
+            )
+
     def show_state(self, task: Task) -> None:
         """Show the state of a task in one line."""
-        progress = "" if task.progress is None else _shown(task.progress)
+        if self.for_people:
+            from taskq_client.cli.task_view import state_line
+
+            self.show_lines(lambda width: state_line(task, width))
+            return
+        progress = "" if task.progress is None else progress_of(task.progress)
         click.echo(f"{task.version}\t{plain(task.status)}\t{task.attempt}\t{plain(progress)}")
 
     def show_result(self, result: Any) -> None:
         """Show a result as JSON, over several lines on a terminal."""
-        click.echo(json.dumps(result, indent=2 if self.terminal and not self.as_json else None))
+        click.echo(json.dumps(result, indent=2 if self.for_people else None))
 
     def show_all(self, tasks: Iterable[Task]) -> None:
         """Show one line for each task, or a JSON array."""
         if self.as_json:
             click.echo(json.dumps([fields_of(task) for task in tasks]))
         elif self.terminal:
-            _print(_tasks_table(tasks))
+            from taskq_client.cli.listings import task_lines
+
+            found = list(tasks)
+            self.show_lines(lambda width: task_lines(found, width, clock()))
         else:
             for task in tasks:
                 click.echo("\t".join(_row(fields_of(task))))
 
-    def show_rows(
-        self,
-        columns: Sequence[str],
-        rows: Iterable[Sequence[str]],
-        objects: object = (),
-    ) -> None:
-        """Show rows as a table or with tabs between the cells; as JSON, the objects."""
+    def show_rows(self, rows: Iterable[Sequence[object]], objects: object) -> None:
+        """Show rows to scripts: with tabs between the cells or, as JSON, the objects."""
         if self.as_json:
             click.echo(json.dumps(objects))
-        elif self.terminal:
-            _print(_table(columns, rows))
-        else:
-            for row in rows:
-                click.echo("\t".join(map(plain, row)))
+            return
+        for row in rows:
+            click.echo("\t".join(map(plain, row)))
+
+    def show_sentence(self, sentence: str) -> None:
+        """Show a sentence to people."""
+        from taskq_client.cli.lines import hanging, join
+
+        self.show_lines(lambda width: join(hanging(plain(sentence), width)))
+
+    def show_lines(self, lines: "Callable[[int], Text]") -> None:
+        """Show lines that are made for the width of the terminal."""
+        console = _console()
+        console.print(lines(console.width), no_wrap=True, overflow="ignore", crop=False)
 
     @contextmanager
     def watching(self) -> Iterator[Callable[[list[Task]], None]]:
         """Show a list repeatedly: in place on a terminal, else only the changes."""
-        if self.terminal and not self.as_json:
+        if self.for_people:
             from rich.live import Live
 
-            with Live(auto_refresh=False) as live:
-                yield lambda tasks: live.update(_tasks_table(tasks), refresh=True)
+            from taskq_client.cli.listings import task_lines
+
+            with Live(console=_console(), auto_refresh=False) as live:
+                yield lambda tasks: live.update(
+                    task_lines(tasks, live.console.width, clock()), refresh=True
+                )
             return
         seen: dict[str, int] = {}
 
@@ -132,64 +182,23 @@ class Session:
             return handle.wait(timeout, on_progress=move)
 
 
+def _console() -> "Console":
+    from rich.console import Console
+
+    # rich leaves bold and dim in, but who wants no colours wants no escape sequences.
+    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+
+
 def fields_of(task: Task) -> dict[str, object]:
     """Take the fields that the server has sent."""
     return task.model_dump(mode="json", exclude_unset=True)
 
 
-def _row(fields: dict[str, object]) -> list[str]:
-    return [plain(fields.get(name)) for name in COLUMNS]
-
-
-def _tasks_table(tasks: Iterable[Task]) -> "Table":
-    now = datetime.now(UTC)
-    rows = (
-        [
-            task.id,
-            task.status,
-            _age((now - task.created_at).total_seconds()),
-            task.handler,
-            task.title,
-        ]
-        for task in tasks
-    )
-    return _table(NARROW_COLUMNS, rows)
-
-
-def _age(seconds: float) -> str:
-    for size, name in UNITS:
-        if seconds >= size:
-            return f"{seconds // size:.0f} {name}"
-    return "now"
-
-
-def _shown(progress: Progress) -> str:
+def progress_of(progress: Progress) -> str:
+    """Write how far a task is, as in `3/4 reel 3`."""
     total = "" if progress.total is None else f"/{progress.total:g}"
     return f"{progress.current:g}{total} {progress.message or ''}".rstrip()
 
 
-def plain(value: object) -> str:
-    """Write a value so that it neither breaks columns nor steers the terminal."""
-    if value is None:
-        return ""
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    # Tabs and newlines would break the columns, other control characters the terminal.
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in text)
-
-
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> "Table":
-    from rich.table import Table  # rich is slow to load, and a pipe needs none of it
-    from rich.text import Text
-
-    table = Table()
-    for column in columns:
-        table.add_column(column, overflow="fold", no_wrap=column in UNBROKEN)
-    for row in rows:
-        table.add_row(*(Text(plain(cell)) for cell in row))
-    return table
-
-
-def _print(table: "Table") -> None:
-    from rich.console import Console
-
-    Console().print(table)
+def _row(fields: dict[str, object]) -> list[str]:
+    return [plain(fields.get(name)) for name in COLUMNS]

@@ -10,28 +10,44 @@ import click
 from taskq_client._runs import result_of
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
-from taskq_client.cli.completion import handler_names
+from taskq_client.cli.completion import handler_names, payload_fields, queue_names, tag_names
 from taskq_client.cli.options import (
     OptionalValue,
     OptionalValueCommand,
     Seconds,
+    Word,
     json_option,
     none_if_empty,
 )
 from taskq_client.cli.payload import FIELDS, fields, whole
 from taskq_client.cli.session import Session
+from taskq_client.cli.suggestions import hinted
+from taskq_client.errors import ValidationFailed
 from taskq_client.models import Priority, TaskOptions
 
 _OPTIONS = (
     click.argument("handler", shell_complete=handler_names),
-    click.argument("payload_fields", nargs=-1, metavar=FIELDS, callback=fields),
+    click.argument(
+        "payload_fields",
+        nargs=-1,
+        metavar=FIELDS,
+        callback=fields,
+        shell_complete=payload_fields,
+    ),
     click.option("--payload", callback=whole, help="A JSON object, @FILE, or - for stdin."),
     click.option("--title", help="What people read in lists."),
-    click.option("--priority", type=click.Choice([str(priority) for priority in Priority])),
     click.option(
-        "--tag", "tags", multiple=True, callback=none_if_empty, help="A word; repeat for more."
+        "--priority", type=Word(Priority), help="Of two due tasks, the higher goes first."
     ),
-    click.option("--queue", help="The lane of workers to use."),
+    click.option(
+        "--tag",
+        "tags",
+        multiple=True,
+        callback=none_if_empty,
+        shell_complete=tag_names,
+        help="A word; repeat for more.",
+    ),
+    click.option("--queue", shell_complete=queue_names, help="The lane of workers to use."),
     click.option("--max-retries", type=click.IntRange(min=0), help="Tries after the first one."),
     click.option("--timeout", "timeout_seconds", type=Seconds(), help="Seconds one try may run."),
     click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
@@ -59,7 +75,10 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
         merged = {**(payload or {}), **payload_fields} if payload_fields else payload
 
         def submit(client: TaskqClient) -> TaskHandle:
-            return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+            try:
+                return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+            except ValidationFailed as error:
+                raise hinted(client, error, handler, merged or {}) from None
 
         command(session, submit, wait)
 
@@ -86,7 +105,9 @@ def _wait_option(
 @_wait_option(math.inf, "Wait for its end; write a limit as --wait=60.")
 @_submitting
 def submit(session: Session, submit: Submit, wait: float | None) -> None:
-    """Submit a task for HANDLER; in a pipe, print its id.
+    """Submit a task.
+
+    One line on it is printed, in a pipe its id.
 
     The payload is made of FIELDS: key=text, key:=json, @FILE with a JSON object, or - for one on
     stdin.
@@ -105,7 +126,7 @@ def submit(session: Session, submit: Submit, wait: float | None) -> None:
 @_wait_option(None, "Seconds to wait, as --wait=60. Default: as long as it takes.")
 @_submitting
 def run(session: Session, submit: Submit, wait: float | None) -> None:
-    """Submit a task for HANDLER, wait for it, and print its result as JSON.
+    """Submit a task and print its result.
 
     FIELDS as for submit. On a terminal its progress is shown meanwhile.
     """

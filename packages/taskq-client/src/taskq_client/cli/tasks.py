@@ -9,18 +9,20 @@ from typing import TypeVar, Unpack
 import click
 
 from taskq_client._runs import result_of
-from taskq_client.cli.completion import task_ids
+from taskq_client.cli.completion import handler_names, queue_names, tag_names, task_ids
+from taskq_client.cli.ids import read_id, whole_id
 from taskq_client.cli.options import (
     OptionalValue,
     OptionalValueCommand,
     Seconds,
-    TaskId,
+    Word,
     json_option,
     moment,
 )
 from taskq_client.cli.session import Session, fields_of
 from taskq_client.cli.streams import check_reader
-from taskq_client.models import ListFilters
+from taskq_client.cli.suggestions import unknown_filters
+from taskq_client.models import ListFilters, Priority, TaskStatus
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
@@ -31,7 +33,7 @@ WATCH_SECONDS = 2.0
 
 def _with_id(function: FunctionT) -> FunctionT:
     with_json = json_option(function)
-    return click.argument("task_id", metavar="ID", type=TaskId(), shell_complete=task_ids)(
+    return click.argument("task_id", metavar="ID", callback=read_id, shell_complete=task_ids)(
         with_json
     )
 
@@ -40,20 +42,37 @@ def _with_id(function: FunctionT) -> FunctionT:
 @_with_id
 @click.pass_obj
 def get(session: Session, task_id: str) -> None:
-    """Show the task ID."""
+    """Show a task.
+
+    Its first characters are enough as ID, if no other task's id begins with them. In a pipe a
+    line for each field: name, tab, value.
+    """
     with session.client() as client:
-        session.show(client.get(task_id))
+        session.show(client.get(whole_id(client, task_id)))
+
+
+@click.command()
+@_with_id
+@click.pass_obj
+def attempts(session: Session, task_id: str) -> None:
+    """Show how the attempts of a task went.
+
+    Those that have ended, each with its traceback. In a pipe a line for each, with tabs between:
+    attempt, outcome, started_at, finished_at, and type and message of its error.
+    """
+    with session.client() as client:
+        session.show_attempts(client.attempts(whole_id(client, task_id)))
 
 
 @click.command("list", cls=OptionalValueCommand)
-@click.option("--status", multiple=True, help="Repeat for any of several.")
-@click.option("--priority", multiple=True, help="Repeat for any of several.")
-@click.option("--tag", multiple=True, help="Repeat for all of several.")
-@click.option("--handler", help="Name of the handler.")
-@click.option("--queue", help="Name of the queue.")
+@click.option("--status", multiple=True, type=Word(TaskStatus), help="Repeat for any of several.")
+@click.option("--priority", multiple=True, type=Word(Priority), help="Repeat for any of several.")
+@click.option("--tag", multiple=True, shell_complete=tag_names, help="Repeat for all of several.")
+@click.option("--handler", shell_complete=handler_names, help="Name of the handler.")
+@click.option("--queue", shell_complete=queue_names, help="Name of the queue.")
 @click.option("--created-after", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
 @click.option("--created-before", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
-@click.option("--q", metavar="TEXT", help="How the title begins.")
+@click.option("--title-prefix", "--q", "q", metavar="TEXT", help="How the title begins.")
 @click.option(
     "--order", type=click.Choice(["-created_at", "created_at"]), help="Newest first, or oldest."
 )
@@ -76,11 +95,22 @@ def get(session: Session, task_id: str) -> None:
 @json_option
 @click.pass_obj
 def list_(session: Session, most: int, watch: float | None, **filters: Unpack[ListFilters]) -> None:
-    """List tasks; in a pipe, one line each with tabs between the columns."""
+    """List tasks.
+
+    In a pipe a line for each, with tabs between: id, status, priority, handler, created_at and
+    title.
+    """
     filters["limit"] = min(most, LARGEST_PAGE)
     with session.client() as client:
         if watch is None:
-            session.show_all(islice(client.list(**filters), most))
+            found = islice(client.list(**filters), most)
+            if not session.for_people:
+                session.show_all(found)
+                return
+            tasks = list(found)
+            session.show_all(tasks)
+            for sentence in () if tasks else unknown_filters(client, filters):
+                session.show_sentence(sentence)
             return
         with session.watching() as show:
             while True:
@@ -94,9 +124,13 @@ def list_(session: Session, most: int, watch: float | None, **filters: Unpack[Li
 @click.option("--timeout", type=Seconds(), help="Seconds to wait. Default: as long as it takes.")
 @click.pass_obj
 def wait(session: Session, task_id: str, timeout: float | None) -> None:
-    """Wait until the task ID has ended, and show it."""
+    """Wait for the end of a task.
+
+    The task is shown, and one that failed or was cancelled is exit code 1.
+        Outages of the server are waited out, but without --timeout only once it has answered.
+    """
     with session.client() as client:
-        task = client.wait(task_id, timeout)
+        task = client.wait(whole_id(client, task_id), timeout)
     session.show(task)
     result_of(task)
 
@@ -106,9 +140,12 @@ def wait(session: Session, task_id: str, timeout: float | None) -> None:
 @click.option("--timeout", type=Seconds(), help="Seconds to follow. Default: as long as it takes.")
 @click.pass_obj
 def events(session: Session, task_id: str, timeout: float | None) -> None:
-    """Follow the task ID: a line for each of its states, up to its end."""
+    """Follow a task, a line for each state.
+
+    It ends with the task. In a pipe, with tabs between: version, status, attempt and progress.
+    """
     with session.client() as client:
-        for task in client.stream(task_id, timeout):
+        for task in client.stream(whole_id(client, task_id), timeout):
             if session.as_json:
                 click.echo(json.dumps(fields_of(task)))
             else:
@@ -119,24 +156,35 @@ def events(session: Session, task_id: str, timeout: float | None) -> None:
 @_with_id
 @click.pass_obj
 def cancel(session: Session, task_id: str) -> None:
-    """Cancel the task ID; one that runs is told to stop."""
+    """Cancel a task.
+
+    One that runs is told to stop, and is cancelled when it has.
+    """
     with session.client() as client:
-        session.show(client.cancel(task_id))
+        session.show_line(client.cancel(whole_id(client, task_id)))
 
 
 @click.command()
 @_with_id
 @click.pass_obj
 def retry(session: Session, task_id: str) -> None:
-    """Queue the failed or cancelled task ID again."""
+    """Queue a failed or cancelled task again."""
     with session.client() as client:
-        session.show(client.retry(task_id))
+        session.show_line(client.retry(whole_id(client, task_id)))
 
 
 @click.command()
 @_with_id
 @click.pass_obj
 def delete(session: Session, task_id: str) -> None:
-    """Delete the task ID, which is not running; nothing is printed."""
+    """Delete a task that is not running.
+
+    In a pipe, nothing is printed.
+    """
     with session.client() as client:
-        client.delete(task_id)
+        found = whole_id(client, task_id)
+        client.delete(found)
+    if session.as_json:
+        click.echo(json.dumps({"id": found}))
+    elif session.terminal:
+        click.echo(f"deleted {found}")

@@ -1,0 +1,223 @@
+"""The command `taskq` on a terminal of some width, and a server whose answers never change."""
+
+import io
+import json
+import os
+import pty
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+from typing import Any
+
+import httpx
+import pytest
+
+from taskq_client import TaskqClient
+from taskq_client.cli import main
+from tests.unit.client import support
+from tests.unit.client.support import events
+
+NOW = datetime(2026, 10, 1, 12, 30, tzinfo=UTC)
+WORKER = "073559ee-96a4-40a2-a3f9-56d8555b453c"
+TRACEBACK = """\
+Traceback (most recent call last):
+  File "/srv/app/lib/python3.11/site-packages/taskq_server/worker/attempts/executor.py", line 114, in _in_thread
+    ended = await asyncio.shield(done)
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/usr/lib/python3.11/concurrent/futures/thread.py", line 58, in run
+    result = self.fn(*self.args, **self.kwargs)
+  File "/srv/app/lib/python3.11/site-packages/taskq_server/worker/attempts/executor.py", line 107, in work
+    result = _exit_as_error(call)
+  File "/srv/app/jobs.py", line 22, in build
+    rows = read_rows(month)
+           ^^^^^^^^^^^^^^^^
+  File "/srv/app/lib/python3.11/site-packages/a_library_with_long_folders/connections/reading.py", line 814, in read_rows
+    raise ConnectionError("the database of the reports closed the connection") from None
+ConnectionError: the database of the reports closed the connection
+"""  # noqa: E501
+
+
+def wire(minutes: float, number: int, **changes: Any) -> dict[str, Any]:
+    """A task that was created some minutes ago, with an id that says so."""
+    created = NOW - timedelta(minutes=minutes)
+    digits = f"{int(created.timestamp() * 1000):012x}"
+    id_ = f"{digits[:8]}-{digits[8:]}-7001-aada-2f3065fada{number:02x}"
+    task = support.wire_task(id=id_, created_at=at(created), updated_at=at(created), **changes)
+    return {**task, "title": changes.get("title", task["handler"])}
+
+
+def at(moment: datetime) -> str:
+    """A time on the wire."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def attempt(number: int, minutes: float, seconds: float, **changes: Any) -> dict[str, Any]:
+    """An attempt that failed some minutes ago."""
+    ended = NOW - timedelta(minutes=minutes)
+    return {
+        "attempt": number,
+        "outcome": "failed",
+        "type": "ConnectionError",
+        "message": "the database of the reports closed the connection",
+        "traceback": TRACEBACK,
+        "worker_id": WORKER,
+        "started_at": at(ended - timedelta(seconds=seconds)),
+        "finished_at": at(ended),
+        "retry_at": None,
+        **changes,
+    }
+
+
+ERRORS = [
+    attempt(1, 24.5, 0.0123),
+    attempt(2, 24, 300, outcome="timed_out", type="TimeoutError", traceback=None, message=None),
+    attempt(3, 20, 63.4),
+]
+FAILED = wire(
+    25, 1, status="failed", errors=ERRORS, attempt=3, max_retries=2, current_retry_count=2,
+    title="October for the customers in the north, with all their orders", run_at=None,
+    started_at=ERRORS[2]["started_at"], finished_at=ERRORS[2]["finished_at"], worker_id=WORKER,
+)  # fmt: skip
+RUNNING = wire(
+    2.2, 2, status="running", handler="films.encode", priority="normal", tags=[], attempt=1,
+    started_at=at(NOW - timedelta(seconds=12)), worker_id=WORKER, payload={"name": "cats"},
+    progress={"current": 3, "total": 4, "message": "reel 3"}, queue="films",
+)  # fmt: skip
+DONE = wire(
+    60 * 50, 3, status="succeeded", handler="customers.letters.print", title="十月的信件 für Jörg",
+    started_at=at(NOW - timedelta(hours=49)), finished_at=at(NOW - timedelta(hours=48.95)),
+    result={"pages": [1, 2, 3], "printer": "the one on the second floor, behind the stairs"},
+)  # fmt: skip
+QUEUED = wire(0, 4, handler="taskq.echo", payload={"value": 1}, tags=[], priority="normal")
+LATER = wire(0.1, 5, title="November", run_at=at(NOW + timedelta(hours=3, minutes=5)))
+RETRYING = wire(
+    9, 6, status="retrying", attempt=1, current_retry_count=1, errors=[attempt(1, 5, 1.4)],
+    run_at=at(NOW + timedelta(seconds=90)), started_at=at(NOW - timedelta(minutes=5)),
+)  # fmt: skip
+CANCELLED = wire(60 * 24 * 800, 7, status="cancelled", finished_at=at(NOW - timedelta(days=799)))
+TASKS = [QUEUED, LATER, RUNNING, RETRYING, FAILED, DONE, CANCELLED]
+
+COUNTS = {"queued": 12_345, "running": 8, "retrying": 3, "succeeded": 1_234_567, "failed": 12}
+STATS = {
+    "tasks": {**COUNTS, "cancelled": 0},
+    "queues": [
+        {"name": "default", "tasks": COUNTS, "depth": 12_348, "oldest_age_seconds": 90.26},
+        {"name": "films", "tasks": {"running": 1}, "depth": 0, "oldest_age_seconds": None},
+    ],
+    "workers": 2,
+}
+SCHEMA = {
+    "properties": {
+        "month": {"type": "string"},
+        "rows": {"anyOf": [{"type": "integer"}, {"type": "null"}]},
+        "draft": {"type": "boolean"},
+        "kind": {"enum": ["pdf", "html"], "type": "string"},
+    },
+    "required": ["month"],
+}
+HANDLERS = [
+    {
+        "name": "reports.build",
+        "description": "Build the report of a month\nfor all customers.\n\nThis is not shown.",
+        "schema": SCHEMA,
+        "workers": 2,
+    },
+    {"name": "films.encode", "schema": {}, "workers": 0},
+]
+TAGS = [{"name": "monthly", "count": 1_234}, {"name": "a b", "count": 1}]
+
+
+class Server:
+    """Answers as a taskq server with a few tasks does, and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        self.asked: list[httpx.URL] = []
+
+    def __call__(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url)
+        path = request.url.path.removeprefix("/")
+        if path == "tasks":
+            return self._tasks(request)
+        if not path.startswith("tasks/"):
+            found: Any = {"handlers": HANDLERS, "tags": TAGS}.get(path)
+            return httpx.Response(200, json=STATS if found is None else {"items": found})
+        _, id_, *rest = path.split("/")
+        task = next(each for each in TASKS if each["id"] == id_)
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        if rest == ["attempts"]:
+            return httpx.Response(200, json={"items": task["errors"]})
+        if rest == ["cancel"]:
+            return httpx.Response(202, json={**task, "cancel_requested_at": at(NOW)})
+        if rest == ["events"]:
+            stream = events(QUEUED, {**RUNNING, "version": 2}, {**DONE, "version": 3})
+            return httpx.Response(200, headers=stream.headers, content=stream.body)
+        return httpx.Response(200, json=task)
+
+    def _tasks(self, request: httpx.Request) -> httpx.Response:
+        if request.method == "POST":
+            handler = json.loads(request.content)["handler"]
+            return httpx.Response(201, json=LATER if handler == "reports.build" else QUEUED)
+        query = request.url.params
+        after = datetime.fromisoformat(query.get("created_after", "1970-01-01T00:00:00Z"))
+        before = datetime.fromisoformat(query.get("created_before", "9999-01-01T00:00:00Z"))
+        found = [
+            {name: task[name] for name in task if name not in ("payload", "result", "errors")}
+            for task in TASKS
+            if after <= datetime.fromisoformat(task["created_at"]) < before
+            and query.get("handler", task["handler"]) == task["handler"]
+            and query.get("status", task["status"]) == task["status"]
+        ]
+        return httpx.Response(200, json={"items": found, "next_cursor": None})
+
+
+def use(server: Callable[[httpx.Request], httpx.Response], patch: pytest.MonkeyPatch) -> None:
+    """Let the command ask this server, at the time `NOW`."""
+
+    def make(url: str | None, **options: Any) -> TaskqClient:
+        return TaskqClient(url, transport=httpx.MockTransport(server), **options)
+
+    patch.setattr("taskq_client.cli.session.TaskqClient", make)
+    patch.setattr("taskq_client.cli.completion.TaskqClient", make)
+    patch.setattr("taskq_client.cli.session.clock", lambda: NOW)
+
+
+def on_terminal(
+    words: list[str], patch: pytest.MonkeyPatch, *, columns: int, charset: str = "utf-8"
+) -> str:
+    """Run the command on a terminal, and return what it shows."""
+    reader, theirs = pty.openpty()
+    pieces: list[bytes] = []
+
+    def read() -> None:
+        with suppress(OSError):  # a terminal whose other side has ended is an error on Linux
+            while piece := os.read(reader, 65_536):
+                pieces.append(piece)
+
+    reading = Thread(target=read)
+    reading.start()
+    with patch.context() as terminal, open(theirs, "w", encoding=charset) as stream:
+        terminal.setenv("COLUMNS", str(columns))
+        terminal.setenv("TERM", "xterm-256color")
+        terminal.delenv("COLORTERM", raising=False)
+        terminal.setattr(sys, "stdout", stream)
+        terminal.setattr(sys, "stderr", stream)
+        with suppress(SystemExit):
+            main.main(words)
+    reading.join(60)
+    os.close(reader)
+    return b"".join(pieces).decode(charset).replace("\r\n", "\n")
+
+
+def in_pipe(words: list[str], patch: pytest.MonkeyPatch) -> str:
+    """Run the command in a pipe, and return what it prints."""
+    with patch.context() as pipe, io.TextIOWrapper(io.BytesIO(), "utf-8") as stream:
+        pipe.setattr(sys, "stdout", stream)
+        pipe.setattr(sys, "stderr", stream)
+        with suppress(SystemExit):
+            main.main(words)
+        stream.flush()
+        stream.seek(0)
+        return stream.read()
