@@ -50,10 +50,9 @@ class Time:
         self._janitor = Janitor(
             runtime.settings,
             self.maintenance,
-            handlers=[],
-            sync=[],
+            handlers={},
             heads=no_heads,
-            has_quarantine=lambda: False,
+            has_room=lambda _: False,
             start=lambda _: None,
             replay_hooks=nothing,
         )

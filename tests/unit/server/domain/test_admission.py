@@ -89,6 +89,19 @@ def test_threads_are_asked_about_in_the_order_of_scores() -> None:
     assert asked == [high, low]
 
 
+def test_a_process_is_for_the_lowest_score_and_quarantine_needs_none() -> None:
+    names = {"in_process": frozenset({"compute"}), "handlers": frozenset({"compute", "other"})}
+    low, high = (
+        make_task(handler="compute", priority=one) for one in (Priority.LOW, Priority.HIGH)
+    )
+    quarantined, other = make_task(handler="compute", lost_count=1), make_task(handler="other")
+    tasks = [low, quarantined, other, high]
+    answers = decide(tasks, **names, process_room=lambda: 1)
+    assert verdicts(answers) == [Gate.PROCESS, True, True, True]
+    assert answers[0] == NotNow(Gate.PROCESS, due_of(low))
+    assert verdicts(decide(tasks, **names)) == [Gate.PROCESS, True, True, Gate.PROCESS]
+
+
 def test_a_task_of_another_namespace_is_not_the_workers() -> None:
     mine, theirs = make_task(handler="a", namespace="b"), make_task(handler="a", namespace="c")
     assert verdicts(decide([mine, theirs], namespaces=frozenset({"a", "b"}))) == [True, False]

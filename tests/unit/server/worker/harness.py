@@ -18,6 +18,7 @@ from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.quarantine.warm import WarmPool
 from taskq_server.worker.runner import Runner, RunnerDeps
 from tests.unit.server.factories import WORKER, make_task, store, stored
 from tests.unit.server.worker.attempts import LIMITS, cell_settings, handler_of
@@ -30,6 +31,7 @@ class RunnerHarness:
         self.runtime = runtime
         self.executor = Executor(2, LIMITS)
         self.quarantine = QuarantinePool(cell_settings())
+        self.processes = WarmPool(cell_settings(), 0, lambda: None)
         self.checks = Checks(cell_settings())
         self.slots = Slots(100)
         self.ended: list[AttemptEnded] = []
@@ -50,6 +52,7 @@ class RunnerHarness:
                 registry=registry,
                 executor=self.executor,
                 quarantine=self.quarantine,
+                processes=self.processes,
                 checks=self.checks,
                 admission=self.admission,
                 slots=self.slots,
@@ -81,3 +84,4 @@ class RunnerHarness:
         self.executor.close()
         self.checks.close()
         await self.quarantine.close()
+        await self.processes.close()

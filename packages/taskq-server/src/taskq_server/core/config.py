@@ -14,7 +14,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from taskq_server.core import dialects, environment, proxies, urls
+from taskq_server.core import cpus, dialects, environment, proxies, urls
 from taskq_server.domain import limits
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import is_name
@@ -94,6 +94,13 @@ class Settings(BaseSettings):
         le=1_000,
         description="threads for sync handlers of a worker; tasks beyond that stay queued, also "
         "for other workers",
+    )
+    processes: int | None = Field(
+        None,
+        ge=1,
+        le=1_000,
+        description="processes per worker for handlers with `process=True`, started with it; tasks "
+        "beyond that stay queued; empty means one for each CPU that the worker may use",
     )
     quarantine_processes: int = Field(
         4,
@@ -201,6 +208,11 @@ class Settings(BaseSettings):
     def beat_seconds(self) -> float:
         """Time between two heartbeats: a fifth of the lease."""
         return self.lease_seconds / 5
+
+    @property
+    def process_count(self) -> int:
+        """The number of processes for handlers that ask for one."""
+        return cpus.usable() if self.processes is None else self.processes
 
     @property
     def served_namespaces(self) -> tuple[str, ...]:

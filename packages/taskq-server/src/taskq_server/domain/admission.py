@@ -29,6 +29,8 @@ class ClaimRequest:
         quarantine_room: returns the number of free quarantine processes.
         sync: which of its handlers need a thread.
         threads: how many of some tasks it could give a thread, in this order.
+        in_process: which of its handlers need a process.
+        process_room: returns the number of free processes.
     """
 
     task_id: UUID
@@ -39,6 +41,8 @@ class ClaimRequest:
     quarantine_room: Callable[[], int]
     sync: frozenset[str] = frozenset()
     threads: Callable[[Sequence[Task]], int] = len
+    in_process: frozenset[str] = frozenset()
+    process_room: Callable[[], int] = int
 
 
 class Gate(Enum):
@@ -46,6 +50,7 @@ class Gate(Enum):
 
     QUARANTINE = "a quarantine process, because one more lost worker fails the task"
     THREAD = "a thread, because the handler is a plain function"
+    PROCESS = "a process, because the handler asks for one"
 
 
 class NotNow(NamedTuple):
@@ -71,11 +76,17 @@ def _needs_thread(task: Task, request: ClaimRequest) -> bool:
     return task.handler in request.sync and not task.is_quarantined
 
 
+def _needs_process(task: Task, request: ClaimRequest) -> bool:
+    """A quarantined task runs in quarantine, whatever its handler asks for."""
+    return task.handler in request.in_process and not task.is_quarantined
+
+
 _RULES = (
     _Rule(
         Gate.QUARANTINE, lambda task, _: task.is_last_chance, lambda ask, _: ask.quarantine_room()
     ),
     _Rule(Gate.THREAD, _needs_thread, lambda ask, tasks: ask.threads(tasks)),
+    _Rule(Gate.PROCESS, _needs_process, lambda ask, _: ask.process_room()),
 )
 
 

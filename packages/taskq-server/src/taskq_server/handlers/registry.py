@@ -108,6 +108,10 @@ class Registry:
         """Return the functions to run at this moment."""
         return self.hooks.get(hook, ())
 
+    def names(self, place: Place) -> list[str]:
+        """Return the sorted names of the handlers whose attempts run in this place."""
+        return sorted(name for name, one in self.handlers.items() if one.place is place)
+
     @property
     def has_failure_hooks(self) -> bool:
         """Whether a hook of `on_retry` or `on_job_failure` is declared."""

@@ -109,7 +109,7 @@ class AttemptService:
         """Claim an attempt for a worker.
 
         An attempt that found no thread is rung for aside, where other workers may take it at once.
-        For one that found no quarantine process nobody is rung: its worker keeps it in mind.
+        For one that found no process nobody is rung: its worker keeps it in mind.
 
         Returns:
             Its task as it runs now, or what the worker has no room for; None if the attempt is not

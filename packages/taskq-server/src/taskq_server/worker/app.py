@@ -16,7 +16,7 @@ from taskq_server.core.stopping import Stop
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
-from taskq_server.handlers.registry import Registry
+from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.publishing import Publishing, published_by
 from taskq_server.worker.arq_worker import redis_pool
@@ -25,6 +25,7 @@ from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.liveness.supervisor import SupervisorLink
+from taskq_server.worker.quarantine.process import END_SECONDS
 
 _PAUSE_SECONDS = 1.0
 _SLACK_SECONDS = 10.0
@@ -54,9 +55,11 @@ async def run_worker(
         return False
     settings = runtime.settings
     hooks = 1 + len(registry.hooks_for(Hook.SHUTDOWN))
+    processes = END_SECONDS if registry.names(Place.PROCESS) else 0.0
+    slack = processes + _SLACK_SECONDS
     stop.allow(
         drain=settings.drain_seconds,
-        end=settings.cancel_grace_seconds + hooks * settings.hook_seconds + _SLACK_SECONDS,
+        end=settings.cancel_grace_seconds + hooks * settings.hook_seconds + slack,
     )
     try:
         parts = assemble(runtime, names, registry, state, parent)
@@ -102,6 +105,8 @@ class _Worker:
             stack.push_async_callback(parts.deps.attempts.close)
             stack.callback(parts.deps.executor.close)
             stack.push_async_callback(parts.deps.quarantine.close)
+            stack.push_async_callback(parts.deps.processes.close)
+            parts.deps.processes.start()
             stack.callback(parts.deps.checks.close)
             stack.push_async_callback(parts.lease.stop)
             if not await unless(stop.asked, self._start_lease()):

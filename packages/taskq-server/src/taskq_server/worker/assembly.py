@@ -8,7 +8,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.task import Queue
 from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Registry
+from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.admission import Admission
@@ -24,6 +24,7 @@ from taskq_server.worker.liveness.lease import Lease
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.quarantine.warm import WarmPool
 from taskq_server.worker.runner import Runner, RunnerDeps
 from taskq_server.worker.settings import WorkerSettings
 
@@ -73,14 +74,18 @@ def assemble(
     )
     lease = Lease(settings, sorted(registry.handlers), parent=parent)
     quarantine = QuarantinePool(settings)
+    wants_processes = registry.names(Place.PROCESS)
+    processes = WarmPool(settings, settings.process_count if wants_processes else 0, wake.set)
+    rooms = {Gate.QUARANTINE: quarantine.free, Gate.PROCESS: processes.free}
     deps = RunnerDeps(
         attempts=attempts,
         submit=runtime.submit,
         registry=registry,
         executor=executor,
         quarantine=quarantine,
+        processes=processes,
         checks=Checks(settings),
-        admission=Admission({Gate.QUARANTINE: quarantine.free}, attempts.ring_again),
+        admission=Admission(rooms, attempts.ring_again),
         slots=Slots(settings.concurrency),
         state=state,
         namespaces=frozenset(served),
@@ -105,18 +110,17 @@ def _sources_of_attempts(
 ) -> tuple[TaskqWorker, Janitor]:
     settings, earliest = runtime.settings, runtime.clock.earliest
     maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
-    handlers = sorted(deps.registry.handlers.items())
-    sync = [name for name, one in handlers if not one.is_async]
-    others = [name for name, one in handlers if one.is_async]
+    names_of = {place: deps.registry.names(place) for place in Place}
     queues = _queues(settings)
-    capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=bool(sync))
+    has_sync = bool(names_of[Place.THREAD])
+    capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=has_sync)
     arq = TaskqWorker(
         queues={one: names.queue(*one) for one in queues},
         asides={one: names.aside(*one) for one in queues},
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
         may_have=capacity.attempts,
-        due=DueTasks(maintenance, capacity, deps.admission, sync=sync, others=others).find,
+        due=DueTasks(maintenance, capacity, deps.admission, names_of).find,
         admission=deps.admission,
         unreadable=runtime.unreadable,
         wake=wake,
@@ -125,10 +129,9 @@ def _sources_of_attempts(
     janitor = Janitor(
         settings,
         maintenance,
-        handlers=others,
-        sync=sync,
+        handlers=names_of,
         heads=arq.heads,
-        has_quarantine=lambda: deps.admission.has_room(Gate.QUARANTINE),
+        has_room=deps.admission.has_room,
         start=lambda staged: arq.offer(arguments(staged)),
         replay_hooks=hooks.replay,
     )

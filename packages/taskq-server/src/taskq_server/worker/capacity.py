@@ -11,7 +11,7 @@ class Capacity:
     """The room that a worker has.
 
     Args:
-        deps: have the slots of handlers, and the threads of sync ones.
+        deps: have the slots of handlers, the threads of sync ones, and processes.
         runner: has the attempts that are under way.
         lease: without a valid one, nothing may be claimed.
         concurrency: handlers that may run at once.
@@ -31,6 +31,7 @@ class Capacity:
         self._lease = lease
         self._slots = deps.slots
         self._threads = deps.executor.threads
+        self._processes = deps.processes
         self._runner = runner
         self._has_sync = has_sync
 
@@ -42,6 +43,10 @@ class Capacity:
         if not self._lease.is_valid:
             return 0
         return self._slots.claimable + min(self._runner.committing, self._concurrency)
+
+    def processes(self) -> int:
+        """Return how many tasks more would have a process."""
+        return self._processes.free()
 
     def threads(self, promised: Collection[UUID]) -> int:
         """Return how many tasks more would have a thread.

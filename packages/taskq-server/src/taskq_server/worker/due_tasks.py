@@ -1,10 +1,11 @@
 """Tasks that are due according to the database, for a worker whose Redis is away."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due, Queue
+from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.capacity import Capacity
@@ -16,10 +17,9 @@ class DueTasks:
 
     Args:
         maintenance: asks the database.
-        capacity: says for how many sync handlers there is a thread.
+        capacity: says for how many handlers there is a thread, or a process.
         admission: says whether there is a quarantine process.
-        sync: handlers that need a thread.
-        others: handlers that need none.
+        handlers: the names of handlers by where they run.
     """
 
     def __init__(
@@ -27,15 +27,12 @@ class DueTasks:
         maintenance: Maintenance,
         capacity: Capacity,
         admission: Admission,
-        *,
-        sync: Sequence[str],
-        others: Sequence[str],
+        handlers: Mapping[Place, Sequence[str]],
     ) -> None:
         self._maintenance = maintenance
         self._capacity = capacity
         self._admission = admission
-        self._sync = sync
-        self._others = others
+        self._handlers = handlers
 
     async def find(self, queue: Queue, room: int) -> list[Arguments]:
         """Return what is due in a queue, lowest score first; nothing if the database is away, too.
@@ -44,7 +41,11 @@ class DueTasks:
             queue: a queue of one namespace.
             room: attempts, at most.
         """
-        limits = ((self._others, room), (self._sync, min(room, self._capacity.threads(()))))
+        limits = (
+            (self._handlers[Place.LOOP], room),
+            (self._handlers[Place.THREAD], min(room, self._capacity.threads(()))),
+            (self._handlers[Place.PROCESS], min(room, self._capacity.processes())),
+        )
         last_chance = self._admission.has_room(Gate.QUARANTINE)
         try:
             found = [

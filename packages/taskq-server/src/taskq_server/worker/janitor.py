@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
 from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
+from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due, Queue
+from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
 
@@ -31,11 +33,10 @@ class Janitor:
     Args:
         settings: how often, and how long final tasks are kept.
         maintenance: does the work.
-        handlers: what this worker can run without a thread; it stages nothing else but these.
-        sync: what it can run in a thread.
+        handlers: what this worker can run, by where it runs; it stages nothing else.
         heads: the lowest scores of each queue in Redis.
-        has_quarantine: whether this worker has a quarantine process to spare. Without one it rings
-            for no task that needs one, because workers that have one ring themselves.
+        has_room: whether this worker has a process to spare, of those behind a gate. Without one it
+            rings for no task that needs one, because workers that have one ring themselves.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         replay_hooks: runs hooks that should have run by now.
     """
@@ -45,19 +46,17 @@ class Janitor:
         settings: Settings,
         maintenance: Maintenance,
         *,
-        handlers: Sequence[str],
-        sync: Sequence[str],
+        handlers: Mapping[Place, Sequence[str]],
         heads: Callable[[], Awaitable[dict[Queue, Heads]]],
-        has_quarantine: Callable[[], bool],
+        has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
     ) -> None:
         self._settings = settings
         self._maintenance = maintenance
         self._handlers = handlers
-        self._sync = sync
         self._heads = heads
-        self._has_quarantine = has_quarantine
+        self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
 
@@ -87,16 +86,23 @@ class Janitor:
         except (RedisError, OSError, TimeoutError):
             return
         for queue, head in heads.items():
-            await self._stage(queue, self._handlers, head.queue)
+            names = [*self._handlers[Place.LOOP]]
+            if self._has_room(Gate.PROCESS):
+                names += self._handlers[Place.PROCESS]
+            await self._stage(queue, names, head.queue)
             # Their doorbells may be here or aside.
             known = [one for one in head if one is not None]
-            await self._stage(queue, self._sync, min(known, default=None))
+            await self._stage(queue, self._handlers[Place.THREAD], min(known, default=None))
 
     async def _stage(self, queue: Queue, handlers: Sequence[str], head: int | None) -> None:
         if not handlers:
             return
         staged = await self._maintenance.stage(
-            queue, handlers, head=head, settled=_SETTLED, last_chance=self._has_quarantine()
+            queue,
+            handlers,
+            head=head,
+            settled=_SETTLED,
+            last_chance=self._has_room(Gate.QUARANTINE),
         )
         if staged:
             _log.info("rang again for %d tasks of queue %s", len(staged), queue.name)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from time import monotonic
+from typing import assert_never
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
@@ -19,7 +20,7 @@ from taskq_server.domain.errors import (
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
-from taskq_server.handlers.registry import Handler, Registry
+from taskq_server.handlers.registry import Handler, Place, Registry
 from taskq_server.services.attempts import (
     AttemptService,
     Completion,
@@ -37,6 +38,7 @@ from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.liveness.lease import Heartbeat
 from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
+from taskq_server.worker.quarantine.warm import WarmPool
 
 _Key = tuple[UUID, int]
 
@@ -53,6 +55,7 @@ class RunnerDeps:
     registry: Registry
     executor: Executor
     quarantine: QuarantinePool
+    processes: WarmPool
     checks: Checks
     admission: Admission
     slots: Slots
@@ -73,9 +76,9 @@ class Runner:
 
     def __init__(self, deps: RunnerDeps) -> None:
         self._deps = deps
-        handlers = deps.registry.handlers
-        self._handlers = frozenset(handlers)
-        self._sync = frozenset(name for name, one in handlers.items() if not one.is_async)
+        self._handlers = frozenset(deps.registry.handlers)
+        self._sync = frozenset(deps.registry.names(Place.THREAD))
+        self._in_process = frozenset(deps.registry.names(Place.PROCESS))
         self._running: dict[_Key, RunningAttempt] = {}
         self._claiming: set[_Key] = set()
         self._unknown: set[_Key] = set()
@@ -165,6 +168,8 @@ class Runner:
                     quarantine_room=self._deps.quarantine.free,
                     sync=self._sync,
                     threads=self._deps.executor.threads.room_for,
+                    in_process=self._in_process,
+                    process_room=self._deps.processes.free,
                 )
             )
         except DatabaseUnavailable:
@@ -209,6 +214,8 @@ class Runner:
                 return self._deps.executor.result_of_run(None, handler, running)
         if running.task.is_quarantined:
             return await self._deps.quarantine.run(running)
+        if handler.place is Place.PROCESS:
+            return await self._deps.processes.run(running)
         return await self._deps.executor.run(handler, running)
 
     def _place_expected(
@@ -216,9 +223,15 @@ class Runner:
     ) -> contextlib.AbstractContextManager[None]:
         if running.task.is_quarantined:
             return self._deps.quarantine.expected(running.task)
-        if handler.is_async:
-            return contextlib.nullcontext()
-        return self._deps.executor.threads.expected(running)
+        match handler.place:
+            case Place.LOOP:
+                return contextlib.nullcontext()
+            case Place.THREAD:
+                return self._deps.executor.threads.expected(running)
+            case Place.PROCESS:
+                return self._deps.processes.expected()
+            case _:
+                assert_never(handler.place)
 
     async def _end(
         self, running: RunningAttempt, run_result: RunResult | None, handler: Handler

@@ -1,4 +1,4 @@
-"""A quarantine process: runs attempts for a worker that must not die with them.
+"""A process that runs attempts for a worker, which does not die with them.
 
 The process has no database and no Redis. It gets claimed tasks from its worker and returns their
 results; if it dies, the worker knows which tasks it ran. It ends when the worker sends `Shutdown`,
@@ -8,8 +8,10 @@ and at once when the worker dies.
 import asyncio
 import itertools
 import logging
+import math
 import threading
 import time
+from contextvars import copy_context
 from functools import partial
 from multiprocessing.connection import Connection
 from typing import NoReturn, assert_never
@@ -48,27 +50,38 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 def main(connection: Connection, settings: Settings) -> NoReturn:
-    """Run attempts until the worker closes the connection.
+    """Run quarantined attempts until the worker closes the connection.
 
     Args:
         connection: the connection to the worker.
         settings: the worker's settings.
     """
-    complete(_work(connection, settings))
+    complete(_work(connection, settings, settings.block_seconds))
     raise AssertionError("unreachable: the work ends with the process")
 
 
-async def _work(connection: Connection, settings: Settings) -> None:
+def run_singly(connection: Connection, settings: Settings) -> NoReturn:
+    """Run one attempt after the other; each may keep all threads of the process from running.
+
+    Args:
+        connection: the connection to the worker.
+        settings: the worker's settings.
+    """
+    complete(_work(connection, settings, math.inf))
+    raise AssertionError("unreachable: the work ends with the process")
+
+
+async def _work(connection: Connection, settings: Settings, block_seconds: float) -> None:
     registry = load(settings.handlers, builtin=settings.builtin_handlers)
     state = State()
     await start_up(registry, state, stop=asyncio.Event())
     executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
-    await QuarantineChild(connection, registry, executor, state, settings.block_seconds).work()
+    await AttemptChild(connection, registry, executor, state, block_seconds).work()
     await shut_down(registry, state, settings.hook_seconds, hurry=asyncio.Event())
     leave(0)
 
 
-class QuarantineChild:
+class AttemptChild:
     """The attempts of this process.
 
     Args:
@@ -76,7 +89,8 @@ class QuarantineChild:
         registry: the handlers.
         executor: runs the attempts.
         state: the state that start-up hooks prepared.
-        block_seconds: how long the event loop may stand still before the process ends.
+        block_seconds: how long the event loop may stand still before the process ends; if there is
+            a limit, the process says that it lives.
     """
 
     def __init__(
@@ -102,8 +116,15 @@ class QuarantineChild:
 
     async def work(self) -> None:
         """Carry out the worker's messages until `Shutdown` arrives."""
-        for work in (self._listen, self._watch):
-            threading.Thread(target=work, name="taskq-quarantine", daemon=True).start()
+        works = [self._listen]
+        if math.isfinite(self._block_seconds):
+            works.append(self._watch)
+        for work in works:
+            # Handlers inherit the context variables of start-up hooks.
+            context = copy_context()
+            threading.Thread(
+                target=context.run, args=(work,), name="taskq-process", daemon=True
+            ).start()
         self._send(Ready())
         let_go = asyncio.create_task(self._let_go.wait())
         while not self._let_go.is_set():
@@ -126,7 +147,7 @@ class QuarantineChild:
         while watch.silence() < self._block_seconds:
             self._send(Alive())
             time.sleep(min(1.0, self._block_seconds / 4))
-        _log.critical("the event loop stood still: this quarantine process ends")
+        _log.critical("the event loop stood still: this process of a worker ends")
         leave(EXIT_BLOCKED)
 
     def _on(self, message: ToChild) -> None:
@@ -163,7 +184,7 @@ class QuarantineChild:
             run_result = Failed(own_fault(error))
         self._report(running)
         del self._running[task.id]
-        self._send(End(task.id, run_result))
+        self._send(End(task.id, run_result, self._executor.stuck.is_set()))
 
     async def _submit(self, task_id: UUID, new: NewTask, key: str) -> UUID:
         number = next(self._numbers)

@@ -70,9 +70,21 @@ def _begin(main: Main, connection: Connection, settings: Settings, log_level: in
     for number in STOP_SIGNALS:
         signal.signal(number, do_nothing)  # the worker drains, and sends `Shutdown`
     end_with_parent()
+    _let_server_end()
     keep_from_forks(connection)
     logs.configure(log_level)
     main(connection, settings)
+
+
+def _let_server_end() -> None:
+    """Close what keeps the server alive, and with it a process that cannot run any thread.
+
+    The server ends when nobody has that pipe open any more, so only the worker may have it.
+    """
+    inherited = forkserver._forkserver
+    if (pipe := getattr(inherited, "_forkserver_alive_fd", None)) is not None:
+        os.close(pipe)
+        inherited._forkserver_alive_fd = None  # type: ignore[attr-defined]  # handlers have their own
 
 
 def start(main: Main, settings: Settings) -> tuple[BaseProcess, Connection]:

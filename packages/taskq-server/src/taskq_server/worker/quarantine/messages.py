@@ -1,4 +1,4 @@
-"""The messages between a worker and its quarantine processes."""
+"""The messages between a worker and the processes that run attempts for it."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -73,10 +73,14 @@ class Submit:
 
 @dataclass(frozen=True, slots=True)
 class End:
-    """Child: the result of an attempt; None if the worker no longer holds it."""
+    """Child: the result of an attempt; None if the worker no longer holds it.
+
+    `is_stuck` tells whether the handler goes on all the same.
+    """
 
     task_id: UUID
     run_result: RunResult | None
+    is_stuck: bool
 
 
 FromChild = Ready | Alive | Progress | Submit | End

@@ -8,11 +8,11 @@ from multiprocessing.process import BaseProcess
 
 from taskq_server.core.config import Settings
 from taskq_server.domain.task import Task
-from taskq_server.worker.attempts.result import RunResult
+from taskq_server.worker.attempts.result import Lost, RunResult
 from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.quarantine import child as inside
 from taskq_server.worker.quarantine.launch import start
-from taskq_server.worker.quarantine.process import QuarantineProcess
+from taskq_server.worker.quarantine.process import AttemptProcess
 
 
 class QuarantinePool:
@@ -29,7 +29,7 @@ class QuarantinePool:
     def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
         self._settings = settings
         self._patience = patience
-        self._processes: set[QuarantineProcess] = set()
+        self._processes: set[AttemptProcess] = set()
         self._expected = 0
 
     def free(self) -> int:
@@ -56,16 +56,17 @@ class QuarantinePool:
             each.kill()
         await asyncio.gather(*(each.gone() for each in list(self._processes)))
 
-    def _open(self) -> list[QuarantineProcess]:
+    def _open(self) -> list[AttemptProcess]:
         return [each for each in self._processes if each.is_open]
 
-    def _process_for(self, task: Task) -> QuarantineProcess:
+    def _process_for(self, task: Task) -> AttemptProcess:
         shared = [each for each in self._open() if not each.single]
         if not task.is_last_chance and len(shared) >= self._settings.quarantine_processes:
             return min(shared, key=lambda each: each.load)
-        process = QuarantineProcess(
+        process = AttemptProcess(
             self._spawn,
             self._processes.discard,
+            lost=lambda *_: Lost(),
             grace=self._settings.cancel_grace_seconds + self._patience,
             silence=self._settings.block_seconds + self._patience,
             single=task.is_last_chance,
