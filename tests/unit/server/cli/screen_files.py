@@ -1,6 +1,10 @@
 """What `taskq-server` shows, kept in text files: `TASKQ_TEST_WRITE_SCREENS=1` writes them anew."""
 
+import logging
 import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from click.testing import CliRunner, Result
@@ -12,14 +16,29 @@ SCREENS = Path(__file__).parent / "screens"
 
 def shown(*words: str, columns: int = 80) -> Result:
     """Run a command that ends by itself in this process, as on a terminal of this width."""
-    return CliRunner().invoke(
-        cli,
-        words,
-        env={"COLUMNS": str(columns)},
-        prog_name="taskq-server",
-        terminal_width=columns - 2,  # as click itself does; its runner forces 80 columns
-        color=False,
-    )
+    with _own_log():
+        return CliRunner().invoke(
+            cli,
+            words,
+            env={"COLUMNS": str(columns)},
+            prog_name="taskq-server",
+            terminal_width=columns - 2,  # as click itself does; its runner forces 80 columns
+            color=False,
+        )
+
+
+@contextmanager
+def _own_log() -> Iterator[None]:
+    """Undo what a command does to the log of its process."""
+    root = logging.getLogger()
+    level, handlers, hook = root.level, root.handlers[:], threading.excepthook
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        threading.excepthook = hook
+        root.setLevel(level)
+        root.handlers[:] = handlers
 
 
 def compare(shown: str, name: str, columns: int) -> None:

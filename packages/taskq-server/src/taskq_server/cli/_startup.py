@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import uvloop
@@ -24,12 +24,13 @@ run = uvloop.run
 """Run a coroutine on uvloop, the event loop of all processes."""
 
 
-def prepare(stop: Stop, **options: object) -> Settings:
+def prepare(stop: Stop, options: Mapping[str, object], *, is_first: bool = True) -> Settings:
     """Begin a long-running command: handle signals, read the settings, and configure the log.
 
     Args:
         stop: the event that signals set.
         options: settings from the command line; None stands for an option not given.
+        is_first: whether no process before this one has named the variables that mean nothing.
 
     Raises:
         ConfigurationError: a setting cannot be used.
@@ -37,7 +38,8 @@ def prepare(stop: Stop, **options: object) -> Settings:
     stop.listen()
     settings = Settings.load(**options)
     logs.configure(settings.log_level)
-    say_unknown()
+    if is_first:
+        say_unknown()
     return settings
 
 
@@ -97,10 +99,11 @@ def require_redis(settings: Settings) -> None:
         )
 
 
-async def require_schema(settings: Settings) -> None:
+async def require_schema(settings: Settings) -> str | None:
     """Check that the database accepts the connection and is at this version's revision.
 
-    A database that is away passes the check, because it may come back.
+    Returns:
+        The revision; None for a database that is away, which may come back.
 
     Raises:
         ConfigurationError: the database refuses the connection, or is at another revision.
@@ -110,7 +113,7 @@ async def require_schema(settings: Settings) -> None:
         with database_says():
             found = await migrations.current(database)
     except DatabaseUnavailable:
-        return
+        return None
     finally:
         await database.close()
     if found != migrations.head():
@@ -118,3 +121,4 @@ async def require_schema(settings: Settings) -> None:
             f"the database is at revision {found or 'nothing'}, this version needs "
             f"{migrations.head()}: run `taskq-server db upgrade`"
         )
+    return found

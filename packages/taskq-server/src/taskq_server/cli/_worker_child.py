@@ -1,7 +1,10 @@
-"""The child process of `taskq-server worker`, which runs the tasks."""
+"""The child process of `taskq-server worker`, and of `dev --reload`, which runs the tasks."""
 
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from typing import NoReturn
 
+from taskq_server.cli import _announcement as announcement
 from taskq_server.cli._startup import (
     freeze_gc,
     prepare,
@@ -19,30 +22,55 @@ from taskq_server.runtime import open_runtime
 from taskq_server.worker.app import run_worker
 from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, SupervisorLink
 
+Say = Callable[[Settings, str | None, Sequence[str]], None]
+"""Says what a worker runs: with these settings, on this revision, these handlers."""
 
-def work(parent: SupervisorLink, **given: object) -> NoReturn:
+
+def work(
+    parent: SupervisorLink,
+    given: Mapping[str, object],
+    *,
+    complete: Callable[[Settings], Settings],
+    say: Say,
+) -> NoReturn:
     """Run tasks until told to stop, and end the process; tell the parent if start-up fails.
 
     Args:
         parent: the link to the supervisor.
         given: settings from the command line.
+        complete: adds the defaults of the command.
+        say: called once the handlers are loaded.
     """
     stop = Stop()
     parent.listen(stop.tell)
     try:
-        settings = prepare(stop, **given)
+        settings = complete(prepare(stop, given, is_first=parent.is_first))
         require_redis(settings)
         registry = load(settings.handlers, builtin=settings.builtin_handlers)
-        run_until_stopped(stop, lambda: _work(settings, registry, parent, stop))
+        run_until_stopped(stop, lambda: _work(settings, registry, parent, stop, say))
     except ConfigurationError:
         parent.refuse()
         raise
     leave(0)
 
 
-async def _work(settings: Settings, registry: Registry, parent: SupervisorLink, stop: Stop) -> None:
-    if not await unless(stop.asked, require_schema(settings)):
+def say_what_runs(settings: Settings, revision: str | None, handlers: Sequence[str]) -> None:
+    """Announce a worker that is a command of its own."""
+    facts = announcement.of_lone_worker(settings, revision, handlers)
+    announcement.announce("taskq worker is starting", facts, announcement.how_to_drain(settings))
+
+
+def say_nothing(*_: object) -> None:
+    """Announce nothing: the worker before this one has."""
+
+
+async def _work(
+    settings: Settings, registry: Registry, parent: SupervisorLink, stop: Stop, say: Say
+) -> None:
+    checking = asyncio.create_task(require_schema(settings))
+    if not await unless(stop.asked, checking):
         return
+    say(settings, checking.result(), sorted(registry.handlers))
     freeze_gc()
     async with open_runtime(settings, patient=True) as runtime:
         recycle = await run_worker(runtime, registry, stop, parent)

@@ -1,7 +1,10 @@
 """`taskq-server api`: the HTTP service."""
 
+import asyncio
+
 import click
 
+from taskq_server.cli import _announcement as announcement
 from taskq_server.cli import _options as options
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._startup import (
@@ -29,17 +32,21 @@ _END_SECONDS = 10.0
 def api(**given: object) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
     stop = Stop()
-    settings = prepare(stop, **given)
+    settings = prepare(stop, given)
     require_redis(settings)
     run_until_stopped(stop, lambda: _serve(settings, stop))
     leave(0)
 
 
 async def _serve(settings: Settings, stop: Stop) -> None:
-    if not await unless(stop.asked, require_schema(settings)):
+    checking = asyncio.create_task(require_schema(settings))
+    if not await unless(stop.asked, checking):
         return
     listener = serving.listen(settings)
     stop.allow(drain=0, end=settings.database_connect_seconds + _END_SECONDS)
     app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
     freeze_gc()
+    url = serving.url(listener)
+    facts = announcement.of_api(settings, url, checking.result())
+    announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
     await serving.serve(app, listener, stop.asked)

@@ -3,19 +3,25 @@
 import asyncio
 import contextlib
 import fcntl
+import logging
 import socket
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
-from fastapi import FastAPI
 from pydantic import SecretStr
 
 from taskq_server import migrations
+from taskq_server.cli import _announcement as announcement
 from taskq_server.cli import _options as options
+from taskq_server.cli import _worker_child as working
 from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
+from taskq_server.cli._reload import Reloader
 from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
 from taskq_server.core import private
 from taskq_server.core.background import unless
@@ -25,11 +31,13 @@ from taskq_server.core.dialects import embedded_url
 from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.stopping import Stop
 from taskq_server.domain.errors import ConfigurationError
-from taskq_server.handlers.registry import Registry, load
+from taskq_server.handlers.registry import load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.worker.app import publish, run_worker
 from taskq_server.worker.liveness.supervisor import SupervisorLink
+
+_log = logging.getLogger("taskq.server")
 
 
 @click.command()
@@ -41,22 +49,31 @@ from taskq_server.worker.liveness.supervisor import SupervisorLink
     help=options.described("data_dir", "folder that keeps the tasks", ".taskq"),
 )
 @options.handlers
+@click.option(
+    "--reload",
+    is_flag=True,
+    help="start the worker again when Python files beside the handlers change",
+)
 @options.insecure_no_auth
 @options.root_path
 @options.log_level
-def dev(**given: object) -> None:
+def dev(reload: bool, **given: object) -> None:
     """Run API, worker, database and Redis in one process, for development.
 
     The data directory keeps the tasks: a restart goes on where it was.
     """
+    parent = SupervisorLink()
+    if parent.exists:
+        working.work(parent, given, complete=_completed, say=partial(_say_handlers, parent))
     stop = Stop()
-    settings = _completed(prepare(stop, **given))
+    settings = _completed(prepare(stop, given))
     _require_own_namespace(settings)
+    reloader = Reloader(settings) if reload else None
     with _locked(settings.data_dir):
         listener = serving.listen(settings)
         try:
-            registry = load(settings.handlers, builtin=settings.builtin_handlers)
-            run_until_stopped(stop, lambda: _run(settings, registry, listener, stop))
+            run = _with_reloader(reloader) if reloader else _with_handlers(settings)
+            run_until_stopped(stop, lambda: _run(settings, run, listener, stop))
         finally:
             end_children()
     leave(0)
@@ -80,15 +97,54 @@ def _require_own_namespace(settings: Settings) -> None:
         )
 
 
-async def _run(settings: Settings, registry: Registry, listener: socket.socket, stop: Stop) -> None:
+Begin = Callable[[Sequence[str]], None]
+"""Says what runs, with these handlers, and has the API serve."""
+
+Work = Callable[[Runtime, Stop, Begin], Coroutine[Any, Any, object]]
+"""Runs tasks until told to stop, and begins once the API can take them."""
+
+
+async def _run(settings: Settings, work: Work, listener: socket.socket, stop: Stop) -> None:
     freeze_gc()
     async with _with_redis(settings) as complete:
         if not await unless(stop.asked, _upgrade(complete.database_url.get_secret_value())):
             return
         async with open_runtime(complete) as runtime:
-            if await unless(stop.asked, publish(runtime, registry)):
-                app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
-                await _serve_and_work(app, runtime, registry, listener, stop)
+            app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
+            begun = asyncio.Event()
+
+            def begin(handlers: Sequence[str]) -> None:
+                _say_what_runs(settings, serving.url(listener), handlers)
+                begun.set()
+
+            async def serve() -> None:
+                if await unless(stop.asked, begun.wait()):
+                    await serving.serve(app, listener, stop.asked)
+
+            await _until_either_ends(stop, work(runtime, stop, begin), serve())
+
+
+def _with_handlers(settings: Settings) -> Work:
+    """Load the handlers, and return the work of a worker in this process."""
+    registry = load(settings.handlers, builtin=settings.builtin_handlers)
+
+    async def work(runtime: Runtime, stop: Stop, begin: Begin) -> None:
+        if await unless(stop.asked, publish(runtime, registry)):
+            begin(sorted(registry.handlers))
+            await run_worker(runtime, registry, stop, SupervisorLink())
+
+    return work
+
+
+def _with_reloader(reloader: Reloader) -> Work:
+    async def work(runtime: Runtime, stop: Stop, begin: Begin) -> None:
+        async def ready() -> None:
+            listed = await runtime.catalog.handlers(runtime.caller)
+            begin([one.name for one in listed if one.workers] or "none yet: no worker has started")
+
+        await reloader.run(runtime.settings, stop, ready)
+
+    return work
 
 
 async def _upgrade(url: str) -> None:
@@ -101,23 +157,30 @@ async def _upgrade(url: str) -> None:
         await database.close()
 
 
-async def _serve_and_work(
-    app: FastAPI,
-    runtime: Runtime,
-    registry: Registry,
-    listener: socket.socket,
-    stop: Stop,
+async def _until_either_ends(stop: Stop, *parts: Coroutine[Any, Any, object]) -> None:
+    tasks = [asyncio.create_task(part) for part in parts]
+    for task in tasks:
+        task.add_done_callback(lambda _: stop.asked.set())
+    await asyncio.wait(tasks)
+    await asyncio.gather(*tasks)
+
+
+def _say_what_runs(settings: Settings, url: str, handlers: Sequence[str]) -> None:
+    what = f"taskq is running: {url}"
+    if not sys.stdout.isatty():
+        with contextlib.suppress(OSError):  # the reader of stdout is gone
+            click.echo(f"{what}  (docs: {url}/docs)")
+    facts = announcement.of_api(settings, url, migrations.head())
+    facts = {**facts, **announcement.of_worker(settings, handlers)}
+    announcement.announce(what, facts, announcement.how_to_drain(settings))
+
+
+def _say_handlers(
+    parent: SupervisorLink, _: Settings, __: str | None, handlers: Sequence[str]
 ) -> None:
-    worker = asyncio.create_task(run_worker(runtime, registry, stop, SupervisorLink()))
-    serving_http = asyncio.create_task(serving.serve(app, listener, stop.asked))
-    worker.add_done_callback(lambda _: stop.asked.set())
-    serving_http.add_done_callback(lambda _: stop.asked.set())
-    url = f"http://{serving.authority(*listener.getsockname()[:2])}"
-    with contextlib.suppress(OSError):  # the reader of stdout is gone
-        click.echo(f"taskq is running: {url}  (docs: {url}/docs)")
-        click.echo("Press Ctrl-C to stop.")
-    await asyncio.wait({worker, serving_http})
-    await asyncio.gather(worker, serving_http)
+    """Log what a worker runs that has taken the place of another."""
+    if not parent.is_first:
+        _log.info("%d handlers: %s", len(handlers), ", ".join(handlers))
 
 
 @asynccontextmanager

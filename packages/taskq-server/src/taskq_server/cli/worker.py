@@ -35,7 +35,8 @@ def worker(**given: str | int | None) -> None:
         sys.exit(Supervisor().run())
     from taskq_server.cli import _worker_child as working
 
-    working.work(parent, **given)
+    say = working.say_what_runs if parent.is_first else working.say_nothing
+    working.work(parent, given, complete=lambda settings: settings, say=say)
 
 
 def _level(given: object) -> str:

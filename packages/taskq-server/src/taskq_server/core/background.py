@@ -35,14 +35,16 @@ async def background(works: Mapping[str, Work]) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def unless(stop: asyncio.Event, work: Coroutine[Any, Any, object]) -> bool:
+async def unless(
+    stop: asyncio.Event, work: "Coroutine[Any, Any, object] | asyncio.Task[Any]"
+) -> bool:
     """Do some work, or cancel it when `stop` is set first; return whether it was done.
 
     Args:
         stop: set when the work is no longer needed.
-        work: the coroutine; its result is dropped.
+        work: a coroutine, or a task if its result is of interest.
     """
-    tasks = [asyncio.create_task(work), asyncio.create_task(stop.wait())]
+    tasks = [asyncio.ensure_future(work), asyncio.create_task(stop.wait())]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     finally:

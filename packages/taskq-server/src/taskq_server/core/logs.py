@@ -12,6 +12,7 @@ from contextlib import suppress
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from taskq_server.core import environment
 from taskq_server.core.log_text import brief, error_lines, escaped, escaped_text
 
 _QUIET = {
@@ -20,6 +21,7 @@ _QUIET = {
     "alembic": logging.WARNING,
     "asyncmy": logging.ERROR,
     "uvicorn.error": logging.WARNING,
+    "watchfiles": logging.WARNING,
 }
 _OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
 _HANDLERS = "taskq.server.handler"
@@ -34,7 +36,7 @@ def configure(level: str | int = "INFO") -> None:
     """
     renderer: Processor = structlog.processors.JSONRenderer()
     if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer()
+        renderer = structlog.dev.ConsoleRenderer(colors=environment.allows_colour())
     shared: list[Processor] = [
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,

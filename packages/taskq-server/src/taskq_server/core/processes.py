@@ -100,6 +100,7 @@ def heed(tell: Callable[[int], None]) -> None:
     for number in STOP_SIGNALS:
         if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, count)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)  # a parent may have held them back
 
 
 def do_nothing(number: int, frame: FrameType | None) -> None:

@@ -55,6 +55,12 @@ def _makes_connection(options: Mapping[str, Any]) -> bool:
     return True
 
 
+def shown_redis(url: str) -> str:
+    """Return the URL of Redis for people, without account, password and options."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2], query="", fragment="").geturl()
+
+
 def require_scheme(url: str, schemes: Collection[str]) -> None:
     """Check what a URL begins with.
 

@@ -129,6 +129,7 @@ class _Worker:
                 )
             )
             _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
+            self._parent.tell_ready()
             await self._until_recycled(stop.asked)
             await self._drain(stop.hurried)
 

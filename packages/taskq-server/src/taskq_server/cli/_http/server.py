@@ -80,6 +80,11 @@ def authority(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def url(listener: socket.socket) -> str:
+    """Return the address of a listening socket as a URL."""
+    return f"http://{authority(*listener.getsockname()[:2])}"
+
+
 def allowed_hosts(settings: Settings) -> Collection[str] | None:
     """Return the host names besides loopback that requests may name; None allows all."""
     return None if settings.insecure_no_auth else settings.allowed_hosts

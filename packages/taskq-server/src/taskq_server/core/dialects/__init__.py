@@ -65,6 +65,18 @@ def make_folder(url: str) -> None:
         private.make_folder(folder)
 
 
+def shown(url: str) -> str:
+    """Return the name of a database for people: a file, or a URL without password and options."""
+    parsed = make_url(url)
+    if of_url(parsed).folder(parsed) is not None:
+        file = Path(parsed.database or "")
+        here = Path.cwd()
+        return str(file.relative_to(here) if file.is_relative_to(here) else file)
+    scheme, host = parsed.get_backend_name(), parsed.host
+    plain = URL.create(scheme, parsed.username, None, host, parsed.port, parsed.database)
+    return plain.render_as_string()
+
+
 def embedded_url(path: Path) -> str:
     """Return the URL of a database without a server; the file's name may have any characters."""
     scheme = _EMBEDDED.scheme.removesuffix("://")

@@ -29,9 +29,10 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from typing import NamedTuple
 
-from taskq_server.core.processes import heed, keep_from_forks
+from taskq_server.core.processes import STOP_SIGNALS, heed, keep_from_forks
 
 PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
 EXIT_RECYCLE = 75
@@ -42,6 +43,7 @@ EXIT_BLOCKED = 70
 
 _GOOD_ENDS = (0, EXIT_RECYCLE, -signal.SIGTERM, -signal.SIGINT)
 _REFUSAL = b"cannot-start"
+_READY = b"ready"
 _PING_SECONDS = 0.2
 # A child that has written nothing yet is still starting, and gets this long to end.
 _UNHEARD_SECONDS = 30.0
@@ -55,48 +57,84 @@ _log = logging.getLogger("taskq.server.supervisor")
 
 
 class Supervisor:
-    """Keep one worker process running until this process is told to stop."""
+    """Keep one worker process running until this process is told to stop.
 
-    def __init__(self) -> None:
+    Args:
+        variables: environment variables for the worker, besides those of this process.
+        is_first: whether no worker has run before; a later one does not repeat what the first said.
+        on_ready: called in the thread of `keep` whenever a worker takes tasks.
+    """
+
+    def __init__(
+        self,
+        variables: Mapping[str, str] | None = None,
+        *,
+        is_first: bool = True,
+        on_ready: Callable[[], None] | None = None,
+    ) -> None:
+        self._variables = variables or {}
+        self._is_first = is_first
+        self._on_ready = on_ready
         self._stopping = threading.Event()
         self._told = 0
 
     def run(self) -> int:
         """Run this very command again as a child, as often as it takes; return an exit status."""
-        heed(self._stop)
+        heed(self.tell)
+        return self.keep()
+
+    def keep(self, *, stubborn: bool = True) -> int:
+        """Do as `run` does, but leave the signals of this process alone.
+
+        Args:
+            stubborn: start a worker again that ended before it could work.
+        """
         pause = _SHORTEST_PAUSE
         while True:
             started = time.monotonic()
-            status, refused = self._run_once()
-            if refused:
+            end = self._run_once()
+            self._is_first = False
+            if end.refused:
                 return os.EX_CONFIG
             if self._stopping.is_set():
-                return 0 if status in _GOOD_ENDS else 1
-            _log.warning("the worker process ended with status %d and starts again", status)
+                return 0 if end.status in _GOOD_ENDS else 1
+            if not (stubborn or end.worked):
+                return 1
+            _log.warning("the worker process ended with status %d and starts again", end.status)
             pause = min(_LONGEST_PAUSE, pause * 2)
             if time.monotonic() - started > _HEALTHY_SECONDS:
                 pause = _SHORTEST_PAUSE
             if self._stopping.wait(pause):
                 return 0
 
-    def _run_once(self) -> tuple[int, bool]:
+    def tell(self, times: int) -> None:
+        """Note how often this process was told to end; safe from any thread."""
+        self._told = min(times, 9)  # one digit, so that the child can read any part of a pipeful
+        self._stopping.set()
+
+    def _run_once(self) -> "_End":
         child_reads, parent_writes = os.pipe()
         parent_reads, child_writes = os.pipe()
         # The other process may be frozen with a full pipe, and neither may wait for the other.
         for descriptor in (parent_writes, parent_reads, child_writes):
             os.set_blocking(descriptor, False)
-        child = subprocess.Popen(
-            [sys.executable, "-P", "-m", "taskq_server", *sys.argv[1:]],
-            env={**os.environ, PIPES_VARIABLE: f"{child_reads} {child_writes}"},
-            pass_fds=[child_reads, child_writes],
-        )
+        with _held_signals():
+            child = subprocess.Popen(
+                [sys.executable, "-P", "-m", "taskq_server", *sys.argv[1:]],
+                env={
+                    **os.environ,
+                    **self._variables,
+                    PIPES_VARIABLE: f"{child_reads} {child_writes} {self._is_first:d}",
+                },
+                pass_fds=[child_reads, child_writes],
+            )
         # With copies of the child's ends, this process would not notice that the child closes them.
         os.close(child_reads)
         os.close(child_writes)
         try:
-            watchdog = ChildWatchdog(parent_reads)
+            watchdog = ChildWatchdog(parent_reads, self._on_ready)
             status = self._watch(child, parent_writes, watchdog)
-            return status, watchdog.refuses()
+            return _End(status, watchdog.refuses(), watchdog.works)
         finally:
             os.close(parent_writes)
             os.close(parent_reads)
@@ -114,9 +152,13 @@ class Supervisor:
         child.kill()
         return child.wait()
 
-    def _stop(self, times: int) -> None:
-        self._told = min(times, 9)  # one digit, so that the child can read any part of a pipeful
-        self._stopping.set()
+
+class _End(NamedTuple):
+    """The end of a child: its exit status, whether it refused to start, whether it ever worked."""
+
+    status: int
+    refused: bool
+    worked: bool
 
 
 class ChildWatchdog:
@@ -127,13 +169,18 @@ class ChildWatchdog:
 
     Args:
         descriptor: the pipe that the child writes to.
+        on_ready: called when the child takes tasks.
+
+    Attributes:
+        works: whether the child has written anything but that it cannot start.
     """
 
-    def __init__(self, descriptor: int) -> None:
+    def __init__(self, descriptor: int, on_ready: Callable[[], None] | None = None) -> None:
         self._descriptor = descriptor
+        self._on_ready = on_ready
         self._ended = False
         self._refuses = False
-        self._works = False
+        self.works = False
         self._rounds = 0
         self._allowed = math.inf
 
@@ -166,11 +213,13 @@ class ChildWatchdog:
         for word in self._words():
             if word == _REFUSAL:
                 # Handlers run in the same process, so later on the word may be theirs.
-                self._refuses = not self._works
+                self._refuses = not self.works
                 continue
+            if word == _READY and self._on_ready is not None:
+                self._on_ready()
             with contextlib.suppress(ValueError):
                 self._rounds, self._allowed = 0, float(word)
-            self._works = True
+            self.works = True
 
     def _words(self) -> list[bytes]:
         # A pipe takes short words whole, and a pipeful holds whole words.
@@ -183,7 +232,12 @@ class ChildWatchdog:
 
 
 class SupervisorLink:
-    """The worker's side of the pipes; without a supervisor, the parent always counts as alive."""
+    """The worker's side of the pipes; without a supervisor, the parent always counts as alive.
+
+    Attributes:
+        exists: whether there is a supervisor.
+        is_first: whether no worker has run before this one, so that it says what it runs.
+    """
 
     def __init__(self) -> None:
         self._read_at = time.monotonic()
@@ -192,9 +246,11 @@ class SupervisorLink:
         self._pipe: io.FileIO | None = None
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
+        self.is_first = True
         if descriptors is not None:
             end_with_parent()
-            reads, writes = map(int, descriptors.split())
+            reads, writes, first = map(int, descriptors.split())
+            self.is_first = bool(first)
             # A process that a handler starts must not hold the pipes open when this one has ended.
             for descriptor in (reads, writes):
                 os.set_inheritable(descriptor, False)
@@ -213,6 +269,10 @@ class SupervisorLink:
     def tell_alive(self, silence: float) -> None:
         """Tell the parent that this process runs, and to kill it after so many silent seconds."""
         self._say(b"%.1f" % silence)
+
+    def tell_ready(self) -> None:
+        """Tell the parent that this process takes tasks from now on."""
+        self._say(_READY)
 
     def refuse(self) -> None:
         """Tell the parent not to start this process again: it cannot start as configured."""
@@ -234,6 +294,19 @@ class SupervisorLink:
                 self._told = times
                 self._tell(times)
         os._exit(1)  # the parent has closed its end, so it is gone
+
+
+@contextlib.contextmanager
+def _held_signals() -> Iterator[None]:
+    """Hold signals back, also in a child that starts meanwhile, until it heeds them.
+
+    Python would end the child with a traceback if a terminal's Ctrl-C came before that.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def end_with_parent() -> None:
