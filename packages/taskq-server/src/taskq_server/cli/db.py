@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 import click
 
 from taskq_server import migrations
+from taskq_server.cli._differences import described
 from taskq_server.cli._groups import Commands
 from taskq_server.cli._startup import database_says, run, say_unknown
 from taskq_server.core import logs
@@ -15,6 +16,10 @@ from taskq_server.core.dialects import make_folder
 from taskq_server.crud import deployment as deployments
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.ids import new_deployment_id
+
+Move = Callable[[Database, str], Awaitable[None]]
+
+_NOTHING = "base"
 
 
 @click.group(cls=Commands)
@@ -26,16 +31,14 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Move the schema forward, to the newest revision unless told otherwise."""
-    _on_database(lambda database: migrations.upgrade(database, revision))
-    _on_database(_say_current)
+    _on_database(lambda database: _move(database, migrations.upgrade, revision))
 
 
 @db.command(short_help="Move the schema back; it drops data.")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Move the schema back to REVISION; `base` drops every table and its rows."""
-    _on_database(lambda database: migrations.downgrade(database, revision))
-    _on_database(_say_current)
+    _on_database(lambda database: _move(database, migrations.downgrade, revision))
 
 
 @db.command(short_help="Print the revision.")
@@ -65,8 +68,19 @@ def new_deployment() -> None:
     _on_database(_renew_deployment)
 
 
+async def _move(database: Database, move: Move, revision: str) -> None:
+    before = await migrations.current(database) or _NOTHING
+    await move(database, revision)
+    after = await migrations.current(database) or _NOTHING
+    click.echo(f"{after}: {'nothing to do' if after == before else f'moved from {before}'}")
+
+
 async def _say_current(database: Database) -> None:
-    click.echo(await migrations.current(database) or "base")
+    found = await migrations.current(database) or _NOTHING
+    click.echo(found)
+    if found != migrations.head():
+        newest = f"The newest is {migrations.head()}: run `taskq-server db upgrade`."
+        click.echo(newest, err=True)
 
 
 async def _say_deployment(database: Database) -> None:
@@ -101,7 +115,10 @@ async def _check(database: Database) -> None:
     found = await _require_head(database)
     differences = await migrations.differences(database)
     if differences:
-        raise ConfigurationError(f"the database differs from the models: {differences}")
+        raise ConfigurationError(
+            f"the database is not what revision {found} makes: {described(differences)}. Undo what "
+            "changed it, because taskq migrates only what it has made"
+        )
     click.echo(f"{found}: as expected")
 
 
