@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from taskq_server.core.database import Database
 from taskq_server.crud import listing
 from taskq_server.crud.listing import Filter, Scanned
-from taskq_server.domain.ids import IdSource
+from taskq_server.domain.ids import IdSource, first_id_of
 from taskq_server.domain.task import Priority, Status, Task
 from tests.conformance.conftest import PATIENCE, empty
 from tests.unit.server.factories import NOW, make_tags, make_task, seconds, store
@@ -47,6 +47,7 @@ class Data:
             and (wanted.created_after is None or task.created_at >= wanted.created_after)
             and (wanted.created_before is None or task.created_at < wanted.created_before)
             and task.title.startswith(wanted.title_prefix or "")
+            and str(task.id).startswith(wanted.id_prefix or "")
         )
 
 
@@ -117,6 +118,7 @@ def some(values: Iterable[object]) -> st.SearchStrategy[tuple[object, ...]]:
     return st.lists(st.sampled_from(list(values)), unique=True, max_size=3).map(tuple)
 
 
+ID_PREFIXES = [str(first_id_of(NOW + seconds(15)))[:length] for length in (1, 8, 9, 10, 13, 15)]
 FILTERS: st.SearchStrategy[Callable[[Data], Filter]] = st.builds(
     lambda tag_numbers, **rest: (
         lambda data: Filter(
@@ -131,6 +133,7 @@ FILTERS: st.SearchStrategy[Callable[[Data], Filter]] = st.builds(
     created_after=MOMENTS,
     created_before=MOMENTS,
     title_prefix=st.none() | st.sampled_from(["R", "Report", "report", "100%", "100_", "Ü", "zz"]),
+    id_prefix=st.none() | st.sampled_from(ID_PREFIXES),
     descending=st.booleans(),
     limit=st.sampled_from([7, 50, 200]),
 )
@@ -178,6 +181,7 @@ def name_of(wanted: Filter) -> str:
         replace(BASE, created_before=MIDDLE),
         replace(BASE, created_after=MIDDLE, created_before=MIDDLE + seconds(9)),
         replace(BASE, title_prefix="Report "),
+        *(replace(BASE, id_prefix=prefix) for prefix in ID_PREFIXES),
         replace(BASE, tag_ids=(1,)),
         replace(BASE, tag_ids=(1, 2, 3)),
         replace(BASE, namespace="theirs"),

@@ -199,6 +199,20 @@ async def test_submit_many_and_list_by_tag(client: Any) -> None:
     assert [task async for task in client.list(tag=[tag], status=["failed"])] == []
 
 
+async def test_a_task_is_found_by_how_its_id_begins(client: Any) -> None:
+    item = {"handler": "taskq.echo", "payload": {"value": 1}, "delay_seconds": 3600}
+    tasks = await client.submit_many([item] * 300)
+    for length in (1, 8, 13, 30, 35, 36):
+        prefix = tasks[150].id[:length]
+        alike = [task.id for task in tasks if task.id.startswith(prefix)]
+        found = [task.id async for task in client.list(id=prefix, order="created_at")]
+        assert [id_ for id_ in found if id_ in alike] == alike
+        assert all(id_.startswith(prefix) for id_ in found)
+    with pytest.raises(ValidationFailed) as caught:
+        [task async for task in client.list(id="01A")]
+    assert [error.pointer for error in caught.value.errors] == ["/query/id"]
+
+
 async def test_an_unknown_handler_is_refused(client: Any) -> None:
     with pytest.raises(UnknownHandler):
         await client.submit("nobody.has.this")

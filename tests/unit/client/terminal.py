@@ -161,16 +161,15 @@ class Server:
             handler = json.loads(request.content)["handler"]
             return httpx.Response(201, json=LATER if handler == "reports.build" else QUEUED)
         query = request.url.params
-        after = datetime.fromisoformat(query.get("created_after", "1970-01-01T00:00:00Z"))
-        before = datetime.fromisoformat(query.get("created_before", "9999-01-01T00:00:00Z"))
         found = [
             {name: task[name] for name in task if name not in ("payload", "result", "errors")}
             for task in TASKS
-            if after <= datetime.fromisoformat(task["created_at"]) < before
+            if task["id"].startswith(query.get("id", ""))
             and query.get("handler", task["handler"]) == task["handler"]
             and query.get("status", task["status"]) == task["status"]
         ]
-        return httpx.Response(200, json={"items": found, "next_cursor": None})
+        page = found[: int(query["limit"])]
+        return httpx.Response(200, json={"items": page, "next_cursor": None})
 
 
 def use(server: Callable[[httpx.Request], httpx.Response], patch: pytest.MonkeyPatch) -> None:

@@ -222,6 +222,7 @@ class TaskqClient(BlockingWaits):
                 created_after: Created at this time or later, a datetime with a zone.
                 created_before: Created before this time, a datetime with a zone.
                 q: The beginning of the title.
+                id: The beginning of the id, in lower case.
                 order: `-created_at`, newest first, which is the default, or `created_at`.
                 limit: Tasks a page, 1 to 200; the number of pages has no limit.
 

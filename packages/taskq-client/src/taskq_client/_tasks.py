@@ -52,17 +52,11 @@ class Tasks:
         query = _requests.list_query(filters)
         cursor, more = None, True
         while more:
-            page = await self._page(query, cursor)
+            answer = await self._sender.get(_requests.list_path(query, cursor))
+            page = _answers.decode(answer, Page[Task])
             cursor, more = page.next_cursor, bool(page.next_cursor)
             for task in page.items:
                 yield task
-
-    async def first_page(self, filters: ListFilters) -> Page[Task]:
-        return await self._page(_requests.list_query(filters), None)
-
-    async def _page(self, query: str, cursor: str | None) -> Page[Task]:
-        answer = await self._sender.get(_requests.list_path(query, cursor))
-        return _answers.decode(answer, Page[Task])
 
     async def update(self, task: TaskLike, if_match: int | None, changes: TaskChanges) -> Task:
         headers = dict(MERGE_PATCH)

@@ -296,5 +296,6 @@ class ListFilters(TypedDict, total=False):
     created_after: datetime | None
     created_before: datetime | None
     q: str | None
+    id: str | None
     order: Literal["created_at", "-created_at"] | None
     limit: int | None

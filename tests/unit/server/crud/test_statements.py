@@ -243,6 +243,7 @@ async def say_list_statements(database: Database) -> None:
         created_after=NOW,
         created_before=NOW,
         title_prefix="p",
+        id_prefix="01a",
         after=UUID(int=5),
     )
     plain = Filter(namespace="default")

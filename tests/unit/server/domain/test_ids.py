@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskq_server.domain.ids import IdSource, first_id_of
+from taskq_server.domain.ids import IdSource, first_id_of, ids_with
 from tests.unit.server.factories import NOW, seconds
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -31,6 +31,14 @@ def test_every_id_carries_its_millisecond(moment: datetime) -> None:
     assert (value.version, milliseconds(value)) == (7, int(moment.timestamp() * 1000))
     assert value >= first_id_of(moment)
     assert value < first_id_of(moment + timedelta(milliseconds=2))
+
+
+@given(st.uuids(), st.integers(1, 36))
+def test_an_id_lies_between_those_with_its_beginning(value: UUID, length: int) -> None:
+    first, last = ids_with(str(value)[:length])
+    assert first <= value <= last
+    assert str(first)[:length] == str(last)[:length] == str(value)[:length]
+    assert length != 36 or first == last
 
 
 def test_ids_of_one_millisecond_keep_their_order() -> None:

@@ -181,6 +181,7 @@ def test_a_wait_is_bounded(seconds: Any) -> None:
         {"priority": ["HIGH"]},
         {"tag": ["a"] * 9},
         {"q": ""},
+        *({"id": text} for text in ("", "-", "01A", "01a-", "01a0f75a-85e0f", "x", f"{ID}0")),
         {"cursor": ""},
         {"page": 2},
         {"created_after": "yesterday"},
@@ -190,3 +191,9 @@ def test_a_query_refuses_what_it_does_not_know(fields: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         TaskQuery.model_validate(fields)
     assert TaskQuery.model_validate({"limit": "200"}).limit == 200
+
+
+@pytest.mark.parametrize("length", range(1, 37))
+def test_an_id_may_be_shortened_anywhere(length: int) -> None:
+    prefix = str(ID)[:length]
+    assert TaskQuery.model_validate({"id": prefix}).as_filter().id_prefix == prefix

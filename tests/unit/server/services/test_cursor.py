@@ -41,6 +41,7 @@ def test_what_is_written_can_be_read(after: UUID, status: list[Status], oldest: 
         {"created_after": datetime(2026, 1, 1, tzinfo=UTC)},
         {"created_before": datetime(2026, 1, 1, tzinfo=UTC)},
         {"title_prefix": "x"},
+        {"id_prefix": "01a"},
         {"descending": False},
     ],
 )

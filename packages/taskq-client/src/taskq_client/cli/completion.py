@@ -7,7 +7,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from taskq_client._sync import TaskqClient
-from taskq_client.cli.ids import tasks_with
+from taskq_client.cli.ids import may_begin, tasks_with
 from taskq_client.cli.schemas import assignments
 from taskq_client.cli.words import plain
 from taskq_client.errors import TaskqError
@@ -72,7 +72,9 @@ def task_ids(
     """Complete the id of one of the newest tasks, else of one that begins like this."""
     newest = islice(client.list(limit=MOST), MOST)
     found = [task for task in newest if task.id.startswith(incomplete)]
-    for task in found or tasks_with(client, incomplete)[0]:
+    if not found and may_begin(incomplete):
+        found = tasks_with(client, incomplete, MOST)
+    for task in found:
         yield task.id, _about(task)
 
 

@@ -46,6 +46,7 @@ def _passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
         and all(task[name] == query[name] for name in ("handler", "queue") if query[name])
         and set(query["tag"]) <= set(task["tags"])
         and task["title"].startswith(query["q"] or "")
+        and task["id"].startswith(query["id"] or "")
         and (after is None or created >= after)
         and (before is None or created < before)
     )

@@ -229,6 +229,12 @@ OPERATIONS: dict[str, Any] = {
                 "maxLength": 255,
                 "pattern": "^[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
             },
+            "id": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 36,
+                "pattern": "^(?:[0-9a-f]{1,8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){0,2}-[0-9a-f]{0,4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12})$",
+            },
             "order": {
                 "enum": ["-created_at", "created_at"],
                 "type": "string",

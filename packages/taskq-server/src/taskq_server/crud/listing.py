@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from taskq_server.core.dialects import along_index
 from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
-from taskq_server.domain.ids import first_id_of
+from taskq_server.domain.ids import first_id_of, ids_with
 from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Task
 
@@ -175,6 +175,8 @@ def _bounds(id_column: ColumnElement[UUID], wanted: Filter) -> Iterator[ColumnEl
     if wanted.after is not None:
         beyond = id_column < wanted.after if wanted.descending else id_column > wanted.after
         yield beyond
+    if wanted.id_prefix is not None:
+        yield id_column.between(*ids_with(wanted.id_prefix))
     if wanted.created_after is not None:
         yield id_column >= first_id_of(wanted.created_after - _CLOCK_STEP)
     if wanted.created_before is not None:

@@ -41,6 +41,16 @@ def new_deployment_id() -> str:
     return secrets.token_hex(8)
 
 
+def ids_with(prefix: str) -> tuple[UUID, UUID]:
+    """Return the lowest and the highest id that begin like this.
+
+    Args:
+        prefix: the first hexadecimal digits of an id, with or without its hyphens.
+    """
+    digits = prefix.replace("-", "")
+    return UUID(digits.ljust(32, "0")), UUID(digits.ljust(32, "f"))
+
+
 def first_id_of(moment: datetime) -> UUID:
     """Return the lowest possible id of a task created in this millisecond."""
     milliseconds = max(0, int(moment.timestamp() * 1000))

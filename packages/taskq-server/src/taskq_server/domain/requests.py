@@ -77,6 +77,7 @@ class TaskFilter:
         created_after: aware UTC, created at this time or later.
         created_before: aware UTC, created before this time.
         title_prefix: the beginning of the title.
+        id_prefix: the beginning of the id, with its hyphens.
         descending: whether the newest task comes first.
     """
 
@@ -88,4 +89,5 @@ class TaskFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     title_prefix: str | None = None
+    id_prefix: str | None = None
     descending: bool = True

@@ -32,6 +32,13 @@ the edges (MySQL compares without it)."""
 PREFIX_PATTERN = rf"^[^{_CONTROLS}]*$"
 """How human names begin: a space at the end is one between words."""
 
+_EIGHT, _FOUR = "[0-9a-f]{8}", "(?:-[0-9a-f]{4})"
+ID_PREFIX_PATTERN = (
+    f"^(?:[0-9a-f]{{1,8}}|{_EIGHT}{_FOUR}{{0,2}}-[0-9a-f]{{0,4}}"
+    f"|{_EIGHT}{_FOUR}{{3}}-[0-9a-f]{{0,12}})$"
+)
+"""How ids begin, as they are written on the wire."""
+
 PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
 """Text of several lines: the same, but for tabs and line breaks."""
 
@@ -48,6 +55,7 @@ Title = Annotated[
 TitlePrefix = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.TITLE_LENGTH, pattern=PREFIX_PATTERN)
 ]
+IdPrefix = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=ID_PREFIX_PATTERN)]
 Description = Annotated[
     str, StringConstraints(max_length=limits.DESCRIPTION_LENGTH, pattern=PROSE_PATTERN)
 ]

@@ -10,6 +10,7 @@ from taskq_server.domain.task import Priority, Status
 from taskq_server.schemas.fields import (
     NUMBER_IN_QUERY,
     HandlerName,
+    IdPrefix,
     Moment,
     PriorityLabel,
     QueueName,
@@ -33,6 +34,7 @@ class TaskQuery(Request):
     created_after: Moment | None = Field(None, description="created at this time or later")
     created_before: Moment | None = Field(None, description="created before this time")
     q: TitlePrefix | None = Field(None, description="how the title begins")
+    id: IdPrefix | None = Field(None, description="how the id begins")
     order: Literal["-created_at", "created_at"] = "-created_at"
     limit: Annotated[int, Field(ge=1, le=limits.PAGE_ITEMS), NUMBER_IN_QUERY] = 50
     cursor: Annotated[str, Field(min_length=1, max_length=limits.CURSOR_LENGTH)] | None = Field(
@@ -50,5 +52,6 @@ class TaskQuery(Request):
             created_after=self.created_after,
             created_before=self.created_before,
             title_prefix=self.q,
+            id_prefix=self.id,
             descending=self.order == "-created_at",
         )
