@@ -1,5 +1,7 @@
 """What `taskq` asks back when a word is wrong, and what it offers before."""
 
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -119,6 +121,21 @@ def test_values_are_completed(
 
     lines = taskq(**variables).stdout.splitlines()
     assert [line.partition(",")[2] for line in lines if line] == found
+
+
+def test_bash_writes_no_space_behind_the_key_of_a_field(tmp_path: Path) -> None:
+    command = tmp_path / "taskq"
+    command.write_text("#!/bin/sh\necho plain,$word\n")
+    command.chmod(0o700)
+    script = taskq("completion", "bash").stdout + (
+        "compopt() { echo $*; }\n"
+        "for word in month= title rows:=; do\n"
+        f"  export word; COMPREPLY=(); _taskq_completion {command}; echo $COMPREPLY\n"
+        "done\n"
+    )
+    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "-o nospace\nmonth=\ntitle\n-o nospace\nrows:=\n"
 
 
 @pytest.mark.parametrize("words", ["-h", "submit -h", "list -h", "attempts -h"])

@@ -95,6 +95,15 @@ def test_without_colours_there_are_no_escape_sequences(name: str) -> None:
     assert "\x1b" not in (FOLDER / name).read_text(encoding="utf-8")
 
 
+@pytest.mark.parametrize("width", [1, 10, 37, 50, 300])
+def test_no_width_is_too_small(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    use(Server(), monkeypatch)
+    for command in (*COMMANDS, "-h"):
+        shown = on_terminal(command.split(), monkeypatch, columns=width)
+        assert shown
+        assert "a bug in this command" not in " ".join(shown.split())
+
+
 def test_colours_change_no_word() -> None:
     coloured = (FOLDER / "colour.txt").read_text(encoding="utf-8")
     plain = (FOLDER / "80.txt").read_text(encoding="utf-8")

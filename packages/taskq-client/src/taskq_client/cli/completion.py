@@ -16,6 +16,9 @@ from taskq_client.models import Task
 TIMEOUT = 1.0
 MOST = 50
 
+# Behind the `key=` of a field its value is written, not a space.
+_BASH_ADDS = "COMPREPLY+=($value)"
+
 Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 Known = Iterable[tuple[str, str]]
 """Words, and a few words on each."""
@@ -89,7 +92,10 @@ def completion(context: click.Context, shell: str) -> None:
     """
     make = get_completion_class(shell)
     assert make is not None
-    click.echo(make(context.find_root().command, {}, "taskq", "_TASKQ_COMPLETE").source())
+    source = make(context.find_root().command, {}, "taskq", "_TASKQ_COMPLETE").source()
+    click.echo(
+        source.replace(_BASH_ADDS, f"{_BASH_ADDS}; [[ $value == *= ]] && compopt -o nospace")
+    )
 
 
 def _about(task: Task) -> str:

@@ -167,11 +167,10 @@ class Session:
         """Wait for a task, with a progress bar if there is a terminal to show it on."""
         if not sys.stderr.isatty():
             return handle.wait(timeout)
-        from rich.console import Console
         from rich.markup import escape
         from rich.progress import Progress as Bar
 
-        with Bar(console=Console(stderr=True), transient=True) as bar:
+        with Bar(console=_console(stderr=True), transient=True) as bar:
             row = bar.add_task(escape(plain(handle.title)), total=None)
 
             def move(progress: Progress) -> None:
@@ -182,11 +181,12 @@ class Session:
             return handle.wait(timeout, on_progress=move)
 
 
-def _console() -> "Console":
+def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
     # rich leaves bold and dim in, but who wants no colours wants no escape sequences.
-    return Console(highlight=False, color_system=None if os.environ.get("NO_COLOR") else "auto")
+    colours = None if os.environ.get("NO_COLOR") else "auto"
+    return Console(stderr=stderr, highlight=False, color_system=colours)
 
 
 def fields_of(task: Task) -> dict[str, object]:
