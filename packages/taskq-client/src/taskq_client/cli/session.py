@@ -184,9 +184,9 @@ class Session:
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
 
-    # rich leaves bold and dim in, but who wants no colours wants no escape sequences.
-    colours = None if os.environ.get("NO_COLOR") else "auto"
-    return Console(stderr=stderr, highlight=False, color_system=colours)
+    if os.environ.get("NO_COLOR"):  # rich would leave bold and dim in
+        return Console(stderr=stderr, highlight=False, color_system=None)
+    return Console(stderr=stderr, highlight=False)
 
 
 def fields_of(task: Task) -> dict[str, object]:
