@@ -109,7 +109,8 @@ def test_anchors_of_links_exist(path: Path) -> None:
     ("text", "said"),
     [
         ("# T\n\nOne [link](a.md) of\ntwo. More.\n\nElse.\n", "One link of two."),
-        ("# T\n\nVersion 1.5 is here: all.\n", "Version 1.5 is here:"),
+        ("# T\n\nVersion 1.5 is here: all. Look.\n", "Version 1.5 is here: all."),
+        ("# T\n\nThe parts:\n\n* one\n", "The parts"),
         ("# T\n\n第一句。第二句。\n", "第一句。"),
         ("# T\n\nNo end\n", "No end"),
     ],

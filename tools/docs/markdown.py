@@ -42,8 +42,8 @@ def summary_of(text: str) -> str:
     _, _, below = text.partition("\n\n")
     paragraph = " ".join(below.split("\n\n")[0].split())
     plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", paragraph)
-    found = re.match(r".*?(?:[.:](?=\s|$)|。)", plain)
-    return found[0] if found else plain
+    found = re.match(r".*?(?:\.(?=\s|$)|。)", plain)
+    return found[0] if found else plain.removesuffix(":")
 
 
 def _cell(text: str) -> str:

@@ -298,3 +298,17 @@ async def test_the_wire_is_what_the_models_say(
     check((await api.post("/tasks/wait", json={"ids": ids})).content, TaskList)
     item = (await api.get("/tasks")).json()["items"][0]
     assert set(item) == set(TaskItem.model_fields)
+
+
+@pytest.mark.parametrize("name", ["submit", "submit_many"])
+def test_an_example_of_a_stored_task_has_not_run_yet(document: dict[str, Any], name: str) -> None:
+    (content,) = operation(document, name)["responses"]["201"]["content"].values()
+    examples = [each["value"] for each in content["examples"].values()]
+    tasks = [task for each in examples for task in each.get("items", [each]) if "status" in task]
+    assert [(task["status"], task["started_at"]) for task in tasks] == [("queued", None)]
+
+
+def test_titles_of_operations_are_different_and_for_people(document: dict[str, Any]) -> None:
+    titles = [operation(document, name)["summary"] for name in OPERATIONS]
+    assert len(set(titles)) == len(titles)
+    assert [title for title in titles if " " not in title] == []

@@ -1,6 +1,7 @@
 """The OpenAPI document, and the pages that show it."""
 
 import json
+from collections.abc import Mapping
 from copy import copy
 from typing import Any
 
@@ -16,7 +17,7 @@ from taskq_server import __version__
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep
-from taskq_server.api.openapi.examples import EXAMPLES
+from taskq_server.api.openapi.examples import EXAMPLES, OF_NEW_TASKS
 from taskq_server.api.openapi.responses import HEADERS
 from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import StrictRoute
@@ -73,11 +74,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
         for method, operation in operations.items():
             for parameter in operation.get("parameters", ()):
                 _forbid_null(parameter["schema"])
-            for body in (operation.get("requestBody", {}), *operation["responses"].values()):
-                for content in body.get("content", {}).values():
-                    if "examples" not in content:
-                        where = f"{method.upper()} {path}"
-                        content["examples"] = _examples(where, content["schema"])
+            where = f"{method.upper()} {path}"
+            _add_examples(where, operation.get("requestBody", {}), EXAMPLES)
+            for status, answer in operation["responses"].items():
+                examples = {**EXAMPLES, **OF_NEW_TASKS} if status == "201" else EXAMPLES
+                _add_examples(where, answer, examples)
     return document
 
 
@@ -145,14 +146,20 @@ def _without_head(route: BaseRoute) -> BaseRoute:
     return described
 
 
-def _examples(where: str, schema: dict[str, Any]) -> dict[str, Any]:
+def _add_examples(where: str, body: dict[str, Any], examples: Mapping[str, Any]) -> None:
+    for content in body.get("content", {}).values():
+        if "examples" not in content:
+            content["examples"] = _examples(where, content["schema"], examples)
+
+
+def _examples(where: str, schema: dict[str, Any], examples: Mapping[str, Any]) -> dict[str, Any]:
     names = [one.get("$ref", "").rpartition("/")[2] for one in schema.get("anyOf", (schema,))]
     for name in names:
         if not name:
             raise LookupError(f"{where}: give each of its bodies a model of its own as its type")
-        if name not in EXAMPLES:
+        if name not in examples:
             raise LookupError(f"{where}: add an example of {name} to api/openapi/examples.py")
-    return {name: {"value": EXAMPLES[name]} for name in names}
+    return {name: {"value": examples[name]} for name in names}
 
 
 def _forbid_null(schema: dict[str, Any]) -> None:

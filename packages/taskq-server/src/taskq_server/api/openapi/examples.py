@@ -43,6 +43,17 @@ _ITEM: dict[str, Any] = {
 
 _TASK: dict[str, Any] = {**_ITEM, "payload": {"value": "hello"}, "errors": [], "result": "hello"}
 
+_NEW_TASK: dict[str, Any] = {
+    **_TASK,
+    "status": "queued",
+    "attempt": 0,
+    "version": 1,
+    "updated_at": _ITEM["created_at"],
+    "started_at": None,
+    "finished_at": None,
+    "result": None,
+}
+
 _ATTEMPT: dict[str, Any] = {
     "attempt": 1,
     "outcome": "failed",
@@ -102,3 +113,9 @@ EVENTS: dict[str, Any] = {
     "final": {"summary": "a final state", "value": f"id: 3\ndata: {json.dumps(_TASK)}\n\n"}
 }
 """A stream of events."""
+
+OF_NEW_TASKS: dict[str, dict[str, Any]] = {
+    "TaskRead": _NEW_TASK,
+    "TaskList": {"items": [_NEW_TASK]},
+}
+"""Examples for what answers a submit: nothing has run yet."""
