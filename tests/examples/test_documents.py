@@ -27,7 +27,10 @@ from tools.docs.layout import SITE_ONLY
 
 SERVER = ROOT / "packages" / "taskq-server" / "src" / "taskq_server"
 CLIENT = ROOT / "packages" / "taskq-client" / "src" / "taskq_client"
-INTERNALS = sorted((ROOT / "docs").rglob("*.md"))
+INTERNALS = [
+    *(ROOT / "docs" / name for name in ("architecture.md", "statements.md", "performance.md")),
+    *sorted(ROOT.glob("docs/decisions/*.md")),
+]
 MADE_FOR_THE_SITE = {ROOT / "docs" / name for name in SITE_ONLY}
 OF_THE_ORIGINAL_REQUEST = {"src/", "poc/"}
 COMMANDS: dict[str, click.Command] = {"taskq-server": server_command, "taskq": client_command}
