@@ -7,11 +7,8 @@ from typing import Any
 from tools.docs.markdown import DOCS, json_block, slug, table
 from tools.docs.schemas import described, kind
 
-GROUPS = {
-    "tasks": "Tasks",
-    "catalog": "Handlers, tags, numbers",
-    "health": "Health",
-}
+GROUPS = {"tasks": "Tasks", "catalog": "Handlers, tags, numbers", "health": "Health"}
+"""The heading of each tag."""
 
 HEAD = """\
 # HTTP API
@@ -48,8 +45,9 @@ def _introduction(document: dict[str, Any]) -> str:
 
 def _operations(document: dict[str, Any]) -> Iterator[str]:
     headers = document["components"]["headers"]
-    for tag, title in GROUPS.items():
-        yield f"## {title}\n"
+    for group in document["tags"]:
+        tag = group["name"]
+        yield f"## {GROUPS[tag]}\n\n{group['description']}\n"
         for path, item in document["paths"].items():
             for method, operation in item.items():
                 if operation["tags"] == [tag]:

@@ -312,3 +312,8 @@ def test_titles_of_operations_are_different_and_for_people(document: dict[str, A
     titles = [operation(document, name)["summary"] for name in OPERATIONS]
     assert len(set(titles)) == len(titles)
     assert [title for title in titles if " " not in title] == []
+
+
+def test_every_tag_of_an_operation_is_described(document: dict[str, Any]) -> None:
+    described = {each["name"] for each in document["tags"] if each["description"]}
+    assert {tag for name in OPERATIONS for tag in operation(document, name)["tags"]} == described

@@ -40,6 +40,12 @@ head takes more than ten seconds, or less than a kilobyte of the body comes in t
 `head-too-large` (more than 16 kB or 100 fields), 503 `too-many-connections`. \
 An application that is mounted without its lifespan answers everything with 500 `not-started`."""
 
+TAGS = [
+    {"name": "tasks", "description": "Submit tasks, wait for them, change and list them."},
+    {"name": "catalog", "description": "What there is: handlers, tags, and how many tasks."},
+    {"name": "health", "description": "Probes for a balancer and a service manager."},
+]
+
 ASSETS_PATH = "/docs/assets"
 assets = StaticFiles(packages=[("fastapi_offline", "static")])
 """Scripts and styles of the pages, so that they work without the internet."""
@@ -64,6 +70,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
         title=TITLE,
         version=__version__,
         description=DESCRIPTION,
+        tags=TAGS,
         routes=[_without_head(route) for route in app.routes],
     )
     components: dict[str, Any] = document["components"]
