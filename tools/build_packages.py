@@ -5,10 +5,12 @@
 * A build of a copy elsewhere, with other times and modes of its files, is the same byte for byte.
 * The sdist builds the same wheel.
 * A wheel has the files below `src`, an sdist these and its own papers, and none names this machine.
-* The text of the licence is in both, the README is the description, and the tag is the version.
+* The text of the licence is in both, and the README is the description, with no relative link.
+* The tag is the version, and the README of what has a tag does not say that it is unpublished.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -26,6 +28,8 @@ PAPERS = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", IGNORED.name}  #
 MADE_BY_PYTHON = shutil.ignore_patterns("__pycache__", "*.py[co]", "*.egg-info")
 EPOCH = "1580601600"  # 2 February 2020: no archive has an older or a newer file
 OTHER_TIME = 1_000_000_000
+UNPUBLISHED = "not published yet"
+RELATIVE_LINK = re.compile(r"\]\((?!https?://|#)[^)]*\)")
 
 Files = Mapping[PurePosixPath, bytes]
 
@@ -174,13 +178,17 @@ def places_of_this_machine() -> tuple[bytes, ...]:
 
 
 def check_metadata(package: Path, text: str, tag: str | None) -> None:
-    """Raise `Refusal` unless the description is the README and the tag is the version."""
+    """Raise `Refusal` unless the description is the README and fits a release of the tag."""
     head, _, description = text.partition("\n\n")
     if description.strip() != (package / "README.md").read_text("utf-8").strip():
         raise Refusal(f"the description of {package.name} is not its README")
     version = message_from_string(head)["Version"]
     if tag is not None and tag != f"v{version}":
         raise Refusal(f"the tag is {tag}, and {package.name} has version {version}")
+    if tag is not None and UNPUBLISHED in " ".join(description.replace("*", "").split()):
+        raise Refusal(f"the README of {package.name} says that it is {UNPUBLISHED}")
+    if relative := RELATIVE_LINK.search(description):
+        raise Refusal(f"on an index {relative[0]} in the README of {package.name} leads nowhere")
 
 
 if __name__ == "__main__":

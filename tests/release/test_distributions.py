@@ -56,7 +56,7 @@ def test_what_is_here_may_be_published(
         f"taskq_client-{version}.tar.gz",
         f"taskq_client-{version}-py3-none-any.whl",
     ]
-    check_contents(CLIENT, wheel, sdist, f"v{version}")
+    check_contents(CLIENT, wheel, sdist, None)
     assert build_and_check(SERVER, tmp_path)
 
 
@@ -95,6 +95,36 @@ def test_the_description_is_the_readme(wheel: Archive, sdist: Archive) -> None:
     refused({**wheel, metadata: wheel[metadata] + b"more"}, sdist, "is not its README")
 
 
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the client's package that a test may change."""
+    shutil.copy(ROOT / ".gitignore", tmp_path)
+    return Path(shutil.copytree(CLIENT, tmp_path / CLIENT.name))
+
+
+def with_readme(package: Path, wheel: Archive, more: str) -> Archive:
+    """The wheel of the package with more at the end of its README."""
+    in_file("README.md", "", more)(package)
+    metadata = named(wheel, "METADATA")
+    return {**wheel, metadata: wheel[metadata] + more.encode()}
+
+
+def test_the_readme_fits_an_index(package: Path, wheel: Archive, sdist: Archive) -> None:
+    spoilt = with_readme(package, wheel, "See [more](docs/more.md).")
+    with pytest.raises(Refusal, match=r"on an index \]\(docs/more\.md\) in the README of taskq-cl"):
+        check_contents(package, spoilt, sdist, None)
+
+
+def test_a_readme_that_says_it_is_unpublished_gets_no_tag(
+    package: Path, built: tuple[Path, Path], wheel: Archive, sdist: Archive
+) -> None:
+    spoilt = with_readme(package, wheel, "It is **not\npublished yet**.")
+    check_contents(package, spoilt, sdist, None)
+    tag = f"v{built[1].name.split('-')[1]}"
+    with pytest.raises(Refusal, match="the README of taskq-client says that it is not published"):
+        check_contents(package, spoilt, sdist, tag)
+
+
 def test_the_tag_is_the_version(wheel: Archive, sdist: Archive) -> None:
     refused(wheel, sdist, "the tag is v9.9.9, and taskq-client has version", "v9.9.9")
 
@@ -127,9 +157,9 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("reason", SPOILT)
-def test_a_package_that_cannot_be_built_twice_is_refused(reason: str, tmp_path: Path) -> None:
-    shutil.copy(ROOT / ".gitignore", tmp_path)
-    package = Path(shutil.copytree(CLIENT, tmp_path / CLIENT.name))
+def test_a_package_that_cannot_be_built_twice_is_refused(
+    reason: str, package: Path, tmp_path: Path
+) -> None:
     for spoil in SPOILT[reason]:
         spoil(package)
     with pytest.raises(Refusal, match=re.escape(reason)):
