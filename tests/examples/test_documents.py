@@ -125,7 +125,7 @@ def is_about_the_code(path: Path) -> bool:
 
 @pytest.mark.parametrize(
     "path",
-    [path for path in INTERNALS if is_about_the_code(path)],
+    filter(is_about_the_code, INTERNALS),
     ids=lambda path: str(path.relative_to(ROOT)),
 )
 def test_files_and_folders_that_a_document_names_exist(path: Path) -> None:
