@@ -113,21 +113,7 @@ def test_the_layers_are_those_of_the_import_contract() -> None:
     assert f"    {' > '.join(contract['layers'])}\n" in text
 
 
-def is_about_the_code(path: Path) -> bool:
-    """Whether a page names files of ours; the other ones name files that their readers save."""
-    return path.parent.name == "decisions" or path.stem in {
-        "architecture",
-        "guarantees",
-        "performance",
-        "statements",
-    }
-
-
-@pytest.mark.parametrize(
-    "path",
-    filter(is_about_the_code, INTERNALS),
-    ids=lambda path: str(path.relative_to(ROOT)),
-)
+@pytest.mark.parametrize("path", INTERNALS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_folders_that_a_document_names_exist(path: Path) -> None:
     named = paths_in(path.read_text(encoding="utf-8")) - OF_THE_ORIGINAL_REQUEST
     roots = (ROOT, SERVER, CLIENT)
