@@ -1,5 +1,6 @@
 """How processes start: in which folders, with which streams and handlers, and how they refuse."""
 
+import json
 import os
 import signal
 import subprocess
@@ -182,3 +183,14 @@ def test_a_start_up_hook_that_fails_is_a_sentence(tmp_path: Path) -> None:
     process = started(tmp_path, "--handlers", "failing", PYTHONPATH=path)
     assert process.wait(60) == 1
     assert "taskq-server: the start-up hook up failed: SystemExit: 0" in process.output()
+
+
+def test_a_bug_is_a_sentence_and_a_record_of_the_log(tmp_path: Path) -> None:
+    (tmp_path / "breaking.py").write_text("from taskq_server.cli import dev\ndev.create_app = 1\n")
+    path = os.pathsep.join([str(tmp_path), environment({})["PYTHONPATH"]])
+    words = ["dev", "--handlers", "breaking", "--port", "0", "--data-dir", str(tmp_path / "data")]
+    done = run_server_command(words, {"PYTHONPATH": path})
+    assert done.returncode == 1
+    *records, said = done.stderr.splitlines()
+    assert said.startswith("taskq-server: this is a bug of taskq, please report it: TypeError (")
+    assert json.loads(records[-1])["exception"].endswith("TypeError")
