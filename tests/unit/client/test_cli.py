@@ -369,3 +369,18 @@ def test_what_a_server_says_breaks_no_terminal(capsys: pytest.CaptureFixture[str
     assert all(line.isprintable() for line in printed.splitlines())
     assert printed.count("[red]x\\n\\x1b[31m\\x9b") > 5
     assert printed.count(task.id) == 3
+
+
+def test_of_many_attempts_a_terminal_gets_the_last_ones(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    errors = [
+        {"attempt": n, "outcome": "failed", "type": f"E{n}", "traceback": f"T{n}"}
+        for n in range(1, 101)
+    ]
+    Session(None, as_json=False, terminal=True).show(a_task(id=ID, errors=errors))
+
+    printed = capsys.readouterr().out
+    assert [n for n in range(1, 101) if f"attempt {n} failed" in printed] == [*range(96, 101)]
+    assert f"95 earlier attempts: taskq attempts {ID}" in printed
+    assert ("  T100\n" in printed, "T99" in printed, "  E99\n" in printed) == (True, False, True)

@@ -13,6 +13,8 @@ from taskq_client.cli.tracebacks import traceback_lines
 from taskq_client.cli.words import STYLES, ago, duration, plain, plain_lines, sign, when
 from taskq_client.models import Attempt, Priority, Progress, Task
 
+MOST_BLOCKS = 5
+
 
 def task_view(task: Task, width: int, now: datetime) -> Text:
     """Write what a person wants to know of a task; what is empty is left out.
@@ -34,7 +36,10 @@ def task_view(task: Task, width: int, now: datetime) -> Text:
     for name, content in (("payload", task.payload or None), ("result", task.result)):
         if content is not None:
             lines += _json_lines(f"  {pad(name, labels)}  ", content, width)
-    for error in task.errors:
+    if earlier := task.errors[:-MOST_BLOCKS]:
+        more = f"{len(earlier)} earlier attempts: taskq attempts {plain(task.id)}"
+        lines += [Text(), *hanging(more, width, rest="  ")]
+    for error in task.errors[-MOST_BLOCKS:]:
         lines += [Text(), *_block(error, width, now, whole=error is task.errors[-1])]
     return join(lines)
 
