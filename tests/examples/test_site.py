@@ -14,7 +14,7 @@ from tests.examples.documents import DOCUMENTS, table_rows
 from tests.support.processes import ROOT
 from tools.docs import check_site, http_page, llms, problem_pages, reference_page, settings_page
 from tools.docs.__main__ import stale
-from tools.docs.layout import sections
+from tools.docs.layout import SITE_ONLY, missing, sections, unlisted
 from tools.docs.markdown import DOCS, anchors, slug, summary_of
 
 
@@ -85,6 +85,11 @@ def test_the_reference_has_every_public_name(name: str, package: object) -> None
     assert [each for each in public if f"\n### {each}\n" not in page] == []
     assert "Arguments:" in page
     assert "Raises:" in page
+
+
+def test_the_site_has_every_page_of_its_layout_and_no_other() -> None:
+    assert set(missing(DOCS)) == set(SITE_ONLY)
+    assert unlisted(DOCS) == []
 
 
 def test_llms_txt_lists_the_pages_with_a_sentence_each() -> None:
