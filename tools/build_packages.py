@@ -24,7 +24,8 @@ from tempfile import TemporaryDirectory
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (ROOT / "packages" / "taskq-client", ROOT / "packages" / "taskq-server")
 IGNORED = ROOT / ".gitignore"
-PAPERS = {"LICENSE", "PKG-INFO", "README.md", "pyproject.toml", IGNORED.name}  # hatchling adds it
+HATCHLING_ADDS = {"PKG-INFO", IGNORED.name}
+PAPERS = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", *HATCHLING_ADDS}
 MADE_BY_PYTHON = shutil.ignore_patterns("__pycache__", "*.py[co]", "*.egg-info")
 EPOCH = "1580601600"  # 2 February 2020: no archive has an older or a newer file
 OTHER_TIME = 1_000_000_000
