@@ -1,6 +1,5 @@
 """What the numbers cost with many names: statements and rows that MariaDB reads, counted."""
 
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
@@ -16,7 +15,6 @@ from tests.support.callers import CALLER
 
 QUEUES = 3_000
 KEPT = 60_000
-LIMIT_SECONDS = 3.0  # 0.2 on a machine with nothing else to do
 ROWS = f"INSERT INTO tasks ({', '.join(COLUMNS)}) SELECT "
 QUEUED = {
     **COLUMNS,
@@ -72,9 +70,7 @@ async def test_thousands_of_queues_cost_few_statements_and_few_rows(database: Da
     now = datetime(2026, 11, 1, tzinfo=UTC)
     stats = StatsService(database, lambda: now)
     said, read = await counter(database, "Com_select"), await counter(database, "Handler_read%")
-    began = time.monotonic()
     found = await stats.read(CALLER)
-    took = time.monotonic() - began
     said = await counter(database, "Com_select") - said
     read = await counter(database, "Handler_read%") - read
     await stats.close()
@@ -86,4 +82,3 @@ async def test_thousands_of_queues_cost_few_statements_and_few_rows(database: Da
     assert None not in {age for name, age in ages.items() if name != "default"}
     assert said <= 6
     assert read <= 8 * QUEUES
-    assert took < LIMIT_SECONDS

@@ -57,7 +57,7 @@ class RunnerHarness:
                 admission=self.admission,
                 slots=self.slots,
                 state=State(),
-                namespaces=frozenset({"default"}),
+                namespaces=frozenset({"default", "theirs"}),
                 worker_id=lambda: WORKER,
                 on_free=lambda: None,
             )

@@ -4,6 +4,7 @@ Schemas, settings and columns take it from here. The OpenAPI document says it, a
 copies are made of that document (`tools/describe_api.py`).
 """
 
+ID_LENGTH = 36
 HANDLER_LENGTH = 128
 QUEUE_LENGTH = 64
 NAMESPACE_LENGTH = 64

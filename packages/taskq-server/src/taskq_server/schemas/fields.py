@@ -55,7 +55,9 @@ Title = Annotated[
 TitlePrefix = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.TITLE_LENGTH, pattern=PREFIX_PATTERN)
 ]
-IdPrefix = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=ID_PREFIX_PATTERN)]
+IdPrefix = Annotated[
+    str, StringConstraints(min_length=1, max_length=limits.ID_LENGTH, pattern=ID_PREFIX_PATTERN)
+]
 Description = Annotated[
     str, StringConstraints(max_length=limits.DESCRIPTION_LENGTH, pattern=PROSE_PATTERN)
 ]
