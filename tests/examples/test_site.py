@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel, Field
 
 import taskq_client
 import taskq_server
@@ -45,6 +46,13 @@ def test_bounds_and_units_of_settings() -> None:
     assert rows["`TASKQ_POLL_SECONDS`"][:2] == ["`0.5`", "more than 0, up to 10 seconds"]
     assert rows["`TASKQ_BUILTIN_HANDLERS`"][:2] == ["`false`", "`true` or `false`"]
     assert rows["`TASKQ_QUEUES`"][:2] == ["`default`", "list"]
+
+
+def test_a_number_that_may_be_left_out_is_a_number() -> None:
+    class Some(BaseModel):
+        few: int | None = Field(None, ge=1, le=1_000)
+
+    assert settings_page.values("few", Some.model_fields["few"]) == "1 to 1,000"
 
 
 def test_every_problem_has_a_page_that_says_what_to_do() -> None:

@@ -1,7 +1,8 @@
 """docs/settings.md, from `Settings`."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Literal, get_args, get_origin
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import annotated_types
 from pydantic.fields import FieldInfo
@@ -102,7 +103,7 @@ def shown(default: object) -> str:
 
 def values(name: str, field: FieldInfo) -> str:
     """Return the kind of the values of a setting, with their bounds and their unit."""
-    kind: Any = field.annotation
+    kind: Any = _without_none(field.annotation)
     if get_origin(kind) is Literal:
         return ", ".join(f"`{value}`" for value in get_args(kind))
     if kind is bool:
@@ -113,6 +114,14 @@ def values(name: str, field: FieldInfo) -> str:
         return "URL" if name.endswith("_url") else "text"
     unit = UNITS.get(name.rpartition("_")[2], "")
     return " ".join([*_bounds(field.metadata), unit]).strip() or "number"
+
+
+def _without_none(annotation: Any) -> Any:
+    """Return the type of a setting that may be left out."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [each for each in get_args(annotation) if each is not NoneType]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _bounds(metadata: Sequence[object]) -> Iterator[str]:
