@@ -131,7 +131,7 @@ def test_steps_of_a_block() -> None:
         ("$ rm -r /nowhere\n", "rm is for a bash block"),
         ("$ export WORD=six\n$ python -c 'import os; print(os.environ[\"WORD\"])'\nsix\n", ""),
         ('$ taskq run taskq.echo value=six\n"six"\n', ""),
-        ("$ taskq-server dev\n…\ntaskq is running: http://127.0.0.1:8000 …\n", ""),
+        ("$ taskq-server dev\n…\ntaskq is running: http://127.0.0.1:8000\n", ""),
     ],
 )
 def test_consoles_find_other_outputs(

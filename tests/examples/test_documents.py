@@ -28,7 +28,10 @@ from tools.docs.layout import SITE_ONLY
 SERVER = ROOT / "packages" / "taskq-server" / "src" / "taskq_server"
 CLIENT = ROOT / "packages" / "taskq-client" / "src" / "taskq_client"
 INTERNALS = [
-    *(ROOT / "docs" / name for name in ("architecture.md", "statements.md", "performance.md")),
+    *(
+        ROOT / "docs" / name
+        for name in ("architecture.md", "guarantees.md", "performance.md", "statements.md")
+    ),
     *sorted(ROOT.glob("docs/decisions/*.md")),
 ]
 MADE_FOR_THE_SITE = {ROOT / "docs" / name for name in SITE_ONLY}

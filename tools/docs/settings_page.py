@@ -7,6 +7,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from taskq_client._settings import DEFAULT_TIMEOUT, DEFAULT_URL
 from taskq_server import Settings
 from tools.docs.markdown import table
 
@@ -51,15 +52,15 @@ injects (`TASKQ_PORT=tcp://…` as well). All API processes and workers of one t
 `TASKQ_DATABASE_URL`, `TASKQ_REDIS_URL` and `TASKQ_REDIS_PREFIX`.
 """
 
-CLIENT = """\
+CLIENT = f"""\
 ## Client
 
 | Variable | Default | Values | Meaning |
 | --- | --- | --- | --- |
-| `TASKQ_URL` | `http://127.0.0.1:8000` | URL | where the server is, with the prefix of its proxy |
+| `TASKQ_URL` | `{DEFAULT_URL}` | URL | where the server is, with the prefix of its proxy |
 | `TASKQ_API_KEY` |  | text | sent as a bearer token, for a proxy that asks for one; the server \
 has no keys yet |
-| `TASKQ_TIMEOUT` | `30` | seconds | how long the client waits for an answer |
+| `TASKQ_TIMEOUT` | `{DEFAULT_TIMEOUT:g}` | seconds | how long the client waits for an answer |
 """
 
 
