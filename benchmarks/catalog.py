@@ -12,6 +12,7 @@ from benchmarks.peers.nothing import Nothing
 from benchmarks.peers.pgqueuer import PgQueuerDefault, PgQueuerPeer
 from benchmarks.peers.procrastinate import Procrastinate
 from benchmarks.peers.taskq import Dev, Taskq
+from benchmarks.peers.taskq_computing import Processes, Threads
 from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
 from benchmarks.scenarios import posting, scaling, working
 from benchmarks.scenarios.measure import Numbers
@@ -84,5 +85,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "P10": Scenario(
         title="embedded", run=posting.pipeline, count=5_000, default=_named(Dev, Handwritten)
+    ),
+    "P11": Scenario(
+        title="compute", run=working.compute, count=8, default=_named(Threads, Processes)
     ),
 }
