@@ -2,6 +2,7 @@
 
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -154,10 +155,26 @@ def test_ctrl_c_ends_everything_at_a_bad_moment(tmp_path: Path, moment: str) -> 
     assert "Traceback" not in dev.process.output()
 
 
+def children(pid: int) -> list[int]:
+    """The processes that one has started, directly or not."""
+    words = ["ps", "-A", "-o", "pid=,ppid="]
+    listed = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    own = [child for child, parent in pairs if parent == pid]
+    return own + [each for child in own for each in children(child)]
+
+
 def test_nothing_outlives_a_killed_parent(dev: Dev) -> None:
     worker = dev.run("jobs.who")[1]
+    submit(dev.api, "jobs.hold", {"name": "c"})
+    wait_until((dev.folder / "c.held").exists, 60, "it runs", 0.05, dev.process.output)
+    dev.write("beside", "WORD = 'new'\n")
+    dev.wait_for("the worker starts again")  # so one drains, and another one starts
+    started = children(dev.process.pid)
+    assert worker in started
+    assert len(started) >= 3  # and Redis
     dev.process.kill()
-    wait_until(lambda: is_gone(worker), 60, "the worker is gone", 0.05)
+    wait_until(lambda: all(map(is_gone, started)), 60, f"{started} are gone", 0.05)
 
 
 def test_a_worker_that_dies_is_started_again(dev: Dev) -> None:
