@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import os
 import random
 import threading
 import time
@@ -280,3 +281,13 @@ def test_bad_arguments_are_said_in_a_sentence(
 ) -> None:
     with pytest.raises((TypeError, ValueError), match=sentence):
         run(build, payload, **options)
+
+
+def test_a_handler_for_a_process_runs_in_a_thread_of_the_test() -> None:
+    @handler("computes", process=True)
+    def computes(context: Context, n: int) -> int:
+        context.progress(n)
+        return os.getpid()
+
+    ran = run(computes, {"n": 3})
+    assert (ran.result, [one.current for one in ran.progress]) == (os.getpid(), [3])
