@@ -36,7 +36,7 @@ def test_json_is_all_of_it() -> None:
     assert one["max_retries"] == 5
     assert one["timeout_seconds"] == 90
     assert one["retry_on"] == ["OSError", "TimeoutError"]
-    assert one["is_async"] is True
+    assert one["runs_in"] == "loop"
     assert one["file"].endswith("shown_handlers.py")
     assert [each["name"] for each in one["parameters"]] == [
         *("month", "pages", "format", "copies", "text"),

@@ -56,7 +56,7 @@ def as_json(handler: Handler, settings: Settings) -> dict[str, Any]:
         "description": handler.description,
         "parameters": [_as_json(name, field) for name, field in _parameters(handler)],
         "schema": json.loads(handler.schema),
-        "is_async": handler.is_async,
+        "runs_in": handler.place.name.lower(),
         "max_retries": _or(handler.max_retries, settings.max_retries),
         "timeout_seconds": _or(handler.timeout, settings.timeout_seconds),
         "backoff_base_seconds": handler.backoff.base,
@@ -73,7 +73,7 @@ def _facts(handler: Handler, settings: Settings) -> Iterator[tuple[str, list[str
     if handler.signature.open:
         parameters.append("and any other key" if parameters else "any key")
     yield "payload", parameters or ["nothing"]
-    yield "runs", ["on the event loop" if handler.is_async else "in a thread"]
+    yield "runs", [handler.place.value]
     yield "retries", [_default(handler.max_retries, settings.max_retries)]
     yield "timeout", [_default(handler.timeout, settings.timeout_seconds, " s")]
     yield "back-off", [f"{handler.backoff.base:g} s, doubled up to {handler.backoff.cap:g} s"]

@@ -64,9 +64,9 @@ class TaskEvent:
 class Place(Enum):
     """Where the attempts of a handler run."""
 
-    LOOP = "on the event loop, because it is async"
+    LOOP = "on the event loop"
     THREAD = "in a thread"
-    PROCESS = "in a process each"
+    PROCESS = "in a process of the worker"
 
 
 @dataclass(frozen=True)
