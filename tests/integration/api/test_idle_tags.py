@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from uuid import UUID
 
 import pytest
@@ -230,22 +231,25 @@ async def test_the_janitor_waits_for_who_is_linking(runtime: Runtime, time: Time
 
 
 async def test_submits_and_the_janitor_at_the_same_time(runtime: Runtime, time: Time) -> None:
-    """All tags are ripe as soon as they are idle."""
+    """All tags are ripe as soon as they are idle, and a sweep begins after every eight submits."""
     time.later = timedelta(days=1)
-    stop = asyncio.Event()
+    stop, due, numbers = asyncio.Event(), asyncio.Event(), count(1)
     deletes: list[str] = []
     engine = runtime.database.engine.sync_engine
     event.listen(engine, "before_cursor_execute", lambda *a: deletes.append(a[2]))
 
     async def sweep() -> None:
         while not stop.is_set():
+            await due.wait()
+            due.clear()
             await time.passes(0)
-            await asyncio.sleep(0.05)
 
     async def use(worker: int) -> None:
         for n in range(25):
             names = [f"t{worker % 3}", f"t{n % 4}"]
             task_id = await submitted(runtime, *names)
+            if next(numbers) % 8 == 0:
+                due.set()
             assert set((await runtime.read.get(CALLER, task_id)).tags) == set(names)
             await runtime.change.update(CALLER, task_id, retagged("x"))
             assert (await runtime.read.get(CALLER, task_id)).tags == ("x",)
@@ -259,5 +263,6 @@ async def test_submits_and_the_janitor_at_the_same_time(runtime: Runtime, time: 
                     group.create_task(use(number))
         finally:
             stop.set()
+            due.set()
             await asyncio.gather(*sweeps)
     assert sum(said.startswith("DELETE FROM tags") for said in deletes) > 5
