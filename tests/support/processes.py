@@ -54,7 +54,7 @@ class ApiProcess(ServerProcess):
         self.url = f"http://127.0.0.1:{port}"
         super().__init__([*arguments, "--host", "127.0.0.1", "--port", str(port)], settings, log)
 
-    def wait_ready(self, timeout: float = 60) -> None:
+    def wait_ready(self, timeout: float = 180) -> None:
         """Wait until `GET /readyz` answers 200.
 
         Raises:
@@ -76,7 +76,7 @@ class ApiProcess(ServerProcess):
 
 
 def run_server_command(
-    arguments: list[str], settings: Mapping[str, str], timeout: float = 60
+    arguments: list[str], settings: Mapping[str, str], timeout: float = 180
 ) -> subprocess.CompletedProcess[str]:
     """Run a `taskq-server` command to its end, for example `["db", "upgrade"]`."""
     return subprocess.run(
