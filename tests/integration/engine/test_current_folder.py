@@ -211,3 +211,22 @@ def test_a_current_folder_that_was_deleted_is_said(tmp_path: Path) -> None:
     done = run([sys.executable, "-c", code], folder, settings)
     assert done.returncode == os.EX_CONFIG
     assert done.stderr == NOWHERE.format("(which is gone)")
+
+
+@pytest.mark.parametrize("command", ["settings", "handlers", "api", "worker"])
+def test_a_file_in_a_current_folder_that_was_deleted_is_one_sentence(
+    tmp_path: Path, command: str
+) -> None:
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); "
+        f"os.execv(sys.executable, [sys.executable, '-m', 'taskq_server', '{command}'])"
+    )
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    settings = {"TASKQ_DATABASE_URL": "sqlite+aiosqlite:///taskq.db"}
+    done = run([sys.executable, "-c", code], folder, settings)
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr == (
+        "taskq-server: TASKQ_DATABASE_URL: is a file in the current folder, which is gone: change "
+        "the folder, or name a whole path\n"
+    )
