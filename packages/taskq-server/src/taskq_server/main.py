@@ -11,8 +11,8 @@ from starlette.types import ASGIApp
 
 from taskq_server.api import batch, catalog, events, health, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
-from taskq_server.api.caller import CallerMiddleware
 from taskq_server.api.dependencies import runtime_of
+from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
@@ -78,9 +78,11 @@ def create_app(
         settings: the environment's when None; not looked at when `runtime` is given.
         runtime: an open runtime to work with; without it the application's lifespan opens one,
             and closes it.
-        allowed_hosts: names besides loopback that requests may be meant for, and may come from
-            the pages of; None, unlike an empty list, allows all. The commands give the setting of
-            that name where only this machine is to reach the port.
+        allowed_hosts: says that only this machine reaches the port, and which names besides
+            loopback requests may be meant for, and may come from the pages of, as long as no key
+            is asked for. The commands give the setting of that name where they listen on loopback.
+            None, unlike an empty list, stands for an address that others may reach, or that is not
+            known: a key is asked for then, unless `TASKQ_AUTH` is `off`.
         dependencies: run for each request that a route takes, as those of `FastAPI` do. Submits
             take several times the CPU then: middleware, given to `app.add_middleware`, sees every
             request too, and leaves the fast path of `POST /tasks` open.
@@ -121,11 +123,10 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
 
     Guards and observers come before the fast path, so that no submit can be without them.
     """
-    hosts = [] if allowed_hosts is None else [Middleware(AllowedHosts, names=allowed_hosts)]
+    hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
         Middleware(RequestIdMiddleware),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
-        *hosts,
-        Middleware(CallerMiddleware, caller=lambda: runtime_of(app).caller),
+        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

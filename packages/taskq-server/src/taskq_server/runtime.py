@@ -28,6 +28,7 @@ from taskq_server.domain.ids import IdSource
 from taskq_server.schemas.service import Ready
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
+from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
@@ -60,6 +61,7 @@ class Runtime:
     dispatcher: Dispatcher
     notifier: Notifier
     after_commit: AfterCommit
+    authentication: Authentication
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -140,6 +142,7 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         send = Sender(redis, naming)
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, naming, send)
+        stack.push_async_callback(runtime.authentication.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.read.close)
@@ -184,6 +187,7 @@ def _assemble(
         dispatcher=dispatcher,
         notifier=notifier,
         after_commit=after_commit,
+        authentication=Authentication(database, clock),
         catalog=catalog,
         stats=StatsService(database, clock),
         submit=submit,

@@ -64,8 +64,8 @@ def test_the_old_secret_opens_until_its_time_is_over() -> None:
     rotated = replace(
         KEY,
         secret_hash=digest(new.secret),
-        old_secret_hash=KEY.secret_hash,
-        old_until=NOW + SECOND,
+        previous_hash=KEY.secret_hash,
+        previous_until=NOW + SECOND,
     )
     assert check(rotated, new.secret, NOW) is None
     assert check(rotated, TOKEN.secret, NOW) is None

@@ -40,6 +40,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     api.InvalidJson: Kind(400, "invalid-json", "Invalid JSON"),
     api.MalformedRequest: Kind(400, "malformed-request", "Malformed request"),
     api.InvalidHeader: Kind(400, "invalid-header", "Invalid header"),
+    core.Unauthenticated: Kind(401, "unauthenticated", "Unauthenticated"),
+    core.PermissionDenied: Kind(403, "forbidden", "Permission denied"),
     api.NoSuchPath: Kind(404, "not-found", "Not found"),
     core.TaskNotFound: Kind(404, "task-not-found", "Task not found"),
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
@@ -151,6 +153,8 @@ def _headers(error: Exception) -> Mapping[str, str]:
     match error:
         case core.Unavailable():
             return {"Retry-After": str(error.retry_after)}
+        case core.Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
         case api.MethodNotAllowed():
             return {"Allow": ", ".join(error.allowed)}
         case api.UnsupportedMediaType():

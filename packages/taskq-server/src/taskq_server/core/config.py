@@ -5,7 +5,14 @@ import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -187,9 +194,13 @@ class Settings(BaseSettings):
         le=65_535,
         description="port that `api` and `dev` listen on; 0 takes a free one",
     )
+    auth: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="whether requests need a key: `required`, `off`, or `auto`, which asks for one "
+        "once the first is made, and from the start where other machines can reach the API",
+    )
     insecure_no_auth: bool = Field(
-        False,
-        description="whether `api` and `dev` may listen on an address that others can reach",
+        False, description="another spelling of `TASKQ_AUTH=off`, for `api` and `dev`"
     )
     root_path: str = Field(
         "", description="prefix under which a proxy serves the API, such as `/queue`"
@@ -203,6 +214,11 @@ class Settings(BaseSettings):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="lowest level to log"
     )
+
+    @property
+    def asks_for_keys(self) -> Literal["auto", "required", "off"]:
+        """Whether requests need a key."""
+        return "off" if self.insecure_no_auth else self.auth
 
     @property
     def beat_seconds(self) -> float:
@@ -287,6 +303,12 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 64 letters, digits, or any of _ . : -")
         return value
 
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        if self.insecure_no_auth and self.auth == "required":
+            raise ValueError("--insecure-no-auth (TASKQ_INSECURE_NO_AUTH) asks for the opposite")
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -311,7 +333,7 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = environment.variable("_".join(str(part) for part in first["loc"][:1]))
+            name = environment.variable("_".join(str(part) for part in first["loc"][:1]) or "auth")
             sentence = f"{name}: {first['msg'].removeprefix('Value error, ')}"
         raise ConfigurationError(sentence)  # not from the error, because that contains the value
 

@@ -5,9 +5,11 @@ the callers of all namespaces.
 """
 
 from dataclasses import dataclass
-from uuid import UUID
 
-ALL_SCOPES = frozenset(("*",))
+from taskq_server.domain import scopes
+
+ALL_NAMESPACES = "*"
+"""The namespace of an operator's key, which belongs to none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +17,29 @@ class Caller:
     """The origin of a request: a program that uses the API, or a handler that submits a child.
 
     Attributes:
-        namespace: all that the caller sees, stores and changes belongs to this namespace.
-        scopes: what the caller may do; `*` stands for everything.
-        key_id: the key that the caller has shown; None as long as there are no keys.
+        namespace: all that the caller sees, stores and changes belongs to this namespace; `*` for
+            an operator who has named none.
+        scopes: what the caller may do; everything where no key is asked for.
+        key_id: the key that the caller has shown, or the one that submitted its parent; None where
+            no key is asked for.
+        is_operator: whether the caller manages the keys of all namespaces.
         name: for logs.
     """
 
     namespace: str
-    scopes: frozenset[str] = ALL_SCOPES
-    key_id: UUID | None = None
+    scopes: frozenset[str] = scopes.EVERYTHING
+    key_id: str | None = None
+    is_operator: bool = False
     name: str = "anonymous"
+
+    def may(self, *any_of: str) -> bool:
+        """Return whether the caller has one of some scopes."""
+        return not self.scopes.isdisjoint(any_of)
+
+    def may_run(self, handler: str) -> bool:
+        """Return whether the caller may submit to a handler."""
+        return scopes.may_run(self.scopes, handler)
+
+    def sees(self, submitted_by: str | None) -> bool:
+        """Return whether the caller sees the tasks that a key has submitted."""
+        return self.may(scopes.READ) or (self.key_id is not None and submitted_by == self.key_id)

@@ -9,9 +9,11 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
-│   │   └── QuotaExceeded     the namespace has no room for another name of this kind
+│   │   ├── QuotaExceeded     the namespace has no room for another name of this kind
+│   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
+├── Unauthenticated           the request shows no key that opens anything
 ├── TaskNotFound
 ├── IllegalTransition         the task's status does not allow this
 ├── VersionMismatch           If-Match names an older version
@@ -118,6 +120,20 @@ class QuotaExceeded(InvalidFields):
     """
 
 
+class PermissionDenied(InvalidFields):
+    """The key has not the scope that this needs.
+
+    Use a key with the scope that `errors` names, or have one made. A key never gets more scopes.
+    """
+
+    @classmethod
+    def missing(cls, *scopes: str, pointer: str = "/header/authorization") -> Self:
+        """Return the error of a caller who needs one of some scopes."""
+        needed = " or ".join(scopes)
+        detail = f"this needs a key with the scope {needed}"
+        return cls(detail, [FieldError(pointer, "missing-scope", needed)])
+
+
 class IdempotencyMismatch(Rejected):
     """The idempotency key was used before, with another body.
 
@@ -131,6 +147,17 @@ class InvalidCursor(Rejected):
     Begin with the first page again, and leave the filters of a list as they are from page to
     page.
     """
+
+
+class Unauthenticated(TaskqError):
+    """The request shows no API key that opens anything.
+
+    Send `Authorization: Bearer` and a key. A key that is unknown, wrong, expired or revoked gets
+    the same answer; the server's log says which it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("send `Authorization: Bearer` and a valid API key")
 
 
 class TaskNotFound(TaskqError):

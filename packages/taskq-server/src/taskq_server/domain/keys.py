@@ -15,14 +15,13 @@ from hashlib import sha256
 from hmac import compare_digest
 from typing import NamedTuple
 
-ID_LENGTH = 12
-ALL_NAMESPACES = "*"
-"""The namespace of an operator's key, which belongs to none."""
+from taskq_server.domain import limits
+from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 
 _ID_BYTES = 9
 _SECRET_BYTES = 32
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-_TOKEN = re.compile(rf"tq_([0-9A-Za-z]{{{ID_LENGTH}}})_([0-9A-Za-z_-]{{43}})")
+_TOKEN = re.compile(rf"tq_([0-9A-Za-z]{{{limits.KEY_ID_LENGTH}}})_([0-9A-Za-z_-]{{43}})")
 _NO_DIGEST = bytes(32)
 
 
@@ -84,8 +83,8 @@ class ApiKey:
         namespace: the world of its callers; `*` for an operator's key.
         scopes: what its callers may do; at least one.
         secret_hash: SHA-256 of the secret.
-        old_secret_hash: SHA-256 of the secret before the last rotation.
-        old_until: the old secret opens until then, aware UTC.
+        previous_hash: SHA-256 of the secret before the last rotation.
+        previous_until: the previous secret opens until then, aware UTC.
         rate_limit: most requests, such as `600/minute`; None for the setting's limit.
         created_at: aware UTC.
         expires_at: aware UTC; None for a key that does not expire.
@@ -98,13 +97,24 @@ class ApiKey:
     namespace: str
     scopes: tuple[str, ...]
     secret_hash: bytes
-    old_secret_hash: bytes | None = None
-    old_until: datetime | None = None
+    previous_hash: bytes | None = None
+    previous_until: datetime | None = None
     rate_limit: str | None = None
     created_at: datetime
     expires_at: datetime | None = None
     last_used_at: datetime | None = None
     revoked_at: datetime | None = None
+
+    @property
+    def caller(self) -> Caller:
+        """The caller who shows this key."""
+        return Caller(
+            self.namespace,
+            frozenset(self.scopes),
+            key_id=self.id,
+            is_operator=self.namespace == ALL_NAMESPACES,
+            name=f"key {self.id}",
+        )
 
     def __repr__(self) -> str:
         """Leave the hashes out, because a repr may reach a log."""
@@ -123,19 +133,19 @@ def check(key: ApiKey | None, secret: str, now: datetime) -> Rejection | None:
         now: aware UTC.
     """
     shown = digest(secret)
-    current, old = (_NO_DIGEST, _NO_DIGEST) if key is None else _hashes(key, now)
-    is_current, is_old = compare_digest(shown, current), compare_digest(shown, old)
+    current, previous = (_NO_DIGEST, _NO_DIGEST) if key is None else _hashes(key, now)
+    is_current, is_previous = compare_digest(shown, current), compare_digest(shown, previous)
     if key is None:
         return Rejection.UNKNOWN
-    if not (is_current or is_old):
+    if not (is_current or is_previous):
         return Rejection.WRONG
     return _rejection_of_all(key, now)
 
 
 def _hashes(key: ApiKey, now: datetime) -> tuple[bytes, bytes]:
-    if key.old_secret_hash is None or key.old_until is None or now >= key.old_until:
+    if key.previous_hash is None or key.previous_until is None or now >= key.previous_until:
         return key.secret_hash, _NO_DIGEST
-    return key.secret_hash, key.old_secret_hash
+    return key.secret_hash, key.previous_hash
 
 
 def _rejection_of_all(key: ApiKey, now: datetime) -> Rejection | None:
@@ -149,7 +159,7 @@ def _rejection_of_all(key: ApiKey, now: datetime) -> Rejection | None:
 def _new_id(random: Callable[[int], bytes]) -> str:
     number = int.from_bytes(random(_ID_BYTES), "big")
     digits = []
-    for _ in range(ID_LENGTH):
+    for _ in range(limits.KEY_ID_LENGTH):
         number, digit = divmod(number, len(_DIGITS))
         digits.append(_DIGITS[digit])
     return "".join(digits)

@@ -5,7 +5,7 @@ its only special character and stands for any characters; letters are compared a
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -21,6 +21,10 @@ RUN: Final = "tasks:run:"
 
 PLAIN = frozenset((READ, WRITE, OPERATE, METRICS, ADMIN))
 """The scopes that are complete as they are."""
+
+RUN_ALL: Final = "tasks:run:*"
+EVERYTHING = PLAIN | {RUN_ALL}
+"""What a caller may do where no key is asked for."""
 
 _GLOB = re.compile(rf"[A-Za-z0-9._*-]{{1,{limits.HANDLER_LENGTH}}}")
 _MOST_STARS = 8
@@ -42,9 +46,14 @@ def problem(scope: str) -> str | None:
     return None
 
 
-def may_run(scopes: Iterable[str], handler: str) -> bool:
+def runs(scopes: Iterable[str]) -> bool:
+    """Return whether these scopes let a caller submit to any handler."""
+    return any(scope.startswith(RUN) for scope in scopes)
+
+
+def may_run(scopes: Collection[str], handler: str) -> bool:
     """Return whether these scopes let a caller submit to a handler."""
-    return any(
+    return RUN_ALL in scopes or any(
         fnmatchcase(handler, scope.removeprefix(RUN)) for scope in scopes if scope.startswith(RUN)
     )
 

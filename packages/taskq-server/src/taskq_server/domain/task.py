@@ -117,6 +117,8 @@ class Task(NamedTuple):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    submitted_by: str | None = None
+    """The id of the key that submitted the task, or the task of which it is a child."""
 
     @property
     def due_at(self) -> datetime:

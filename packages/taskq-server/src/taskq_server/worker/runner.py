@@ -289,7 +289,7 @@ class Runner:
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
         async def submit(new: NewTask, key: str) -> UUID:
-            caller = Caller(parent.namespace, name=f"task {parent.id}")
+            caller = Caller(parent.namespace, key_id=parent.submitted_by, name=f"task {parent.id}")
             # The key says what is submitted: it stands for the body.
             submitted = await self._deps.submit.one(
                 caller, new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent

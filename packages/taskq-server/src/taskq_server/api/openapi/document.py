@@ -14,6 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
 from taskq_server import __version__
+from taskq_server.api import access
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep
@@ -46,6 +47,14 @@ TAGS = [
     {"name": "health", "description": "Probes for a balancer and a service manager."},
 ]
 
+_KEY = "key"
+_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "tq_<id>_<secret>",
+    "description": "An API key. Without one, a deployment that has keys answers 401.",
+}
+
 ASSETS_PATH = "/docs/assets"
 assets = StaticFiles(packages=[("fastapi_offline", "static")])
 """Scripts and styles of the pages, so that they work without the internet."""
@@ -77,8 +86,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["headers"] = HEADERS
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    components["securitySchemes"] = {_KEY: _SCHEME}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            operation["security"] = _security(operation["operationId"])
             for parameter in operation.get("parameters", ()):
                 _forbid_null(parameter["schema"])
             where = f"{method.upper()} {path}"
@@ -87,6 +98,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 examples = {**EXAMPLES, **OF_NEW_TASKS} if status == "201" else EXAMPLES
                 _add_examples(where, answer, examples)
     return document
+
+
+def _security(operation_id: str) -> list[dict[str, list[str]]]:
+    """Return what an operation needs; the empty alternative is a deployment without keys."""
+    return [] if access.of(operation_id).is_open else [{_KEY: []}, {}]
 
 
 def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

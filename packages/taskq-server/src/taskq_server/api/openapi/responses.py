@@ -21,6 +21,7 @@ APPLIED = "Preference-Applied"
 REPLAYED = "Idempotency-Replayed"
 LINK = "Link"
 RETRY_AFTER = "Retry-After"
+WWW_AUTHENTICATE = "WWW-Authenticate"
 REQUEST_ID = "X-Request-Id"
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -52,12 +53,20 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
+    WWW_AUTHENTICATE: {
+        "description": "the scheme of `Authorization` (RFC 6750)",
+        "required": True,
+        "schema": {"type": "string", "enum": ["Bearer"]},
+    },
     REQUEST_ID: {
         "description": "the caller's, if it was safe to log, else a new one",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     },
 }
+
+
+_HEADERS_OF: dict[int, tuple[str, ...]] = {401: (WWW_AUTHENTICATE,), 503: (RETRY_AFTER,)}
 
 
 def reply(status: int, description: str, *headers: str, model: Any = None) -> Responses:
@@ -73,16 +82,17 @@ def reply(status: int, description: str, *headers: str, model: Any = None) -> Re
     return {status: described if model is None else {**described, "model": model}}
 
 
-def failures(*errors: type[Exception], any_host: bool = False) -> Responses:
+def failures(*errors: type[Exception], is_open: bool = False) -> Responses:
     """Describe the problems that a route can answer with.
 
     A value that breaks a rule, at least an unknown query parameter, and a bug are possible in every
-    route and are added here; so is a request for another host, unless the route takes `any_host`.
+    route and are added here; so are a request for another host, and one without a key that opens,
+    unless the route is open to all.
     """
     by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
     possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
-    if not any_host:
-        possible.append(api.MisdirectedRequest)
+    if not is_open:
+        possible += [core.Unauthenticated, core.PermissionDenied, api.MisdirectedRequest]
     for error in possible:
         kind = problems.kind_of(error)
         by_status[kind.status].append(kind)
@@ -96,7 +106,7 @@ def _failure(status: int, kinds: list[problems.Kind]) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
-        "headers": _references((RETRY_AFTER,) if status == 503 else ()),
+        "headers": _references(_HEADERS_OF.get(status, ())),
         "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}},
     }
 

@@ -21,6 +21,7 @@ from taskq_server.api.openapi.responses import (
     reply,
 )
 from taskq_server.api.strict_route import StrictRoute
+from taskq_server.api.waits import while_allowed
 from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -108,6 +109,6 @@ async def respond(
         headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
             waiting = runtime.wait.one(caller, submitted.details.task.id, wait)
-            details = await answers.while_connected(Request(scope, receive), waiting)
+            details = await while_allowed(Request(scope, receive), waiting)
             submitted = replace(submitted, details=details)
     return answers.submitted(submitted, scope, headers)

@@ -1,0 +1,90 @@
+"""What each operation asks of its caller: the matrix of scopes.
+
+Routes check it before they read a body. What depends on a task or on a handler is checked where
+those are known, in the services; `note` says it for the documentation.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from taskq_server.domain import scopes
+from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.errors import FieldError, InvalidFields, PermissionDenied
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """What one operation asks of its caller.
+
+    Attributes:
+        any_of: the caller needs one of these scopes; empty if any key will do. `tasks:run:` stands
+            for each scope that begins so.
+        note: what else is asked, or shown.
+        is_open: whether it needs no key at all.
+        in_namespace: whether it is about the tasks of one namespace, which an operator has to name.
+    """
+
+    any_of: tuple[str, ...] = ()
+    note: str = ""
+    is_open: bool = False
+    in_namespace: bool = True
+
+    def check(self, caller: Caller) -> None:
+        """Check that a caller may ask for this at all.
+
+        Raises:
+            PermissionDenied: the key has none of the scopes.
+            InvalidFields: an operator has not said for which namespace.
+        """
+        if self.any_of and not caller.may(*self.any_of) and not self._runs(caller):
+            raise PermissionDenied.missing(*self.any_of)
+        if self.in_namespace and caller.namespace == ALL_NAMESPACES:
+            detail = "an operator's key belongs to no namespace: name one with Taskq-Namespace"
+            where = FieldError("/header/taskq-namespace", "missing", detail)
+            raise InvalidFields(detail, [where])
+
+    def _runs(self, caller: Caller) -> bool:
+        return scopes.RUN in self.any_of and scopes.runs(caller.scopes)
+
+
+_OWN = "without `tasks:read`: tasks that the same key has submitted; others are 404"
+_RUN = "`tasks:run:` for the handler of each task"
+_WRITE = "without `tasks:read`: foreign tasks come without payload, result and errors"
+
+_OPEN = Access(is_open=True, in_namespace=False)
+_ANY = Access(in_namespace=False)
+
+ACCESS: Mapping[str, Access] = {
+    "submit": Access((scopes.RUN,), _RUN),
+    "submit_many": Access((scopes.RUN,), _RUN),
+    "list": Access((scopes.READ,)),
+    "get": Access((), _OWN),
+    "events": Access((), _OWN),
+    "attempts": Access((), _OWN),
+    "wait": Access((), _OWN),
+    "update": Access((scopes.WRITE,), f"{_WRITE}; `run_at` and `priority` need {_RUN}"),
+    "delete": Access((scopes.WRITE,)),
+    "cancel": Access((scopes.WRITE,), _WRITE),
+    "retry": Access((scopes.WRITE,), f"{_WRITE}; and `tasks:run:` for its handler"),
+    "tags": Access((scopes.READ,)),
+    "handlers": Access((), "without `tasks:read`: those that the key may run"),
+    "stats": Access((scopes.READ, scopes.METRICS)),
+    "openapi": _ANY,
+    "docs": _ANY,
+    "redoc": _ANY,
+    "livez": _OPEN,
+    "readyz": _OPEN,
+}
+"""By operation id; routes that the document leaves out have the name of their function."""
+
+
+def of(operation_id: str) -> Access:
+    """Return what an operation asks of its caller.
+
+    Raises:
+        LookupError: a new route is not in the matrix yet.
+    """
+    try:
+        return ACCESS[operation_id]
+    except KeyError:
+        raise LookupError(f"say in api/access.py who may ask for {operation_id!r}") from None

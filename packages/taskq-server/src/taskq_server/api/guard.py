@@ -1,0 +1,105 @@
+"""The guard: who sends a request is known before anything of it is read.
+
+It puts the caller into the state of the scope, where the fast path and the routes find it. What the
+caller may do is the routes' business (`api.access`).
+"""
+
+import logging
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from taskq_server.api import problems
+from taskq_server.api.allowed_hosts import AllowedHosts
+from taskq_server.api.caller import set_caller
+from taskq_server.api.prefix import path_within
+from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import TaskqError, Unauthenticated
+from taskq_server.runtime import Runtime
+
+_PROBES = frozenset({"/livez", "/readyz"})
+_BEARER = b"bearer"
+_MOST_BYTES = 200
+
+_log = logging.getLogger("taskq.server.keys")
+
+
+class Guard:
+    """Find the caller of each request, or refuse the request.
+
+    Args:
+        app: serves the requests.
+        runtime: returns what the application works with; raises an error before it has started.
+        hosts: whom requests without a key may be meant for, where only this machine reaches the
+            port; None where others may reach it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, runtime: Callable[[], Runtime], hosts: AllowedHosts | None
+    ) -> None:
+        self._app = app
+        self._runtime = runtime
+        self._hosts = hosts
+        self._has_said = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "http" and not _is_probe(scope):
+            try:
+                set_caller(scope, await self.caller(scope), self.caller)
+            except TaskqError as error:
+                refusal = problems.expected(scope["state"]["request_id"], error)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def caller(self, scope: Scope) -> Caller:
+        """Return the caller of a request.
+
+        Raises:
+            Unauthenticated: it has no key, or none that opens anything.
+            MisdirectedRequest: it needs none, and is meant for another host.
+            DatabaseUnavailable: nobody knows whether it has.
+        """
+        runtime = self._runtime()
+        shown = [value for name, value in scope["headers"] if name == b"authorization"]
+        if await self._is_open(runtime):
+            if self._hosts is not None:
+                self._hosts.check(scope)
+            if shown:
+                self._say_that_keys_mean_nothing()
+            return runtime.caller
+        text = _token(shown)
+        return runtime.authentication.known(text) or await runtime.authentication.caller(text)
+
+    def _say_that_keys_mean_nothing(self) -> None:
+        if not self._has_said:
+            self._has_said = True
+            _log.warning(
+                "a request has an Authorization header, and no key is asked for: make one with "
+                "`taskq-server keys create`, or set TASKQ_AUTH=required"
+            )
+
+    async def _is_open(self, runtime: Runtime) -> bool:
+        match runtime.settings.asks_for_keys:
+            case "off":
+                return True
+            case "required":
+                return False
+            case "auto":
+                return self._hosts is not None and not await runtime.authentication.has_keys()
+
+
+def _is_probe(scope: Scope) -> bool:
+    """Return whether it is a probe, which has no key and calls a server by its address."""
+    return scope["method"] in ("GET", "HEAD") and path_within(scope) in _PROBES
+
+
+def _token(shown: list[bytes]) -> str:
+    """Return what stands behind `Bearer`, the only scheme (RFC 6750, section 2.1)."""
+    if len(shown) != 1 or len(shown[0]) > _MOST_BYTES:
+        raise Unauthenticated
+    scheme, _, token = shown[0].partition(b" ")
+    if scheme.lower() != _BEARER:
+        raise Unauthenticated
+    return token.strip(b" ").decode("latin-1")
