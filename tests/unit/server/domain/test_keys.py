@@ -9,7 +9,7 @@ from taskq_server.domain.keys import ApiKey, Rejection, Token, check, digest, ne
 
 NOW = datetime(2026, 11, 26, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
-TOKEN = new_token()
+TOKEN = new_token(random=lambda count: bytes(range(count)))
 KEY = ApiKey(
     id=TOKEN.id,
     name="web",
