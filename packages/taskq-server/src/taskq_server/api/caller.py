@@ -5,10 +5,10 @@ from collections.abc import Awaitable, Callable
 from starlette.types import Scope
 
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import PermissionDenied
+from taskq_server.domain.errors import PermissionDenied, Unauthenticated
 
 FindCaller = Callable[[Scope], Awaitable[Caller]]
-"""Returns the caller of a request as of now; raises an error if the request is not allowed."""
+"""Returns the caller of a request as of a moment ago; raises an error if nobody is."""
 
 _STATE = "caller"
 _FIND = "find_caller"
@@ -39,6 +39,8 @@ async def check_again(scope: Scope) -> None:
     """
     find: FindCaller = scope["state"][_FIND]
     before, now = caller_of(scope), await find(scope)
+    if before.namespace != now.namespace:  # no key was asked for before, and one is by now
+        raise Unauthenticated
     lost = before.scopes - now.scopes
-    if lost or before.namespace != now.namespace:
+    if lost:
         raise PermissionDenied.missing(*sorted(lost))

@@ -14,12 +14,14 @@ from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller
 from taskq_server.api.prefix import path_within
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import TaskqError, Unauthenticated
+from taskq_server.domain.errors import TaskqError
 from taskq_server.runtime import Runtime
+from taskq_server.services.authentication import FRESH_SECONDS, RECENT_SECONDS
 
 _PROBES = frozenset({"/livez", "/readyz"})
 _BEARER = b"bearer"
 _MOST_BYTES = 200
+_NOT_ALLOWED = 1008  # "policy violation" (RFC 6455, section 7.4.1)
 
 _log = logging.getLogger("taskq.server.keys")
 
@@ -44,17 +46,24 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
+        if scope["type"] == "websocket":  # there are none: a route for them needs a way to refuse
+            await send({"type": "websocket.close", "code": _NOT_ALLOWED})
+            return
         if scope["type"] == "http" and not _is_probe(scope):
             try:
-                set_caller(scope, await self.caller(scope), self.caller)
+                set_caller(scope, await self.caller(scope), self.caller_by_now)
             except TaskqError as error:
                 refusal = problems.expected(scope["state"]["request_id"], error)
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
-    async def caller(self, scope: Scope) -> Caller:
+    async def caller(self, scope: Scope, *, within: float = FRESH_SECONDS) -> Caller:
         """Return the caller of a request.
+
+        Args:
+            scope: of the request.
+            within: the age up to which to believe what was read of its key, in seconds.
 
         Raises:
             Unauthenticated: it has no key, or none that opens anything.
@@ -70,7 +79,12 @@ class Guard:
                 self._say_that_keys_mean_nothing()
             return runtime.caller
         text = _token(shown)
-        return runtime.authentication.known(text) or await runtime.authentication.caller(text)
+        found = runtime.authentication.known(text, within)
+        return found or await runtime.authentication.caller(text)
+
+    async def caller_by_now(self, scope: Scope) -> Caller:
+        """Return the caller of a request that takes long; see `caller`."""
+        return await self.caller(scope, within=RECENT_SECONDS)
 
     def _say_that_keys_mean_nothing(self) -> None:
         if not self._has_said:
@@ -95,11 +109,14 @@ def _is_probe(scope: Scope) -> bool:
     return scope["method"] in ("GET", "HEAD") and path_within(scope) in _PROBES
 
 
-def _token(shown: list[bytes]) -> str:
-    """Return what stands behind `Bearer`, the only scheme (RFC 6750, section 2.1)."""
-    if len(shown) != 1 or len(shown[0]) > _MOST_BYTES:
-        raise Unauthenticated
+def _token(shown: list[bytes]) -> str | None:
+    """Return what stands behind `Bearer`, the only scheme (RFC 6750, section 2.1).
+
+    None stands for no header at all, and an empty text for what cannot be a key.
+    """
+    if not shown:
+        return None
+    if len(shown) > 1 or len(shown[0]) > _MOST_BYTES:
+        return ""
     scheme, _, token = shown[0].partition(b" ")
-    if scheme.lower() != _BEARER:
-        raise Unauthenticated
-    return token.strip(b" ").decode("latin-1")
+    return token.strip(b" ").decode("latin-1") if scheme.lower() == _BEARER else ""

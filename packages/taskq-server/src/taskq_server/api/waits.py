@@ -9,7 +9,9 @@ from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
 from taskq_server.api.caller import check_again
-from taskq_server.services.authentication import FRESH_SECONDS
+
+LOOK_SECONDS = 0.5
+"""Time between two looks at the caller's key."""
 
 T = TypeVar("T")
 
@@ -27,9 +29,10 @@ async def while_allowed(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
     try:
         while True:
             await asyncio.wait(
-                (answer, gone), timeout=FRESH_SECONDS, return_when=asyncio.FIRST_COMPLETED
+                (answer, gone), timeout=LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
             )
             if answer.done():
+                await check_again(request.scope)
                 return await answer
             if gone.done():
                 raise ClientDisconnect
@@ -50,7 +53,7 @@ async def each_while_allowed(scope: Scope, states: AsyncIterator[T]) -> AsyncIte
     coming = asyncio.ensure_future(_next(states))
     try:
         while True:
-            await asyncio.wait((coming,), timeout=FRESH_SECONDS)
+            await asyncio.wait((coming,), timeout=LOOK_SECONDS)
             await check_again(scope)
             if not coming.done():
                 continue

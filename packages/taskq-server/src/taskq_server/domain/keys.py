@@ -67,10 +67,12 @@ def digest(secret: str) -> bytes:
 class Rejection(Enum):
     """The reason why a key opens nothing: for the log; every caller gets the same answer."""
 
-    UNKNOWN = "no key has this id"
-    WRONG = "the secret is not the key's"
-    EXPIRED = "the key has expired"
-    REVOKED = "the key was revoked"
+    ABSENT = "it shows no key"
+    MALFORMED = "what it shows is not one key"
+    UNKNOWN = "there is no such key"
+    WRONG = "the secret is another one"
+    EXPIRED = "it has expired"
+    REVOKED = "it was revoked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,40 +1,50 @@
 """Find the caller to whom a key belongs.
 
 Every request asks, so keys are cached, for half a second at most: a revoked key opens nothing after
-that, whether or not Redis tells this process. Requests that come with keys not in the cache share
-one SELECT. A key in use is read again before its time is over, so that no request waits for that.
+that, whether or not Redis tells this process. Requests with keys that are not in the cache share
+one SELECT. Keys in use are read again together, before their time is over, so that no request waits
+for that.
 """
 
 import asyncio
-import logging
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from taskq_server.core.clock import Clock
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import api_keys
 from taskq_server.domain import keys
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable, Unauthenticated
-from taskq_server.domain.keys import ApiKey
+from taskq_server.domain.keys import ApiKey, Rejection
+from taskq_server.services.refusals import RefusalLog
 
 FRESH_SECONDS = 0.5
-"""The age up to which counts what was read of keys."""
+"""The age up to which a request believes what was read of keys."""
 
-_EARLY_SECONDS = FRESH_SECONDS / 2
-_MOST_CACHED = 10_000
+RECENT_SECONDS = 0.25
+"""The age up to which a request that takes long does, because it asks each half second only."""
 
-_log = logging.getLogger("taskq.server.keys")
+_OLDEST_SECONDS = 1.0  # of an answer of the database, counted from the question
+_READS = 2
+_MOST_KEYS = 10_000
+_MOST_UNKNOWN = 1_000
+
+Asked = TypeVar("Asked")
 
 
 class _Found(NamedTuple):
-    """What the database says of an id; `at` is when it was asked."""
+    """What the database says of an id, and the time at which it was asked.
 
-    key: ApiKey | None
-    caller: Caller | None
+    An id that no key has comes with a stand-in, so that it causes the same work.
+    """
+
+    exists: bool
+    key: ApiKey
+    caller: Caller
     at: float
 
 
@@ -49,17 +59,20 @@ class Authentication:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._database = database
         self._clock = clock
-        self._cache: OrderedDict[str, _Found] = OrderedDict()
+        self._refusals = RefusalLog(clock.monotonic)
+        self._keys: OrderedDict[str, _Found] = OrderedDict()
+        self._unknown: OrderedDict[str, _Found] = OrderedDict()  # apart: anybody can fill it
+        self._in_use: set[str] = set()
         self._counts_from = -inf
         self._is_closed = False
-        self._open_at = -inf
-        self._finds: GroupCommit[str, _Found] = GroupCommit(self._find)
-        self._looks: GroupCommit[None, bool] = GroupCommit(self._look)
-        self._reading_again: dict[str, asyncio.Task[_Found]] = {}
+        self._was_open_at = -inf
+        self._reads: GroupCommit[Collection[str], dict[str, _Found]] = GroupCommit(self._read)
+        self._looks: GroupCommit[None, tuple[bool, float]] = GroupCommit(self._look)
+        self._reading_ahead: asyncio.Task[Any] | None = None
 
     async def close(self) -> None:
         """Wait for the transactions under way."""
-        await self._finds.close()
+        await self._reads.close()
         await self._looks.close()
 
     def forget(self) -> None:
@@ -72,80 +85,122 @@ class Authentication:
         Raises:
             DatabaseUnavailable: nobody knows.
         """
-        return self._is_closed or (not self._is_fresh(self._open_at) and await self._looks(None))
+        if self._is_closed:
+            return True
+        if self._counts(self._was_open_at, FRESH_SECONDS):
+            if self._age(self._was_open_at) > RECENT_SECONDS:
+                self._ahead(self._looks, None)
+            return False
+        for _ in range(_READS):
+            is_closed, at = await self._looks(None)
+            if is_closed or self._age(at) <= _OLDEST_SECONDS:
+                return is_closed
+        raise _too_slow()
 
-    def known(self, text: str) -> Caller | None:
+    def known(self, text: str | None, within: float = FRESH_SECONDS) -> Caller | None:
         """Return the caller of a key without asking the database; None if that is necessary.
+
+        Args:
+            text: the whole key, or anything that was sent instead; None if nothing was.
+            within: the age up to which to believe what was read, in seconds.
 
         Raises:
             Unauthenticated: the key opens nothing.
         """
-        token = keys.parse(text)
-        if token is None:
-            raise Unauthenticated
-        found = self._cache.get(token.id)
-        if found is None or not self._is_fresh(found.at):
+        token = self._token(text)
+        found = self._keys.get(token.id) or self._unknown.get(token.id)
+        if found is None or not self._counts(found.at, within):
             return None
-        if self._clock.monotonic() - found.at > _EARLY_SECONDS:
-            self._read_again(token.id)
-        return self._checked(found, token)
+        caller = self._checked(found, token)
+        if self._age(found.at) > RECENT_SECONDS:
+            self._ahead(self._reads, [token.id])
+        return caller
 
-    async def caller(self, text: str) -> Caller:
-        """Return the caller of a key.
+    async def caller(self, text: str | None) -> Caller:
+        """Return the caller of a key as the database has it.
 
         Args:
-            text: the whole key, or anything that a caller has sent instead.
+            text: see `known`.
 
         Raises:
             Unauthenticated: the key opens nothing.
             DatabaseUnavailable: nobody knows whether it does.
         """
-        known = self.known(text)
-        if known is not None:
-            return known
-        token = keys.parse(text)
+        token = self._token(text)
+        for _ in range(_READS):
+            found = (await self._reads([token.id]))[token.id]
+            if self._age(found.at) <= _OLDEST_SECONDS:
+                return self._checked(found, token)
+        raise _too_slow()
+
+    def _token(self, text: str | None) -> keys.Token:
+        token = None if text is None else keys.parse(text)
         if token is None:
-            raise Unauthenticated
-        return self._checked(await self._finds(token.id), token)
+            raise self._refused(None, Rejection.ABSENT if text is None else Rejection.MALFORMED)
+        return token
 
     def _checked(self, found: _Found, token: keys.Token) -> Caller:
-        rejection = keys.check(found.key, token.secret, self._clock())
-        if rejection is not None or found.caller is None:
-            _log.info("key %s opens nothing: %s", token.id, rejection and rejection.value)
-            raise Unauthenticated
+        key = found.key if found.exists else None
+        rejection = keys.check(key, token.secret, self._clock())
+        if rejection is not None:
+            raise self._refused(token.id, rejection)
+        self._in_use.add(token.id)
         return found.caller
 
-    def _is_fresh(self, at: float) -> bool:
-        return at > self._counts_from and self._clock.monotonic() - at <= FRESH_SECONDS
+    def _refused(self, key_id: str | None, why: Rejection) -> Unauthenticated:
+        self._refusals.tell(key_id, why)
+        return Unauthenticated()
 
-    def _read_again(self, key_id: str) -> None:
-        if key_id not in self._reading_again:
-            reading = asyncio.ensure_future(self._finds(key_id))
-            self._reading_again[key_id] = reading
-            reading.add_done_callback(lambda _: self._has_read_again(key_id, reading))
+    def _age(self, at: float) -> float:
+        return self._clock.monotonic() - at
 
-    def _has_read_again(self, key_id: str, reading: "asyncio.Task[_Found]") -> None:
-        del self._reading_again[key_id]
+    def _counts(self, at: float, within: float) -> bool:
+        return at > self._counts_from and self._age(at) <= within
+
+    def _ahead(self, read: GroupCommit[Asked, Any], asked: Asked) -> None:
+        """Read what is in use before its time is over; one reading at a time is enough."""
+        if self._reading_ahead is None:
+            self._reading_ahead = asyncio.ensure_future(read(asked))
+            self._reading_ahead.add_done_callback(self._has_read_ahead)
+
+    def _has_read_ahead(self, reading: "asyncio.Task[Any]") -> None:
+        self._reading_ahead = None
         if not reading.cancelled() and not isinstance(reading.exception(), DatabaseUnavailable):
             reading.result()  # raises what nobody expects, for the event loop to log
 
-    async def _find(self, ids: Sequence[str]) -> Sequence[_Found]:
-        at = self._clock.monotonic()
-        there = await self._database.read(lambda c: api_keys.find(c, set(ids)))
-        found = {each: _found(there.get(each), at) for each in ids}
+    async def _read(self, asked: Sequence[Collection[str]]) -> Sequence[dict[str, _Found]]:
+        wanted = set().union(*asked)
+        if not wanted.isdisjoint(self._keys):  # strangers alone cause no more work than they ask
+            wanted |= self._in_use
+            self._in_use.clear()
+
+        async def read(connection: Connection) -> dict[str, _Found]:
+            at = self._clock.monotonic()
+            there = await api_keys.find(connection, wanted)
+            return {key.id: _Found(exists, key, key.caller, at) for exists, key in there}
+
+        found = await self._database.read(read)
         for each, one in found.items():
-            self._cache[each] = one
-            self._cache.move_to_end(each)
-        while len(self._cache) > _MOST_CACHED:
-            self._cache.popitem(last=False)
-        return [found[each] for each in ids]
+            self._remember(each, one)
+        return [found] * len(asked)
 
-    async def _look(self, asked: Sequence[None]) -> Sequence[bool]:
-        at = self._clock.monotonic()
-        self._is_closed = await self._database.read(api_keys.any_exists)
-        self._open_at = at
-        return [self._is_closed] * len(asked)
+    def _remember(self, key_id: str, found: _Found) -> None:
+        self._keys.pop(key_id, None)
+        self._unknown.pop(key_id, None)
+        cache, most = (self._keys, _MOST_KEYS) if found.exists else (self._unknown, _MOST_UNKNOWN)
+        cache[key_id] = found
+        if len(cache) > most:
+            cache.popitem(last=False)
+
+    async def _look(self, asked: Sequence[None]) -> Sequence[tuple[bool, float]]:
+        async def read(connection: Connection) -> tuple[bool, float]:
+            at = self._clock.monotonic()
+            return await api_keys.any_exists(connection), at
+
+        self._is_closed, at = await self._database.read(read)
+        self._was_open_at = at
+        return [(self._is_closed, at)] * len(asked)
 
 
-def _found(key: ApiKey | None, at: float) -> _Found:
-    return _Found(key, None if key is None else key.caller, at)
+def _too_slow() -> DatabaseUnavailable:
+    return DatabaseUnavailable("the database takes too long to say what a key opens")
