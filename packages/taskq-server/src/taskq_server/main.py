@@ -9,7 +9,7 @@ from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from taskq_server.api import batch, catalog, events, health, problems, tasks
+from taskq_server.api import batch, catalog, events, health, keys, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.guard import Guard
@@ -24,7 +24,7 @@ from taskq_server.runtime import Runtime, open_runtime
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, health.router, openapi.router),
+    *(catalog.router, keys.router, keys.rotations, health.router, openapi.router),
 )
 
 

@@ -1,7 +1,7 @@
 """The composition root: settings in, everything that a process needs out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -32,6 +32,7 @@ from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
+from taskq_server.services.keys import KeyService
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.read import ReadService
 from taskq_server.services.stats import StatsService
@@ -62,6 +63,7 @@ class Runtime:
     notifier: Notifier
     after_commit: AfterCommit
     authentication: Authentication
+    keys: KeyService
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -173,6 +175,7 @@ def _assemble(
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     after_commit = AfterCommit(dispatcher, notifier)
+    authentication = Authentication(database, clock)
     read = ReadService(database)
     submit, change = _writing_services(
         settings, clock, database, catalog, read, after_commit, turns
@@ -187,7 +190,10 @@ def _assemble(
         dispatcher=dispatcher,
         notifier=notifier,
         after_commit=after_commit,
-        authentication=Authentication(database, clock),
+        authentication=authentication,
+        keys=KeyService(
+            database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
+        ),
         catalog=catalog,
         stats=StatsService(database, clock),
         submit=submit,
@@ -197,6 +203,16 @@ def _assemble(
         turns=turns,
         caller=Caller(settings.namespace),
     )
+
+
+def _tell_of_keys(authentication: Authentication, notifier: Notifier) -> Callable[[], None]:
+    """Return what tells this process and the others that keys have changed."""
+
+    def tell() -> None:
+        authentication.forget()
+        notifier.keys_changed()
+
+    return tell
 
 
 def _writing_services(
@@ -266,8 +282,13 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
     while runtime.naming.names is None:
         await asyncio.sleep(_ASK_SECONDS)
         await _learn_names(runtime)
-    channel = runtime.naming.names.changed(runtime.settings.namespace)
-    await runtime.notifier.run(redis, channel, runtime.unreadable)
+    names = runtime.naming.names
+    await runtime.notifier.run(
+        redis,
+        names.changed(runtime.settings.namespace),
+        runtime.unreadable,
+        {names.keys: lambda _: runtime.authentication.forget()},
+    )
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:

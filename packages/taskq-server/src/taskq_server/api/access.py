@@ -53,6 +53,7 @@ _WRITE = "without `tasks:read`: foreign tasks come without payload, result and e
 
 _OPEN = Access(is_open=True, in_namespace=False)
 _ANY = Access(in_namespace=False)
+_ADMIN = Access((scopes.ADMIN,), "an operator's key: of all namespaces", in_namespace=False)
 
 ACCESS: Mapping[str, Access] = {
     "submit": Access((scopes.RUN,), _RUN),
@@ -69,6 +70,14 @@ ACCESS: Mapping[str, Access] = {
     "tags": Access((scopes.READ,)),
     "handlers": Access((), "without `tasks:read`: those that the key may run"),
     "stats": Access((scopes.READ, scopes.METRICS)),
+    "create_key": Access((scopes.ADMIN,), "no scope that the caller has not", in_namespace=False),
+    "list_keys": _ADMIN,
+    "get_key": _ADMIN,
+    "rotate_key": Access(
+        (scopes.ADMIN,), "of a key without scopes that the caller has not", in_namespace=False
+    ),
+    "revoke_key": _ADMIN,
+    "whoami": _ANY,
     "openapi": _ANY,
     "docs": _ANY,
     "redoc": _ANY,

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from uuid import UUID
 
@@ -71,6 +71,10 @@ class Notifier:
         """Tell workers to cancel running tasks now, ahead of their next heartbeat."""
         self._send(_publish_cancel, tasks)
 
+    def keys_changed(self) -> None:
+        """Tell all processes that API keys have changed."""
+        self._send(_publish_keys, [None])
+
     @contextmanager
     def subscribe(self, task_ids: Sequence[UUID]) -> Iterator[Subscription]:
         """Subscribe to changes of tasks."""
@@ -86,9 +90,23 @@ class Notifier:
                 if not waiters:
                     self._waiters.pop(task_id, None)
 
-    async def run(self, redis: ArqRedis, channel: str, unreadable: UnreadableMessages) -> None:
-        """Pass the messages of a channel to the waiters of this process, for ever."""
-        await listen(redis, {channel: self._on_changed}, unreadable, on_connect=self.wake_all)
+    async def run(
+        self,
+        redis: ArqRedis,
+        channel: str,
+        unreadable: UnreadableMessages,
+        others: Mapping[str, Callable[[bytes], None]],
+    ) -> None:
+        """Pass the messages of a channel to the waiters of this process, for ever.
+
+        Args:
+            redis: the server.
+            channel: for the ids of changed tasks.
+            unreadable: takes the unreadable messages.
+            others: what to call for the messages of other channels.
+        """
+        callbacks = {**others, channel: self._on_changed}
+        await listen(redis, callbacks, unreadable, on_connect=self.wake_all)
 
     def wake_all(self) -> None:
         """Let all waiters read their tasks again."""
@@ -108,6 +126,10 @@ class Notifier:
 def _publish_changed(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:
     for namespace, message in _messages(tasks):
         pipe.publish(names.changed(namespace), message)
+
+
+def _publish_keys(pipe: Pipeline, names: Names, _: Iterable[None]) -> None:
+    pipe.publish(names.keys, b"")
 
 
 def _publish_cancel(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:

@@ -15,6 +15,8 @@ TaskqError
 │   └── InvalidCursor         the page cursor was not made for this list
 ├── Unauthenticated           the request shows no key that opens anything
 ├── TaskNotFound
+├── KeyNotFound
+├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
 ├── VersionMismatch           If-Match names an older version
 ├── StaleAttempt              a worker no longer holds the attempt it wants to change
@@ -165,6 +167,21 @@ class TaskNotFound(TaskqError):
 
     Check the id. Tasks that have ended are deleted after `TASKQ_RETENTION_DAYS`, and tasks of
     another namespace cannot be seen.
+    """
+
+
+class KeyNotFound(TaskqError):
+    """No key has this id.
+
+    Check the id, which is the part of a key between `tq_` and the next `_`. A namespace's key
+    manages the keys of that namespace only, and sees no others.
+    """
+
+
+class KeyEnded(TaskqError):
+    """The key was revoked or has expired, and gets no new secret.
+
+    Make another key: one that has ended opens nothing ever again.
     """
 
 

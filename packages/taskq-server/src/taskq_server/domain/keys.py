@@ -64,6 +64,25 @@ def digest(secret: str) -> bytes:
     return sha256(secret.encode()).digest()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewKey:
+    """A key that is wanted.
+
+    Attributes:
+        name: for people.
+        scopes: what its callers may do; at least one.
+        namespace: the world of its callers; `*` for an operator's key; None for the usual one.
+        expires_at: aware UTC; None for a key that does not expire.
+        rate_limit: most requests, such as `600/minute`; None for the setting's limit.
+    """
+
+    name: str
+    scopes: tuple[str, ...]
+    namespace: str | None = None
+    expires_at: datetime | None = None
+    rate_limit: str | None = None
+
+
 class Rejection(Enum):
     """The reason why a key opens nothing: for the log; every caller gets the same answer."""
 
@@ -117,6 +136,10 @@ class ApiKey:
             is_operator=self.namespace == ALL_NAMESPACES,
             name=f"key {self.id}",
         )
+
+    def has_ended(self, now: datetime) -> bool:
+        """Return whether the key opens nothing ever again."""
+        return _rejection_of_all(self, now) is not None
 
     def __repr__(self) -> str:
         """Leave the hashes out, because a repr may reach a log."""

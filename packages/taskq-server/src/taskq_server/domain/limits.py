@@ -22,6 +22,9 @@ WORKER_NAMESPACES = 50
 KEY_SCOPES = 100
 """Scopes of one key."""
 
+KEY_OVERLAP_SECONDS = 2_592_000
+"""Time for which the secret before a rotation still opens: thirty days."""
+
 TAGS = 32
 """Tags of one task."""
 

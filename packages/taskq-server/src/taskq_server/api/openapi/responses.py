@@ -20,6 +20,7 @@ ETAG = "ETag"
 APPLIED = "Preference-Applied"
 REPLAYED = "Idempotency-Replayed"
 LINK = "Link"
+CACHE_CONTROL = "Cache-Control"
 RETRY_AFTER = "Retry-After"
 WWW_AUTHENTICATE = "WWW-Authenticate"
 REQUEST_ID = "X-Request-Id"
@@ -47,6 +48,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     LINK: {
         "description": 'the next page, as `rel="next"` (RFC 8288)',
         "schema": {"type": "string"},
+    },
+    CACHE_CONTROL: {
+        "description": "nobody keeps a copy of the answer",
+        "required": True,
+        "schema": {"type": "string", "enum": ["no-store"]},
     },
     RETRY_AFTER: {
         "description": "seconds to wait before the next try",
