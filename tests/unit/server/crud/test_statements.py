@@ -138,6 +138,8 @@ async def say_task_statements(database: Database) -> None:
     await database.write(lambda c: tasks.insert(c, rows[::-1]))
     wanted = [task.id for task in new][::-1]
     await database.read(lambda c: tasks.details(c, [("default", each) for each in wanted]))
+    own = [(("default", each), key) for each in wanted for key in ("b", "a")]
+    await database.read(lambda c: tasks.own_details(c, own))
     await database.read(lambda c: tasks.exists(c, "default", new[0].id))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))

@@ -143,7 +143,7 @@ async def update(
     caller = caller_of(request.scope)
     version = None
     if if_match is not None:
-        version = (await runtime.read.get(caller, task_id)).task.version
+        version = (await runtime.read.shown(caller, task_id)).task.version
         if not if_match.match_strongly(version):
             raise VersionMismatch(f"the task is at version {version}")
     wanted = changes.as_changes()

@@ -4,9 +4,11 @@ A service keeps no namespace of its own, so that one process, one cache and one 
 the callers of all namespaces.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from taskq_server.domain import scopes
+from taskq_server.domain.errors import PermissionDenied
 
 ALL_NAMESPACES = "*"
 """The namespace of an operator's key, which belongs to none."""
@@ -39,6 +41,24 @@ class Caller:
     def may_run(self, handler: str) -> bool:
         """Return whether the caller may submit to a handler."""
         return scopes.may_run(self.scopes, handler)
+
+    def check_may_run(self, handlers: Mapping[str, str]) -> None:
+        """Check that the caller may submit to all of some handlers.
+
+        Args:
+            handlers: the name of the handler by the pointer to what asks for it.
+
+        Raises:
+            PermissionDenied: with a pointer to each handler that the caller may not submit to,
+                whether or not there is one.
+        """
+        foreign = {name for name in set(handlers.values()) if not self.may_run(name)}
+        if foreign:
+            raise PermissionDenied.to_run({at: of for at, of in handlers.items() if of in foreign})
+
+    def sees_handler(self, name: str) -> bool:
+        """Return whether the caller is told of a handler."""
+        return self.may(scopes.READ) or self.may_run(name)
 
     def sees(self, submitted_by: str | None) -> bool:
         """Return whether the caller sees the tasks that a key has submitted."""

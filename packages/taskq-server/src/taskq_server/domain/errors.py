@@ -25,9 +25,14 @@ TaskqError
         └── ConnectionLost    the connection to the database broke during a statement
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+from taskq_server.domain import scopes
+
+AUTHORIZATION = "/header/authorization"
+"""The pointer to a caller's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,11 +134,31 @@ class PermissionDenied(InvalidFields):
     """
 
     @classmethod
-    def missing(cls, *scopes: str, pointer: str = "/header/authorization") -> Self:
+    def missing(cls, *scopes: str, pointer: str = AUTHORIZATION) -> Self:
         """Return the error of a caller who needs one of some scopes."""
         needed = " or ".join(scopes)
         detail = f"this needs a key with the scope {needed}"
         return cls(detail, [FieldError(pointer, "missing-scope", needed)])
+
+    @classmethod
+    def to_run(cls, handlers: Mapping[str, str]) -> Self:
+        """Return the error of a caller who may not submit to some handlers, or run them again.
+
+        Args:
+            handlers: the name of the handler by the pointer to what asks for it.
+        """
+        needed = {name: f"{scopes.RUN}{name}" for name in handlers.values()}
+        first, *others = needed.values()
+        detail = f"this needs a key with the scope {first}"
+        if others:
+            detail += f", and {len(others)} more of that kind"
+        return cls(
+            detail,
+            [
+                FieldError(pointer, "missing-scope", needed[name])
+                for pointer, name in handlers.items()
+            ],
+        )
 
 
 class IdempotencyMismatch(Rejected):

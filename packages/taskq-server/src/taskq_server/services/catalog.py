@@ -146,7 +146,7 @@ class Catalog:
         raise InvalidPayload(f"the payload does not fit the handler {known.handler.name}", errors)
 
     async def handlers(self, caller: Caller) -> list[ListedHandler]:
-        """Return all published handlers of the caller's namespace.
+        """Return the published handlers of the caller's namespace that the caller is told of.
 
         Each comes with the number of live workers that can run it.
         """
@@ -169,14 +169,15 @@ class Catalog:
                 workers=able[one.name],
             )
             for one in published
+            if caller.sees_handler(one.name)
         ]
 
     async def names(self, caller: Caller) -> tuple[str, ...]:
-        """Return the names of the published handlers of the caller's namespace, sorted."""
+        """Return the names of the handlers that the caller is told of, sorted."""
         read = self._fresh(caller)
         if read is _NOTHING:
             read = await self._refreshes(caller.namespace)
-        return tuple(sorted(read.handlers))
+        return tuple(sorted(filter(caller.sees_handler, read.handlers)))
 
     async def tags(self, caller: Caller) -> list[TagCount]:
         """Return all tags that are in use in the caller's namespace, by name.

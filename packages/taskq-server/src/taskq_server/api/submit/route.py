@@ -108,7 +108,7 @@ async def respond(
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = runtime.wait.one(caller, submitted.details.task.id, wait)
+            waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
             details = await while_allowed(Request(scope, receive), waiting)
             submitted = replace(submitted, details=details)
     return answers.submitted(submitted, scope, headers)
