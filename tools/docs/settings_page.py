@@ -18,8 +18,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Redis": ("redis_url", "redis_prefix", "wait_poll_seconds"),
     "API": (
-        *("host", "port", "insecure_no_auth", "allowed_hosts", "root_path", "trusted_proxies"),
-        *("max_body_bytes", "max_batch_bytes"),
+        *("host", "port", "auth", "insecure_no_auth", "allowed_hosts", "cors_origins"),
+        *("root_path", "trusted_proxies", "max_body_bytes", "max_batch_bytes"),
     ),
     "Worker": (
         *("handlers", "builtin_handlers", "namespaces", "queues", "concurrency", "threads"),

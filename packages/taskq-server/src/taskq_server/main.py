@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from taskq_server.api import batch, catalog, events, health, keys, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
+from taskq_server.api.browsers import Browsers, OwnPages
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
@@ -125,8 +126,14 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     """
     hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
+        Middleware(Browsers, origins=lambda: _cors_origins(app)),
         Middleware(RequestIdMiddleware),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]
+
+
+def _cors_origins(app: Api) -> Collection[str]:
+    return () if app.runtime is None else app.runtime.settings.cors_origins

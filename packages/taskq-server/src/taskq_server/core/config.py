@@ -21,7 +21,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from taskq_server.core import cpus, dialects, environment, proxies, urls
+from taskq_server.core import cpus, dialects, environment, origins, proxies, urls
 from taskq_server.domain import limits
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import is_name
@@ -85,6 +85,11 @@ class Settings(BaseSettings):
         (),
         description="hosts besides loopback that requests may name, separated by commas; `*.` in "
         "front stands for all names below",
+    )
+    cors_origins: Names = Field(
+        (),
+        description="origins of other sites whose pages may use the API, such as "
+        "`https://app.example.com`, separated by commas",
     )
     namespaces: Names = Field(
         (),
@@ -236,7 +241,8 @@ class Settings(BaseSettings):
         return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
 
     @field_validator(
-        "handlers", "allowed_hosts", "namespaces", "queues", "trusted_proxies", mode="before"
+        *("handlers", "allowed_hosts", "cors_origins", "namespaces", "queues", "trusted_proxies"),
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -277,6 +283,11 @@ class Settings(BaseSettings):
     @classmethod
     def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(_plain_host(host) for host in value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origins.origin(each) for each in value)
 
     @field_validator("root_path")
     @classmethod
