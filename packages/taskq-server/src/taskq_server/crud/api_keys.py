@@ -69,6 +69,12 @@ async def find(connection: AsyncConnection, ids: Collection[str]) -> list[tuple[
     return found
 
 
+async def by_id(connection: AsyncConnection, ids: Collection[str]) -> dict[str, ApiKey]:
+    """Return the keys of some ids, by id; unknown ids are left out."""
+    rows = await connection.execute(select(*_whole).where(api_keys.c.id.in_(ids)))
+    return {row.id: _to_key(row) for row in rows}
+
+
 async def lock(connection: AsyncConnection, key_id: str) -> ApiKey | None:
     """Return the key of an id, and keep other transactions from changing it until the commit."""
     statement = select(*_whole).where(api_keys.c.id == key_id).with_for_update()

@@ -116,7 +116,7 @@ class KeyService:
         async def read(connection: Connection) -> Page:
             after = None
             if after_id is not None:
-                after = (await api_keys.find(connection, [after_id])).get(after_id)
+                after = (await api_keys.by_id(connection, [after_id])).get(after_id)
                 if after is None:
                     raise InvalidCursor("the cursor was made for another list of keys")
             found = await api_keys.page(connection, of, after, limit + 1)
@@ -132,7 +132,7 @@ class KeyService:
         Raises:
             KeyNotFound: there is none of this id that the caller manages.
         """
-        found = await self._database.read(lambda c: api_keys.find(c, [key_id]))
+        found = await self._database.read(lambda c: api_keys.by_id(c, [key_id]))
         return _managed(caller, key_id, found.get(key_id))
 
     async def own(self, caller: Caller) -> ApiKey | None:
@@ -144,7 +144,7 @@ class KeyService:
         key_id = caller.key_id
         if key_id is None:
             return None
-        found = (await self._database.read(lambda c: api_keys.find(c, [key_id]))).get(key_id)
+        found = (await self._database.read(lambda c: api_keys.by_id(c, [key_id]))).get(key_id)
         if found is None:
             raise KeyNotFound(f"the key {key_id} is not stored yet")
         return found
@@ -200,7 +200,7 @@ class KeyService:
 
         async def revoke(connection: Connection) -> ApiKey:
             await api_keys.revoke(connection, key_id, now)
-            return (await api_keys.find(connection, [key_id]))[key_id]
+            return (await api_keys.by_id(connection, [key_id]))[key_id]
 
         revoked = await self._database.write(revoke)
         self._changed()
@@ -247,7 +247,7 @@ async def _add(connection: Connection, key: ApiKey) -> None:
         meant = difflib.get_close_matches(key.namespace, known, n=1) or known[:1]
         detail = f"there is no namespace {key.namespace}: did you mean {meant[0]}?"
         _refuse("/namespace", "unknown-namespace", detail)
-    if not await api_keys.find(connection, [key.id]):  # an earlier try may have been committed
+    if not await api_keys.by_id(connection, [key.id]):  # an earlier try may have been committed
         await api_keys.add(connection, key)
 
 
