@@ -7,6 +7,9 @@ from typing import Any
 from taskq_server.crud import api_keys
 from taskq_server.domain.keys import ApiKey, Token, digest, new_token
 from taskq_server.runtime import Runtime
+from tests.support.keys import shown
+
+__all__ = ["make_key", "shown"]
 
 
 async def make_key(
@@ -24,8 +27,3 @@ async def make_key(
     )
     await runtime.database.write(lambda c: api_keys.add(c, replace(key, **changes)))
     return token
-
-
-def shown(token: Token) -> dict[str, str]:
-    """Return the header that shows a key."""
-    return {"Authorization": f"Bearer {token.text}"}
