@@ -21,6 +21,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
     "Operate": ("deploy.md", "operate.md", "settings.md", "guarantees.md", "performance.md"),
     "Look up": (
         "http.md",
+        "scopes.md",
         "cli.md",
         "problems/index.md",
         "reference/server.md",

@@ -18,7 +18,7 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
 
 SECRET = "what nobody else shall read"
-ECHO = {"handler": "taskq.echo", "payload": {"value": SECRET}}
+ECHO: dict[str, object] = {"handler": "taskq.echo", "payload": {"value": SECRET}}
 
 
 @asynccontextmanager
@@ -36,10 +36,14 @@ async def header(runtime: Runtime, *scopes: str) -> dict[str, str]:
     return shown(await make_key(runtime, *scopes))
 
 
-async def task_of(runtime: Runtime, key: Token | None, namespace: str = "default") -> str:
-    """Store a task as if a key had submitted it that may, in any namespace."""
+async def publish_in(runtime: Runtime, namespace: str) -> None:
+    """Publish the built-in handlers in a namespace, as one of its workers would."""
     settings = runtime.settings.model_copy(update={"namespace": namespace})
     await ScriptedWorker(replace(runtime, settings=settings)).publish()
+
+
+async def task_of(runtime: Runtime, key: Token | None, namespace: str = "default") -> str:
+    """Store a task as if a key had submitted it that may, in a namespace that has handlers."""
     caller = Caller(namespace, key_id=None if key is None else key.id)
     new = NewTask(handler="taskq.echo", payload={"value": SECRET}, tags=("mine",))
     return str((await runtime.submit.one(caller, new)).details.task.id)

@@ -19,6 +19,7 @@ from tests.integration.api.scoped import (
     closed_api,
     make_failed,
     make_succeeded,
+    publish_in,
     task_of,
 )
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -26,6 +27,7 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
+    await publish_in(runtime, "theirs")
     async with closed_api(runtime) as client:
         yield client
 

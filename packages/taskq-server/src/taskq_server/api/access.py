@@ -1,15 +1,23 @@
 """What each operation asks of its caller: the matrix of scopes.
 
 Routes check it before they read a body. What depends on a task or on a handler is checked where
-those are known, in the services; `note` says it for the documentation.
+those are known, in the services; here it is said for the documentation, and tests compare the two.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from taskq_server.domain import scopes
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import FieldError, InvalidFields, PermissionDenied
+
+
+class Foreign(Enum):
+    """What is shown of tasks that other keys have submitted to a caller without `tasks:read`."""
+
+    NOTHING = "they are answered with 404, as if they did not exist"
+    OUTLINES = "they come without payload, result and errors"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,12 +28,18 @@ class Access:
         any_of: the caller needs one of these scopes; empty if any key will do. `tasks:run:` stands
             for each scope that begins so.
         note: what else is asked, or shown.
+        foreign: what is shown of foreign tasks without `tasks:read`; None where no task is.
+        of_handlers: whether only the handlers that its globs match are shown without `tasks:read`.
+        runs: whether the caller also needs `tasks:run:` for the handler of the task.
         is_open: whether it needs no key at all.
         in_namespace: whether it is about the tasks of one namespace, which an operator has to name.
     """
 
     any_of: tuple[str, ...] = ()
     note: str = ""
+    foreign: Foreign | None = None
+    of_handlers: bool = False
+    runs: bool = False
     is_open: bool = False
     in_namespace: bool = True
 
@@ -47,28 +61,29 @@ class Access:
         return scopes.RUN in self.any_of and scopes.runs(caller.scopes)
 
 
-_OWN = "without `tasks:read`: tasks that the same key has submitted; others are 404"
 _RUN = "`tasks:run:` for the handler of each task"
-_WRITE = "without `tasks:read`: foreign tasks come without payload, result and errors"
 
 _OPEN = Access(is_open=True, in_namespace=False)
 _ANY = Access(in_namespace=False)
 _ADMIN = Access((scopes.ADMIN,), "an operator's key: of all namespaces", in_namespace=False)
+_OWN = Access(foreign=Foreign.NOTHING)
+_WRITE = Access((scopes.WRITE,), foreign=Foreign.OUTLINES)
+_SUBMIT = Access((scopes.RUN,), f"{_RUN}; what is foreign is a replay", foreign=Foreign.OUTLINES)
 
 ACCESS: Mapping[str, Access] = {
-    "submit": Access((scopes.RUN,), _RUN),
-    "submit_many": Access((scopes.RUN,), _RUN),
+    "submit": _SUBMIT,
+    "submit_many": _SUBMIT,
     "list": Access((scopes.READ,)),
-    "get": Access((), _OWN),
-    "events": Access((), _OWN),
-    "attempts": Access((), _OWN),
-    "wait": Access((), _OWN),
-    "update": Access((scopes.WRITE,), f"{_WRITE}; `run_at` and `priority` need {_RUN}"),
+    "get": _OWN,
+    "events": _OWN,
+    "attempts": _OWN,
+    "wait": _OWN,
+    "update": replace(_WRITE, note="`priority` and `run_at` need `tasks:run:` for its handler"),
     "delete": Access((scopes.WRITE,)),
-    "cancel": Access((scopes.WRITE,), _WRITE),
-    "retry": Access((scopes.WRITE,), f"{_WRITE}; and `tasks:run:` for its handler"),
+    "cancel": _WRITE,
+    "retry": replace(_WRITE, runs=True, note="`tasks:run:` for its handler"),
     "tags": Access((scopes.READ,)),
-    "handlers": Access((), "without `tasks:read`: those that the key may run"),
+    "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
     "create_key": Access((scopes.ADMIN,), "no scope that the caller has not", in_namespace=False),
     "list_keys": _ADMIN,
@@ -78,7 +93,7 @@ ACCESS: Mapping[str, Access] = {
     ),
     "revoke_key": _ADMIN,
     "whoami": _ANY,
-    "openapi": _ANY,
+    "openapi": replace(_ANY, of_handlers=True, note="names the handlers"),
     "docs": _ANY,
     "redoc": _ANY,
     "livez": _OPEN,

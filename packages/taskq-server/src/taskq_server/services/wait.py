@@ -13,6 +13,7 @@ MOST_BYTES = 4_194_304
 """Rough limit of the results in one answer to a wait for several tasks, in bytes."""
 
 _READ_AT_ONCE = 50
+_Read = Callable[[Caller, UUID], Awaitable[TaskDetails]]
 
 
 class WaitService:
@@ -46,22 +47,22 @@ class WaitService:
         Raises:
             TaskNotFound: the task does not exist (any more), or the caller does not see it.
         """
-        return await self._until_final(task_id, seconds, lambda: self._read.get(caller, task_id))
+        return await self._until_final(caller, task_id, seconds, self._read.get)
 
     async def submitted(self, caller: Caller, task_id: UUID, seconds: float) -> TaskDetails:
         """Return a task that the caller has just submitted, as `one` does.
 
         If another caller has submitted it before, this one may get its outline.
         """
-        return await self._until_final(task_id, seconds, lambda: self._read.shown(caller, task_id))
+        return await self._until_final(caller, task_id, seconds, self._read.shown)
 
     async def _until_final(
-        self, task_id: UUID, seconds: float, read: Callable[[], Awaitable[TaskDetails]]
+        self, caller: Caller, task_id: UUID, seconds: float, read: _Read
     ) -> TaskDetails:
         deadline = asyncio.get_running_loop().time() + seconds
         with self._notifier.subscribe([task_id]) as subscription:
             while True:
-                details = await read()
+                details = await read(caller, task_id)
                 left = deadline - asyncio.get_running_loop().time()
                 if details.task.status.final or left <= 0 or self._draining:
                     return details

@@ -35,6 +35,10 @@ Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 6
 query parameters are refused; clients should ignore fields that they do not know. Times are \
 RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 
+A key without the scope `tasks:read` sees the tasks that it has submitted itself, and finds no \
+others. Where it changes another task, or submits one that another key has submitted before, the \
+answer has an empty `payload`, no `errors`, and null as `result`.
+
 Before a request reaches a route, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
 head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
