@@ -61,6 +61,11 @@ class Processes:
 def processes(database_url: str, tmp_path: Path) -> Iterator[Processes]:
     done = run_server_command(["db", "upgrade"], {"TASKQ_DATABASE_URL": database_url})
     assert done.returncode == 0, done.stderr
+    for name in (ONE, OTHER):
+        done = run_server_command(
+            ["namespaces", "create", name], {"TASKQ_DATABASE_URL": database_url}
+        )
+        assert done.returncode == 0, done.stderr
     processes = Processes(database_url, tmp_path)
     try:
         with processes.clients:

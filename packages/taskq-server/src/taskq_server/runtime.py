@@ -22,9 +22,10 @@ from taskq_server.core.loop_timeout import LoopTimeout
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
-from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
+from taskq_server.domain.naming import no_such_namespace
 from taskq_server.schemas.service import Ready
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
@@ -33,6 +34,7 @@ from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.keys import KeyService
+from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.read import ReadService
 from taskq_server.services.stats import StatsService
@@ -64,6 +66,7 @@ class Runtime:
     after_commit: AfterCommit
     authentication: Authentication
     keys: KeyService
+    namespaces: Namespaces
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -125,6 +128,9 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         settings: what the environment says.
         patient: wait for a database that hangs, as long as a transaction may take; else give up
             on it as soon as on one that is away.
+
+    Raises:
+        ConfigurationError: the database answers, and has no namespace of a name in the settings.
     """
     async with AsyncExitStack() as stack:
         database = Database(
@@ -145,11 +151,14 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         stack.push_async_callback(send.close)
         runtime = _assemble(settings, clock, database, redis, naming, send)
         stack.push_async_callback(runtime.authentication.close)
+        stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
-        await asyncio.gather(_sync(clock, database), _learn_names(runtime))
+        await asyncio.gather(
+            _sync(clock, database), _learn_names(runtime), _require_namespaces(runtime)
+        )
         await stack.enter_async_context(
             background(
                 {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
@@ -194,6 +203,7 @@ def _assemble(
         keys=KeyService(
             database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
         ),
+        namespaces=Namespaces(database),
         catalog=catalog,
         stats=StatsService(database, clock),
         submit=submit,
@@ -276,6 +286,25 @@ async def _learn_names(runtime: Runtime) -> None:
         runtime.naming.miss()
     else:
         runtime.naming.tell(Names(runtime.settings.redis_prefix, found))
+
+
+async def _require_namespaces(runtime: Runtime) -> None:
+    """Check that the namespaces of the settings exist, if the database answers."""
+    settings = runtime.settings
+    try:
+        known = await runtime.namespaces.names()
+    except (DatabaseUnavailable, DatabaseError):
+        return  # it is away, or its schema is older
+    for variable, names in (
+        ("TASKQ_NAMESPACE", (settings.namespace,)),
+        ("TASKQ_NAMESPACES", settings.namespaces),
+    ):
+        for name in names:
+            if name not in (*known, ALL_NAMESPACES):
+                raise ConfigurationError(
+                    f"{variable}: {no_such_namespace(name, known)} "
+                    "(`taskq-server namespaces create` makes one)"
+                )
 
 
 async def _listen(runtime: Runtime, redis: Redis) -> None:

@@ -52,7 +52,7 @@ class Access:
         """
         if self.any_of and not caller.may(*self.any_of) and not self._runs(caller):
             raise PermissionDenied.missing(*self.any_of)
-        if self.in_namespace and caller.namespace == ALL_NAMESPACES:
+        if self.in_namespace and caller.is_in(ALL_NAMESPACES):
             detail = "an operator's key belongs to no namespace: name one with Taskq-Namespace"
             where = FieldError("/header/taskq-namespace", "missing", detail)
             raise InvalidFields(detail, [where])

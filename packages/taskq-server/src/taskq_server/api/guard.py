@@ -12,6 +12,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from taskq_server.api import problems
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller
+from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import TaskqError
@@ -67,6 +68,8 @@ class Guard:
 
         Raises:
             Unauthenticated: it has no key, or none that opens anything.
+            InvalidFields: it names a namespace that does not exist.
+            PermissionDenied: it names a namespace that is not its key's.
             MisdirectedRequest: it needs none, and is meant for another host.
             DatabaseUnavailable: nobody knows whether it has.
         """
@@ -77,10 +80,11 @@ class Guard:
                 self._hosts.check(scope)
             if shown:
                 self._say_that_keys_mean_nothing()
-            return runtime.caller
+            return await named(scope, runtime.caller, runtime.namespaces)
         text = _token(shown)
         found = runtime.authentication.known(text, within)
-        return found or await runtime.authentication.caller(text)
+        found = found or await runtime.authentication.caller(text)
+        return await named(scope, found, runtime.namespaces)
 
     async def caller_by_now(self, scope: Scope) -> Caller:
         """Return the caller of a request that takes long; see `caller`."""

@@ -30,10 +30,12 @@ from taskq_server.core.database import Database
 from taskq_server.core.dialects import embedded_url
 from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.stopping import Stop
+from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services.namespaces import Namespaces
 from taskq_server.worker.app import publish, run_worker
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 
@@ -90,7 +92,7 @@ def _completed(settings: Settings) -> Settings:
 
 
 def _require_own_namespace(settings: Settings) -> None:
-    if settings.namespace not in settings.served_namespaces:
+    if not {settings.namespace, ALL_NAMESPACES}.intersection(settings.served_namespaces):
         raise ConfigurationError(
             f"TASKQ_NAMESPACES: add {settings.namespace}, the namespace of the API "
             "(TASKQ_NAMESPACE), because the worker of `dev` would run none of its tasks"
@@ -107,7 +109,7 @@ Work = Callable[[Runtime, Stop, Begin], Coroutine[Any, Any, object]]
 async def _run(settings: Settings, work: Work, listener: socket.socket, stop: Stop) -> None:
     freeze_gc()
     async with _with_redis(settings) as complete:
-        if not await unless(stop.asked, _upgrade(complete.database_url.get_secret_value())):
+        if not await unless(stop.asked, _upgrade(complete)):
             return
         async with open_runtime(complete) as runtime:
             app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
@@ -147,12 +149,15 @@ def _with_reloader(reloader: Reloader) -> Work:
     return work
 
 
-async def _upgrade(url: str) -> None:
-    """Migrate the schema to the revision that a runtime expects."""
-    database = Database(url)
+async def _upgrade(settings: Settings) -> None:
+    """Migrate the schema to the revision that a runtime expects, and make its namespaces."""
+    database = Database(settings.database_url.get_secret_value())
+    wanted = {settings.namespace, *settings.namespaces} - {DEFAULT_NAMESPACE, ALL_NAMESPACES}
     try:
         with database_says():
             await migrations.upgrade(database)
+            for name in sorted(wanted):
+                await Namespaces(database).create(name)
     finally:
         await database.close()
 

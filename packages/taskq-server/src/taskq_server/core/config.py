@@ -23,6 +23,7 @@ from pydantic_settings import (
 
 from taskq_server.core import cpus, dialects, environment, origins, proxies, urls
 from taskq_server.domain import limits
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import is_name
 
@@ -93,8 +94,8 @@ class Settings(BaseSettings):
     )
     namespaces: Names = Field(
         (),
-        description="namespaces whose tasks a worker runs, separated by commas; empty means "
-        "`TASKQ_NAMESPACE` alone",
+        description="namespaces whose tasks a worker runs, separated by commas; `*` means all, "
+        "those too that are made later; empty means `TASKQ_NAMESPACE` alone",
     )
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(
@@ -237,7 +238,7 @@ class Settings(BaseSettings):
 
     @property
     def served_namespaces(self) -> tuple[str, ...]:
-        """The namespaces whose tasks a worker runs, each once."""
+        """The namespaces whose tasks a worker runs, each once; `*` alone stands for all."""
         return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
 
     @field_validator(
@@ -250,11 +251,20 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("namespace")
+    @classmethod
+    def _one_namespace(cls, value: str) -> str:
+        if value == ALL_NAMESPACES:
+            raise ValueError("name one namespace; a worker of all has TASKQ_NAMESPACES=*")
+        return value
+
     @field_validator("namespaces")
     @classmethod
     def _possible_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if ALL_NAMESPACES in value and len(value) > 1:
+            raise ValueError("* stands for all namespaces: leave the other names out")
         if len(value) > limits.WORKER_NAMESPACES:
-            raise ValueError(f"name at most {limits.WORKER_NAMESPACES} namespaces")
+            raise ValueError(f"name at most {limits.WORKER_NAMESPACES} namespaces, or * for all")
         if not all(_NAMESPACE.fullmatch(namespace) for namespace in value):
             raise ValueError(
                 "no task can be in such a namespace: names have 1 to "

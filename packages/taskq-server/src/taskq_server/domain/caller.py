@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from taskq_server.domain import scopes
 from taskq_server.domain.errors import PermissionDenied
 
+DEFAULT_NAMESPACE = "default"
+"""The namespace that exists in every deployment."""
+
 ALL_NAMESPACES = "*"
 """The namespace of an operator's key, which belongs to none."""
 
@@ -33,6 +36,10 @@ class Caller:
     key_id: str | None = None
     is_operator: bool = False
     name: str = "anonymous"
+
+    def is_in(self, namespace: str) -> bool:
+        """Return whether a namespace is the caller's."""
+        return self.namespace == namespace
 
     def may(self, *any_of: str) -> bool:
         """Return whether the caller has one of some scopes."""

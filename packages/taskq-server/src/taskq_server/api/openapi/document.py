@@ -14,7 +14,7 @@ from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
 from taskq_server import __version__
-from taskq_server.api import access
+from taskq_server.api import access, namespace_header
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep
@@ -95,6 +95,8 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             operation["security"] = _security(operation["operationId"])
+            if access.of(operation["operationId"]).in_namespace:
+                operation.setdefault("parameters", []).append(namespace_header.PARAMETER)
             for parameter in operation.get("parameters", ()):
                 _forbid_null(parameter["schema"])
             where = f"{method.upper()} {path}"
