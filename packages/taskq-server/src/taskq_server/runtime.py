@@ -314,7 +314,8 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
     names = runtime.naming.names
     await runtime.notifier.run(
         redis,
-        names.changed(runtime.settings.namespace),
+        names,
+        runtime.settings.namespace,
         runtime.unreadable,
         {names.keys: lambda _: runtime.authentication.forget()},
     )

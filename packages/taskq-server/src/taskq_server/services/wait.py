@@ -60,7 +60,7 @@ class WaitService:
         self, caller: Caller, task_id: UUID, seconds: float, read: _Read
     ) -> TaskDetails:
         deadline = asyncio.get_running_loop().time() + seconds
-        with self._notifier.subscribe([task_id]) as subscription:
+        with self._notifier.subscribe(caller.namespace, [task_id]) as subscription:
             while True:
                 details = await read(caller, task_id)
                 left = deadline - asyncio.get_running_loop().time()
@@ -85,7 +85,7 @@ class WaitService:
         """
         wanted = list(dict.fromkeys(task_ids))
         deadline = asyncio.get_running_loop().time() + seconds
-        with self._notifier.subscribe(wanted) as subscription:
+        with self._notifier.subscribe(caller.namespace, wanted) as subscription:
             stale = set(wanted)
             while True:
                 final = await self._final(caller, [each for each in wanted if each in stale])
@@ -131,7 +131,7 @@ class WaitService:
         """
         now = asyncio.get_running_loop().time
         deadline, beat_at = now() + seconds, now() + beat_seconds
-        with self._notifier.subscribe([task_id]) as subscription:
+        with self._notifier.subscribe(caller.namespace, [task_id]) as subscription:
             while True:
                 details = await self._read.get(caller, task_id)
                 if details.task.version != seen:

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from uuid import UUID
 
-from taskq_server.broker.listener import listen
+from taskq_server.broker.listener import Listener
 from taskq_server.broker.names import Names
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
@@ -166,7 +166,8 @@ class _Worker:
             channels[self._names.cancel(namespace)] = lambda data: self._cancels.note(
                 read_ids(data)
             )
-        await listen(self._redis, channels, self._unreadable, on_connect=wake)
+        listener = Listener(channels, lambda _: wake())
+        await listener.run(self._redis, self._unreadable)
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when stuck handlers or hooks call for a new process."""
