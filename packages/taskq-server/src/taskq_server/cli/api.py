@@ -26,6 +26,7 @@ _END_SECONDS = 10.0
 @click.command()
 @options.host
 @options.port
+@options.auth
 @options.insecure_no_auth
 @options.root_path
 @options.log_level

@@ -56,6 +56,7 @@ _log = logging.getLogger("taskq.server")
     is_flag=True,
     help="start the worker again when Python files beside the handlers change",
 )
+@options.auth
 @options.insecure_no_auth
 @options.root_path
 @options.log_level

@@ -327,7 +327,9 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _one_answer(self) -> Self:
         if self.insecure_no_auth and self.auth == "required":
-            raise ValueError("--insecure-no-auth (TASKQ_INSECURE_NO_AUTH) asks for the opposite")
+            raise ValueError(
+                "`required` contradicts --insecure-no-auth (TASKQ_INSECURE_NO_AUTH): leave one out"
+            )
         return self
 
     @classmethod
