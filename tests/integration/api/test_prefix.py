@@ -205,7 +205,7 @@ async def test_mounted_where_the_settings_say(runtime: Runtime) -> None:
 async def test_mounted_in_fastapi_with_its_own_runtime(
     migrated_url: str, redis_url: str, worker: ScriptedWorker
 ) -> None:
-    inner = create_app(Settings(database_url=migrated_url, redis_url=redis_url))
+    inner = create_app(Settings(auth="off", database_url=migrated_url, redis_url=redis_url))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -240,7 +240,7 @@ async def test_a_prefix_that_callers_choose_stays_on_this_host(runtime: Runtime)
 
 
 async def test_without_its_lifespan_it_says_so(sqlite_url: str) -> None:
-    inner = create_app(Settings(database_url=sqlite_url))
+    inner = create_app(Settings(auth="off", database_url=sqlite_url))
     async with mounted(inner, "/queue", enter=False) as http:
         for method, path in (
             *(("GET", "/tasks"), ("POST", "/tasks"), ("POST", "/tasks/batch"), ("GET", "/stats")),

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 from starlette.types import Scope
 
+from taskq_server.api.errors import NotStarted
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import PermissionDenied, Unauthenticated
 
@@ -24,8 +25,13 @@ def caller_of(scope: Scope) -> Caller:
     """Return the caller of a request.
 
     A route calls this itself, because FastAPI takes several microseconds for a dependency.
+
+    Raises:
+        NotStarted: the route serves without its application.
     """
-    caller: Caller = scope["state"][_STATE]
+    caller: Caller | None = scope.get("state", {}).get(_STATE)
+    if caller is None:
+        raise NotStarted  # its middleware is not there, either
     return caller
 
 

@@ -20,6 +20,12 @@ class NotStarted(TaskqError):
     queue.router.lifespan_context(queue)`.
     """
 
+    def __init__(self) -> None:
+        super().__init__(
+            "this application has not been started: mount it (its router cannot be included in "
+            "another application), and enter `app.router.lifespan_context(app)` in a lifespan there"
+        )
+
 
 class InvalidHeader(InvalidFields):
     """A header does not follow the grammar of RFC 9110.

@@ -94,7 +94,7 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["securitySchemes"] = {_KEY: _SCHEME}
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            operation["security"] = _security(operation["operationId"])
+            operation.setdefault("security", _security(operation["operationId"]))
             if access.of(operation["operationId"]).in_namespace:
                 operation.setdefault("parameters", []).append(namespace_header.PARAMETER)
             for parameter in operation.get("parameters", ()):
