@@ -6,11 +6,12 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from starlette.types import Message
 
 from taskq_server.domain.keys import Token
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import asking_for_keys, calling_closed, make_key, shown
 from tests.integration.api.scripted_worker import ScriptedWorker
 
 TASK = {"handler": "taskq.echo", "payload": {"value": 1}}
@@ -19,10 +20,7 @@ TASK = {"handler": "taskq.echo", "payload": {"value": 1}}
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
     """An API that asks for keys."""
-    settings = runtime.settings.model_copy(update={"auth": "required"})
-    app = create_app(runtime=replace(runtime, settings=settings))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 
@@ -89,3 +87,17 @@ async def test_an_address_that_nobody_knows_is_closed(runtime: Runtime) -> None:
     transport = httpx.ASGITransport(create_app(runtime=replace(runtime, settings=settings)))
     async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
         assert_unauthenticated(await client.get("/tasks"))
+
+
+async def test_there_are_no_websockets(runtime: Runtime) -> None:
+    for app in (create_app(runtime=runtime), create_app(runtime=asking_for_keys(runtime))):
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            return {"type": "websocket.connect"}
+
+        async def send(message: Message, sent: list[Message] = sent) -> None:
+            sent.append(message)
+
+        await app({"type": "websocket", "path": "/tasks", "headers": []}, receive, send)
+        assert sent == [{"type": "websocket.close", "code": 1008}]

@@ -96,10 +96,12 @@ ACCESS: Mapping[str, Access] = {
     "openapi": replace(_ANY, of_handlers=True, note="names the handlers"),
     "docs": _ANY,
     "redoc": _ANY,
+    "/docs/assets": _ANY,
     "livez": _OPEN,
     "readyz": _OPEN,
 }
-"""By operation id; routes that the document leaves out have the name of their function."""
+"""By operation id; a route that the document leaves out has the name of its function, and a mount
+its path."""
 
 
 def of(operation_id: str) -> Access:
