@@ -16,7 +16,8 @@ class ApiKey(Base):
     """
 
     __tablename__ = "api_keys"
-    __table_args__ = options(Index(None, "namespace", "created_at", "id"))
+    # Otherwise SQLite takes longer to find that an id exists than that it does not.
+    __table_args__ = options(Index(None, "namespace", "created_at", "id"), sqlite_with_rowid=False)
 
     id: Mapped[str] = mapped_column(ascii_text(limits.KEY_ID_LENGTH), primary_key=True)
     name: Mapped[str] = mapped_column(String(limits.KEY_NAME_LENGTH))

@@ -30,8 +30,7 @@ RECENT_SECONDS = 0.25
 
 _OLDEST_SECONDS = 1.0  # of an answer of the database, counted from the question
 _READS = 2
-_MOST_KEYS = 10_000
-_MOST_UNKNOWN = 1_000
+_MOST_CACHED = 4_000  # of keys, and as many unknown ids, so that neither fills up sooner
 
 Asked = TypeVar("Asked")
 
@@ -187,9 +186,9 @@ class Authentication:
     def _remember(self, key_id: str, found: _Found) -> None:
         self._keys.pop(key_id, None)
         self._unknown.pop(key_id, None)
-        cache, most = (self._keys, _MOST_KEYS) if found.exists else (self._unknown, _MOST_UNKNOWN)
+        cache = self._keys if found.exists else self._unknown
         cache[key_id] = found
-        if len(cache) > most:
+        if len(cache) > _MOST_CACHED:
             cache.popitem(last=False)
 
     async def _look(self, asked: Sequence[None]) -> Sequence[tuple[bool, float]]:

@@ -35,7 +35,9 @@ def upgrade() -> None:
         if_not_exists=True,
         **_OPTIONS,
     )
-    op.create_table("api_keys", *_key_columns(), if_not_exists=True, **_OPTIONS)
+    op.create_table(
+        "api_keys", *_key_columns(), if_not_exists=True, sqlite_with_rowid=False, **_OPTIONS
+    )
     if _INDEX not in {each["name"] for each in _inspector().get_indexes("api_keys")}:
         op.create_index(_INDEX, "api_keys", ["namespace", "created_at", "id"])
     if not _has_column():
