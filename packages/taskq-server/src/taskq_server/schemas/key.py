@@ -44,7 +44,8 @@ NamespaceName = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.NAMESPACE_LENGTH, pattern=r"^\S+$")
 ]
 RateLimit = Annotated[
-    str, StringConstraints(pattern=r"^[1-9][0-9]{0,8}/(?:second|minute|hour|day)$")
+    str,
+    StringConstraints(pattern=r"^(?:[1-9][0-9]{0,5}|1000000)/(?:second|minute|hour|day)$"),
 ]
 
 

@@ -76,7 +76,7 @@ class KeyService:
             _refuse_to_grant(scopes.not_granted(caller.scopes, wanted.scopes), wanted.scopes)
         now = self._clock()
         if wanted.expires_at is not None and wanted.expires_at <= now:
-            _refuse("/expires_at", "past", "must lie in the future")
+            _refuse("/expires_at", "past", "the key would open nothing: expires_at has passed")
         token = new_token()
         key = ApiKey(
             id=token.id,
@@ -252,4 +252,4 @@ async def _add(connection: Connection, key: ApiKey) -> None:
 
 
 def _refuse(pointer: str, code: str, detail: str) -> NoReturn:
-    raise InvalidFields(f"{pointer}: {detail}", [FieldError(pointer, code, detail)])
+    raise InvalidFields(detail, [FieldError(pointer, code, detail)])
