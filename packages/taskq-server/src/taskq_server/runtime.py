@@ -156,9 +156,11 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
-        await asyncio.gather(
-            _sync(clock, database), _learn_names(runtime), _require_namespaces(runtime)
+        _, _, mistake = await asyncio.gather(
+            _sync(clock, database), _learn_names(runtime), _unknown_namespace(runtime)
         )
+        if mistake is not None:
+            raise ConfigurationError(mistake)
         await stack.enter_async_context(
             background(
                 {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
@@ -288,23 +290,22 @@ async def _learn_names(runtime: Runtime) -> None:
         runtime.naming.tell(Names(runtime.settings.redis_prefix, found))
 
 
-async def _require_namespaces(runtime: Runtime) -> None:
-    """Check that the namespaces of the settings exist, if the database answers."""
+async def _unknown_namespace(runtime: Runtime) -> str | None:
+    """Return a sentence about a namespace of the settings that the database does not have."""
     settings = runtime.settings
     try:
         known = await runtime.namespaces.names()
     except (DatabaseUnavailable, DatabaseError):
-        return  # it is away, or its schema is older
+        return None  # it is away, or its schema is older
     for variable, names in (
         ("TASKQ_NAMESPACE", (settings.namespace,)),
         ("TASKQ_NAMESPACES", settings.namespaces),
     ):
         for name in names:
             if name not in (*known, ALL_NAMESPACES):
-                raise ConfigurationError(
-                    f"{variable}: {no_such_namespace(name, known)} "
-                    "(`taskq-server namespaces create` makes one)"
-                )
+                sentence = no_such_namespace(name, known)
+                return f"{variable}: {sentence} (`taskq-server namespaces create` makes one)"
+    return None
 
 
 async def _listen(runtime: Runtime, redis: Redis) -> None:

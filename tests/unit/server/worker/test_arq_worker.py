@@ -65,9 +65,14 @@ class Waiting:
         self._left = {queue: list(numbers) for queue, numbers in tasks.items()}
 
     async def due(self, queue: Queue, room: int) -> Sequence[Arguments]:
-        left = self._left[queue]
+        left = self._left.get(queue, [])
         found, left[:] = left[:room], left[room:]
         return [bell(number) for number in found]
+
+
+async def everything(namespaces: Sequence[str]) -> Sequence[str]:
+    """All of them have something."""
+    return namespaces
 
 
 def worker(
@@ -79,9 +84,12 @@ def worker(
     room: int = ROOM,
 ) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
+    there = list(queues)
     return TaskqWorker(
-        queues=dict.fromkeys(queues, "queue"),
-        asides=dict.fromkeys(queues, "aside"),
+        namespaces=list(dict.fromkeys(one.namespace for one in there)),
+        queues=list(dict.fromkeys(one.name for one in there)),
+        keys=lambda _: ("queue", "aside"),
+        waiting=everything,
         threads=threads,
         now_ms=lambda: 0,
         may_have=lambda: room,
