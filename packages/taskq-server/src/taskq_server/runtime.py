@@ -12,6 +12,7 @@ from taskq_server.broker.connection import Redis, connect, probe
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
+from taskq_server.broker.rate_limits import RateCounter
 from taskq_server.broker.sender import Sender
 from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.background import background
@@ -29,13 +30,16 @@ from taskq_server.domain.naming import no_such_namespace
 from taskq_server.schemas.service import Ready
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
+from taskq_server.services.auth_failures import AuthFailures
 from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
+from taskq_server.services.open_waits import OpenWaits
 from taskq_server.services.quotas import Quotas
+from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
@@ -67,6 +71,9 @@ class Runtime:
     authentication: Authentication
     keys: KeyService
     namespaces: Namespaces
+    auth_failures: AuthFailures
+    rate_limits: RateLimits
+    open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -206,6 +213,9 @@ def _assemble(
             database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
         ),
         namespaces=Namespaces(database),
+        auth_failures=AuthFailures(settings.max_auth_failures, clock.monotonic),
+        rate_limits=RateLimits(RateCounter(redis, naming), settings.rate_limit),
+        open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=StatsService(database, clock),
         submit=submit,

@@ -18,6 +18,7 @@ def test_the_form_is_the_one_that_the_readme_shows() -> None:
     assert NAMES.changed("default") == "{taskq:4f00}:default:changed"
     assert NAMES.cancel("default") == "{taskq:4f00}:default:cancel"
     assert NAMES.keys == "{taskq:4f00}:keys"
+    assert NAMES.rates == "{taskq:4f00}::rates"
 
 
 @given(st.tuples(TEXT, TEXT), st.tuples(TEXT, TEXT))

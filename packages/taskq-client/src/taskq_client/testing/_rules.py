@@ -428,6 +428,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "misdirected-request": (421, "Misdirected request"),
     "not-found": (404, "Not found"),
     "quota-exceeded": (422, "Quota exceeded"),
+    "rate-limited": (429, "Too many requests"),
     "task-not-found": (404, "Task not found"),
     "too-many-values": (422, "Too many values"),
     "unauthenticated": (401, "Unauthenticated"),

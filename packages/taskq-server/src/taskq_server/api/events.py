@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import RuntimeDep, TaskId
@@ -14,7 +15,7 @@ from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
-from taskq_server.api.waits import each_while_allowed
+from taskq_server.api.waits import each_while_allowed, place
 from taskq_server.domain import limits
 from taskq_server.domain.errors import (
     PermissionDenied,
@@ -105,7 +106,16 @@ async def events(
         beat_seconds=BEAT_SECONDS,
     )
     allowed = each_while_allowed(request.scope, states)
-    return StreamingResponse(encoded(allowed), headers=_HEADERS, media_type=MEDIA_TYPE)
+    return _Stream(encoded(allowed), headers=_HEADERS, media_type=MEDIA_TYPE)
+
+
+class _Stream(StreamingResponse):
+    """A stream that takes its place when it is sent, so that it gives it back whatever happens."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; FastAPI answers with the problem if there is no place."""
+        with place(scope):
+            await super().__call__(scope, receive, send)
 
 
 async def encoded(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[bytes]:

@@ -14,6 +14,7 @@ from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller
 from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
+from taskq_server.api.rate_limits import admitted
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import TaskqError
 from taskq_server.runtime import Runtime
@@ -52,7 +53,8 @@ class Guard:
             return
         if scope["type"] == "http" and not _is_probe(scope):
             try:
-                set_caller(scope, await self.caller(scope), self.caller_by_now)
+                caller = await admitted(self._runtime(), scope, self.caller)
+                set_caller(scope, caller, self.caller_by_now)
             except TaskqError as error:
                 refusal = problems.expected(scope["state"]["request_id"], error)
                 await refusal(scope, receive, send)

@@ -2,18 +2,29 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from fastapi import Request
 from starlette.requests import ClientDisconnect
 from starlette.types import Scope
 
-from taskq_server.api.caller import check_again
+from taskq_server.api.caller import caller_of, check_again
+from taskq_server.api.dependencies import runtime_of
 
 LOOK_SECONDS = 0.5
 """Time between two looks at the caller's key."""
 
 T = TypeVar("T")
+
+
+def place(scope: Scope) -> AbstractContextManager[None]:
+    """Return a block in which a request may wait.
+
+    Raises:
+        RateLimited: the caller's key has too many waits and streams open.
+    """
+    return runtime_of(scope["app"]).open_waits.place(caller_of(scope))
 
 
 async def while_allowed(request: Request, waiting: Coroutine[Any, Any, T]) -> T:

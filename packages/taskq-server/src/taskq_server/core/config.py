@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     Field,
     SecretStr,
@@ -26,6 +27,7 @@ from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import is_name
+from taskq_server.domain.rate_limits import RateLimit
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -37,6 +39,8 @@ Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[
     tuple[Annotated[proxies.Network, BeforeValidator(proxies.network)], ...], NoDecode
 ]
+
+Rate = Annotated[str, AfterValidator(lambda text: str(RateLimit.parse(text)))]
 
 
 class Settings(BaseSettings):
@@ -205,6 +209,25 @@ class Settings(BaseSettings):
         description="whether requests need a key: `required`, `off`, or `auto`, which asks for one "
         "once the first is made, and from the start where other machines can reach the API",
     )
+    rate_limit: Rate | None = Field(
+        None,
+        description="most requests of each key that has no limit of its own, such as `600/minute`, "
+        "`50/second` or `100000/day`; each task of a batch counts; empty means no limit",
+    )
+    max_waits_per_key: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="most requests of one key that wait for tasks or follow them at a time, in "
+        "each API process",
+    )
+    max_auth_failures: int = Field(
+        100,
+        ge=1,
+        le=1_000_000,
+        description="most requests with a wrong key that one address may send in a minute before "
+        "the next ones are answered with 429, in each API process",
+    )
     insecure_no_auth: bool = Field(
         False, description="another spelling of `TASKQ_AUTH=off`, for `api` and `dev`"
     )
@@ -214,7 +237,7 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = Field(
         (),
         description="addresses and networks of proxies whose `X-Forwarded-Prefix` names the "
-        "prefix, separated by commas",
+        "prefix and whose `X-Forwarded-For` names callers, separated by commas",
     )
     data_dir: Path = Field(Path(".taskq"), description="folder in which `dev` keeps its tasks")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from taskq_server.domain import scopes
 from taskq_server.domain.errors import PermissionDenied
+from taskq_server.domain.rate_limits import RateLimit
 
 DEFAULT_NAMESPACE = "default"
 """The namespace that exists in every deployment."""
@@ -29,6 +30,7 @@ class Caller:
             no key is asked for.
         is_operator: whether the caller manages the keys of all namespaces.
         name: for logs.
+        rate_limit: the key's own; None for the one of the settings.
     """
 
     namespace: str
@@ -36,6 +38,7 @@ class Caller:
     key_id: str | None = None
     is_operator: bool = False
     name: str = "anonymous"
+    rate_limit: RateLimit | None = None
 
     def is_in(self, namespace: str) -> bool:
         """Return whether a namespace is the caller's."""

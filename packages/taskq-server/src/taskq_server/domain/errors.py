@@ -9,11 +9,12 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
-│   │   ├── QuotaExceeded     the namespace has no room for another name of this kind
+│   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
 │   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
 ├── Unauthenticated           the request shows no key that opens anything
+├── RateLimited               too many requests; carries the seconds to wait
 ├── TaskNotFound
 ├── KeyNotFound
 ├── KeyEnded                  a revoked or expired key gets no new secret
@@ -30,6 +31,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from taskq_server.domain import scopes
+from taskq_server.domain.rate_limits import RateLimit
 
 AUTHORIZATION = "/header/authorization"
 """The pointer to a caller's key."""
@@ -120,10 +122,12 @@ class InvalidPayload(InvalidFields):
 
 
 class QuotaExceeded(InvalidFields):
-    """The namespace has as many names of this kind in use as it may.
+    """The namespace has as many of these as it may, or one batch is more than a key may send.
 
-    Use a queue or tags that are in use already. Room comes back as tasks are deleted or their
-    retention ends, or with a higher `TASKQ_MAX_QUEUES` or `TASKQ_MAX_TAGS`.
+    `detail` names the limit. For queues and tags (`TASKQ_MAX_QUEUES`, `TASKQ_MAX_TAGS`), use one
+    that is in use already; room comes back as tasks are deleted or their retention ends. For tasks
+    that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For a batch
+    with more tasks than the key's rate limit allows at all, send smaller ones.
     """
 
 
@@ -185,6 +189,37 @@ class Unauthenticated(TaskqError):
 
     def __init__(self) -> None:
         super().__init__("send `Authorization: Bearer` and a valid API key")
+
+
+class RateLimited(TaskqError):
+    """Too many requests came with this key, or too many wrong keys from this address.
+
+    Send the same request again after the seconds in `Retry-After`; `detail` says which limit it is.
+    A key may send as many requests as its rate limit says (`TASKQ_RATE_LIMIT` for keys without one;
+    each task of a batch counts), and wait for tasks or follow them in as many requests at once as
+    `TASKQ_MAX_WAITS_PER_KEY` says.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: int,
+        limit: RateLimit | None = None,
+        remaining: int = 0,
+    ) -> None:
+        """Take what the headers of the answer say.
+
+        Args:
+            detail: which limit it is.
+            retry_after: whole seconds to wait, at least 1.
+            limit: the rate limit of the key; None if another limit is meant.
+            remaining: requests that the rate limit still allows, too few for this one.
+        """
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.limit = limit
+        self.remaining = remaining
 
 
 class TaskNotFound(TaskqError):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.rate_limits import RateLimit
 
 _ID_BYTES = 9
 _SECRET_BYTES = 32
@@ -135,6 +136,7 @@ class ApiKey:
             key_id=self.id,
             is_operator=self.namespace == ALL_NAMESPACES,
             name=f"key {self.id}",
+            rate_limit=None if self.rate_limit is None else RateLimit.parse(self.rate_limit),
         )
 
     def has_ended(self, now: datetime) -> bool:

@@ -22,6 +22,8 @@ REPLAYED = "Idempotency-Replayed"
 LINK = "Link"
 CACHE_CONTROL = "Cache-Control"
 RETRY_AFTER = "Retry-After"
+RATE_LIMIT = "RateLimit"
+RATE_LIMIT_POLICY = "RateLimit-Policy"
 WWW_AUTHENTICATE = "WWW-Authenticate"
 REQUEST_ID = "X-Request-Id"
 
@@ -59,6 +61,15 @@ HEADERS: dict[str, dict[str, Any]] = {
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
     },
+    RATE_LIMIT: {
+        "description": "requests that the key may still send, and the seconds until it may send "
+        "this one (draft-ietf-httpapi-ratelimit-headers-10)",
+        "schema": {"type": "string", "pattern": '^"key";r=[0-9]+;t=[0-9]+$'},
+    },
+    RATE_LIMIT_POLICY: {
+        "description": "the rate limit of the key: requests, and the seconds of the window",
+        "schema": {"type": "string", "pattern": '^"key";q=[0-9]+;w=[0-9]+$'},
+    },
     WWW_AUTHENTICATE: {
         "description": "the scheme of `Authorization` (RFC 6750)",
         "required": True,
@@ -72,7 +83,11 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
-_HEADERS_OF: dict[int, tuple[str, ...]] = {401: (WWW_AUTHENTICATE,), 503: (RETRY_AFTER,)}
+_HEADERS_OF: dict[int, tuple[str, ...]] = {
+    401: (WWW_AUTHENTICATE,),
+    429: (RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY),
+    503: (RETRY_AFTER,),
+}
 
 
 def reply(status: int, description: str, *headers: str, model: Any = None) -> Responses:
@@ -92,13 +107,14 @@ def failures(*errors: type[Exception], is_open: bool = False) -> Responses:
     """Describe the problems that a route can answer with.
 
     A value that breaks a rule, at least an unknown query parameter, and a bug are possible in every
-    route and are added here; so are a request for another host, and one without a key that opens,
-    unless the route is open to all.
+    route and are added here; so are a request for another host, one without a key that opens, and
+    one too many, unless the route is open to all.
     """
     by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
     possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
     if not is_open:
         possible += [core.Unauthenticated, core.PermissionDenied, api.MisdirectedRequest]
+        possible.append(core.RateLimited)
     for error in possible:
         kind = problems.kind_of(error)
         by_status[kind.status].append(kind)
