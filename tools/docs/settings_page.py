@@ -31,7 +31,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Tasks": (
         *("namespace", "max_retries", "timeout_seconds", "retention_days"),
         *("max_payload_bytes", "max_payload_values", "max_result_bytes", "max_traceback_bytes"),
-        *("max_queues", "max_tags"),
+        *("max_queues", "max_tags", "max_waiting"),
     ),
     "Process": ("data_dir", "log_level"),
 }

@@ -187,6 +187,14 @@ class Settings(BaseSettings):
         10_000, ge=1, le=1_000_000, description="most tags that the tasks of a namespace may use"
     )
 
+    max_waiting: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="most tasks of a namespace that may wait, queued or to be tried again; empty "
+        "means no limit",
+    )
+
     retention_days: float = Field(
         30.0, gt=0, le=36_500, description="how long finished tasks are kept"
     )

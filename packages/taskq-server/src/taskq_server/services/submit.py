@@ -102,6 +102,7 @@ class SubmitService:
             async with (
                 quotas.queues.admit(caller, {new.queue: "/queue"}),
                 quotas.tags.admit(caller, of_tags(new.tags)),
+                quotas.waiting.places(caller, 1, key),
             ):
                 holder = await self._store(caller, task, tags, key)
         if key is not None and holder is not None:
@@ -147,7 +148,11 @@ class SubmitService:
 
         quotas = self._quotas
         queues_at, tags_at = of_items(items)
-        async with quotas.queues.admit(caller, queues_at), quotas.tags.admit(caller, tags_at):
+        async with (
+            quotas.queues.admit(caller, queues_at),
+            quotas.tags.admit(caller, tags_at),
+            quotas.waiting.places(caller, len(new_tasks), key),
+        ):
             replayed = await self._tag_ids.use(caller, tags_at, insert)
         if replayed is not None:
             found = {details.task.id for details in replayed}
