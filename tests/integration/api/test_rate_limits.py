@@ -7,6 +7,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from taskq_client import AsyncTaskqClient
+from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.keys import make_key, shown
 from tests.integration.api.limited import TASK, limited
@@ -201,3 +203,24 @@ async def test_nobody_is_limited_without_redis(runtime: Runtime) -> None:
         for _ in range(3):
             assert (await api.get("/tasks", headers=key)).status_code == 200
         assert opened.rate_limits.unchecked == 3
+
+
+class Counting(httpx.ASGITransport):
+    """A transport that counts the refusals."""
+
+    refused = 0
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        response = await super().handle_async_request(request)
+        self.refused += response.status_code == 429
+        return response
+
+
+async def test_the_client_waits_as_long_as_it_is_told(runtime: Runtime) -> None:
+    async with limited(runtime) as (_, opened):
+        token = await make_key(runtime, "tasks:read", rate_limit="2/second")
+        transport = Counting(create_app(runtime=opened))
+        client = AsyncTaskqClient("http://taskq", api_key=token.text, transport=transport)
+        async with client, asyncio.timeout(60):
+            while not transport.refused:
+                await asyncio.gather(*(client.stats() for _ in range(3)))

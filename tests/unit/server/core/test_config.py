@@ -36,6 +36,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (settings.max_payload_bytes, settings.max_result_bytes) == (256 * 1024, 2**20)
     assert (settings.max_traceback_bytes, settings.retention_days) == (8192, 30)
     assert (settings.max_queues, settings.max_tags) == (10_000, 10_000)
+    assert (settings.rate_limit, settings.max_waiting) == (None, None)
+    assert (settings.max_waits_per_key, settings.max_auth_failures) == (500, 100)
     assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
 
 
@@ -131,6 +133,13 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
             ("ROOT_PATH", wrong, "must be the beginning of a path")
             for wrong in ("queue", "//evil.example", "/a/..", "/a\r\nb", "/a'b", "/" + "a" * 255)
         ),
+        *(
+            ("RATE_LIMIT", wrong, "such as 600/minute")
+            for wrong in ("600", "0/minute", "600/minutes", "600 per minute", "many/day", "-1/day")
+        ),
+        ("MAX_WAITING", "0", "greater"),
+        ("MAX_WAITS_PER_KEY", "0", "greater"),
+        ("MAX_AUTH_FAILURES", "0", "greater"),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
         ("REDIS_URL", "http://x", "redis://"),
         ("NAMESPACE", "a b", "pattern"),
