@@ -68,8 +68,9 @@ class NoSuchPath(TaskqError):
 class MisdirectedRequest(Rejected):
     """The request is meant for another host, or comes from another site's page.
 
-    Send it to a name of the server that is in `TASKQ_ALLOWED_HOSTS`. A proxy that passes on the
-    caller's Host needs its name there, and so does a site whose pages call the API.
+    Send it to a name of the server that is in `TASKQ_ALLOWED_HOSTS`: a proxy that passes on the
+    caller's Host needs its name there. A site whose pages call the API needs its origin in
+    `TASKQ_CORS_ORIGINS`.
     """
 
 
