@@ -142,5 +142,16 @@ async def test_pages_for_people_load_nothing_from_elsewhere(
     assert sources == {"'self'", "'none'", "'unsafe-inline'", "data:", "blob:"}
 
 
+async def test_redoc_does_not_ask_for_its_logo(api: httpx.AsyncClient) -> None:
+    """A browser would write on its console that the policy forbids it."""
+    script = await api.get("/docs/assets/redoc.standalone.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert int(script.headers["content-length"]) == len(script.content) > 100_000
+    assert "cdn.redoc.ly" not in script.text
+    known = {"If-None-Match": script.headers["etag"]}
+    again = await api.get("/docs/assets/redoc.standalone.js", headers=known)
+    assert again.status_code == 304
+
+
 async def test_the_validator_of_swagger_is_off(api: httpx.AsyncClient) -> None:
     assert '"validatorUrl": null' in (await api.get("/docs")).text

@@ -4,7 +4,7 @@ A browser sends a page's request to another site as it is if a form could have s
 form cannot send, it announces by a preflight, which only pages of listed origins get answered.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from starlette.datastructures import Headers
 from starlette.responses import Response
@@ -82,8 +82,7 @@ class Browsers:
         async def marked(message: Message) -> None:
             if message["type"] == "http.response.start":
                 fields = message.get("headers", ())
-                has_policy = any(name == _POLICY for name, _ in fields)
-                own = _BESIDE_POLICY if has_policy else HEADERS
+                own = _BESIDE_POLICY if _POLICY in dict(fields) else HEADERS
                 message["headers"] = [*fields, *own, *more]
             await send(message)
 
@@ -106,7 +105,7 @@ class OwnPages:
         self._app = app
         self._hosts = hosts
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request.
 
         Raises:
@@ -116,7 +115,7 @@ class OwnPages:
             headers = Headers(scope=scope)
             if not _needs_preflight(headers):
                 self._check(scope, headers)
-        await self._app(scope, receive, send)
+        return self._app(scope, receive, send)
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         if self._hosts is not None:
@@ -135,12 +134,12 @@ def _only(scope: Scope, wanted: bytes) -> bytes:
 
 
 def _is_preflight(scope: Scope) -> bool:
-    is_asking = any(name == b"access-control-request-method" for name, _ in scope["headers"])
+    is_asking = b"access-control-request-method" in dict(scope["headers"])
     return is_asking and scope["method"] == "OPTIONS"
 
 
 def _is_of_page(scope: Scope) -> bool:
-    return any(name in _OF_PAGES for name, _ in scope["headers"])
+    return not _OF_PAGES.isdisjoint(dict(scope["headers"]))
 
 
 def _without_page(scope: Scope) -> Scope:

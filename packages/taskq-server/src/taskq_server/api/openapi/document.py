@@ -10,7 +10,6 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse
 from fastapi.routing import APIRoute
-from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
 from taskq_server import __version__
@@ -18,6 +17,7 @@ from taskq_server.api import access, namespace_header
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.openapi.assets import Assets
 from taskq_server.api.openapi.examples import EXAMPLES, OF_NEW_TASKS
 from taskq_server.api.openapi.responses import HEADERS
 from taskq_server.api.prefix import address
@@ -61,15 +61,14 @@ _SCHEME = {
 }
 
 ASSETS_PATH = "/docs/assets"
-assets = StaticFiles(packages=[("fastapi_offline", "static")])
-"""Scripts and styles of the pages, so that they work without the internet."""
+assets = Assets(packages=[("fastapi_offline", "static")])
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-"""Forbids the pages to load anything from elsewhere, such as ReDoc's logo, and to be in a frame."""
+"""Forbids the pages to load anything from elsewhere, and to be in a frame."""
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
