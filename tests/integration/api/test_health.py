@@ -85,7 +85,7 @@ async def check_away(api: httpx.AsyncClient) -> None:
 
 async def test_a_database_that_was_never_there(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'taskq.db'}"
-    async with open_runtime(Settings(auth="off", database_url=url)) as runtime:
+    async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
         transport = httpx.ASGITransport(create_app(runtime=runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as api:
             await check_away(api)
@@ -95,7 +95,7 @@ async def test_a_database_that_was_never_there(tmp_path: Path) -> None:
 
 async def test_a_database_that_comes_back() -> None:
     with MariaDBServer(flush_log=2) as server, server.database() as url:
-        async with open_runtime(Settings(auth="off", database_url=url)) as runtime:
+        async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
             await migrations.upgrade(runtime.database)
             await ScriptedWorker(runtime).publish()
             transport = httpx.ASGITransport(create_app(runtime=runtime))
@@ -110,7 +110,7 @@ async def test_a_database_that_comes_back() -> None:
 
 
 async def test_the_application_opens_and_closes_its_own_runtime(sqlite_url: str) -> None:
-    app = create_app(Settings(auth="off", database_url=sqlite_url))
+    app = create_app(Settings(database_url=sqlite_url))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
