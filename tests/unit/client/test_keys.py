@@ -116,22 +116,24 @@ def test_a_server_without_keys_knows_nobody() -> None:
 
 
 @pytest.mark.parametrize("kind", [TaskqClient, AsyncTaskqClient])
-def test_an_operator_names_a_namespace(kind: Any) -> None:
+@pytest.mark.parametrize("name", ["acme", "müller", "a*/:", "n" * 64])
+def test_an_operator_names_a_namespace(kind: Any, name: str) -> None:
     seen: list[httpx.Request] = []
-    client = kind(api_key=KEY, namespace="acme", transport=replying(seen, OPEN))
+    client = kind(api_key=KEY, namespace=name, transport=replying(seen, OPEN))
     for each in (client, client.with_options(max_retries=0)):
         if kind is TaskqClient:
             each.whoami()
         else:
             asyncio.run(each.whoami())
-        assert "('http://127.0.0.1:8000', namespace='acme', timeout=10" in repr(each)
+        assert f"('{URL}', namespace={name!r}, timeout=10" in repr(each)
 
-    assert [request.headers["taskq-namespace"] for request in seen] == ["acme"] * 2
+    sent = [dict(request.headers.raw)[b"Taskq-Namespace"] for request in seen]
+    assert sent == [name.encode()] * 2
     TaskqClient(transport=replying(seen, OPEN)).whoami()
     assert "taskq-namespace" not in seen[-1].headers
 
 
-@pytest.mark.parametrize("namespace", ["", "a b", "a\n", "x" * 65, "m\u00fcller", 5, b"a"])
+@pytest.mark.parametrize("namespace", ["", "a b", "a\n", "x" * 65, "a\ud800", "a\0", 5, b"a"])
 @pytest.mark.parametrize("kind", [TaskqClient, AsyncTaskqClient])
 def test_what_is_no_namespace_is_refused_at_once(kind: Any, namespace: Any) -> None:
     with pytest.raises(ConfigurationError, match="namespace must be 1 to 64") as caught:
@@ -200,6 +202,7 @@ def test_the_command_names_a_namespace(server: respx.MockRouter) -> None:
 
 
 LACKS = {"pointer": "/header/authorization", "code": "missing-scope", "detail": "tasks:read"}
+FOREIGN = {"pointer": "/header/taskq-namespace", "code": "other-namespace", "detail": "no"}
 UNNAMED = {"pointer": "/header/taskq-namespace", "code": "missing", "detail": "name one"}
 
 
@@ -214,8 +217,10 @@ UNNAMED = {"pointer": "/header/taskq-namespace", "code": "missing", "detail": "n
          "Said (403 forbidden; /header/authorization: tasks:read); use a key that may: "
          "'taskq whoami' says what this one may do"),
         (422, {"code": "invalid-request", "errors": [UNNAMED]}, {}, KEY,
-         "Said (422 invalid-request; /header/taskq-namespace: name one); name a namespace that "
-         "there is, with --namespace"),
+         "Said (422 invalid-request; /header/taskq-namespace: name one); name a namespace "
+         "with --namespace"),
+        (403, {"code": "forbidden", "errors": [FOREIGN]}, {}, KEY,
+         "Said (403 forbidden; /header/taskq-namespace: no); leave --namespace out"),
         (429, {"code": "rate-limited"}, {"Retry-After": "61"}, KEY,
          "Said (429 rate-limited); try again in 61 s"),
     ],

@@ -21,7 +21,7 @@ DEFAULT_TIMEOUT = 10.0
 
 _KINDS = {"url": "text or a URL object", "api_key": "text or a SecretStr"}
 _TOKEN = re.compile(r"[!-~]+")
-_NAMESPACE = re.compile(r"[!-~]{1,64}")
+_NAMESPACE = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
 class Secret:
@@ -126,8 +126,7 @@ def _read_namespace(namespace: object) -> str:
     if isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace):
         return namespace
     raise ConfigurationError(
-        "namespace must be 1 to 64 printable ASCII characters without spaces,"
-        f" not {shown_value(namespace)}",
+        f"namespace must be 1 to 64 characters without white space, not {shown_value(namespace)}",
         "namespace",
     )
 

@@ -123,7 +123,8 @@ def _advice_on(error: TaskqAPIError) -> str:
         case RateLimited():
             return "try again in a moment"
         case _ if any(each.pointer.lower() == _NAMESPACE for each in error.errors):
-            return "name a namespace that there is, with --namespace"
+            belongs = isinstance(error, PermissionDenied)
+            return "leave --namespace out" if belongs else "name a namespace with --namespace"
         case _:
             return _ADVICE_BY_STATUS.get(error.status, "")
 
