@@ -30,7 +30,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 
 _PLAIN = frozenset({READ, WRITE, METRICS, "tasks:operate", "admin"})
-_EVERYTHING = _PLAIN | {f"{RUN}*"}
+EVERYTHING = _PLAIN | {f"{RUN}*"}
 _GLOB = re.compile(r"[A-Za-z0-9._*-]{1,128}")
 _MOST_STARS = 8
 _MOST_BYTES = 200
@@ -117,7 +117,7 @@ class Keys:
         """Find out who asks, or raise the problem of the server."""
         is_probe = request.method in ("GET", "HEAD") and request.url.path in _PROBES
         if is_probe or not self._callers:
-            return Caller(tuple(sorted(_EVERYTHING)))
+            return Caller(tuple(sorted(EVERYTHING)))
         token = _token(request.headers.get_list("authorization"))
         if token not in self._callers or token in self._revoked:
             raise _unauthenticated()
