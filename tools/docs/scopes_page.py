@@ -108,6 +108,11 @@ def cell(access: Access, scope: str) -> Cell:
             assert_never(access.foreign)
 
 
+def _path(route: StrictRoute) -> str:
+    (method,) = (route.methods or set()) - {"HEAD"}
+    return f"`{method} {re.sub(r':[a-z_]+}', '}', route.path)}`"
+
+
 def _rows() -> Iterator[tuple[str, ...]]:
     routes = {
         route.operation_id or route.name: route
@@ -116,8 +121,7 @@ def _rows() -> Iterator[tuple[str, ...]]:
     }
     titles = _titles()
     for name, access in ACCESS.items():
-        (method,) = (routes[name].methods or set()) - {"HEAD"}
-        path = f"`{method} {re.sub(r':[a-z_]+}', '}', routes[name].path)}`"
+        path = _path(routes[name]) if name in routes else f"`GET {name}/…`"
         cells = ["yes" if access.is_open else cell(access, scope).value for scope in SCOPES]
         besides = "needs no key" if access.is_open else access.note
         yield titles.get(name, path), path, *cells, besides
