@@ -22,7 +22,7 @@ async def test_cancel_reaches_a_running_handler(
     await until(lambda: client.get(task), lambda found: found.status == "running")
     asked = await client.cancel(task)
     assert asked.cancel_requested_at is not None
-    assert (await client.wait(task, timeout=60)).status == "cancelled"
+    assert (await client.wait(task, timeout=180)).status == "cancelled"
 
 
 async def test_a_bad_item_stores_nothing(client: Any) -> None:
@@ -36,9 +36,9 @@ async def test_a_bad_item_stores_nothing(client: Any) -> None:
 
 
 async def test_children_of_a_task(client: Any) -> None:
-    parent = await client.wait(await client.submit("tests.parent", {"children": 3}), timeout=60)
+    parent = await client.wait(await client.submit("tests.parent", {"children": 3}), timeout=180)
     assert parent.status == "succeeded"
-    children = [await client.wait(child, timeout=60) for child in parent.result]
+    children = [await client.wait(child, timeout=180) for child in parent.result]
     assert [child.result for child in children] == [0, 1, 2]
 
 

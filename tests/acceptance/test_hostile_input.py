@@ -134,7 +134,7 @@ BODIES = dict(bodies())
 
 @pytest.fixture(scope="module")
 def api(stack: Stack) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=stack.api_url, timeout=180, trust_env=False) as client:
         yield client
 
 

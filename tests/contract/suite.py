@@ -43,20 +43,20 @@ async def test_submit_and_wait(client: Any) -> None:
         "tests.add", {"a": 2, "b": 3}, title="Sum", priority="high", tags=["sums"], max_retries=5
     )
     assert (task.title, task.priority, task.tags, task.max_retries) == ("Sum", "high", ["sums"], 5)
-    final = await client.wait(task, timeout=60)
+    final = await client.wait(task, timeout=180)
     assert (final.status, final.result, final.attempt, final.errors) == ("succeeded", 5, 1, [])
     assert final.started_at <= final.finished_at
 
 
 async def test_run_returns_the_result(client: Any) -> None:
-    assert await client.run("taskq.echo", {"value": {"deep": [1, "é", None]}}, timeout=60) == {
+    assert await client.run("taskq.echo", {"value": {"deep": [1, "é", None]}}, timeout=180) == {
         "deep": [1, "é", None]
     }
 
 
 async def test_a_failing_task_is_tried_again_and_remembers_its_errors(client: Any) -> None:
     task = await client.submit("taskq.flaky", {"failures": 2}, backoff_base_seconds=0.01)
-    final = await client.wait(task, timeout=60)
+    final = await client.wait(task, timeout=180)
     assert (final.status, final.result, final.current_retry_count) == ("succeeded", 3, 2)
     assert [error.attempt for error in final.errors] == [1, 2]
     assert final.errors[0].type == "RuntimeError"
@@ -76,7 +76,7 @@ async def test_retries_run_out(client: Any) -> None:
 
 async def test_a_fatal_error_is_not_tried_again(client: Any) -> None:
     with pytest.raises(TaskFailed) as caught:
-        await client.run("tests.fatal", {"message": "not worth it"}, timeout=60)
+        await client.run("tests.fatal", {"message": "not worth it"}, timeout=180)
     assert [error.message for error in caught.value.task.errors] == ["not worth it"]
 
 
@@ -85,7 +85,7 @@ async def test_a_timeout_is_a_failure_like_any_other(client: Any) -> None:
         "taskq.sleep", {"seconds": 30}, timeout_seconds=0.1, max_retries=1,
         backoff_base_seconds=0.01,
     )  # fmt: skip
-    final = await client.wait(task, timeout=60)
+    final = await client.wait(task, timeout=180)
     assert final.status == "failed"
     assert [error.outcome for error in final.errors] == ["timed_out", "timed_out"]
 
@@ -99,7 +99,7 @@ async def test_cancel_a_task_that_waits(client: Any) -> None:
 async def test_run_says_that_its_task_was_cancelled(client: Any) -> None:
     title = uuid4().hex
     running = asyncio.ensure_future(
-        client.run("taskq.sleep", {"seconds": 600}, title=title, timeout=60)
+        client.run("taskq.sleep", {"seconds": 600}, title=title, timeout=180)
     )
     found = await until(lambda: first(client.list(q=title)), lambda task: task is not None)
     await client.cancel(found)
@@ -122,13 +122,13 @@ async def until(ask: Callable[[], Awaitable[Any]], accept: Callable[[Any], bool]
 
 async def test_a_person_retries(client: Any) -> None:
     task = await client.submit("tests.fatal", {})
-    await client.wait(task, timeout=60)
+    await client.wait(task, timeout=180)
     again = await client.retry(task)
     assert again.status in ("queued", "running"), "a worker may be quick"
     assert again.current_retry_count == 0
-    final = await client.wait(task, timeout=60)
+    final = await client.wait(task, timeout=180)
     assert (final.status, final.attempt, len(final.errors)) == ("failed", 2, 2)
-    succeeded = await client.wait(await client.submit("taskq.echo", {"value": 1}), timeout=60)
+    succeeded = await client.wait(await client.submit("taskq.echo", {"value": 1}), timeout=180)
     with pytest.raises(InvalidTransition):
         await client.retry(succeeded)
 
@@ -141,7 +141,7 @@ async def test_update_what_may_be_changed(client: Any) -> None:
     with pytest.raises(PreconditionFailed):
         await client.update(task, title="Newer", if_match=task.version)
     await client.update(task, run_at=None)
-    final = await client.wait(task, timeout=60)
+    final = await client.wait(task, timeout=180)
     assert final.status == "succeeded"
     with pytest.raises(InvalidTransition):
         await client.update(task, priority="low")
@@ -193,7 +193,7 @@ async def test_submit_many_and_list_by_tag(client: Any) -> None:
     listed = [task async for task in client.list(tag=[tag], limit=50)]
     assert [task.id for task in listed] == [task.id for task in reversed(submitted)]
     for task in submitted:
-        assert (await client.wait(task, timeout=60)).status == "succeeded"
+        assert (await client.wait(task, timeout=180)).status == "succeeded"
     done = [task async for task in client.list(tag=[tag], status=["succeeded"], limit=200)]
     assert len(done) == 120
     assert [task async for task in client.list(tag=[tag], status=["failed"])] == []
@@ -250,7 +250,7 @@ async def test_a_wait_that_is_too_long_carries_the_last_snapshot(client: Any) ->
 
 
 async def test_progress_is_seen(client: Any) -> None:
-    final = await client.wait(await client.submit("tests.progress", {"steps": 3}), timeout=60)
+    final = await client.wait(await client.submit("tests.progress", {"steps": 3}), timeout=180)
     progress = final.progress
     assert (progress.current, progress.total, progress.message) == (3, 3, "step 3")
 
@@ -258,7 +258,7 @@ async def test_progress_is_seen(client: Any) -> None:
 async def test_a_handle_knows_how_its_task_stands(client: Any) -> None:
     handle = await client.submit("tests.add", {"a": 2}, tags=["handled"])
     assert (handle.status, handle.tags) == ("queued", ["handled"])
-    final = await handle.wait(timeout=60)
+    final = await handle.wait(timeout=180)
     assert (final.result, handle.status, handle.final) == (3, "succeeded", True)
     assert await handle.result(type_=int) == 3
     assert (await handle.refresh()).version == handle.version
@@ -270,25 +270,25 @@ async def test_a_handle_cancels(client: Any) -> None:
     handle = await client.submit("taskq.echo", {"value": 1}, delay_seconds=3600)
     assert (await handle.cancel()).status == handle.status == "cancelled"
     with pytest.raises(TaskCancelled):
-        await handle.result(timeout=60)
+        await handle.result(timeout=180)
 
 
 async def test_a_result_is_what_it_is_said_to_be(client: Any) -> None:
     value = {"at": "2026-10-01T00:00:00Z", "rows": [1, 2]}
-    report = await client.run("taskq.echo", {"value": value}, returns=Report, timeout=60)
+    report = await client.run("taskq.echo", {"value": value}, returns=Report, timeout=180)
     assert report == Report(datetime(2026, 10, 1, tzinfo=UTC), (1, 2))
     with pytest.raises(UnexpectedResult):
-        await client.run("taskq.echo", {"value": 1}, returns=Report, timeout=60)
+        await client.run("taskq.echo", {"value": 1}, returns=Report, timeout=180)
 
 
 async def test_a_stream_begins_with_a_state_and_ends_with_the_final_one(client: Any) -> None:
     task = await client.submit("tests.progress", {"steps": 3})
-    states = [state async for state in client.stream(task, timeout=60)]
+    states = [state async for state in client.stream(task, timeout=180)]
     versions = [state.version for state in states]
     assert versions == sorted(set(versions))
     assert [state.final for state in states] == [False] * (len(states) - 1) + [True]
     assert states[-1].result == 3
-    again = [state async for state in client.stream(task, timeout=60)]
+    again = [state async for state in client.stream(task, timeout=180)]
     assert again == states[-1:]
     with pytest.raises(NotFound):
         await anext(client.stream(NOBODY))
@@ -304,7 +304,7 @@ async def test_a_stream_has_a_deadline(client: Any) -> None:
 
 async def test_progress_is_told_while_it_is_made(client: Any) -> None:
     told: list[Any] = []
-    steps = await client.run("tests.progress", {"steps": 3}, on_progress=told.append, timeout=60)
+    steps = await client.run("tests.progress", {"steps": 3}, on_progress=told.append, timeout=180)
     assert steps == 3
     assert [step.total for step in told] == [3] * len(told)
     assert told[-1].current == 3
@@ -313,11 +313,11 @@ async def test_progress_is_told_while_it_is_made(client: Any) -> None:
 async def test_many_are_waited_for_together(client: Any) -> None:
     slow = await client.submit("taskq.echo", {"value": 0}, delay_seconds=1)
     quick = await client.submit_many([{"handler": "taskq.echo", "payload": {"value": 1}}] * 3)
-    done = await client.wait_all([slow, *quick, slow.id], timeout=60)
+    done = await client.wait_all([slow, *quick, slow.id], timeout=180)
     assert [task.result for task in done] == [0, 1, 1, 1, 0]
     assert [task.id for task in done][:2] == [slow.id, quick[0].id]
     with pytest.raises(NotFound):
-        await client.wait_all([slow, NOBODY], timeout=60)
+        await client.wait_all([slow, NOBODY], timeout=180)
 
 
 async def test_the_first_to_end_comes_first(client: Any) -> None:
@@ -334,7 +334,7 @@ async def test_the_first_to_end_comes_first(client: Any) -> None:
 async def test_a_map_hands_out_each_task_as_it_ends(client: Any) -> None:
     tag = uuid4().hex
     payloads = ({"a": n} for n in range(30))
-    done = [task async for task in client.map("tests.add", payloads, tags=[tag], timeout=60)]
+    done = [task async for task in client.map("tests.add", payloads, tags=[tag], timeout=180)]
     assert sorted(task.result for task in done) == list(range(1, 31))
     assert [found.count for found in await client.tags() if found.name == tag] == [30]
 

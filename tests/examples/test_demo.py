@@ -51,7 +51,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     try:
         wait_until(lambda: "is running" in demo.output(), 60, "it runs", details=demo.output)
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
-        assert demo.wait(timeout=60) == 130
+        assert demo.wait(timeout=180) == 130
     finally:
         demo.stop()
     assert demo.output().endswith("Interrupted; everything is stopped.\n")
@@ -101,7 +101,7 @@ def test_a_result_that_is_not_as_expected_is_one_sentence(tmp_path: Path) -> Non
         [sys.executable, tmp_path / "examples" / "demo.py"], tmp_path / "demo.log", env=env
     )
     try:
-        assert demo.wait(timeout=60) == 1
+        assert demo.wait(timeout=180) == 1
     finally:
         demo.stop()
     assert demo.output().endswith("The demo failed: a file was not counted.\n")

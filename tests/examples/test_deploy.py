@@ -38,7 +38,7 @@ def test_the_units_start_and_run_a_task(
     said = {"TASKQ_DATABASE_URL": database, "TASKQ_REDIS_URL": redis_url}
     env = {"PATH": os.environ["PATH"], **environment_file(page), **said}
     for command in ("upgrade", "check"):
-        done = subprocess.run([SERVER, "db", command], env=env, cwd="/", timeout=60, check=False)
+        done = subprocess.run([SERVER, "db", command], env=env, cwd="/", timeout=180, check=False)
         assert done.returncode == 0
     mariadb_server.sql("REVOKE CREATE, DROP, ALTER, INDEX, REFERENCES ON taskq.* FROM taskq@'%'")
     key = asyncio.run(make_key(database))
@@ -47,7 +47,7 @@ def test_the_units_start_and_run_a_task(
     try:
         with TaskqClient(f"http://127.0.0.1:{port}", api_key=key) as client:
             wait_until(lambda: is_served(client, started), 60, "words.count is served")
-            assert client.run("words.count", {"text": "to be or not to be"}, timeout=60) == 6
+            assert client.run("words.count", {"text": "to be or not to be"}, timeout=180) == 6
         assert httpx.get(f"http://127.0.0.1:{port}/tasks", trust_env=False).status_code == 401
         assert [child.stop() for child in started] == [0, 0]
     finally:
@@ -74,7 +74,7 @@ def test_the_commands_of_the_compose_file_exist() -> None:
     assert len(commands) == code.count("<<: *taskq")
     for command in commands:
         words = [SERVER, *shlex.split(command), "--help"]
-        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(words, capture_output=True, text=True, timeout=180, check=False)
         assert (done.returncode, done.stderr) == (0, "")
 
 

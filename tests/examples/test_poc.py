@@ -61,7 +61,7 @@ def test_a_job_goes_from_the_endpoint_to_the_worker_and_back(redis: str, tmp_pat
             assert client.get(address).json() == answer
             assert "working for you" in script.output()
             script.signal(signal.SIGTERM)
-            assert script.wait(timeout=60) == 0
+            assert script.wait(timeout=180) == 0
     with pytest.raises(ProcessLookupError):  # nothing is left of its process group
         os.killpg(script.pid, 0)
     assert [path.name for path in tmp_path.iterdir()] == ["poc.log"]

@@ -112,7 +112,7 @@ class Calls:
         """How many tasks the list shows for a query."""
         return len(self.items(**query))
 
-    def until(self, task_id: str, status: str, timeout: float = 60) -> Json:
+    def until(self, task_id: str, status: str, timeout: float = 180) -> Json:
         """The task once it has this status."""
         wait_until(
             lambda: self.get(task_id)["status"] == status,
@@ -123,7 +123,7 @@ class Calls:
         )
         return self.get(task_id)
 
-    def until_running(self, tag: str, count: int, timeout: float = 60) -> None:
+    def until_running(self, tag: str, count: int, timeout: float = 180) -> None:
         """Wait until so many tasks with this tag run."""
         wait_until(
             lambda: self.count(tag=tag, status="running") >= count,
@@ -215,7 +215,7 @@ class Load:
 
     def again(self) -> None:
         """Submit what was refused once more, under the same keys; all of it has to be taken."""
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=self.url, timeout=180, trust_env=False) as http:
 
             def submit(one: Answer) -> Answer:
                 headers = {"Idempotency-Key": one.key}
@@ -227,7 +227,7 @@ class Load:
                 self.answers += pool.map(submit, self.refused())
 
     def _submit(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=self.url, timeout=180, trust_env=False) as http:
             while not self._stop.wait(self.pause):
                 key = secrets.token_hex(8)
                 asked = time.monotonic()

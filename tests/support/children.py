@@ -70,9 +70,9 @@ class Child:
     def kill(self) -> None:
         """End it at once with SIGKILL, as a crash would."""
         self._popen.kill()
-        self._popen.wait(timeout=60)
+        self._popen.wait(timeout=180)
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float = 180) -> int:
         """Wait until it ends by itself and return its exit status.
 
         Raises:
@@ -90,21 +90,21 @@ class Child:
         self._popen.terminate()
         self._popen.send_signal(signal.SIGCONT)  # a stopped process would not notice
 
-    def stop(self, timeout: float = 60) -> int:
+    def stop(self, timeout: float = 180) -> int:
         """Ask it to end with SIGTERM, insist with SIGKILL, and return its exit status."""
         self.ask_to_stop()
         try:
             return self._popen.wait(timeout=timeout)
         except subprocess.TimeoutExpired:
             self._popen.kill()
-            return self._popen.wait(timeout=60)
+            return self._popen.wait(timeout=180)
 
     def output(self, limit: int = 20_000) -> str:
         """The last characters of what it wrote to its log file."""
         return tail(self.log, limit)
 
 
-def stop_all(children: Sequence[Child], timeout: float = 60) -> None:
+def stop_all(children: Sequence[Child], timeout: float = 180) -> None:
     """Ask all of them to end, and kill whoever is there when the time is up for all."""
     for child in children:
         child.ask_to_stop()

@@ -16,7 +16,7 @@ from typing import Any
 from taskq_server import handler
 
 _LONG = 300.0
-_LIMIT = 60.0
+_LIMIT = 180.0
 _HANDLED = (signal.SIGHUP, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD)
 
 

@@ -19,7 +19,7 @@ from taskq_server.core.database import Database
 Direction = Literal["upgrade", "downgrade"]
 
 _READS = ("SELECT", "SHOW", "DESCRIBE", "PRAGMA", "BEGIN")
-_LIMIT_SECONDS = 60
+_LIMIT_SECONDS = 180
 # Each process is a fork of one that has imported this module: a start takes 20 ms, not a second.
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload([__name__, "taskq_server.migrations.steps"])

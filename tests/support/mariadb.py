@@ -99,7 +99,12 @@ class MariaDBServer(Server):
 
     def _run(self, command: list[str | Path]) -> str:
         done = subprocess.run(
-            command, env=self._programs.env, capture_output=True, text=True, timeout=60, check=False
+            command,
+            env=self._programs.env,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
         )
         if done.returncode:
             raise RuntimeError(f"{Path(command[0]).name} failed\n{done.stdout}\n{done.stderr}")

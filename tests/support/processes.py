@@ -55,7 +55,7 @@ class ApiProcess(ServerProcess):
         self.url = f"http://127.0.0.1:{port}"
         super().__init__([*arguments, "--host", "127.0.0.1", "--port", str(port)], settings, log)
 
-    def wait_ready(self, timeout: float = 60) -> None:
+    def wait_ready(self, timeout: float = 180) -> None:
         """Wait until `GET /readyz` answers 200.
 
         Raises:
@@ -79,7 +79,7 @@ class ApiProcess(ServerProcess):
 def run_server_command(
     arguments: list[str],
     settings: Mapping[str, str],
-    timeout: float = 60,
+    timeout: float = 180,
     *,
     stdout: int | IO[str] = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:

@@ -57,7 +57,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self._ready.wait(60)
+        self._ready.wait(180)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -75,7 +75,7 @@ class Proxy:
         done = threading.Event()
         self._loop.call_soon_threadsafe(change)
         self._loop.call_soon_threadsafe(done.set)
-        done.wait(60)
+        done.wait(180)
 
     async def _serve(self) -> None:
         self._loop = asyncio.get_running_loop()

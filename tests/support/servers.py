@@ -21,7 +21,7 @@ class Server(ABC):
     """
 
     name: str
-    ready_timeout: float = 60
+    ready_timeout: float = 180
 
     def __init__(self) -> None:
         # A short path: the name of a unix socket may have about 100 characters only.

@@ -134,13 +134,13 @@ class Stack:
 
     def wait_for_handlers(self) -> None:
         """Wait until the API knows a handler, as it does once a worker has published it."""
-        with httpx.Client(base_url=self.api_url, timeout=60, trust_env=False) as client:
+        with httpx.Client(base_url=self.api_url, timeout=180, trust_env=False) as client:
 
             def published() -> bool:
                 answer = client.get("/handlers")
                 return answer.is_success and '"taskq.echo"' in answer.text
 
-            wait_until(published, 60, "handlers published", 0.05, lambda: str(self.logs()))
+            wait_until(published, 180, "handlers published", 0.05, lambda: str(self.logs()))
 
     def kill_api(self) -> None:
         """End the oldest API process with SIGKILL."""
@@ -150,11 +150,11 @@ class Stack:
         """End the oldest worker process with SIGKILL."""
         self.workers.pop(0).kill()
 
-    def stop_api(self, timeout: float = 60) -> int:
+    def stop_api(self, timeout: float = 180) -> int:
         """End the oldest API process with SIGTERM; its exit status."""
         return self.apis.pop(0).stop(timeout)
 
-    def stop_worker(self, timeout: float = 60) -> int:
+    def stop_worker(self, timeout: float = 180) -> int:
         """End the oldest worker process with SIGTERM; its exit status."""
         return self.workers.pop(0).stop(timeout)
 
@@ -200,7 +200,7 @@ class Stack:
             database, redis = self.mysql_proxy.through(database), self.redis_proxy.through(redis)
         self._settings |= {"TASKQ_REDIS_URL": redis, "TASKQ_DATABASE_URL": database}
         with ThreadPoolExecutor(1) as thread:  # this one may have a running event loop
-            thread.submit(asyncio.run, _upgrade(database, self._namespaces())).result(60)
+            thread.submit(asyncio.run, _upgrade(database, self._namespaces())).result(180)
         for _ in range(self._first_workers):
             self.start_worker()
         self.start_api()

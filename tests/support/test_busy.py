@@ -47,7 +47,7 @@ def set_environment(monkeypatch: pytest.MonkeyPatch, *, busy: str) -> None:
 def found(run: Child) -> list[int]:
     """The two busy processes of the run, once its test is under way and they are busy."""
     folder = run.log.parent
-    wait_until((folder / "parents").exists, 60, "the test runs", details=run.output)
+    wait_until((folder / "parents").exists, 180, "the test runs", details=run.output)
     pids: list[int] = []
 
     def are_busy() -> bool:
@@ -56,7 +56,7 @@ def found(run: Child) -> list[int]:
         pids[:] = [int(path.name) for path in processes if parent_if_busy(path) in parents]
         return len(pids) == 2
 
-    wait_until(are_busy, 60, "both are busy", details=run.output)
+    wait_until(are_busy, 180, "both are busy", details=run.output)
     return pids
 
 
@@ -72,7 +72,7 @@ def parent_if_busy(process: Path) -> int | None:
 def test_they_end_with_the_run(run: Child) -> None:
     pids = found(run)
     (run.log.parent / "seen").touch()
-    assert run.wait(60) == 0, run.output()
+    assert run.wait(180) == 0, run.output()
     assert not any(map(alive, pids))
 
 
@@ -80,8 +80,8 @@ def test_they_end_with_the_run(run: Child) -> None:
 def test_they_end_when_the_run_is_ended(run: Child, number: signal.Signals) -> None:
     pids = found(run)
     run.signal(number)
-    run.wait(60)
-    wait_until(lambda: not any(map(alive, pids)), 60, "they have ended")
+    run.wait(180)
+    wait_until(lambda: not any(map(alive, pids)), 180, "they have ended")
 
 
 @pytest.mark.parametrize("said", ["ten", "-1", "1001", "٣", " "])
@@ -89,7 +89,7 @@ def test_what_is_no_number_is_a_sentence(
     pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, said: str
 ) -> None:
     set_environment(monkeypatch, busy=said)
-    done = pytester.run(*COMMAND, timeout=60)
+    done = pytester.run(*COMMAND, timeout=180)
     assert done.ret == pytest.ExitCode.USAGE_ERROR
     sentence = f"ERROR: TASKQ_TEST_BUSY: {said!r} is not a number of processes: 0 to 1000"
     assert sentence in done.errlines

@@ -124,7 +124,7 @@ async def test_what_is_held_goes_on_when_it_is_released(
         assert await asyncio.to_thread(held.wait)
         assert not asked.done()
         held.release()
-        assert await asyncio.wait_for(asked, 60) == 0
+        assert await asyncio.wait_for(asked, 180) == 0
 
 
 async def test_dropped_sessions_are_gone(before_mariadb: MySQLProxy, mariadb_url: str) -> None:

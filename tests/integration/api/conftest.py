@@ -50,6 +50,7 @@ async def runtime(migrated_url: str, redis_url: str) -> AsyncIterator[Runtime]:
         database_url=migrated_url,
         redis_url=redis_url,
         auth="off",
+        database_connect_seconds=30,  # on a busy machine the database answers late
         max_body_bytes=65_536,
         max_batch_bytes=131_072,
         max_payload_bytes=1_024,

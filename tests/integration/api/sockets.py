@@ -74,7 +74,7 @@ async def served(
         serving = asyncio.create_task(serve(app, listener, stop))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=180) as http:
                 yield Served(http, handed_on)
         finally:
             stop.set()

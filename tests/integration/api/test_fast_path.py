@@ -209,7 +209,7 @@ async def test_it_is_open_behind_the_root_path_of_uvicorn(runtime: Runtime, pref
         serving = asyncio.create_task(server.serve([listener]))
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=60) as http:
+            async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=180) as http:
                 answer = await http.post("/tasks", json=ECHO)
         finally:
             server.should_exit = True

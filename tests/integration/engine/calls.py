@@ -10,7 +10,7 @@ from tests.support.stack import Stack
 def submit(stack: Stack, handler: str, payload: object, **fields: object) -> str:
     """Submit a task; its id."""
     body = {"handler": handler, "payload": payload, **fields}
-    answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=60)
+    answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=180)
     assert answer.status_code == 201, answer.text
     return str(answer.json()["id"])
 

@@ -15,12 +15,12 @@ BUILTIN = {"taskq.echo", "taskq.sleep", "taskq.flaky"}
 
 
 def handlers(url: str) -> set[str]:
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=180, trust_env=False) as client:
         return {each["name"] for each in client.get("/handlers").raise_for_status().json()["items"]}
 
 
 def submit(url: str, handler: str) -> httpx.Response:
-    with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
+    with httpx.Client(base_url=url, timeout=180, trust_env=False) as client:
         return client.post("/tasks", json={"handler": handler, "payload": {"seconds": 86_400}})
 
 

@@ -74,7 +74,7 @@ def test_an_api_stores_nothing_before_the_database_has_told_its_time(
     server.kill()
     api = ApiProcess(["api"], settings | skewed(skew), tmp_path / "api.log", free_port())
     try:
-        with httpx.Client(base_url=api.url, timeout=60, trust_env=False) as http:
+        with httpx.Client(base_url=api.url, timeout=180, trust_env=False) as http:
             until_it_says(api.output, "the database does not answer")
             wait_until(lambda: _lives(http), 60, "the API is up", details=api.output)
             assert http.post("/tasks", json=body).status_code == 503

@@ -80,7 +80,7 @@ def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 
@@ -112,7 +112,7 @@ def test_dev_finds_handlers_there_last_of_all(folder: Path) -> None:
         assert "" not in found
         assert get(api, spawned, wait=60)["result"] == 42
         deadly = submit(api, "reports.deadly", {})
-        server.wait(timeout=60)
+        server.wait(timeout=180)
         server = ApiProcess(words, SETTINGS, folder / "log-2", free_port())
         server.wait_ready()
         process, *found = get(SimpleNamespace(api_url=server.url), deadly, wait=60)["result"]
@@ -130,7 +130,7 @@ def test_a_worker_finds_handlers_there_last_of_all(folder: Path, redis_url: str)
         "TASKQ_HANDLERS": "reports",
     }
     migrated = ServerProcess(["db", "upgrade"], settings, folder / "upgrade.log")
-    assert migrated.wait(timeout=60) == 0
+    assert migrated.wait(timeout=180) == 0
     worker = ServerProcess(["worker"], settings, folder / "log")
     try:
         wait_until((folder / "path").exists, 60, "the start-up hook ran", 0.05, worker.output)

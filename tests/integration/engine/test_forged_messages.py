@@ -54,7 +54,7 @@ def test_a_forged_cancel_cancels_nothing_and_a_real_one_still_does(
         assert [get(stack, one)["status"] for one in ids] == ["running"] * 4
         for one in ids:
             asked = time.monotonic()
-            httpx.post(f"{stack.api_url}/tasks/{one}/cancel", timeout=60).raise_for_status()
+            httpx.post(f"{stack.api_url}/tasks/{one}/cancel", timeout=180).raise_for_status()
             found = get(stack, one, wait=60)
             assert found["status"] == "cancelled"
             assert found["cancel_requested_at"] is not None
@@ -93,7 +93,7 @@ def test_nobody_can_take_the_key_of_a_child(new_stack: NewStack, kind: Any) -> N
     for key in (taken, "0" + taken, "\\0" + taken, "%00" + taken):
         body = {"handler": "taskq.echo", "payload": {"value": key}}
         headers = {"Idempotency-Key": key}
-        answer = httpx.post(f"{stack.api_url}/tasks", json=body, headers=headers, timeout=60)
+        answer = httpx.post(f"{stack.api_url}/tasks", json=body, headers=headers, timeout=180)
         assert answer.status_code == 201
     found = get(stack, parent, wait=60)
     assert found["status"] == "succeeded", found["errors"]

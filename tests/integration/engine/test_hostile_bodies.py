@@ -30,7 +30,7 @@ def test_others_are_served_meanwhile(new_stack: NewStack) -> None:
     attack = [sys.executable, "-m", "tests.integration.engine.attackers", stack.api_url]
     with (
         subprocess.Popen(attack, stdout=subprocess.PIPE, text=True) as attackers,
-        httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client,
+        httpx.Client(base_url=stack.api_url, timeout=180, trust_env=False) as client,
     ):
         while attackers.poll() is None:
             began = time.monotonic()

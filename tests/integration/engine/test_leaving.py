@@ -43,7 +43,7 @@ def test_dev_leaves_nothing_behind(new_stack: NewStack, number: signal.Signals) 
     with left_behind(stack) as pids:
         dev = stack.apis.pop()
         dev.signal(number)
-        assert dev.wait(timeout=60) == 0
+        assert dev.wait(timeout=180) == 0
         assert not any(map(alive, pids))
         stack.start_api()
 

@@ -35,7 +35,7 @@ def test_a_database_that_goes_and_comes_back() -> None:
         refused = 0
         while time.monotonic() < until:
             body = {"handler": "taskq.echo", "payload": {"value": 1}}
-            answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=60)
+            answer = httpx.post(f"{stack.api_url}/tasks", json=body, timeout=180)
             assert answer.status_code == 503
             refused += 1
         mariadb.start()

@@ -22,7 +22,7 @@ def modes(folder: Path) -> dict[str, int]:
 
 def dev(folder: Path) -> "subprocess.CompletedProcess[str]":
     words = ["dev", "--data-dir", str(folder), "--port", str(free_port())]
-    return run_server_command(words, {}, timeout=60)
+    return run_server_command(words, {}, timeout=180)
 
 
 def check_refused(done: "subprocess.CompletedProcess[str]", says: str) -> None:

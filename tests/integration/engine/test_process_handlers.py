@@ -49,7 +49,7 @@ def reported(stack: Stack, task_id: str) -> int:
 
 
 def call(stack: Stack, task_id: str, what: str) -> None:
-    httpx.post(f"{stack.api_url}/tasks/{task_id}/{what}", timeout=60).raise_for_status()
+    httpx.post(f"{stack.api_url}/tasks/{task_id}/{what}", timeout=180).raise_for_status()
 
 
 def facts(stack: Stack) -> dict[str, int]:
@@ -127,7 +127,7 @@ class Own:
 
     def hold(self, count: int) -> list[str]:
         items = [{"handler": "compute.hold", "payload": {"name": str(n)}} for n in range(count)]
-        answer = httpx.post(f"{self.stack.api_url}/tasks/batch", json={"items": items}, timeout=60)
+        answer = httpx.post(f"{self.stack.api_url}/tasks/batch", json={"items": items}, timeout=180)
         assert answer.status_code == 201, answer.text
         return [str(one["id"]) for one in answer.json()["items"]]
 
@@ -136,7 +136,7 @@ class Own:
 
     def count(self, status: str) -> int:
         query = {"handler": "compute.hold", "status": status, "limit": 200}
-        found = httpx.get(f"{self.stack.api_url}/tasks", params=query, timeout=60)
+        found = httpx.get(f"{self.stack.api_url}/tasks", params=query, timeout=180)
         return len(found.raise_for_status().json()["items"])
 
     def until(self, status: str, count: int) -> None:
@@ -194,7 +194,9 @@ def test_processes_end_with_a_worker_that_is_killed(own: Own) -> None:
     wait_until(lambda: get(own.stack, task_id)["attempt"] == 2, SOON, "quarantine has it")
     call(own.stack, task_id, "cancel")
     assert get(own.stack, task_id, wait=60)["status"] == "cancelled"
-    history = httpx.get(f"{own.stack.api_url}/tasks/{task_id}/attempts", timeout=60).json()["items"]
+    history = httpx.get(f"{own.stack.api_url}/tasks/{task_id}/attempts", timeout=180).json()[
+        "items"
+    ]
     assert [one["outcome"] for one in history] == ["lost", "cancelled"]
 
 

@@ -128,7 +128,7 @@ def stop_once_it_says(words: str, settings: dict[str, str], folder: Path) -> Non
     try:
         wait_until(lambda: words in worker.output(), 30, words, 0.05, worker.output)
     finally:
-        status = worker.stop(timeout=60)
+        status = worker.stop(timeout=180)
     assert status == 0, worker.output()
     assert "Traceback" not in worker.output()
 
@@ -147,7 +147,7 @@ def test_an_api_that_is_told_to_stop_while_it_starts_stops(tmp_path: Path) -> No
             database.accept()[0].close()
             with database.accept()[0]:
                 api.signal(signal.SIGTERM)
-                assert api.wait(timeout=60) == 0, api.output()
+                assert api.wait(timeout=180) == 0, api.output()
         finally:
             api.stop()
     assert "Traceback" not in api.output()
@@ -177,7 +177,7 @@ def test_a_waiter_is_answered_when_the_api_stops(new_stack: NewStack, kind: Any)
     stack = new_stack(kind)
     task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     host, port = stack.api_url.removeprefix("http://").split(":")
-    with closing(HTTPConnection(host, int(port), timeout=60)) as waiter:
+    with closing(HTTPConnection(host, int(port), timeout=180)) as waiter:
         waiter.request("GET", f"/tasks/{task_id}?wait=50")
         submit(stack, "taskq.echo", {"value": "the waiter came first"})
         assert stack.stop_api() == 0

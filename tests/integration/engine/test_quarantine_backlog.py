@@ -37,7 +37,7 @@ class Backlog:
         ]
         for start in range(0, count, 500):
             body = {"items": items[start : start + 500]}
-            answer = httpx.post(f"{self.stack.api_url}/tasks/batch", json=body, timeout=60)
+            answer = httpx.post(f"{self.stack.api_url}/tasks/batch", json=body, timeout=180)
             assert answer.status_code == 201, answer.text
         self.sql("UPDATE tasks SET lost_count = 2 WHERE queue = 'poison'")
 
@@ -100,7 +100,7 @@ def test_a_backlog_that_waits_for_a_process_costs_no_statements(
     assert backlog.running() == [held], "one process for all"
     echo = submit(backlog.stack, "taskq.echo", {"value": 1}, queue="poison")
     url = f"{backlog.stack.api_url}/tasks/{echo}"
-    answer = httpx.get(url, params={"wait": 30}, timeout=60).json()
+    answer = httpx.get(url, params={"wait": 30}, timeout=180).json()
     assert answer["status"] == "succeeded", "others need not wait behind it"
     assert settled(backlog, idle + 20)
     backlog.let_go(held)

@@ -67,7 +67,7 @@ def test_a_redis_that_comes_back_empty_loses_nothing(pair: Stack) -> None:
     pair.stop_worker()
     items = [{"handler": "taskq.echo", "payload": {"value": n}, "tags": ["r"]} for n in range(500)]
     url = f"{pair.api_url}/tasks/batch"
-    httpx.post(url, json={"items": items}, timeout=60).raise_for_status()
+    httpx.post(url, json={"items": items}, timeout=180).raise_for_status()
     assert pair.redis is not None
     pair.redis.kill()
     assert submit(pair, "taskq.echo", {"value": "while Redis is away"}, tags=["r"])

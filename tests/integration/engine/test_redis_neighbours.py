@@ -40,9 +40,9 @@ def run_through(stack: Stack) -> None:
     assert get(stack, flaky, wait=60)["status"] == "succeeded"
     running = submit(stack, "taskq.sleep", {"seconds": 60})
     wait_until(lambda: get(stack, running)["status"] == "running", 60, "it runs")
-    httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=60).raise_for_status()
+    httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=180).raise_for_status()
     assert get(stack, running, wait=60)["status"] == "cancelled"
-    assert httpx.get(f"{stack.api_url}/readyz", timeout=60).json()["redis"] == "ok"
+    assert httpx.get(f"{stack.api_url}/readyz", timeout=180).json()["redis"] == "ok"
     later = submit(stack, "taskq.echo", {"value": 2}, delay_seconds=0.3)
     assert get(stack, later, wait=60)["status"] == "succeeded"
 

@@ -158,7 +158,7 @@ def test_ctrl_c_ends_everything_at_a_bad_moment(tmp_path: Path, moment: str) -> 
 def children(pid: int) -> list[int]:
     """The processes that one has started, directly or not."""
     words = ["ps", "-A", "-o", "pid=,ppid="]
-    listed = subprocess.run(words, capture_output=True, text=True, timeout=60, check=True).stdout
+    listed = subprocess.run(words, capture_output=True, text=True, timeout=180, check=True).stdout
     pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
     own = [child for child, parent in pairs if parent == pid]
     return own + [each for child in own for each in children(child)]
