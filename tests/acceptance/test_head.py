@@ -17,7 +17,7 @@ def test_the_head_is_all_that_comes(stack: Stack) -> None:
         for path in (
             *("/livez", "/readyz", "/stats", "/tags", "/handlers", "/tasks", task),
             *(f"{task}/attempts", f"{task}/events", "/tasks?x=1", "/nowhere"),
-            *("/openapi.json", "/docs", "/redoc", "/docs/assets/swagger-ui.css"),
+            *("/", "/openapi.json", "/docs", "/redoc", "/docs/assets/swagger-ui.css"),
         ):
             opened.request("HEAD", path)
             head = opened.getresponse()

@@ -24,6 +24,7 @@ ROUTES = (
     *(("POST", "/tasks"), ("GET", "/tasks"), ("POST", "/tasks/batch"), ("POST", "/tasks/wait")),
     *(("GET", "/tags"), ("GET", "/handlers"), ("GET", "/stats"), ("GET", "/livez")),
     *(("GET", "/readyz"), ("GET", "/openapi.json"), ("GET", "/docs")),
+    ("GET", "/"),
 )
 BODIES: dict[str, Any] = {
     "/tasks": ECHO,

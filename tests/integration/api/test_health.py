@@ -128,6 +128,14 @@ async def test_pages_for_people(api: httpx.AsyncClient, path: str) -> None:
     assert re.findall(r"(?:src|href)=\"(?!/)[^\"]*", response.text) == []
 
 
+async def test_the_bare_address_leads_to_the_page_for_people(api: httpx.AsyncClient) -> None:
+    for method in ("GET", "HEAD"):
+        response = await api.request(method, "/")
+        assert (response.status_code, response.headers["location"]) == (307, "/docs")
+        assert response.content == b""
+    assert "/" not in (await api.get("/openapi.json")).json()["paths"]
+
+
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])
 async def test_pages_for_people_load_nothing_from_elsewhere(
     api: httpx.AsyncClient, path: str

@@ -184,6 +184,7 @@ async def test_no_route_takes_what_it_does_not_know(api: httpx.AsyncClient, subm
         ("GET", "/livez"),
         ("GET", "/readyz"),
         ("GET", "/openapi.json"),
+        ("GET", "/"),
         ("GET", "/docs"),
         ("GET", "/redoc"),
     ]

@@ -85,10 +85,13 @@ async def check_addresses(
             assert asset.status_code == 200, path
     for method, path, status in (
         *(("GET", "/nowhere", 404), ("PUT", "/tasks", 405), ("HEAD", "/stats", 200)),
-        *(("GET", "/", 404), ("GET", "/docs/assets/nothing", 404), ("GET", "/livez", 200)),
+        *(("GET", "/docs/assets/nothing", 404), ("GET", "/livez", 200)),
     ):
         answer = await http.request(method, kept + path, headers=ours)
         assert answer.status_code == status, path
+    for method in ("GET", "HEAD"):
+        answer = await http.request(method, f"{kept}/", headers=ours)
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{prefix}/docs")
 
 
 # What begins like a path of ours must be told from it.

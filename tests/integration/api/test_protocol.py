@@ -58,6 +58,7 @@ def check_problem(response: httpx.Response, status: int, code: str) -> None:
         ("/readyz", "GET, HEAD"),
         (f"/tasks/{NOBODY}/events", "GET, HEAD"),
         ("/openapi.json", "GET, HEAD"),
+        ("/", "GET, HEAD"),
         ("/docs", "GET, HEAD"),
         ("/redoc", "GET, HEAD"),
         ("/docs/assets/swagger-ui.css", "GET, HEAD"),
@@ -75,7 +76,7 @@ async def test_other_methods_are_told_which_are_allowed(
             check_problem(response, 405, "method-not-allowed")
 
 
-@pytest.mark.parametrize("path", ["/", "/task", "/tasks/", f"/tasks/{NOBODY}/", "/tasks/x/cancel"])
+@pytest.mark.parametrize("path", ["//", "/task", "/tasks/", f"/tasks/{NOBODY}/", "/tasks/x/cancel"])
 async def test_a_path_that_nobody_serves(api: httpx.AsyncClient, path: str) -> None:
     check_problem(await api.get(path), 404, "not-found")
 

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, FastAPI, Request, Response
 from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
@@ -136,6 +136,12 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
     if root:
         document = {**document, "servers": [{"url": root}]}
     return Response(json.dumps(document), media_type=JSON)
+
+
+@router.get("/")
+async def root(request: Request) -> RedirectResponse:
+    """Lead whoever opens the bare address to the page that shows the document."""
+    return RedirectResponse(address(request.scope, "/docs"))
 
 
 @router.get("/docs")
