@@ -151,6 +151,42 @@ async def test_a_handler_that_wants_to_end_the_process_fails(function: Any, what
     assert what in (ended.attempt.error_message or "")
 
 
+ENDS = [leave, leave_in_thread, interrupt, interrupt_in_thread, cancel_itself]
+
+
+@pytest.mark.parametrize("function", ENDS)
+@pytest.mark.parametrize("retry_on", [(), (ConnectionError,)])
+async def test_an_exit_is_worth_a_retry_whatever_retry_on_says(
+    function: Any, retry_on: tuple[type[Exception], ...]
+) -> None:
+    assert (await run(function, retry_on=retry_on)).task.status is Status.RETRYING
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "status"),
+    [
+        ((StopIteration,), Status.RETRYING),
+        ((RuntimeError,), Status.FAILED),
+        ((), Status.FAILED),
+    ],
+)
+async def test_an_error_that_no_future_can_hold_is_the_one_that_retry_on_names(
+    retry_on: tuple[type[Exception], ...], status: Status
+) -> None:
+    ended = await run(stop, retry_on=retry_on)
+    assert (ended.task.status, ended.attempt.error_type) == (status, "StopIteration")
+
+
+@pytest.mark.parametrize("function", [leave, leave_in_thread])
+async def test_an_exit_is_told_with_its_status(function: Any) -> None:
+    attempt = (await run(function)).attempt
+    assert (attempt.error_type, attempt.error_message) == (
+        "SystemExit",
+        "the handler raised SystemExit",
+    )
+    assert (attempt.traceback or "").endswith("\nSystemExit: 3\n")
+
+
 class Silent(Exception):
     def __str__(self) -> str:
         raise RuntimeError("no words")

@@ -16,7 +16,7 @@ from taskq_server.core.processes import ForksEnd
 from taskq_server.core.turns import Turns
 from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
-from taskq_server.worker.attempts.failures import failed, failure_of, message_of, name_of
+from taskq_server.worker.attempts.failures import HandlerExit, failed, failure_of, message_of
 from taskq_server.worker.attempts.result import (
     Cancelled,
     Failed,
@@ -129,7 +129,7 @@ class Executor:
             with ForksEnd():
                 result = await call()
         except (SystemExit, KeyboardInterrupt) as error:
-            raise RuntimeError(f"the handler raised {name_of(error)}") from error
+            raise HandlerExit(error) from error
         if is_small(result):
             return written(result, self._room(running), is_plain=True)
         work = partial(copy_context().run, self._written, result, running)
@@ -221,4 +221,4 @@ def _exit_as_error(call: Callable[[], Any]) -> Any:
         with ForksEnd():
             return call()
     except (SystemExit, KeyboardInterrupt, StopIteration) as error:
-        raise RuntimeError(f"the handler raised {name_of(error)}") from error
+        raise HandlerExit(error) from error

@@ -17,6 +17,18 @@ _LONGEST_TYPE = 200
 _LONGEST_MESSAGE = 8_192
 
 
+class HandlerExit(RuntimeError):
+    """Stands for an error that would end the event loop, or that no future can hold.
+
+    Attributes:
+        raised: what the handler raised.
+    """
+
+    def __init__(self, raised: BaseException) -> None:
+        super().__init__(f"the handler raised {name_of(raised)}")
+        self.raised = raised
+
+
 def failed(kind: str, message: str, *, fatal: bool = False) -> Failure:
     """Return a failure without a traceback.
 
@@ -43,13 +55,14 @@ def failure_of(
         retry_on: the handler's classes of errors to retry.
         traceback_bytes: bytes to keep of the end of a traceback.
     """
+    raised = error.raised if type(error) is HandlerExit else error
     return Failure(
         outcome=Outcome.FAILED,
-        type=printable(name_of(error), _LONGEST_TYPE),
+        type=printable(name_of(raised), _LONGEST_TYPE),
         message=printable(message_of(error), _LONGEST_MESSAGE),
-        traceback=_last(_traceback(error), traceback_bytes),
-        fatal=not _is_worth_a_retry(error, retry_on),
-        retry_after=_retry_after(error),
+        traceback=_last(_traceback(raised), traceback_bytes),
+        fatal=not _is_worth_a_retry(raised, retry_on),
+        retry_after=_retry_after(raised),
     )
 
 
