@@ -55,6 +55,10 @@ def deadly() -> list[str]:
         os._exit(1)
     return [multiprocessing.current_process().name, *sys.path]
 """
+NOWHERE = (
+    "taskq-server: cannot import the handlers in jobs: ModuleNotFoundError: "
+    "No module named 'jobs'; it is neither installed nor in the current folder {}\n"
+)
 SETTINGS = {"TASKQ_LEASE_SECONDS": "1"}
 
 
@@ -72,10 +76,12 @@ def trapped(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.ran"))
 
 
-def run(command: list[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+def run(
+    command: list[str], folder: Path, settings: dict[str, str] | None = None
+) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         command,
-        env=environment({}),
+        env=environment(settings or {}),
         cwd=folder,
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -157,3 +163,51 @@ def test_handlers_that_an_installed_module_hides_are_said(folder: Path) -> None:
     assert "; an installed module hides that of the current folder: rename it" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert os.listdir(folder / "email") == ["reports.py"]
+
+
+@pytest.mark.parametrize("command", ["worker", "dev"])
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_handlers_that_are_nowhere_are_said_with_the_folder(
+    tmp_path: Path, command: str, way: str
+) -> None:
+    folder = tmp_path / "two\nlines"
+    folder.mkdir()
+    (folder / "near").mkdir()
+    (folder / "near" / "jobs.py").write_text(REPORTS)
+    words = ["--handlers", "jobs"] if way == "option" else []
+    settings = {"TASKQ_HANDLERS": "jobs"} if way == "variable" else {}
+    servers = {
+        "TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}",
+        "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+    }
+    begin = [sys.executable, "-m", "taskq_server", command]
+    done = run([*begin, *words], folder, settings | (servers if command == "worker" else {}))
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr == NOWHERE.format(repr(str(folder)))
+
+
+def test_a_module_that_handlers_import_is_said_with_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "jobs.py").write_text("import nowhere")
+    done = run([sys.executable, "-m", "taskq_server", "handlers", "--handlers", "jobs"], tmp_path)
+    assert done.returncode == os.EX_CONFIG
+    assert "jobs.py, line 1); it is neither installed nor in the current folder" in done.stderr
+    (tmp_path / "jobs.py").write_text("import json.nowhere")
+    done = run([sys.executable, "-m", "taskq_server", "handlers", "--handlers", "jobs"], tmp_path)
+    assert "No module named 'json.nowhere'" in done.stderr
+    (tmp_path / "jobs.py").write_text("raise ImportError('no')")
+    done = run([sys.executable, "-m", "taskq_server", "handlers", "--handlers", "jobs"], tmp_path)
+    assert "current folder" not in done.stderr
+
+
+def test_a_current_folder_that_was_deleted_is_said(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; os.rmdir(os.getcwd()); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'taskq_server', 'handlers', "
+        "'--handlers', 'jobs'])"
+    )
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    settings = {"TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}"}
+    done = run([sys.executable, "-c", code], folder, settings)
+    assert done.returncode == os.EX_CONFIG
+    assert done.stderr == NOWHERE.format("(which is gone)")

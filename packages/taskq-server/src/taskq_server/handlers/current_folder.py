@@ -21,6 +21,14 @@ def append() -> bool:
     return True
 
 
+def described() -> str:
+    """Return the path of the current folder in one line, or that it was deleted."""
+    try:
+        return repr(os.getcwd())
+    except FileNotFoundError:
+        return "(which is gone)"
+
+
 def hides(name: str) -> bool:
     """Return whether an installed module was imported in place of one of the current folder.
 

@@ -231,10 +231,8 @@ def _import(name: str) -> list[ModuleType]:
     try:
         importlib.import_module(name)
     except BaseException as error:  # a script exits, and a library may raise any error
-        hidden = "; an installed module hides that of the current folder: rename it"
         raise ConfigurationError(
-            f"cannot import the handlers in {name}: {_why(error)}"
-            f"{hidden if current_folder.hides(name) else ''}"
+            f"cannot import the handlers in {name}: {_why(error)}{_where(error, name)}"
         ) from error
     loaded = [key for key in sys.modules if key == name or key.startswith(f"{name}.")]
     return [sys.modules[key] for key in loaded]
@@ -253,6 +251,15 @@ def _why(error: BaseException) -> str:
     if isinstance(error, SystemExit):
         said += ", as a script does: what is to run only then belongs under __name__ == '__main__'"
     return " ".join(f"{type(error).__name__}: {said}{place}".split())
+
+
+def _where(error: BaseException, name: str) -> str:
+    """Return where a module was looked for in vain, or what was found in its place."""
+    if current_folder.hides(name):
+        return "; an installed module hides that of the current folder: rename it"
+    if isinstance(error, ModuleNotFoundError):
+        return f"; it is neither installed nor in the current folder {current_folder.described()}"
+    return ""
 
 
 def _read(function: Callable[..., Any], mark: HandlerMark) -> Handler:
