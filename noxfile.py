@@ -1,6 +1,8 @@
 """Everything that is checked: `pip install nox && nox`. `nox -l` lists the sessions."""
 
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,7 +24,8 @@ PACKAGES = {
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
-TEST_TOOLS = (*UNIT_TOOLS, "schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "pyyaml")
+CHECKERS = ("schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "pyyaml", "nox")
+TEST_TOOLS = (*UNIT_TOOLS, *CHECKERS)
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
@@ -92,9 +95,20 @@ def install(session: nox.Session, *tools: str) -> None:
     session.install(*CONSTRAINTS, *build_wheels(session), *tools)
 
 
+def refuse_arguments(session: nox.Session, takes: str = "no arguments") -> None:
+    """End a session because it cannot use the arguments, which were meant for another one."""
+    words = shlex.join(session.posargs)
+    session.error(
+        f"takes {takes}, not `{words}`: name the session that takes them, "
+        f"as in `nox -s tests -- {words}`"
+    )
+
+
 @nox.session
 def lint(session: nox.Session) -> None:
     """Style, formatting, import contracts, generated code, and no file that is too long."""
+    if session.posargs:
+        refuse_arguments(session)
     session.install(*CONSTRAINTS, "ruff", "import-linter")
     session.run("ruff", "check", ".")
     session.run("ruff", "format", "--check", ".")
@@ -115,7 +129,9 @@ def lint(session: nox.Session) -> None:
 @nox.session
 def types(session: nox.Session) -> None:
     """Strict types of both distributions, helpers, benchmarks, the noxfile and the examples."""
-    install(session, "nox", *TEST_TOOLS)
+    if session.posargs:
+        refuse_arguments(session)
+    install(session, *TEST_TOOLS)
     session.run("mypy")
     for example in sorted(ROOT.glob("examples/*")):
         if example.suffix == ".py" or (example.is_dir() and any(example.glob("*.py"))):
@@ -128,6 +144,8 @@ def build(session: nox.Session) -> None:
 
     Both distributions, as sdists and wheels that are the same whenever and wherever they are built.
     """
+    if len(session.posargs) > 1 or not all(re.match(r"v\d", word) for word in session.posargs):
+        refuse_arguments(session, takes="the tag of a release, such as v1.2.3")
     session.install(*CONSTRAINTS, "hatchling", "twine")
     session.run("python", "tools/build_packages.py", str(DIST), *session.posargs)
     session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.glob("*/*"))))
@@ -136,6 +154,8 @@ def build(session: nox.Session) -> None:
 @nox.session
 def docs(session: nox.Session) -> None:
     """The documentation as a site in .nox/site; `nox -s docs -- serve` shows it to a browser."""
+    if session.posargs not in ([], ["serve"]):
+        refuse_arguments(session, takes="`serve` or nothing")
     install(session, "griffelib", "zensical")
     session.run("python", "-m", "tools.docs", "--site", str(SITE))
     if session.posargs == ["serve"]:
@@ -170,6 +190,8 @@ def install_lowest(session: nox.Session, *packages: Path, tools: Sequence[str] =
 @nox.parametrize("versions", ["lowest", "newest"], ids=["lowest", "newest"])
 def smoke(session: nox.Session, versions: str) -> None:
     """Both wheels, without the repository, on the lowest and on the newest of all dependencies."""
+    if session.posargs:
+        refuse_arguments(session)
     projects = build_wheels(session)
     if versions == "lowest":
         install_lowest(session, *PACKAGES.values())
@@ -182,6 +204,8 @@ def smoke(session: nox.Session, versions: str) -> None:
 @nox.session
 def image(session: nox.Session) -> None:
     """What the Dockerfile says, done without Docker."""
+    if session.posargs:
+        refuse_arguments(session)
     session.install("pip")
     session.run("python", "tools/run_dockerfile.py")
 
@@ -189,6 +213,8 @@ def image(session: nox.Session) -> None:
 @nox.session
 def public_api(session: nox.Session) -> None:
     """What the public names of both distributions lost since the last tag."""
+    if session.posargs:
+        refuse_arguments(session)
     tag = git("describe", "--tags", "--abbrev=0", "--match=v*")
     if tag is None:
         session.log("There is no tag yet, so there is no release to compare with.")
