@@ -157,6 +157,13 @@ def test_faults_of_a_site_are_found(html: str, fault: str, tmp_path: Path) -> No
     assert fault in "".join(found)
 
 
+def test_pages_without_the_version_are_found(tmp_path: Path) -> None:
+    said = f"taskq {taskq_server.__version__}"
+    (tmp_path / "index.html").write_text(f"<footer>{said}</footer>", encoding="utf-8")
+    (tmp_path / "other.html").write_text("<footer>taskq</footer>", encoding="utf-8")
+    assert check_site.pages_without(tmp_path, said) == [f"other.html: does not say {said}"]
+
+
 @pytest.mark.parametrize(
     ("name", "text", "faulty"),
     [

@@ -60,6 +60,15 @@ def faults(site: Path) -> list[str]:
     return found + _foreign_in_assets(site)
 
 
+def pages_without(site: Path, words: str) -> list[str]:
+    """Return a sentence for each page that does not say these words."""
+    return [
+        f"{path.relative_to(site)}: does not say {words}"
+        for path in sorted(site.rglob("*.html"))
+        if words not in path.read_text(encoding="utf-8")
+    ]
+
+
 def _parsed(path: Path) -> Page:
     page = Page()
     page.feed(path.read_text(encoding="utf-8"))

@@ -9,12 +9,15 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from taskq_server import __version__
 from tools.docs import changelog_page, check_site, llms, reference_page
 from tools.docs.layout import BELOW, HOME, Page, below, sections, title_in
 from tools.docs.markdown import DOCS, ROOT
 
 _BLOCK_OR_LINK = re.compile(r"^```.*?^```$|\[([^]]+)\]\(([^)#\s]+)(?:#[^)\s]*)?\)", re.M | re.S)
 _ABROAD = re.compile(r"""(["'`])https?://(?!www\.w3\.org/)[\w-]+\.[\w.-]+[^"'`\s]*""")
+VERSION = f"taskq {__version__}"
+"""What the footer of each page says."""
 _LIMIT = 300
 """Seconds that Zensical may take; it takes a few."""
 
@@ -41,7 +44,7 @@ def build(site: Path) -> list[str]:
             shutil.copyfile(path, site / path.relative_to(pages))
         (site / "llms.txt").write_text(llms.index(pages), encoding="utf-8")
         (site / "llms-full.txt").write_text(llms.everything(pages), encoding="utf-8")
-    return check_site.faults(site)
+    return check_site.faults(site) + check_site.pages_without(site, VERSION)
 
 
 def _complaints(output: str) -> list[str]:
@@ -90,6 +93,7 @@ def configuration(pages: Path) -> dict[str, Any]:
             navigation.append({section: entries})
     return {
         "site_name": "taskq",
+        "copyright": VERSION,
         "site_url": "",
         "use_directory_urls": False,
         "nav": navigation,
