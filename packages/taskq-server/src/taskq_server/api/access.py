@@ -94,6 +94,7 @@ ACCESS: Mapping[str, Access] = {
     "revoke_key": _ADMIN,
     "whoami": _ANY,
     "openapi": replace(_ANY, of_handlers=True, note="names the handlers"),
+    "root": _ANY,
     "docs": _ANY,
     "redoc": _ANY,
     "/docs/assets": _ANY,
