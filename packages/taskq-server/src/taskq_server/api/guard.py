@@ -112,7 +112,7 @@ class Guard:
 
 def _is_probe(scope: Scope) -> bool:
     """Return whether it is a probe, which has no key and calls a server by its address."""
-    return scope["method"] in ("GET", "HEAD") and path_within(scope) in _PROBES
+    return path_within(scope) in _PROBES
 
 
 def _token(shown: list[bytes]) -> str | None:
