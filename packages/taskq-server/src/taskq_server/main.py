@@ -22,6 +22,7 @@ from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
@@ -96,7 +97,8 @@ def create_app(
         if runtime is not None:
             yield
             return
-        async with open_runtime(settings or Settings.load()) as opened:
+        found = settings or Settings.load()
+        async with open_runtime(found, admin=admin_key.of(found)) as opened:
             app.runtime = opened
             try:
                 yield

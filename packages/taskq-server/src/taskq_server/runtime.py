@@ -26,8 +26,10 @@ from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
+from taskq_server.domain.keys import Token
 from taskq_server.domain.naming import no_such_namespace
 from taskq_server.schemas.service import Ready
+from taskq_server.services.admin_key import AdminKey
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.auth_failures import AuthFailures
@@ -35,6 +37,7 @@ from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
+from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
@@ -53,6 +56,7 @@ _QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
 _PROBE_ROUND_SECONDS = 0.02
 _ASK_SECONDS = 1.0
+_STORED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,6 +73,7 @@ class Runtime:
     notifier: Notifier
     after_commit: AfterCommit
     authentication: Authentication
+    key_use: KeyUse
     keys: KeyService
     namespaces: Namespaces
     auth_failures: AuthFailures
@@ -126,7 +131,9 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, *, patient: bool = False, admin: Token | None = None
+) -> AsyncIterator[Runtime]:
     """Open everything, and close it at the end.
 
     Neither the database nor Redis has to answer yet.
@@ -135,6 +142,7 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         settings: what the environment says.
         patient: wait for a database that hangs, as long as a transaction may take; else give up
             on it as soon as on one that is away.
+        admin: the key of `TASKQ_ADMIN_KEY_FILE`, for processes that serve the API.
 
     Raises:
         ConfigurationError: the database answers, and has no namespace of a name in the settings.
@@ -156,7 +164,8 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         naming = Naming()
         send = Sender(redis, naming)
         stack.push_async_callback(send.close)
-        runtime = _assemble(settings, clock, database, redis, naming, send)
+        runtime = _assemble(settings, clock, database, redis, naming, send, admin)
+        stack.push_async_callback(runtime.key_use.close)
         stack.push_async_callback(runtime.authentication.close)
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
@@ -173,6 +182,11 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
                 {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
             )
         )
+        if admin is not None:
+            key = AdminKey(admin, database, clock)
+            await stack.enter_async_context(
+                background({"storing the key of TASKQ_ADMIN_KEY_FILE": lambda: _store(key)})
+            )
         if redis is not None:
             await stack.enter_async_context(
                 background({"listening for changes of tasks": lambda: _listen(runtime, redis)})
@@ -187,13 +201,15 @@ def _assemble(
     redis: Redis | None,
     naming: Naming,
     send: Sender,
+    admin: Token | None,
 ) -> Runtime:
     turns = Turns()
     catalog = Catalog(database, clock, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     after_commit = AfterCommit(dispatcher, notifier)
-    authentication = Authentication(database, clock)
+    key_use = KeyUse(database, clock)
+    authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
     submit, change = _writing_services(
         settings, clock, database, catalog, read, after_commit, turns
@@ -209,6 +225,7 @@ def _assemble(
         notifier=notifier,
         after_commit=after_commit,
         authentication=authentication,
+        key_use=key_use,
         keys=KeyService(
             database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
         ),
@@ -285,6 +302,12 @@ async def _keep_in_sync(clock: Clock, database: Database) -> None:
     while True:
         quick = await _sync(clock, database)
         await asyncio.sleep(_CLOCK_SECONDS if quick else _CLOCK_SOON_SECONDS)
+
+
+async def _store(key: AdminKey) -> None:
+    while True:
+        is_stored = await key.store()
+        await asyncio.sleep(_STORED_SECONDS if is_stored else _ASK_SECONDS)
 
 
 async def _learn_names(runtime: Runtime) -> None:

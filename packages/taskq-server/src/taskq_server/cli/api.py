@@ -19,6 +19,7 @@ from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
 from taskq_server.core.stopping import Stop
 from taskq_server.main import create_app
+from taskq_server.services import admin_key
 
 _END_SECONDS = 10.0
 
@@ -35,6 +36,7 @@ def api(**given: object) -> None:
     stop = Stop()
     settings = prepare(stop, given)
     require_redis(settings)
+    admin_key.of(settings)  # refuse to start before anything is tried
     run_until_stopped(stop, lambda: _serve(settings, stop))
     leave(0)
 

@@ -35,6 +35,7 @@ from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services import admin_key
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.worker.app import publish, run_worker
 from taskq_server.worker.liveness.supervisor import SupervisorLink
@@ -71,6 +72,7 @@ def dev(reload: bool, **given: object) -> None:
     stop = Stop()
     settings = _completed(prepare(stop, given))
     _require_own_namespace(settings)
+    admin_key.of(settings)  # refuse to start before anything is tried
     reloader = Reloader(settings) if reload else None
     with _locked(settings.data_dir):
         listener = serving.listen(settings)
@@ -112,7 +114,7 @@ async def _run(settings: Settings, work: Work, listener: socket.socket, stop: St
     async with _with_redis(settings) as complete:
         if not await unless(stop.asked, _upgrade(complete)):
             return
-        async with open_runtime(complete) as runtime:
+        async with open_runtime(complete, admin=admin_key.of(complete)) as runtime:
             app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
             begun = asyncio.Event()
 

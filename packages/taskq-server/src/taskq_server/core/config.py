@@ -236,6 +236,11 @@ class Settings(BaseSettings):
         description="most requests with a wrong key that one address may send in a minute before "
         "the next ones are answered with 429, in each API process",
     )
+    admin_key_file: Path | None = Field(
+        None,
+        description="file with one whole key, `tq_<id>_<secret>`, that opens as an operator's with "
+        "the scope `admin`, for the first start of a container; its mode is 600, 400 or 440",
+    )
     insecure_no_auth: bool = Field(
         False, description="another spelling of `TASKQ_AUTH=off`, for `api` and `dev`"
     )

@@ -8,7 +8,7 @@ for that.
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from math import inf
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,6 +20,7 @@ from taskq_server.domain import keys
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable, Unauthenticated
 from taskq_server.domain.keys import ApiKey, Rejection
+from taskq_server.services import admin_key
 from taskq_server.services.refusals import RefusalLog
 
 FRESH_SECONDS = 0.5
@@ -53,9 +54,18 @@ class Authentication:
     Args:
         database: holds the keys.
         clock: the database's time.
+        admin: the key of `TASKQ_ADMIN_KEY_FILE`, which may not be stored yet; None without one.
+        used: is called with the id of each key that opens, for each request.
     """
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        admin: keys.Token | None = None,
+        used: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._refusals = RefusalLog(clock.monotonic)
@@ -63,7 +73,9 @@ class Authentication:
         self._unknown: OrderedDict[str, _Found] = OrderedDict()  # apart: anybody can fill it
         self._in_use: set[str] = set()
         self._counts_from = -inf
-        self._is_closed = False
+        self._admin = admin
+        self._is_closed = admin is not None
+        self._used = used
         self._was_open_at = -inf
         self._reads: GroupCommit[Collection[str], dict[str, _Found]] = GroupCommit(self._read)
         self._looks: GroupCommit[None, tuple[bool, float]] = GroupCommit(self._look)
@@ -144,6 +156,7 @@ class Authentication:
         if rejection is not None:
             raise self._refused(token.id, rejection)
         self._in_use.add(token.id)
+        self._used(token.id)
         return found.caller
 
     def _refused(self, key_id: str | None, why: Rejection) -> Unauthenticated:
@@ -176,12 +189,17 @@ class Authentication:
         async def read(connection: Connection) -> dict[str, _Found]:
             at = self._clock.monotonic()
             there = await api_keys.find(connection, wanted)
-            return {key.id: _Found(exists, key, key.caller, at) for exists, key in there}
+            return {key.id: self._found(exists, key, at) for exists, key in there}
 
         found = await self._database.read(read)
         for each, one in found.items():
             self._remember(each, one)
         return [found] * len(asked)
+
+    def _found(self, exists: bool, key: ApiKey, at: float) -> _Found:
+        if not exists and self._admin is not None and key.id == self._admin.id:
+            exists, key = True, admin_key.as_key(self._admin, self._clock())
+        return _Found(exists, key, key.caller, at)
 
     def _remember(self, key_id: str, found: _Found) -> None:
         self._keys.pop(key_id, None)
