@@ -76,4 +76,7 @@ async def test_no_read_more(runtime: Runtime, worker: ScriptedWorker, said: Said
     unknown = await reads(caller, uuid4())
     foreign = await reads(caller, UUID(theirs))
     assert len(unknown) == len(foreign) == 1
+    # What is read and dropped would take longer, the longer its payload is.
+    _, _, condition = foreign[0].partition("WHERE")
+    assert ("submitted_by" in condition) == (of == "another key")
     assert await of_those_who_see_it() == 3

@@ -1,5 +1,6 @@
 """Idempotency keys are one space for all keys of a namespace; what a replay shows is not."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -58,7 +59,7 @@ async def test_a_replay_of_a_foreign_task_is_an_outline(
     assert SECRET not in refused.text
 
 
-async def test_a_wait_for_a_foreign_task_ends_with_its_end(
+async def test_a_foreign_task_is_waited_for(
     closed: httpx.AsyncClient, runtime: Runtime, worker: ScriptedWorker
 ) -> None:
     first, second = await make_key(runtime, *SCOPES), await make_key(runtime, *SCOPES)
@@ -67,6 +68,10 @@ async def test_a_wait_for_a_foreign_task_ends_with_its_end(
     again = await closed.post("/tasks", json=TAGGED, headers=waited)
     assert assert_outline(again)["status"] == "queued"
     assert again.headers["Preference-Applied"] == "wait=0"
+    now = asyncio.get_running_loop().time
+    asked_at = now()
+    again = await closed.post("/tasks", json=TAGGED, headers={**waited, "Prefer": "wait=1"})
+    assert (assert_outline(again)["status"], now() - asked_at > 0.9) == ("queued", True)
     await worker.succeed(await worker.claim(made.json()["id"]), SECRET)
     again = await closed.post("/tasks", json=TAGGED, headers={**waited, "Prefer": "wait=10"})
     assert assert_outline(again)["status"] == "succeeded"

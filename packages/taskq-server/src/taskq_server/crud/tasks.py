@@ -152,11 +152,9 @@ async def own_details(connection: AsyncConnection, wanted: Iterable[Own]) -> dic
     The database looks at the keys, because a task that is read and dropped would take longer than
     one that does not exist.
     """
-    asked = set(wanted)
-    keyed = sorted((key_id, task_id) for (_, task_id), key_id in asked)
+    keyed = sorted({(key_id, task_id) for (_, task_id), key_id in wanted})
     is_own = is_one_of(tasks.c.submitted_by, tasks.c.id, keyed)
-    rows = map(to_task, await connection.execute(_whole.where(is_own)))
-    found = [task for task in rows if _own(task) in asked]
+    found = [to_task(row) for row in await connection.execute(_whole.where(is_own))]
     return {_own(of.task): of for of in await _detailed(connection, found)}
 
 
