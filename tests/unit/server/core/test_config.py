@@ -37,7 +37,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (settings.max_traceback_bytes, settings.retention_days) == (8192, 30)
     assert (settings.max_queues, settings.max_tags) == (10_000, 10_000)
     assert (settings.rate_limit, settings.max_waiting) == (None, None)
-    assert (settings.max_waits_per_key, settings.max_auth_failures) == (500, 100)
+    assert (settings.max_waits_per_key, settings.max_auth_failures) == (500, 300)
     assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
 
 

@@ -19,12 +19,14 @@ class Places:
     def __init__(self, database: Database, most: int) -> None:
         self.now = 100.0
         self.looks = 0
+        self.looking = asyncio.Event()
         self.database = database
         self.quota = WaitingQuota(most, database, lambda: self.now)
         event.listen(database.engine.sync_engine, "begin", self._look)
 
     def _look(self, _: object) -> None:
         self.looks += 1
+        self.looking.set()
 
     async def store(self, *, fail: bool = False, tasks: int = 1) -> None:
         """Take places, and store tasks unless the store fails."""
@@ -68,11 +70,13 @@ async def test_places_are_taken_while_a_store_takes_long(few: Places) -> None:
 
 async def test_a_caller_who_gives_up_takes_no_place(few: Places) -> None:
     for _ in range(5):
+        few.looking.clear()
         given_up = [asyncio.create_task(few.store(tasks=3)) for _ in range(3)]
-        await asyncio.sleep(0)
+        await asyncio.wait_for(few.looking.wait(), 60)
         for each in given_up:
             each.cancel()
         await asyncio.gather(*given_up, return_exceptions=True)
+    await few.quota.close()
     assert few.quota._own[CALLER.namespace].storing == 0
 
 

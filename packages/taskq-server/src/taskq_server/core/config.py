@@ -230,7 +230,7 @@ class Settings(BaseSettings):
         "each API process",
     )
     max_auth_failures: int = Field(
-        100,
+        300,
         ge=1,
         le=1_000_000,
         description="most requests with a wrong key that one address may send in a minute before "
