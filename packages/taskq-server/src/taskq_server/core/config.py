@@ -239,7 +239,7 @@ class Settings(BaseSettings):
     admin_key_file: Path | None = Field(
         None,
         description="file with one whole key, `tq_<id>_<secret>`, that opens as an operator's with "
-        "the scope `admin`, for the first start of a container; its mode is 600, 400 or 440",
+        "the scope `admin`, for the first start of a container; only its owner may write it",
     )
     insecure_no_auth: bool = Field(
         False, description="another spelling of `TASKQ_AUTH=off`, for `api` and `dev`"

@@ -20,7 +20,7 @@ from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.keys import ApiKey, Token
 
 _MOST_BYTES = 200
-_OTHERS_MAY = 0o037  # do anything, or the group write
+_OTHERS_MAY_WRITE = 0o022  # containers mount secrets so that all of them may read
 
 _log = logging.getLogger("taskq.server.keys")
 
@@ -105,10 +105,10 @@ def _text(path: Path) -> str:
             mode = os.fstat(descriptor).st_mode
             if not stat.S_ISREG(mode):
                 raise _unusable(f"{path} is no file")
-            if mode & _OTHERS_MAY:
+            if mode & _OTHERS_MAY_WRITE:
                 raise _unusable(
-                    f"{path} has the mode {stat.S_IMODE(mode):03o}, and a key is nobody else's "
-                    "business: give it the mode 600, 400 or 440"
+                    f"{path} has the mode {stat.S_IMODE(mode):03o}, so others may write their own "
+                    "key into it: take that from them with chmod go-w"
                 )
             raw = file.read(_MOST_BYTES + 1)
     except OSError as error:
