@@ -110,7 +110,7 @@ async def test_a_database_that_comes_back() -> None:
 
 
 async def test_the_application_opens_and_closes_its_own_runtime(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url))
+    app = create_app(Settings(database_url=sqlite_url, auth="off"))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
