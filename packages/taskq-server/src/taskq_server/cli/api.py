@@ -14,6 +14,7 @@ from taskq_server.cli._startup import (
     require_schema,
     run_until_stopped,
 )
+from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
@@ -50,6 +51,7 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
     freeze_gc()
     url = serving.url(listener)
-    facts = announcement.of_api(settings, url, checking.result())
+    access = {"access": await who_may_call(settings)}
+    facts = {**announcement.of_api(settings, url, checking.result()), **access}
     announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
     await serving.serve(app, listener, stop.asked)

@@ -23,6 +23,7 @@ from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._reload import Reloader
 from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
+from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -117,9 +118,10 @@ async def _run(settings: Settings, work: Work, listener: socket.socket, stop: St
         async with open_runtime(complete, admin=admin_key.of(complete)) as runtime:
             app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
             begun = asyncio.Event()
+            access = await who_may_call(complete)
 
             def begin(handlers: Sequence[str]) -> None:
-                _say_what_runs(settings, serving.url(listener), handlers)
+                _say_what_runs(settings, serving.url(listener), access, handlers)
                 begun.set()
 
             async def serve() -> None:
@@ -173,13 +175,13 @@ async def _until_either_ends(stop: Stop, *parts: Coroutine[Any, Any, object]) ->
     await asyncio.gather(*tasks)
 
 
-def _say_what_runs(settings: Settings, url: str, handlers: Sequence[str]) -> None:
+def _say_what_runs(settings: Settings, url: str, access: str, handlers: Sequence[str]) -> None:
     what = f"taskq is running: {url}"
     if not sys.stdout.isatty():
         with contextlib.suppress(OSError):  # the reader of stdout is gone
             click.echo(f"{what}  (docs: {url}/docs)")
     facts = announcement.of_api(settings, url, migrations.head())
-    facts = {**facts, **announcement.of_worker(settings, handlers)}
+    facts = {**facts, "access": access, **announcement.of_worker(settings, handlers)}
     announcement.announce(what, facts, announcement.how_to_drain(settings))
 
 
