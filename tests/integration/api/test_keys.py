@@ -223,6 +223,18 @@ async def test_an_operator_manages_all_keys(
     assert revoked.json()["revoked_at"] is not None
 
 
+async def test_an_operator_who_names_a_namespace_is_in_it(
+    closed: httpx.AsyncClient, operator: Headers, acme: str
+) -> None:
+    there = {**operator, "Taskq-Namespace": acme}
+    await made(closed, operator)
+    key = await made(closed, there)
+    assert key["namespace"] == acme
+    listed = (await closed.get("/keys", headers=there)).json()["items"]
+    assert [each["id"] for each in listed] == [key["id"]]
+    assert (await closed.get("/keys/self", headers=there)).json()["namespace"] == acme
+
+
 async def test_pages_follow_each_other_and_miss_no_key(
     closed: httpx.AsyncClient, admin: Headers, operator: Headers, runtime: Runtime
 ) -> None:

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.prepared import UnionStatement
-from taskq_server.crud.tables import api_keys, namespaces
+from taskq_server.crud.tables import api_keys
 from taskq_server.domain.keys import ApiKey
 
 _FIELDS = [field.name for field in fields(ApiKey)]
@@ -105,11 +105,6 @@ async def page(
 async def any_exists(connection: AsyncConnection) -> bool:
     """Return whether a key was ever made, in any namespace, revoked and expired ones included."""
     return bool((await connection.execute(select(exists(select(api_keys.c.id))))).scalar_one())
-
-
-async def namespace_names(connection: AsyncConnection) -> list[str]:
-    """Return the namespaces that a key may belong to."""
-    return list(await connection.scalars(select(namespaces.c.name).order_by(namespaces.c.name)))
 
 
 async def add(connection: AsyncConnection, key: ApiKey) -> None:

@@ -4,14 +4,13 @@ A namespace's key manages the keys of its namespace, and gives away no scope tha
 a new key, and not in a new secret of another key. An operator manages all keys.
 """
 
-import difflib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import NoReturn
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import api_keys
+from taskq_server.crud import api_keys, namespaces
 from taskq_server.domain import scopes
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import (
@@ -23,6 +22,7 @@ from taskq_server.domain.errors import (
     PermissionDenied,
 )
 from taskq_server.domain.keys import ApiKey, NewKey, Token, digest, new_token
+from taskq_server.domain.naming import no_such_namespace
 from taskq_server.services import key_cursor
 
 
@@ -242,10 +242,9 @@ def _refuse_to_grant(missing: Sequence[str], wanted: Sequence[str] = ()) -> None
 
 
 async def _add(connection: Connection, key: ApiKey) -> None:
-    known = await api_keys.namespace_names(connection)
+    known = await namespaces.made(connection)
     if key.namespace != ALL_NAMESPACES and key.namespace not in known:
-        meant = difflib.get_close_matches(key.namespace, known, n=1) or known[:1]
-        detail = f"there is no namespace {key.namespace}: did you mean {meant[0]}?"
+        detail = no_such_namespace(key.namespace, known)
         _refuse("/namespace", "unknown-namespace", detail)
     if not await api_keys.by_id(connection, [key.id]):  # an earlier try may have been committed
         await api_keys.add(connection, key)
