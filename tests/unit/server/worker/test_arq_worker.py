@@ -245,3 +245,26 @@ async def test_an_important_queue_of_any_namespace_is_emptied_first() -> None:
     asked = await asked_in_turn(tasks, 2, 21)
     assert set(asked[:19]) == set(range(1, 20))
     assert set(asked[19:]) == {101, 102}
+
+
+async def test_no_more_is_popped_than_may_be_claimed_at_this_moment() -> None:
+    """A worker that namespaces share claims in small batches, whatever room it has."""
+    attempts = Attempts()
+    working = worker(attempts, Waiting({QUEUE: range(1, 50)}), room=40)
+    most = 0
+
+    def may_claim() -> int:
+        nonlocal most
+        claiming = len(working.tasks) - len(attempts.running)
+        most = max(most, claiming)
+        return 3 - claiming
+
+    working._may_claim = may_claim
+    loop = asyncio.create_task(working.main())
+    await until(lambda: len(attempts.running) >= 9)
+    loop.cancel()
+    attempts.let_go.set()
+    await asyncio.gather(loop, return_exceptions=True)
+    await until(lambda: not working.tasks)
+    await working.pool.aclose(close_connection_pool=True)
+    assert most == 3

@@ -52,6 +52,7 @@ class TaskqWorker(Worker):
             thread.
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
+        may_claim: how many more may be claimed at this moment.
         due: what is due in a queue according to the database, for a Redis that is away.
         waiting: returns the namespaces, of some, that have waiting tasks according to the database.
         threads: how many of them would have a thread now, besides these that are under way.
@@ -72,6 +73,7 @@ class TaskqWorker(Worker):
         due: Callable[[Queue, int], Awaitable[Sequence[Arguments]]],
         waiting: Callable[[Sequence[str]], Awaitable[Sequence[str]]],
         threads: Callable[[Collection[UUID]], int],
+        may_claim: Callable[[], int] = lambda: _MOST_POPPED,
         admission: Admission,
         unreadable: UnreadableMessages,
         wake: asyncio.Event,
@@ -84,6 +86,7 @@ class TaskqWorker(Worker):
         self._turns = NamespaceTurns(namespaces, self.poll_delay_s, self.loop.time)
         self._now_ms = now_ms
         self._may_have = may_have
+        self._may_claim = may_claim
         self._due = due
         self._waiting = waiting
         self._threads = threads
@@ -195,7 +198,7 @@ class TaskqWorker(Worker):
         return total
 
     def _room(self) -> int:
-        return min(self._may_have() - len(self.tasks), _MOST_POPPED)
+        return min(self._may_have() - len(self.tasks), self._may_claim(), _MOST_POPPED)
 
     def _start_rung(self, rung: Iterable[Arguments]) -> None:
         for one in rung:

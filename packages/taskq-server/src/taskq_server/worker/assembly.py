@@ -4,7 +4,9 @@ import asyncio
 from dataclasses import dataclass
 
 from taskq_server.broker.names import Names
+from taskq_server.core.config import Settings
 from taskq_server.domain.admission import Gate
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
@@ -92,6 +94,7 @@ def assemble(
         namespaces=frozenset(served),
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
+        on_claimed=wake.set if _is_shared(settings) else _nothing,
     )
     runner = Runner(deps)
     now = ServedNamespaces(served, runtime.namespaces, settings.beat_seconds / 2)
@@ -122,7 +125,14 @@ def _sources_of_attempts(
     maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
     names_of = {place: deps.registry.names(place) for place in Place}
     has_sync = bool(names_of[Place.THREAD])
-    capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=has_sync)
+    capacity = Capacity(
+        deps,
+        runner,
+        lease,
+        settings.concurrency,
+        has_sync=has_sync,
+        is_shared=_is_shared(settings),
+    )
     due = DueTasks(maintenance, capacity, deps.admission, names_of)
     arq = TaskqWorker(
         namespaces=served.names,
@@ -131,6 +141,7 @@ def _sources_of_attempts(
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
         may_have=capacity.attempts,
+        may_claim=capacity.claims,
         due=due.find,
         waiting=due.waiting,
         admission=deps.admission,
@@ -149,3 +160,12 @@ def _sources_of_attempts(
         replay_hooks=hooks.replay,
     )
     return arq, janitor
+
+
+def _is_shared(settings: Settings) -> bool:
+    served = settings.served_namespaces
+    return len(served) > 1 or ALL_NAMESPACES in served
+
+
+def _nothing() -> None:
+    pass
