@@ -6,6 +6,7 @@ import re
 import httpx
 import pytest
 from pydantic import SecretStr
+from starlette.types import Message
 
 from taskq_client import AsyncTaskqClient
 from taskq_server.main import create_app
@@ -98,6 +99,33 @@ async def test_a_submit_without_room_is_not_read(runtime: Runtime, worker: Scrip
             answer = await api.post("/tasks", **{"headers": key, **more})  # type: ignore[arg-type]
             assert_limited(answer, "3/minute")
         assert (await runtime.stats.read(runtime.caller)).tasks.total() == 3
+
+
+async def test_nothing_of_a_refused_request_is_received(runtime: Runtime) -> None:
+    async with limited(runtime, rate_limit="1/minute") as (api, opened):
+        key = shown(await make_key(runtime, "tasks:run:*", "tasks:read"))
+        assert (await api.get("/tasks", headers=key)).status_code == 200
+        sent: list[Message] = []
+
+        async def receive() -> Message:
+            raise AssertionError("the body is asked for")
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+
+        for path in ("/tasks", "/tasks/batch"):
+            headers = [(b"authorization", key["Authorization"].encode())]
+            headers += [(b"content-type", b"application/json"), (b"content-length", b"8000000")]
+            scope = {
+                "type": "http",
+                "method": "POST",
+                "path": path,
+                "query_string": b"",
+                "headers": headers,
+            }
+            await create_app(runtime=opened)(scope, receive, send)
+            assert sent[0]["status"] == 429
+            sent.clear()
 
 
 async def test_a_batch_costs_its_items(runtime: Runtime, worker: ScriptedWorker) -> None:
@@ -195,6 +223,26 @@ async def test_all_are_let_through_at_once_while_redis_hangs(runtime: Runtime) -
             assert proxy.accepted - asked < 100, "most do not even ask"
             proxy.flow()
             await refused_again(api, key)
+
+
+async def test_a_slow_redis_holds_nobody_up_and_counts_right_afterwards(runtime: Runtime) -> None:
+    """An answer that comes too late must not be taken for that of another request."""
+    with ValkeyServer() as own, Proxy(own.port) as proxy:
+        url = SecretStr(proxy.through(own.url))
+        async with limited(runtime, redis_url=url) as (api, opened):
+            free = shown(await make_key(runtime, "tasks:read", rate_limit="100/minute"))
+            spent = shown(await make_key(runtime, "tasks:read", rate_limit="1/minute"))
+            for key in (free, spent):
+                assert (await api.get("/tasks", headers=key)).status_code == 200
+            proxy.delay = 1.0
+            answers = await asyncio.gather(*(api.get("/tasks", headers=spent) for _ in range(20)))
+            assert {each.status_code for each in answers} == {200}
+            assert opened.rate_limits.unchecked == 20
+            proxy.delay = 0.0
+            await refused_again(api, spent)
+            for _ in range(20):
+                assert (await api.get("/tasks", headers=free)).status_code == 200
+                assert (await api.get("/tasks", headers=spent)).status_code == 429
 
 
 async def test_nobody_is_limited_without_redis(runtime: Runtime) -> None:
