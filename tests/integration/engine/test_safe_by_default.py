@@ -94,12 +94,18 @@ def test_closed_where_others_reach_it_and_where_it_is_told_to_be(
         check_closed(server)
 
 
-def test_a_key_that_nobody_asks_for_is_said_once(tmp_path: Path) -> None:
-    with dev(tmp_path) as server:
+@pytest.mark.parametrize(
+    ("words", "because"), [((), "none was ever made"), (("--auth", "off"), "TASKQ_AUTH is off")]
+)
+def test_a_key_that_nobody_asks_for_is_said_once(
+    tmp_path: Path, words: tuple[str, ...], because: str
+) -> None:
+    with dev(tmp_path, *words) as server:
         for _ in range(3):
             assert server.get("/tasks", headers=KEY).status_code == 200
         said = server.process.output()
     assert said.count("Authorization") == 1, said
+    assert f"no key is asked for, because {because}: TASKQ_AUTH=required" in said
     assert "A" * 12 not in said
 
 

@@ -81,7 +81,7 @@ class Guard:
             if self._hosts is not None:
                 self._hosts.check(scope)
             if shown:
-                self._say_that_keys_mean_nothing()
+                self._say_that_keys_mean_nothing(runtime.settings.asks_for_keys)
             return await named(scope, runtime.caller, runtime.namespaces)
         text = _token(shown)
         found = runtime.authentication.known(text, within)
@@ -92,12 +92,13 @@ class Guard:
         """Return the caller of a request that takes long; see `caller`."""
         return await self.caller(scope, within=RECENT_SECONDS)
 
-    def _say_that_keys_mean_nothing(self) -> None:
+    def _say_that_keys_mean_nothing(self, auth: str) -> None:
         if not self._has_said:
             self._has_said = True
             _log.warning(
-                "a request has an Authorization header, and no key is asked for: make one with "
-                "`taskq-server keys create`, or set TASKQ_AUTH=required"
+                "a request has an Authorization header, and no key is asked for, because %s: "
+                "TASKQ_AUTH=required asks for one",
+                "TASKQ_AUTH is off" if auth == "off" else "none was ever made",
             )
 
     async def _is_open(self, runtime: Runtime) -> bool:
