@@ -59,7 +59,7 @@ CLIENT = f"""\
 | Variable | Default | Values | Meaning |
 | --- | --- | --- | --- |
 | `TASKQ_URL` | `{DEFAULT_URL}` | URL | where the server is, with the prefix of its proxy |
-| `TASKQ_API_KEY` |  | text | the key to show, sent as a bearer token |
+| `TASKQ_API_KEY` |  | text | the [key](keys.md) to show, sent as a bearer token |
 | `TASKQ_TIMEOUT` | `{DEFAULT_TIMEOUT:g}` | seconds | how long the client waits for an answer |
 """
 
