@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import logging
+import traceback
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -139,6 +141,31 @@ def test_what_is_no_namespace_is_refused_at_once(kind: Any, namespace: Any) -> N
     with pytest.raises(ConfigurationError, match="namespace must be 1 to 64") as caught:
         kind(namespace=namespace, api_key=KEY)
     assert caught.value.setting == "namespace"
+
+
+@pytest.mark.parametrize("kind", [TaskqClient, AsyncTaskqClient])
+@pytest.mark.parametrize(("status", "code", "error"), REFUSALS)
+def test_a_refusal_shows_no_key(
+    kind: Any,
+    status: int,
+    code: str,
+    error: type[TaskqAPIError],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def refuse(request: httpx.Request) -> httpx.Response:
+        assert request.headers["authorization"] == f"Bearer {KEY}"
+        typed = {"content-type": "application/problem+json"}
+        return httpx.Response(status, json={"code": code, "detail": "no"}, headers=typed)
+
+    caplog.set_level(logging.DEBUG)
+    client = kind(api_key=KEY, transport=httpx.MockTransport(refuse))
+    with pytest.raises(error) as caught:
+        client.whoami() if kind is TaskqClient else asyncio.run(client.whoami())
+    shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
+    ours = [line for line in shown.format() if "/tests/" not in line]
+    assert len(ours) > 4
+    texts = [*ours, repr(client), repr(caught.value), str(vars(caught.value)), caplog.text]
+    assert not [text for text in texts if KEY in text or KEY[-20:] in text]
 
 
 @pytest.fixture
