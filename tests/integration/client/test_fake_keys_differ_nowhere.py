@@ -10,7 +10,7 @@ import pytest
 from taskq_client.testing import _keys
 from taskq_server.api.access import ACCESS
 from taskq_server.domain import scopes
-from tests.integration.client.requests import Asked, Requests
+from tests.integration.client.requests import METHODS, Asked, Requests
 from tests.integration.client.test_fake_differs_nowhere import MANY, SEEDS, compare
 
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
@@ -60,6 +60,7 @@ ON_ONE = (
     ("PATCH", "", {"run_at": None, "priority": "low"}), ("PATCH", "", {"title": None}),
     ("POST", "/cancel", None), ("POST", "/retry", None), ("DELETE", "", None),
 )  # fmt: skip
+WITHOUT_A_KEY = ("/livez", "/readyz", "/nothing", "/tags")
 ON_ALL = ("/tasks", "/tags", "/stats", "/handlers", "/nothing", "/tasks?nothing=1")
 
 
@@ -85,6 +86,7 @@ def each_key_on_each_operation() -> Iterator[Asked]:
         yield _asked(number, "POST", "/tasks", {"handler": "nobody.has.this"})
         for path in ON_ALL:
             yield _asked(number, "GET", path)
+    yield from (Asked(method, path) for method in METHODS for path in WITHOUT_A_KEY)
 
 
 def _asked(key: int, method: str, path: str, body: Any = None, idempotency: str = "") -> Asked:

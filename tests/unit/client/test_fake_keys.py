@@ -153,6 +153,9 @@ def test_what_is_no_key_opens_nothing(fake: FakeTaskq, shown: list[str]) -> None
         request = httpx.Request(method, f"http://taskq{path}", headers=headers)
         answer = fake.handle_request(request)
         assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    for method, status in (("GET", 200), ("HEAD", 200), ("POST", 405)):
+        probe = httpx.Request(method, "http://taskq/livez", headers=headers)
+        assert fake.handle_request(probe).status_code == status
     named = httpx.Request("GET", "http://taskq/tags", headers={"Authorization": f"bearer  {key}"})
     assert fake.handle_request(named).status_code == 200
 
