@@ -1,6 +1,5 @@
 """Every setting of the server, read once from arguments and the environment."""
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -32,8 +31,6 @@ from taskq_server.domain.rate_limits import RateLimit
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 _NAMESPACE = re.compile(rf"\S{{1,{limits.NAMESPACE_LENGTH}}}")
-
-_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[
@@ -328,7 +325,7 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_plain_host(host) for host in value)
+        return tuple(origins.host(each) for each in value)
 
     @field_validator("cors_origins")
     @classmethod
@@ -395,16 +392,3 @@ class Settings(BaseSettings):
             name = environment.variable("_".join(str(part) for part in first["loc"][:1]) or "auth")
             sentence = f"{name}: {first['msg'].removeprefix('Value error, ')}"
         raise ConfigurationError(sentence)  # not from the error, because that contains the value
-
-
-def _plain_host(host: str) -> str:
-    name = host.lower().removesuffix(".")
-    if _HOST.fullmatch(name):
-        return name
-    try:
-        return str(ipaddress.IPv6Address(name.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        raise ValueError(
-            "must be names or addresses without scheme, port and path, such as tasks.example.com "
-            "or *.example.com"
-        ) from None

@@ -1,4 +1,4 @@
-"""Origins of web pages: scheme, host and port, as browsers write them (RFC 6454)."""
+"""Hosts that requests name, and origins of web pages as browsers write them (RFC 6454)."""
 
 import ipaddress
 import re
@@ -6,6 +6,7 @@ import re
 _ORIGIN = re.compile(
     r"(https?)://(?:\[([0-9a-f:.]+)\]|([a-z0-9_-]+(?:\.[a-z0-9_-]+)*))(?::([0-9]{1,5}))?"
 )
+_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HIGHEST_PORT = 65_535
 
@@ -34,3 +35,21 @@ def origin(text: str) -> str:
         ) from None
     is_default = number == _DEFAULT_PORTS[scheme]
     return f"{scheme}://{host}" if is_default else f"{scheme}://{host}:{number}"
+
+
+def host(text: str) -> str:
+    """Return a host in the form in which requests name it; `*.` stands for all names below.
+
+    Raises:
+        ValueError: it is no name and no address.
+    """
+    name = text.lower().removesuffix(".")
+    if _HOST.fullmatch(name):
+        return name
+    try:
+        return str(ipaddress.IPv6Address(name.removeprefix("[").removesuffix("]")))
+    except ValueError:
+        raise ValueError(
+            "must be names or addresses without scheme, port and path, such as tasks.example.com "
+            "or *.example.com"
+        ) from None

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from taskq_server.domain import limits, scopes
+from taskq_server.domain import limits, rate_limits, scopes
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.keys import ApiKey, NewKey
 from taskq_server.schemas.fields import (
@@ -45,7 +45,7 @@ NamespaceName = Annotated[
 ]
 RateLimit = Annotated[
     str,
-    StringConstraints(pattern=r"^(?:[1-9][0-9]{0,5}|1000000)/(?:second|minute|hour|day)$"),
+    StringConstraints(pattern=rate_limits.PATTERN),
 ]
 
 
