@@ -90,9 +90,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["headers"] = HEADERS
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
-    components["securitySchemes"] = {_KEY: _SCHEME}
+    components.setdefault("securitySchemes", {})[_KEY] = _SCHEME
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            # Dependencies of the application's owner may ask for something else.
             operation.setdefault("security", _security(operation["operationId"]))
             if access.of(operation["operationId"]).in_namespace:
                 operation.setdefault("parameters", []).append(namespace_header.PARAMETER)
