@@ -113,7 +113,7 @@ CONTENT_TYPES = (
     'application/json; charset="utf-8"; x=y',
 )  # fmt: skip
 PATHS = (
-    "/", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
+    "/x", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
     "/stats", "/livez", "/readyz", "/tasks//cancel", "/tasks/0/cancel", "/Tasks", "/tasks%2Fbatch",
     "/metrics", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
     "/stats?%F0%9F%98%80",

@@ -15,7 +15,7 @@ from taskq_client._sync import TaskqClient
 from taskq_client.models import Task
 from taskq_client.testing import _routes
 from taskq_client.testing._handlers import Handlers
-from taskq_client.testing._headers import request_id
+from taskq_client.testing._headers import OF_EVERY_ANSWER, request_id
 from taskq_client.testing._operations import submit_child
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, Script, scripted
@@ -196,7 +196,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             response = yield from _routes.answer(self._store, request)
         except Problem as problem:
             response = problem.response(named)
-        response.headers["x-request-id"] = named
+        response.headers.update({**OF_EVERY_ANSWER, "x-request-id": named})
         if request.method == "HEAD":
             response = httpx.Response(response.status_code, headers=response.headers)
         return response
