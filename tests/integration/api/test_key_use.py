@@ -1,20 +1,26 @@
 """When a key was last used is stored in the background, and other processes hear of changes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any, TypeVar
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import api_keys
-from taskq_server.domain.keys import ApiKey, Token
+from taskq_server.domain.caller import Caller
+from taskq_server.domain.keys import ApiKey, NewKey, Token
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services.keys import KeyService
 from tests.integration.api.keys import make_key, shown
 from tests.support.waiting import eventually
+
+T = TypeVar("T")
 
 REFUSING = {
     "sqlite": "CREATE TRIGGER refused BEFORE UPDATE ON api_keys "
@@ -60,6 +66,23 @@ async def test_the_last_use_is_stored_once_a_minute(
     assert (await row(runtime, idle)).last_used_at is None
 
 
+async def test_many_requests_with_a_key_cause_one_statement(
+    closed: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    token = await make_key(runtime, "tasks:read")
+    written: list[str] = []
+
+    def note(*given: Any) -> None:
+        if given[2].startswith("UPDATE api_keys"):
+            written.append(given[2])
+
+    event.listen(runtime.database.engine.sync_engine, "before_cursor_execute", note)
+    for _ in range(5):
+        assert (await closed.get("/tags", headers=shown(token))).status_code == 200
+        await runtime.key_use.close()
+    assert len(written) == 1
+
+
 async def test_a_use_after_a_minute_is_stored(runtime: Runtime) -> None:
     ago = runtime.clock() - timedelta(seconds=61)
     token = await make_key(runtime, "tasks:read", last_used_at=ago)
@@ -91,6 +114,29 @@ async def test_a_database_that_stores_no_use_fails_no_request(
         await runtime.database.write(lambda c: c.execute(text("DROP TRIGGER refused")))
     assert (await row(runtime, tokens[0])).last_used_at is None
     assert sum(each.levelname == "WARNING" for each in caplog.records) == 1
+
+
+class Repeating(Database):
+    """A database whose first answer to each commit gets lost, so that the work runs again."""
+
+    async def write(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        await super().write(work)
+        return await super().write(work)
+
+
+async def test_a_commit_whose_answer_is_lost_changes_no_key_twice(runtime: Runtime) -> None:
+    database = Repeating(runtime.settings.database_url.get_secret_value())
+    keys = KeyService(database, runtime.clock, "default", lambda: None)
+    operator = Caller("*", is_operator=True)
+    try:
+        first = await keys.create(operator, NewKey(name="x", scopes=("tasks:read",)))
+        second = await keys.rotate(operator, first.key.id, 60)
+        for made in (first, second):
+            assert await runtime.authentication.caller(made.token.text)
+        revoked = await keys.revoke(operator, first.key.id)
+        assert revoked.revoked_at is not None
+    finally:
+        await database.close()
 
 
 async def test_other_processes_hear_of_each_change(
