@@ -34,7 +34,7 @@ def names_of(runtime: Runtime) -> Names:
 
 async def channels(runtime: Runtime) -> set[str]:
     assert runtime.redis is not None
-    return {name.decode() for name in await runtime.redis.pubsub_channels()}
+    return {name.decode() for name in await runtime.redis.pubsub_channels("*:changed")}
 
 
 async def until_heard(runtime: Runtime, *namespaces: str) -> None:

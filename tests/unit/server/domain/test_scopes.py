@@ -6,7 +6,9 @@ from taskq_server.domain import scopes
 from taskq_server.domain.scopes import may_run, not_granted, problem
 
 
-@pytest.mark.parametrize("scope", [*sorted(scopes.PLAIN), "tasks:run:*", "tasks:run:reports.*"])
+@pytest.mark.parametrize(
+    "scope", [*sorted(scopes.PLAIN), "tasks:run:*", "tasks:run:reports.*", "tasks:run:a/b:c_*"]
+)
 def test_there_are_these(scope: str) -> None:
     assert problem(scope) is None
 
@@ -33,6 +35,7 @@ def test_there_are_no_others(scope: str) -> None:
         ("reports.*", "Reports.build", False),
         ("*", "anything", True),
         ("*.build", "reports.build", True),
+        ("team/*:v1", "team/build:v1", True),
         ("*.build", "reports.build.all", False),
         ("reports.build", "reports.build", True),
         ("reports.build", "reportsxbuild", False),

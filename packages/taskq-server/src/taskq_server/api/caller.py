@@ -45,7 +45,7 @@ async def check_again(scope: Scope) -> None:
     """
     find: FindCaller = scope["state"][_FIND]
     before, now = caller_of(scope), await find(scope)
-    if before.namespace != now.namespace:  # no key was asked for before, and one is by now
+    if not now.is_in(before.namespace):  # no key was asked for before, and one is by now
         raise Unauthenticated
     lost = before.scopes - now.scopes
     if lost:

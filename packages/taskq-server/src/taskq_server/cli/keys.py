@@ -23,6 +23,7 @@ from taskq_server.crud import api_keys
 from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import KeyNotFound, TaskqError
+from taskq_server.domain.keys import USUAL_OVERLAP_SECONDS
 from taskq_server.schemas.key import KeyCreate
 from taskq_server.services.keys import KeyService, KeyWithSecret
 
@@ -160,7 +161,7 @@ def show(key_id: str, as_json: bool) -> None:
 @click.option(
     "--overlap",
     type=_Number(0, limits.KEY_OVERLAP_SECONDS),
-    default=86_400.0,
+    default=USUAL_OVERLAP_SECONDS,
     metavar="SECONDS",
     help="how long the present secret still opens, a day by default; 0: no longer",
 )

@@ -19,6 +19,9 @@ from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.rate_limits import RateLimit
 
+USUAL_OVERLAP_SECONDS = 86_400.0
+"""How long a secret still opens after its rotation, unless somebody says another time: a day."""
+
 _ID_BYTES = 9
 _SECRET_BYTES = 32
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
@@ -128,13 +131,18 @@ class ApiKey:
     revoked_at: datetime | None = None
 
     @property
+    def is_operators(self) -> bool:
+        """Whether the key belongs to an operator, and so to no namespace."""
+        return self.namespace == ALL_NAMESPACES
+
+    @property
     def caller(self) -> Caller:
         """The caller who shows this key."""
         return Caller(
             self.namespace,
             frozenset(self.scopes),
             key_id=self.id,
-            is_operator=self.namespace == ALL_NAMESPACES,
+            is_operator=self.is_operators,
             name=f"key {self.id}",
             rate_limit=None if self.rate_limit is None else RateLimit.parse(self.rate_limit),
         )

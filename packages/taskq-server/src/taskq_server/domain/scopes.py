@@ -26,7 +26,7 @@ RUN_ALL: Final = "tasks:run:*"
 EVERYTHING = PLAIN | {RUN_ALL}
 """What a caller may do where no key is asked for."""
 
-_GLOB = re.compile(rf"[A-Za-z0-9._*-]{{1,{limits.HANDLER_LENGTH}}}")
+_GLOB = re.compile(rf"[A-Za-z0-9_.:/*-]{{1,{limits.HANDLER_LENGTH}}}")
 _MOST_STARS = 8
 
 
@@ -40,8 +40,8 @@ def problem(scope: str) -> str | None:
         return f"there is no such scope: there are {known}, and {RUN}<glob of handler names>"
     if not _GLOB.fullmatch(glob) or glob.count("*") > _MOST_STARS:
         return (
-            f"a glob of handler names has 1 to {limits.HANDLER_LENGTH} letters, digits, dots, "
-            f"hyphens and underscores, and at most {_MOST_STARS} stars"
+            f"a glob of handler names has 1 to {limits.HANDLER_LENGTH} letters, digits, or any "
+            f"of _ . : / -, and at most {_MOST_STARS} stars"
         )
     return None
 

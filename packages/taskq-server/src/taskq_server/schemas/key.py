@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, StringConstraints
 
 from taskq_server.domain import limits, rate_limits, scopes
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.keys import ApiKey, NewKey
+from taskq_server.domain.keys import USUAL_OVERLAP_SECONDS, ApiKey, NewKey
 from taskq_server.schemas.fields import (
     EDGED_PATTERN,
     NUMBER_IN_QUERY,
@@ -16,7 +16,7 @@ from taskq_server.schemas.fields import (
     Request,
 )
 
-_GLOB = r"(?:[A-Za-z0-9._-]+(?:\*[A-Za-z0-9._-]*){0,8}|(?:\*[A-Za-z0-9._-]*){1,8})"
+_GLOB = r"(?:[A-Za-z0-9_.:/-]+(?:\*[A-Za-z0-9_.:/-]*){0,8}|(?:\*[A-Za-z0-9_.:/-]*){1,8})"
 _SCOPE_PATTERN = rf"^(?:{'|'.join(sorted(scopes.PLAIN))}|{scopes.RUN}{_GLOB})$"
 
 
@@ -81,7 +81,10 @@ class KeyRotate(Request):
     """How to replace the secret of a key."""
 
     overlap_seconds: Annotated[float, Field(strict=True, ge=0, le=limits.KEY_OVERLAP_SECONDS)] = (
-        Field(86_400.0, description="how long the secret before still opens; 0: no longer")
+        Field(
+            USUAL_OVERLAP_SECONDS,
+            description="how long the secret before still opens; 0: no longer",
+        )
     )
 
 

@@ -71,7 +71,7 @@ class KeyService:
             PermissionDenied: the caller may not make such a key; with pointers.
             InvalidFields: there is no such namespace, or the key has expired already.
         """
-        namespace = self._namespace(caller, wanted.namespace)
+        namespace = self._namespace_for(caller, wanted.namespace)
         if not caller.is_operator:
             _refuse_to_grant(scopes.not_granted(caller.scopes, wanted.scopes), wanted.scopes)
         now = self._clock()
@@ -108,7 +108,7 @@ class KeyService:
             InvalidCursor: the cursor was not made for this list.
         """
         of = namespace
-        if of is None and caller.namespace != ALL_NAMESPACES:
+        if of is None and not caller.is_in(ALL_NAMESPACES):
             of = caller.namespace
         _require_manager(caller, of, "/query/namespace")
         after_id = None if cursor is None else key_cursor.read(cursor, of)
@@ -206,21 +206,21 @@ class KeyService:
         self._changed()
         return revoked
 
-    def _namespace(self, caller: Caller, wanted: str | None) -> str:
+    def _namespace_for(self, caller: Caller, wanted: str | None) -> str:
         if wanted is not None:
             _require_manager(caller, wanted, "/namespace")
             return wanted
-        return self._usual_namespace if caller.namespace == ALL_NAMESPACES else caller.namespace
+        return self._usual_namespace if caller.is_in(ALL_NAMESPACES) else caller.namespace
 
 
 def _require_manager(caller: Caller, namespace: str | None, pointer: str) -> None:
-    if not caller.is_operator and namespace != caller.namespace:
+    if not caller.is_operator and (namespace is None or not caller.is_in(namespace)):
         detail = f"this key manages the keys of the namespace {caller.namespace} only"
         raise PermissionDenied(detail, [FieldError(pointer, "foreign-namespace", detail)])
 
 
 def _managed(caller: Caller, key_id: str, key: ApiKey | None) -> ApiKey:
-    if key is None or not (caller.is_operator or key.namespace == caller.namespace):
+    if key is None or not (caller.is_operator or caller.is_in(key.namespace)):
         raise KeyNotFound(f"there is no key {key_id}")
     return key
 
@@ -243,7 +243,7 @@ def _refuse_to_grant(missing: Sequence[str], wanted: Sequence[str] = ()) -> None
 
 async def _add(connection: Connection, key: ApiKey) -> None:
     known = await namespaces.made(connection)
-    if key.namespace != ALL_NAMESPACES and key.namespace not in known:
+    if not key.is_operators and key.namespace not in known:
         detail = no_such_namespace(key.namespace, known)
         _refuse("/namespace", "unknown-namespace", detail)
     if not await api_keys.by_id(connection, [key.id]):  # an earlier try may have been committed

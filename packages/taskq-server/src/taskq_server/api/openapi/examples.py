@@ -125,7 +125,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "HandlerList": {"items": [_HANDLER]},
     "StatsRead": {"tasks": _COUNTS, "queues": [_QUEUE], "workers": 2},
     "KeyCreate": _NEW_KEY,
-    "KeyRotate": {"overlap_seconds": 86400},
+    "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,
     "KeyCreated": {**_STORED_KEY, "last_used_at": None, "key": f"tq_{_KEY_ID}_{'x' * 43}"},
     "KeyPage": {"items": [_STORED_KEY], "next_cursor": None},

@@ -48,6 +48,9 @@ _KINDS_OF_PRIMARY_CODES = kinds(
         ),
     }
 )
+_NO_FOLDER = (
+    "is a file in the current folder, which is gone: change the folder, or name a whole path"
+)
 _BAD_OPTION = (
     "has an option that the driver does not take: check what follows the ? (in the name of a file "
     "? is %3F, and % is %25)"
@@ -72,6 +75,8 @@ class SQLite(Dialect):
             sqlite3.connect(":memory:", **options).close()
         except (ValueError, TypeError, SQLAlchemyError, SAWarning, sqlite3.Error):
             raise ValueError(_BAD_OPTION) from None
+        except FileNotFoundError:  # SQLAlchemy makes the path of the file a whole one
+            raise ValueError(_NO_FOLDER) from None
 
     def folder(self, url: URL) -> Path | None:
         """Return the folder of the file; a database in memory has no folder."""
