@@ -3,15 +3,18 @@
 import logging
 import re
 import secrets
+from collections.abc import Iterable
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from taskq_server.api import problems
 
+Fields = Iterable[tuple[bytes, bytes]]
+
 HEADER = "X-Request-Id"
 PATTERN = r"^[A-Za-z0-9._:-]{1,128}$"
 
+_FIELD = HEADER.lower().encode()
 _SANE = re.compile(PATTERN.removesuffix("$") + r"\Z")
 _log = logging.getLogger("taskq.server.api")
 
@@ -30,7 +33,7 @@ class RequestIdMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = choose(Headers(scope=scope))
+        request_id = choose(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
         started = False
 
@@ -38,7 +41,8 @@ class RequestIdMiddleware:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                MutableHeaders(scope=message)[HEADER] = request_id
+                others = [field for field in message.get("headers", ()) if field[0] != _FIELD]
+                message["headers"] = [*others, (_FIELD, request_id.encode())]
             await send(message)
 
         try:
@@ -51,7 +55,10 @@ class RequestIdMiddleware:
             await problems.answer(request_id, error)(scope, receive, tagged)
 
 
-def choose(headers: Headers) -> str:
-    """Return the id in a request's headers if it is safe to log, or a new id."""
-    given = headers.get(HEADER, "")
-    return given if _SANE.match(given) else secrets.token_hex(16)
+def choose(fields: Fields) -> str:
+    """Return the id in the header fields of a request if it is safe to log, or a new id."""
+    for name, value in fields:  # the first one counts
+        if name == _FIELD:
+            given = value.decode("latin-1")
+            return given if _SANE.match(given) else secrets.token_hex(16)
+    return secrets.token_hex(16)

@@ -3,7 +3,6 @@
 import asyncio
 from typing import Any, cast
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -122,7 +121,7 @@ class RefusingProtocol(HttpToolsProtocol):
 
     def _answer(self, error: TaskqError) -> None:
         scope = cast(Scope | None, self.scope)  # before the first byte there is none
-        chosen = request_id.choose(Headers(raw=[*scope["headers"]] if scope else []))
+        chosen = request_id.choose(scope["headers"] if scope else ())
         response = problems.answer(chosen, error)
         problems.tell(chosen, "what cannot be served", problems.kind_of(error))
         fields = (
