@@ -123,3 +123,23 @@ async def test_hooks_are_awaited_too() -> None:
 
 async def _failing(argument: object) -> None:
     raise KeyError(argument)
+
+
+async def test_a_stop_at_the_end_of_the_last_start_up_hook_raises_nothing() -> None:
+    """The event loop has the call that gives up on its list when there is nothing left to end."""
+    stop, raised = asyncio.Event(), list[dict[str, object]]()
+
+    async def hook(_: State) -> None:
+        stop.set()
+        await asyncio.sleep(0)
+
+    loop = asyncio.get_running_loop()
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(lambda _, context: raised.append(context))
+    try:
+        assert await start_up(Registry({}, {Hook.STARTUP: [hook]}), State(), stop)
+        for _ in range(3):  # whatever is on its list has its turn
+            await asyncio.sleep(0)
+    finally:
+        loop.set_exception_handler(before)
+    assert raised == []

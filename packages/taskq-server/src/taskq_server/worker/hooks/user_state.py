@@ -35,9 +35,11 @@ async def start_up(registry: Registry, state: State, stop: asyncio.Event) -> boo
     loop = asyncio.get_running_loop()
     limit = asyncio.timeout(None)
     stopped = asyncio.create_task(stop.wait())
+    is_over = False
 
     def give_up(_: object) -> None:
-        limit.reschedule(loop.time())
+        if not is_over:  # the event loop may have it on its list already
+            limit.reschedule(loop.time())
 
     try:
         async with limit:  # in this task, because handlers inherit the context variables of hooks
@@ -46,6 +48,7 @@ async def start_up(registry: Registry, state: State, stop: asyncio.Event) -> boo
                 for hook in registry.hooks_for(Hook.STARTUP):
                     await _start(hook, state, stop)
             finally:
+                is_over = True
                 stopped.remove_done_callback(give_up)
                 stopped.cancel()
     except TimeoutError:
