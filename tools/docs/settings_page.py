@@ -18,7 +18,8 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Redis": ("redis_url", "redis_prefix", "wait_poll_seconds"),
     "API": (
-        *("host", "port", "auth", "insecure_no_auth", "allowed_hosts", "cors_origins"),
+        *("host", "port", "auth", "insecure_no_auth", "admin_key_file"),
+        *("allowed_hosts", "cors_origins"),
         *("rate_limit", "max_waits_per_key", "max_auth_failures"),
         *("root_path", "trusted_proxies", "max_body_bytes", "max_batch_bytes"),
     ),

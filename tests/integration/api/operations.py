@@ -54,6 +54,8 @@ OTHERS = {
     "rotate_key": Operation("POST", "/keys/{id}/rotate", status=201),
     "revoke_key": Operation("POST", "/keys/{id}/revoke"),
     "whoami": Operation("GET", "/keys/self"),
+    "root": Operation("GET", "/", status=307),
+    "/docs/assets": Operation("GET", "/docs/assets/favicon.png"),
     "docs": Operation("GET", "/docs"),
     "redoc": Operation("GET", "/redoc"),
     "livez": Operation("GET", "/livez"),

@@ -141,7 +141,7 @@ async def test_strangers_fill_neither_memory_nor_the_place_of_keys(
         second = await try_many()
     finally:
         tracemalloc.stop()
-    assert second - first < 250_000  # 4,500 kept answers take 5 MB
+    assert second - first < 1_000_000  # 4,500 kept answers take 5 MB
     before = watched.reads
     assert authentication.known(token.text) is not None
     assert watched.reads == before

@@ -57,7 +57,8 @@ async def test_every_answer_has_security_headers(
     for status, method, path in (
         *((200, "GET", path) for path in ("/livez", "/readyz", "/tasks", "/stats", task)),
         *((200, "GET", path) for path in ("/openapi.json", "/docs/assets/favicon.png")),
-        *((404, "GET", path) for path in ("/", "/nowhere", "/docs/assets/none.js")),
+        *((404, "GET", path) for path in ("/nowhere", "/docs/assets/none.js")),
+        (307, "GET", "/"),
         *((405, method, "/tasks") for method in ("PUT", "OPTIONS", "TRACE")),
         *((422, "GET", "/tasks?no=1"), (415, "POST", "/tasks"), (200, "HEAD", task)),
         *((200, "POST", f"{task}/cancel"), (204, "DELETE", task)),

@@ -16,6 +16,7 @@ from tests.integration.api.keys import make_key, shown
 from tests.integration.api.limited import TASK, limited
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
+from tests.support.namespaces import make_namespaces
 
 MOST = 3
 
@@ -110,6 +111,7 @@ async def test_those_who_come_at_once_share_what_is_left(apis: list[httpx.AsyncC
 
 
 async def test_namespaces_have_their_own_places(runtime: Runtime, worker: ScriptedWorker) -> None:
+    await make_namespaces(runtime.database, "other")
     async with (
         limited(runtime, max_waiting=MOST) as (api, opened),
         limited(runtime, namespace="other") as (_, elsewhere),
