@@ -38,7 +38,7 @@ def test_an_exit_that_a_handler_leaves_on_the_loop_is_left_alone(
         ended = get(stack, submit(stack, "ending.left", {"what": what}), wait=60)
         assert (what, ended["status"], ended["result"]) == (what, "succeeded", pid)
     failed = get(stack, submit(stack, "ending.awaited", {}), wait=60)
-    assert [one["type"] for one in failed["errors"]] == ["RuntimeError"]
+    assert [one["type"] for one in failed["errors"]] == ["SystemExit"]
     assert get(stack, submit(stack, "tests.pid", {}), wait=60)["result"] == pid
     assert stack.stop_worker() == 0, worker.output(2_000)
     assert "something that a handler left on the event loop raised an exit" in worker.output()
