@@ -108,9 +108,14 @@ def _without_details(event: str) -> str:
     return event.partition("\n")[0].partition("(")[0].partition("<")[0].rstrip()
 
 
+_OF_AIOSQLITE = "(_connection_worker_thread)"
+
+
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
         return
     name = "a thread" if ended.thread is None else f"the thread {ended.thread.name}"
+    if isinstance(ended.exc_value, RuntimeError) and name.endswith(_OF_AIOSQLITE):
+        return  # it has an answer for an event loop that is closed, because the process ends
     # taskq's own threads never end in an error, so a handler started this one.
     logging.getLogger(_HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)
