@@ -199,3 +199,30 @@ def test_a_driver_keeps_its_statements_to_itself(written: Found) -> None:
     _, found = written
     assert "done" in found["a statement"]
     assert SECRET not in found["a statement"]
+
+
+@pytest.mark.parametrize(
+    ("name", "sentence", "is_logged"),
+    [
+        ("Thread-1 (_connection_worker_thread)", "Event loop is closed", False),
+        ("Thread-1 (_connection_worker_thread)", "anything else", True),
+        ("Thread-1 (of_a_handler)", "Event loop is closed", True),
+    ],
+)
+def test_a_driver_that_answers_too_late_is_no_thread_that_failed(
+    name: str, sentence: str, is_logged: bool
+) -> None:
+    script = f"""
+import threading
+from taskq_server.core import logs
+logs.configure("INFO")
+def fail():
+    raise RuntimeError({sentence!r})
+thread = threading.Thread(target=fail, name={name!r})
+thread.start()
+thread.join()
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ("ended in an error" in done.stderr) is is_logged

@@ -24,6 +24,8 @@ _QUIET = {
     "watchfiles": logging.WARNING,
 }
 _OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
+_OF_AIOSQLITE = "(_connection_worker_thread)"
+_CLOSED = "Event loop is closed"
 _HANDLERS = "taskq.server.handler"
 _WRITTEN_RAW = frozenset({"exception", "stack"})
 
@@ -108,14 +110,11 @@ def _without_details(event: str) -> str:
     return event.partition("\n")[0].partition("(")[0].partition("<")[0].rstrip()
 
 
-_OF_AIOSQLITE = "(_connection_worker_thread)"
-
-
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
         return
     name = "a thread" if ended.thread is None else f"the thread {ended.thread.name}"
-    if isinstance(ended.exc_value, RuntimeError) and name.endswith(_OF_AIOSQLITE):
-        return  # it has an answer for an event loop that is closed, because the process ends
+    if name.endswith(_OF_AIOSQLITE) and str(ended.exc_value) == _CLOSED:
+        return  # it has an answer for a caller that the end of the process has cancelled
     # taskq's own threads never end in an error, so a handler started this one.
     logging.getLogger(_HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)
