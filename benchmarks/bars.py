@@ -50,6 +50,8 @@ class Bar:
         return value <= bound if self.at_most else value >= bound
 
 
+_MANY = "200 namespaces"
+
 BARS: Mapping[str, tuple[Bar, ...]] = {
     "P1": (
         Bar(measure="req/s", theirs="handwritten", must=4, goal=6),
@@ -92,4 +94,11 @@ BARS: Mapping[str, tuple[Bar, ...]] = {
     ),
     "P10": (Bar(measure="tasks/s", ours="taskq-dev", theirs="handwritten", must=1, goal=3),),
     "P11": (Bar(measure="seconds", ours="processes", theirs="threads", must=0.65, at_most=True),),
+    "P12": (
+        *(
+            Bar(measure=each, ours=_MANY, theirs="one namespace", must=2, at_most=True)
+            for each in ("idle ms/s", "statements/s", "commands/s")
+        ),
+        Bar(measure="flooded / empty", ours=_MANY, must=2, at_most=True),
+    ),
 }

@@ -14,7 +14,8 @@ from benchmarks.peers.procrastinate import Procrastinate
 from benchmarks.peers.taskq import Dev, Taskq
 from benchmarks.peers.taskq_computing import Processes, Threads
 from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
-from benchmarks.scenarios import posting, scaling, working
+from benchmarks.peers.taskq_tenants import ManyNamespaces, OneNamespace
+from benchmarks.scenarios import posting, scaling, tenants, working
 from benchmarks.scenarios.measure import Numbers
 
 Contestants = Mapping[str, type[Peer]]
@@ -88,5 +89,11 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "P11": Scenario(
         title="compute", run=working.compute, count=8, default=_named(Threads, Processes)
+    ),
+    "P12": Scenario(
+        title="tenants",
+        run=tenants.tenants,
+        count=100_000,
+        default=_named(OneNamespace, ManyNamespaces),
     ),
 }

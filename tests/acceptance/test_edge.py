@@ -44,6 +44,8 @@ def check_problem(opened: socket.socket, answer: RawAnswer, status: int, code: s
     assert (answer.status, answer.code) == (status, code), answer
     assert answer.problem["request_id"] == answer.headers["x-request-id"]
     assert answer.headers["connection"] == "close"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"
     assert is_closed(opened)
 
 

@@ -200,6 +200,22 @@ def test_allowed_hosts(new_stack: NewStack) -> None:
         check_misdirected(get(port, "Host: localhost", f"Origin: https://{host}"))
 
 
+def test_pages_of_listed_origins(new_stack: NewStack) -> None:
+    origins = "https://App.Example.com:443, http://[::1]:3000"
+    opened = new_stack("sqlite", settings={"TASKQ_CORS_ORIGINS": origins})
+    port = int(opened.api_url.rpartition(":")[2])
+    for origin in ("https://app.example.com", "http://[::1]:3000"):
+        fields = ("Host: localhost", f"Origin: {origin}", "Sec-Fetch-Site: cross-site")
+        answers = (get(port, *fields), submit(port, *fields))
+        assert [answer.status for answer in answers] == [200, 201]
+        assert {each.headers["access-control-allow-origin"] for each in answers} == {origin}
+        check_misdirected(get(port, "Host: evil.example", f"Origin: {origin}"))
+    for origin in ("http://app.example.com", "https://app.example.com:8443", "null"):
+        answer = get(port, "Host: localhost", f"Origin: {origin}")
+        check_misdirected(answer)
+        assert "access-control-allow-origin" not in answer.headers
+
+
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
 def test_an_open_server_answers_to_any_host(
     request: pytest.FixtureRequest, new_stack: NewStack, kind: str

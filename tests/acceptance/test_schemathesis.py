@@ -6,13 +6,17 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import schemathesis
 from schemathesis import Case, HookContext
 
 from taskq_server.domain.limits import STREAM_SECONDS
+from taskq_server.domain.scopes import EVERYTHING
+from tests.support.keys import KeyStore, shown, wait_until_closed
 from tests.support.processes import ROOT
 from tests.support.stack import Kind, NewStack
 
@@ -41,12 +45,34 @@ def before_call(context: HookContext, case: Case[Any], kwargs: dict[str, object]
 def test_nothing_is_found(new_stack: NewStack, kind: Kind) -> None:
     # The document names the handlers, so all of them get called: no tests.poison here.
     stack = new_stack(kind, settings={"TASKQ_HANDLERS": ""})
+    search(f"{stack.api_url}/openapi.json", "--max-examples", "15")
+
+
+@pytest.mark.parametrize(
+    "scopes", [(), ("tasks:read",), tuple(EVERYTHING)], ids=["no key", "read-only", "admin"]
+)
+def test_nothing_is_found_where_keys_are_asked_for(
+    new_stack: NewStack, tmp_path: Path, scopes: tuple[str, ...]
+) -> None:
+    stack = new_stack("sqlite", settings={"TASKQ_HANDLERS": ""})
+    document = tmp_path / "openapi.json"
+    document.write_bytes(httpx.get(f"{stack.api_url}/openapi.json", trust_env=False).content)
+    keys = KeyStore(stack.database_url)
+    keys.make("admin")
+    shows = [f"{name}: {value}" for name, value in shown(keys.make(*scopes)).items()]
+    wait_until_closed(stack.api_url)
+    header = ["--header", *shows] if scopes else []
+    search(str(document), "--url", stack.api_url, "--max-examples", "8", *header)
+
+
+def search(document: str, *options: str) -> None:
+    """Run schemathesis; it must find nothing."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "SCHEMATHESIS_HOOKS": __name__}
     done = subprocess.run(
         [
-            *(sys.executable, "-m", "schemathesis.cli", "run", f"{stack.api_url}/openapi.json"),
+            *(sys.executable, "-m", "schemathesis.cli", "run", document),
             *("--checks", "all", "--exclude-checks", "positive_data_acceptance"),
-            *("--max-examples", "15", "--generation-deterministic"),
+            *("--generation-deterministic", *options),
             *("--request-timeout", "30", "--warnings", "off", "--no-color"),
         ],
         env=environment,

@@ -1,6 +1,6 @@
 """Claims, ends, progress and pending hooks: what the rows say afterwards."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -148,12 +148,16 @@ async def test_no_progress_is_no_statement(database: Database) -> None:
 
 
 async def pending(
-    database: Database, before: datetime, *handlers: str, limit: int = 10
+    database: Database,
+    before: datetime,
+    *handlers: str,
+    limit: int = 10,
+    of: Sequence[str] = ("default",),
 ) -> list[tuple[UUID, int]]:
     found = await database.read(
         lambda c: hooks.pending_hooks(
             c,
-            namespaces=["default"],
+            namespaces=of,
             before=before,
             handlers=handlers or ("taskq.echo",),
             limit=limit,
@@ -182,7 +186,14 @@ async def test_pending_hooks_are_those_of_some_namespaces(database: Database) ->
     theirs, mine = running(namespace="theirs"), running()
     await store(database, theirs, mine)
     await end_all(database, [failed(theirs), failed(mine)], None)
-    assert await pending(database, LATER + seconds(1), limit=1) == [(mine.id, 1)]
+    later = LATER + seconds(1)
+    assert await pending(database, later, limit=1) == [(mine.id, 1)]
+    assert await pending(database, later, of=["none", "default"], limit=1) == [(mine.id, 1)]
+    assert await pending(database, later, of=["none", "nobody"]) == []
+    for some in (["default", "theirs"], ["*"]):
+        assert sorted(await pending(database, later, of=some)) == sorted(
+            [(theirs.id, 1), (mine.id, 1)]
+        )
 
 
 async def test_pending_hooks_come_with_the_task_as_it_is_now(database: Database) -> None:

@@ -26,6 +26,27 @@ async def test_handlers_belong_to_a_namespace(database: Database) -> None:
     assert await database.read(lambda c: handlers.published(c, "default")) == []
 
 
+async def test_a_namespace_has_its_own_handlers_and_those_of_all(database: Database) -> None:
+    await publish(database, "b", "a", max_retries=1, namespace="*")
+    await publish(database, "c", "b", max_retries=2, namespace="mine")
+    found = await database.read(lambda c: handlers.known_in(c, ["mine", "theirs"]))
+    assert {of: [(one.name, one.max_retries) for one in those] for of, those in found.items()} == {
+        "mine": [("a", 1), ("b", 2), ("c", 2)],
+        "theirs": [("a", 1), ("b", 1)],
+    }
+    assert await database.read(lambda c: handlers.published(c, "theirs")) == []
+
+
+async def test_the_schema_of_a_handler_is_the_namespaces_own_if_it_has_one(
+    database: Database,
+) -> None:
+    await publish(database, "a", schema='{"of":"all"}', namespace="*")
+    await publish(database, "a", schema='{"of":"mine"}', namespace="mine")
+    for of, expected in (("mine", '{"of":"mine"}'), ("theirs", '{"of":"all"}')):
+        assert await database.read(lambda c, of=of: handlers.schema_of(c, of, "a")) == expected  # type: ignore[misc]
+    assert await database.read(lambda c: handlers.schema_of(c, "mine", "b")) is None
+
+
 async def test_tags_are_made_once(database: Database) -> None:
     first = await make_tags(database, "a", "b")
     again = await make_tags(database, "b", "c", "b")

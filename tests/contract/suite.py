@@ -213,6 +213,12 @@ async def test_a_task_is_found_by_how_its_id_begins(client: Any) -> None:
     assert [error.pointer for error in caught.value.errors] == ["/query/id"]
 
 
+async def test_a_client_knows_who_it_is(client: Any) -> None:
+    me = await client.whoami()
+    assert (me.id, me.name, me.namespace, me.rate_limit) == (None, None, "default", None)
+    assert {"tasks:read", "tasks:write", "tasks:run:*", "metrics:read", "admin"} <= set(me.scopes)
+
+
 async def test_an_unknown_handler_is_refused(client: Any) -> None:
     with pytest.raises(UnknownHandler):
         await client.submit("nobody.has.this")

@@ -1,17 +1,23 @@
 """The units and commands of docs/deploy.md start, as a service manager starts them."""
 
+import asyncio
 import os
 import re
 import shlex
 import subprocess
 import sys
 from configparser import ConfigParser
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import pytest
 
 from taskq_client import TaskqClient, TaskqConnectionError
 from taskq_server import Settings
+from taskq_server.core.database import Database
+from taskq_server.crud import api_keys
+from taskq_server.domain.keys import ApiKey, digest, new_token
 from tests.examples.documents import Block, blocks_of
 from tests.support.children import Child
 from tests.support.mariadb import MariaDBServer
@@ -35,12 +41,14 @@ def test_the_units_start_and_run_a_task(
         done = subprocess.run([SERVER, "db", command], env=env, cwd="/", timeout=180, check=False)
         assert done.returncode == 0
     mariadb_server.sql("REVOKE CREATE, DROP, ALTER, INDEX, REFERENCES ON taskq.* FROM taskq@'%'")
+    key = asyncio.run(make_key(database))
     port = free_port()
     started = [start(unit, port, env, tmp_path) for unit in units(page)]
     try:
-        with TaskqClient(f"http://127.0.0.1:{port}") as client:
+        with TaskqClient(f"http://127.0.0.1:{port}", api_key=key) as client:
             wait_until(lambda: is_served(client, started), 60, "words.count is served")
             assert client.run("words.count", {"text": "to be or not to be"}, timeout=180) == 6
+        assert httpx.get(f"http://127.0.0.1:{port}/tasks", trust_env=False).status_code == 401
         assert [child.stop() for child in started] == [0, 0]
     finally:
         for child in started:
@@ -82,6 +90,23 @@ def prepare_database(page: Path, server: MariaDBServer) -> str:
     (code,) = (block.code for block in blocks_of(page) if block.language == "sql")
     server.sql(code)
     return server.url("taskq").replace("//root@", "//taskq:secret@")
+
+
+async def make_key(url: str) -> str:
+    """Store a key, and return it."""
+    token = new_token()
+    key = ApiKey(
+        id=token.id,
+        name="web",
+        namespace="default",
+        scopes=("tasks:read", "tasks:run:*"),
+        secret_hash=digest(token.secret),
+        created_at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    database = Database(url)
+    await database.write(lambda c: api_keys.add(c, key))
+    await database.close()
+    return token.text
 
 
 def units(page: Path) -> list[ConfigParser]:

@@ -1,4 +1,4 @@
-"""Each numbered example prints what it says it prints."""
+"""Each numbered example prints what it says it prints; the one about keys has its own server."""
 
 import ast
 import re
@@ -11,11 +11,14 @@ from tests.examples.scripts import run_script
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 
-TUTORIALS = sorted((ROOT / "examples").glob("0[1-9]_*.py"))
+TUTORIALS = sorted((ROOT / "examples").glob("0[1-8]_*.py"))
+KEYS = ROOT / "examples" / "09_keys.py"
 
 
-def test_there_are_eight_tutorials() -> None:
-    assert [path.name[:2] for path in TUTORIALS] == [f"0{number}" for number in range(1, 9)]
+def test_there_are_nine_tutorials() -> None:
+    found = sorted((ROOT / "examples").glob("0[1-9]_*.py"))
+    assert found == [*TUTORIALS, KEYS]
+    assert [path.name[:2] for path in found] == [f"0{number}" for number in range(1, 10)]
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)
@@ -36,6 +39,21 @@ def test_a_tutorial_says_how_to_start_and_reads_only_the_url(path: Path) -> None
     assert f"python examples/{path.name}" in words
     assert "environ" not in code.replace(words, "")
     assert set(re.findall(r"TASKQ_\w+", code)) <= {"TASKQ_URL"}
+
+
+def test_the_example_about_keys_prints_what_it_says(tmp_path: Path) -> None:
+    other = {
+        "TASKQ_DATABASE_URL": "mysql+asyncmy://production/taskq",
+        "TASKQ_API_KEY": "tq_000000000000_" + "s" * 43,
+        "TASKQ_AUTH": "off",
+        "TMPDIR": str(tmp_path),
+    }
+    done = run_script(["-W", "error", str(KEYS)], other, timeout=280)
+    assert (done.returncode, done.stderr) == (0, "")
+    said = said_output(KEYS.read_text(encoding="utf-8"))
+    assert said is not None
+    assert matches(said, done.stdout), done.stdout
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_fan_out_counts_a_real_folder(tmp_path: Path, tutorial_stack: Stack) -> None:

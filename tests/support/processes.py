@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import IO
 
 import httpx
 
@@ -76,14 +77,19 @@ class ApiProcess(ServerProcess):
 
 
 def run_server_command(
-    arguments: list[str], settings: Mapping[str, str], timeout: float = 180
+    arguments: list[str],
+    settings: Mapping[str, str],
+    timeout: float = 180,
+    *,
+    stdout: int | IO[str] = subprocess.PIPE,
 ) -> subprocess.CompletedProcess[str]:
     """Run a `taskq-server` command to its end, for example `["db", "upgrade"]`."""
     return subprocess.run(
         [sys.executable, "-m", "taskq_server", *arguments],
         env=environment(settings),
         stdin=subprocess.DEVNULL,
-        capture_output=True,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
         text=True,
         timeout=timeout,
         check=False,

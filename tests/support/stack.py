@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from functools import cached_property
@@ -18,6 +18,7 @@ from taskq_server.core.database import Database
 from tests.support.children import stop_all
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
+from tests.support.namespaces import make_namespaces
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
 from tests.support.redis_proxy import RedisProxy
@@ -199,22 +200,29 @@ class Stack:
             database, redis = self.mysql_proxy.through(database), self.redis_proxy.through(redis)
         self._settings |= {"TASKQ_REDIS_URL": redis, "TASKQ_DATABASE_URL": database}
         with ThreadPoolExecutor(1) as thread:  # this one may have a running event loop
-            thread.submit(asyncio.run, _upgrade(database)).result(180)
+            thread.submit(asyncio.run, _upgrade(database, self._namespaces())).result(180)
         for _ in range(self._first_workers):
             self.start_worker()
         self.start_api()
         if self._first_workers:
             self.wait_for_handlers()
 
+    def _namespaces(self) -> list[str]:
+        """The namespaces of the settings; `dev` makes them by itself."""
+        named = [self._settings.get("TASKQ_NAMESPACE", "")]
+        named += self._settings.get("TASKQ_NAMESPACES", "").split(",")
+        return [name for name in named if name not in ("", "*")]
+
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}-{len(self._started)}.log"
 
 
-async def _upgrade(url: str) -> None:
+async def _upgrade(url: str, namespaces: Iterable[str]) -> None:
     """Make the tables here: a process for each stack would take a second."""
     database = Database(url)
     try:
         await migrations.upgrade(database)
+        await make_namespaces(database, *namespaces)
     finally:
         await database.close()
 

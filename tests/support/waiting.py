@@ -1,7 +1,8 @@
 """Short, bounded waiting for something outside this process."""
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 
 def wait_until(
@@ -28,3 +29,18 @@ def wait_until(
         if time.monotonic() >= deadline:
             raise TimeoutError(f"{what}: not within {timeout:g} s\n{details()}".rstrip())
         time.sleep(interval)
+
+
+async def eventually(
+    condition: Callable[[], Awaitable[object]], what: str, timeout: float = 60
+) -> None:
+    """Poll on an event loop until the condition is true; see `wait_until`.
+
+    Raises:
+        TimeoutError: The time is up.
+    """
+    deadline = time.monotonic() + timeout
+    while not await condition():
+        if time.monotonic() >= deadline:
+            raise TimeoutError(f"{what}: not within {timeout:g} s")
+        await asyncio.sleep(0.02)

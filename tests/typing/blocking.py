@@ -11,8 +11,10 @@ import httpx
 from pydantic import AnyHttpUrl, BaseModel, Field, SecretStr
 
 from taskq_client import (
+    Caller,
     FieldProblem,
     NewTask,
+    PermissionDenied,
     Priority,
     Progress,
     Task,
@@ -53,6 +55,15 @@ def forms(client: TaskqClient, handle: TaskHandle) -> None:
     assert_type(handle.result(type_=Row | int), Row | int)
     assert_type(handle.result(type_=Literal[1], timeout=Decimal(3)), Literal[1])
     assert_type(handle.result(type_=None), Any)
+
+
+def callers(client: TaskqClient) -> None:
+    assert_type(client.whoami(), Caller)
+    assert_type(client.whoami().id, str | None)
+    try:
+        client.tags()
+    except PermissionDenied as refused:
+        assert_type(refused.missing_scopes, tuple[str, ...])
 
 
 def generators(client: TaskqClient, handle: TaskHandle) -> None:

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from tools.docs import cli_page, http_page, problem_pages, settings_page
+from tools.docs import cli_page, http_page, problem_pages, scopes_page, settings_page
 from tools.docs.markdown import DOCS
 
 
@@ -29,6 +29,7 @@ def kept_pages() -> Iterator[tuple[str, str]]:
     yield "settings.md", settings_page.page()
     yield "cli.md", cli_page.page()
     yield "http.md", http_page.page()
+    yield "scopes.md", scopes_page.page()
     yield from problem_pages.pages()
 
 

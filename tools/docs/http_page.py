@@ -7,7 +7,12 @@ from typing import Any
 from tools.docs.markdown import DOCS, json_block, slug, table
 from tools.docs.schemas import described, kind
 
-GROUPS = {"tasks": "Tasks", "catalog": "Handlers, tags, numbers", "health": "Health"}
+GROUPS = {
+    "tasks": "Tasks",
+    "catalog": "Handlers, tags, numbers",
+    "keys": "Keys",
+    "health": "Health",
+}
 """The heading of each tag."""
 
 HEAD = """\

@@ -18,9 +18,17 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "how-to/from-arq.md",
         "how-to/upgrading.md",
     ),
-    "Operate": ("deploy.md", "operate.md", "settings.md", "guarantees.md", "performance.md"),
+    "Operate": (
+        "deploy.md",
+        "keys.md",
+        "operate.md",
+        "settings.md",
+        "guarantees.md",
+        "performance.md",
+    ),
     "Look up": (
         "http.md",
+        "scopes.md",
         "cli.md",
         "problems/index.md",
         "reference/server.md",
@@ -28,7 +36,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "changelog.md",
     ),
     "Inside": ("architecture.md", "statements.md", "decisions/README.md"),
-    "中文": ("zh/start.md", "zh/handlers.md", "zh/deploy.md"),
+    "中文": ("zh/start.md", "zh/handlers.md", "zh/deploy.md", "zh/keys.md"),
 }
 """The sections of the site; below `problems/index.md` and the decisions come all that there are."""
 

@@ -18,8 +18,10 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     ),
     "Redis": ("redis_url", "redis_prefix", "wait_poll_seconds"),
     "API": (
-        *("host", "port", "insecure_no_auth", "allowed_hosts", "root_path", "trusted_proxies"),
-        *("max_body_bytes", "max_batch_bytes"),
+        *("host", "port", "auth", "insecure_no_auth", "admin_key_file"),
+        *("allowed_hosts", "cors_origins"),
+        *("rate_limit", "max_waits_per_key", "max_auth_failures"),
+        *("root_path", "trusted_proxies", "max_body_bytes", "max_batch_bytes"),
     ),
     "Worker": (
         *("handlers", "builtin_handlers", "namespaces", "queues", "concurrency", "threads"),
@@ -30,7 +32,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Tasks": (
         *("namespace", "max_retries", "timeout_seconds", "retention_days"),
         *("max_payload_bytes", "max_payload_values", "max_result_bytes", "max_traceback_bytes"),
-        *("max_queues", "max_tags"),
+        *("max_queues", "max_tags", "max_waiting"),
     ),
     "Process": ("data_dir", "log_level"),
 }
@@ -58,8 +60,7 @@ CLIENT = f"""\
 | Variable | Default | Values | Meaning |
 | --- | --- | --- | --- |
 | `TASKQ_URL` | `{DEFAULT_URL}` | URL | where the server is, with the prefix of its proxy |
-| `TASKQ_API_KEY` |  | text | sent as a bearer token, for a proxy that asks for one; the server \
-has no keys yet |
+| `TASKQ_API_KEY` |  | text | the [key](keys.md) to show, sent as a bearer token |
 | `TASKQ_TIMEOUT` | `{DEFAULT_TIMEOUT:g}` | seconds | how long the client waits for an answer |
 """
 

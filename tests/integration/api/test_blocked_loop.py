@@ -17,7 +17,7 @@ NEW = NewTask(handler="taskq.echo", payload={"value": 1})
 
 @pytest.fixture
 async def runtime(migrated_url: str, redis_url: str) -> AsyncIterator[Runtime]:
-    settings = Settings(database_url=migrated_url, redis_url=redis_url)  # type: ignore[arg-type]
+    settings = Settings(database_url=migrated_url, redis_url=redis_url, auth="off")  # type: ignore[arg-type]
     async with open_runtime(settings) as opened:
         await ScriptedWorker(opened).publish()
         yield opened

@@ -42,6 +42,7 @@ async def runtime(
     before_mariadb: MySQLProxy, before_redis: RedisProxy, mariadb_url: str, redis_url: str
 ) -> AsyncIterator[Runtime]:
     settings = Settings(
+        auth="off",
         database_url=before_mariadb.through(mariadb_url),
         database_pool_size=POOL,
         database_connect_seconds=15,
@@ -127,7 +128,7 @@ async def test_a_database_that_only_reads_is_not_ready(
 
 
 async def test_a_database_without_tables_is_not_ready(mariadb_url: str) -> None:
-    async with open_runtime(Settings(database_url=mariadb_url)) as runtime:
+    async with open_runtime(Settings(database_url=mariadb_url, auth="off")) as runtime:
         assert (await runtime.ready()).database == "unavailable"
         await migrations.upgrade(runtime.database)
         assert (await runtime.ready()).database == "ok"
@@ -142,7 +143,7 @@ async def test_an_account_with_the_least_rights_is_ready(
     mariadb_server.sql(f"CREATE USER {name}@'%'; GRANT {rights} ON {name}.* TO {name}@'%'")
     try:
         url = mariadb_url.replace("root@", f"{name}@")
-        async with open_runtime(Settings(database_url=url)) as runtime:
+        async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
             assert (await runtime.ready()).database == "ok"
             mariadb_server.sql("SET GLOBAL read_only = 1")
             assert (await runtime.ready()).database == "unavailable"
@@ -213,7 +214,7 @@ async def test_a_real_redis_that_becomes_a_replica_and_a_primary_again(
 ) -> None:
     url = f"sqlite+aiosqlite:///{redis_server.folder / 'nobody.db'}"
     await migrate(url)
-    settings = Settings(database_url=url, redis_url=redis_server.url)
+    settings = Settings(auth="off", database_url=url, redis_url=redis_server.url)
     with redis_server.client() as admin:
         async with open_runtime(settings) as runtime:
             assert (await runtime.ready()).redis == "ok"

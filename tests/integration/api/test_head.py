@@ -7,7 +7,9 @@ import pytest
 from fastapi.routing import APIRoute
 
 from taskq_server.main import create_app
+from taskq_server.runtime import Runtime
 from tests.integration.api.conftest import Submit
+from tests.integration.api.keys import make_key
 from tests.integration.api.scripted_worker import ScriptedWorker
 
 NOBODY = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
@@ -32,11 +34,13 @@ async def check_same(api: httpx.AsyncClient, path: str, **headers: str) -> httpx
 
 @pytest.mark.parametrize("path", served_to_get())
 async def test_every_path(
-    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker, path: str
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker, runtime: Runtime, path: str
 ) -> None:
     task = await submit()
     await worker.succeed(await worker.claim(task["id"]), 1)
-    head = await check_same(api, path.replace("{task_id:task_id}", task["id"]))
+    key = await make_key(runtime, "tasks:read")
+    own = path.replace("{task_id:task_id}", task["id"]).replace("{key_id:key_id}", key.id)
+    head = await check_same(api, own)
     assert head.status_code == (307 if path == "/" else 200)
 
 

@@ -85,7 +85,7 @@ async def check_away(api: httpx.AsyncClient) -> None:
 
 async def test_a_database_that_was_never_there(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path / 'nowhere' / 'taskq.db'}"
-    async with open_runtime(Settings(database_url=url)) as runtime:
+    async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
         transport = httpx.ASGITransport(create_app(runtime=runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as api:
             await check_away(api)
@@ -95,7 +95,7 @@ async def test_a_database_that_was_never_there(tmp_path: Path) -> None:
 
 async def test_a_database_that_comes_back() -> None:
     with MariaDBServer(flush_log=2) as server, server.database() as url:
-        async with open_runtime(Settings(database_url=url)) as runtime:
+        async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
             await migrations.upgrade(runtime.database)
             await ScriptedWorker(runtime).publish()
             transport = httpx.ASGITransport(create_app(runtime=runtime))
@@ -110,7 +110,7 @@ async def test_a_database_that_comes_back() -> None:
 
 
 async def test_the_application_opens_and_closes_its_own_runtime(sqlite_url: str) -> None:
-    app = create_app(Settings(database_url=sqlite_url))
+    app = create_app(Settings(database_url=sqlite_url, auth="off"))
     transport = httpx.ASGITransport(app)
     async with (
         app.router.lifespan_context(app),
@@ -148,6 +148,17 @@ async def test_pages_for_people_load_nothing_from_elsewhere(
     assert policy["default-src"] == "'self'"
     sources = {source for rule in policy.values() for source in rule.split()}
     assert sources == {"'self'", "'none'", "'unsafe-inline'", "data:", "blob:"}
+
+
+async def test_redoc_does_not_ask_for_its_logo(api: httpx.AsyncClient) -> None:
+    """A browser would write on its console that the policy forbids it."""
+    script = await api.get("/docs/assets/redoc.standalone.js")
+    assert script.headers["content-type"].startswith("text/javascript")
+    assert int(script.headers["content-length"]) == len(script.content) > 100_000
+    assert "cdn.redoc.ly" not in script.text
+    known = {"If-None-Match": script.headers["etag"]}
+    again = await api.get("/docs/assets/redoc.standalone.js", headers=known)
+    assert again.status_code == 304
 
 
 async def test_the_validator_of_swagger_is_off(api: httpx.AsyncClient) -> None:

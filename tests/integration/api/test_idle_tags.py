@@ -1,7 +1,7 @@
 """Tags that no task has any more go, and no submit fails for it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count
 from uuid import UUID
@@ -35,7 +35,7 @@ async def nothing() -> None:
     return
 
 
-async def no_heads() -> dict[Queue, Heads]:
+async def no_heads(_: Sequence[Queue]) -> dict[Queue, Heads]:
     return {}
 
 
@@ -52,6 +52,7 @@ class Time:
             runtime.settings,
             self.maintenance,
             handlers={},
+            namespaces=lambda: ["default"],
             heads=no_heads,
             has_room=lambda _: False,
             start=lambda _: None,

@@ -59,7 +59,7 @@ async def test_whatever_happens_the_numbers_are_those_of_the_tasks(
 @pytest.fixture
 async def pair(mariadb_url: str, redis_url: str) -> AsyncIterator[list[Runtime]]:
     """Two processes of taskq, as far as the database can tell."""
-    settings = Settings(database_url=mariadb_url, redis_url=redis_url)
+    settings = Settings(database_url=mariadb_url, redis_url=redis_url, auth="off")
     async with open_runtime(settings) as one, open_runtime(settings) as other:
         await migrations.upgrade(one.database)
         yield [one, other]

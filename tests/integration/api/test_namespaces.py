@@ -202,7 +202,7 @@ async def connected(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
 
 @pytest.fixture
 async def on_mariadb(mariadb_url: str) -> AsyncIterator[Runtime]:
-    async with open_runtime(Settings(database_url=mariadb_url)) as opened:
+    async with open_runtime(Settings(database_url=mariadb_url, auth="off")) as opened:
         await migrations.upgrade(opened.database)
         await publish(opened)
         yield opened

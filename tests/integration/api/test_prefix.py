@@ -208,7 +208,8 @@ async def test_mounted_where_the_settings_say(runtime: Runtime) -> None:
 async def test_mounted_in_fastapi_with_its_own_runtime(
     migrated_url: str, redis_url: str, worker: ScriptedWorker
 ) -> None:
-    inner = create_app(Settings(database_url=migrated_url, redis_url=redis_url))
+    settings = Settings(database_url=migrated_url, redis_url=redis_url, auth="off")
+    inner = create_app(settings)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -223,6 +224,15 @@ async def test_mounted_in_fastapi_with_its_own_runtime(
         httpx.AsyncClient(transport=transport, base_url="http://taskq") as http,
     ):
         await check_addresses(http, "/queue", "/queue")
+
+
+async def test_mounted_and_not_told_who_reaches_it_asks_for_a_key(runtime: Runtime) -> None:
+    settings = runtime.settings.model_copy(update={"auth": "auto"})
+    async with mounted(create_app(runtime=replace(runtime, settings=settings)), "/queue") as http:
+        for path in ("/queue/tasks", "/queue/docs", "/queue/nowhere"):
+            answer = await http.get(path)
+            assert answer.status_code == 401, path
+            assert answer.headers["x-content-type-options"] == "nosniff"
 
 
 async def test_a_prefix_that_callers_choose_stays_on_this_host(runtime: Runtime) -> None:
@@ -243,7 +253,7 @@ async def test_a_prefix_that_callers_choose_stays_on_this_host(runtime: Runtime)
 
 
 async def test_without_its_lifespan_it_says_so(sqlite_url: str) -> None:
-    inner = create_app(Settings(database_url=sqlite_url))
+    inner = create_app(Settings(database_url=sqlite_url, auth="off"))
     async with mounted(inner, "/queue", enter=False) as http:
         for method, path in (
             *(("GET", "/tasks"), ("POST", "/tasks"), ("POST", "/tasks/batch"), ("GET", "/stats")),

@@ -17,6 +17,7 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
+from tests.support.namespaces import make_namespaces
 
 MOST = 3
 FIELDS = [
@@ -144,6 +145,7 @@ async def test_namespaces_have_their_own_places(
     runtime: Runtime, opened: list[Runtime], apis: list[httpx.AsyncClient]
 ) -> None:
     settings = small(runtime).model_copy(update={"namespace": "other"})
+    await make_namespaces(runtime.database, "other")
     async with open_runtime(settings) as other:
         await ScriptedWorker(other).publish()
         submit = opened[0].submit

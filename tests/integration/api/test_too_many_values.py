@@ -20,6 +20,7 @@ ITEM = {"handler": "taskq.echo", "payload": {"value": 1}}
 async def api(migrated_url: str, redis_url: str) -> AsyncIterator[httpx.AsyncClient]:
     """An API with the usual limits of bytes, and a small one of values."""
     settings = Settings(
+        auth="off",
         database_url=migrated_url,
         redis_url=redis_url,
         max_payload_values=MOST,  # type: ignore[arg-type]

@@ -20,12 +20,13 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import claims, completions, handlers, tasks, workers
+from taskq_server.crud import api_keys, claims, completions, handlers, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import tasks as table
 from taskq_server.crud.tables import to_task, whole_task
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.keys import ApiKey, digest, parse
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.domain.worker import WorkerRow
@@ -208,12 +209,37 @@ def _end(
     return now + timedelta(seconds=seconds), decide
 
 
+async def _store_keys(database: Database, keys: Mapping[str, Sequence[str]]) -> None:
+    for text, scopes in keys.items():
+        token = parse(text)
+        assert token is not None, text
+        key = ApiKey(
+            id=token.id,
+            name="test",
+            namespace="default",
+            scopes=tuple(scopes),
+            secret_hash=digest(token.secret),
+            created_at=START,
+        )
+        await database.write(lambda c, key=key: api_keys.add(c, key))
+
+
 @asynccontextmanager
 async def real_server(
-    database_url: str, redis_url: str
+    database_url: str, redis_url: str, keys: Mapping[str, Sequence[str]] | None = None
 ) -> AsyncIterator[tuple[httpx.AsyncClient, ScriptedWorker]]:
-    """Open the API over an empty database, and the worker that the test plays."""
-    settings = Settings(database_url=database_url, redis_url=redis_url)
+    """Open the API over an empty database, and the worker that the test plays.
+
+    Args:
+        database_url: The empty database.
+        redis_url: The Redis.
+        keys: The scopes of the keys that there are; None for a server that asks for none.
+    """
+    settings = Settings(
+        database_url=database_url,
+        redis_url=redis_url,
+        auth="off" if keys is None else "required",
+    )
     database = Database(database_url)
     redis = connect(redis_url)
     naming = Naming()
@@ -224,6 +250,7 @@ async def real_server(
         await migrations.upgrade(database)
         worker = ScriptedWorker(runtime, clock)
         await worker.publish()
+        await _store_keys(database, keys or {})
         transport = httpx.ASGITransport(create_app(runtime=runtime))
         async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
             yield client, worker

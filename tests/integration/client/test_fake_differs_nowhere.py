@@ -12,7 +12,7 @@ of the same JSON in another order.
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -120,18 +120,34 @@ async def test_large_bodies_have_the_same_answers(sqlite_url: str, redis_url: st
     await compare(large_bodies(), sqlite_url, redis_url)
 
 
-async def compare(requests: Iterable[Asked], database_url: str, redis_url: str) -> None:
+async def compare(
+    requests: Iterable[Asked],
+    database_url: str,
+    redis_url: str,
+    keys: Sequence[Sequence[str]] = (),
+) -> None:
+    """Send requests to both servers, and compare their answers.
+
+    Args:
+        requests: The requests; `{key0}` in a header stands for the first key, and so on.
+        database_url: The empty database of the real server.
+        redis_url: Its Redis.
+        keys: The scopes of each key; none for servers that ask for none.
+    """
     now = START
     fake = FakeTaskq(clock=lambda: now)
+    made = {fake.make_key(*scopes): scopes for scopes in keys}
+    texts = {f"key{number}": text for number, text in enumerate(made)}
     for handler, steps in STEPS.items():
         fake.on(handler, *steps)
     told: list[str] = []
     async with (
-        real_server(database_url, redis_url) as (client, worker),
+        real_server(database_url, redis_url, made or None) as (client, worker),
         httpx.AsyncClient(transport=fake, base_url="http://taskq") as other,
     ):
         real, faked = Side(client), Side(other)
         for asked in requests:
+            asked.headers = [(name, _filled(value, texts)) for name, value in asked.headers]
             now += timedelta(seconds=asked.seconds)
             if not asked.path.endswith("/events"):
                 await worker.catch_up(fake.now)
@@ -140,6 +156,12 @@ async def compare(requests: Iterable[Asked], database_url: str, redis_url: str) 
             if expected != found:
                 raise AssertionError(_difference(told, expected, found))
     assert real.ids
+
+
+def _filled(value: str, texts: Mapping[str, str]) -> str:
+    for name, text in texts.items():
+        value = value.replace(f"{{{name}}}", text)
+    return value
 
 
 def _difference(told: list[str], expected: Any, found: Any) -> str:

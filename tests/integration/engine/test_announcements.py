@@ -71,6 +71,7 @@ def test_an_api_says_where_it_listens(tmp_path: Path) -> None:
     assert said["event"] == f"taskq API is running: {api.url}"
     assert (said["docs"], said["namespace"]) == (f"{api.url}/docs", "default")
     assert said["revision"]
+    assert said["access"] == "open on this machine until the first key is made"
 
 
 def test_on_a_terminal_dev_fits_its_width_and_ends_with_ctrl_c(tmp_path: Path) -> None:
@@ -99,6 +100,7 @@ def test_on_a_terminal_dev_fits_its_width_and_ends_with_ctrl_c(tmp_path: Path) -
     assert lines[0].startswith("taskq is running: http://127.0.0.1:")
     assert "  handlers     3: taskq.echo, taskq.flaky, taskq.sleep" in lines
     assert "  database     .taskq/taskq.db" in lines
+    assert "  access       open on this machine until the first key is" in lines
     assert "  redis        embedded" in lines
     assert max(map(len, lines)) <= 60
     assert "\x1b" not in shown

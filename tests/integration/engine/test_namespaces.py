@@ -15,7 +15,7 @@ from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
 from tests.support.waiting import wait_until
 
-ONE, OTHER = "one", "øther"
+ONE, OTHER, NEW = "one", "øther", "new"
 TASKS = 100
 NO_REDIS = "redis://127.0.0.1:1"
 
@@ -24,7 +24,7 @@ class Processes:
     """APIs and workers on one migrated database."""
 
     def __init__(self, database_url: str, folder: Path) -> None:
-        self._database_url = database_url
+        self.settings = {"TASKQ_DATABASE_URL": database_url}
         self._folder = folder
         self.started: list[ServerProcess] = []
         self.clients = ExitStack()
@@ -46,7 +46,7 @@ class Processes:
 
     def _settings(self, redis_url: str, more: Mapping[str, str]) -> dict[str, str]:
         return {
-            "TASKQ_DATABASE_URL": self._database_url,
+            **self.settings,
             "TASKQ_REDIS_URL": redis_url,
             "TASKQ_BUILTIN_HANDLERS": "true",
             "TASKQ_HANDLERS": "tests.support.handlers",
@@ -62,11 +62,18 @@ def processes(database_url: str, tmp_path: Path) -> Iterator[Processes]:
     done = run_server_command(["db", "upgrade"], {"TASKQ_DATABASE_URL": database_url})
     assert done.returncode == 0, done.stderr
     processes = Processes(database_url, tmp_path)
+    for name in (ONE, OTHER):
+        make(processes, name)
     try:
         with processes.clients:
             yield processes
     finally:
         stop_all(processes.started)
+
+
+def make(processes: Processes, name: str) -> None:
+    done = run_server_command(["namespaces", "create", name], processes.settings)
+    assert done.returncode == 0, done.stderr
 
 
 def wait_for_handlers(api: httpx.Client) -> None:
@@ -194,3 +201,46 @@ def test_only_a_worker_of_the_namespace_rescues_and_counts(
     assert {one["workers"] for one in mine.get("/handlers").json()["items"]} == {0}
     processes.worker(redis_url, TASKQ_NAMESPACE=ONE, **short)
     assert None not in results(mine, [lost])
+
+
+@pytest.mark.parametrize("away", [False, True], ids=["redis", "no redis"])
+def test_a_worker_of_all_takes_up_a_new_namespace_within_a_beat(
+    processes: Processes, redis_url: str, away: bool
+) -> None:
+    """Its handlers are there for a namespace that has none of its own."""
+    url = NO_REDIS if away else redis_url
+    slow = {"TASKQ_LEASE_SECONDS": "5", "TASKQ_JANITOR_SECONDS": "60"}
+    worker = processes.worker(url, TASKQ_NAMESPACES="*", **slow)
+    api = processes.api(ONE, url)
+    wait_for_handlers(api)
+    assert set(results(api, submit(api, 10))) <= children(worker)
+    make(processes, NEW)
+    later = processes.api(NEW, url)
+    wait_for_handlers(later)
+    assert later.get("/stats").json()["workers"] == 1
+    assert {one["workers"] for one in later.get("/handlers").json()["items"]} == {1}
+    (task_id,) = submit(later, 1)
+    assert later.get(f"/tasks/{task_id}", params={"wait": 10}).json()["status"] == "succeeded"
+
+
+def test_a_cancel_reaches_a_worker_of_all(processes: Processes, redis_url: str) -> None:
+    processes.worker(redis_url, TASKQ_NAMESPACES="*", TASKQ_LEASE_SECONDS="600")
+    api = processes.api(OTHER, redis_url)
+    wait_for_handlers(api)
+    (task_id,) = submit(api, 1, seconds=60)
+
+    def runs() -> bool:
+        return bool(api.get(f"/tasks/{task_id}").json()["status"] == "running")
+
+    wait_until(runs, 30, "it runs")
+    api.post(f"/tasks/{task_id}/cancel").raise_for_status()
+    assert api.get(f"/tasks/{task_id}", params={"wait": 30}).json()["status"] == "cancelled"
+
+
+def test_a_worker_of_all_does_not_start_with_a_name_that_nobody_made(
+    processes: Processes, redis_url: str
+) -> None:
+    settings = {**processes.settings, "TASKQ_REDIS_URL": redis_url, "TASKQ_NAMESPACES": "oen"}
+    done = run_server_command(["worker"], settings)
+    assert done.returncode == 78
+    assert "TASKQ_NAMESPACES: there is no namespace oen: did you mean one?" in done.stderr

@@ -34,7 +34,6 @@ UNUSABLE = {
         (["worker", "--concurrency", "0"], {}, "TASKQ_CONCURRENCY"),
         (["api"], {"TASKQ_DATABASE_URL": "postgresql://x"}, "TASKQ_DATABASE_URL"),
         (["worker"], {"TASKQ_REDIS_URL": "http://x"}, "TASKQ_REDIS_URL"),
-        (["dev", "--host", "0.0.0.0"], {}, "--insecure-no-auth"),
         (["dev", "--root-path", "//evil.example"], {}, "TASKQ_ROOT_PATH"),
         (["api"], {"TASKQ_TRUSTED_PROXIES": "nginx"}, "TASKQ_TRUSTED_PROXIES"),
         (["dev", "--handlers", "no.such.module"], {}, "no.such.module"),

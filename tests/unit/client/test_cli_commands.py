@@ -327,7 +327,7 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
         "    __enter__ = lambda self: self\n"
         "    __exit__ = lambda self, *_: None\n"
         "    list = lambda self, **_: itertools.repeat(a_task())\n"
-        "session.TaskqClient = lambda url: Client()\n"
+        "session.TaskqClient = lambda url, **_: Client()\n"
         "main(['list', '--limit', '100000'])\n"
     )
     command = [sys.executable, "-c", script]

@@ -15,11 +15,13 @@ from taskq_client.errors import (
     InvalidTransition,
     NotFound,
     PayloadTooLarge,
+    PermissionDenied,
     PreconditionFailed,
     RateLimited,
     ServerError,
     TaskqAPIError,
     TaskqError,
+    Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
     UnknownHandler,
@@ -42,7 +44,8 @@ def error_of(reply: Answer) -> TaskqError:
     ("status", "code", "kind"),
     [
         (400, "malformed", BadRequest),
-        (401, "unauthenticated", TaskqAPIError),
+        (401, "unauthenticated", Unauthenticated),
+        (403, "forbidden", PermissionDenied),
         (404, "task-not-found", NotFound),
         (404, "not-found", UnknownPath),
         (404, "from-the-future", NotFound),
@@ -102,6 +105,25 @@ def test_an_error_does_not_say_the_same_twice() -> None:
     assert str(error) == "The title is too long (422; /title)"
 
 
+def test_a_key_that_may_not_says_which_scopes_it_lacks() -> None:
+    lacks = [
+        {"pointer": pointer, "code": code, "detail": detail}
+        for pointer, code, detail in (
+            ("/items/0/handler", "missing-scope", "tasks:run:reports.build"),
+            ("/items/1/handler", "missing-scope", "tasks:run:reports.build"),
+            ("/header/authorization", "missing-scope", "tasks:read or metrics:read"),
+            ("/header/authorization", "from-the-future", "x"),
+        )
+    ]
+    error = error_of(problem(403, "forbidden", detail="no", errors=lacks))
+
+    assert isinstance(error, PermissionDenied)
+    assert error.missing_scopes == ("tasks:run:reports.build", "tasks:read or metrics:read")
+    nothing_said = error_of(Answer(403, HTML.headers, HTML.body))
+    assert isinstance(nothing_said, PermissionDenied)
+    assert nothing_said.missing_scopes == ()
+
+
 @pytest.mark.parametrize(
     "fields",
     [
@@ -122,7 +144,14 @@ def test_the_request_id_is_also_taken_from_the_header() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "kind"), [(400, BadRequest), (413, PayloadTooLarge), (429, RateLimited)]
+    ("status", "kind"),
+    [
+        (400, BadRequest),
+        (401, Unauthenticated),
+        (403, PermissionDenied),
+        (413, PayloadTooLarge),
+        (429, RateLimited),
+    ],
 )
 def test_a_proxy_may_refuse_for_itself(status: int, kind: type[TaskqAPIError]) -> None:
     error = error_of(Answer(status, HTML.headers, HTML.body))

@@ -17,6 +17,7 @@ from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client.models import (
     Attempt,
+    Caller,
     Duration,
     Handler,
     Health,
@@ -54,6 +55,7 @@ class AsyncTaskqClient(AsyncWaits):
         timeout: Duration | None = None,
         max_retries: int = 2,
         deadline: Duration = 120.0,
+        namespace: str | None = None,
         transport: object = None,
     ) -> None:
         """Make a client; nothing is sent yet.
@@ -69,6 +71,8 @@ class AsyncTaskqClient(AsyncWaits):
                 is busy, 0 or more.
             deadline: Seconds, or a timedelta, a call may take with all its tries and the pauses
                 between them, over 0 and up to a week. A wait has its own.
+            namespace: The namespace that the calls are about, 1 to 64 characters; only the key of
+                an operator, which belongs to none, needs it. Default: that of the key.
             transport: An httpx transport to use instead of the network.
 
         Raises:
@@ -76,7 +80,7 @@ class AsyncTaskqClient(AsyncWaits):
         """
         server, secret = Secret(url), Secret(api_key)
         del url, api_key  # before anything can raise: tools show the variables of a traceback
-        self._channel = AsyncChannel(read_settings(server, secret), transport)
+        self._channel = AsyncChannel(read_settings(server, secret, namespace), transport)
         sender = RetryingSender(
             self._channel,
             RetryPolicy(max_retries),
@@ -90,8 +94,10 @@ class AsyncTaskqClient(AsyncWaits):
         core = getattr(self, "_core", None)
         if core is None:
             return f"<{type(self).__name__} that could not be made>"
+        settings = self._channel.settings
+        named = f"namespace={settings.namespace!r}, " if settings.namespace else ""
         return (
-            f"{type(self).__name__}({self._channel.settings.url!r}, "
+            f"{type(self).__name__}({settings.url!r}, {named}"
             f"timeout={core.sender.timeout:g}, max_retries={core.sender.policy.max_retries}, "
             f"deadline={core.sender.deadline:g})"
         )
@@ -343,6 +349,17 @@ class AsyncTaskqClient(AsyncWaits):
             TaskqError: The server refused, failed or could not be reached.
         """
         return await self._core.service.stats()
+
+    async def whoami(self) -> Caller:
+        """Ask the server who this client is: its key, and what that may do.
+
+        A server that asks for no keys answers with the `id` None and all scopes.
+
+        Raises:
+            Unauthenticated: The server wants a key, and this one opens nothing.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return await self._core.service.whoami()
 
     async def health(self) -> Health:
         """Ask whether the server is ready for work, and return its answer, also if it is not ready.

@@ -45,6 +45,8 @@ def http_options(settings: Settings, *, network: bool) -> HttpOptions:
     headers = httpx.Headers(HEADERS)
     if authorization := settings.authorization.reveal():
         headers["Authorization"] = authorization
+    if settings.namespace:
+        headers["Taskq-Namespace"] = settings.namespace
     arguments: dict[str, Any] = {
         "base_url": settings.url,
         "headers": headers,

@@ -1,13 +1,13 @@
-"""The operations on the server itself: handlers, tags, numbers of tasks, and health."""
+"""The operations on the server itself: handlers, tags, numbers of tasks, the caller, and health."""
 
 from taskq_client import _answers
 from taskq_client._channels import Request
 from taskq_client._sender import RetryingSender
-from taskq_client.models import Handler, Health, Page, Stats, Tag
+from taskq_client.models import Caller, Handler, Health, Page, Stats, Tag
 
 
 class Service:
-    """Read handlers, tags, numbers of tasks, and the health of the server.
+    """Read handlers, tags, numbers of tasks, the caller, and the health of the server.
 
     Args:
         sender: Sends the requests.
@@ -24,6 +24,9 @@ class Service:
 
     async def stats(self) -> Stats:
         return _answers.decode(await self._sender.get("/stats"), Stats)
+
+    async def whoami(self) -> Caller:
+        return _answers.decode(await self._sender.get("/keys/self"), Caller)
 
     async def health(self) -> Health:
         request = Request("GET", "/readyz", self._sender.timeout)

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 import httpx
 
 from taskq_client._inputs import OF_A_CALL, seconds
+from taskq_client._inputs import shown as shown_value
 from taskq_client._urls import shown
 from taskq_client.errors import ConfigurationError
 from taskq_client.models import Duration
@@ -20,6 +21,7 @@ DEFAULT_TIMEOUT = 10.0
 
 _KINDS = {"url": "text or a URL object", "api_key": "text or a SecretStr"}
 _TOKEN = re.compile(r"[!-~]+")
+_NAMESPACE = re.compile(r"[^\s\x00-\x1f\x7f\ud800-\udfff]{1,64}")
 
 
 class Secret:
@@ -54,10 +56,12 @@ class Settings:
     Attributes:
         url: Where the server is, without a slash at its end, a user name or a password.
         authorization: The header of that name, if the server wants one.
+        namespace: The namespace that the requests name; empty if they name none.
     """
 
     url: str
     authorization: Secret
+    namespace: str = ""
 
 
 class _Server(NamedTuple):
@@ -65,12 +69,13 @@ class _Server(NamedTuple):
     credentials: Secret
 
 
-def read_settings(url: Secret, api_key: Secret) -> Settings:
+def read_settings(url: Secret, api_key: Secret, namespace: object = None) -> Settings:
     """Take each setting from its argument, else from TASKQ_URL and TASKQ_API_KEY.
 
     Args:
         url: The url of the server; a secret, because it may have a user name and a password.
         api_key: The key that the server wants.
+        namespace: The namespace that the requests name, if they name one.
 
     Raises:
         ConfigurationError: A setting cannot be used, or both name the caller.
@@ -83,8 +88,9 @@ def read_settings(url: Secret, api_key: Secret) -> Settings:
         raise ConfigurationError(
             f"{what} is not the url of a server such as {DEFAULT_URL}", url_name
         )
+    named = _read_namespace(namespace)
     if not api_key.reveal():
-        return Settings(*server)
+        return Settings(*server, named)
     if not _TOKEN.fullmatch(api_key.reveal() or ""):
         raise ConfigurationError(
             f"the api key ({key_name}) has characters that cannot be sent in a header", key_name
@@ -95,7 +101,7 @@ def read_settings(url: Secret, api_key: Secret) -> Settings:
             " give one of them",
             key_name,
         )
-    return Settings(server.url, Secret(f"Bearer {api_key.reveal()}"))
+    return Settings(server.url, Secret(f"Bearer {api_key.reveal()}"), named)
 
 
 def read_timeout(timeout: Duration | None) -> float:
@@ -112,6 +118,17 @@ def read_timeout(timeout: Duration | None) -> float:
 def positive(name: str, value: object) -> float:
     """Read the time limit of a request, or of a call with all its tries."""
     return seconds(name, value, OF_A_CALL, partial(ConfigurationError, setting=name))
+
+
+def _read_namespace(namespace: object) -> str:
+    if namespace is None:
+        return ""
+    if isinstance(namespace, str) and _NAMESPACE.fullmatch(namespace):
+        return namespace
+    raise ConfigurationError(
+        f"namespace must be 1 to 64 characters without white space, not {shown_value(namespace)}",
+        "namespace",
+    )
 
 
 def _text_of(value: object) -> object:

@@ -8,6 +8,8 @@
     ├── UnexpectedAnswer             not what a taskq server sends: HTML, cut JSON, a redirect
     ├── TaskqAPIError                the server said no: status, code, detail, request_id, errors
     │   ├── BadRequest           400
+    │   ├── Unauthenticated      401  there is no key, or one that opens nothing
+    │   ├── PermissionDenied     403  the key has not the scope: `missing_scopes`
     │   ├── NotFound             404  there is no such task
     │   ├── UnknownPath          404  nothing is there: a wrong url, or what is no id
     │   ├── Conflict             409
@@ -139,8 +141,25 @@ class BadRequest(TaskqAPIError):
     """The server could not read the request."""
 
 
+class Unauthenticated(TaskqAPIError):
+    """The request had no key, or one that is unknown, wrong, expired or revoked."""
+
+
+class PermissionDenied(TaskqAPIError):
+    """The key may not do this; `missing_scopes` is what it lacks."""
+
+    @property
+    def missing_scopes(self) -> tuple[str, ...]:
+        """The scopes that the key needs besides; empty if the server did not say.
+
+        An entry such as `tasks:read or metrics:read` means any one of them.
+        """
+        found = (error.detail for error in self.errors if error.code == "missing-scope")
+        return tuple(dict.fromkeys(found))
+
+
 class NotFound(TaskqAPIError):
-    """There is no such task."""
+    """There is no such task, or none that the key may see."""
 
 
 class UnknownPath(TaskqAPIError):
@@ -250,6 +269,8 @@ _BY_CODE: Mapping[str, type[TaskqAPIError]] = {
 }
 _BY_STATUS: Mapping[int, type[TaskqAPIError]] = {
     400: BadRequest,
+    401: Unauthenticated,
+    403: PermissionDenied,
     404: NotFound,
     409: Conflict,
     412: PreconditionFailed,

@@ -236,6 +236,33 @@ class Stats(_Model):
     workers: int = 0
 
 
+class Caller(_Model):
+    """The caller as the server sees it: the key that a client has, without its secret.
+
+    Attributes:
+        id: The public part of the key; None where the server asks for none.
+        name: The name of the key, for people.
+        namespace: The namespace that the calls are about; `*` for an operator who names none.
+        scopes: What the key may do.
+        rate_limit: Most requests, such as `600/minute`; None without a limit of its own.
+        created_at: When the key was made.
+        expires_at: When it stops opening anything; None for never.
+        last_used_at: When it was used before, about a minute exact.
+    """
+
+    id: str | None = None
+    name: str | None = None
+    namespace: str
+    scopes: list[str]
+    rate_limit: str | None = None
+    created_at: datetime | None = None
+    expires_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def __hash__(self) -> int:
+        return hash((self.id, self.namespace))
+
+
 class Health(_Model):
     """Whether the server is ready for work, and its own words about that."""
 

@@ -9,10 +9,11 @@ from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from taskq_server.api import batch, catalog, events, health, problems, tasks
+from taskq_server.api import batch, catalog, events, health, keys, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
-from taskq_server.api.caller import CallerMiddleware
+from taskq_server.api.browsers import Browsers, OwnPages
 from taskq_server.api.dependencies import runtime_of
+from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
@@ -21,10 +22,11 @@ from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, health.router, openapi.router),
+    *(catalog.router, keys.router, keys.rotations, health.router, openapi.router),
 )
 
 
@@ -78,9 +80,11 @@ def create_app(
         settings: the environment's when None; not looked at when `runtime` is given.
         runtime: an open runtime to work with; without it the application's lifespan opens one,
             and closes it.
-        allowed_hosts: names besides loopback that requests may be meant for, and may come from
-            the pages of; None, unlike an empty list, allows all. The commands give the setting of
-            that name where only this machine is to reach the port.
+        allowed_hosts: says that only this machine reaches the port, and which names besides
+            loopback requests may be meant for, and may come from the pages of, as long as no key
+            is asked for. The commands give the setting of that name where they listen on loopback.
+            None, unlike an empty list, stands for an address that others may reach, or that is not
+            known: a key is asked for then, unless `TASKQ_AUTH` is `off`.
         dependencies: run for each request that a route takes, as those of `FastAPI` do. Submits
             take several times the CPU then: middleware, given to `app.add_middleware`, sees every
             request too, and leaves the fast path of `POST /tasks` open.
@@ -93,7 +97,8 @@ def create_app(
         if runtime is not None:
             yield
             return
-        async with open_runtime(settings or Settings.load()) as opened:
+        found = settings or Settings.load()
+        async with open_runtime(found, admin=admin_key.of(found)) as opened:
             app.runtime = opened
             try:
                 yield
@@ -121,11 +126,16 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
 
     Guards and observers come before the fast path, so that no submit can be without them.
     """
-    hosts = [] if allowed_hosts is None else [Middleware(AllowedHosts, names=allowed_hosts)]
+    hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
+        Middleware(Browsers, origins=lambda: _cors_origins(app)),
         Middleware(RequestIdMiddleware),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
-        *hosts,
-        Middleware(CallerMiddleware, caller=lambda: runtime_of(app).caller),
+        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]
+
+
+def _cors_origins(app: Api) -> Collection[str]:
+    return () if app.runtime is None else app.runtime.settings.cors_origins

@@ -1,7 +1,7 @@
 """The composition root: settings in, everything that a process needs out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +12,7 @@ from taskq_server.broker.connection import Redis, connect, probe
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
+from taskq_server.broker.rate_limits import RateCounter
 from taskq_server.broker.sender import Sender
 from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.background import background
@@ -22,16 +23,26 @@ from taskq_server.core.loop_timeout import LoopTimeout
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.crud.probe import write_nothing
-from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
+from taskq_server.domain.keys import Token
+from taskq_server.domain.naming import no_such_namespace
 from taskq_server.schemas.service import Ready
+from taskq_server.services.admin_key import AdminKey
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
+from taskq_server.services.auth_failures import AuthFailures
+from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.inserts import Inserts
+from taskq_server.services.key_use import KeyUse
+from taskq_server.services.keys import KeyService
+from taskq_server.services.namespaces import Namespaces
+from taskq_server.services.open_waits import OpenWaits
 from taskq_server.services.quotas import Quotas
+from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
@@ -45,6 +56,7 @@ _QUICK_SECONDS = 0.05
 _PROBE_SECONDS = 1.8
 _PROBE_ROUND_SECONDS = 0.02
 _ASK_SECONDS = 1.0
+_STORED_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +72,13 @@ class Runtime:
     dispatcher: Dispatcher
     notifier: Notifier
     after_commit: AfterCommit
+    authentication: Authentication
+    key_use: KeyUse
+    keys: KeyService
+    namespaces: Namespaces
+    auth_failures: AuthFailures
+    rate_limits: RateLimits
+    open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
     submit: SubmitService
@@ -112,7 +131,9 @@ class Runtime:
 
 
 @asynccontextmanager
-async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIterator[Runtime]:
+async def open_runtime(
+    settings: Settings, *, patient: bool = False, admin: Token | None = None
+) -> AsyncIterator[Runtime]:
     """Open everything, and close it at the end.
 
     Neither the database nor Redis has to answer yet.
@@ -121,6 +142,10 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         settings: what the environment says.
         patient: wait for a database that hangs, as long as a transaction may take; else give up
             on it as soon as on one that is away.
+        admin: the key of `TASKQ_ADMIN_KEY_FILE`, for processes that serve the API.
+
+    Raises:
+        ConfigurationError: the database answers, and has no namespace of a name in the settings.
     """
     async with AsyncExitStack() as stack:
         database = Database(
@@ -139,17 +164,29 @@ async def open_runtime(settings: Settings, *, patient: bool = False) -> AsyncIte
         naming = Naming()
         send = Sender(redis, naming)
         stack.push_async_callback(send.close)
-        runtime = _assemble(settings, clock, database, redis, naming, send)
+        runtime = _assemble(settings, clock, database, redis, naming, send, admin)
+        stack.push_async_callback(runtime.key_use.close)
+        stack.push_async_callback(runtime.authentication.close)
+        stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
-        await asyncio.gather(_sync(clock, database), _learn_names(runtime))
+        _, _, mistake = await asyncio.gather(
+            _sync(clock, database), _learn_names(runtime), _unknown_namespace(runtime)
+        )
+        if mistake is not None:
+            raise ConfigurationError(mistake)
         await stack.enter_async_context(
             background(
                 {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
             )
         )
+        if admin is not None:
+            key = AdminKey(admin, database, clock)
+            await stack.enter_async_context(
+                background({"storing the key of TASKQ_ADMIN_KEY_FILE": lambda: _store(key)})
+            )
         if redis is not None:
             await stack.enter_async_context(
                 background({"listening for changes of tasks": lambda: _listen(runtime, redis)})
@@ -164,12 +201,15 @@ def _assemble(
     redis: Redis | None,
     naming: Naming,
     send: Sender,
+    admin: Token | None,
 ) -> Runtime:
     turns = Turns()
     catalog = Catalog(database, clock, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
     after_commit = AfterCommit(dispatcher, notifier)
+    key_use = KeyUse(database, clock)
+    authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
     submit, change = _writing_services(
         settings, clock, database, catalog, read, after_commit, turns
@@ -184,6 +224,15 @@ def _assemble(
         dispatcher=dispatcher,
         notifier=notifier,
         after_commit=after_commit,
+        authentication=authentication,
+        key_use=key_use,
+        keys=KeyService(
+            database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
+        ),
+        namespaces=Namespaces(database),
+        auth_failures=AuthFailures(settings.max_auth_failures, clock.monotonic),
+        rate_limits=RateLimits(RateCounter(redis, naming), settings.rate_limit),
+        open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=StatsService(database, clock),
         submit=submit,
@@ -193,6 +242,16 @@ def _assemble(
         turns=turns,
         caller=Caller(settings.namespace),
     )
+
+
+def _tell_of_keys(authentication: Authentication, notifier: Notifier) -> Callable[[], None]:
+    """Return what tells this process and the others that keys have changed."""
+
+    def tell() -> None:
+        authentication.forget()
+        notifier.keys_changed()
+
+    return tell
 
 
 def _writing_services(
@@ -245,6 +304,12 @@ async def _keep_in_sync(clock: Clock, database: Database) -> None:
         await asyncio.sleep(_CLOCK_SECONDS if quick else _CLOCK_SOON_SECONDS)
 
 
+async def _store(key: AdminKey) -> None:
+    while True:
+        is_stored = await key.store()
+        await asyncio.sleep(_STORED_SECONDS if is_stored else _ASK_SECONDS)
+
+
 async def _learn_names(runtime: Runtime) -> None:
     if runtime.redis is None:
         return
@@ -258,12 +323,36 @@ async def _learn_names(runtime: Runtime) -> None:
         runtime.naming.tell(Names(runtime.settings.redis_prefix, found))
 
 
+async def _unknown_namespace(runtime: Runtime) -> str | None:
+    """Return a sentence about a namespace of the settings that the database does not have."""
+    settings = runtime.settings
+    try:
+        known = await runtime.namespaces.names()
+    except (DatabaseUnavailable, DatabaseError):
+        return None  # it is away, or its schema is older
+    for variable, names in (
+        ("TASKQ_NAMESPACE", (settings.namespace,)),
+        ("TASKQ_NAMESPACES", settings.namespaces),
+    ):
+        for name in names:
+            if name not in (*known, ALL_NAMESPACES):
+                sentence = no_such_namespace(name, known)
+                return f"{variable}: {sentence} (`taskq-server namespaces create` makes one)"
+    return None
+
+
 async def _listen(runtime: Runtime, redis: Redis) -> None:
     while runtime.naming.names is None:
         await asyncio.sleep(_ASK_SECONDS)
         await _learn_names(runtime)
-    channel = runtime.naming.names.changed(runtime.settings.namespace)
-    await runtime.notifier.run(redis, channel, runtime.unreadable)
+    names = runtime.naming.names
+    await runtime.notifier.run(
+        redis,
+        names,
+        runtime.settings.namespace,
+        runtime.unreadable,
+        {names.keys: lambda _: runtime.authentication.forget()},
+    )
 
 
 async def _answers(probe: Coroutine[Any, Any, None]) -> bool:

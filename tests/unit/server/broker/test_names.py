@@ -17,6 +17,8 @@ def test_the_form_is_the_one_that_the_readme_shows() -> None:
     assert NAMES.ring("default") == "{taskq:4f00}:default:ring"
     assert NAMES.changed("default") == "{taskq:4f00}:default:changed"
     assert NAMES.cancel("default") == "{taskq:4f00}:default:cancel"
+    assert NAMES.keys == "{taskq:4f00}:keys"
+    assert NAMES.rates == "{taskq:4f00}::rates"
 
 
 @given(st.tuples(TEXT, TEXT), st.tuples(TEXT, TEXT))
@@ -47,6 +49,7 @@ def test_a_channel_is_never_the_name_of_something_else(a: str, b: str, queue: st
     calls: list[Callable[[str], str]] = [NAMES.ring, NAMES.changed, NAMES.cancel]
     called = [call(namespace) for call in calls for namespace in {a, b}]
     called += [NAMES.queue(namespace, queue) for namespace in {a, b}]
+    called.append(NAMES.keys)
     assert len(set(called)) == len(called)
 
 

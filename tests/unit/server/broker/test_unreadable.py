@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from taskq_server.broker.connection import Redis, connect
-from taskq_server.broker.listener import listen
+from taskq_server.broker.listener import Listener
 from taskq_server.broker.notifier import Notifier, read_ids
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
 from taskq_server.broker.unreadable import Unreadable, UnreadableMessages
@@ -72,7 +72,8 @@ async def listening(
 ) -> AsyncIterator[asyncio.Event]:
     """Listen to `CHANNEL`; the event is set with each (re)connection."""
     connected = asyncio.Event()
-    task = asyncio.create_task(listen(redis, {CHANNEL: callback}, unreadable, connected.set))
+    listener = Listener({CHANNEL: callback}, lambda _: connected.set())
+    task = asyncio.create_task(listener.run(redis, unreadable))
     try:
         async with asyncio.timeout(60):
             await connected.wait()
@@ -162,7 +163,7 @@ async def test_waiters_hear_the_truth_after_garbage(url: str, redis_url: str) ->
         async with asyncio.timeout(60):
             while not await runtime.redis.publish(channel, b"garbage"):  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        with notifier.subscribe([ID]) as subscription:
+        with notifier.subscribe("default", [ID]) as subscription:
             for odd in ODD.values():
                 await runtime.redis.publish(channel, odd)
             send = Sender(runtime.redis, runtime.naming)

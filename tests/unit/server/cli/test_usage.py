@@ -56,7 +56,9 @@ def test_no_words_show_the_help() -> None:
 
 
 @pytest.mark.parametrize("columns", [60, 80])
-@pytest.mark.parametrize("command", ["", "api", "db", "dev", "handlers", "settings", "worker"])
+@pytest.mark.parametrize(
+    "command", ["", "api", "db", "dev", "handlers", "keys", "namespaces", "settings", "worker"]
+)
 def test_help_fits_the_terminal(command: str, columns: int) -> None:
     done = shown(*filter(None, [command, "-h"]), columns=columns)
     assert (done.exit_code, done.stderr) == (0, "")

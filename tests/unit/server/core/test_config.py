@@ -36,6 +36,8 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (settings.max_payload_bytes, settings.max_result_bytes) == (256 * 1024, 2**20)
     assert (settings.max_traceback_bytes, settings.retention_days) == (8192, 30)
     assert (settings.max_queues, settings.max_tags) == (10_000, 10_000)
+    assert (settings.rate_limit, settings.max_waiting) == (None, None)
+    assert (settings.max_waits_per_key, settings.max_auth_failures) == (500, 300)
     assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
 
 
@@ -76,6 +78,12 @@ def test_allowed_hosts_are_kept_in_one_spelling(monkeypatch: pytest.MonkeyPatch)
     assert Settings.load().allowed_hosts == hosts
 
 
+def test_origins_are_kept_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings.load().cors_origins == ()
+    monkeypatch.setenv("TASKQ_CORS_ORIGINS", "HTTPS://App.Example.com:443, http://localhost:3000")
+    assert Settings.load().cors_origins == ("https://app.example.com", "http://localhost:3000")
+
+
 def test_proxies_are_addresses_and_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings.load().trusted_proxies == ()
     monkeypatch.setenv("TASKQ_TRUSTED_PROXIES", "10.0.0.7, 172.16.0.0/12,FD00::/8 ,")
@@ -114,6 +122,9 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
             ("ALLOWED_HOSTS", wrong, "names or addresses without scheme, port and path")
             for wrong in ("*a.example", "a.*.example", "a b", "[fd00::1]:80", "[fd00::g]", "u@a")
         ),
+        ("CORS_ORIGINS", "*", "name each origin"),
+        ("CORS_ORIGINS", "https://a,https://*.b", "name each origin"),
+        ("CORS_ORIGINS", "https://a/,https://b", "must be origins"),
         *(
             ("TRUSTED_PROXIES", wrong, "must be addresses and networks")
             for wrong in ("*", "nginx", "10.0.0.7/8", "10.0.0.0/33", "1.2.3", "127.0.0.1,x", "a b")
@@ -122,6 +133,13 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
             ("ROOT_PATH", wrong, "must be the beginning of a path")
             for wrong in ("queue", "//evil.example", "/a/..", "/a\r\nb", "/a'b", "/" + "a" * 255)
         ),
+        *(
+            ("RATE_LIMIT", wrong, "such as 600/minute")
+            for wrong in ("600", "0/minute", "600/minutes", "600 per minute", "many/day", "-1/day")
+        ),
+        ("MAX_WAITING", "0", "greater"),
+        ("MAX_WAITS_PER_KEY", "0", "greater"),
+        ("MAX_AUTH_FAILURES", "0", "greater"),
         ("DATABASE_URL", "postgresql://x", r"mysql\+asyncmy"),
         ("REDIS_URL", "http://x", "redis://"),
         ("NAMESPACE", "a b", "pattern"),
@@ -133,6 +151,10 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         ("PORT", "http", "integer"),
         ("LOG_LEVEL", "loud", "DEBUG"),
         ("INSECURE_NO_AUTH", "perhaps", "boolean"),
+        *(
+            ("AUTH", wrong, "'auto', 'required' or 'off'")
+            for wrong in ("Required", "REQUIRED", "yes", "1", "1 ", "off ", "true", "none", "null")
+        ),
         *(("DATABASE_URL", wrong, "option") for wrong in UNTAKEN_OF_MYSQL + UNTAKEN_OF_SQLITE),
         ("DATABASE_URL", "mysql+asyncmy://me@db", "names no database"),
         ("DATABASE_URL", "sqlite+aiosqlite://taskq.db", "has a host"),

@@ -1,6 +1,6 @@
 import pytest
 
-from taskq_server.core.proxies import is_in, network, path_prefix
+from taskq_server.core.proxies import caller_address, is_in, neighbourhood, network, path_prefix
 
 HOSTILE = (
     *("//evil.example", "//", "/a//b", "/queue//", "queue", "http://evil.example/a", "\\\\evil"),
@@ -56,3 +56,50 @@ def test_what_is_no_plain_path_is_refused(text: str) -> None:
 def test_who_is_in_a_network(text: str, host: str, trusted: bool) -> None:
     assert is_in([network("192.0.2.0/24"), network(text)], host) is trusted
     assert not is_in([], host)
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "address"),
+    [
+        ("203.0.113.9", [], "203.0.113.9"),
+        ("203.0.113.9", ["198.51.100.1"], "203.0.113.9"),  # not from a proxy that is trusted
+        ("10.0.0.7", [], "10.0.0.7"),
+        ("10.0.0.7", ["198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.7", ["1.1.1.1, 198.51.100.1"], "198.51.100.1"),  # the caller said 1.1.1.1
+        ("10.0.0.7", ["1.1.1.1", "198.51.100.1"], "198.51.100.1"),
+        ("10.0.0.7", ["198.51.100.1, 10.0.0.8"], "198.51.100.1"),
+        ("10.0.0.7", ["198.51.100.1", " 10.0.0.8 "], "198.51.100.1"),
+        ("10.0.0.7", ["10.0.0.9, 10.0.0.8"], "10.0.0.9"),
+        ("::ffff:10.0.0.7", ["198.51.100.1"], "198.51.100.1"),
+        ("fd00::1", ["2001:db8::1"], "2001:db8::1"),
+        ("10.0.0.7", ["198.51.100.1:4711"], "198.51.100.1"),
+        ("10.0.0.7", ["[2001:db8::1]:4711"], "2001:db8::1"),
+        ("10.0.0.7", ["[2001:db8::1]"], "2001:db8::1"),
+        ("10.0.0.7", ["198.51.100.1, unknown"], "10.0.0.7"),
+        ("10.0.0.7", ["198.51.100.1, "], "10.0.0.7"),
+        ("10.0.0.7", ["198.51.100.1, 10.0.0.8.9"], "10.0.0.7"),
+        ("10.0.0.7", ["x" * 9_000, "\xff\xfe"], "10.0.0.7"),
+        ("", ["198.51.100.1"], ""),
+    ],
+)
+def test_a_caller_is_the_last_hop_that_is_not_trusted(
+    peer: str, forwarded: list[str], address: str
+) -> None:
+    networks = [network(text) for text in ("10.0.0.0/29", "10.0.0.8/31", "fd00::/8")]
+    assert caller_address(networks, peer, forwarded) == address
+
+
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("198.51.100.1", "198.51.100.1"),
+        ("::ffff:198.51.100.1", "198.51.100.1"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("2001:db8:1:2::1", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", ""),
+        ("a socket", ""),
+    ],
+)
+def test_neighbours_count_as_one(address: str, counted: str) -> None:
+    assert neighbourhood(address) == counted

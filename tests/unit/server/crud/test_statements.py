@@ -27,6 +27,7 @@ from taskq_server.crud import (
     hooks,
     in_use,
     listing,
+    namespaces,
     oldest,
     retention,
     tables,
@@ -138,6 +139,8 @@ async def say_task_statements(database: Database) -> None:
     await database.write(lambda c: tasks.insert(c, rows[::-1]))
     wanted = [task.id for task in new][::-1]
     await database.read(lambda c: tasks.details(c, [("default", each) for each in wanted]))
+    own = [(("default", each), key) for each in wanted for key in ("b", "a")]
+    await database.read(lambda c: tasks.own_details(c, own))
     await database.read(lambda c: tasks.exists(c, "default", new[0].id))
     await database.write(lambda c: tasks.lock(c, wanted))
     await database.write(lambda c: tasks.lock(c, wanted, payload=False))
@@ -153,6 +156,8 @@ async def say_task_statements(database: Database) -> None:
     await database.read(lambda c: counts.totals(c, "default"))
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
+    await database.read(lambda c: handlers.known_in(c, ["default", "n"]))
+    await database.read(lambda c: handlers.schema_of(c, "default", "a"))
 
 
 async def say_names_in_use(database: Database) -> None:
@@ -178,6 +183,12 @@ async def say_worker_statements(database: Database) -> None:
     rest = [lifecycle.release(task, now=NOW) for task in held[4:6]]
     rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
     await end_all(database, (fails + rest)[::-1], hook_done_at=None)
+    for some in (["default", "n"], ["*"]):
+        await database.read(
+            lambda c, some=some: hooks.pending_hooks(  # type: ignore[misc]
+                c, namespaces=some, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
+            )
+        )
     await database.read(
         lambda c: hooks.pending_hooks(
             c, namespaces=["default"], before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
@@ -206,7 +217,13 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(
         lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["default"], limit=5)
     )
+    await database.read(
+        lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["*"], limit=5)
+    )
     await database.read(lambda c: workers.live_ids(c, NOW))
+    await database.write(lambda c: namespaces.create(database, c, "n", NOW))
+    await database.read(namespaces.made)
+    await database.read(lambda c: namespaces.waiting(c, ["default", "n"]))
     await database.read(lambda c: workers.handlers_of_live(c, NOW, ["n"]))
     await database.write(lambda c: workers.forget_dead(c, before=NOW))
     await database.write(lambda c: workers.unregister(c, WORKER))

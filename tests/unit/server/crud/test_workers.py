@@ -135,6 +135,8 @@ async def test_orphans_are_running_tasks_without_a_valid_lease(database: Databas
     assert await orphans(database, NOW + seconds(10)) == [unknown.id], "valid to the end"
     assert await orphans(database, NOW + seconds(11)) == sorted([expired.id, unknown.id])
     assert len(await orphans(database, NOW + seconds(11), limit=1)) == 1
+    of_all = await database.read(lambda c: workers.orphans(c, [], namespaces=["*"], limit=9))
+    assert len(of_all) == 4
 
 
 async def test_the_dead_are_forgotten_once_they_hold_nothing(database: Database) -> None:
@@ -161,17 +163,18 @@ async def test_handlers_of_live_workers(database: Database) -> None:
 
 
 async def test_live_workers_are_those_of_a_namespace(database: Database) -> None:
-    """A worker of the version before has said nothing, and serves all."""
-    for number, said in enumerate(('["default","ü"]', '["defaults"]', None), 1):
+    """One of `*` serves all, and so does one of the version before, which has said nothing."""
+    served = ('["default","ü"]', '["defaults"]', None, '["*"]')
+    for number, said in enumerate(served, 1):
         await register(database, UUID(int=number), handlers=f'["h{number}"]', namespaces=said)
 
     wanted = ["default", "ü", "defaults", "other"]
     handlers = await database.read(lambda c: workers.handlers_of_live(c, NOW, wanted))
     queues = await database.read(lambda c: workers.queues_of_live(c, NOW, wanted))
     assert {name: sorted(found) for name, found in handlers.items()} == {
-        "default": ['["h1"]', '["h3"]'],
-        "ü": ['["h1"]', '["h3"]'],
-        "defaults": ['["h2"]', '["h3"]'],
-        "other": ['["h3"]'],
+        "default": ['["h1"]', '["h3"]', '["h4"]'],
+        "ü": ['["h1"]', '["h3"]', '["h4"]'],
+        "defaults": ['["h2"]', '["h3"]', '["h4"]'],
+        "other": ['["h3"]', '["h4"]'],
     }
-    assert [len(queues[name]) for name in wanted] == [2, 2, 2, 1]
+    assert [len(queues[name]) for name in wanted] == [3, 3, 3, 2]

@@ -93,3 +93,18 @@ async def test_the_handlers_of_so_many_namespaces_are_remembered(
         for of in ("b", "c", "a")
     }
     assert found == {"b": 1, "c": 1, "a": 2}, "only that of a was forgotten, and read again"
+
+
+async def test_a_worker_of_all_namespaces_lends_its_handlers_to_each(
+    database: Database, catalog: Catalog
+) -> None:
+    await publish(database, "build", "test", max_retries=1, namespace="*")
+    await publish(database, "build", max_retries=2, namespace="a")
+    for of, retries in (("a", 2), ("b", 1), ("c", 1)):
+        assert await catalog.names(Caller(of)) == ("build", "test")
+        known = await catalog.require(Caller(of), "build")
+        assert known.handler.max_retries == retries
+        listed = {one.name: one.max_retries for one in await catalog.handlers(Caller(of))}
+        assert listed == {"build": retries, "test": 1}
+    shared = [(await catalog.require(Caller(of), "test")).schema for of in "abc"]
+    assert shared[0] is shared[1] is shared[2], "its schema is compiled once"

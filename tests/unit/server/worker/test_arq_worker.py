@@ -65,9 +65,14 @@ class Waiting:
         self._left = {queue: list(numbers) for queue, numbers in tasks.items()}
 
     async def due(self, queue: Queue, room: int) -> Sequence[Arguments]:
-        left = self._left[queue]
+        left = self._left.get(queue, [])
         found, left[:] = left[:room], left[room:]
         return [bell(number) for number in found]
+
+
+async def everything(namespaces: Sequence[str]) -> Sequence[str]:
+    """All of them have something."""
+    return namespaces
 
 
 def worker(
@@ -79,9 +84,12 @@ def worker(
     room: int = ROOM,
 ) -> TaskqWorker:
     settings = WorkerSettings.of(Settings(concurrency=ROOM, poll_seconds=0.2))
+    there = list(queues)
     return TaskqWorker(
-        queues=dict.fromkeys(queues, "queue"),
-        asides=dict.fromkeys(queues, "aside"),
+        namespaces=list(dict.fromkeys(one.namespace for one in there)),
+        queues=list(dict.fromkeys(one.name for one in there)),
+        keys=lambda _: ("queue", "aside"),
+        waiting=everything,
         threads=threads,
         now_ms=lambda: 0,
         may_have=lambda: room,
@@ -237,3 +245,26 @@ async def test_an_important_queue_of_any_namespace_is_emptied_first() -> None:
     asked = await asked_in_turn(tasks, 2, 21)
     assert set(asked[:19]) == set(range(1, 20))
     assert set(asked[19:]) == {101, 102}
+
+
+async def test_no_more_is_popped_than_may_be_claimed_at_this_moment() -> None:
+    """A worker that namespaces share claims in small batches, whatever room it has."""
+    attempts = Attempts()
+    working = worker(attempts, Waiting({QUEUE: range(1, 50)}), room=40)
+    most = 0
+
+    def may_claim() -> int:
+        nonlocal most
+        claiming = len(working.tasks) - len(attempts.running)
+        most = max(most, claiming)
+        return 3 - claiming
+
+    working._may_claim = may_claim
+    loop = asyncio.create_task(working.main())
+    await until(lambda: len(attempts.running) >= 9)
+    loop.cancel()
+    attempts.let_go.set()
+    await asyncio.gather(loop, return_exceptions=True)
+    await until(lambda: not working.tasks)
+    await working.pool.aclose(close_connection_pool=True)
+    assert most == 3

@@ -24,7 +24,7 @@ from taskq_server.worker.functions import RUNNER
 from taskq_server.worker.settings import WorkerSettings
 from tests.support.valkey import ValkeyServer
 from tests.unit.server.worker.attempts import until
-from tests.unit.server.worker.test_arq_worker import Attempts, Database
+from tests.unit.server.worker.test_arq_worker import Attempts, Database, everything
 
 TASK = "018f3c7e-5b1d-7c00-8000-00000000f00d"
 DEFAULT = Queue("default", "default")
@@ -166,11 +166,13 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
     attempts = Attempts()
     settings = WorkerSettings.of(Settings(poll_seconds=0.05))
     worker = TaskqWorker(
-        queues={DEFAULT: QUEUE},
+        namespaces=["default"],
+        queues=["default"],
+        keys=lambda _: (QUEUE, ASIDE),
+        waiting=everything,
         now_ms=lambda: 10,
         may_have=lambda: 100,
         due=Database().due,
-        asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
         unreadable=UnreadableMessages(),
@@ -192,18 +194,20 @@ async def test_a_worker_starts_what_was_rung_among_all_that(redis: ArqRedis) -> 
 async def test_a_head_whose_score_is_no_time_counts_as_none(redis: ArqRedis, score: str) -> None:
     await redis.execute_command("ZADD", QUEUE, score, "x")
     worker = TaskqWorker(
-        queues={DEFAULT: QUEUE},
+        namespaces=["default"],
+        queues=["default"],
+        keys=lambda _: (QUEUE, ASIDE),
+        waiting=everything,
         now_ms=lambda: 0,
         may_have=lambda: 0,
         due=Database().due,
-        asides={DEFAULT: ASIDE},
         threads=lambda _: 0,
         admission=Admission({}, lambda _: None),
         unreadable=UnreadableMessages(),
         wake=asyncio.Event(),
         **WorkerSettings.of(Settings()).arguments(redis, {}),
     )
-    assert await worker.heads() == {DEFAULT: (None, None)}
+    assert await worker.heads([DEFAULT]) == {DEFAULT: (None, None)}
     await redis.execute_command("ZADD", QUEUE, "5", "x")
     await redis.execute_command("ZADD", ASIDE, "4", "x")
-    assert await worker.heads() == {DEFAULT: (5, 4)}
+    assert await worker.heads([DEFAULT]) == {DEFAULT: (5, 4)}

@@ -13,6 +13,7 @@ from taskq_server import Context
 from taskq_server.crud import tasks, workers
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import TaskNotFound
 from taskq_server.domain.task import Status, Task
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.running import StopReason
@@ -129,6 +130,30 @@ async def test_a_child_belongs_to_the_namespace_of_its_parent(harness: RunnerHar
     caller = Caller("theirs")
     child = UUID(json.loads((await harness.runtime.read.get(caller, after.id)).result or ""))
     assert (await stored(harness.runtime.database, child)).namespace == "theirs"
+
+
+@pytest.mark.parametrize("key_id", ["k" * 12, None])
+async def test_a_child_is_its_parents_keys_whatever_that_may_run(
+    harness: RunnerHarness, key_id: str | None
+) -> None:
+    """No scope is asked of a worker: its code decides what a task of a handler leads to."""
+    await publish(harness.runtime.database, "child")
+
+    async def parent(context: Context) -> str:
+        return str(await context.submit("child"))
+
+    harness.handlers["parent"] = parent
+    after = await harness.run(await harness.put("parent", submitted_by=key_id))
+    assert after.status is Status.SUCCEEDED
+    result = (await harness.runtime.read.get(CALLER, after.id)).result
+    child = await stored(harness.runtime.database, UUID(json.loads(result or "")))
+    assert child.submitted_by == key_id
+    of_the_key = Caller("default", frozenset({"tasks:run:parent"}), key_id=key_id)
+    found = await asyncio.gather(
+        *(harness.runtime.read.get(of_the_key, one.id) for one in (after, child)),
+        return_exceptions=True,
+    )
+    assert [isinstance(each, TaskNotFound) for each in found] == [key_id is None] * 2
 
 
 async def test_a_child_of_a_handler_whose_schema_cannot_be_used_is_an_error(

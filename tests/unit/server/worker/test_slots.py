@@ -174,3 +174,24 @@ async def play(steps: list[str]) -> None:
         slots.give_back(0.0)
     assert most <= limit
     assert await has_room_for(slots) == limit
+
+
+async def test_namespaces_take_turns_whatever_waits_longest() -> None:
+    slots = Slots(1, patience=10)
+    await taken(slots, 1)
+    order: list[str] = []
+
+    async def wait(namespace: str, earlier: float) -> None:
+        due = NOW - seconds(earlier)
+        assert await slots.take(attempt_of(namespace=namespace, created_at=due))
+        order.append(namespace)
+        slots.give_back(0.0)
+
+    backlog = [asyncio.create_task(wait("backlog", earlier=1_000 - n)) for n in range(5)]
+    await freeze_gc()
+    late = [asyncio.create_task(wait(name, earlier=0)) for name in ("few", "few", "one")]
+    await freeze_gc()
+    slots.give_back(0.0)
+    await asyncio.gather(*backlog, *late)
+    assert order[:5] == ["backlog", "few", "one", "backlog", "few"]
+    assert await has_room_for(slots) == 1

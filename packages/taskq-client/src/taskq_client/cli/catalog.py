@@ -1,4 +1,4 @@
-"""The commands on handlers, tags and numbers of tasks."""
+"""The commands on handlers, tags, numbers of tasks and the caller."""
 
 from collections.abc import Mapping
 
@@ -85,6 +85,19 @@ def stats(session: Session) -> None:
         ),
         found.model_dump(mode="json"),
     )
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def whoami(session: Session) -> None:
+    """Show which key this is, and what it may do.
+
+    The key is the one in TASKQ_API_KEY; its secret is not shown. In a pipe: a line for each field,
+    its name and its value with a tab between them.
+    """
+    with session.client() as client:
+        session.show_caller(client.whoami())
 
 
 def _numbers(tasks: Mapping[TaskStatus | str, int]) -> list[int]:

@@ -112,20 +112,21 @@ def _terminate(signal_number: int, frame: object) -> NoReturn:
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.option("--url", help="The server. Default: TASKQ_URL, else http://127.0.0.1:8000.")
+@click.option("--namespace", help="The namespace. Only the key of an operator needs it.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print JSON; also behind the name of a command."
 )
 @click.version_option(__version__, prog_name=NAME)
 @click.pass_context
-def main(context: click.Context, url: str | None, as_json: bool) -> None:
+def main(context: click.Context, url: str | None, namespace: str | None, as_json: bool) -> None:
     """Pass the global options to the commands."""
-    context.obj = Session(url, as_json=as_json, terminal=sys.stdout.isatty())
+    context.obj = Session(url, as_json, sys.stdout.isatty(), namespace)
 
 
 for command in (
     *(submits.submit, submits.run),
     *(tasks.get, tasks.attempts, tasks.list_, tasks.wait, tasks.events),
     *(tasks.cancel, tasks.retry, tasks.delete),
-    *(catalog.handlers, catalog.tags, catalog.stats, completion.completion),
+    *(catalog.handlers, catalog.tags, catalog.stats, catalog.whoami, completion.completion),
 ):
     main.add_command(command)

@@ -103,5 +103,7 @@ def _about(task: Task) -> str:
 
 
 def _client(context: click.Context) -> TaskqClient:
-    url = context.find_root().params.get("url")
-    return TaskqClient(url, timeout=TIMEOUT, max_retries=0)
+    given = context.find_root().params
+    return TaskqClient(
+        given.get("url"), namespace=given.get("namespace"), timeout=TIMEOUT, max_retries=0
+    )

@@ -1,4 +1,4 @@
-"""Lists for a terminal: tasks, queues, handlers and tags, at any width."""
+"""Lists for a terminal: tasks, queues, handlers, tags and scopes, at any width."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -8,8 +8,8 @@ from rich.text import Text
 
 from taskq_client.cli.lines import GAP, columns, cut, hanging, join, pad, state, widest
 from taskq_client.cli.schemas import parameters_of
-from taskq_client.cli.words import STYLES, age, duration, first_paragraph, plain, sign
-from taskq_client.models import Handler, QueueStats, Stats, Tag, Task, TaskStatus
+from taskq_client.cli.words import STYLES, age, duration, first_paragraph, plain, sign, when
+from taskq_client.models import Caller, Handler, QueueStats, Stats, Tag, Task, TaskStatus
 
 LEAST_HANDLER, LEAST_TITLE = 16, 8
 
@@ -99,6 +99,26 @@ def tag_lines(tags: Sequence[Tag]) -> Text:
     """Write a line for each tag, behind the number of its tasks."""
     rows = [("tasks", "tag"), *((f"{tag.count:,}", plain(tag.name)) for tag in tags)]
     return join(columns(rows, ("", ""), right={0})) if tags else Text("no tags", "dim")
+
+
+def caller_lines(caller: Caller, width: int, now: datetime) -> Text:
+    """Write who asks, and what that caller may do; what is empty is left out."""
+    title = Text().append("no key is asked for" if caller.id is None else "key ", "bold")
+    title.append(plain(caller.id), "bold").append(f"  {plain(caller.name)}" if caller.name else "")
+    facts = [
+        ("namespace", plain(caller.namespace)),
+        ("may", ", ".join(map(plain, caller.scopes))),
+        ("limit", plain(caller.rate_limit)),
+        ("created", when(caller.created_at, now) if caller.created_at else ""),
+        ("expires", when(caller.expires_at, now) if caller.expires_at else ""),
+        ("used", when(caller.last_used_at, now) if caller.last_used_at else ""),
+    ]
+    labels = widest(name for name, value in facts if value)
+    lines = hanging(title, width, rest="  ")
+    for name, value in facts:
+        first = f"  {pad(name, labels)}  "
+        lines += hanging(value, width, first=first, rest=" " * len(first)) if value else []
+    return join(lines)
 
 
 def _numbers(queue: QueueStats, used: Iterable[TaskStatus]) -> Iterator[str]:

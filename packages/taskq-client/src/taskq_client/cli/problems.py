@@ -1,5 +1,6 @@
 """Each error as an exit code and one sentence that says what to do."""
 
+import os
 import re
 
 import click
@@ -11,12 +12,15 @@ from taskq_client.errors import (
     InvalidRequest,
     NotFound,
     PayloadTooLarge,
+    PermissionDenied,
+    RateLimited,
     TaskCancelled,
     TaskFailed,
     TaskqAPIError,
     TaskqConnectionError,
     TaskqError,
     TaskqTimeout,
+    Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
     UnknownHandler,
@@ -53,6 +57,7 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (UnexpectedAnswer, AWAY, "check that --url or TASKQ_URL names a taskq server"),
     (UnknownPath, AWAY, "correct the path in --url or TASKQ_URL"),
     (Unavailable, AWAY, "try again in a moment"),
+    (PermissionDenied, REFUSED, "use a key that may: 'taskq whoami' says what this one may do"),
     (NoSuchId, REFUSED, "find the id with 'taskq list'"),
     (NotFound, REFUSED, "find the id with 'taskq list'"),
     (Conflict, REFUSED, "see where the task stands with 'taskq get'"),
@@ -64,11 +69,9 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 # What has no class of its own.
-_ADVICE_BY_STATUS = {
-    401: "correct TASKQ_API_KEY",
-    403: "correct TASKQ_API_KEY",
-    421: "use a name that the server's TASKQ_ALLOWED_HOSTS has",
-}
+_ADVICE_BY_STATUS = {421: "use a name that the server's TASKQ_ALLOWED_HOSTS has"}
+
+_NAMESPACE = "/header/taskq-namespace"
 
 # How click asks at the end of its message.
 _QUESTION = re.compile(r"[.]? [(]?(?:Did you mean|Possible options:)(?: one of:)? ?(.*?)[?]?[)]?$")
@@ -104,9 +107,26 @@ def _advice(error: Exception) -> tuple[int, str]:
             setting for words, setting in _SETTINGS if re.search(words, str(error))
         )
         return USAGE, f"correct {_WRITTEN.get(setting, setting)}"
-    if isinstance(error, TaskqAPIError) and error.status in _ADVICE_BY_STATUS:
-        return REFUSED, _ADVICE_BY_STATUS[error.status]
+    if isinstance(error, TaskqAPIError) and (advice := _advice_on(error)):
+        return REFUSED, advice
     return next((code, advice) for kind, code, advice in _ADVICE if isinstance(error, kind))
+
+
+def _advice_on(error: TaskqAPIError) -> str:
+    """Choose the advice that the class of an error is not enough for; empty if it is."""
+    match error:
+        case Unauthenticated():
+            is_set = os.environ.get("TASKQ_API_KEY", "").strip()
+            return "replace the key in TASKQ_API_KEY" if is_set else "put a key into TASKQ_API_KEY"
+        case RateLimited(retry_after=float(seconds)):
+            return f"try again in {seconds:.0f} s"
+        case RateLimited():
+            return "try again in a moment"
+        case _ if any(each.pointer.lower() == _NAMESPACE for each in error.errors):
+            belongs = isinstance(error, PermissionDenied)
+            return "leave --namespace out" if belongs else "name a namespace with --namespace"
+        case _:
+            return _ADVICE_BY_STATUS.get(error.status, "")
 
 
 def _usage_advice(error: click.ClickException) -> str:

@@ -14,7 +14,7 @@ import click
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
 from taskq_client.cli.words import plain
-from taskq_client.models import Attempt, Progress, Task
+from taskq_client.models import Attempt, Caller, Progress, Task
 
 if TYPE_CHECKING:  # rich is slow to load, and a pipe needs none of it
     from rich.console import Console
@@ -37,11 +37,13 @@ class Session:
         url: The server, or None for the default.
         as_json: Show JSON, whatever stdout is.
         terminal: Show what people read; else text that scripts can split at tabs.
+        namespace: The namespace that an operator names, if one is named.
     """
 
     url: str | None
     as_json: bool
     terminal: bool
+    namespace: str | None = None
 
     @property
     def for_people(self) -> bool:
@@ -50,7 +52,7 @@ class Session:
 
     def client(self) -> TaskqClient:
         """Make a client for the server."""
-        return TaskqClient(self.url)
+        return TaskqClient(self.url, namespace=self.namespace)
 
     def show_submitted(self, task: Task) -> None:
         """Show a task after its submit in one line; in a pipe only the id."""
@@ -92,6 +94,16 @@ class Session:
             self.show_rows(
                 [[fields.get(name) for name in ATTEMPT_COLUMNS] for fields in found], found
             )
+
+    def show_caller(self, caller: Caller) -> None:
+        """Show a caller."""
+        if self.for_people:
+            from taskq_client.cli.listings import caller_lines
+
+            self.show_lines(lambda width: caller_lines(caller, width, clock()))
+            return
+        fields = caller.model_dump(mode="json", exclude_unset=True)
+        self.show_rows(fields.items(), fields)
 
     def show_state(self, task: Task) -> None:
         """Show the state of a task in one line."""

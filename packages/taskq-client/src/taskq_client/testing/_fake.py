@@ -15,7 +15,7 @@ from taskq_client._sync import TaskqClient
 from taskq_client.models import Task
 from taskq_client.testing import _routes
 from taskq_client.testing._handlers import Handlers
-from taskq_client.testing._headers import request_id
+from taskq_client.testing._headers import OF_EVERY_ANSWER, request_id
 from taskq_client.testing._operations import submit_child
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, Script, scripted
@@ -117,6 +117,26 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             raise ValueError(f"seconds must be a number, 0 or more, not {seconds!r}")
         self._store.advance(seconds)
 
+    def make_key(self, *scopes: str, name: str = "test") -> str:
+        """Make an API key; from the first one on, each request needs one.
+
+        Args:
+            *scopes: What the key may do, such as `tasks:read` or `tasks:run:reports.*`.
+            name: Its name, which `whoami` tells.
+
+        Raises:
+            ValueError: A scope is none, or there is none.
+        """
+        return self._store.keys.make(scopes, name, self._store.now)
+
+    def revoke_key(self, key: str) -> None:
+        """Revoke a key: it opens nothing any more, and the next request with it is refused.
+
+        Raises:
+            ValueError: This fake has not made the key.
+        """
+        self._store.keys.revoke(key)
+
     def fail_next(
         self, status: int = 503, *, times: int = 1, retry_after: float | None = None
     ) -> None:
@@ -176,7 +196,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
             response = yield from _routes.answer(self._store, request)
         except Problem as problem:
             response = problem.response(named)
-        response.headers["x-request-id"] = named
+        response.headers.update({**OF_EVERY_ANSWER, "x-request-id": named})
         if request.method == "HEAD":
             response = httpx.Response(response.status_code, headers=response.headers)
         return response

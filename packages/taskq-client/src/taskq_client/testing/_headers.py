@@ -8,6 +8,13 @@ import httpx
 from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS
 
+OF_EVERY_ANSWER = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+}
+"""What browsers are told."""
+
 MOST_WAIT: int = OPERATIONS["get"]["query"]["wait"]["maximum"]
 
 _PREFERENCE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*(?:,|\Z)')

@@ -14,13 +14,17 @@ from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _listing, _schemas
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences
 from taskq_client.testing._json import canonical
-from taskq_client.testing._problems import Problem
+from taskq_client.testing._keys import AUTHORIZATION, READ, Caller
+from taskq_client.testing._keys import whoami as shown_caller
+from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._task import FINAL, WAITING, wire
+from taskq_client.testing._task import FINAL, WAITING, FakeTask, wire
 from taskq_client.testing._waiting import wait
 
 LONGEST: float = RULES["events"]["query"]["timeout_seconds"]["maximum"]
+
+_WHEN_IT_RUNS = frozenset({"priority", "run_at"})
 
 Answering = Generator[float, None, httpx.Response]
 
@@ -32,6 +36,7 @@ class Call:
     Attributes:
         store: The state of the fake.
         request: The request as it came.
+        caller: Who asks.
         task_id: The id in its path.
         given: The query as it came.
         query: The parameters in the query, with defaults.
@@ -41,11 +46,25 @@ class Call:
 
     store: FakeStore
     request: httpx.Request
+    caller: Caller
     task_id: str
     given: Sequence[tuple[str, str]]
     query: Mapping[str, Any]
     document: Any
     body: dict[str, Any]
+
+    def task(self, task_id: str) -> FakeTask:
+        """Find a task that the caller sees."""
+        task = self.store.task(task_id)
+        if not self.caller.sees(task.submitted_by):
+            raise not_found(task_id)
+        return task
+
+    def shown(self, task: FakeTask) -> dict[str, Any]:
+        """Return a task, without its contents if the caller does not see it."""
+        if self.caller.sees(task.submitted_by):
+            return task.fields
+        return {**task.fields, "payload": {}, "result": None, "errors": []}
 
     def wait(self, task_ids: Iterable[str], seconds: float) -> Generator[float, None, None]:
         """Let time pass until one of these tasks is final."""
@@ -57,16 +76,19 @@ class Call:
 def submit(call: Call) -> Answering:
     """`POST /tasks`."""
     store, preference = call.store, preferences(call.request)
-    now = store.now
+    call.caller.check_may_run({"/handler": call.body["handler"]})
+    now, by = store.now, call.caller.key_id
     with store.lock:
         item = _new(store, call.body, now)
-        (task,), replayed = store.submit([item], _key(call), canonical(call.document), now)
-        fields = task.fields
+        (task,), replayed = store.submit(
+            [item], _key(call), canonical(call.document), now, submitted_by=by
+        )
+        fields = call.shown(task)
     headers = {"location": f"/tasks/{fields['id']}"}
     if preference.wait is not None:
         headers["preference-applied"] = f"wait={preference.wait}"
         yield from call.wait([fields["id"]], preference.wait)
-        fields = task.fields
+        fields = call.shown(task)
     if replayed:
         headers["idempotency-replayed"] = "true"
     return _task(fields, 200 if replayed else 201, headers)
@@ -76,7 +98,9 @@ def submit_many(call: Call) -> httpx.Response:
     """`POST /tasks/batch`."""
     store, items, errors = call.store, [], []
     first: Problem | None = None
-    now = store.now
+    asked = {f"/items/{n}/handler": one["handler"] for n, one in enumerate(call.body["items"])}
+    call.caller.check_may_run(asked)
+    now, by = store.now, call.caller.key_id
     with store.lock:
         for position, body in enumerate(call.body["items"]):
             try:
@@ -90,8 +114,10 @@ def submit_many(call: Call) -> httpx.Response:
         if first:
             detail = "items of the batch cannot be taken; nothing was stored"
             raise Problem(first.code, detail, errors)
-        tasks, replayed = store.submit(items, _key(call), canonical(call.document), now)
-        stored: list[dict[str, Any]] = [task.fields for task in tasks]
+        tasks, replayed = store.submit(
+            items, _key(call), canonical(call.document), now, submitted_by=by
+        )
+        stored: list[dict[str, Any]] = [call.shown(task) for task in tasks]
     headers = {"idempotency-replayed": "true"} if replayed else {}
     if preferences(call.request).minimal:
         headers["preference-applied"] = "return=minimal"
@@ -122,7 +148,7 @@ def wait_for_any(call: Call) -> Answering:
     """`POST /tasks/wait`."""
     wanted = list(dict.fromkeys(map(str, call.body["ids"])))
     for task_id in wanted:
-        call.store.task(task_id)
+        call.task(task_id)
     yield from call.wait(wanted, call.body["timeout_seconds"])
     fields = [call.store.task(task_id).fields for task_id in wanted]
     return _json({"items": [one for one in fields if one["status"] in FINAL]})
@@ -143,10 +169,10 @@ def get(call: Call) -> Answering:
     seconds, headers = call.query["wait"], {}
     if seconds is None and (seconds := preferences(call.request).wait) is not None:
         headers["preference-applied"] = f"wait={seconds}"
-    task = call.store.task(call.task_id)
+    task = call.task(call.task_id)
     if seconds:
         yield from call.wait([call.task_id], seconds)
-        task = call.store.task(call.task_id)
+        task = call.task(call.task_id)
     version = task.fields["version"]
     if seen is not None and seen.match(version, weakly=True):
         return httpx.Response(304, headers={**entity_tag(version), **headers})
@@ -159,9 +185,12 @@ def update(call: Call) -> httpx.Response:
     expected, version = entity_tags(call.request, "If-Match"), task.fields["version"]
     if expected is not None and not expected.match(version, weakly=False):
         raise Problem("version-mismatch", f"the task is at version {version}")
-    known = _published(call.store, task.fields["handler"])
+    handler = task.fields["handler"]
+    timing = sorted(call.body.keys() & _WHEN_IT_RUNS)
+    call.caller.check_may_run({f"/{name}": handler for name in timing})
+    known = _published(call.store, handler)
     defaults: dict[str, Any] = {
-        "title": task.fields["handler"],
+        "title": handler,
         "tags": [],
         "priority": "normal",
         "max_retries": known["max_retries"],
@@ -177,7 +206,7 @@ def update(call: Call) -> httpx.Response:
     now = call.store.now
     with call.store.lock:
         task.update(given, now)
-    return _task(task.fields)
+    return _task(call.shown(task))
 
 
 def delete(call: Call) -> httpx.Response:
@@ -192,27 +221,28 @@ def cancel(call: Call) -> httpx.Response:
     task, now = call.store.task(call.task_id), call.store.now
     with call.store.lock:
         task.cancel(now)
-        fields = task.fields
+        fields = call.shown(task)
     return _task(fields, 202 if fields["status"] == "running" else 200)
 
 
 def retry(call: Call) -> httpx.Response:
     """`POST /tasks/{id}/retry`."""
     task, now = call.store.task(call.task_id), call.store.now
+    call.caller.check_may_run({AUTHORIZATION: task.fields["handler"]})
     with call.store.lock:
         task.retry(now)
-        fields = task.fields
+        fields = call.shown(task)
     return _task(fields)
 
 
 def attempts(call: Call) -> httpx.Response:
     """`GET /tasks/{id}/attempts`."""
-    return _json({"items": call.store.task(call.task_id).attempts})
+    return _json({"items": call.task(call.task_id).attempts})
 
 
 def events(call: Call) -> Answering:
     """`GET /tasks/{id}/events`: all states from now on, at once, when the last one has come."""
-    task = call.store.task(call.task_id)
+    task = call.task(call.task_id)
     given = call.request.headers.get("last-event-id", "")
     seen = int(given) if given.isascii() and given.isdigit() and len(given) <= 18 else None
     version = task.fields["version"]
@@ -239,7 +269,9 @@ def tags(call: Call) -> httpx.Response:
 
 def handlers(call: Call) -> httpx.Response:
     """`GET /handlers`."""
-    return _json({"items": [_published(call.store, name) for name in sorted(call.store.scripts)]})
+    caller = call.caller
+    seen = [one for one in sorted(call.store.scripts) if caller.may(READ) or caller.may_run(one)]
+    return _json({"items": [_published(call.store, name) for name in seen]})
 
 
 def stats(call: Call) -> httpx.Response:
@@ -252,6 +284,11 @@ def stats(call: Call) -> httpx.Response:
         # A due task runs at once, so no task has waited.
         items.append({"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None})
     return _json({"tasks": _statuses(all_fields), "queues": items, "workers": 1})
+
+
+def whoami(call: Call) -> httpx.Response:
+    """`GET /keys/self`."""
+    return _json(shown_caller(call.caller, wire))
 
 
 def livez(call: Call) -> httpx.Response:
@@ -343,6 +380,7 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "tags": tags,
     "handlers": handlers,
     "stats": stats,
+    "whoami": whoami,
     "livez": livez,
     "readyz": readyz,
 }

@@ -9,7 +9,11 @@ import httpx
 from taskq_client.testing._rules import PROBLEMS
 
 MAX_ERRORS = 100
-_NO_OPERATION_SAYS = {"method-not-allowed": (405, "Method not allowed")}
+_NO_OPERATION_SAYS = {
+    "unauthenticated": (401, "Unauthenticated"),
+    "forbidden": (403, "Permission denied"),
+    "method-not-allowed": (405, "Method not allowed"),
+}
 
 
 class Problem(Exception):
@@ -32,7 +36,7 @@ class Problem(Exception):
         status: int = 0,
     ) -> None:
         super().__init__(code, detail)
-        known = PROBLEMS | _NO_OPERATION_SAYS
+        known = _NO_OPERATION_SAYS | PROBLEMS
         self.status, self.title = known.get(code) or (status, _phrase(status))
         self.code = code
         self.detail = detail

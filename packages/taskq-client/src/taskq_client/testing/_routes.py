@@ -22,15 +22,19 @@ _JSON = "application/json"
 _UTF_8 = ("charset=utf-8", 'charset="utf-8"')
 _TASK_ID = r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
 _PATHS = {
-    name: re.compile(one["path"].replace("{task_id}", _TASK_ID)) for name, one in RULES.items()
+    name: re.compile(one["path"].replace("{task_id}", _TASK_ID))
+    for name, one in RULES.items()
+    if name in OPERATIONS  # keys are made by the methods of the fake
 }
 
 
 def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, httpx.Response]:
     """Serve one request; yields seconds of real time to sleep."""
+    caller = store.keys.caller(request)
     if not request.url.path.endswith("/events"):  # a stream shows earlier states, too
         store.run_due()
     name, task_id = _operation(request)
+    caller.check(name)
     given = parse_qsl(request.url.query.decode("latin-1"), keep_blank_values=True)
     _schemas.check_names(name, given)
     document = _document(name, request)
@@ -44,7 +48,8 @@ def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, h
     _schemas.refuse(faults)
     if name not in ("wait", "events") and not query.get("wait"):
         store.activity += 1
-    served = OPERATIONS[name](Call(store, request, task_id, given, query, document, body))
+    call = Call(store, request, caller, task_id, given, query, document, body)
+    served = OPERATIONS[name](call)
     return served if isinstance(served, httpx.Response) else (yield from served)
 
 

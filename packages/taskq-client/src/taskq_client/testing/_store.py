@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from taskq_client.testing._handlers import Handlers
+from taskq_client.testing._keys import Keys
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
 from taskq_client.testing._task import FakeTask, wire
@@ -24,6 +25,7 @@ class FakeStore:
     """The tasks of the fake, and the clock that makes them due.
 
     Attributes:
+        keys: Who may ask for what.
         sources: By the name of a handler, what checks its payloads and describes it.
         activity: Counts the requests that are no waits, and the scripts that have ended.
         idle_at: The value of `activity` when no other caller had been active for long.
@@ -40,6 +42,7 @@ class FakeStore:
         self._planned = 0
         self._inside = threading.local()
         self.lock = threading.RLock()
+        self.keys = Keys()
         self.activity, self.idle_at = 0, -1
         self.tasks: dict[str, FakeTask] = {}
         self.scripts: dict[str, Script] = dict(BUILT_IN)
@@ -70,6 +73,7 @@ class FakeStore:
         body: str,
         now: datetime,
         parent: FakeTask | None = None,
+        submitted_by: str | None = None,
     ) -> tuple[list[FakeTask], bool]:
         """Store tasks, or find the tasks of the key; return them, and whether they were found.
 
@@ -79,9 +83,16 @@ class FakeStore:
             body: The body that the key stands for.
             now: The time of the submit.
             parent: The task whose handler submits; None if this thread knows it.
+            submitted_by: The id of the caller's key, if it has one.
         """
+
+        def store(item: dict[str, Any]) -> FakeTask:
+            task = self._store(item, now, parent)
+            task.submitted_by = submitted_by if parent is None else parent.submitted_by
+            return task
+
         if key is None:
-            return [self._store(item, now, parent) for item in items], False
+            return [store(item) for item in items], False
         places = [(key, position) for position in range(len(items))]
         held = [self._keys[place] for place in places if place in self._keys]
         if any(first != body for first, _ in held):
@@ -89,7 +100,7 @@ class FakeStore:
             raise Problem("idempotency-mismatch", detail)
         for place, item in zip(places, items, strict=True):
             if place not in self._keys:
-                self._keys[place] = (body, self._store(item, now, parent))
+                self._keys[place] = (body, store(item))
         return [self._keys[place][1] for place in places], bool(held)
 
     def delete(self, task: FakeTask) -> None:

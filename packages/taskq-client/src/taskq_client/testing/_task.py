@@ -27,6 +27,7 @@ class FakeTask:
         script: Decides how an attempt goes.
         depth: The length of the chain of scripts that submitted this task without a pause.
         caller: The thread that calls the script.
+        submitted_by: The id of the key that has submitted it, or its parent.
 
     Args:
         fields: The task as it was submitted.
@@ -51,6 +52,7 @@ class FakeTask:
         self.script = script
         self.depth = depth
         self.caller: int | None = None
+        self.submitted_by: str | None = None
         self._changed_at = now
         self._result = AttemptResult()
         self.due = moment(fields["run_at"]) or now

@@ -7,17 +7,12 @@ requests from those of the browser's user.
 
 import ipaddress
 import re
-from collections.abc import Awaitable, Collection
+from collections.abc import Collection
 from functools import lru_cache, partial
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
-from taskq_server.api import problems
 from taskq_server.api.errors import MisdirectedRequest
-from taskq_server.api.prefix import path_within
-
-PROBES = frozenset({"/livez", "/readyz"})
-"""Paths that take any Host, because a probe calls a server by its address."""
 
 _LOCAL = frozenset({"localhost", "*.localhost"})
 _LOOKED_AT = frozenset({b"host", b"origin", b"sec-fetch-site"})
@@ -31,29 +26,28 @@ Fields = tuple[tuple[bytes, bytes], ...]
 
 
 class AllowedHosts:
-    """Refuse requests to other hosts than the allowed ones, or from their pages.
+    """The hosts that requests may be meant for, and may come from the pages of.
 
     `localhost`, names below it and loopback addresses are always allowed, with any port. A request
-    must have exactly one Host. The body of a refused request is not read.
+    must have exactly one Host.
 
     Args:
-        app: serves the allowed requests.
         names: further names and addresses; `*.` in front stands for all names below.
     """
 
-    def __init__(self, app: ASGIApp, names: Collection[str]) -> None:
-        self._app = app
+    def __init__(self, names: Collection[str]) -> None:
         allowed = _LOCAL.union(names)
         self._objection = lru_cache(_REMEMBERED)(partial(_objection, allowed))
 
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request."""
-        if scope["type"] == "http" and path_within(scope) not in PROBES:
-            objection = self._objection(_looked_at(scope))
-            if objection:
-                error = MisdirectedRequest(objection)
-                return problems.expected(scope["state"]["request_id"], error)(scope, receive, send)
-        return self._app(scope, receive, send)
+    def check(self, scope: Scope) -> None:
+        """Check a request by its headers.
+
+        Raises:
+            MisdirectedRequest: the request is meant for another host, or comes from its pages.
+        """
+        objection = self._objection(_looked_at(scope))
+        if objection:
+            raise MisdirectedRequest(objection)
 
 
 def _looked_at(scope: Scope) -> Fields:

@@ -14,6 +14,7 @@ from taskq_server.api.openapi.responses import (
     reply,
 )
 from taskq_server.api.strict_route import BatchRoute, StrictRoute
+from taskq_server.api.waits import place, while_allowed
 from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -64,6 +65,7 @@ async def submit_many(
     traceparent: Trace,
 ) -> Response:
     """Store up to 1,000 tasks: all of them, or none."""
+    await runtime.rate_limits.take_batch(caller_of(request.scope), len(batch.items))
     new = [item.as_new_task() for item in batch.items]
     submitted = await runtime.submit.batch(
         caller_of(request.scope), new, key=key, traceparent=traceparent
@@ -94,6 +96,7 @@ async def wait(wanted: WaitRequest, request: Request, runtime: RuntimeDep) -> Re
 
     Large results may come in several answers: ask again for what is left.
     """
-    waiting = runtime.wait.any(caller_of(request.scope), wanted.ids, wanted.timeout_seconds)
-    final = await answers.while_connected(request, waiting)
+    with place(request.scope):
+        waiting = runtime.wait.any(caller_of(request.scope), wanted.ids, wanted.timeout_seconds)
+        final = await while_allowed(request, waiting)
     return answers.document({"items": [wire.whole(each) for each in final]})

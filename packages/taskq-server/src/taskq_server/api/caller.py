@@ -1,42 +1,52 @@
-"""The caller of a request, in the state of its scope.
-
-The fast path and the routes read it there. As long as there are no keys, every request has the same
-caller, who may do everything in the namespace of the settings.
-"""
+"""The caller of a request, in the state of its scope, where the guard puts it."""
 
 from collections.abc import Awaitable, Callable
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Scope
 
+from taskq_server.api.errors import NotStarted
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import PermissionDenied, Unauthenticated
+
+FindCaller = Callable[[Scope], Awaitable[Caller]]
+"""Returns the caller of a request as of a moment ago; raises an error if nobody is."""
 
 _STATE = "caller"
+_FIND = "find_caller"
 
 
-class CallerMiddleware:
-    """Put the caller into the state of each request.
-
-    Args:
-        app: serves the requests.
-        caller: returns the caller of all requests; raises an error before the application has
-            started.
-    """
-
-    def __init__(self, app: ASGIApp, caller: Callable[[], Caller]) -> None:
-        self._app = app
-        self._caller = caller
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request."""
-        if scope["type"] == "http":
-            scope["state"][_STATE] = self._caller()
-        return self._app(scope, receive, send)
+def set_caller(scope: Scope, caller: Caller, find: FindCaller) -> None:
+    """Say who sends a request, and how to find that out again."""
+    scope["state"][_STATE] = caller
+    scope["state"][_FIND] = find
 
 
 def caller_of(scope: Scope) -> Caller:
     """Return the caller of a request.
 
     A route calls this itself, because FastAPI takes several microseconds for a dependency.
+
+    Raises:
+        NotStarted: the route serves without its application.
     """
-    caller: Caller = scope["state"][_STATE]
+    caller: Caller | None = scope.get("state", {}).get(_STATE)
+    if caller is None:
+        raise NotStarted  # its middleware is not there, either
     return caller
+
+
+async def check_again(scope: Scope) -> None:
+    """Check that the key of a request that takes long still opens what it did.
+
+    Raises:
+        Unauthenticated: the key opens nothing any more, or one is asked for by now.
+        PermissionDenied: the key has lost a scope.
+        DatabaseUnavailable: nobody knows.
+    """
+    find: FindCaller = scope["state"][_FIND]
+    before, now = caller_of(scope), await find(scope)
+    if not now.is_in(before.namespace):  # no key was asked for before, and one is by now
+        raise Unauthenticated
+    lost = before.scopes - now.scopes
+    if lost:
+        raise PermissionDenied.missing(*sorted(lost))

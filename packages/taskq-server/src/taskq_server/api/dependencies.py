@@ -46,10 +46,7 @@ def runtime_of(app: Starlette) -> Runtime:
     """
     runtime: Runtime | None = getattr(app, "runtime", None)
     if runtime is None:
-        raise NotStarted(
-            "this application has not been started: mount it (its router cannot be included in "
-            "another application), and enter `app.router.lifespan_context(app)` in a lifespan there"
-        )
+        raise NotStarted
     return runtime
 
 

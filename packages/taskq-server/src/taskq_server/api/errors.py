@@ -20,6 +20,12 @@ class NotStarted(TaskqError):
     queue.router.lifespan_context(queue)`.
     """
 
+    def __init__(self) -> None:
+        super().__init__(
+            "this application has not been started: mount it (its router cannot be included in "
+            "another application), and enter `app.router.lifespan_context(app)` in a lifespan there"
+        )
+
 
 class InvalidHeader(InvalidFields):
     """A header does not follow the grammar of RFC 9110.
@@ -62,8 +68,9 @@ class NoSuchPath(TaskqError):
 class MisdirectedRequest(Rejected):
     """The request is meant for another host, or comes from another site's page.
 
-    Send it to a name of the server that is in `TASKQ_ALLOWED_HOSTS`. A proxy that passes on the
-    caller's Host needs its name there, and so does a site whose pages call the API.
+    Send it to a name of the server that is in `TASKQ_ALLOWED_HOSTS`: a proxy that passes on the
+    caller's Host needs its name there. A site whose pages call the API needs its origin in
+    `TASKQ_CORS_ORIGINS`.
     """
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import RuntimeDep, TaskId
@@ -14,8 +15,14 @@ from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
+from taskq_server.api.waits import each_while_allowed, place
 from taskq_server.domain import limits
-from taskq_server.domain.errors import TaskNotFound, Unavailable
+from taskq_server.domain.errors import (
+    PermissionDenied,
+    TaskNotFound,
+    Unauthenticated,
+    Unavailable,
+)
 from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
@@ -98,20 +105,30 @@ async def events(
         seconds=inf if seconds is None else seconds,
         beat_seconds=BEAT_SECONDS,
     )
-    return StreamingResponse(encoded(states), headers=_HEADERS, media_type=MEDIA_TYPE)
+    allowed = each_while_allowed(request.scope, states)
+    return _Stream(encoded(allowed), headers=_HEADERS, media_type=MEDIA_TYPE)
+
+
+class _Stream(StreamingResponse):
+    """A stream that takes its place when it is sent, so that it gives it back whatever happens."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send it; FastAPI answers with the problem if there is no place."""
+        with place(scope):
+            await super().__call__(scope, receive, send)
 
 
 async def encoded(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[bytes]:
     """Write states as events, and None as a comment.
 
-    The stream ends when the task is deleted or the database goes away; a caller that reconnects
-    gets the error as its answer.
+    The stream ends when the task is deleted, the caller's key is revoked or the database goes away;
+    a caller that reconnects gets the error as its answer.
     """
     yield b": the states of a task\n\n"  # sends the head at once, even if no state is to come yet
     try:
         async for state in states:
             yield b": alive\n\n" if state is None else event(state)
-    except (TaskNotFound, Unavailable):
+    except (TaskNotFound, Unauthenticated, PermissionDenied, Unavailable):
         return
 
 

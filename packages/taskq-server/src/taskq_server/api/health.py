@@ -15,7 +15,7 @@ router = APIRouter(route_class=StrictRoute, tags=["health"])
     "/livez",
     operation_id="livez",
     summary="Is the process alive?",
-    responses={**reply(200, "the process answers"), **failures(any_host=True)},
+    responses={**reply(200, "the process answers"), **failures(is_open=True)},
 )
 async def livez() -> Live:
     """Return `ok` if the process answers, without a look at database or Redis."""
@@ -30,7 +30,7 @@ async def livez() -> Live:
     responses={
         **reply(200, "requests can be served"),
         **reply(503, "the database is away", RETRY_AFTER, model=Ready),
-        **failures(any_host=True),
+        **failures(is_open=True),
     },
 )
 async def readyz(runtime: RuntimeDep) -> Response:

@@ -40,11 +40,15 @@ KINDS: Mapping[type[Exception], Kind] = {
     api.InvalidJson: Kind(400, "invalid-json", "Invalid JSON"),
     api.MalformedRequest: Kind(400, "malformed-request", "Malformed request"),
     api.InvalidHeader: Kind(400, "invalid-header", "Invalid header"),
+    core.Unauthenticated: Kind(401, "unauthenticated", "Unauthenticated"),
+    core.PermissionDenied: Kind(403, "forbidden", "Permission denied"),
     api.NoSuchPath: Kind(404, "not-found", "Not found"),
     core.TaskNotFound: Kind(404, "task-not-found", "Task not found"),
+    core.KeyNotFound: Kind(404, "key-not-found", "Key not found"),
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
     api.SlowRequest: Kind(408, "request-timeout", "Request timeout"),
     core.IllegalTransition: Kind(409, "invalid-transition", "Invalid status transition"),
+    core.KeyEnded: Kind(409, "key-ended", "Key has ended"),
     core.VersionMismatch: Kind(412, "version-mismatch", "Version mismatch"),
     api.BodyTooLarge: Kind(413, "body-too-large", "Content too large"),
     api.UnsupportedMediaType: Kind(415, "unsupported-media-type", "Unsupported media type"),
@@ -57,6 +61,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     core.QuotaExceeded: Kind(422, "quota-exceeded", "Quota exceeded"),
     core.IdempotencyMismatch: Kind(422, "idempotency-mismatch", "Idempotency key mismatch"),
     core.InvalidCursor: Kind(422, "invalid-cursor", "Invalid cursor"),
+    core.RateLimited: Kind(429, "rate-limited", "Too many requests"),
     api.HeadTooLarge: Kind(431, "head-too-large", "Request header fields too large"),
     api.NotStarted: Kind(500, "not-started", "Application not started"),
     Exception: Kind(500, "internal-error", "Internal server error"),
@@ -151,6 +156,10 @@ def _headers(error: Exception) -> Mapping[str, str]:
     match error:
         case core.Unavailable():
             return {"Retry-After": str(error.retry_after)}
+        case core.RateLimited():
+            return _rate_headers(error)
+        case core.Unauthenticated():
+            return {"WWW-Authenticate": "Bearer"}
         case api.MethodNotAllowed():
             return {"Allow": ", ".join(error.allowed)}
         case api.UnsupportedMediaType():
@@ -160,6 +169,17 @@ def _headers(error: Exception) -> Mapping[str, str]:
             return error.headers or {}
         case _:
             return {}
+
+
+def _rate_headers(error: core.RateLimited) -> Mapping[str, str]:
+    """Return the headers of draft-ietf-httpapi-ratelimit-headers-10, and the one that is final."""
+    after = {"Retry-After": str(error.retry_after)}
+    if error.limit is None:
+        return after
+    return after | {
+        "RateLimit-Policy": f'"key";q={error.limit.requests};w={error.limit.seconds}',
+        "RateLimit": f'"key";r={error.remaining};t={error.retry_after}',
+    }
 
 
 async def _taskq_error(request: Request, error: Exception) -> Response:

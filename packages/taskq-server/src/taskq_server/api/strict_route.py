@@ -10,9 +10,11 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.convertors import StringConvertor, register_url_convertor
 
+from taskq_server.api import access
 from taskq_server.api.body import reading as body
 from taskq_server.api.body import strict_json
 from taskq_server.api.body.large_body import LargeBody, Parsed
+from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import FieldError, InvalidFields
@@ -48,6 +50,7 @@ class StrictRoute(APIRoute):
     def __init__(self, path: str, endpoint: Callable[..., Any], **options: Any) -> None:
         super().__init__(path, endpoint, **options)
         self._options = options
+        self._access = access.of(self.operation_id or self.name)
         if self.methods and "GET" in self.methods:
             self.methods.add("HEAD")  # the server sends the head of the answer to GET
 
@@ -83,6 +86,8 @@ class StrictRoute(APIRoute):
         media_types = _media_types(self.openapi_extra or {})
 
         async def strict(request: Request) -> Response:
+            if not self._access.is_open:
+                self._access.check(caller_of(request.scope))
             if request.scope["query_string"]:
                 _check_query(request, parameters)
             if self.body_field is not None:

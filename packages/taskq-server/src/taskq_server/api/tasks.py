@@ -29,6 +29,7 @@ from taskq_server.api.openapi.responses import (
 )
 from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
+from taskq_server.api.waits import place, while_allowed
 from taskq_server.domain.errors import (
     IllegalTransition,
     InvalidCursor,
@@ -103,7 +104,8 @@ async def get(
         wait = prefer.wait
         headers["Preference-Applied"] = f"wait={prefer.wait}"
     if wait:
-        details = await answers.while_connected(request, runtime.wait.one(caller, task_id, wait))
+        with place(request.scope):
+            details = await while_allowed(request, runtime.wait.one(caller, task_id, wait))
     else:
         details = await runtime.read.get(caller, task_id)
     version = details.task.version
@@ -142,7 +144,7 @@ async def update(
     caller = caller_of(request.scope)
     version = None
     if if_match is not None:
-        version = (await runtime.read.get(caller, task_id)).task.version
+        version = (await runtime.read.shown(caller, task_id)).task.version
         if not if_match.match_strongly(version):
             raise VersionMismatch(f"the task is at version {version}")
     wanted = changes.as_changes()

@@ -109,6 +109,12 @@ async def probe(redis: ArqRedis, queue_key: str) -> None:
     await write(redis, lambda: redis.zrem(queue_key, ""))
 
 
+def address(redis: ArqRedis) -> str:
+    """Return where a client connects to, without a password."""
+    options = redis.connection_pool.connection_kwargs
+    return str(options.get("path") or f"{options.get('host')}:{options.get('port')}")
+
+
 class OutageLog:
     """Log when one part of a process loses Redis, and when Redis is back.
 
@@ -118,8 +124,7 @@ class OutageLog:
     """
 
     def __init__(self, redis: ArqRedis, refused: str) -> None:
-        options = redis.connection_pool.connection_kwargs
-        where = str(options.get("path") or f"{options.get('host')}:{options.get('port')}")
+        where = address(redis)
         self._away = outage("Redis is away", where)
         self._refused = outage(refused, where)
 

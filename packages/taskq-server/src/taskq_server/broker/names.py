@@ -44,6 +44,16 @@ class Names:
         """Return the channel for the ids of a namespace's running tasks to cancel."""
         return f"{self._of(namespace)}:cancel"
 
+    @property
+    def keys(self) -> str:
+        """The channel that tells of changed API keys, of all namespaces."""
+        return f"{{{self.prefix}:{self.deployment}}}:keys"
+
+    @property
+    def rates(self) -> str:
+        """The beginning of the keys that count requests; no namespace has an empty name."""
+        return f"{self._of('')}:rates"
+
     def _of(self, namespace: str) -> str:
         return f"{{{self.prefix}:{self.deployment}}}:{_quoted(namespace)}"
 

@@ -34,11 +34,18 @@ port = click.option(
     help=described("port", "0 takes a free one", 8000),
 )
 
+auth = click.option(
+    "--auth",
+    type=click.Choice(["auto", "required", "off"]),
+    metavar="WHEN",
+    help=described("auth", "ask for keys: auto, required, off", "auto"),
+)
+
 insecure_no_auth = click.option(
     "--insecure-no-auth",
     is_flag=True,
     default=None,
-    help=described("insecure_no_auth", "listen on an address that others can reach"),
+    help=described("insecure_no_auth", "another spelling of --auth off"),
 )
 
 root_path = click.option(

@@ -14,11 +14,13 @@ from taskq_server.cli._startup import (
     require_schema,
     run_until_stopped,
 )
+from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
 from taskq_server.core.stopping import Stop
 from taskq_server.main import create_app
+from taskq_server.services import admin_key
 
 _END_SECONDS = 10.0
 
@@ -26,6 +28,7 @@ _END_SECONDS = 10.0
 @click.command()
 @options.host
 @options.port
+@options.auth
 @options.insecure_no_auth
 @options.root_path
 @options.log_level
@@ -34,6 +37,7 @@ def api(**given: object) -> None:
     stop = Stop()
     settings = prepare(stop, given)
     require_redis(settings)
+    admin_key.of(settings)  # refuse to start before anything is tried
     run_until_stopped(stop, lambda: _serve(settings, stop))
     leave(0)
 
@@ -47,6 +51,7 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
     freeze_gc()
     url = serving.url(listener)
-    facts = announcement.of_api(settings, url, checking.result())
+    access = {"access": await who_may_call(settings)}
+    facts = {**announcement.of_api(settings, url, checking.result()), **access}
     announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
     await serving.serve(app, listener, stop.asked)

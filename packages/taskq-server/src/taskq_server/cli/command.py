@@ -28,6 +28,8 @@ _COMMANDS = {
     "db": "Move the schema of the database.",
     "dev": "Run everything in one process.",
     "handlers": "List handlers, or show one.",
+    "keys": "Make and manage API keys.",
+    "namespaces": "Make and list namespaces.",
     "settings": "Print the settings in force.",
     "worker": "Run tasks.",
 }

@@ -1,18 +1,14 @@
 """`taskq-server db`: migrate the database's schema, and show its state."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 
 import click
 
 from taskq_server import migrations
+from taskq_server.cli._database import on_database, require_head
 from taskq_server.cli._differences import described
 from taskq_server.cli._groups import Commands
-from taskq_server.cli._startup import database_says, run, say_unknown
-from taskq_server.core import logs
-from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
-from taskq_server.core.dialects import make_folder
 from taskq_server.crud import deployment as deployments
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.ids import new_deployment_id
@@ -31,32 +27,32 @@ def db() -> None:
 @click.argument("revision", default="head")
 def upgrade(revision: str) -> None:
     """Move the schema forward, to the newest revision unless told otherwise."""
-    _on_database(lambda database: _move(database, migrations.upgrade, revision))
+    on_database(lambda database: _move(database, migrations.upgrade, revision))
 
 
 @db.command(short_help="Move the schema back; it drops data.")
 @click.argument("revision")
 def downgrade(revision: str) -> None:
     """Move the schema back to REVISION; `base` drops every table and its rows."""
-    _on_database(lambda database: _move(database, migrations.downgrade, revision))
+    on_database(lambda database: _move(database, migrations.downgrade, revision))
 
 
 @db.command(short_help="Print the revision.")
 def current() -> None:
     """Print the revision the database is at."""
-    _on_database(_say_current)
+    on_database(_say_current)
 
 
 @db.command(short_help="Say if the schema is as expected.")
 def check() -> None:
     """Exit with 1 unless the database is exactly what this version expects."""
-    _on_database(_check)
+    on_database(_check)
 
 
 @db.command(short_help="Print the deployment's id.")
 def deployment() -> None:
     """Print the id of this database's taskq, which is part of every name in Redis."""
-    _on_database(_say_deployment)
+    on_database(_say_deployment)
 
 
 @db.command(short_help="Give a copy another id.")
@@ -65,7 +61,7 @@ def new_deployment() -> None:
 
     Restart every process on this database afterwards.
     """
-    _on_database(_renew_deployment)
+    on_database(_renew_deployment)
 
 
 async def _move(database: Database, move: Move, revision: str) -> None:
@@ -84,7 +80,7 @@ async def _say_current(database: Database) -> None:
 
 
 async def _say_deployment(database: Database) -> None:
-    await _require_head(database)
+    await require_head(database)
     found = await database.read(deployments.read)
     if found is None:
         raise ConfigurationError(
@@ -94,25 +90,15 @@ async def _say_deployment(database: Database) -> None:
 
 
 async def _renew_deployment(database: Database) -> None:
-    await _require_head(database)
+    await require_head(database)
     new = new_deployment_id()
     await database.write(lambda c: deployments.replace(database, c, new))
     click.echo(new)
     click.echo("Restart every process on this database: they use the old id until then.", err=True)
 
 
-async def _require_head(database: Database) -> str:
-    found = await migrations.current(database)
-    if found != migrations.head():
-        raise ConfigurationError(
-            f"the database is at revision {found or 'base'}, not {migrations.head()}: "
-            "run `taskq-server db upgrade`"
-        )
-    return found
-
-
 async def _check(database: Database) -> None:
-    found = await _require_head(database)
+    found = await require_head(database)
     differences = await migrations.differences(database)
     if differences:
         raise ConfigurationError(
@@ -120,26 +106,3 @@ async def _check(database: Database) -> None:
             "changed it, because taskq migrates only what it has made"
         )
     click.echo(f"{found}: as expected")
-
-
-def _on_database(work: Callable[[Database], Awaitable[None]]) -> None:
-    logs.configure("WARNING")
-    say_unknown()
-    run(_with_database(work))
-
-
-async def _with_database(work: Callable[[Database], Awaitable[None]]) -> None:
-    async with _database(Settings.load().database_url.get_secret_value()) as database:
-        with database_says():
-            await work(database)
-
-
-@asynccontextmanager
-async def _database(url: str) -> AsyncIterator[Database]:
-    with database_says():
-        make_folder(url)
-    database = Database(url, pool_size=1, connect_seconds=5)
-    try:
-        yield database
-    finally:
-        await database.close()

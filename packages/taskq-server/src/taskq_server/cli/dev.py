@@ -23,6 +23,7 @@ from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._reload import Reloader
 from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
+from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core import private
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -30,10 +31,13 @@ from taskq_server.core.database import Database
 from taskq_server.core.dialects import embedded_url
 from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.stopping import Stop
+from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services import admin_key
+from taskq_server.services.namespaces import Namespaces
 from taskq_server.worker.app import publish, run_worker
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 
@@ -54,6 +58,7 @@ _log = logging.getLogger("taskq.server")
     is_flag=True,
     help="start the worker again when Python files beside the handlers change",
 )
+@options.auth
 @options.insecure_no_auth
 @options.root_path
 @options.log_level
@@ -68,6 +73,7 @@ def dev(reload: bool, **given: object) -> None:
     stop = Stop()
     settings = _completed(prepare(stop, given))
     _require_own_namespace(settings)
+    admin_key.of(settings)  # refuse to start before anything is tried
     reloader = Reloader(settings) if reload else None
     with _locked(settings.data_dir):
         listener = serving.listen(settings)
@@ -90,7 +96,7 @@ def _completed(settings: Settings) -> Settings:
 
 
 def _require_own_namespace(settings: Settings) -> None:
-    if settings.namespace not in settings.served_namespaces:
+    if not {settings.namespace, ALL_NAMESPACES}.intersection(settings.served_namespaces):
         raise ConfigurationError(
             f"TASKQ_NAMESPACES: add {settings.namespace}, the namespace of the API "
             "(TASKQ_NAMESPACE), because the worker of `dev` would run none of its tasks"
@@ -107,14 +113,15 @@ Work = Callable[[Runtime, Stop, Begin], Coroutine[Any, Any, object]]
 async def _run(settings: Settings, work: Work, listener: socket.socket, stop: Stop) -> None:
     freeze_gc()
     async with _with_redis(settings) as complete:
-        if not await unless(stop.asked, _upgrade(complete.database_url.get_secret_value())):
+        if not await unless(stop.asked, _upgrade(complete)):
             return
-        async with open_runtime(complete) as runtime:
+        async with open_runtime(complete, admin=admin_key.of(complete)) as runtime:
             app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(complete))
             begun = asyncio.Event()
+            access = await who_may_call(complete)
 
             def begin(handlers: Sequence[str]) -> None:
-                _say_what_runs(settings, serving.url(listener), handlers)
+                _say_what_runs(settings, serving.url(listener), access, handlers)
                 begun.set()
 
             async def serve() -> None:
@@ -147,12 +154,15 @@ def _with_reloader(reloader: Reloader) -> Work:
     return work
 
 
-async def _upgrade(url: str) -> None:
-    """Migrate the schema to the revision that a runtime expects."""
-    database = Database(url)
+async def _upgrade(settings: Settings) -> None:
+    """Migrate the schema to the revision that a runtime expects, and make its namespaces."""
+    database = Database(settings.database_url.get_secret_value())
+    wanted = {settings.namespace, *settings.namespaces} - {DEFAULT_NAMESPACE, ALL_NAMESPACES}
     try:
         with database_says():
             await migrations.upgrade(database)
+            for name in sorted(wanted):
+                await Namespaces(database).create(name)
     finally:
         await database.close()
 
@@ -165,13 +175,13 @@ async def _until_either_ends(stop: Stop, *parts: Coroutine[Any, Any, object]) ->
     await asyncio.gather(*tasks)
 
 
-def _say_what_runs(settings: Settings, url: str, handlers: Sequence[str]) -> None:
+def _say_what_runs(settings: Settings, url: str, access: str, handlers: Sequence[str]) -> None:
     what = f"taskq is running: {url}"
     if not sys.stdout.isatty():
         with contextlib.suppress(OSError):  # the reader of stdout is gone
             click.echo(f"{what}  (docs: {url}/docs)")
     facts = announcement.of_api(settings, url, migrations.head())
-    facts = {**facts, **announcement.of_worker(settings, handlers)}
+    facts = {**facts, "access": access, **announcement.of_worker(settings, handlers)}
     announcement.announce(what, facts, announcement.how_to_drain(settings))
 
 

@@ -1,11 +1,18 @@
 """Every setting of the server, read once from arguments and the environment."""
 
-import ipaddress
 import re
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -14,21 +21,23 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from taskq_server.core import cpus, dialects, environment, proxies, urls
+from taskq_server.core import cpus, dialects, environment, origins, proxies, urls
 from taskq_server.domain import limits
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.naming import is_name
+from taskq_server.domain.rate_limits import RateLimit
 
 _REDIS_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 _NAMESPACE = re.compile(rf"\S{{1,{limits.NAMESPACE_LENGTH}}}")
 
-_HOST = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*")
-
 Names = Annotated[tuple[str, ...], NoDecode]
 Networks = Annotated[
     tuple[Annotated[proxies.Network, BeforeValidator(proxies.network)], ...], NoDecode
 ]
+
+Rate = Annotated[str, AfterValidator(lambda text: str(RateLimit.parse(text)))]
 
 
 class Settings(BaseSettings):
@@ -79,10 +88,15 @@ class Settings(BaseSettings):
         description="hosts besides loopback that requests may name, separated by commas; `*.` in "
         "front stands for all names below",
     )
+    cors_origins: Names = Field(
+        (),
+        description="origins of other sites whose pages may use the API, such as "
+        "`https://app.example.com`, separated by commas",
+    )
     namespaces: Names = Field(
         (),
-        description="namespaces whose tasks a worker runs, separated by commas; empty means "
-        "`TASKQ_NAMESPACE` alone",
+        description="namespaces whose tasks a worker runs, separated by commas; `*` means all, "
+        "those too that are made later; empty means `TASKQ_NAMESPACE` alone",
     )
     queues: Names = Field(("default",), description="queues that a worker listens to")
     concurrency: int = Field(
@@ -170,6 +184,14 @@ class Settings(BaseSettings):
         10_000, ge=1, le=1_000_000, description="most tags that the tasks of a namespace may use"
     )
 
+    max_waiting: int | None = Field(
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="most tasks of a namespace that may wait, queued or to be tried again; empty "
+        "means no limit",
+    )
+
     retention_days: float = Field(
         30.0, gt=0, le=36_500, description="how long finished tasks are kept"
     )
@@ -187,9 +209,37 @@ class Settings(BaseSettings):
         le=65_535,
         description="port that `api` and `dev` listen on; 0 takes a free one",
     )
+    auth: Literal["auto", "required", "off"] = Field(
+        "auto",
+        description="whether requests need a key: `required`, `off`, or `auto`, which asks for one "
+        "once the first is made, and from the start where other machines can reach the API",
+    )
+    rate_limit: Rate | None = Field(
+        None,
+        description="most requests of each key that has no limit of its own, such as `600/minute`, "
+        "`50/second` or `100000/day`; each task of a batch counts; empty means no limit",
+    )
+    max_waits_per_key: int = Field(
+        500,
+        ge=1,
+        le=1_000_000,
+        description="most requests of one key that wait for tasks or follow them at a time, in "
+        "each API process",
+    )
+    max_auth_failures: int = Field(
+        300,
+        ge=1,
+        le=1_000_000,
+        description="most requests with a wrong key that one address may send in a minute before "
+        "the next ones are answered with 429, in each API process",
+    )
+    admin_key_file: Path | None = Field(
+        None,
+        description="file with one whole key, `tq_<id>_<secret>`, that opens as an operator's with "
+        "the scope `admin`, for the first start of a container; only its owner may write it",
+    )
     insecure_no_auth: bool = Field(
-        False,
-        description="whether `api` and `dev` may listen on an address that others can reach",
+        False, description="another spelling of `TASKQ_AUTH=off`, for `api` and `dev`"
     )
     root_path: str = Field(
         "", description="prefix under which a proxy serves the API, such as `/queue`"
@@ -197,12 +247,17 @@ class Settings(BaseSettings):
     trusted_proxies: Networks = Field(
         (),
         description="addresses and networks of proxies whose `X-Forwarded-Prefix` names the "
-        "prefix, separated by commas",
+        "prefix and whose `X-Forwarded-For` names callers, separated by commas",
     )
     data_dir: Path = Field(Path(".taskq"), description="folder in which `dev` keeps its tasks")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"] = Field(
         "INFO", description="lowest level to log"
     )
+
+    @property
+    def asks_for_keys(self) -> Literal["auto", "required", "off"]:
+        """Whether requests need a key."""
+        return "off" if self.insecure_no_auth else self.auth
 
     @property
     def beat_seconds(self) -> float:
@@ -216,11 +271,12 @@ class Settings(BaseSettings):
 
     @property
     def served_namespaces(self) -> tuple[str, ...]:
-        """The namespaces whose tasks a worker runs, each once."""
+        """The namespaces whose tasks a worker runs, each once; `*` alone stands for all."""
         return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
 
     @field_validator(
-        "handlers", "allowed_hosts", "namespaces", "queues", "trusted_proxies", mode="before"
+        *("handlers", "allowed_hosts", "cors_origins", "namespaces", "queues", "trusted_proxies"),
+        mode="before",
     )
     @classmethod
     def _split(cls, value: object) -> object:
@@ -228,11 +284,20 @@ class Settings(BaseSettings):
             return tuple(name.strip() for name in value.split(",") if name.strip())
         return value
 
+    @field_validator("namespace")
+    @classmethod
+    def _one_namespace(cls, value: str) -> str:
+        if value == ALL_NAMESPACES:
+            raise ValueError("name one namespace; a worker of all has TASKQ_NAMESPACES=*")
+        return value
+
     @field_validator("namespaces")
     @classmethod
     def _possible_namespaces(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if ALL_NAMESPACES in value and len(value) > 1:
+            raise ValueError("* stands for all namespaces: leave the other names out")
         if len(value) > limits.WORKER_NAMESPACES:
-            raise ValueError(f"name at most {limits.WORKER_NAMESPACES} namespaces")
+            raise ValueError(f"name at most {limits.WORKER_NAMESPACES} namespaces, or * for all")
         if not all(_NAMESPACE.fullmatch(namespace) for namespace in value):
             raise ValueError(
                 "no task can be in such a namespace: names have 1 to "
@@ -260,7 +325,12 @@ class Settings(BaseSettings):
     @field_validator("allowed_hosts")
     @classmethod
     def _plain_hosts(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(_plain_host(host) for host in value)
+        return tuple(origins.host(each) for each in value)
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _exact_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(origins.origin(each) for each in value)
 
     @field_validator("root_path")
     @classmethod
@@ -287,6 +357,14 @@ class Settings(BaseSettings):
             raise ValueError("must be 1 to 64 letters, digits, or any of _ . : -")
         return value
 
+    @model_validator(mode="after")
+    def _one_answer(self) -> Self:
+        if self.insecure_no_auth and self.auth == "required":
+            raise ValueError(
+                "`required` contradicts --insecure-no-auth (TASKQ_INSECURE_NO_AUTH): leave one out"
+            )
+        return self
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -311,19 +389,6 @@ class Settings(BaseSettings):
             return cls(**given)
         except ValidationError as error:
             first = error.errors()[0]
-            name = environment.variable("_".join(str(part) for part in first["loc"][:1]))
+            name = environment.variable("_".join(str(part) for part in first["loc"][:1]) or "auth")
             sentence = f"{name}: {first['msg'].removeprefix('Value error, ')}"
         raise ConfigurationError(sentence)  # not from the error, because that contains the value
-
-
-def _plain_host(host: str) -> str:
-    name = host.lower().removesuffix(".")
-    if _HOST.fullmatch(name):
-        return name
-    try:
-        return str(ipaddress.IPv6Address(name.removeprefix("[").removesuffix("]")))
-    except ValueError:
-        raise ValueError(
-            "must be names or addresses without scheme, port and path, such as tasks.example.com "
-            "or *.example.com"
-        ) from None

@@ -1,12 +1,13 @@
-"""Proxies in front of the server: the prefix that they add to paths, and the trusted networks."""
+"""Proxies in front of the server: whom they speak for, the prefix they add, and which to trust."""
 
 import ipaddress
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 _LONGEST = 255
+_HOP = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}|[0-9A-Fa-f:.]+")
 _PREFIX = re.compile(r"(?:/(?!\.{1,2}(?:/|\Z))[A-Za-z0-9._~@:+=-]+)*/?")
 
 
@@ -50,3 +51,49 @@ def is_in(networks: Collection[Network], host: str) -> bool:
         return False
     mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
     return any(address in each or (mapped is not None and mapped in each) for each in networks)
+
+
+def caller_address(networks: Collection[Network], peer: str, forwarded: Iterable[str]) -> str:
+    """Return the address of a caller: the last one of its way that is no trusted proxy.
+
+    Args:
+        networks: of the trusted proxies; whatever others say of themselves counts for nothing.
+        peer: the address that the connection comes from.
+        forwarded: the values of `X-Forwarded-For`, to which each proxy adds its own peer.
+    """
+    address = peer
+    for hop in reversed([each for value in forwarded for each in value.split(",")]):
+        if not is_in(networks, address):
+            break
+        before = _without_port(hop.strip())
+        if before is None:
+            break
+        address = before
+    return address
+
+
+def neighbourhood(address: str) -> str:
+    """Return what stands for an address where callers are counted: IPv6 by /64, IPv4 as it is.
+
+    Whoever has one address of IPv6 has as many as a /64 has.
+    """
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
+
+
+def _without_port(hop: str) -> str | None:
+    found = _HOP.fullmatch(hop)
+    if found is None:
+        return None
+    text = found[1] or found[2] or hop
+    try:
+        return str(ipaddress.ip_address(text))
+    except ValueError:
+        return None

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, is_running, task_counts, tasks
 from taskq_server.domain.counts import Place, changes
-from taskq_server.domain.task import Status
+from taskq_server.domain.task import WAITING, Status
 
 _place = (task_counts.c.namespace, task_counts.c.queue, task_counts.c.status)
 _place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
@@ -24,6 +24,14 @@ _totals = union_all(
     select(*_place, func.sum(task_counts.c.amount)).group_by(*_place),
     # With a condition on the namespace, SQLite would read all tasks of that namespace.
     select(*_place_of_task, func.count()).where(is_running).group_by(*_place_of_task),
+)
+
+
+_waiting = union_all(
+    select(task_counts.c.namespace, func.sum(task_counts.c.amount))
+    .where(task_counts.c.status.in_(WAITING))
+    .group_by(task_counts.c.namespace),
+    select(tasks.c.namespace, -func.count()).where(is_running).group_by(tasks.c.namespace),
 )
 
 
@@ -48,6 +56,14 @@ async def everywhere(connection: AsyncConnection) -> dict[str, dict[tuple[str, S
     found: defaultdict[str, dict[tuple[str, Status], int]] = defaultdict(dict)
     for of, queue, status, amount in await connection.execute(_totals):
         found[of][queue, status] = int(amount)
+    return found
+
+
+async def waiting(connection: AsyncConnection) -> dict[str, int]:
+    """Return the number of waiting tasks of each namespace that has any, at one moment."""
+    found: Counter[str] = Counter()
+    for of, amount in await connection.execute(_waiting):
+        found[of] += int(amount)
     return found
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import handlers
+from taskq_server.domain.caller import ALL_NAMESPACES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,21 +44,40 @@ async def publish(
 
 
 async def schema_of(connection: AsyncConnection, namespace: str, name: str) -> str | None:
-    """Return the published schema of a handler; None if the handler is unknown."""
-    is_it = (handlers.c.namespace == namespace, handlers.c.name == name)
-    found = await connection.execute(select(handlers.c.payload_schema).where(*is_it))
-    return found.scalar_one_or_none()
+    """Return the schema of a handler in a namespace; None if the handler is unknown there."""
+    found = await connection.execute(
+        select(handlers.c.namespace, handlers.c.payload_schema).where(
+            handlers.c.namespace.in_((namespace, ALL_NAMESPACES)), handlers.c.name == name
+        )
+    )
+    schemas = {of: schema for of, schema in found}
+    return schemas.get(namespace, schemas.get(ALL_NAMESPACES))
 
 
 async def published(connection: AsyncConnection, namespace: str) -> list[PublishedHandler]:
-    """Return all handlers of a namespace, by name."""
+    """Return the handlers that workers have published for a namespace itself, by name."""
     return (await published_in(connection, [namespace]))[namespace]
+
+
+async def known_in(
+    connection: AsyncConnection, namespaces: Collection[str]
+) -> dict[str, list[PublishedHandler]]:
+    """Return the handlers that tasks of each of some namespaces may name, by name.
+
+    Those are its own, and those of workers that serve all namespaces; of one name, its own.
+    """
+    found = await published_in(connection, {*namespaces, ALL_NAMESPACES})
+    of_all = {one.name: one for one in found[ALL_NAMESPACES]}
+    if not of_all:
+        return found
+    merged = {each: {**of_all, **{one.name: one for one in found[each]}} for each in namespaces}
+    return {each: [those[name] for name in sorted(those)] for each, those in merged.items()}
 
 
 async def published_in(
     connection: AsyncConnection, namespaces: Collection[str]
 ) -> dict[str, list[PublishedHandler]]:
-    """Return all handlers of each of some namespaces, by name."""
+    """Return the handlers that workers have published for each of some namespaces, by name."""
     rows = await connection.execute(
         select(
             handlers.c.namespace,

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, bindparam, or_, select, update
@@ -16,22 +17,24 @@ from taskq_server.crud.tables import (
     whole_attempt,
     whole_task,
 )
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.task import Attempt, Task
 
-# A subquery and no join, so that the order of the index of attempts is followed in any case.
-_namespace = select(tasks.c.namespace).where(tasks.c.id == attempts.c.task_id).scalar_subquery()
 _of_one_handler = (
     select(attempts.c.finished_at, attempts.c.task_id, attempts.c.attempt)
     .where(
         attempts.c.handler == bindparam("of_handler"),
         attempts.c.hook_done_at.is_(None),
         attempts.c.finished_at < bindparam("before"),
-        _namespace == bindparam("of_namespace"),
     )
     .order_by(attempts.c.finished_at)
     .limit(bindparam("most"))
 )
+# A subquery and no join, so that the order of the index of attempts is followed in any case.
+_namespace = select(tasks.c.namespace).where(tasks.c.id == attempts.c.task_id).scalar_subquery()
+_of_one_namespace = _of_one_handler.where(_namespace == bindparam("of_namespace"))
 _pending = UnionStatement(select(_of_one_handler.subquery()), tuple)
+_pending_in = UnionStatement(select(_of_one_namespace.subquery()), tuple)
 
 
 async def pending_hooks(
@@ -46,17 +49,12 @@ async def pending_hooks(
 
     Args:
         connection: any.
-        namespaces: the namespaces of their tasks.
+        namespaces: the namespaces of their tasks; `*` among them stands for all.
         before: aware UTC.
         handlers: the handlers of the attempts.
         limit: most attempts to return, those that ended first.
     """
-    ranges = [
-        {"of_namespace": namespace, "of_handler": one, "before": before, "most": limit}
-        for namespace in sorted(namespaces)
-        for one in sorted(handlers)
-    ]
-    oldest = sorted(await _pending(connection, ranges))[:limit]
+    oldest = sorted(await _oldest(connection, namespaces, before, handlers, limit))[:limit]
     keys = [(task_id, attempt) for _, task_id, attempt in oldest]
     if not keys:
         return []
@@ -67,6 +65,24 @@ async def pending_hooks(
     )
     by_id = {task.id: task for task in map(to_task, rows)}
     return [(attempt, by_id[attempt.task_id]) for attempt in ended if attempt.task_id in by_id]
+
+
+async def _oldest(
+    connection: AsyncConnection,
+    namespaces: Sequence[str],
+    before: datetime,
+    handlers: Sequence[str],
+    limit: int,
+) -> list[tuple[Any, ...]]:
+    of_all = [{"of_handler": one, "before": before, "most": limit} for one in sorted(handlers)]
+    if ALL_NAMESPACES in namespaces:
+        return await _pending(connection, of_all)
+    # Mostly nobody has any, which is found without looking into each namespace.
+    first = [{**each, "most": 1} for each in of_all]
+    if len(namespaces) > 1 and not await _pending(connection, first):
+        return []
+    ranges = [{**each, "of_namespace": one} for one in sorted(namespaces) for each in of_all]
+    return await _pending_in(connection, ranges)
 
 
 async def mark_hooks_done(

@@ -1,4 +1,7 @@
-"""Conditions on pairs of namespace and name, for statements that serve several namespaces."""
+"""Conditions on pairs of namespace and name, for statements that serve several namespaces.
+
+A key and the id of a task that it has submitted are such a pair, too.
+"""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -11,7 +14,7 @@ Named = tuple[str, str]
 
 
 def is_one_of(
-    namespace: ColumnElement[Any], name: ColumnElement[Any], pairs: Iterable[Named]
+    namespace: ColumnElement[Any], name: ColumnElement[Any], pairs: Iterable[tuple[str, Any]]
 ) -> ColumnElement[bool]:
     """Return the condition that two columns are one of some pairs.
 
@@ -19,8 +22,8 @@ def is_one_of(
     namespaces and one of names, it would be asked for each combination.
 
     Args:
-        namespace: the column of the namespace.
-        name: the column of the name.
+        namespace: the column of the namespace, or of the key.
+        name: the column of the name, or of the id.
         pairs: at least one; of no more than 900 namespaces, because SQLite takes no deeper
             conditions. A group commit has fewer.
     """

@@ -19,6 +19,8 @@ task_tags = cast(Table, models.TaskTag.__table__)
 task_counts = cast(Table, models.TaskCount.__table__)
 workers = cast(Table, models.Worker.__table__)
 handlers = cast(Table, models.Handler.__table__)
+api_keys = cast(Table, models.ApiKey.__table__)
+namespaces = cast(Table, models.Namespace.__table__)
 deployment = cast(Table, models.Deployment.__table__)
 
 TASK_FIELDS = Task._fields

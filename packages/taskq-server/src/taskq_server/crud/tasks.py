@@ -20,6 +20,7 @@ from taskq_server.crud.tables import (
     task_tags,
     task_without_payload,
     tasks,
+    to_task,
     whole_attempt,
     whole_task,
 )
@@ -27,7 +28,8 @@ from taskq_server.crud.tags import mark_idle
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Address, Attempt, Task, TaskDetails
 
-_by_id = IdListStatement(select(*whole_task).where(is_one_of_ids(tasks.c.id)), Task._make)
+_whole = select(*whole_task)
+_by_id = IdListStatement(_whole.where(is_one_of_ids(tasks.c.id)), Task._make)
 _holders = select(tasks.c.namespace, tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint)
 _is_there = select(tasks.c.id).where(
     tasks.c.id == bindparam("task_id"), tasks.c.namespace == bindparam("of_namespace")
@@ -60,6 +62,9 @@ _insert_new, _insert_once = (BulkInsert(tasks, once=once) for once in (False, Tr
 _insert_links = BulkInsert(task_tags, once=True)
 _LINK = ("task_id", "tag_id")
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
+
+Own = tuple[Address, str]
+"""A task's address, and the id of the key that has submitted it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,14 +143,31 @@ async def details(
     asked = set(wanted)
     rows = await _by_id(connection, {task_id for _, task_id in asked})
     found = [task for task in rows if (task.namespace, task.id) in asked]
+    return {(of.task.namespace, of.task.id): of for of in await _detailed(connection, found)}
+
+
+async def own_details(connection: AsyncConnection, wanted: Iterable[Own]) -> dict[Own, TaskDetails]:
+    """Return tasks as `details` does, if the key that is named next to each has submitted it.
+
+    The database looks at the keys, because a task that is read and dropped would take longer than
+    one that does not exist.
+    """
+    keyed = sorted({(key_id, task_id) for (_, task_id), key_id in wanted})
+    is_own = is_one_of(tasks.c.submitted_by, tasks.c.id, keyed)
+    found = [to_task(row) for row in await connection.execute(_whole.where(is_own))]
+    return {_own(of.task): of for of in await _detailed(connection, found)}
+
+
+def _own(task: Task) -> Own:
+    return (task.namespace, task.id), task.submitted_by or ""
+
+
+async def _detailed(connection: AsyncConnection, found: Sequence[Task]) -> list[TaskDetails]:
     ended = await _attempts(connection, [task.id for task in found if task.attempt])
     named = await tag_names(connection, [task.id for task in found])
-    return {
-        (task.namespace, task.id): TaskDetails(
-            task, named.get(task.id, ()), tuple(ended.get(task.id, ()))
-        )
-        for task in found
-    }
+    return [
+        TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ()))) for task in found
+    ]
 
 
 async def exists(connection: AsyncConnection, namespace: str, task_id: UUID) -> bool:

@@ -9,6 +9,7 @@ from sqlalchemy import Column, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import is_running, tasks, workers
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 
 
@@ -77,35 +78,33 @@ async def _of_live(
 ) -> dict[str, list[str]]:
     """Return a column of the workers with a valid lease, for each namespace that they serve.
 
-    The namespaces of a worker are in one text, and live workers are few, so all of them are read.
+    A worker of `*` serves each of them, as does one of an older version. The namespaces of a worker
+    are in one text, and live workers are few, so all of them are read.
     """
     rows = await connection.execute(
         select(column, workers.c.namespaces).where(workers.c.lease_until >= now)
     )
     found: dict[str, list[str]] = {namespace: [] for namespace in namespaces}
-    for value, served in rows:
-        for namespace in found if served is None else found.keys() & set(json.loads(served)):
+    for value, text in rows:
+        served = {ALL_NAMESPACES} if text is None else set(json.loads(text))
+        for namespace in found if ALL_NAMESPACES in served else found.keys() & served:
             found[namespace].append(value)
     return found
 
 
 async def orphans(
-    connection: AsyncConnection, live: Iterable[UUID], *, namespaces: Iterable[str], limit: int
+    connection: AsyncConnection, live: Iterable[UUID], *, namespaces: Collection[str], limit: int
 ) -> list[UUID]:
     """Return running tasks of some namespaces whose worker is not one of `live`.
 
+    `*` among the namespaces stands for all.
+
     The cost is that of the running tasks without a live worker, in all namespaces.
     """
-    rows = await connection.execute(
-        select(tasks.c.id)
-        .where(
-            is_running,
-            tasks.c.worker_id.not_in(sorted(live)),
-            tasks.c.namespace.in_(sorted(namespaces)),
-        )
-        .limit(limit)
-    )
-    return list(rows.scalars())
+    lost = select(tasks.c.id).where(is_running, tasks.c.worker_id.not_in(sorted(live)))
+    if ALL_NAMESPACES not in namespaces:
+        lost = lost.where(tasks.c.namespace.in_(sorted(namespaces)))
+    return list((await connection.execute(lost.limit(limit))).scalars())
 
 
 async def live_ids(connection: AsyncConnection, now: datetime) -> set[UUID]:

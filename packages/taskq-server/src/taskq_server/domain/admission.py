@@ -12,6 +12,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.errors import IllegalTransition
 from taskq_server.domain.task import Due, Task
 
@@ -24,7 +25,7 @@ class ClaimRequest:
         task_id: the task.
         attempt: the attempt the doorbell rang for; another one is none of its business.
         worker_id: who asks.
-        namespaces: whose tasks the worker runs.
+        namespaces: whose tasks the worker runs; `*` among them stands for all.
         handlers: what the worker can run.
         quarantine_room: returns the number of free quarantine processes.
         sync: which of its handlers need a thread.
@@ -140,7 +141,9 @@ def _claimed(
 
 
 def _may_run(task: Task, request: ClaimRequest) -> bool:
-    return task.namespace in request.namespaces and task.handler in request.handlers
+    served = request.namespaces
+    is_served = task.namespace in served or ALL_NAMESPACES in served
+    return is_served and task.handler in request.handlers
 
 
 def _close(

@@ -9,10 +9,15 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
-│   │   └── QuotaExceeded     the namespace has no room for another name of this kind
+│   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
+│   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
 │   └── InvalidCursor         the page cursor was not made for this list
+├── Unauthenticated           the request shows no key that opens anything
+├── RateLimited               too many requests; carries the seconds to wait
 ├── TaskNotFound
+├── KeyNotFound
+├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
 ├── VersionMismatch           If-Match names an older version
 ├── StaleAttempt              a worker no longer holds the attempt it wants to change
@@ -21,9 +26,15 @@ TaskqError
         └── ConnectionLost    the connection to the database broke during a statement
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
+
+from taskq_server.domain import scopes
+from taskq_server.domain.rate_limits import RateLimit
+
+AUTHORIZATION = "/header/authorization"
+"""The pointer to a caller's key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,11 +122,47 @@ class InvalidPayload(InvalidFields):
 
 
 class QuotaExceeded(InvalidFields):
-    """The namespace has as many names of this kind in use as it may.
+    """The namespace has as many of these as it may, or one batch is more than a key may send.
 
-    Use a queue or tags that are in use already. Room comes back as tasks are deleted or their
-    retention ends, or with a higher `TASKQ_MAX_QUEUES` or `TASKQ_MAX_TAGS`.
+    `detail` names the limit. For queues and tags (`TASKQ_MAX_QUEUES`, `TASKQ_MAX_TAGS`), use one
+    that is in use already; room comes back as tasks are deleted or their retention ends. For tasks
+    that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For a batch
+    with more tasks than the key's rate limit allows at all, send smaller ones.
     """
+
+
+class PermissionDenied(InvalidFields):
+    """The key has not the scope that this needs.
+
+    Use a key with the scope that `errors` names, or have one made. A key never gets more scopes.
+    """
+
+    @classmethod
+    def missing(cls, *scopes: str, pointer: str = AUTHORIZATION) -> Self:
+        """Return the error of a caller who needs one of some scopes."""
+        needed = " or ".join(scopes)
+        detail = f"this needs a key with the scope {needed}"
+        return cls(detail, [FieldError(pointer, "missing-scope", needed)])
+
+    @classmethod
+    def to_run(cls, handlers: Mapping[str, str]) -> Self:
+        """Return the error of a caller who may not submit to some handlers, or run them again.
+
+        Args:
+            handlers: the name of the handler by the pointer to what asks for it.
+        """
+        needed = {name: f"{scopes.RUN}{name}" for name in handlers.values()}
+        first, *others = needed.values()
+        detail = f"this needs a key with the scope {first}"
+        if others:
+            detail += f", and {len(others)} more of that kind"
+        return cls(
+            detail,
+            [
+                FieldError(pointer, "missing-scope", needed[name])
+                for pointer, name in handlers.items()
+            ],
+        )
 
 
 class IdempotencyMismatch(Rejected):
@@ -133,11 +180,68 @@ class InvalidCursor(Rejected):
     """
 
 
+class Unauthenticated(TaskqError):
+    """The request shows no API key that opens anything.
+
+    Send `Authorization: Bearer` and a key. A key that is unknown, wrong, expired or revoked gets
+    the same answer; the server's log says which it is.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("send `Authorization: Bearer` and a valid API key")
+
+
+class RateLimited(TaskqError):
+    """Too many requests came with this key, or too many wrong keys from this address.
+
+    Send the same request again after the seconds in `Retry-After`; `detail` says which limit it is.
+    A key may send as many requests as its rate limit says (`TASKQ_RATE_LIMIT` for keys without one;
+    each task of a batch counts), and wait for tasks or follow them in as many requests at once as
+    `TASKQ_MAX_WAITS_PER_KEY` says.
+    """
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        retry_after: int,
+        limit: RateLimit | None = None,
+        remaining: int = 0,
+    ) -> None:
+        """Take what the headers of the answer say.
+
+        Args:
+            detail: which limit it is.
+            retry_after: whole seconds to wait, at least 1.
+            limit: the rate limit of the key; None if another limit is meant.
+            remaining: requests that the rate limit still allows, too few for this one.
+        """
+        super().__init__(detail)
+        self.retry_after = retry_after
+        self.limit = limit
+        self.remaining = remaining
+
+
 class TaskNotFound(TaskqError):
     """No task has this id.
 
     Check the id. Tasks that have ended are deleted after `TASKQ_RETENTION_DAYS`, and tasks of
     another namespace cannot be seen.
+    """
+
+
+class KeyNotFound(TaskqError):
+    """No key has this id.
+
+    Check the id, which is the part of a key between `tq_` and the next `_`. A namespace's key
+    manages the keys of that namespace only, and sees no others.
+    """
+
+
+class KeyEnded(TaskqError):
+    """The key was revoked or has expired, and gets no new secret.
+
+    Make another key: one that has ended opens nothing ever again.
     """
 
 

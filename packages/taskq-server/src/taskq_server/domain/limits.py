@@ -12,10 +12,18 @@ TAG_LENGTH = 64
 TITLE_LENGTH = 255
 DESCRIPTION_LENGTH = 10_000
 IDEMPOTENCY_KEY_LENGTH = 255
+KEY_ID_LENGTH = 12
+KEY_NAME_LENGTH = 255
 CURSOR_LENGTH = 200
 
 WORKER_NAMESPACES = 50
 """Namespaces that one worker serves; as JSON they fit into the row of the worker."""
+
+KEY_SCOPES = 100
+"""Scopes of one key."""
+
+KEY_OVERLAP_SECONDS = 2_592_000
+"""Time for which the secret before a rotation still opens: thirty days."""
 
 TAGS = 32
 """Tags of one task."""

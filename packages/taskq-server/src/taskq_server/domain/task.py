@@ -1,6 +1,6 @@
 """The task as a value: the fields of one row, and their closed sets."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import NamedTuple
@@ -117,6 +117,8 @@ class Task(NamedTuple):
     updated_at: datetime
     started_at: datetime | None
     finished_at: datetime | None
+    submitted_by: str | None = None
+    """The id of the key that submitted the task, or the task of which it is a child."""
 
     @property
     def due_at(self) -> datetime:
@@ -164,6 +166,11 @@ class TaskDetails:
         if self.task.status is not Status.SUCCEEDED:
             return None
         return next((a.result for a in self.attempts if a.attempt == self.task.attempt), None)
+
+    @property
+    def outline(self) -> "TaskDetails":
+        """The same task without its contents: an empty payload, no result and no errors."""
+        return replace(self, task=self.task._replace(payload="{}"), attempts=())
 
     @property
     def errors(self) -> tuple[Attempt, ...]:

@@ -1,8 +1,10 @@
 """The tables of the database, as SQLAlchemy models."""
 
+from taskq_server.models.api_key import ApiKey
 from taskq_server.models.base import Base
 from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
+from taskq_server.models.namespace import Namespace
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
@@ -10,9 +12,11 @@ from taskq_server.models.task_count import TaskCount
 from taskq_server.models.worker import Worker
 
 __all__ = [
+    "ApiKey",
     "Base",
     "Deployment",
     "Handler",
+    "Namespace",
     "Tag",
     "Task",
     "TaskAttempt",

@@ -29,6 +29,7 @@ from taskq_server.schemas.payload_schema import PayloadSchema, compile_schema
 
 _FRESH_SECONDS = 2.0
 _MOST_NAMESPACES = 1_000
+_MOST_LATEST = 10_000
 _MOST_ERRORS = 20
 _LONGEST_MESSAGE = 300
 _log = logging.getLogger("taskq.server.catalog")
@@ -103,6 +104,8 @@ class Catalog:
         self._clock = clock
         self._turns = turns
         self._known: dict[str, _Read] = {}
+        # A handler that several namespaces have is mostly the same one, so its schema is shared.
+        self._latest: dict[str, KnownHandler] = {}
         self._monotonic = monotonic
         self._refreshes: GroupCommit[str, _Read] = GroupCommit(self._refresh)
         self._counts: GroupCommit[str, list[TagCount]] = GroupCommit(self._count_tags)
@@ -116,7 +119,7 @@ class Catalog:
         """Return a handler.
 
         Raises:
-            UnknownHandler: no worker has ever published it in the caller's namespace.
+            UnknownHandler: no worker has ever published it in the caller's namespace, or for all.
         """
         known = self._fresh(caller).handlers.get(name)
         if known is None:
@@ -146,7 +149,7 @@ class Catalog:
         raise InvalidPayload(f"the payload does not fit the handler {known.handler.name}", errors)
 
     async def handlers(self, caller: Caller) -> list[ListedHandler]:
-        """Return all published handlers of the caller's namespace.
+        """Return the published handlers of the caller's namespace that the caller is told of.
 
         Each comes with the number of live workers that can run it.
         """
@@ -154,7 +157,8 @@ class Catalog:
 
         async def read(connection: Connection) -> tuple[list[PublishedHandler], list[str]]:
             live = await workers.handlers_of_live(connection, now, [caller.namespace])
-            return await handlers.published(connection, caller.namespace), live[caller.namespace]
+            known = await handlers.known_in(connection, [caller.namespace])
+            return known[caller.namespace], live[caller.namespace]
 
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))
@@ -169,14 +173,15 @@ class Catalog:
                 workers=able[one.name],
             )
             for one in published
+            if caller.sees_handler(one.name)
         ]
 
     async def names(self, caller: Caller) -> tuple[str, ...]:
-        """Return the names of the published handlers of the caller's namespace, sorted."""
+        """Return the names of the handlers that the caller is told of, sorted."""
         read = self._fresh(caller)
         if read is _NOTHING:
             read = await self._refreshes(caller.namespace)
-        return tuple(sorted(read.handlers))
+        return tuple(sorted(filter(caller.sees_handler, read.handlers)))
 
     async def tags(self, caller: Caller) -> list[TagCount]:
         """Return all tags that are in use in the caller's namespace, by name.
@@ -195,13 +200,19 @@ class Catalog:
         return read if self._monotonic() - read.at < _FRESH_SECONDS else _NOTHING
 
     async def _refresh(self, asked: Sequence[str]) -> Sequence[_Read]:
-        published = await self._database.read(lambda c: handlers.published_in(c, set(asked)))
-        found = {each: self._remember(each, those) for each, those in published.items()}
+        published = await self._database.read(lambda c: handlers.known_in(c, set(asked)))
+        found = {each: self._remember(each, published[each]) for each in set(asked)}
         return [found[namespace] for namespace in asked]
 
     def _remember(self, namespace: str, published: Sequence[PublishedHandler]) -> _Read:
         before = self._known.pop(namespace, _NOTHING).handlers
-        prepared = {one.name: _prepared(one, before.get(one.name)) for one in published}
+        prepared = {
+            one.name: _prepared(one, before.get(one.name), self._latest.get(one.name))
+            for one in published
+        }
+        self._latest |= prepared
+        if len(self._latest) > _MOST_LATEST:
+            self._latest = prepared
         # The namespace that was read last comes last, and the one that was not for longest goes.
         self._known[namespace] = read = _Read(prepared, self._monotonic())
         if len(self._known) > _MOST_NAMESPACES:
@@ -228,9 +239,10 @@ def payload_errors(schema: PayloadSchema, payload: JsonValue) -> Iterator[FieldE
             return
 
 
-def _prepared(handler: PublishedHandler, known: KnownHandler | None) -> KnownHandler:
-    if known is not None and known.handler == handler:
-        return known
+def _prepared(handler: PublishedHandler, *known: KnownHandler | None) -> KnownHandler:
+    for one in known:
+        if one is not None and one.handler == handler:
+            return one
     try:
         return KnownHandler(handler, compile_schema(handler.name, handler.payload_schema))
     except UnusableHandler as error:

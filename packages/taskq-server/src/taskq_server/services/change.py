@@ -8,7 +8,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import tasks
 from taskq_server.domain import lifecycle
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import TaskNotFound, VersionMismatch
+from taskq_server.domain.errors import AUTHORIZATION, TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
 from taskq_server.domain.task import Task, TaskDetails
@@ -19,10 +19,14 @@ from taskq_server.services.read import ReadService
 from taskq_server.services.tags import TagIds
 
 _RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
+_WHEN_IT_RUNS = {"priority", "run_at"}
 
 
 class ChangeService:
     """Change tasks as their status allows it.
+
+    Every method takes any task of the caller's namespace, and returns its outline if the caller
+    does not see it. What decides when a task runs needs the right to run its handler.
 
     Args:
         database: holds the rows.
@@ -66,6 +70,8 @@ class ChangeService:
 
         Raises:
             TaskNotFound: there is no such task.
+            PermissionDenied: `priority` or `run_at` is given, and the caller may not run the
+                task's handler.
             IllegalTransition: a field is past changing.
             VersionMismatch: the task has another version.
             QuotaExceeded: a tag is new, and the namespace has as many as it may.
@@ -76,6 +82,9 @@ class ChangeService:
 
         async def work(connection: Connection, tag_ids: Mapping[str, int]) -> tuple[Task, Task]:
             before = await _locked(connection, caller, task_id)
+            caller.check_may_run(
+                {f"/{name}": before.handler for name in sorted(given & _WHEN_IT_RUNS)}
+            )
             if version is not None and version != before.version:
                 raise VersionMismatch(f"the task is at version {before.version}, not {version}")
             now = self._clock()
@@ -90,7 +99,7 @@ class ChangeService:
                 caller, tags, lambda ids: self._database.write(lambda c: work(c, ids))
             )
         self._after_commit.changed(before, after)
-        return await self._read.get(caller, task_id)
+        return await self._read.shown(caller, task_id)
 
     async def delete(self, caller: Caller, task_id: UUID) -> None:
         """Delete a task with all that belongs to it.
@@ -122,9 +131,15 @@ class ChangeService:
 
         Raises:
             TaskNotFound: there is no such task.
+            PermissionDenied: the caller may not run its handler.
             IllegalTransition: it is neither failed nor cancelled.
         """
-        return await self._decide(caller, task_id, lifecycle.retry)
+
+        def retry(task: Task, *, now: datetime) -> Task:
+            caller.check_may_run({AUTHORIZATION: task.handler})
+            return lifecycle.retry(task, now=now)
+
+        return await self._decide(caller, task_id, retry)
 
     async def _decide(
         self, caller: Caller, task_id: UUID, decision: Callable[..., Task]
@@ -136,13 +151,13 @@ class ChangeService:
             return before, after
 
         self._after_commit.changed(*await self._database.write(work))
-        return await self._read.get(caller, task_id)
+        return await self._read.shown(caller, task_id)
 
     async def _edit(self, caller: Caller, task_id: UUID, changes: TaskChanges) -> Edit:
         given = changes.given - {"tags"}
         title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
         if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
-            name = (await self._read.get(caller, task_id)).task.handler
+            name = (await self._read.shown(caller, task_id)).task.handler
             handler = (await self._catalog.require(caller, name)).handler
             title = name if title is None else title
             retries = handler.max_retries if retries is None else retries

@@ -118,10 +118,10 @@ class Publishing:
     async def _plan(self, connection: Connection, *, renew: bool) -> _Plan:
         rows = await workers.handlers_of_live(connection, self._clock(), self._namespaces)
         plan = _Plan({namespace: [] for namespace in self._namespaces}, dict(self._versions))
+        found = await handlers.published_in(connection, self._namespaces)
         for namespace, publish in plan.publish.items():
             live = [_read(text) for text in rows[namespace]]
-            found = await handlers.published(connection, namespace)
-            published = {one.name: _digest(one.payload_schema) for one in found}
+            published = {one.name: _digest(one.payload_schema) for one in found[namespace]}
             for one in self._own:
                 others = [row[one.name] for row in live if one.name in row]
                 current = published.get(one.name)

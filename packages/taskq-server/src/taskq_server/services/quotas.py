@@ -20,6 +20,7 @@ from taskq_server.crud import in_use
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, QuotaExceeded
 from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
+from taskq_server.services.waiting_quota import WaitingQuota
 
 _KNOWN_SECONDS = 60.0
 _MOST_KNOWN = 20_000
@@ -243,6 +244,7 @@ class Quotas:
 
     queues: Quota
     tags: Quota
+    waiting: WaitingQuota
 
     @classmethod
     def of(cls, database: Database, settings: Settings) -> Self:
@@ -254,16 +256,20 @@ class Quotas:
                 expected=[DEFAULT_QUEUE],
             ),
             tags=Quota("tags", tags, database, in_use.named_tags, in_use.other_tags),
+            waiting=WaitingQuota(settings.max_waiting, database),
         )
 
     def know(self, caller: Caller, queue: str, tags: Collection[str]) -> bool:
-        """Return whether these names are known, so that they need no admission."""
+        """Return whether these names are known and any task may wait: nothing to be admitted."""
+        if self.waiting.is_limited:
+            return False
         return self.queues.knows(caller, (queue,)) and self.tags.knows(caller, tags)
 
     async def close(self) -> None:
         """Wait for the reads under way."""
         await self.queues.close()
         await self.tags.close()
+        await self.waiting.close()
 
 
 def of_items(items: Sequence[NewTask]) -> tuple[dict[str, str], dict[str, str]]:

@@ -8,6 +8,8 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import listing, tags, tasks
 from taskq_server.crud.listing import Filter
+from taskq_server.crud.tasks import Own
+from taskq_server.domain import scopes
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import TaskNotFound
 from taskq_server.domain.requests import TaskFilter
@@ -26,6 +28,9 @@ class Page:
 class ReadService:
     """Read tasks. Concurrent reads of single tasks share a transaction.
 
+    A caller without `tasks:read` sees the tasks that its own key has submitted, and finds others as
+    little as those that do not exist. Answers to what it does to others are their outlines.
+
     Args:
         database: holds the rows.
     """
@@ -33,24 +38,41 @@ class ReadService:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._reads: GroupCommit[Address, TaskDetails] = GroupCommit(self._read)
+        self._own_reads: GroupCommit[Own, TaskDetails] = GroupCommit(self._read_own)
 
     async def close(self) -> None:
         """Wait for the transactions under way."""
         await self._reads.close()
+        await self._own_reads.close()
 
     async def get(self, caller: Caller, task_id: UUID) -> TaskDetails:
-        """Return a task.
+        """Return a task that the caller sees.
+
+        Raises:
+            TaskNotFound: the task does not exist, or the caller does not see it.
+        """
+        address = (caller.namespace, task_id)
+        if caller.may(scopes.READ):
+            return await self._reads(address)
+        if caller.key_id is None:
+            raise _not_found(address)
+        return await self._own_reads((address, caller.key_id))
+
+    async def shown(self, caller: Caller, task_id: UUID) -> TaskDetails:
+        """Return any task of the caller's namespace, or its outline if the caller does not see it.
+
+        It is for answers to callers who change a task, or submit it for another time.
 
         Raises:
             TaskNotFound: the task does not exist.
         """
-        return await self._reads((caller.namespace, task_id))
+        return as_shown(caller, await self._reads((caller.namespace, task_id)))
 
     async def attempts(self, caller: Caller, task_id: UUID) -> tuple[Attempt, ...]:
         """Return the ended attempts of a task, oldest first.
 
         Raises:
-            TaskNotFound: the task does not exist.
+            TaskNotFound: the task does not exist, or the caller does not see it.
         """
         return (await self.get(caller, task_id)).attempts
 
@@ -92,4 +114,17 @@ class ReadService:
 
     async def _read(self, asked: Sequence[Address]) -> Sequence[TaskDetails | Exception]:
         found = await self._database.read(lambda c: tasks.details(c, asked))
-        return [found.get(one) or TaskNotFound(f"there is no task {one[1]}") for one in asked]
+        return [found.get(one) or _not_found(one) for one in asked]
+
+    async def _read_own(self, asked: Sequence[Own]) -> Sequence[TaskDetails | Exception]:
+        found = await self._database.read(lambda c: tasks.own_details(c, asked))
+        return [found.get(one) or _not_found(one[0]) for one in asked]
+
+
+def as_shown(caller: Caller, details: TaskDetails) -> TaskDetails:
+    """Return a task as its caller sees it: in full, or as an outline."""
+    return details if caller.sees(details.task.submitted_by) else details.outline
+
+
+def _not_found(address: Address) -> TaskNotFound:
+    return TaskNotFound(f"there is no task {address[1]}")

@@ -76,7 +76,7 @@ class StatsService:
     async def _stats(self, connection: Connection, namespaces: Collection[str]) -> dict[str, Stats]:
         now = self._clock()
         counted = await counts.everywhere(connection)
-        published = await handlers.published_in(connection, namespaces)
+        published = await handlers.known_in(connection, namespaces)
         live = await workers.queues_of_live(connection, now, namespaces)
         found: dict[str, Stats] = {}
         for namespace in namespaces:

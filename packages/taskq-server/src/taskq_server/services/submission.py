@@ -131,6 +131,7 @@ class Submission:
             updated_at=now,
             started_at=None,
             finished_at=None,
+            submitted_by=caller.key_id,
         )
 
     def _check_values(self, payload: bytes) -> None:

@@ -13,14 +13,17 @@ from taskq_server.domain.task import Task, TaskDetails
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.quotas import Quotas, of_items, of_tags
-from taskq_server.services.read import ReadService
+from taskq_server.services.read import ReadService, as_shown
 from taskq_server.services.submission import IdempotencyKey, Submission
 from taskq_server.services.tags import TagIds
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A submitted task; `replayed` when its idempotency key had submitted it before."""
+    """A submitted task; `replayed` when its idempotency key had submitted it before.
+
+    A task that another caller has submitted is an outline, unless this one sees it.
+    """
 
     details: TaskDetails
     replayed: bool
@@ -28,7 +31,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class SubmittedBatch:
-    """Submitted tasks, in the order they were sent."""
+    """Submitted tasks as in `Submitted`, in the order they were sent."""
 
     details: tuple[TaskDetails, ...]
     replayed: bool
@@ -86,8 +89,10 @@ class SubmitService:
         """Store a task; when this returns, it is committed.
 
         Raises:
+            PermissionDenied: the caller may not submit to this handler, if there is one.
             Rejected: the task cannot be taken, or the key was used with another body.
         """
+        caller.check_may_run({"/handler": new.handler})
         task = await self._submission.task(caller, new, traceparent, self._clock())
         tags = tuple(sorted(set(new.tags)))
         quotas = self._quotas
@@ -97,11 +102,12 @@ class SubmitService:
             async with (
                 quotas.queues.admit(caller, {new.queue: "/queue"}),
                 quotas.tags.admit(caller, of_tags(new.tags)),
+                quotas.waiting.places(caller, 1, key),
             ):
                 holder = await self._store(caller, task, tags, key)
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
-            return Submitted(await self._read.get(caller, holder.task_id), replayed=True)
+            return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
         self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
 
@@ -125,9 +131,11 @@ class SubmitService:
         """Store all tasks or none, in one transaction.
 
         Raises:
+            PermissionDenied: the caller may not submit to some of the handlers.
             Rejected: a task cannot be taken (pointers begin with `/items/<n>`), or the key was
                 used with another body.
         """
+        caller.check_may_run({f"/items/{n}/handler": item.handler for n, item in enumerate(items)})
         new_tasks = await self._batch(caller, items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
 
@@ -140,14 +148,19 @@ class SubmitService:
 
         quotas = self._quotas
         queues_at, tags_at = of_items(items)
-        async with quotas.queues.admit(caller, queues_at), quotas.tags.admit(caller, tags_at):
+        async with (
+            quotas.queues.admit(caller, queues_at),
+            quotas.tags.admit(caller, tags_at),
+            quotas.waiting.places(caller, len(new_tasks), key),
+        ):
             replayed = await self._tag_ids.use(caller, tags_at, insert)
         if replayed is not None:
             found = {details.task.id for details in replayed}
             # A task of the first batch that was deleted since is stored anew.
             again = [task for task in new_tasks if task.id in found]
             self._after_commit.submitted(again)
-            return SubmittedBatch(tuple(replayed), replayed=True)
+            shown = tuple(as_shown(caller, details) for details in replayed)
+            return SubmittedBatch(shown, replayed=True)
         self._after_commit.submitted(new_tasks)
         made = zip(new_tasks, tags, strict=True)
         return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)

@@ -1,7 +1,7 @@
 """Waiting until tasks are final: a subscription, plus a re-read. No connection is held."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from uuid import UUID
 
 from taskq_server.broker.notifier import Notifier
@@ -13,6 +13,7 @@ MOST_BYTES = 4_194_304
 """Rough limit of the results in one answer to a wait for several tasks, in bytes."""
 
 _READ_AT_ONCE = 50
+_Read = Callable[[Caller, UUID], Awaitable[TaskDetails]]
 
 
 class WaitService:
@@ -44,12 +45,24 @@ class WaitService:
             seconds: longest time to wait.
 
         Raises:
-            TaskNotFound: the task does not exist (any more).
+            TaskNotFound: the task does not exist (any more), or the caller does not see it.
         """
+        return await self._until_final(caller, task_id, seconds, self._read.get)
+
+    async def submitted(self, caller: Caller, task_id: UUID, seconds: float) -> TaskDetails:
+        """Return a task that the caller has just submitted, as `one` does.
+
+        If another caller has submitted it before, this one may get its outline.
+        """
+        return await self._until_final(caller, task_id, seconds, self._read.shown)
+
+    async def _until_final(
+        self, caller: Caller, task_id: UUID, seconds: float, read: _Read
+    ) -> TaskDetails:
         deadline = asyncio.get_running_loop().time() + seconds
-        with self._notifier.subscribe([task_id]) as subscription:
+        with self._notifier.subscribe(caller.namespace, [task_id]) as subscription:
             while True:
-                details = await self._read.get(caller, task_id)
+                details = await read(caller, task_id)
                 left = deadline - asyncio.get_running_loop().time()
                 if details.task.status.final or left <= 0 or self._draining:
                     return details
@@ -68,11 +81,11 @@ class WaitService:
             seconds: longest time to wait; after that the answer is empty.
 
         Raises:
-            TaskNotFound: a task does not exist.
+            TaskNotFound: a task does not exist, or the caller does not see it.
         """
         wanted = list(dict.fromkeys(task_ids))
         deadline = asyncio.get_running_loop().time() + seconds
-        with self._notifier.subscribe(wanted) as subscription:
+        with self._notifier.subscribe(caller.namespace, wanted) as subscription:
             stale = set(wanted)
             while True:
                 final = await self._final(caller, [each for each in wanted if each in stale])
@@ -114,11 +127,11 @@ class WaitService:
             beat_seconds: time without a change after which None is yielded, as a heartbeat.
 
         Raises:
-            TaskNotFound: the task does not exist (any more).
+            TaskNotFound: the task does not exist (any more), or the caller does not see it.
         """
         now = asyncio.get_running_loop().time
         deadline, beat_at = now() + seconds, now() + beat_seconds
-        with self._notifier.subscribe([task_id]) as subscription:
+        with self._notifier.subscribe(caller.namespace, [task_id]) as subscription:
             while True:
                 details = await self._read.get(caller, task_id)
                 if details.task.version != seen:

@@ -5,9 +5,10 @@ import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from functools import partial
 from uuid import UUID
 
-from taskq_server.broker.listener import listen
+from taskq_server.broker.listener import Callback, Listener
 from taskq_server.broker.names import Names
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
@@ -113,6 +114,8 @@ class _Worker:
                 return
             if not await unless(stop.asked, self._publish()):
                 return
+            if not await unless(stop.asked, self._learn_namespaces()):
+                return
             stack.push_async_callback(parts.hooks.close)
             stack.enter_context(self._after_commit.listening(parts.hooks.follow))
             stack.push_async_callback(self._cancels.close)
@@ -123,6 +126,7 @@ class _Worker:
                         "storing progress": parts.runner.report_for_ever,
                         "the janitor": parts.janitor.run,
                         "publishing handlers": self._keep_published,
+                        "taking up new namespaces": parts.served.follow,
                         "ringing for what finds no room here": parts.deps.admission.ring_for_ever,
                         "taking doorbells": parts.arq.async_run,
                     }
@@ -149,6 +153,10 @@ class _Worker:
         await _patiently(lambda: self._publishing.start(lease.worker_id))
         lease.handlers = self._publishing.row
 
+    async def _learn_namespaces(self) -> None:
+        await _patiently(self._parts.served.start)
+        self._parts.arq.serve(self._parts.served.names)
+
     async def _keep_published(self) -> None:
         lease = self._parts.lease
         while True:
@@ -159,14 +167,35 @@ class _Worker:
             lease.handlers = self._publishing.row
 
     async def _listen(self) -> None:
-        wake = self._parts.wake.set
-        channels: dict[str, Callable[[bytes], None]] = {}
-        for namespace in self._settings.served_namespaces:
-            channels[self._names.ring(namespace)] = lambda _: wake()
-            channels[self._names.cancel(namespace)] = lambda data: self._cancels.note(
-                read_ids(data)
-            )
-        await listen(self._redis, channels, self._unreadable, on_connect=wake)
+        served = self._parts.served
+        rung = {self._names.ring(each): each for each in served.names}
+
+        def take_up(namespaces: Sequence[str]) -> None:
+            rung.update({self._names.ring(each): each for each in namespaces})
+            self._parts.arq.serve(namespaces)
+            listener.add(self._channels(namespaces))
+
+        def subscribed(channel: str) -> None:
+            # What was rung before is found by a look.
+            if channel in rung:
+                self._parts.arq.rung(rung[channel])
+
+        listener = Listener(self._channels(served.names), subscribed)
+        with served.telling(take_up):
+            await listener.run(self._redis, self._unreadable)
+
+    def _channels(self, namespaces: Sequence[str]) -> dict[str, Callback]:
+        channels: dict[str, Callback] = {}
+        for namespace in namespaces:
+            channels[self._names.ring(namespace)] = partial(self._rung, namespace)
+            channels[self._names.cancel(namespace)] = self._asked_to_cancel
+        return channels
+
+    def _rung(self, namespace: str, _: bytes) -> None:
+        self._parts.arq.rung(namespace)
+
+    def _asked_to_cancel(self, message: bytes) -> None:
+        self._cancels.note(read_ids(message))
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when stuck handlers or hooks call for a new process."""

@@ -11,9 +11,8 @@ well. Nothing but taskq's own queues is ever looked at.
 
 import asyncio
 import logging
-from collections import deque
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from math import ceil
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from math import ceil, inf
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -21,42 +20,15 @@ from arq.connections import ArqRedis
 from arq.worker import Function, Worker
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, OutageLog, write
+from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, OutageLog
 from taskq_server.broker.unreadable import UnreadableMessages
+from taskq_server.domain.caller import DEFAULT_NAMESPACE
 from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
-from taskq_server.worker.doorbells import MOST_ID_BYTES, Arguments, read_doorbells
+from taskq_server.worker.doorbells import Arguments, read_doorbells
+from taskq_server.worker.popping import Keys, Popping
+from taskq_server.worker.turns import MOST_AT_ONCE, NamespaceTurns
 
-_POP = """
-redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
-local aside = {}
-if tonumber(ARGV[4]) > 0 then
-  aside = redis.call('ZRANGE', KEYS[2], 0, ARGV[4] - 1, 'WITHSCORES')
-end
-for i = 1, #aside, 2 do
-  redis.call('ZREM', KEYS[2], aside[i])
-  redis.call('ZADD', KEYS[1], aside[i + 1], aside[i])
-end
-local ids = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', ARGV[1], 'LIMIT', 0, ARGV[2])
-if #ids > 0 then
-  redis.call('ZREM', KEYS[1], unpack(ids))
-end
-local taken = {}
-for i = 1, #aside, 2 do
-  if redis.call('ZREM', KEYS[1], aside[i]) == 1 then
-    redis.call('ZADD', KEYS[2], aside[i + 1], aside[i])
-  else
-    taken[#taken + 1] = string.sub(aside[i], 1, ARGV[3])
-  end
-end
-for i, id in ipairs(ids) do
-  if #id > tonumber(ARGV[3]) then
-    ids[i] = string.sub(id, 1, ARGV[3])
-  end
-end
-local head = redis.call('ZRANGE', KEYS[1], 0, 0, 'WITHSCORES')
-return {ids, taken, head[2] or ''}
-"""
 _MOST_POPPED = 1_000
 _MOST_SCORE = 2**53
 _AWAY_SECONDS = 0.5
@@ -74,15 +46,18 @@ class TaskqWorker(Worker):
     """Pop doorbells and run `execute_task` for each.
 
     Args:
-        queues: the key in Redis of each queue, most important first; queues of the same name in
-            several namespaces follow each other.
+        namespaces: whose doorbells to pop, until `serve` says otherwise.
+        queues: the names of queues, most important first.
+        keys: the names in Redis of a queue's doorbells, and of those for workers with a free
+            thread.
         now_ms: the earliest time that it may be, milliseconds.
         may_have: how many attempts may be under way now.
+        may_claim: how many more may be claimed at this moment.
         due: what is due in a queue according to the database, for a Redis that is away.
-        asides: the key in Redis of each queue's doorbells for workers with a free thread.
+        waiting: returns the namespaces, of some, that have waiting tasks according to the database.
         threads: how many of them would have a thread now, besides these that are under way.
         admission: knows what was refused, and starts it when there is room.
-        garbage: takes doorbells that cannot be read.
+        unreadable: takes doorbells that cannot be read.
         wake: set by others to have it look for doorbells now.
         options: arq's own arguments.
     """
@@ -90,26 +65,30 @@ class TaskqWorker(Worker):
     def __init__(
         self,
         *,
-        queues: Mapping[Queue, str],
+        namespaces: Sequence[str],
+        queues: Sequence[str],
+        keys: Keys,
         now_ms: Callable[[], int],
         may_have: Callable[[], int],
         due: Callable[[Queue, int], Awaitable[Sequence[Arguments]]],
-        asides: Mapping[Queue, str],
+        waiting: Callable[[Sequence[str]], Awaitable[Sequence[str]]],
         threads: Callable[[Collection[UUID]], int],
+        may_claim: Callable[[], int] = lambda: _MOST_POPPED,
         admission: Admission,
         unreadable: UnreadableMessages,
         wake: asyncio.Event,
         **options: Any,
     ) -> None:
-        super().__init__(queue_name=next(iter(queues.values())), **options)
-        self._queues = queues
-        self._names = tuple(dict.fromkeys(queue.name for queue in queues))
-        self._turns = deque(dict.fromkeys(queue.namespace for queue in queues))
-        self._sweeps = self._turns.copy()
+        first = Queue(next(iter(namespaces), DEFAULT_NAMESPACE), queues[0])
+        super().__init__(queue_name=keys(first)[0], **options)
+        self._names = queues
+        self._keys = keys
+        self._turns = NamespaceTurns(namespaces, self.poll_delay_s, self.loop.time)
         self._now_ms = now_ms
         self._may_have = may_have
+        self._may_claim = may_claim
         self._due = due
-        self._asides = asides
+        self._waiting = waiting
         self._threads = threads
         self._promised: set[UUID] = set()
         self._admission = admission
@@ -117,7 +96,7 @@ class TaskqWorker(Worker):
         self._wake = wake
         self._away = False
         self._outage_log = OutageLog(self.pool, "Redis gives no doorbells")
-        self._script = self.pool.register_script(_POP)
+        self._pop = Popping(self.pool, queues, keys)
 
     async def main(self) -> None:
         """Take doorbells for ever; replaces arq's polling loop."""
@@ -133,83 +112,93 @@ class TaskqWorker(Worker):
         if self.allow_pick_jobs:
             self._start_rung(attempts[: max(0, self._room())])
 
-    async def heads(self) -> dict[Queue, Heads]:
-        """Return the lowest scores of each queue, each time another namespace first.
+    def serve(self, namespaces: Iterable[str]) -> None:
+        """Pop the doorbells of these namespaces from now on."""
+        self._turns.serve(namespaces)
+        self._wake.set()
+
+    def rung(self, namespace: str) -> None:
+        """Look for doorbells of a namespace now."""
+        self._turns.rung(namespace)
+        self._wake.set()
+
+    async def heads(self, queues: Sequence[Queue]) -> dict[Queue, Heads]:
+        """Return the lowest scores of each of some queues.
 
         Raises:
             RedisError, OSError, TimeoutError: Redis is away.
         """
-        self._sweeps.rotate(-1)
-        return {
-            queue: Heads(
-                await self._head(self._queues[queue]), await self._head(self._asides[queue])
-            )
-            for group in self._grouped(self._sweeps)
-            for queue in group
-        }
-
-    async def _head(self, key: str) -> int | None:
-        async with asyncio.timeout(REPLY_SECONDS):
-            head = await self.pool.zrange(key, 0, 0, withscores=True)
-        # Scores that are no times are not taskq's.
-        return int(head[0][1]) if head and abs(head[0][1]) < _MOST_SCORE else None
+        async with (
+            asyncio.timeout(REPLY_SECONDS),
+            self.pool.pipeline(transaction=False) as pipe,
+        ):
+            for queue in queues:
+                for key in self._keys(queue):
+                    pipe.zrange(key, 0, 0, withscores=True)
+            found = [_score(head) for head in await pipe.execute()]
+        pairs = zip(found[::2], found[1::2], strict=True)
+        return {queue: Heads(*both) for queue, both in zip(queues, pairs, strict=True)}
 
     async def _take(self) -> float:
         """Start what is there, and return how long to sleep unless somebody wakes us."""
         for one in self._admission.ready(self._room()):
             self._start(one)
-        pause = self.poll_delay_s
-        for group in self._grouped(self._turns):
-            for number, queue in enumerate(group):
-                room = self._room()
-                if room <= 0:
-                    return self.poll_delay_s
-                share = ceil(room / (len(group) - number))
-                jobs, next_in = await self._pop(queue, share)
-                self._start_rung(jobs)
-                if jobs:
-                    self._goes_last(queue.namespace)
-                pause = min(pause, 0.0 if len(jobs) == share else next_in)
-            if pause == 0.0:
-                break  # for this queue has more, and the next one is less important
-        return pause
+        if self._room() <= 0:
+            return self.poll_delay_s
+        namespaces = self._turns.take()
+        most = max(1, MOST_AT_ONCE // len(self._names))
+        for first in range(0, len(namespaces), most):
+            room = self._room()
+            if room <= 0 or await self._take_from(namespaces[first : first + most], room) >= room:
+                for later in namespaces[first + (most if room > 0 else 0) :]:
+                    self._turns.rung(later)
+                return 0.0 if self._room() > 0 else self.poll_delay_s
+        return self._turns.pause
 
-    def _goes_last(self, namespace: str) -> None:
-        """Let the other namespaces be first, now that this one had something.
-
-        So one namespace with a backlog cannot keep others from a worker that has little room.
-        """
-        self._turns.remove(namespace)
-        self._turns.append(namespace)
-
-    def _grouped(self, namespaces: Iterable[str]) -> list[list[Queue]]:
-        """Return the queues of each name, in this order of their namespaces."""
-        return [[Queue(namespace, name) for namespace in namespaces] for name in self._names]
-
-    def _room(self) -> int:
-        return min(self._may_have() - len(self.tasks), _MOST_POPPED)
-
-    async def _pop(self, queue: Queue, room: int) -> tuple[Sequence[Arguments], float]:
+    async def _take_from(self, namespaces: Sequence[str], room: int) -> int:
+        """Start what there is room for, and return for how many doorbells there was some."""
         now = self._now_ms()
-        keys = [self._queues[queue], self._asides[queue]]
         threads = self._threads(self._promised)
         try:
             async with asyncio.timeout(_AWAY_SECONDS if self._away else REPLY_SECONDS):
-                ids, aside, head = await write(
-                    self.pool,
-                    lambda: self._script(keys=keys, args=[now, room, MOST_ID_BYTES + 1, threads]),
-                )
+                popped = await self._pop(namespaces, now_ms=now, room=room, threads=threads)
         except (RedisError, OSError, TimeoutError) as error:
             self._outage_log.fails(error)
             self._away = True
-            return await self._due(queue, room), self.poll_delay_s
+            return await self._take_from_database(namespaces)
         self._outage_log.works()
         self._away = False
-        next_in = (float(head) - now) / 1000 if head else self.poll_delay_s
-        found = await read_doorbells(self.pool, ids, self._unreadable)
-        if aside:
+        next_in = inf if popped.next_at is None else (popped.next_at - now) / 1000
+        self._turns.looked(popped.gave, popped.more, next_in)
+        found = await read_doorbells(self.pool, popped.ids, self._unreadable)
+        if popped.aside:
+            aside = popped.aside
             self._promised.update(UUID(one) for one, n in found if f"{one}:{n}".encode() in aside)
-        return found, max(0.0, next_in)
+        self._start_rung(found)
+        return len(popped.ids)
+
+    async def _take_from_database(self, namespaces: Sequence[str]) -> int:
+        """Start what is due, shared as Redis would share it."""
+        there = await self._waiting(namespaces)
+        total = 0
+        for name in self._names:
+            more: list[str] = []
+            for number, namespace in enumerate(there):
+                room = self._room()
+                if room <= 0:
+                    return total
+                share = ceil(room / (len(there) - number))
+                jobs = await self._due(Queue(namespace, name), share)
+                self._start_rung(jobs)
+                total += len(jobs)
+                more += [namespace] * (len(jobs) == share)
+                self._turns.looked([namespace] if jobs else [], more, 0.0 if more else inf)
+            if more:
+                break  # for the next queue is less important
+        return total
+
+    def _room(self) -> int:
+        return min(self._may_have() - len(self.tasks), self._may_claim(), _MOST_POPPED)
 
     def _start_rung(self, rung: Iterable[Arguments]) -> None:
         for one in rung:
@@ -244,6 +233,11 @@ class TaskqWorker(Worker):
                 await self._wake.wait()
         except TimeoutError:
             return
+
+
+def _score(head: Sequence[tuple[bytes, float]]) -> int | None:
+    # Scores that are no times are not taskq's.
+    return int(head[0][1]) if head and abs(head[0][1]) < _MOST_SCORE else None
 
 
 def redis_pool(pool: ArqRedis | None) -> ArqRedis:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from taskq_server.broker.names import Names
 from taskq_server.core.config import Settings
 from taskq_server.domain.admission import Gate
-from taskq_server.domain.task import Queue
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
@@ -26,6 +26,7 @@ from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
 from taskq_server.worker.quarantine.warm import WarmPool
 from taskq_server.worker.runner import Runner, RunnerDeps
+from taskq_server.worker.served import ServedNamespaces
 from taskq_server.worker.settings import WorkerSettings
 
 
@@ -39,6 +40,7 @@ class WorkerParts:
         lease: is renewed.
         hooks: follow failures.
         arq: takes doorbells.
+        served: the namespaces whose tasks are run.
         wake: set to have doorbells looked for now.
         janitor: sweeps.
     """
@@ -48,6 +50,7 @@ class WorkerParts:
     lease: Lease
     hooks: Hooks
     arq: TaskqWorker
+    served: ServedNamespaces
     wake: asyncio.Event
     janitor: Janitor
 
@@ -91,11 +94,20 @@ def assemble(
         namespaces=frozenset(served),
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
+        on_claimed=wake.set if _is_shared(settings) else _nothing,
     )
     runner = Runner(deps)
-    arq, janitor = _sources_of_attempts(runtime, names, deps, runner, lease, hooks, wake)
+    now = ServedNamespaces(served, runtime.namespaces, settings.beat_seconds / 2)
+    arq, janitor = _sources_of_attempts(runtime, names, deps, runner, lease, hooks, now, wake)
     return WorkerParts(
-        deps=deps, runner=runner, lease=lease, hooks=hooks, arq=arq, wake=wake, janitor=janitor
+        deps=deps,
+        runner=runner,
+        lease=lease,
+        hooks=hooks,
+        arq=arq,
+        served=now,
+        wake=wake,
+        janitor=janitor,
     )
 
 
@@ -106,21 +118,32 @@ def _sources_of_attempts(
     runner: Runner,
     lease: Lease,
     hooks: Hooks,
+    served: ServedNamespaces,
     wake: asyncio.Event,
 ) -> tuple[TaskqWorker, Janitor]:
     settings, earliest = runtime.settings, runtime.clock.earliest
     maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
     names_of = {place: deps.registry.names(place) for place in Place}
-    queues = _queues(settings)
     has_sync = bool(names_of[Place.THREAD])
-    capacity = Capacity(deps, runner, lease, settings.concurrency, has_sync=has_sync)
+    capacity = Capacity(
+        deps,
+        runner,
+        lease,
+        settings.concurrency,
+        has_sync=has_sync,
+        is_shared=_is_shared(settings),
+    )
+    due = DueTasks(maintenance, capacity, deps.admission, names_of)
     arq = TaskqWorker(
-        queues={one: names.queue(*one) for one in queues},
-        asides={one: names.aside(*one) for one in queues},
+        namespaces=served.names,
+        queues=settings.queues,
+        keys=lambda queue: (names.queue(*queue), names.aside(*queue)),
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
         may_have=capacity.attempts,
-        due=DueTasks(maintenance, capacity, deps.admission, names_of).find,
+        may_claim=capacity.claims,
+        due=due.find,
+        waiting=due.waiting,
         admission=deps.admission,
         unreadable=runtime.unreadable,
         wake=wake,
@@ -130,6 +153,7 @@ def _sources_of_attempts(
         settings,
         maintenance,
         handlers=names_of,
+        namespaces=lambda: served.names,
         heads=arq.heads,
         has_room=deps.admission.has_room,
         start=lambda staged: arq.offer(arguments(staged)),
@@ -138,6 +162,10 @@ def _sources_of_attempts(
     return arq, janitor
 
 
-def _queues(settings: Settings) -> list[Queue]:
+def _is_shared(settings: Settings) -> bool:
     served = settings.served_namespaces
-    return [Queue(namespace, name) for name in settings.queues for namespace in served]
+    return len(served) > 1 or ALL_NAMESPACES in served
+
+
+def _nothing() -> None:
+    pass

@@ -6,6 +6,12 @@ from uuid import UUID
 from taskq_server.worker.liveness.lease import Lease
 from taskq_server.worker.runner import Runner, RunnerDeps
 
+MOST_ALONE = 1_000
+"""Claims under way of a worker that serves one namespace."""
+
+MOST_SHARED = 24
+"""Claims under way of a worker that serves several."""
+
 
 class Capacity:
     """The room that a worker has.
@@ -16,6 +22,7 @@ class Capacity:
         lease: without a valid one, nothing may be claimed.
         concurrency: handlers that may run at once.
         has_sync: whether the worker has handlers that need a thread.
+        is_shared: whether the worker serves several namespaces.
     """
 
     def __init__(
@@ -26,6 +33,7 @@ class Capacity:
         concurrency: int,
         *,
         has_sync: bool,
+        is_shared: bool,
     ) -> None:
         self._concurrency = concurrency
         self._lease = lease
@@ -34,6 +42,7 @@ class Capacity:
         self._processes = deps.processes
         self._runner = runner
         self._has_sync = has_sync
+        self._is_shared = is_shared
 
     def attempts(self) -> int:
         """Return how many attempts may be under way.
@@ -43,6 +52,14 @@ class Capacity:
         if not self._lease.is_valid:
             return 0
         return self._slots.claimable + min(self._runner.committing, self._concurrency)
+
+    def claims(self) -> int:
+        """Return how many attempts more may be claimed at this moment.
+
+        A task waits for the claims before its own, so where namespaces share a worker, one with a
+        backlog gets them in small batches.
+        """
+        return MOST_SHARED - self._runner.claiming if self._is_shared else MOST_ALONE
 
     def processes(self) -> int:
         """Return how many tasks more would have a process."""

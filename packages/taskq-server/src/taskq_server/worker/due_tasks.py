@@ -34,6 +34,13 @@ class DueTasks:
         self._admission = admission
         self._handlers = handlers
 
+    async def waiting(self, namespaces: Sequence[str]) -> Sequence[str]:
+        """Return which of some namespaces may have something due; none if the database is away."""
+        try:
+            return await self._maintenance.waiting(namespaces)
+        except DatabaseUnavailable:
+            return []
+
     async def find(self, queue: Queue, room: int) -> list[Arguments]:
         """Return what is due in a queue, lowest score first; nothing if the database is away, too.
 

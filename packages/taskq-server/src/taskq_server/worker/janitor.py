@@ -34,7 +34,8 @@ class Janitor:
         settings: how often, and how long final tasks are kept.
         maintenance: does the work.
         handlers: what this worker can run, by where it runs; it stages nothing else.
-        heads: the lowest scores of each queue in Redis.
+        namespaces: returns whose tasks this worker runs now.
+        heads: the lowest scores of some queues in Redis.
         has_room: whether this worker has a process to spare, of those behind a gate. Without one it
             rings for no task that needs one, because workers that have one ring themselves.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
@@ -47,7 +48,8 @@ class Janitor:
         maintenance: Maintenance,
         *,
         handlers: Mapping[Place, Sequence[str]],
-        heads: Callable[[], Awaitable[dict[Queue, Heads]]],
+        namespaces: Callable[[], Sequence[str]],
+        heads: Callable[[Sequence[Queue]], Awaitable[dict[Queue, Heads]]],
         has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
@@ -55,6 +57,8 @@ class Janitor:
         self._settings = settings
         self._maintenance = maintenance
         self._handlers = handlers
+        self._namespaces = namespaces
+        self._sweeps = 0
         self._heads = heads
         self._has_room = has_room
         self._start = start
@@ -80,9 +84,19 @@ class Janitor:
             )  # fmt: skip
 
     async def stage(self) -> None:
-        """Ring for what lost its doorbell, and start it: Redis may not take the bell either."""
+        """Ring for what lost its doorbell, and start it: Redis may not take the bell either.
+
+        Each time another namespace is first.
+        """
+        served = self._namespaces()
+        self._sweeps += 1
+        first = self._sweeps % max(1, len(served))
+        waiting = await self._maintenance.waiting([*served[first:], *served[:first]])
+        queues = [Queue(each, name) for name in self._settings.queues for each in waiting]
+        if not queues:
+            return
         try:
-            heads = await self._heads()
+            heads = await self._heads(queues)
         except (RedisError, OSError, TimeoutError):
             return
         for queue, head in heads.items():

@@ -63,6 +63,7 @@ class RunnerDeps:
     namespaces: frozenset[str]
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
+    on_claimed: Callable[[], None] = lambda: None
 
 
 class Runner:
@@ -99,6 +100,7 @@ class Runner:
         try:
             answer = await self._claim(task_id, attempt)
             self._claiming.discard(key)
+            self._deps.on_claimed()
             self._deps.admission.answered(task_id, attempt, answer)
             if isinstance(answer, Task):
                 await self._perform(answer)
@@ -117,6 +119,11 @@ class Runner:
     def holds(self, task_ids: Iterable[UUID]) -> set[UUID]:
         """Return which of some tasks run here, or are being claimed."""
         return {task_id for task_id, _ in (*self._running, *self._claiming)}.intersection(task_ids)
+
+    @property
+    def claiming(self) -> int:
+        """The number of attempts that are being claimed."""
+        return len(self._claiming)
 
     def claims(self, task_ids: Iterable[UUID]) -> set[UUID]:
         """Return which of some tasks are being claimed here."""
@@ -289,7 +296,7 @@ class Runner:
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
         async def submit(new: NewTask, key: str) -> UUID:
-            caller = Caller(parent.namespace, name=f"task {parent.id}")
+            caller = Caller(parent.namespace, key_id=parent.submitted_by, name=f"task {parent.id}")
             # The key says what is submitted: it stands for the body.
             submitted = await self._deps.submit.one(
                 caller, new, key=IdempotencyKey.of(key, key), traceparent=parent.traceparent

@@ -10,13 +10,14 @@ from fastapi.openapi.docs import get_redoc_html, get_swagger_ui_html
 from fastapi.openapi.utils import get_openapi
 from fastapi.responses import HTMLResponse, RedirectResponse
 from fastapi.routing import APIRoute
-from fastapi.staticfiles import StaticFiles
 from starlette.routing import BaseRoute
 
 from taskq_server import __version__
+from taskq_server.api import access, namespace_header
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.openapi.assets import Assets
 from taskq_server.api.openapi.examples import EXAMPLES, OF_NEW_TASKS
 from taskq_server.api.openapi.responses import HEADERS
 from taskq_server.api.prefix import address
@@ -34,6 +35,10 @@ Bodies are strict JSON in UTF-8: no duplicate keys, no NaN, no integers beyond 6
 query parameters are refused; clients should ignore fields that they do not know. Times are \
 RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 
+A key without the scope `tasks:read` sees the tasks that it has submitted itself, and finds no \
+others. Where it changes another task, or submits one that another key has submitted before, the \
+answer has an empty `payload`, no `errors`, and null as `result`.
+
 Before a request reaches a route, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \
 head takes more than ten seconds, or less than a kilobyte of the body comes in ten), 431 \
@@ -43,19 +48,27 @@ An application that is mounted without its lifespan answers everything with 500 
 TAGS = [
     {"name": "tasks", "description": "Submit tasks, wait for them, change and list them."},
     {"name": "catalog", "description": "What there is: handlers, tags, and how many tasks."},
+    {"name": "keys", "description": "Who may call, and what for."},
     {"name": "health", "description": "Probes for a balancer and a service manager."},
 ]
 
+_KEY = "key"
+_SCHEME = {
+    "type": "http",
+    "scheme": "bearer",
+    "bearerFormat": "tq_<id>_<secret>",
+    "description": "An API key. Without one, a deployment that has keys answers 401.",
+}
+
 ASSETS_PATH = "/docs/assets"
-assets = StaticFiles(packages=[("fastapi_offline", "static")])
-"""Scripts and styles of the pages, so that they work without the internet."""
+assets = Assets(packages=[("fastapi_offline", "static")])
 
 _POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data:; font-src 'self' data:; worker-src 'self' blob:; object-src 'none'; "
     "base-uri 'none'; frame-ancestors 'none'"
 )
-"""Forbids the pages to load anything from elsewhere, such as ReDoc's logo, and to be in a frame."""
+"""Forbids the pages to load anything from elsewhere, and to be in a frame."""
 
 router = APIRouter(route_class=StrictRoute, include_in_schema=False)
 
@@ -77,8 +90,13 @@ def describe(app: FastAPI) -> dict[str, Any]:
     components["headers"] = HEADERS
     problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
     components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    components.setdefault("securitySchemes", {})[_KEY] = _SCHEME
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
+            # Dependencies of the application's owner may ask for something else.
+            operation.setdefault("security", _security(operation["operationId"]))
+            if access.of(operation["operationId"]).in_namespace:
+                operation.setdefault("parameters", []).append(namespace_header.PARAMETER)
             for parameter in operation.get("parameters", ()):
                 _forbid_null(parameter["schema"])
             where = f"{method.upper()} {path}"
@@ -87,6 +105,11 @@ def describe(app: FastAPI) -> dict[str, Any]:
                 examples = {**EXAMPLES, **OF_NEW_TASKS} if status == "201" else EXAMPLES
                 _add_examples(where, answer, examples)
     return document
+
+
+def _security(operation_id: str) -> list[dict[str, list[str]]]:
+    """Return what an operation needs; the empty alternative is a deployment without keys."""
+    return [] if access.of(operation_id).is_open else [{_KEY: []}, {}]
 
 
 def with_handlers(document: dict[str, Any], names: tuple[str, ...]) -> dict[str, Any]:

@@ -91,6 +91,26 @@ _QUEUE: dict[str, Any] = {
     "oldest_age_seconds": 1.5,
 }
 
+_KEY_ID = "7HqzT3mVx0Rb"
+
+_NEW_KEY: dict[str, Any] = {
+    "name": "reports-web",
+    "scopes": ["tasks:run:reports.*"],
+    "namespace": None,
+    "expires_at": "2027-10-01T00:00:00Z",
+    "rate_limit": "600/minute",
+}
+
+_CALLER: dict[str, Any] = {
+    **_NEW_KEY,
+    "id": _KEY_ID,
+    "namespace": "default",
+    "created_at": "2026-10-01T08:00:00.000000Z",
+    "last_used_at": "2026-10-02T08:00:00.000000Z",
+}
+
+_STORED_KEY: dict[str, Any] = {**_CALLER, "revoked_at": None, "previous_until": None}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "TaskCreate": _CREATE,
     "TaskBatch": {"items": [_CREATE, {"handler": "taskq.sleep", "payload": {"seconds": 1}}]},
@@ -104,6 +124,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "TagList": {"items": [{"name": "monthly", "count": 12}]},
     "HandlerList": {"items": [_HANDLER]},
     "StatsRead": {"tasks": _COUNTS, "queues": [_QUEUE], "workers": 2},
+    "KeyCreate": _NEW_KEY,
+    "KeyRotate": {"overlap_seconds": 3600},
+    "KeyRead": _STORED_KEY,
+    "KeyCreated": {**_STORED_KEY, "last_used_at": None, "key": f"tq_{_KEY_ID}_{'x' * 43}"},
+    "KeyPage": {"items": [_STORED_KEY], "next_cursor": None},
+    "CallerRead": _CALLER,
     "Live": {"status": "ok"},
     "Ready": {"status": "ok", "database": "ok", "redis": "ok"},
 }

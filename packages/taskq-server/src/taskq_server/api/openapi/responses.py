@@ -20,7 +20,11 @@ ETAG = "ETag"
 APPLIED = "Preference-Applied"
 REPLAYED = "Idempotency-Replayed"
 LINK = "Link"
+CACHE_CONTROL = "Cache-Control"
 RETRY_AFTER = "Retry-After"
+RATE_LIMIT = "RateLimit"
+RATE_LIMIT_POLICY = "RateLimit-Policy"
+WWW_AUTHENTICATE = "WWW-Authenticate"
 REQUEST_ID = "X-Request-Id"
 
 HEADERS: dict[str, dict[str, Any]] = {
@@ -47,16 +51,42 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": 'the next page, as `rel="next"` (RFC 8288)',
         "schema": {"type": "string"},
     },
+    CACHE_CONTROL: {
+        "description": "nobody keeps a copy of the answer",
+        "required": True,
+        "schema": {"type": "string", "enum": ["no-store"]},
+    },
     RETRY_AFTER: {
         "description": "seconds to wait before the next try",
         "required": True,
         "schema": {"type": "integer", "minimum": 0},
+    },
+    RATE_LIMIT: {
+        "description": "requests that the key may still send, and the seconds until it may send "
+        "this one (draft-ietf-httpapi-ratelimit-headers-10)",
+        "schema": {"type": "string", "pattern": '^"key";r=[0-9]+;t=[0-9]+$'},
+    },
+    RATE_LIMIT_POLICY: {
+        "description": "the rate limit of the key: requests, and the seconds of the window",
+        "schema": {"type": "string", "pattern": '^"key";q=[0-9]+;w=[0-9]+$'},
+    },
+    WWW_AUTHENTICATE: {
+        "description": "the scheme of `Authorization` (RFC 6750)",
+        "required": True,
+        "schema": {"type": "string", "enum": ["Bearer"]},
     },
     REQUEST_ID: {
         "description": "the caller's, if it was safe to log, else a new one",
         "required": True,
         "schema": {"type": "string", "pattern": "^[A-Za-z0-9._:-]{1,128}$"},
     },
+}
+
+
+_HEADERS_OF: dict[int, tuple[str, ...]] = {
+    401: (WWW_AUTHENTICATE,),
+    429: (RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY),
+    503: (RETRY_AFTER,),
 }
 
 
@@ -73,16 +103,18 @@ def reply(status: int, description: str, *headers: str, model: Any = None) -> Re
     return {status: described if model is None else {**described, "model": model}}
 
 
-def failures(*errors: type[Exception], any_host: bool = False) -> Responses:
+def failures(*errors: type[Exception], is_open: bool = False) -> Responses:
     """Describe the problems that a route can answer with.
 
     A value that breaks a rule, at least an unknown query parameter, and a bug are possible in every
-    route and are added here; so is a request for another host, unless the route takes `any_host`.
+    route and are added here; so are a request for another host, one without a key that opens, and
+    one too many, unless the route is open to all.
     """
     by_status: defaultdict[int, list[problems.Kind]] = defaultdict(list)
     possible: list[type[Exception]] = [core.InvalidFields, *errors, Exception]
-    if not any_host:
-        possible.append(api.MisdirectedRequest)
+    if not is_open:
+        possible += [core.Unauthenticated, core.PermissionDenied, api.MisdirectedRequest]
+        possible.append(core.RateLimited)
     for error in possible:
         kind = problems.kind_of(error)
         by_status[kind.status].append(kind)
@@ -96,7 +128,7 @@ def _failure(status: int, kinds: list[problems.Kind]) -> dict[str, Any]:
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
         "description": "; ".join(f"`{kind.code}`: {kind.title}" for kind in kinds),
-        "headers": _references((RETRY_AFTER,) if status == 503 else ()),
+        "headers": _references(_HEADERS_OF.get(status, ())),
         "content": {problems.MEDIA_TYPE: {"schema": schema, "examples": examples}},
     }
 

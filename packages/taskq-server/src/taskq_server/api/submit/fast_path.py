@@ -16,9 +16,10 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from taskq_server.api import problems
+from taskq_server.api import access, problems
 from taskq_server.api.body import reading as body
 from taskq_server.api.body import strict_json
+from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace, runtime_of
 from taskq_server.api.headers import KeyText, valid_traceparent
 from taskq_server.api.prefix import path_within
@@ -29,6 +30,7 @@ from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 
 _ACCEPTED = (body.JSON,)
+_ACCESS = access.of("submit")
 _KEY = TypeAdapter(KeyText)
 _REPLACED = [get_args(each)[1].dependency for each in (RuntimeDep, Key, Prefer, Trace)]
 """The dependencies of the route whose work is done here."""
@@ -71,6 +73,12 @@ class SubmitFastPath:
         runtime = runtime_of(api)
         if api.dependency_overrides or not _announces(headers, runtime.settings.max_body_bytes):
             await self._app(scope, receive, send)
+            return
+        try:
+            _ACCESS.check(caller_of(scope))
+        except TaskqError as error:
+            refusal = problems.expected(scope["state"]["request_id"], error)
+            await refusal(scope, receive, send)
             return
         message = await receive()
         wanted = _read(headers, message)

@@ -1,6 +1,6 @@
 """The route of `POST /tasks`, and what it has in common with the fast path."""
 
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 
 from fastapi import APIRouter, Request, Response
@@ -21,6 +21,7 @@ from taskq_server.api.openapi.responses import (
     reply,
 )
 from taskq_server.api.strict_route import StrictRoute
+from taskq_server.api.waits import place, while_allowed
 from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -75,9 +76,10 @@ async def submit(
     traceparent: Trace,
 ) -> Response:
     """Store a task; a worker runs it as soon as it is due and one is free."""
-    return await respond(
-        runtime, SubmitRequest(new, key, traceparent, prefer), request.scope, request.receive
-    )
+    wanted = SubmitRequest(new, key, traceparent, prefer)
+    # Before the task is stored: whoever finds no place to wait can send the request again.
+    with nullcontext() if prefer.wait is None else place(request.scope):
+        return await respond(runtime, wanted, request.scope, request.receive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +109,7 @@ async def respond(
     if wait is not None:
         headers["Preference-Applied"] = f"wait={wait}"
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
-            waiting = runtime.wait.one(caller, submitted.details.task.id, wait)
-            details = await answers.while_connected(Request(scope, receive), waiting)
+            waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
+            details = await while_allowed(Request(scope, receive), waiting)
             submitted = replace(submitted, details=details)
     return answers.submitted(submitted, scope, headers)

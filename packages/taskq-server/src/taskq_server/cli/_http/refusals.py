@@ -8,7 +8,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from taskq_server.api import problems, request_id
+from taskq_server.api import browsers, problems, request_id
 from taskq_server.api.errors import TooManyConnections
 from taskq_server.cli._http.connections import SLOW_BYTES, Clock, Connections
 from taskq_server.domain.errors import TaskqError
@@ -127,6 +127,7 @@ class RefusingProtocol(HttpToolsProtocol):
         fields = (
             *self.server_state.default_headers,
             *response.raw_headers,
+            *browsers.HEADERS,
             (request_id.HEADER.lower().encode(), chosen.encode()),
             (b"connection", b"close"),
         )

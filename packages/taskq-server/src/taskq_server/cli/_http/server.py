@@ -49,16 +49,10 @@ def listen(settings: Settings) -> socket.socket:
         settings: host and port, among others.
 
     Raises:
-        ConfigurationError: the port is taken, the address is open to others, or there are too
-            few descriptors.
+        ConfigurationError: the port is taken, or there are too few descriptors.
     """
     most_connections()
     host, port = settings.host, settings.port
-    if not settings.insecure_no_auth and not _is_loopback(host):
-        raise ConfigurationError(
-            f"{host} can be reached from other machines and there is no authentication yet: "
-            "listen on 127.0.0.1, or say --insecure-no-auth"
-        )
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -86,8 +80,12 @@ def url(listener: socket.socket) -> str:
 
 
 def allowed_hosts(settings: Settings) -> Collection[str] | None:
-    """Return the host names besides loopback that requests may name; None allows all."""
-    return None if settings.insecure_no_auth else settings.allowed_hosts
+    """Return the host names besides loopback that requests may name; None allows all.
+
+    Others may reach an address that is not loopback; `off` says that it is theirs to keep away.
+    """
+    is_local = _is_loopback(settings.host) and settings.asks_for_keys != "off"
+    return settings.allowed_hosts if is_local else None
 
 
 async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:

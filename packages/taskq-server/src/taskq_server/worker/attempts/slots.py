@@ -3,11 +3,13 @@
 If a worker claims no more attempts than it has slots, the slots are empty while it waits for the
 database. With handlers of a second that costs nothing, with handlers of a millisecond most of the
 time. So as long as handlers are short, the worker claims as many attempts again ahead. An attempt
-that gets no slot in time is released uncharged, because another worker may have room. Attempts get
-slots in the order of their scores.
+that gets no slot in time is released uncharged, because another worker may have room. Namespaces
+take turns to get a slot, so that nobody waits for the backlog of another one; attempts of one
+namespace get slots in the order of their scores.
 """
 
 import asyncio
+from collections import OrderedDict
 from heapq import heapify, heappop, heappush
 from itertools import count
 
@@ -34,7 +36,7 @@ class Slots:
         self._limit = limit
         self._patience = patience
         self._free = limit
-        self._waiting: list[_Place] = []
+        self._waiting: OrderedDict[str, list[_Place]] = OrderedDict()
         self._arrivals = count()
         self._usual = UNKNOWN_SECONDS
 
@@ -53,21 +55,21 @@ class Slots:
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         task = running.task
         place = (score(task.due_at, task.priority), next(self._arrivals), turn)
-        heappush(self._waiting, place)
+        heappush(self._waiting.setdefault(task.namespace, []), place)
         try:
             await running.until_interrupted(turn, self._patience)
         except BaseException:
-            self._leave(place)
+            self._leave(task.namespace, place)
             raise
         if turn.done() and running.cause is None:
             return True
-        self._leave(place)
+        self._leave(task.namespace, place)
         if running.cause is None:
             self._usual = UNKNOWN_SECONDS
         return False
 
     def give_back(self, seconds: float) -> None:
-        """Pass a slot to the waiting attempt with the lowest score.
+        """Pass a slot to the attempt of the lowest score in the namespace whose turn it is.
 
         Args:
             seconds: how long the slot was held.
@@ -75,16 +77,24 @@ class Slots:
         self._usual += (seconds - self._usual) / SMOOTHING
         self._pass_on()
 
-    def _leave(self, place: _Place) -> None:
-        if place in self._waiting:
-            self._waiting.remove(place)
-            heapify(self._waiting)
-        else:
+    def _leave(self, namespace: str, place: _Place) -> None:
+        waiting = self._waiting.get(namespace, [])
+        if place not in waiting:
             self._pass_on()
+            return
+        waiting.remove(place)
+        heapify(waiting)
+        if not waiting:
+            del self._waiting[namespace]
 
     def _pass_on(self) -> None:
-        if self._waiting:
-            _, _, turn = heappop(self._waiting)
-            turn.set_result(None)
-        else:
+        if not self._waiting:
             self._free += 1
+            return
+        namespace, waiting = next(iter(self._waiting.items()))
+        _, _, turn = heappop(waiting)
+        turn.set_result(None)
+        if waiting:
+            self._waiting.move_to_end(namespace)
+        else:
+            del self._waiting[namespace]

@@ -1,0 +1,129 @@
+"""The guard: who sends a request is known before anything of it is read.
+
+It puts the caller into the state of the scope, where the fast path and the routes find it. What the
+caller may do is the routes' business (`api.access`).
+"""
+
+import logging
+from collections.abc import Callable
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from taskq_server.api import problems
+from taskq_server.api.allowed_hosts import AllowedHosts
+from taskq_server.api.caller import set_caller
+from taskq_server.api.namespace_header import named
+from taskq_server.api.prefix import path_within
+from taskq_server.api.rate_limits import admitted
+from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import TaskqError
+from taskq_server.runtime import Runtime
+from taskq_server.services.authentication import FRESH_SECONDS, RECENT_SECONDS
+
+_PROBES = frozenset({"/livez", "/readyz"})
+_BEARER = b"bearer"
+_MOST_BYTES = 200
+_NOT_ALLOWED = 1008  # "policy violation" (RFC 6455, section 7.4.1)
+
+_log = logging.getLogger("taskq.server.keys")
+
+
+class Guard:
+    """Find the caller of each request, or refuse the request.
+
+    Args:
+        app: serves the requests.
+        runtime: returns what the application works with; raises an error before it has started.
+        hosts: whom requests without a key may be meant for, where only this machine reaches the
+            port; None where others may reach it.
+    """
+
+    def __init__(
+        self, app: ASGIApp, runtime: Callable[[], Runtime], hosts: AllowedHosts | None
+    ) -> None:
+        self._app = app
+        self._runtime = runtime
+        self._hosts = hosts
+        self._has_said = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] == "websocket":  # there are none: a route for them needs a way to refuse
+            await send({"type": "websocket.close", "code": _NOT_ALLOWED})
+            return
+        if scope["type"] == "http" and not _is_probe(scope):
+            try:
+                caller = await admitted(self._runtime(), scope, self.caller)
+                set_caller(scope, caller, self.caller_by_now)
+            except TaskqError as error:
+                refusal = problems.expected(scope["state"]["request_id"], error)
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def caller(self, scope: Scope, *, within: float = FRESH_SECONDS) -> Caller:
+        """Return the caller of a request.
+
+        Args:
+            scope: of the request.
+            within: the age up to which to believe what was read of its key, in seconds.
+
+        Raises:
+            Unauthenticated: it has no key, or none that opens anything.
+            InvalidFields: it names a namespace that does not exist.
+            PermissionDenied: it names a namespace that is not its key's.
+            MisdirectedRequest: it needs none, and is meant for another host.
+            DatabaseUnavailable: nobody knows whether it has.
+        """
+        runtime = self._runtime()
+        shown = [value for name, value in scope["headers"] if name == b"authorization"]
+        if await self._is_open(runtime):
+            if self._hosts is not None:
+                self._hosts.check(scope)
+            if shown:
+                self._say_that_keys_mean_nothing(runtime.settings.asks_for_keys)
+            return await named(scope, runtime.caller, runtime.namespaces)
+        text = _token(shown)
+        found = runtime.authentication.known(text, within)
+        found = found or await runtime.authentication.caller(text)
+        return await named(scope, found, runtime.namespaces)
+
+    async def caller_by_now(self, scope: Scope) -> Caller:
+        """Return the caller of a request that takes long; see `caller`."""
+        return await self.caller(scope, within=RECENT_SECONDS)
+
+    def _say_that_keys_mean_nothing(self, auth: str) -> None:
+        if not self._has_said:
+            self._has_said = True
+            _log.warning(
+                "a request has an Authorization header, and no key is asked for, because %s: "
+                "TASKQ_AUTH=required asks for one",
+                "TASKQ_AUTH is off" if auth == "off" else "none was ever made",
+            )
+
+    async def _is_open(self, runtime: Runtime) -> bool:
+        match runtime.settings.asks_for_keys:
+            case "off":
+                return True
+            case "required":
+                return False
+            case "auto":
+                return self._hosts is not None and not await runtime.authentication.has_keys()
+
+
+def _is_probe(scope: Scope) -> bool:
+    """Return whether it is a probe, which has no key and calls a server by its address."""
+    return path_within(scope) in _PROBES
+
+
+def _token(shown: list[bytes]) -> str | None:
+    """Return what stands behind `Bearer`, the only scheme (RFC 6750, section 2.1).
+
+    None stands for no header at all, and an empty text for what cannot be a key.
+    """
+    if not shown:
+        return None
+    if len(shown) > 1 or len(shown[0]) > _MOST_BYTES:
+        return ""
+    scheme, _, token = shown[0].partition(b" ")
+    return token.strip(b" ").decode("latin-1") if scheme.lower() == _BEARER else ""

@@ -1,0 +1,56 @@
+"""Who may call the API: what `api` and `dev` say of it when they start."""
+
+from taskq_server.cli._http.server import allowed_hosts
+from taskq_server.core.config import Settings
+from taskq_server.core.database import Database, DatabaseError
+from taskq_server.crud import api_keys
+from taskq_server.domain.errors import DatabaseUnavailable
+
+OFF = "open to all who reach it: TASKQ_AUTH is off"
+OPEN = "open on this machine until the first key is made"
+CLOSED = "keys are asked for"
+NO_KEY = (
+    "keys are asked for, and there is none yet: `taskq-server keys create NAME --scope SCOPE` "
+    "makes one"
+)
+UNKNOWN = "unknown: the database does not answer yet, and nobody may call until it does"
+
+
+async def who_may_call(settings: Settings) -> str:
+    """Return who may call an API with these settings, as of now."""
+    if settings.asks_for_keys == "off":
+        return OFF
+    is_local = allowed_hosts(settings) is not None
+    return sentence(
+        may_open=is_local and settings.asks_for_keys == "auto",
+        has_keys=settings.admin_key_file is not None or await _has_keys(settings),
+    )
+
+
+def sentence(*, may_open: bool, has_keys: bool | None) -> str:
+    """Return who may call.
+
+    Args:
+        may_open: whether no key is asked for as long as there is none.
+        has_keys: whether a key was ever made; None if nobody knows.
+    """
+    if has_keys is None:
+        return UNKNOWN if may_open else CLOSED
+    if has_keys:
+        return CLOSED
+    return OPEN if may_open else NO_KEY
+
+
+async def _has_keys(settings: Settings) -> bool | None:
+    database = Database(
+        settings.database_url.get_secret_value(),
+        pool_size=1,
+        connect_seconds=settings.database_connect_seconds,
+        hang_seconds=settings.database_connect_seconds,
+    )
+    try:
+        return await database.read(api_keys.any_exists)
+    except (DatabaseUnavailable, DatabaseError):
+        return None
+    finally:
+        await database.close()

@@ -1,0 +1,169 @@
+"""Limit the tasks of a namespace that wait, because a caller without end would fill the disk.
+
+The ledger says how many wait. Far from the limit, a submit costs nothing: this process counts for
+itself, and reads the ledger again in the background, once a second for all namespaces. Near the
+limit the submits of a moment share one read, and reads leave the database four times as long alone
+as they take. What other processes store at the same moment may exceed the limit.
+"""
+
+import asyncio
+import time
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from math import inf
+
+from taskq_server.core.database import Connection, Database
+from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.crud import counts
+from taskq_server.crud.pairs import Named
+from taskq_server.crud.tasks import key_holders
+from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import DatabaseUnavailable, FieldError, QuotaExceeded
+from taskq_server.services.submission import IdempotencyKey
+
+_FRESH_SECONDS = 1.0
+_EARLY_SECONDS = 0.5
+_NEAR_TASKS = 1_000
+_REST = 4
+
+
+@dataclass(slots=True)
+class _Own:
+    """Tasks that this process stores now, and has stored since the ledger was read."""
+
+    storing: int = 0
+    stored: int = 0
+
+
+@dataclass(slots=True)
+class _Wanted:
+    """The places that one submit needs."""
+
+    namespace: str
+    tasks: int
+    key: str | None
+    has_places: bool = False
+    has_left: bool = False
+
+
+class WaitingQuota:
+    """The places of each namespace for tasks that wait.
+
+    Args:
+        most: most waiting tasks of a namespace; None for no limit.
+        database: holds the ledger.
+        monotonic: a monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        most: int | None,
+        database: Database,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._most = inf if most is None else most
+        self._near = 0 if most is None else most - max(_NEAR_TASKS, most // 10)
+        self._database = database
+        self._monotonic = monotonic
+        self._counted: Mapping[str, int] = {}
+        self._counted_at = self._rest_until = -inf
+        self._own: defaultdict[str, _Own] = defaultdict(_Own)
+        self._looks: GroupCommit[_Wanted | None, None] = GroupCommit(self._look)
+        self._refreshing: asyncio.Task[None] | None = None
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether there is a limit, so that places have to be asked for."""
+        return self._most < inf
+
+    async def close(self) -> None:
+        """Wait for the reads under way."""
+        await self._looks.close()
+
+    @asynccontextmanager
+    async def places(
+        self, caller: Caller, tasks: int, key: IdempotencyKey | None
+    ) -> AsyncIterator[None]:
+        """Take places for tasks that are stored while the block runs.
+
+        Args:
+            caller: of the tasks' namespace.
+            tasks: how many; more than one are a batch.
+            key: a submit that repeats an earlier one needs no place.
+
+        Raises:
+            QuotaExceeded: there are too few.
+        """
+        if not self.is_limited:
+            yield
+            return
+        wanted = _Wanted(caller.namespace, tasks, None if key is None else key.hash())
+        own = self._own[wanted.namespace]
+        try:
+            await self._enter(wanted, own)
+            yield
+            own.stored += tasks if wanted.has_places else 0
+        finally:
+            wanted.has_left = True
+            own.storing -= tasks if wanted.has_places else 0
+
+    async def _enter(self, wanted: _Wanted, own: _Own) -> None:
+        age = self._monotonic() - self._counted_at
+        is_far = self._count(wanted.namespace) + wanted.tasks <= self._near
+        if not is_far or age > _FRESH_SECONDS:
+            await self._looks(wanted)
+            return
+        own.storing += wanted.tasks
+        wanted.has_places = True
+        if age > _EARLY_SECONDS and self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._refresh())
+
+    async def _refresh(self) -> None:
+        try:
+            await self._looks(None)
+        except DatabaseUnavailable:
+            pass  # those who submit find that out themselves
+        finally:
+            self._refreshing = None
+
+    def _count(self, namespace: str) -> int:
+        own = self._own[namespace]
+        return self._counted.get(namespace, 0) + own.storing + own.stored
+
+    async def _look(self, asked: Sequence[_Wanted | None]) -> Sequence[QuotaExceeded | None]:
+        await asyncio.sleep(max(0.0, self._rest_until - self._monotonic()))
+        before = {namespace: own.stored for namespace, own in self._own.items()}
+        keys = {(each.namespace, each.key) for each in asked if each and each.key is not None}
+
+        async def read(connection: Connection) -> tuple[dict[str, int], Collection[Named]]:
+            return await counts.waiting(connection), await key_holders(connection, keys)
+
+        began = self._monotonic()
+        self._counted, held = await self._database.read(read)
+        self._counted_at = began
+        now = self._monotonic()
+        self._rest_until = now + _REST * (now - began)
+        for namespace, stored in before.items():
+            self._own[namespace].stored -= stored
+        return [None if each is None else self._answer(each, held) for each in asked]
+
+    def _answer(self, wanted: _Wanted, held: Collection[Named]) -> QuotaExceeded | None:
+        count = self._count(wanted.namespace)
+        if count + wanted.tasks > self._most:
+            is_held = wanted.key is not None and (wanted.namespace, wanted.key) in held
+            return None if is_held else self._exceeded(wanted, count)
+        if not wanted.has_left:
+            self._own[wanted.namespace].storing += wanted.tasks
+            wanted.has_places = True
+        return None
+
+    def _exceeded(self, wanted: _Wanted, count: int) -> QuotaExceeded:
+        detail = (
+            f"{self._most} tasks may wait at a time, and {count} do: submit again once some have "
+            "run, cancel or delete some, or let TASKQ_MAX_WAITING be higher"
+        )
+        first = max(0, int(self._most) - count)
+        pointer = f"/items/{first}" if wanted.tasks > 1 else ""
+        return QuotaExceeded(detail, [FieldError(pointer, "quota-exceeded", detail)])

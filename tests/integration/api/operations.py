@@ -1,0 +1,63 @@
+"""One request for each operation of the API, by its name in the matrix of scopes."""
+
+from collections.abc import Mapping
+from typing import Literal, NamedTuple
+
+from tests.integration.api.scoped import ECHO
+
+State = Literal["queued", "retrying", "failed", "succeeded"]
+
+
+class Operation(NamedTuple):
+    """A request.
+
+    Attributes:
+        method: of the request.
+        path: of the request; `{id}` stands for the id of a task or of a key.
+        body: as JSON, where there is one; "{id}" stands for the same.
+        state: that a task has to have.
+        status: the answer to those who may.
+    """
+
+    method: str
+    path: str
+    body: Mapping[str, object] | None = None
+    state: State = "queued"
+    status: int = 200
+
+
+ABOUT_TASKS = {
+    "get": Operation("GET", "/tasks/{id}", state="succeeded"),
+    "events": Operation("GET", "/tasks/{id}/events", state="succeeded"),
+    "attempts": Operation("GET", "/tasks/{id}/attempts", state="failed"),
+    "wait": Operation("POST", "/tasks/wait", {"ids": ["{id}"], "timeout_seconds": 20}, "succeeded"),
+    "update": Operation("PATCH", "/tasks/{id}", {"title": "t"}, "succeeded"),
+    "delete": Operation("DELETE", "/tasks/{id}", state="failed", status=204),
+    "cancel": Operation("POST", "/tasks/{id}/cancel", state="retrying"),
+    "retry": Operation("POST", "/tasks/{id}/retry", state="failed"),
+}
+SUBMITS = {
+    "submit": Operation("POST", "/tasks", ECHO, status=201),
+    "submit_many": Operation("POST", "/tasks/batch", {"items": [ECHO, ECHO]}, status=201),
+}
+OF_NAMESPACES = {
+    "list": Operation("GET", "/tasks"),
+    "tags": Operation("GET", "/tags"),
+    "handlers": Operation("GET", "/handlers"),
+    "stats": Operation("GET", "/stats"),
+    "openapi": Operation("GET", "/openapi.json"),
+}
+OTHERS = {
+    "create_key": Operation("POST", "/keys", {"name": "k", "scopes": ["admin"]}, status=201),
+    "list_keys": Operation("GET", "/keys"),
+    "get_key": Operation("GET", "/keys/{id}"),
+    "rotate_key": Operation("POST", "/keys/{id}/rotate", status=201),
+    "revoke_key": Operation("POST", "/keys/{id}/revoke"),
+    "whoami": Operation("GET", "/keys/self"),
+    "root": Operation("GET", "/", status=307),
+    "/docs/assets": Operation("GET", "/docs/assets/favicon.png"),
+    "docs": Operation("GET", "/docs"),
+    "redoc": Operation("GET", "/redoc"),
+    "livez": Operation("GET", "/livez"),
+    "readyz": Operation("GET", "/readyz"),
+}

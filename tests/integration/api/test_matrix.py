@@ -1,0 +1,61 @@
+"""All that the application serves is in the matrix, and closed unless that opens it."""
+
+from collections.abc import Sequence
+
+import pytest
+from fastapi import FastAPI
+from starlette.routing import BaseRoute, Mount, Route
+
+from taskq_server.api import access
+from taskq_server.api.strict_route import StrictRoute
+from taskq_server.core.config import Settings
+from taskq_server.main import create_app
+from taskq_server.runtime import Runtime
+from tests.integration.api.keys import calling_closed
+
+METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"}
+ANY_ID = "0190aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
+
+
+def operation(route: BaseRoute) -> str:
+    """Return the name of a route in the matrix."""
+    match route:
+        case StrictRoute():
+            return route.operation_id or route.name
+        case Mount():
+            return route.path
+    raise AssertionError(f"{route!r} is of a kind that checks no scope")
+
+
+def unlisted(served: Sequence[BaseRoute]) -> list[str]:
+    return [name for name in map(operation, served) if name not in access.ACCESS]
+
+
+def test_each_route_and_mount_is_in_the_matrix() -> None:
+    served = create_app(Settings()).routes
+    assert unlisted(served) == []
+    assert set(map(operation, served)) == set(access.ACCESS)
+
+
+def test_a_new_one_is_found() -> None:
+    app = create_app(Settings())
+    app.mount("/dashboard", FastAPI())
+    assert unlisted(app.routes) == ["/dashboard"]
+    app.add_route("/metrics", lambda _: None)
+    with pytest.raises(AssertionError, match="checks no scope"):
+        unlisted(app.routes)
+    with pytest.raises(LookupError, match=r"say in api/access\.py"):
+        StrictRoute("/new", lambda: None)
+
+
+async def test_each_is_closed_unless_the_matrix_opens_it(runtime: Runtime) -> None:
+    async with calling_closed(runtime) as client:
+        for route in create_app(runtime=runtime).routes:
+            assert isinstance(route, Route | Mount)
+            path = route.path.replace("{task_id:task_id}", ANY_ID)
+            assert "{" not in path
+            is_open = access.ACCESS[operation(route)].is_open
+            for method in METHODS:
+                status = (await client.request(method, path)).status_code
+                expected = (200 if method in ("GET", "HEAD") else 405) if is_open else 401
+                assert status == expected, f"{method} {path}"

@@ -1,0 +1,85 @@
+"""What a worker asks the database and Redis while nothing happens: 200 namespaces cost as one."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import event
+
+from taskq_server.core.config import Settings
+from taskq_server.domain.task import Queue
+from taskq_server.handlers.registry import Place, Registry
+from taskq_server.runtime import Runtime
+from taskq_server.services.maintenance import Maintenance
+from taskq_server.worker.arq_worker import Heads
+from taskq_server.worker.hooks.runner import Hooks
+from taskq_server.worker.janitor import Janitor
+from tests.support.namespaces import make_namespaces
+from tests.unit.server.factories import make_task, seconds, store
+
+MANY = [f"n{number:03}" for number in range(200)]
+HANDLERS = {Place.LOOP: ["taskq.echo"], Place.THREAD: ["b"], Place.PROCESS: []}
+
+
+class Sweeps:
+    """The sweeps of a worker that serves all namespaces, or some."""
+
+    def __init__(self, runtime: Runtime, serves: Sequence[str], names: Sequence[str]) -> None:
+        self.asked: list[Queue] = []
+        self.started: list[str] = []
+        attempts = runtime.attempts(has_failure_hooks=True)
+        hooks = Hooks(attempts, Registry({}), serves, runtime.clock, 1.0, lambda: None)
+        maintenance = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        self._janitor = Janitor(
+            Settings(namespaces=tuple(serves)),
+            maintenance,
+            handlers=HANDLERS,
+            namespaces=lambda: names,
+            heads=self._heads,
+            has_room=lambda _: True,
+            start=lambda staged: self.started.extend(one.namespace for one in staged),
+            replay_hooks=hooks.replay,
+        )
+        self._replay = hooks.replay
+
+    async def _heads(self, queues: Sequence[Queue]) -> dict[Queue, Heads]:
+        self.asked.extend(queues)
+        return {queue: Heads(None, None) for queue in queues}
+
+    async def sweep(self) -> None:
+        await self._janitor.rescue()
+        await self._janitor.stage()
+        await self._replay()
+        await self._janitor.tidy()
+
+
+async def statements(runtime: Runtime, sweeps: Sweeps) -> int:
+    said: list[str] = []
+
+    def note(*arguments: object) -> None:
+        said.append(str(arguments[2]))
+
+    engine = runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", note)
+    await sweeps.sweep()
+    event.remove(engine, "before_cursor_execute", note)
+    return len([one for one in said if not one.startswith(("BEGIN", "ROLLBACK", "COMMIT"))])
+
+
+async def test_sweeps_of_200_idle_namespaces_cost_what_those_of_one_cost(runtime: Runtime) -> None:
+    await make_namespaces(runtime.database, *MANY)
+    one = await statements(runtime, Sweeps(runtime, ["default"], ["default"]))
+    all_of_them = Sweeps(runtime, ["*"], ["default", *MANY])
+    assert await statements(runtime, all_of_them) <= one + 1
+    assert all_of_them.asked == [], "Redis is asked about those that have something to ring for"
+    listed = Sweeps(runtime, MANY[:50], MANY[:50])
+    assert await statements(runtime, listed) <= one + 1
+
+
+async def test_what_waits_in_one_of_200_is_staged(runtime: Runtime) -> None:
+    await make_namespaces(runtime.database, *MANY)
+    old = runtime.clock() - seconds(60)
+    await store(runtime.database, *(make_task(namespace=n, created_at=old) for n in MANY[7:9]))
+    await store(runtime.database, make_task(namespace="unserved", created_at=old))
+    sweeps = Sweeps(runtime, ["*"], ["default", *MANY])
+    await sweeps.sweep()
+    assert sorted(sweeps.started) == ["n007", "n008"]
+    assert sorted(sweeps.asked) == [Queue("n007", "default"), Queue("n008", "default")]
