@@ -13,6 +13,7 @@ from benchmarks.peers.pgqueuer import PgQueuerDefault, PgQueuerPeer
 from benchmarks.peers.procrastinate import Procrastinate
 from benchmarks.peers.taskq import Dev, Taskq
 from benchmarks.peers.taskq_computing import Processes, Threads
+from benchmarks.peers.taskq_keys import WithKey
 from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
 from benchmarks.peers.taskq_tenants import ManyNamespaces, OneNamespace
 from benchmarks.scenarios import posting, scaling, tenants, working
@@ -49,7 +50,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         title="post",
         run=posting.post,
         count=4_000,
-        default=_named(Taskq, Handwritten, Nothing),
+        default=_named(Taskq, WithKey, Handwritten, Nothing),
     ),
     "P2": Scenario(
         title="pipeline", run=posting.pipeline, count=5_000, default=_named(Taskq, Handwritten)

@@ -6,7 +6,7 @@ to the last one is there.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -28,9 +28,12 @@ class Load:
         return len(self.latencies) / self.seconds
 
 
-def request(method: str, target: str, body: bytes = b"") -> bytes:
+def request(
+    method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None
+) -> bytes:
     """The bytes of one request."""
     head = f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n"
+    head += "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
     if body:
         head += f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n"
     return head.encode() + b"\r\n" + body

@@ -118,6 +118,11 @@ class Web(Peer):
     def start_api(self) -> None:
         """Start one API process and wait until it answers."""
 
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """What else each request says."""
+        return {}
+
     def body(self, number: int) -> bytes:
         """The body of one submit."""
         return tasks.body(number)

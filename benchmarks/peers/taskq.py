@@ -79,7 +79,7 @@ class Taskq(Web, Queue):
     def wait_for_api(self) -> None:
         """Wait until it is ready and knows the handler."""
         url = f"http://127.0.0.1:{self.port}"
-        with httpx.Client(base_url=url, trust_env=False) as client:
+        with httpx.Client(base_url=url, headers=self.headers, trust_env=False) as client:
 
             def knows() -> bool:
                 try:

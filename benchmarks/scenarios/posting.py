@@ -44,8 +44,8 @@ def warm_up(peer: Web) -> None:
 
 
 def _post(peer: Web, count: int) -> Load:
-    bodies = [request("POST", peer.target, peer.body(n)) for n in range(count)]
-    return send(peer.port, bodies, connections=CONNECTIONS)
+    requests = [request("POST", peer.target, peer.body(n), peer.headers) for n in range(count)]
+    return send(peer.port, requests, connections=CONNECTIONS)
 
 
 def _numbers(load: Load) -> Numbers:

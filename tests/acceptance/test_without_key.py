@@ -1,24 +1,28 @@
 """What strangers cost a real server, and what they see."""
 
 import json
+import random
 import socket
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
 from taskq_server.domain.keys import Token, new_token
-from tests.support.keys import KeyStore, shown
+from tests.support import timing
+from tests.support.keys import KeyStore, new_key, shown
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, run_server_command
-from tests.support.raw_http import read
+from tests.support.raw_http import connection, read
 from tests.support.valkey import ValkeyServer
 
 MEGABYTES = 8
 CPU_SECONDS = 0.05
 MORE_KILOBYTES = 1_024
+TRIES = 1_000
 BODY = b'{"items": [' + b"[" * (MEGABYTES * 1_048_576 - 11)
 TASK = {"handler": "taskq.echo", "payload": {"value": 1}}
 
@@ -26,13 +30,14 @@ TASK = {"handler": "taskq.echo", "payload": {"value": 1}}
 class Closed:
     """An API process that asks for keys and logs all, and the keys that it knows."""
 
-    def __init__(self, folder: Path, redis_url: str) -> None:
+    def __init__(self, folder: Path, redis_url: str, **more: str) -> None:
         url = f"sqlite+aiosqlite:///{folder / 'taskq.db'}"
         settings = {
             "TASKQ_DATABASE_URL": url,
             "TASKQ_REDIS_URL": redis_url,
             "TASKQ_AUTH": "required",
             "TASKQ_LOG_LEVEL": "DEBUG",
+            **more,
         }
         assert run_server_command(["db", "upgrade"], settings).returncode == 0
         self.keys = KeyStore(url)
@@ -57,7 +62,13 @@ class Closed:
 def closed(
     tmp_path_factory: pytest.TempPathFactory, redis_server: ValkeyServer
 ) -> Iterator[Closed]:
-    api = Closed(tmp_path_factory.mktemp("closed"), redis_server.url)
+    with running(Closed(tmp_path_factory.mktemp("closed"), redis_server.url)) as api:
+        yield api
+
+
+@contextmanager
+def running(api: Closed) -> Iterator[Closed]:
+    """The same, from when it is ready."""
     try:
         api.process.wait_ready()
         yield api
@@ -138,6 +149,37 @@ def test_one_text_for_whatever_opens_nothing(closed: Closed) -> None:
         {k: v for k, v in a.headers.items() if k not in ("date", "x-request-id")} for a in answers
     ]
     assert kept[0] == kept[1] == kept[2]
+
+
+def test_the_time_of_an_answer_does_not_tell_which_ids_there_are(
+    tmp_path: Path, redis_url: str
+) -> None:
+    """As in `tests/integration/api/test_timing.py`, by the clock of a caller; each id once."""
+    keys = [new_key("tasks:read") for _ in range(TRIES // 2)]
+    closed = Closed(tmp_path, redis_url, TASKQ_MAX_AUTH_FAILURES="100000")
+    closed.keys.add(*(key for _, key in keys))
+    tries = [(True, new_token(token.id)) for token, _ in keys]
+    tries += [(False, new_token()) for _ in keys]
+    random.Random(16).shuffle(tries)
+    took: dict[bool, list[float]] = {True: [], False: []}
+    with running(closed), connection(closed.process.port) as opened, timing.no_garbage():
+        for exists, token in tries:
+            took[exists].append(seconds(opened, token))
+    timing.check_equal(took[True], took[False])
+
+
+def seconds(opened: socket.socket, token: Token) -> float:
+    """How long the 401 takes that a key gets."""
+    field = f"Authorization: Bearer {token.text}"
+    sent = f"GET /tasks HTTP/1.1\r\nHost: localhost\r\n{field}\r\n\r\n".encode()
+    began = time.perf_counter()
+    opened.sendall(sent)
+    answer = opened.recv(65_536)
+    while not answer.endswith(b"}"):
+        answer += opened.recv(65_536)
+    took = time.perf_counter() - began
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    return took
 
 
 def test_refusals_fill_no_log(closed: Closed) -> None:

@@ -7,7 +7,6 @@ import shlex
 import subprocess
 import sys
 from configparser import ConfigParser
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx
@@ -16,10 +15,9 @@ import pytest
 from taskq_client import TaskqClient, TaskqConnectionError
 from taskq_server import Settings
 from taskq_server.core.database import Database
-from taskq_server.crud import api_keys
-from taskq_server.domain.keys import ApiKey, digest, new_token
 from tests.examples.documents import Block, blocks_of
 from tests.support.children import Child
+from tests.support.keys import new_key, store
 from tests.support.mariadb import MariaDBServer
 from tests.support.ports import free_port
 from tests.support.processes import ROOT
@@ -94,17 +92,9 @@ def prepare_database(page: Path, server: MariaDBServer) -> str:
 
 async def make_key(url: str) -> str:
     """Store a key, and return it."""
-    token = new_token()
-    key = ApiKey(
-        id=token.id,
-        name="web",
-        namespace="default",
-        scopes=("tasks:read", "tasks:run:*"),
-        secret_hash=digest(token.secret),
-        created_at=datetime.now(UTC) - timedelta(minutes=1),
-    )
+    token, key = new_key("tasks:read", "tasks:run:*")
     database = Database(url)
-    await database.write(lambda c: api_keys.add(c, key))
+    await store(database, key)
     await database.close()
     return token.text
 

@@ -1,10 +1,11 @@
-"""API keys of a running taskq, which a test makes and changes behind its back, in the database."""
+"""API keys that tests make and change in the database, behind the back of whoever serves it."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import Any
 
 import httpx
 from sqlalchemy import update
@@ -16,7 +17,38 @@ from taskq_server.crud.tables import api_keys as table
 from taskq_server.domain.keys import ApiKey, Token, digest, new_token
 from tests.support.waiting import wait_until
 
-T = TypeVar("T")
+
+def new_key(
+    *scopes: str, namespace: str = "default", token: Token | None = None, **more: Any
+) -> tuple[Token, ApiKey]:
+    """Return a key as its owner has it, and as it is stored.
+
+    Args:
+        scopes: what it opens.
+        namespace: the world of its callers.
+        token: another key than a new one.
+        more: further fields of what is stored.
+    """
+    shown = new_token() if token is None else token
+    stored = ApiKey(
+        id=shown.id,
+        name="a test's",
+        namespace=namespace,
+        scopes=scopes,
+        secret_hash=digest(shown.secret),
+        created_at=datetime.now(UTC) - timedelta(seconds=1),
+    )
+    return shown, replace(stored, **more)
+
+
+async def store(database: Database, *keys: ApiKey) -> None:
+    """Store keys; returns after the commit."""
+
+    async def add(connection: AsyncConnection) -> None:
+        for key in keys:
+            await api_keys.add(connection, key)
+
+    await database.write(add)
 
 
 class KeyStore:
@@ -31,18 +63,13 @@ class KeyStore:
 
     def make(self, *scopes: str, namespace: str = "default", **more: Any) -> Token:
         """Store a key."""
-        token = new_token()
-        key = ApiKey(
-            id=token.id,
-            name="a test's",
-            namespace=namespace,
-            scopes=scopes,
-            secret_hash=digest(token.secret),
-            created_at=datetime.now(UTC) - timedelta(seconds=1),
-            **more,
-        )
-        self._write(lambda connection: api_keys.add(connection, key))
+        token, key = new_key(*scopes, namespace=namespace, **more)
+        self.add(key)
         return token
+
+    def add(self, *keys: ApiKey) -> None:
+        """Store keys; returns after the commit."""
+        self._on_database(lambda database: store(database, *keys))
 
     def change(self, *tokens: Token, **values: Any) -> None:
         """Change the columns of some keys; returns after the commit."""
@@ -51,18 +78,18 @@ class KeyStore:
         async def work(connection: AsyncConnection) -> None:
             await connection.execute(update(table).where(table.c.id.in_(ids)).values(values))
 
-        self._write(work)
+        self._on_database(lambda database: database.write(work))
 
-    def _write(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
-        async def write() -> T:
+    def _on_database(self, work: Callable[[Database], Awaitable[None]]) -> None:
+        async def run() -> None:
             database = Database(self._url)
             try:
-                return await database.write(work)
+                await work(database)
             finally:
                 await database.close()
 
         with ThreadPoolExecutor(1) as thread:  # this one may have a running event loop
-            return thread.submit(asyncio.run, write()).result(60)
+            thread.submit(asyncio.run, run()).result(60)
 
 
 def shown(token: Token) -> dict[str, str]:

@@ -1,36 +1,24 @@
-"""Keys for tests: as the server stores them, as callers show them, and an API that asks."""
+"""Keys in the database of a runtime, and an API on it that asks for them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import timedelta
 from typing import Any
 
 import httpx
 
-from taskq_server.crud import api_keys
-from taskq_server.domain.keys import ApiKey, Token, digest, new_token
+from taskq_server.domain.keys import Token
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-from tests.support.keys import shown
+from tests.support.keys import new_key, shown, store
 
 __all__ = ["asking_for_keys", "calling_closed", "make_key", "shown"]
 
 
-async def make_key(
-    runtime: Runtime, *scopes: str, namespace: str = "default", **changes: Any
-) -> Token:
-    """Store a key with some scopes."""
-    token = new_token()
-    key = ApiKey(
-        id=token.id,
-        name="a test's",
-        namespace=namespace,
-        scopes=scopes,
-        secret_hash=digest(token.secret),
-        created_at=runtime.clock() - timedelta(seconds=1),
-    )
-    await runtime.database.write(lambda c: api_keys.add(c, replace(key, **changes)))
+async def make_key(runtime: Runtime, *scopes: str, **more: Any) -> Token:
+    """Store a key; see `new_key`."""
+    token, key = new_key(*scopes, **more)
+    await store(runtime.database, key)
     return token
 
 

@@ -1,7 +1,5 @@
 """An API that asks for keys, and tasks that keys have submitted."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
@@ -11,7 +9,6 @@ import httpx
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.keys import Token
 from taskq_server.domain.requests import NewTask, TaskChanges
-from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.keys import make_key, shown
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -19,16 +16,6 @@ from tests.support.callers import CALLER
 
 SECRET = "what nobody else shall read"
 ECHO: dict[str, object] = {"handler": "taskq.echo", "payload": {"value": SECRET}}
-
-
-@asynccontextmanager
-async def closed_api(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    """Open the API, which asks for keys."""
-    settings = runtime.settings.model_copy(update={"auth": "required"})
-    app = create_app(runtime=replace(runtime, settings=settings))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
-        yield client
 
 
 async def header(runtime: Runtime, *scopes: str) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -14,10 +13,9 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import api_keys
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.keys import ApiKey, NewKey, Token
-from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.keys import KeyService
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -33,9 +31,7 @@ REFUSING = {
 @pytest.fixture
 async def closed(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
     """An API that asks for keys."""
-    settings = runtime.settings.model_copy(update={"auth": "required"})
-    transport = httpx.ASGITransport(create_app(runtime=replace(runtime, settings=settings)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

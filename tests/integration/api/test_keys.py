@@ -15,7 +15,7 @@ from taskq_server.domain.scopes import EVERYTHING
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from taskq_server.schemas import wire
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 
 ALL = sorted(EVERYTHING)
 NEW = {"name": "reports-web", "scopes": ["tasks:run:reports.*", "tasks:read"]}
@@ -25,9 +25,7 @@ Headers = dict[str, str]
 @pytest.fixture
 async def closed(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
     """An API that asks for keys."""
-    settings = runtime.settings.model_copy(update={"auth": "required"})
-    transport = httpx.ASGITransport(create_app(runtime=replace(runtime, settings=settings)))
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

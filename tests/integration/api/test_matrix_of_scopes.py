@@ -14,7 +14,7 @@ from taskq_server.domain.keys import Token
 from taskq_server.domain.requests import NewTask
 from taskq_server.runtime import Runtime
 from taskq_server.services.submission import IdempotencyKey
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.operations import (
     ABOUT_TASKS,
     OF_NAMESPACES,
@@ -25,7 +25,6 @@ from tests.integration.api.operations import (
 )
 from tests.integration.api.scoped import (
     SECRET,
-    closed_api,
     make_failed,
     make_succeeded,
     publish_in,
@@ -59,7 +58,7 @@ OF_TASKS: dict[Cell, Callable[[int], tuple[Seen, Seen, Seen]]] = {
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
     await publish_in(runtime, "theirs")
-    async with closed_api(runtime) as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

@@ -1,15 +1,13 @@
 """An operator names a namespace with `Taskq-Namespace`; nobody else names another than its own."""
 
 from collections.abc import AsyncIterator
-from dataclasses import replace
 
 import httpx
 import pytest
 
 from taskq_server.api.namespace_header import NAME
-from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.namespaces import make_namespaces
 
@@ -21,10 +19,7 @@ SCOPES = ("tasks:read", "tasks:write", "tasks:run:*", "admin")
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
     """An API that asks for keys."""
     await make_namespaces(runtime.database, "reports")
-    settings = runtime.settings.model_copy(update={"auth": "required"})
-    app = create_app(runtime=replace(runtime, settings=settings))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

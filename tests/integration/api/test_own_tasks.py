@@ -10,13 +10,12 @@ import pytest
 
 from taskq_server.domain.keys import Token
 from taskq_server.runtime import Runtime
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.scoped import (
     ECHO,
     SECRET,
     assert_in_full,
     assert_outline,
-    closed_api,
     make_failed,
     make_succeeded,
     publish_in,
@@ -28,7 +27,7 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
     await publish_in(runtime, "theirs")
-    async with closed_api(runtime) as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

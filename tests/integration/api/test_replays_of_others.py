@@ -8,13 +8,12 @@ import httpx
 import pytest
 
 from taskq_server.runtime import Runtime
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.scoped import (
     ECHO,
     SECRET,
     assert_in_full,
     assert_outline,
-    closed_api,
     make_succeeded,
 )
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -26,7 +25,7 @@ SCOPES = ("tasks:run:taskq.*", "tasks:write")
 
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
-    async with closed_api(runtime) as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

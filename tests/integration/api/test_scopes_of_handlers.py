@@ -7,10 +7,9 @@ import httpx
 import pytest
 
 from taskq_server.runtime import Runtime
-from tests.integration.api.keys import make_key, shown
+from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.scoped import (
     ECHO,
-    closed_api,
     header,
     make_failed,
     task_of,
@@ -24,7 +23,7 @@ HANDLERS = ["taskq.echo", "taskq.flaky", "taskq.sleep"]
 
 @pytest.fixture
 async def closed(runtime: Runtime, worker: ScriptedWorker) -> AsyncIterator[httpx.AsyncClient]:
-    async with closed_api(runtime) as client:
+    async with calling_closed(runtime) as client:
         yield client
 
 

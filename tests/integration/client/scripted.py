@@ -20,13 +20,13 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import api_keys, claims, completions, handlers, tasks, workers
+from taskq_server.crud import claims, completions, handlers, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import tasks as table
 from taskq_server.crud.tables import to_task, whole_task
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
-from taskq_server.domain.keys import ApiKey, digest, parse
+from taskq_server.domain.keys import parse
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.domain.worker import WorkerRow
@@ -37,6 +37,7 @@ from taskq_server.schemas.task import Progress as WireProgress
 from taskq_server.worker.attempts.failures import failure_of
 from taskq_server.worker.attempts.result import Failed, Succeeded, timed_out
 from taskq_server.worker.attempts.result_json import Room, is_small, written
+from tests.support.keys import new_key, store
 
 WORKER_ID = UUID("019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35")
 START = datetime(2026, 9, 1, 12, tzinfo=UTC)
@@ -213,15 +214,8 @@ async def _store_keys(database: Database, keys: Mapping[str, Sequence[str]]) -> 
     for text, scopes in keys.items():
         token = parse(text)
         assert token is not None, text
-        key = ApiKey(
-            id=token.id,
-            name="test",
-            namespace="default",
-            scopes=tuple(scopes),
-            secret_hash=digest(token.secret),
-            created_at=START,
-        )
-        await database.write(lambda c, key=key: api_keys.add(c, key))
+        _, key = new_key(*scopes, token=token, name="test", created_at=START)
+        await store(database, key)
 
 
 @asynccontextmanager

@@ -29,13 +29,9 @@ _FIELDS = [field.name for field in fields(ApiKey)]
 _whole = [api_keys.c[name] for name in _FIELDS]
 _HASHES = ("secret_hash", "previous_hash")
 
-_STAND_IN = {
-    "name": "nobody's",
-    "namespace": "default",
-    "scopes": '["tasks:read"]',
-    "secret_hash": "0" * 64,
-}
-_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
+_STAND_IN = {"namespace": "default", "scopes": '["tasks:read"]', "secret_hash": "0" * 64}
+_DECIDING = (*_STAND_IN, "previous_hash", "previous_until", "rate_limit", "expires_at")
+_NOT_READ = {"name": "", "created_at": datetime(2020, 1, 1, tzinfo=UTC)}
 _asked = bindparam("asked", type_=api_keys.c.id.type)
 _one = select(literal(1).label("one")).subquery()
 
@@ -48,7 +44,7 @@ def _or_stand_in(name: str) -> ColumnElement[Any]:
 
 
 _found = UnionStatement(
-    select(_asked.label("asked"), *map(_or_stand_in, _FIELDS)).select_from(
+    select(_asked, api_keys.c.id, api_keys.c.revoked_at, *map(_or_stand_in, _DECIDING)).select_from(
         _one.outerjoin(api_keys, api_keys.c.id == _asked)
     ),
     tuple,
@@ -56,16 +52,16 @@ _found = UnionStatement(
 
 
 async def find(connection: AsyncConnection, ids: Collection[str]) -> list[tuple[bool, ApiKey]]:
-    """Return for each of some ids whether it exists, and its key.
+    """Return for each of some ids whether it exists, and of its key what decides what it opens.
 
     An id that does not exist comes with a stand-in that no secret opens. The statement, the number
     of its rows and their conversion are the same, so that their time does not tell which ids exist.
     """
     found = []
-    for asked, *values in await _found(connection, [{"asked": each} for each in ids]):
-        row = dict(zip(_FIELDS, values, strict=True))
-        stood_in = {"id": asked, "created_at": row["created_at"] or _LONG_AGO}
-        found.append((row["id"] is not None, _key(row | stood_in)))
+    for asked, there, revoked_at, *values in await _found(connection, [{"asked": i} for i in ids]):
+        row = dict(zip(_DECIDING, values, strict=True))
+        key = _key({**_NOT_READ, **row, "id": asked, "revoked_at": revoked_at})
+        found.append((there is not None, key))
     return found
 
 
