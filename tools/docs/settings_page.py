@@ -9,34 +9,25 @@ from pydantic.fields import FieldInfo
 
 from taskq_client._settings import DEFAULT_TIMEOUT, DEFAULT_URL
 from taskq_server import Settings
+from taskq_server.core.settings.access import AccessSettings
+from taskq_server.core.settings.api import ApiSettings
+from taskq_server.core.settings.database import DatabaseSettings
+from taskq_server.core.settings.group import Group
+from taskq_server.core.settings.process import ProcessSettings
+from taskq_server.core.settings.redis import RedisSettings
+from taskq_server.core.settings.tasks import TaskSettings
+from taskq_server.core.settings.work import WorkSettings
 from tools.docs.markdown import table
 
-SECTIONS: dict[str, tuple[str, ...]] = {
-    "Database": (
-        *("database_url", "database_pool_size", "database_connect_seconds"),
-        "database_timeout_seconds",
-    ),
-    "Redis": ("redis_url", "redis_prefix", "wait_poll_seconds"),
-    "API": (
-        *("host", "port", "auth", "insecure_no_auth", "admin_key_file"),
-        *("allowed_hosts", "cors_origins"),
-        *("rate_limit", "max_waits_per_key", "max_auth_failures"),
-        *("root_path", "trusted_proxies", "max_body_bytes", "max_batch_bytes"),
-    ),
-    "Worker": (
-        *("handlers", "builtin_handlers", "namespaces", "queues", "concurrency", "threads"),
-        *("processes", "quarantine_processes", "lease_seconds", "janitor_seconds"),
-        *("poll_seconds", "drain_seconds", "cancel_grace_seconds", "block_seconds"),
-        "hook_seconds",
-    ),
-    "Tasks": (
-        *("namespace", "max_retries", "timeout_seconds", "retention_days"),
-        *("max_payload_bytes", "max_payload_values", "max_result_bytes", "max_traceback_bytes"),
-        *("max_queues", "max_tags", "max_waiting"),
-    ),
-    "Process": ("data_dir", "log_level"),
+SECTIONS: dict[str, tuple[type[Group], ...]] = {
+    "Database": (DatabaseSettings,),
+    "Redis": (RedisSettings,),
+    "API": (ApiSettings, AccessSettings),
+    "Worker": (WorkSettings,),
+    "Tasks": (TaskSettings,),
+    "Process": (ProcessSettings,),
 }
-"""Which setting is told where; one that is in no section has one of its own at the end."""
+"""Which settings are told where; one that is in no section has one of its own at the end."""
 
 OTHERS = "Others"
 UNITS = {"seconds": "seconds", "days": "days", "bytes": "bytes"}
@@ -69,7 +60,8 @@ def page() -> str:
     """Return the page."""
     fields = dict(Settings.model_fields)
     sections = {
-        heading: [name for name in names if name in fields] for heading, names in SECTIONS.items()
+        heading: [name for group in groups for name in group.model_fields]
+        for heading, groups in SECTIONS.items()
     }
     told = {name for names in sections.values() for name in names}
     sections[OTHERS] = [name for name in fields if name not in told]
