@@ -40,7 +40,7 @@ def test_wrong_words_are_one_sentence(words: list[str]) -> None:
         (["dve"], "did you mean dev?"),
         (["wroker"], "did you mean worker?"),
         (["db", "upgrde"], "did you mean upgrade?"),
-        (["xyz"], "there are api, db, dev,"),
+        (["xyz"], "there are api, check, db,"),
         (["db", "xyz"], "there are check, current,"),
         (["dev", "--hanlders", "x"], "--handlers"),
     ],
@@ -57,7 +57,8 @@ def test_no_words_show_the_help() -> None:
 
 @pytest.mark.parametrize("columns", [60, 80])
 @pytest.mark.parametrize(
-    "command", ["", "api", "db", "dev", "handlers", "keys", "namespaces", "settings", "worker"]
+    "command",
+    ["", "api", "check", "db", "dev", "handlers", "keys", "namespaces", "settings", "worker"],
 )
 def test_help_fits_the_terminal(command: str, columns: int) -> None:
     done = shown(*filter(None, [command, "-h"]), columns=columns)

@@ -25,6 +25,7 @@ INTERRUPTED = 130
 _NAME = "taskq-server"
 _COMMANDS = {
     "api": "Serve the HTTP API.",
+    "check": "Say what is wrong with a deployment.",
     "db": "Move the schema of the database.",
     "dev": "Run everything in one process.",
     "handlers": "List handlers, or show one.",

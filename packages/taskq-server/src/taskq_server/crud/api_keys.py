@@ -103,6 +103,13 @@ async def any_exists(connection: AsyncConnection) -> bool:
     return bool((await connection.execute(select(exists(select(api_keys.c.id))))).scalar_one())
 
 
+async def any_opens(connection: AsyncConnection, now: datetime) -> bool:
+    """Return whether a key, in any namespace, is neither revoked nor expired."""
+    lasts = or_(api_keys.c.expires_at.is_(None), api_keys.c.expires_at > now)
+    opens = select(api_keys.c.id).where(api_keys.c.revoked_at.is_(None), lasts)
+    return bool((await connection.execute(select(exists(opens)))).scalar_one())
+
+
 async def add(connection: AsyncConnection, key: ApiKey) -> None:
     """Insert a key.
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import ipaddress
 import socket
 from collections.abc import Collection, Iterator
 
@@ -84,8 +83,8 @@ def allowed_hosts(settings: Settings) -> Collection[str] | None:
 
     Others may reach an address that is not loopback; `off` says that it is theirs to keep away.
     """
-    is_local = _is_loopback(settings.host) and settings.asks_for_keys != "off"
-    return settings.allowed_hosts if is_local else None
+    is_checked = settings.is_local and settings.asks_for_keys != "off"
+    return settings.allowed_hosts if is_checked else None
 
 
 async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
@@ -121,12 +120,3 @@ def _server(app: FastAPI) -> Server:
         ),
         Connections(most_connections()),
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -4,6 +4,7 @@ A new kind of database needs a file with its `Dialect`, an entry in `ALL`, and a
 of databases for `tests/conformance`.
 """
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ _EMBEDDED = SQLite()
 ALL: tuple[Dialect, ...] = (MySQL(), _EMBEDDED)
 """The dialects of all supported databases."""
 
+_NO_PATHS = (":memory:", "file:")
 _BY_NAME = {dialect.name: dialect for dialect in ALL}
 
 
@@ -65,10 +67,24 @@ def make_folder(url: str) -> None:
         private.make_folder(folder)
 
 
+def is_embedded(url: str) -> bool:
+    """Return whether a database is a file, without a server."""
+    parsed = make_url(url)
+    return of_url(parsed).folder(parsed) is not None
+
+
+def missing_file(url: str) -> Path | None:
+    """Return the file of a database if it has to be one and is missing."""
+    name = make_url(url).database or ""
+    if not is_embedded(url) or name.startswith(_NO_PATHS) or os.path.exists(name):
+        return None
+    return Path(name)
+
+
 def shown(url: str) -> str:
     """Return the name of a database for people: a file, or a URL without password and options."""
     parsed = make_url(url)
-    if of_url(parsed).folder(parsed) is not None:
+    if is_embedded(url):
         file = Path(parsed.database or "")
         here = Path.cwd()
         return str(file.relative_to(here) if file.is_relative_to(here) else file)

@@ -16,6 +16,8 @@ from sqlalchemy.schema import Table
 from sqlalchemy.sql import ColumnElement, Select
 from sqlalchemy.sql.dml import Insert
 
+from taskq_server.core.dialects.server import ServerFacts
+
 READ_ONLY = "taskq_read_only"
 """The execution option of connections that only read."""
 
@@ -101,6 +103,10 @@ class Dialect(ABC):
     def now(self) -> ColumnElement[Any] | None:
         """Return the server's clock, as naive UTC; None stands for the clock of this machine."""
         return None
+
+    @abstractmethod
+    async def facts(self, connection: AsyncConnection) -> ServerFacts:
+        """Return what the database says of itself."""
 
     @abstractmethod
     def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:

@@ -19,8 +19,9 @@ from sqlalchemy.schema import Table
 from sqlalchemy.sql import ColumnElement, Select
 from sqlalchemy.sql.dml import Insert
 
-from taskq_server.core.dialects import multirow, mysql_options
+from taskq_server.core.dialects import multirow, mysql_options, mysql_server
 from taskq_server.core.dialects.base import Answer, Columns, Dialect, ErrorKind, kinds
+from taskq_server.core.dialects.server import ServerFacts
 
 _NEVER_SECONDS = 3600.0
 _RECYCLE_SECONDS = 1800
@@ -91,6 +92,10 @@ class MySQL(Dialect):
     def now(self) -> ColumnElement[Any] | None:
         """Return UTC_TIMESTAMP, because NOW() is in the time zone of the session."""
         return func.utc_timestamp(6)
+
+    async def facts(self, connection: AsyncConnection) -> ServerFacts:
+        """Ask the server for its variables."""
+        return await mysql_server.facts(connection)
 
     def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
         """Return INSERT … ON DUPLICATE KEY UPDATE … = VALUES(…)."""

@@ -25,7 +25,9 @@ from sqlalchemy.sql.dml import Insert
 from taskq_server.core import private
 from taskq_server.core.dialects.base import READ_ONLY, Answer, Columns, Dialect, ErrorKind, kinds
 from taskq_server.core.dialects.options import connect_arguments
+from taskq_server.core.dialects.server import ServerFacts
 
+_OLDEST = (3, 24)  # ON CONFLICT
 _LOCKED = "database is locked"
 _KINDS = kinds(
     {
@@ -95,6 +97,11 @@ class SQLite(Dialect):
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
+
+    async def facts(self, _: AsyncConnection) -> ServerFacts:
+        """Return the version of the library, because there is no server."""
+        version = sqlite3.sqlite_version_info
+        return ServerFacts(product="SQLite", version=version, oldest=_OLDEST)
 
     def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
         """Return INSERT … ON CONFLICT (primary key) DO UPDATE."""

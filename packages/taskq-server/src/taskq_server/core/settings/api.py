@@ -1,5 +1,7 @@
 """Settings of the API."""
 
+import ipaddress
+
 from pydantic import Field, field_validator
 
 from taskq_server.core import origins, proxies
@@ -37,6 +39,16 @@ class ApiSettings(Group):
     )
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="largest request body")
     max_batch_bytes: int = Field(8_388_608, ge=1_024, description="largest body of a batch")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine reaches the API."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
 
     @field_validator("allowed_hosts")
     @classmethod

@@ -1,0 +1,106 @@
+"""Checks of the work: is somebody there for it, and for what is over?"""
+
+from datetime import timedelta
+
+from taskq_server.crud import counts, fleet, namespaces, retention
+from taskq_server.crud.fleet import LiveWorker
+from taskq_server.doctor.findings import Finding, Patient, some_of, well, wrong
+from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
+from taskq_server.domain.counts import by_queue
+from taskq_server.domain.naming import no_such_namespace
+from taskq_server.domain.task import WAITING
+
+_SWEEPS = timedelta(minutes=10)
+"""How long the janitors may need for what has just come of age."""
+
+
+async def served_namespaces(patient: Patient) -> Finding:
+    """Look for a namespace of the settings that was never made."""
+    settings = patient.settings
+    known = await patient.database.read(namespaces.made)
+    for variable, names in (
+        ("TASKQ_NAMESPACE", (settings.namespace,)),
+        ("TASKQ_NAMESPACES", settings.namespaces),
+    ):
+        for name in names:
+            if name not in (*known, ALL_NAMESPACES):
+                return wrong(
+                    f"{variable}: {no_such_namespace(name, known)} (`taskq-server namespaces "
+                    "create` makes one)"
+                )
+    return well("the namespaces of the settings exist")
+
+
+async def workers(patient: Patient) -> Finding:
+    """Count the live workers."""
+    live = await _live(patient)
+    if not live:
+        return wrong("no worker is alive, so no task runs: start one with `taskq-server worker`")
+    return well(f"{len(live)} {'worker is' if len(live) == 1 else 'workers are'} alive")
+
+
+async def handlers(patient: Patient) -> Finding:
+    """Look for handlers that were published, and that no live worker can run."""
+    live = await _live(patient)
+    published = await patient.database.read(fleet.published)
+    missed = [
+        _in(namespace, name)
+        for namespace, name in published
+        if not any(each.serves(namespace) and name in each.handlers for each in live)
+    ]
+    if missed:
+        return wrong(
+            f"no live worker runs {some_of(missed)}, and their tasks wait: start a worker that "
+            "has them"
+        )
+    return well("each published handler has a live worker")
+
+
+async def queues(patient: Patient) -> Finding:
+    """Look for queues with waiting tasks that no live worker listens to."""
+    live = await _live(patient)
+    counted = await patient.database.read(counts.everywhere)
+    missed = [
+        _in(namespace, queue)
+        for namespace, of_namespace in counted.items()
+        for queue, tasks in by_queue(of_namespace).items()
+        if tasks.keys() & WAITING
+        and not any(each.serves(namespace) and queue in each.queues for each in live)
+    ]
+    if missed:
+        return wrong(
+            f"no live worker listens to {some_of(missed)}: start one with --queues (TASKQ_QUEUES)"
+        )
+    return well("each queue with waiting tasks has a live worker")
+
+
+async def pruning(patient: Patient) -> Finding:
+    """Look for a finished task that should have been deleted a while ago."""
+    oldest = await patient.database.read(retention.oldest_finished)
+    if oldest is None:
+        return well("no task has finished")
+    kept = timedelta(days=patient.settings.retention_days)
+    behind = await patient.database.now() - oldest - kept
+    if behind > _SWEEPS:
+        return wrong(
+            f"tasks that finished {_days(behind + kept)} days ago are still there, though "
+            f"TASKQ_RETENTION_DAYS is {_days(kept)}: workers delete them, so start one, or wait "
+            "until they have caught up"
+        )
+    return well(f"nothing is older than {_days(kept)} days")
+
+
+async def _live(patient: Patient) -> list[LiveWorker]:
+    now = await patient.database.now()
+    return await patient.database.read(lambda c: fleet.live(c, now))
+
+
+def _in(namespace: str, name: str) -> str:
+    if namespace == DEFAULT_NAMESPACE:
+        return name
+    where = "every namespace" if namespace == ALL_NAMESPACES else f"namespace {namespace}"
+    return f"{name} (in {where})"
+
+
+def _days(time: timedelta) -> str:
+    return f"{time / timedelta(days=1):.3g}"
