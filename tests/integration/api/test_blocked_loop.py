@@ -31,7 +31,7 @@ def stand_still() -> None:
 @pytest.mark.parametrize("turns", [2, 5, 30])
 async def test_whoever_asks_meanwhile_gets_an_answer(runtime: Runtime, turns: int) -> None:
     async with asyncio.timeout(60):
-        probes = [asyncio.create_task(runtime.ready()) for _ in range(20)]
+        probes = [asyncio.create_task(runtime.readiness.check()) for _ in range(20)]
         submits = [asyncio.create_task(runtime.submit.one(CALLER, NEW)) for _ in range(5)]
         for _ in range(turns):
             await asyncio.sleep(0)

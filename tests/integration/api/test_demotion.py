@@ -129,9 +129,9 @@ async def test_a_database_that_only_reads_is_not_ready(
 
 async def test_a_database_without_tables_is_not_ready(mariadb_url: str) -> None:
     async with open_runtime(Settings(database_url=mariadb_url, auth="off")) as runtime:
-        assert (await runtime.ready()).database == "unavailable"
+        assert (await runtime.readiness.check()).database == "unavailable"
         await migrations.upgrade(runtime.database)
-        assert (await runtime.ready()).database == "ok"
+        assert (await runtime.readiness.check()).database == "ok"
 
 
 async def test_an_account_with_the_least_rights_is_ready(
@@ -144,11 +144,11 @@ async def test_an_account_with_the_least_rights_is_ready(
     try:
         url = mariadb_url.replace("root@", f"{name}@")
         async with open_runtime(Settings(database_url=url, auth="off")) as runtime:
-            assert (await runtime.ready()).database == "ok"
+            assert (await runtime.readiness.check()).database == "ok"
             mariadb_server.sql("SET GLOBAL read_only = 1")
-            assert (await runtime.ready()).database == "unavailable"
+            assert (await runtime.readiness.check()).database == "unavailable"
             mariadb_server.sql("SET GLOBAL read_only = 0")
-            assert (await runtime.ready()).database == "ok"
+            assert (await runtime.readiness.check()).database == "ok"
     finally:
         mariadb_server.sql(f"SET GLOBAL read_only = 0; DROP USER {name}@'%'")
 
@@ -217,13 +217,13 @@ async def test_a_real_redis_that_becomes_a_replica_and_a_primary_again(
     settings = Settings(auth="off", database_url=url, redis_url=redis_server.url)
     with redis_server.client() as admin:
         async with open_runtime(settings) as runtime:
-            assert (await runtime.ready()).redis == "ok"
+            assert (await runtime.readiness.check()).redis == "ok"
             admin.replicaof("127.0.0.1", 1)
             try:
-                assert (await runtime.ready()).redis == "unavailable"
+                assert (await runtime.readiness.check()).redis == "unavailable"
             finally:
                 admin.replicaof("NO", "ONE")
-            assert (await runtime.ready()).redis == "ok"
+            assert (await runtime.readiness.check()).redis == "ok"
 
 
 async def test_the_probe_of_redis_leaves_nothing(

@@ -1,14 +1,11 @@
 """The composition root: settings in, everything that a process needs out."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
 
-from redis.exceptions import RedisError
-
-from taskq_server.broker.connection import Redis, connect, probe
+from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
 from taskq_server.broker.names import Names, Naming
 from taskq_server.broker.notifier import Notifier
@@ -18,17 +15,14 @@ from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
-from taskq_server.core.database import Database, DatabaseError, ping
-from taskq_server.core.loop_timeout import LoopTimeout
+from taskq_server.core.database import Database, DatabaseError
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
-from taskq_server.crud.probe import write_nothing
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.keys import Token
 from taskq_server.domain.naming import no_such_namespace
-from taskq_server.schemas.service import Ready
 from taskq_server.services.admin_key import AdminKey
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
@@ -36,6 +30,7 @@ from taskq_server.services.auth_failures import AuthFailures
 from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
+from taskq_server.services.clock_sync import keep_in_sync, sync
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
@@ -44,17 +39,13 @@ from taskq_server.services.open_waits import OpenWaits
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
+from taskq_server.services.readiness import Readiness
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
 from taskq_server.services.wait import WaitService
 
-_CLOCK_SECONDS = 5.0
-_CLOCK_SOON_SECONDS = 1.0
-_QUICK_SECONDS = 0.05
-_PROBE_SECONDS = 1.8
-_PROBE_ROUND_SECONDS = 0.02
 _ASK_SECONDS = 1.0
 _STORED_SECONDS = 60.0
 
@@ -81,6 +72,7 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    readiness: Readiness
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -97,37 +89,6 @@ class Runtime:
             self.after_commit,
             has_failure_hooks=has_failure_hooks,
         )
-
-    async def ready(self) -> Ready:
-        """Probe what this process depends on, within two seconds. Never raises."""
-        answers, redis = await asyncio.gather(
-            _answers(self._probe_database()), _answers(self._probe_redis())
-        )
-        database = answers and self.clock.is_set
-        return Ready(
-            status="ok" if database else "unavailable",
-            database="ok" if database else "unavailable",
-            redis="ok" if redis else "unavailable",
-        )
-
-    async def _probe_database(self) -> None:
-        """Ask for a write: a server that only reads can serve nothing.
-
-        It would have to queue up where there is one writer.
-        """
-        if self.database.dialect.one_writer:
-            await ping(self.database)
-        else:
-            await self.database.write(write_nothing)
-
-    async def _probe_redis(self) -> None:
-        if self.redis is None:
-            raise ConnectionError("no Redis is configured")
-        names = self.naming.names
-        if names is None:  # there is nothing yet that could be written to
-            await self.redis.ping()
-        else:
-            await probe(self.redis, names.queue(self.settings.namespace, "default"))
 
 
 @asynccontextmanager
@@ -173,13 +134,13 @@ async def open_runtime(
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
         _, _, mistake = await asyncio.gather(
-            _sync(clock, database), _learn_names(runtime), _unknown_namespace(runtime)
+            sync(clock, database), _learn_names(runtime), _unknown_namespace(runtime)
         )
         if mistake is not None:
             raise ConfigurationError(mistake)
         await stack.enter_async_context(
             background(
-                {"following the clock of the database": lambda: _keep_in_sync(clock, database)}
+                {"following the clock of the database": lambda: keep_in_sync(clock, database)}
             )
         )
         if admin is not None:
@@ -235,6 +196,7 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=StatsService(database, clock),
+        readiness=Readiness(database, clock, redis, naming, settings.namespace),
         submit=submit,
         read=read,
         change=change,
@@ -287,23 +249,6 @@ def _writing_services(
     return submit, change
 
 
-async def _sync(clock: Clock, database: Database) -> bool:
-    """Set the clock, and return whether the answer came quickly, so that it says much."""
-    asked = clock.monotonic()
-    try:
-        clock.sync(await database.now(), asked)
-    except DatabaseUnavailable:
-        return False
-    return clock.monotonic() - asked <= _QUICK_SECONDS
-
-
-async def _keep_in_sync(clock: Clock, database: Database) -> None:
-    # At once for the second time: the first answer had to wait for a connection.
-    while True:
-        quick = await _sync(clock, database)
-        await asyncio.sleep(_CLOCK_SECONDS if quick else _CLOCK_SOON_SECONDS)
-
-
 async def _store(key: AdminKey) -> None:
     while True:
         is_stored = await key.store()
@@ -353,12 +298,3 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
         runtime.unreadable,
         {names.keys: lambda _: runtime.authentication.forget()},
     )
-
-
-async def _answers(probe: Coroutine[Any, Any, None]) -> bool:
-    try:
-        async with LoopTimeout(_PROBE_SECONDS, round_seconds=_PROBE_ROUND_SECONDS):
-            await probe
-    except (DatabaseUnavailable, DatabaseError, RedisError, OSError, TimeoutError):
-        return False
-    return True

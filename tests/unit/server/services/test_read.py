@@ -37,6 +37,6 @@ async def test_a_tag_that_nobody_has_finds_nothing(runtime: Runtime) -> None:
 
 
 async def test_ready_says_what_answers(runtime: Runtime) -> None:
-    ready = await runtime.ready()
+    ready = await runtime.readiness.check()
     assert (ready.status, ready.database, ready.redis) == ("ok", "ok", "unavailable")
     assert await rows_of(runtime.database) == []

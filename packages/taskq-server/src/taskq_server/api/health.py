@@ -35,7 +35,7 @@ async def livez() -> Live:
 )
 async def readyz(runtime: RuntimeDep) -> Response:
     """Return whether requests can be served: the database must take writes, Redis need not."""
-    ready = await runtime.ready()
+    ready = await runtime.readiness.check()
     body = ready.model_dump_json()
     if ready.status == "ok":
         return Response(body, media_type=JSON)
