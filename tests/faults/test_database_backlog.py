@@ -17,6 +17,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.task import Priority, Queue
+from taskq_server.metrics.registry import Metrics
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.maintenance import Maintenance
@@ -133,7 +134,7 @@ async def rows_read(url: str) -> dict[str, int]:
         clock = Clock(await database.now())
         send = Sender(None, Naming())
         dispatcher = Dispatcher(send)
-        after_commit = AfterCommit(dispatcher, Notifier(send))
+        after_commit = AfterCommit(dispatcher, Notifier(send), Metrics())
         attempts = AttemptService(database, clock, dispatcher, after_commit, has_failure_hooks=True)
         maintenance = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)

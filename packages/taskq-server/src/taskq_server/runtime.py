@@ -23,6 +23,7 @@ from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.keys import Token
 from taskq_server.domain.naming import no_such_namespace
+from taskq_server.metrics.registry import Metrics
 from taskq_server.services.admin_key import AdminKey
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
@@ -55,6 +56,7 @@ class Runtime:
     """The services and connections of one process; `redis` is None when no URL was given."""
 
     settings: Settings
+    metrics: Metrics
     clock: Clock
     database: Database
     redis: Redis | None
@@ -108,6 +110,7 @@ async def open_runtime(
     Raises:
         ConfigurationError: the database answers, and has no namespace of a name in the settings.
     """
+    metrics = Metrics()
     async with AsyncExitStack() as stack:
         database = Database(
             settings.database_url.get_secret_value(),
@@ -115,17 +118,18 @@ async def open_runtime(
             connect_seconds=settings.database_connect_seconds,
             timeout_seconds=settings.database_timeout_seconds,
             hang_seconds=None if patient else settings.database_connect_seconds,
+            observer=metrics,
         )
         stack.push_async_callback(database.close)
         url = settings.redis_url
-        redis = connect(url.get_secret_value()) if url is not None else None
+        redis = connect(url.get_secret_value(), metrics) if url is not None else None
         if redis is not None:
             stack.push_async_callback(redis.aclose, close_connection_pool=True)
         clock = Clock()
         naming = Naming()
         send = Sender(redis, naming)
         stack.push_async_callback(send.close)
-        runtime = _assemble(settings, clock, database, redis, naming, send, admin)
+        runtime = _assemble(settings, metrics, clock, database, redis, naming, send, admin)
         stack.push_async_callback(runtime.key_use.close)
         stack.push_async_callback(runtime.authentication.close)
         stack.push_async_callback(runtime.namespaces.close)
@@ -157,6 +161,7 @@ async def open_runtime(
 
 def _assemble(
     settings: Settings,
+    metrics: Metrics,
     clock: Clock,
     database: Database,
     redis: Redis | None,
@@ -168,7 +173,7 @@ def _assemble(
     catalog = Catalog(database, clock, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
-    after_commit = AfterCommit(dispatcher, notifier)
+    after_commit = AfterCommit(dispatcher, notifier, metrics)
     key_use = KeyUse(database, clock)
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
@@ -177,6 +182,7 @@ def _assemble(
     )
     return Runtime(
         settings=settings,
+        metrics=metrics,
         clock=clock,
         database=database,
         redis=redis,
@@ -192,7 +198,9 @@ def _assemble(
         ),
         namespaces=Namespaces(database),
         auth_failures=AuthFailures(settings.max_auth_failures, clock.monotonic),
-        rate_limits=RateLimits(RateCounter(redis, naming), settings.rate_limit),
+        rate_limits=RateLimits(
+            RateCounter(redis, naming, skipped=metrics.limiter_skipped), settings.rate_limit
+        ),
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=StatsService(database, clock),

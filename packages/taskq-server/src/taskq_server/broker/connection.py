@@ -10,6 +10,7 @@ from redis.asyncio import ConnectionPool
 from redis.exceptions import ReadOnlyError, RedisError, ResponseError
 
 from taskq_server.core.log_text import brief
+from taskq_server.core.observer import NOBODY, Observer, RedisFailure
 from taskq_server.core.outages import outage
 from taskq_server.core.renewal import Renewal
 
@@ -38,20 +39,28 @@ def decode(data: bytes) -> dict[str, object]:
     return value
 
 
-def connect(url: str) -> ArqRedis:
+def connect(url: str, observer: Observer = NOBODY) -> ArqRedis:
     """Return a client; it connects when it is first used.
 
     Args:
         url: `redis://`, `rediss://` or `unix://`.
+        observer: is told of errors, by those who note them in an `OutageLog`.
     """
     # Without this the library sends CLIENT SETINFO, which needs a permission of its own.
     silent = {"lib_name": None, "lib_version": None}
     pool = _Pool.from_url(url, socket_connect_timeout=1.0, **silent)
+    pool.observer = observer
     return ArqRedis(pool, job_serializer=encode, job_deserializer=decode)
 
 
 class _Pool(ConnectionPool):
-    """A pool that drops all its connections when their server refuses to write."""
+    """A pool that drops all its connections when their server refuses to write.
+
+    Attributes:
+        observer: is told of errors.
+    """
+
+    observer: Observer = NOBODY
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -115,6 +124,17 @@ def address(redis: ArqRedis) -> str:
     return str(options.get("path") or f"{options.get('host')}:{options.get('port')}")
 
 
+def observer_of(redis: ArqRedis) -> Observer:
+    """Return who is told of the errors of a client's server."""
+    pool = redis.connection_pool
+    return pool.observer if isinstance(pool, _Pool) else NOBODY
+
+
+def failure_of(error: Exception) -> RedisFailure:
+    """Return the kind of an error: whether Redis answered with it."""
+    return "refused" if isinstance(error, ResponseError) else "away"
+
+
 class OutageLog:
     """Log when one part of a process loses Redis, and when Redis is back.
 
@@ -127,10 +147,13 @@ class OutageLog:
         where = address(redis)
         self._away = outage("Redis is away", where)
         self._refused = outage(refused, where)
+        self._observer = observer_of(redis)
 
     def fails(self, error: Exception) -> None:
         """Note that Redis did not answer, or answered with an error."""
-        wrong = self._refused if isinstance(error, ResponseError) else self._away
+        failure = failure_of(error)
+        self._observer.redis_failed(failure)
+        wrong = self._refused if failure == "refused" else self._away
         said = str(error).partition("\n")[0][:_SHOWN]
         wrong.fails(f"{brief(error)}: {said}" if said else brief(error))
 

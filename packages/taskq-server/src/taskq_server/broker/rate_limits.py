@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 
-from taskq_server.broker.connection import Redis, address, write
+from taskq_server.broker.connection import Redis, address, failure_of, observer_of, write
 from taskq_server.broker.names import Naming
 from taskq_server.core.log_text import brief
 from taskq_server.core.loop_timeout import LoopTimeout
+from taskq_server.core.observer import NOBODY
 from taskq_server.core.outages import outage
 from taskq_server.domain.rate_limits import RateLimit, Window
 
@@ -44,6 +45,7 @@ class RateCounter:
         redis: None lets all requests through.
         naming: the names in Redis; until they are known, all requests are let through.
         monotonic: a monotonic clock, in seconds.
+        skipped: is called for each request that is let through without being counted.
 
     Attributes:
         unchecked: how many requests with a limit were let through without being counted.
@@ -54,11 +56,14 @@ class RateCounter:
         redis: Redis | None,
         naming: Naming,
         monotonic: Callable[[], float] = time.monotonic,
+        skipped: Callable[[], None] = lambda: None,
     ) -> None:
         self.unchecked = 0
         self._redis = redis
         self._naming = naming
         self._monotonic = monotonic
+        self._skipped = skipped
+        self._observer = NOBODY if redis is None else observer_of(redis)
         self._library: _Library | None = None
         self._loading = asyncio.Lock()
         self._turns = asyncio.Semaphore(_MOST_AT_ONCE)  # each takes a connection
@@ -86,8 +91,10 @@ class RateCounter:
                     return await self._ask(key_id, limit, requests)
                 except (RedisError, OSError, TimeoutError) as error:
                     self._ask_again_at = self._monotonic() + _PAUSE_SECONDS
+                    self._observer.redis_failed(failure_of(error))
                     why = brief(error)
         self.unchecked += 1
+        self._skipped()
         self._outage.fails(f"{why}; {self.unchecked} since the start of this process")
         return None
 

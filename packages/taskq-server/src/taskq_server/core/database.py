@@ -24,12 +24,19 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from taskq_server.core import dialects
-from taskq_server.core.database_errors import is_conflict, is_given_up, is_refusal, reason
+from taskq_server.core.database_errors import (
+    is_away,
+    is_conflict,
+    is_given_up,
+    is_refusal,
+    reason,
+)
 from taskq_server.core.database_outages import DatabaseOutages
 from taskq_server.core.dialects.base import READ_ONLY
 from taskq_server.core.hang_detector import HangDetector
 from taskq_server.core.leaving import leave_open_transactions, leave_refusing_servers
 from taskq_server.core.loop_timeout import LoopTimeout
+from taskq_server.core.observer import NOBODY, DatabaseFailure, Observer
 from taskq_server.core.renewal import Renewal
 from taskq_server.domain.errors import ConnectionLost, DatabaseUnavailable
 
@@ -61,9 +68,11 @@ class Database:
         timeout_seconds: time limit of a transaction.
         hang_seconds: time without any answer after which the server counts as hung; None waits for
             `timeout_seconds`.
+        observer: is told of errors.
 
     Attributes:
         dialect: the dialect of this kind of database.
+        observer: is for all that works with the database, its group commits above all.
     """
 
     def __init__(
@@ -74,7 +83,9 @@ class Database:
         connect_seconds: float = 1.5,
         timeout_seconds: float = 30.0,
         hang_seconds: float | None = None,
+        observer: Observer = NOBODY,
     ) -> None:
+        self.observer = observer
         self._timeout = timeout_seconds
         parsed = make_url(url)
         self.dialect = dialects.of_url(parsed)
@@ -152,12 +163,18 @@ class Database:
                 self._outages.works(writes=engine is self.engine)
                 return answer
             except _AWAY as error:
+                self.observer.database_failed(_failure(error))
                 again = self._may_do_better(error, asked) or _stood_still(limit)
                 asked = self._renewal.clock()
                 if is_conflict(error) and attempt < _ATTEMPTS and asked - began < self._timeout:
                     await asyncio.sleep(_pause(attempt))
                 elif attempt > 1 or not again:
                     raise self._unavailable(error) from error
+            except Violation:
+                raise  # a caller asks what is there by trying
+            except DatabaseError:
+                self.observer.database_failed("other")
+                raise
         raise AssertionError("unreachable: the last attempt returns or raises")
 
     def _may_do_better(self, error: Exception, asked: float) -> bool:
@@ -181,6 +198,14 @@ class Database:
         if self._hang_detector is None:
             return LoopTimeout(self._timeout)
         return self._hang_detector.limit(self._timeout)
+
+
+def _failure(error: Exception) -> DatabaseFailure:
+    if is_conflict(error):
+        return "conflict"
+    if is_refusal(error):
+        return "refused"
+    return "away" if is_away(error) else "other"
 
 
 def _stood_still(limit: LoopTimeout | None) -> bool:

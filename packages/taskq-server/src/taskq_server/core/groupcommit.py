@@ -7,10 +7,12 @@ that one bad item fails alone; if the database is away, all items of the batch f
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.domain.errors import Unavailable
 
 Item = TypeVar("Item")
@@ -28,6 +30,8 @@ class GroupCommit(Generic[Item, Answer]):
         weight: returns the weight of an item, for example its bytes.
         at_once: most batches under way; with two, one is filled and answered while the disk
             writes the other.
+        name: of the group, for observers.
+        observer: is told of each batch that was served.
     """
 
     def __init__(
@@ -38,6 +42,8 @@ class GroupCommit(Generic[Item, Answer]):
         max_weight: int = 4_194_304,
         weight: Callable[[Item], int] = lambda _: 1,
         at_once: int = 1,
+        name: str = "unnamed",
+        observer: Observer = NOBODY,
     ) -> None:
         self._commit = commit
         self._max_items = max_items
@@ -45,6 +51,8 @@ class GroupCommit(Generic[Item, Answer]):
         self._weight = weight
         self._waiting: deque[tuple[Item, asyncio.Future[Answer]]] = deque()
         self._at_once = at_once
+        self._name = name
+        self._observer = observer
         self._workers: set[asyncio.Task[Any]] = set()
 
     async def __call__(self, item: Item) -> Answer:
@@ -87,6 +95,7 @@ class GroupCommit(Generic[Item, Answer]):
         return batch
 
     async def _serve(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
+        began = time.perf_counter()
         try:
             answers = await self._commit([item for item, _ in batch])
         except Exception as error:
@@ -99,6 +108,8 @@ class GroupCommit(Generic[Item, Answer]):
             for _, future in batch:
                 future.cancel()
             raise
+        else:
+            self._observer.batch_committed(self._name, len(batch), time.perf_counter() - began)
         for (_, future), answer in zip(batch, answers, strict=True):
             if future.done():
                 continue

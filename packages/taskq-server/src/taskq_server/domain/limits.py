@@ -60,3 +60,9 @@ WAIT_SECONDS = 60
 
 STREAM_SECONDS = 86_400
 """Time that one stream of events lasts: a day."""
+
+METRIC_NAMES = 200
+"""Handlers, and queues, that are labels of metrics; the others are `other` together."""
+
+METRIC_NAMESPACES = 50
+"""Namespaces that are labels of metrics; the others are `other` together."""

@@ -13,6 +13,7 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.domain.events import TaskChanged, TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Status, Task
+from taskq_server.metrics.registry import Metrics
 
 Listener = Callable[[Sequence[TaskChanged]], None]
 """Is called with the changes of one commit, on the event loop: it must not block."""
@@ -26,11 +27,13 @@ class AfterCommit:
     Args:
         dispatcher: rings for tasks that wait.
         notifier: tells waiters of changes, and workers of cancels.
+        metrics: count changes of the status.
     """
 
-    def __init__(self, dispatcher: Dispatcher, notifier: Notifier) -> None:
+    def __init__(self, dispatcher: Dispatcher, notifier: Notifier, metrics: Metrics) -> None:
         self._dispatcher = dispatcher
         self._notifier = notifier
+        self._metrics = metrics
         self._listeners: list[Listener] = []
 
     @contextmanager
@@ -52,6 +55,7 @@ class AfterCommit:
         """Tell of a change that a caller has made; `after` is None for a task that was deleted."""
         where = [(before.namespace, before.id)]
         if after is not None:
+            self._metrics.moved(after.handler, before.status, after.status)
             if _waits_anew(before, after):
                 self._dispatcher.ring([doorbell(after)])
             if _asks_to_stop(before, after):

@@ -92,12 +92,17 @@ class AttemptService:
         self._after_commit = after_commit
         self._has_failure_hooks = has_failure_hooks
         self._claims: GroupCommit[ClaimRequest, Task | NotNow | None] = GroupCommit(
-            self._commit_claims
+            self._commit_claims, name="claims", observer=database.observer
         )
         self._ends: GroupCommit[Completion, AttemptEnded] = GroupCommit(
-            self._commit_ends, weight=lambda completion: 500 + completion.weight
+            self._commit_ends,
+            weight=lambda completion: 500 + completion.weight,
+            name="ends",
+            observer=database.observer,
         )
-        self._reports: GroupCommit[Report, None] = GroupCommit(self._commit_reports)
+        self._reports: GroupCommit[Report, None] = GroupCommit(
+            self._commit_reports, name="reports", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the transactions that are under way."""

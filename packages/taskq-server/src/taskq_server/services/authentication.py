@@ -78,8 +78,12 @@ class Authentication:
         self._is_closed = admin is not None
         self._used = used
         self._was_open_at = -inf
-        self._reads: GroupCommit[Collection[str], dict[str, _Found]] = GroupCommit(self._read)
-        self._looks: GroupCommit[None, tuple[bool, float]] = GroupCommit(self._look)
+        self._reads: GroupCommit[Collection[str], dict[str, _Found]] = GroupCommit(
+            self._read, name="keys", observer=database.observer
+        )
+        self._looks: GroupCommit[None, tuple[bool, float]] = GroupCommit(
+            self._look, name="any_keys", observer=database.observer
+        )
         self._reading_ahead: asyncio.Task[Any] | None = None
 
     async def close(self) -> None:

@@ -107,8 +107,12 @@ class Catalog:
         # A handler that several namespaces have is mostly the same one, so its schema is shared.
         self._latest: dict[str, KnownHandler] = {}
         self._monotonic = monotonic
-        self._refreshes: GroupCommit[str, _Read] = GroupCommit(self._refresh)
-        self._counts: GroupCommit[str, list[TagCount]] = GroupCommit(self._count_tags)
+        self._refreshes: GroupCommit[str, _Read] = GroupCommit(
+            self._refresh, name="handlers", observer=database.observer
+        )
+        self._counts: GroupCommit[str, list[TagCount]] = GroupCommit(
+            self._count_tags, name="tag_counts", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the reads under way."""

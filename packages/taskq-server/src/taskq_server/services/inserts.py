@@ -29,7 +29,11 @@ class Inserts:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
-            self._some, weight=lambda row: _ROW_BYTES + len(row.task.payload), at_once=3
+            self._some,
+            weight=lambda row: _ROW_BYTES + len(row.task.payload),
+            at_once=3,
+            name="submits",
+            observer=database.observer,
         )
 
     async def close(self) -> None:

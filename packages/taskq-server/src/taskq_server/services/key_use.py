@@ -32,7 +32,9 @@ class KeyUse:
         self._database = database
         self._clock = clock
         self._noted: OrderedDict[str, float] = OrderedDict()
-        self._writes: GroupCommit[str, None] = GroupCommit(self._write)
+        self._writes: GroupCommit[str, None] = GroupCommit(
+            self._write, name="key_use", observer=database.observer
+        )
         self._under_way: set[asyncio.Task[None]] = set()
         self._outage = outage("the last use of keys cannot be stored", "api_keys")
 

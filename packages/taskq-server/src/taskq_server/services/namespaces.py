@@ -44,7 +44,9 @@ class Namespaces:
         self._monotonic = monotonic
         self._made: Mapping[str, datetime] = {}
         self._at = -inf
-        self._reads: GroupCommit[None, Mapping[str, datetime]] = GroupCommit(self._read)
+        self._reads: GroupCommit[None, Mapping[str, datetime]] = GroupCommit(
+            self._read, name="namespaces", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the read under way."""

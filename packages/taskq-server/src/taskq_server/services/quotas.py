@@ -83,7 +83,9 @@ class Quota:
         self._expected = tuple(expected)
         self._of: dict[str, _Names] = {}
         self._size = 0
-        self._looks: GroupCommit[Admission, None] = GroupCommit(self._look)
+        self._looks: GroupCommit[Admission, None] = GroupCommit(
+            self._look, name="quotas", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the reads under way."""

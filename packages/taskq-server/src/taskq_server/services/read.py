@@ -37,8 +37,12 @@ class ReadService:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._reads: GroupCommit[Address, TaskDetails] = GroupCommit(self._read)
-        self._own_reads: GroupCommit[Own, TaskDetails] = GroupCommit(self._read_own)
+        self._reads: GroupCommit[Address, TaskDetails] = GroupCommit(
+            self._read, name="reads", observer=database.observer
+        )
+        self._own_reads: GroupCommit[Own, TaskDetails] = GroupCommit(
+            self._read_own, name="own_reads", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the transactions under way."""

@@ -56,7 +56,9 @@ class StatsService:
     def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
         self._database = database
         self._clock = clock
-        self._reads: GroupCommit[str, Stats] = GroupCommit(self._read_once)
+        self._reads: GroupCommit[str, Stats] = GroupCommit(
+            self._read_once, name="stats", observer=database.observer
+        )
 
     async def close(self) -> None:
         """Wait for the reads under way."""

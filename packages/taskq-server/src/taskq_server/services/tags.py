@@ -41,7 +41,11 @@ class TagIds:
         self._known: dict[Named, int] = {}
         self._known_since = monotonic()
         self._resolves: GroupCommit[Collection[Named], Mapping[Named, int]] = GroupCommit(
-            self._resolve, weight=len, max_weight=_MOST_REMEMBERED
+            self._resolve,
+            weight=len,
+            max_weight=_MOST_REMEMBERED,
+            name="tags",
+            observer=database.observer,
         )
 
     async def close(self) -> None:

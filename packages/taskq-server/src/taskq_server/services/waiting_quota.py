@@ -70,7 +70,9 @@ class WaitingQuota:
         self._counted: Mapping[str, int] = {}
         self._counted_at = self._rest_until = -inf
         self._own: defaultdict[str, _Own] = defaultdict(_Own)
-        self._looks: GroupCommit[_Wanted | None, None] = GroupCommit(self._look)
+        self._looks: GroupCommit[_Wanted | None, None] = GroupCommit(
+            self._look, name="waiting_quota", observer=database.observer
+        )
         self._refreshing: asyncio.Task[None] | None = None
 
     @property
