@@ -54,6 +54,7 @@ class Cell(Enum):
     WITH_RUN = "with `tasks:run:`"
     HANDLERS = "its handlers"
     NO_HANDLERS = "no handlers"
+    OPERATOR = "operator's key"
 
 
 LEGEND: Mapping[Cell, str] = {
@@ -62,6 +63,7 @@ LEGEND: Mapping[Cell, str] = {
     Cell.OUTLINES: "in the answer, a foreign task has an empty `payload`, no `errors`, and null as "
     "its `result`",
     Cell.WITH_RUN: f"**{Cell.OUTLINES.value}** for a key that has both scopes, else 403",
+    Cell.OPERATOR: "a key that belongs to no namespace; any other is answered with 403",
     Cell.HANDLERS: "those whose names its globs match",
 }
 
@@ -91,6 +93,8 @@ def cell(access: Access, scope: str) -> Cell:
     """
     if access.any_of and scope not in access.any_of:
         return Cell.NO
+    if access.of_operators:
+        return Cell.OPERATOR
     if access.runs:
         return Cell.WITH_RUN
     if scope == scopes.READ:

@@ -53,6 +53,7 @@ OTHERS = {
     "get_key": Operation("GET", "/keys/{id}"),
     "rotate_key": Operation("POST", "/keys/{id}/rotate", status=201),
     "revoke_key": Operation("POST", "/keys/{id}/revoke"),
+    "metrics": Operation("GET", "/metrics"),
     "whoami": Operation("GET", "/keys/self"),
     "root": Operation("GET", "/", status=307),
     "/docs/assets": Operation("GET", "/docs/assets/favicon.png"),

@@ -9,7 +9,7 @@ from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from taskq_server.api import batch, catalog, events, health, keys, problems, tasks
+from taskq_server.api import batch, catalog, events, health, keys, metrics, problems, tasks
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
 from taskq_server.api.dependencies import runtime_of
@@ -17,6 +17,7 @@ from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
+from taskq_server.api.request_metrics import RequestMetrics
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
@@ -26,7 +27,7 @@ from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, keys.router, keys.rotations, health.router, openapi.router),
+    *(catalog.router, keys.router, keys.rotations, health.router, metrics.router, openapi.router),
 )
 
 
@@ -128,6 +129,7 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     """
     hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
+        Middleware(RequestMetrics, runtime=lambda: app.runtime),
         Middleware(Browsers, origins=lambda: _cors_origins(app)),
         Middleware(RequestIdMiddleware),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),

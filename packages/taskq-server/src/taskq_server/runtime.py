@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
@@ -12,6 +13,7 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.rate_limits import RateCounter
 from taskq_server.broker.sender import Sender
 from taskq_server.broker.unreadable import UnreadableMessages
+from taskq_server.core import loop_lag
 from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
@@ -32,6 +34,8 @@ from taskq_server.services.authentication import Authentication
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.clock_sync import keep_in_sync, sync
+from taskq_server.services.exposition import Exposition
+from taskq_server.services.fleet import Fleet
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
@@ -74,6 +78,8 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    fleet: Fleet
+    exposition: Exposition
     readiness: Readiness
     submit: SubmitService
     read: ReadService
@@ -135,6 +141,7 @@ async def open_runtime(
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
+        stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
         _, _, mistake = await asyncio.gather(
@@ -146,6 +153,9 @@ async def open_runtime(
             background(
                 {"following the clock of the database": lambda: keep_in_sync(clock, database)}
             )
+        )
+        await stack.enter_async_context(
+            background({"measuring the event loop": lambda: loop_lag.watch(metrics)})
         )
         if admin is not None:
             key = AdminKey(admin, database, clock)
@@ -177,8 +187,9 @@ def _assemble(
     key_use = KeyUse(database, clock)
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
+    fleet = Fleet(database, clock, timedelta(days=settings.retention_days))
     submit, change = _writing_services(
-        settings, clock, database, catalog, read, after_commit, turns
+        settings, metrics, clock, database, catalog, read, after_commit, turns
     )
     return Runtime(
         settings=settings,
@@ -204,6 +215,8 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=StatsService(database, clock),
+        fleet=fleet,
+        exposition=Exposition(metrics, fleet),
         readiness=Readiness(database, clock, redis, naming, settings.namespace),
         submit=submit,
         read=read,
@@ -226,6 +239,7 @@ def _tell_of_keys(authentication: Authentication, notifier: Notifier) -> Callabl
 
 def _writing_services(
     settings: Settings,
+    metrics: Metrics,
     clock: Clock,
     database: Database,
     catalog: Catalog,
@@ -237,13 +251,14 @@ def _writing_services(
     quotas = Quotas.of(database, settings)
     submit = SubmitService(
         submission=Submission(settings, catalog, IdSource(), turns),
-        inserts=Inserts(database),
+        inserts=Inserts(database, metrics.submits),
         tag_ids=tag_ids,
         quotas=quotas,
         read=read,
         after_commit=after_commit,
         clock=clock,
         turns=turns,
+        metrics=metrics.submits,
     )
     change = ChangeService(
         database=database,

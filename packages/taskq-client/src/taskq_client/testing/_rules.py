@@ -409,6 +409,13 @@ OPERATIONS: dict[str, Any] = {
     },
     "livez": {"method": "GET", "path": "/livez", "query": {}, "headers": {}, "statuses": (200,)},
     "readyz": {"method": "GET", "path": "/readyz", "query": {}, "headers": {}, "statuses": (200,)},
+    "metrics": {
+        "method": "GET",
+        "path": "/metrics",
+        "query": {},
+        "headers": {},
+        "statuses": (200,),
+    },
 }
 
 PROBLEMS: dict[str, tuple[int, str]] = {

@@ -10,7 +10,12 @@ from enum import Enum
 
 from taskq_server.domain import scopes
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
-from taskq_server.domain.errors import FieldError, InvalidFields, PermissionDenied
+from taskq_server.domain.errors import (
+    AUTHORIZATION,
+    FieldError,
+    InvalidFields,
+    PermissionDenied,
+)
 
 
 class Foreign(Enum):
@@ -32,6 +37,7 @@ class Access:
         of_handlers: whether only the handlers that its globs match are shown without `tasks:read`.
         runs: whether the caller also needs `tasks:run:` for the handler of the task.
         is_open: whether it needs no key at all.
+        of_operators: whether it is about all namespaces, so that a key has to be an operator's.
         in_namespace: whether it is about the tasks of one namespace, which an operator has to name.
     """
 
@@ -41,17 +47,21 @@ class Access:
     of_handlers: bool = False
     runs: bool = False
     is_open: bool = False
+    of_operators: bool = False
     in_namespace: bool = True
 
     def check(self, caller: Caller) -> None:
         """Check that a caller may ask for this at all.
 
         Raises:
-            PermissionDenied: the key has none of the scopes.
+            PermissionDenied: the key has none of the scopes, or is no operator's.
             InvalidFields: an operator has not said for which namespace.
         """
         if self.any_of and not caller.may(*self.any_of) and not self._runs(caller):
             raise PermissionDenied.missing(*self.any_of)
+        if self.of_operators and not caller.sees_all_namespaces:
+            detail = "this is about all namespaces, so it needs an operator's key, which has none"
+            raise PermissionDenied(detail, [FieldError(AUTHORIZATION, "operators-only", detail)])
         if self.in_namespace and caller.is_in(ALL_NAMESPACES):
             detail = "an operator's key belongs to no namespace: name one with Taskq-Namespace"
             where = FieldError("/header/taskq-namespace", "missing", detail)
@@ -85,6 +95,7 @@ ACCESS: Mapping[str, Access] = {
     "tags": Access((scopes.READ,)),
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
+    "metrics": Access((scopes.METRICS,), of_operators=True, in_namespace=False),
     "create_key": Access((scopes.ADMIN,), "no scope that the caller has not", in_namespace=False),
     "list_keys": _ADMIN,
     "get_key": _ADMIN,

@@ -14,7 +14,7 @@ from taskq_server.api.openapi.responses import (
     reply,
 )
 from taskq_server.api.strict_route import BatchRoute, StrictRoute
-from taskq_server.api.waits import place, while_allowed
+from taskq_server.api.waits import place_to_wait, while_allowed
 from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -96,7 +96,7 @@ async def wait(wanted: WaitRequest, request: Request, runtime: RuntimeDep) -> Re
 
     Large results may come in several answers: ask again for what is left.
     """
-    with place(request.scope):
+    with place_to_wait(request.scope):
         waiting = runtime.wait.any(caller_of(request.scope), wanted.ids, wanted.timeout_seconds)
         final = await while_allowed(request, waiting)
     return answers.document({"items": [wire.whole(each) for each in final]})

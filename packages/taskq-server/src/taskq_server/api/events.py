@@ -15,7 +15,7 @@ from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.examples import EVENTS
 from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
-from taskq_server.api.waits import each_while_allowed, place
+from taskq_server.api.waits import each_while_allowed, place_to_follow
 from taskq_server.domain import limits
 from taskq_server.domain.errors import (
     PermissionDenied,
@@ -114,7 +114,7 @@ class _Stream(StreamingResponse):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send it; FastAPI answers with the problem if there is no place."""
-        with place(scope):
+        with place_to_follow(scope):
             await super().__call__(scope, receive, send)
 
 

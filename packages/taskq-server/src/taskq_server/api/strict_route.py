@@ -16,6 +16,7 @@ from taskq_server.api.body import strict_json
 from taskq_server.api.body.large_body import LargeBody, Parsed
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import runtime_of
+from taskq_server.api.request_metrics import set_route
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.runtime import Runtime
@@ -86,6 +87,7 @@ class StrictRoute(APIRoute):
         media_types = _media_types(self.openapi_extra or {})
 
         async def strict(request: Request) -> Response:
+            set_route(request.scope, self.path_format)
             if not self._access.is_open:
                 self._access.check(caller_of(request.scope))
             if request.scope["query_string"]:

@@ -29,7 +29,7 @@ from taskq_server.api.openapi.responses import (
 )
 from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
-from taskq_server.api.waits import place, while_allowed
+from taskq_server.api.waits import place_to_wait, while_allowed
 from taskq_server.domain.errors import (
     IllegalTransition,
     InvalidCursor,
@@ -104,7 +104,7 @@ async def get(
         wait = prefer.wait
         headers["Preference-Applied"] = f"wait={prefer.wait}"
     if wait:
-        with place(request.scope):
+        with place_to_wait(request.scope):
             details = await while_allowed(request, runtime.wait.one(caller, task_id, wait))
     else:
         details = await runtime.read.get(caller, task_id)

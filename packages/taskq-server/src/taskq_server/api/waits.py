@@ -1,8 +1,9 @@
 """Wait on behalf of a caller: as long as it is connected, and as long as its key opens."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
-from contextlib import AbstractContextManager
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import contextmanager
+from time import perf_counter
 from typing import Any, TypeVar
 
 from fastapi import Request
@@ -11,6 +12,7 @@ from starlette.types import Scope
 
 from taskq_server.api.caller import caller_of, check_again
 from taskq_server.api.dependencies import runtime_of
+from taskq_server.api.request_metrics import set_waited
 
 LOOK_SECONDS = 0.5
 """Time between two looks at the caller's key."""
@@ -18,13 +20,29 @@ LOOK_SECONDS = 0.5
 T = TypeVar("T")
 
 
-def place(scope: Scope) -> AbstractContextManager[None]:
-    """Return a block in which a request may wait.
+@contextmanager
+def place_to_wait(scope: Scope) -> Iterator[None]:
+    """Return a block in which a request may wait for tasks.
 
     Raises:
         RateLimited: the caller's key has too many waits and streams open.
     """
-    return runtime_of(scope["app"]).open_waits.place(caller_of(scope))
+    runtime = runtime_of(scope["app"])
+    with runtime.open_waits.place(caller_of(scope)), runtime.metrics.waiters.track_inprogress():
+        yield
+
+
+@contextmanager
+def place_to_follow(scope: Scope) -> Iterator[None]:
+    """Return a block in which a request may follow a task.
+
+    Raises:
+        RateLimited: the caller's key has too many waits and streams open.
+    """
+    runtime = runtime_of(scope["app"])
+    streams = runtime.metrics.sse_streams
+    with runtime.open_waits.place(caller_of(scope)), streams.track_inprogress():
+        yield
 
 
 async def while_allowed(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
@@ -35,6 +53,7 @@ async def while_allowed(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
         Unauthenticated: its key opens nothing any more.
         PermissionDenied: its key has lost a scope.
     """
+    began = perf_counter()
     answer = asyncio.ensure_future(waiting)
     gone = asyncio.ensure_future(_disconnected(request))
     try:
@@ -49,6 +68,7 @@ async def while_allowed(request: Request, waiting: Coroutine[Any, Any, T]) -> T:
                 raise ClientDisconnect
             await check_again(request.scope)
     finally:
+        set_waited(request.scope, perf_counter() - began)
         answer.cancel()
         gone.cancel()
         await asyncio.gather(answer, gone, return_exceptions=True)

@@ -1,5 +1,6 @@
 """Published handlers."""
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -72,6 +73,21 @@ async def known_in(
         return found
     merged = {each: {**of_all, **{one.name: one for one in found[each]}} for each in namespaces}
     return {each: [those[name] for name in sorted(those)] for each, those in merged.items()}
+
+
+async def names_in(
+    connection: AsyncConnection, namespaces: Collection[str]
+) -> dict[str, list[str]]:
+    """Return the names of the handlers that tasks of each of some namespaces may name, sorted."""
+    rows = await connection.execute(
+        select(handlers.c.namespace, handlers.c.name).where(
+            handlers.c.namespace.in_((*namespaces, ALL_NAMESPACES))
+        )
+    )
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for namespace, name in rows:
+        found[namespace].add(name)
+    return {each: sorted(found[each] | found[ALL_NAMESPACES]) for each in namespaces}
 
 
 async def published_in(

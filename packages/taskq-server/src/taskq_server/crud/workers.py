@@ -92,6 +92,15 @@ async def _of_live(
     return found
 
 
+async def latest(connection: AsyncConnection, *, limit: int) -> list[tuple[str, datetime]]:
+    """Return the queues, a JSON list, and the lease's end of the workers that lived last."""
+    by_lease = select(workers.c.queues, workers.c.lease_until).order_by(
+        workers.c.lease_until.desc()
+    )
+    rows = await connection.execute(by_lease.limit(limit))
+    return [(queues, lease_until) for queues, lease_until in rows]
+
+
 async def orphans(
     connection: AsyncConnection, live: Iterable[UUID], *, namespaces: Collection[str], limit: int
 ) -> list[UUID]:

@@ -66,6 +66,11 @@ class Caller:
         if foreign:
             raise PermissionDenied.to_run({at: of for at, of in handlers.items() if of in foreign})
 
+    @property
+    def sees_all_namespaces(self) -> bool:
+        """Whether the caller may read numbers of everybody's tasks: no key, or an operator's."""
+        return self.is_operator or self.key_id is None
+
     def sees_handler(self, name: str) -> bool:
         """Return whether the caller is told of a handler."""
         return self.may(scopes.READ) or self.may_run(name)

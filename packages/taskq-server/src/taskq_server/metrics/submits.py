@@ -25,7 +25,7 @@ class SubmitResult(StrEnum):
     REFUSED = "refused"
     """A value, a quota or a scope does not allow it."""
     FAILED = "failed"
-    """The database is away."""
+    """The database is away, or something is wrong."""
 
 
 class Submits:
@@ -62,6 +62,11 @@ class Submits:
         self._unsettled[label, queue, result] += tasks
         if len(self._unsettled) > _MOST_UNSETTLED:
             self.settle()
+
+    @property
+    def has_unsettled(self) -> bool:
+        """Whether submits are kept apart until the queues are known that workers listen to."""
+        return bool(self._unsettled)
 
     def settle(self, listened: Iterable[str] = ()) -> None:
         """Count what was kept apart.

@@ -5,7 +5,7 @@ unique index refuses a key, each row is inserted unless the row or its key exist
 of the keys are read.
 """
 
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
@@ -14,6 +14,7 @@ from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.errors import IdempotencyMismatch
 from taskq_server.domain.task import TaskDetails
+from taskq_server.metrics.submits import SubmitResult, Submits
 from taskq_server.services.submission import IdempotencyKey
 
 _ROW_BYTES = 1_000
@@ -24,12 +25,14 @@ class Inserts:
 
     Args:
         database: holds the rows, each of which says its namespace.
+        submits: count what is stored, even if its caller has been cancelled meanwhile.
     """
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, submits: Submits) -> None:
         self._database = database
+        self._submits = submits
         self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
-            self._some,
+            self._insert,
             weight=lambda row: _ROW_BYTES + len(row.task.payload),
             at_once=3,
             name="submits",
@@ -57,8 +60,18 @@ class Inserts:
         except Violation as error:
             if not is_duplicate(error):
                 raise
-            return await self._database.write(lambda c: self._replay(c, rows, key))
+            replayed = await self._database.write(lambda c: self._replay(c, rows, key))
+            if replayed is not None:
+                there = {details.task.id for details in replayed}
+                self._count(row for row in rows if row.task.id in there)
+                return replayed
+        self._count(rows)
         return None
+
+    async def _insert(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
+        answers = await self._some(rows)
+        self._count(row for row, answer in zip(rows, answers, strict=True) if answer is None)
+        return answers
 
     async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
         try:
@@ -78,6 +91,10 @@ class Inserts:
             None if holder is None or holder.task_id == row.task.id else holder
             for row, holder in zip(rows, held, strict=True)
         ]
+
+    def _count(self, rows: Iterable[NewRow]) -> None:
+        for row in rows:
+            self._submits.count(row.task.handler, row.task.queue, SubmitResult.CREATED)
 
     async def _all_new(self, rows: Sequence[NewRow]) -> None:
         await self._database.write(lambda c: tasks.insert_new(c, rows))

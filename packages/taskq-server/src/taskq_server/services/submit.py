@@ -7,9 +7,10 @@ from datetime import datetime
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import FieldError, InvalidFields
+from taskq_server.domain.errors import FieldError, InvalidFields, TaskqError, Unavailable
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task, TaskDetails
+from taskq_server.metrics.submits import SubmitResult, Submits
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.quotas import Quotas, of_items, of_tags
@@ -49,6 +50,7 @@ class SubmitService:
         after_commit: rings for what is stored.
         clock: aware UTC.
         turns: what batches wait for that take long to check.
+        metrics: count what nothing was stored for; `inserts` count what was.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class SubmitService:
         after_commit: AfterCommit,
         clock: Callable[[], datetime],
         turns: Turns,
+        metrics: Submits,
     ) -> None:
         self._submission = submission
         self._inserts = inserts
@@ -71,6 +74,7 @@ class SubmitService:
         self._after_commit = after_commit
         self._clock = clock
         self._turns = turns
+        self._metrics = metrics
 
     async def close(self) -> None:
         """Wait for the transactions that are under way, those for tags and quotas included."""
@@ -92,6 +96,15 @@ class SubmitService:
             PermissionDenied: the caller may not submit to this handler, if there is one.
             Rejected: the task cannot be taken, or the key was used with another body.
         """
+        try:
+            return await self._one(caller, new, key, traceparent)
+        except Exception as error:
+            self._count(new, _result_of(error))
+            raise
+
+    async def _one(
+        self, caller: Caller, new: NewTask, key: IdempotencyKey | None, traceparent: str | None
+    ) -> Submitted:
         caller.check_may_run({"/handler": new.handler})
         task = await self._submission.task(caller, new, traceparent, self._clock())
         tags = tuple(sorted(set(new.tags)))
@@ -107,9 +120,13 @@ class SubmitService:
                 holder = await self._store(caller, task, tags, key)
         if key is not None and holder is not None:
             check_fingerprint(holder, key)
+            self._count(new, SubmitResult.REPLAYED)
             return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
         self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
+
+    def _count(self, task: NewTask | Task, result: SubmitResult) -> None:
+        self._metrics.count(task.handler, task.queue, result)
 
     async def _store(
         self, caller: Caller, task: Task, tags: Sequence[str], key: IdempotencyKey | None
@@ -135,6 +152,20 @@ class SubmitService:
             Rejected: a task cannot be taken (pointers begin with `/items/<n>`), or the key was
                 used with another body.
         """
+        try:
+            return await self._all(caller, items, key, traceparent)
+        except Exception as error:
+            for item in items:
+                self._count(item, _result_of(error))
+            raise
+
+    async def _all(
+        self,
+        caller: Caller,
+        items: Sequence[NewTask],
+        key: IdempotencyKey | None,
+        traceparent: str | None,
+    ) -> SubmittedBatch:
         caller.check_may_run({f"/items/{n}/handler": item.handler for n, item in enumerate(items)})
         new_tasks = await self._batch(caller, items, traceparent)
         tags = [tuple(sorted(set(item.tags))) for item in items]
@@ -159,6 +190,10 @@ class SubmitService:
             # A task of the first batch that was deleted since is stored anew.
             again = [task for task in new_tasks if task.id in found]
             self._after_commit.submitted(again)
+            new_ids = {task.id for task in again}
+            for details in replayed:
+                if details.task.id not in new_ids:
+                    self._count(details.task, SubmitResult.REPLAYED)
             shown = tuple(as_shown(caller, details) for details in replayed)
             return SubmittedBatch(shown, replayed=True)
         self._after_commit.submitted(new_tasks)
@@ -186,6 +221,11 @@ class SubmitService:
         if first:
             raise type(first)("items of the batch cannot be taken; nothing was stored", errors)
         return made
+
+
+def _result_of(error: Exception) -> SubmitResult:
+    is_refused = isinstance(error, TaskqError) and not isinstance(error, Unavailable)
+    return SubmitResult.REFUSED if is_refused else SubmitResult.FAILED
 
 
 def _row(

@@ -140,6 +140,19 @@ EVENTS: dict[str, Any] = {
 }
 """A stream of events."""
 
+_METRICS = """\
+# HELP taskq_queue_depth Tasks that are not final; those queued and retrying wait
+# TYPE taskq_queue_depth gauge
+taskq_queue_depth{namespace="default",queue="reports",status="queued"} 3.0
+"""
+METRICS: dict[str, dict[str, Any]] = {
+    "text/plain": {"depth": {"summary": "one of many", "value": _METRICS}},
+    "application/openmetrics-text": {
+        "depth": {"summary": "one of many", "value": f"{_METRICS}# EOF\n"}
+    },
+}
+"""A page of metrics in each of its types, cut."""
+
 OF_NEW_TASKS: dict[str, dict[str, Any]] = {
     "TaskRead": _NEW_TASK,
     "TaskList": {"items": [_NEW_TASK]},

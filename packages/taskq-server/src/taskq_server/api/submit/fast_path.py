@@ -23,12 +23,14 @@ from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace, runtime_of
 from taskq_server.api.headers import KeyText, valid_traceparent
 from taskq_server.api.prefix import path_within
+from taskq_server.api.request_metrics import set_route
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit.route import SubmitRequest, respond, submit
 from taskq_server.domain.errors import Rejected, TaskqError
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 
+_PATH = "/tasks"
 _ACCEPTED = (body.JSON,)
 _ACCESS = access.of("submit")
 _KEY = TypeAdapter(KeyText)
@@ -69,6 +71,7 @@ class SubmitFastPath:
         if headers is None:
             await self._app(scope, receive, send)
             return
+        set_route(scope, _PATH)
         api: FastAPI = scope["app"]
         runtime = runtime_of(api)
         if api.dependency_overrides or not _announces(headers, runtime.settings.max_body_bytes):
@@ -107,7 +110,7 @@ def _name(call: Callable[..., Any]) -> str:
 
 def _ordinary_headers(scope: Scope) -> dict[bytes, bytes] | None:
     """Return the headers of a submit with nothing unusual about it."""
-    if scope["type"] != "http" or scope["method"] != "POST" or path_within(scope) != "/tasks":
+    if scope["type"] != "http" or scope["method"] != "POST" or path_within(scope) != _PATH:
         return None
     given: list[tuple[bytes, bytes]] = scope["headers"]
     headers = dict(given)

@@ -21,7 +21,7 @@ from taskq_server.api.openapi.responses import (
     reply,
 )
 from taskq_server.api.strict_route import StrictRoute
-from taskq_server.api.waits import place, while_allowed
+from taskq_server.api.waits import place_to_wait, while_allowed
 from taskq_server.domain.errors import (
     IdempotencyMismatch,
     InvalidPayload,
@@ -78,7 +78,7 @@ async def submit(
     """Store a task; a worker runs it as soon as it is due and one is free."""
     wanted = SubmitRequest(new, key, traceparent, prefer)
     # Before the task is stored: whoever finds no place to wait can send the request again.
-    with nullcontext() if prefer.wait is None else place(request.scope):
+    with nullcontext() if prefer.wait is None else place_to_wait(request.scope):
         return await respond(runtime, wanted, request.scope, request.receive)
 
 
