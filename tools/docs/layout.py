@@ -22,6 +22,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "deploy.md",
         "keys.md",
         "operate.md",
+        "metrics.md",
         "settings.md",
         "guarantees.md",
         "performance.md",

@@ -4,7 +4,7 @@ A route and the fast path say in the state of the scope which route it is. Reque
 because there is none or because the guards refuse them, are `other`.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from time import perf_counter
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -29,29 +29,23 @@ class RequestMetrics:
         self._app = app
         self._runtime = runtime
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         runtime = self._runtime()
         if scope["type"] != "http" or runtime is None:
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         state = scope.setdefault("state", {})
         count = runtime.metrics.http_request
         began = perf_counter()
 
-        async def counted(message: Message) -> None:
+        def counted(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
-                took = perf_counter() - began - state.get(_WAITED, 0.0)
-                method = scope["method"]
-                count(
-                    state.get(_ROUTE, OTHER),
-                    method if method in _METHODS else OTHER,
-                    str(message["status"]),
-                    took,
-                )
-            await send(message)
+                seconds = perf_counter() - began - state.get(_WAITED, 0.0)
+                method = scope["method"] if scope["method"] in _METHODS else OTHER
+                count(state.get(_ROUTE, OTHER), method, str(message["status"]), seconds)
+            return send(message)
 
-        await self._app(scope, receive, counted)
+        return self._app(scope, receive, counted)
 
 
 def set_route(scope: Scope, path: str) -> None:
