@@ -157,6 +157,7 @@ async def say_task_statements(database: Database) -> None:
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
     await database.read(lambda c: handlers.known_in(c, ["default", "n"]))
+    await database.read(lambda c: handlers.names_in(c, ["default", "n"]))
     await database.read(lambda c: handlers.schema_of(c, "default", "a"))
 
 
@@ -221,6 +222,8 @@ async def say_lease_statements(database: Database) -> None:
         lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["*"], limit=5)
     )
     await database.read(lambda c: workers.live_ids(c, NOW))
+    await database.read(lambda c: workers.latest(c, limit=5))
+    await database.read(retention.oldest_finished)
     await database.write(lambda c: namespaces.create(database, c, "n", NOW))
     await database.read(namespaces.made)
     await database.read(lambda c: namespaces.waiting(c, ["default", "n"]))
