@@ -3,6 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
+from contextvars import ContextVar
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,8 @@ from tests.unit.server.factories import WORKER, rows_of, running, seconds, store
 from tests.unit.server.worker.attempts import handler_of, until
 
 HANDLER = "taskq.echo"
+OF_START_UP: ContextVar[str] = ContextVar("of_start_up", default="nobody's")
+OF_AN_ATTEMPT: ContextVar[str] = ContextVar("of_an_attempt", default="nobody's")
 
 
 async def work() -> None:
@@ -236,3 +239,23 @@ async def test_hooks_that_nobody_has_are_forgotten(runtime: Runtime) -> None:
         worker.late = late
         await worker.hooks.replay()
         assert await worker.done() == done
+
+
+async def test_a_hook_has_the_context_of_start_up_and_nothing_of_the_attempt(
+    runtime: Runtime,
+) -> None:
+    seen: list[tuple[str, str]] = []
+    done = asyncio.Event()
+
+    async def look(event: TaskEvent) -> None:
+        seen.append((OF_START_UP.get(), OF_AN_ATTEMPT.get()))
+        done.set()
+
+    OF_START_UP.set("a connection")
+    worker = Worker(runtime, registry(look))
+    OF_AN_ATTEMPT.set("somebody's")
+    await worker.fail()
+    async with asyncio.timeout(60):
+        await done.wait()
+    await worker.hooks.close()
+    assert seen == [("a connection", "nobody's")]

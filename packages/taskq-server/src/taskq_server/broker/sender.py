@@ -12,6 +12,7 @@ from redis.exceptions import RedisError
 
 from taskq_server.broker.connection import REPLY_SECONDS, OutageLog, write
 from taskq_server.broker.names import Names, Naming
+from taskq_server.core.log_context import about_group, apart
 
 Item = TypeVar("Item")
 
@@ -20,6 +21,8 @@ Write = Callable[[Pipeline, Names, deque[Item]], object]
 
 MOST_BUFFERED = 10_000
 """Most items of one kind that wait for a round trip; beyond that the oldest are dropped."""
+
+_GROUP = "messages to Redis"
 
 
 class Sender:
@@ -46,7 +49,9 @@ class Sender:
             return
         self._waiting[add].extend(items)
         if self._flushing is None:
-            self._flushing = asyncio.create_task(self._flush(self._redis, names))
+            self._flushing = asyncio.create_task(
+                self._flush(self._redis, names), context=apart(_GROUP)
+            )
 
     async def close(self) -> None:
         """Wait until the commands on their way are sent."""
@@ -57,7 +62,8 @@ class Sender:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, _empty()
-                await self._send(redis, names, batch)
+                with about_group(_GROUP, sum(map(len, batch.values()))):
+                    await self._send(redis, names, batch)
         finally:
             self._flushing = None
 

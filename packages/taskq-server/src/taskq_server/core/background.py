@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from taskq_server.core.log_context import about_group
 from taskq_server.core.processes import ForksEnd
 
 Work = Callable[[], Coroutine[Any, Any, None]]
@@ -103,7 +104,8 @@ def _run(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
 async def _keep_running(name: str, work: Work) -> None:
     while True:
         try:
-            await work()
+            with about_group(name):
+                await work()
         except Exception:
             _log.exception("%s failed, and starts again in %g s", name, _PAUSE_SECONDS)
         await asyncio.sleep(_PAUSE_SECONDS)

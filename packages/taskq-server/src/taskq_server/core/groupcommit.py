@@ -4,19 +4,27 @@ A caller passes an item and awaits its answer. While the allowed number of batch
 committed, arriving items wait and form the next batch. So a lone item never waits, and a busy
 process pays one transaction for hundreds of items. A batch that fails is replayed item by item, so
 that one bad item fails alone; if the database is away, all items of the batch fail at once.
+
+A batch runs in a context that has nothing of its callers: the lines of the log that it writes name
+the group and the number of items. What fails for one item is for its caller to tell.
 """
 
 import asyncio
+import logging
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Generic, TypeVar
 
+from taskq_server.core.log_context import about_group, apart
+from taskq_server.core.log_text import brief
 from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.domain.errors import Unavailable
 
 Item = TypeVar("Item")
 Answer = TypeVar("Answer")
+
+_log = logging.getLogger("taskq.server")
 
 
 class GroupCommit(Generic[Item, Answer]):
@@ -30,7 +38,7 @@ class GroupCommit(Generic[Item, Answer]):
         weight: returns the weight of an item, for example its bytes.
         at_once: most batches under way; with two, one is filled and answered while the disk
             writes the other.
-        name: of the group, for observers.
+        name: of the group, for logs and observers.
         observer: is told of each batch that was served.
     """
 
@@ -63,7 +71,7 @@ class GroupCommit(Generic[Item, Answer]):
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
         if len(self._workers) < self._at_once:
-            self._workers.add(asyncio.create_task(self._drain()))
+            self._workers.add(asyncio.create_task(self._drain(), context=apart(self._name)))
         return await future
 
     async def close(self) -> None:
@@ -97,9 +105,14 @@ class GroupCommit(Generic[Item, Answer]):
     async def _serve(self, batch: Sequence[tuple[Item, asyncio.Future[Answer]]]) -> None:
         began = time.perf_counter()
         try:
-            answers = await self._commit([item for item, _ in batch])
+            with about_group(self._name, len(batch)):
+                answers = await self._commit([item for item, _ in batch])
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
+                _log.debug(
+                    "a batch of %d for %s fails (%s): its items are tried one by one",
+                    len(batch), self._name, brief(error),
+                )  # fmt: skip
                 for single in batch:
                     await self._serve([single])
                 return

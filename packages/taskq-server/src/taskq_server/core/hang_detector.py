@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
+from taskq_server.core.log_context import apart
 from taskq_server.core.loop_timeout import LoopTimeout
 
 _PARTS = 6
@@ -72,7 +73,9 @@ class HangDetector:
 
     def _doubt(self) -> None:
         if self._watch is None:
-            self._watch = asyncio.create_task(self._ask_while_needed())
+            self._watch = asyncio.create_task(
+                self._ask_while_needed(), context=apart("probe of the database")
+            )
 
     async def _ask_while_needed(self) -> None:
         try:

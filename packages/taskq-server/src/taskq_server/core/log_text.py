@@ -10,6 +10,7 @@ from contextlib import suppress
 
 _MOST_LEVELS = 8
 _MOST_ERRORS = 20
+_LARGEST = 2**53  # up to here, every reader of JSON takes a number as it is
 
 
 def escaped_text(text: str) -> str:
@@ -26,8 +27,10 @@ def escaped(value: object, levels: int = _MOST_LEVELS) -> object:
         value: any value; one that is neither a number nor a collection becomes a text.
         levels: how many levels of collections to keep.
     """
-    if value is None or type(value) in (bool, int, float):
+    if value is None or type(value) is bool:
         return value
+    if type(value) is int or type(value) is float:
+        return value if -_LARGEST <= value <= _LARGEST else repr(value)  # not even JSON for nan
     if isinstance(value, str):
         return escaped_text(str.__str__(value))
     try:

@@ -1,19 +1,16 @@
-"""Logging of the processes: readable lines on a terminal, JSON elsewhere.
-
-Texts are escaped in both. For errors of taskq and its libraries the log shows class and traceback,
-but not the text, because the text may quote values. The logs of handlers are shown in full.
-"""
+"""Logging of the processes: readable lines on a terminal, JSON elsewhere, unless told otherwise."""
 
 import logging
 import sys
 import threading
 from contextlib import suppress
-
-import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from typing import Literal, assert_never
 
 from taskq_server.core import environment
-from taskq_server.core.log_text import brief, error_lines, escaped, escaped_text
+from taskq_server.core.log_lines import HANDLERS, LineFormatter, as_json, readable
+from taskq_server.core.log_text import brief, escaped_text
+
+Format = Literal["auto", "json", "console"]
 
 _QUIET = {
     "aiosqlite": logging.WARNING,  # because at lower levels it logs statements with their values
@@ -23,44 +20,38 @@ _QUIET = {
     "uvicorn.error": logging.WARNING,
     "watchfiles": logging.WARNING,
 }
-_OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
 _OF_AIOSQLITE = "(_connection_worker_thread)"
 _CLOSED = "Event loop is closed"
-_HANDLERS = "taskq.server.handler"
-_WRITTEN_RAW = frozenset({"exception", "stack"})
 
 
-def configure(level: str | int = "INFO") -> None:
-    """Send all logging, warnings and errors that end threads to stderr through structlog.
+def configure(level: str | int = "INFO", form: Format = "auto") -> None:
+    """Send all logging, warnings and errors that end threads to stderr, one line for each.
 
     Args:
         level: name or number of the lowest level to show.
+        form: `json`, `console`, or `auto` for readable lines on a terminal and JSON elsewhere.
     """
-    renderer: Processor = structlog.processors.JSONRenderer()
-    if sys.stderr.isatty():
-        renderer = structlog.dev.ConsoleRenderer(colors=environment.allows_colour())
-    shared: list[Processor] = [
-        structlog.stdlib.add_logger_name,
-        structlog.stdlib.add_log_level,
-        structlog.stdlib.ExtraAdder(),
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
     handler = _Handler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
-            processors=[
-                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                _make_safe,
-                renderer,
-            ],
-        )
-    )
+    colours = sys.stderr.isatty() and environment.allows_colour()
+    handler.setFormatter(LineFormatter(as_json if is_json(form) else readable(colours=colours)))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _log_end_of_thread
     for name, quiet in _QUIET.items():
         logging.getLogger(name).setLevel(quiet)
+
+
+def is_json(form: Format) -> bool:
+    """Return whether lines are JSON."""
+    match form:
+        case "json":
+            return True
+        case "console":
+            return False
+        case "auto":
+            return not sys.stderr.isatty()
+        case _:
+            assert_never(form)
 
 
 class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
@@ -73,43 +64,6 @@ class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
             self.flush()
 
 
-def _make_safe(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
-    """Escape all texts, and format the error, which alone may have several lines."""
-    error = _error_of(event.pop("exc_info", None))
-    secretive = _is_secretive(str(event.get("logger")))
-    if secretive and event.get("logger") == "asyncio":
-        event["event"] = _without_details(str(event["event"]))
-    safe: EventDict = {}
-    for key, value in event.items():
-        shown = escaped_text(key)
-        safe[f"{shown}_" if shown in _WRITTEN_RAW else shown] = escaped(value)
-    if error is not None:
-        safe["exception"] = "\n".join(error_lines(error, whole=not secretive))
-    return safe
-
-
-def _is_secretive(name: str) -> bool:
-    """Whether to hide the texts of errors in this logger, because they may quote values."""
-    return name.partition(".")[0] in _OURS and not f"{name}.".startswith(f"{_HANDLERS}.")
-
-
-def _error_of(info: object) -> BaseException | None:
-    match info:
-        case BaseException():
-            return info
-        case (_, BaseException() as error, _):
-            return error
-        case None | False | (None, None, None):
-            return None
-        case _:
-            return sys.exception()
-
-
-def _without_details(event: str) -> str:
-    """Return asyncio's message without tasks and arguments, because it prints their values."""
-    return event.partition("\n")[0].partition("(")[0].partition("<")[0].rstrip()
-
-
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if ended.exc_value is None or isinstance(ended.exc_value, SystemExit):
         return
@@ -117,4 +71,4 @@ def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:
     if name.endswith(_OF_AIOSQLITE) and str(ended.exc_value) == _CLOSED:
         return  # it has an answer for a caller that the end of the process has cancelled
     # taskq's own threads never end in an error, so a handler started this one.
-    logging.getLogger(_HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)
+    logging.getLogger(HANDLERS).error("%s ended in an error", name, exc_info=ended.exc_value)

@@ -31,15 +31,3 @@ async def expired(connection: AsyncConnection, *, before: datetime, limit: int) 
         for status in sorted(FINAL)
     ]
     return [row.id for row in await lowest(connection, ranges, "finished_at", limit)]
-
-
-async def oldest_finished(connection: AsyncConnection) -> datetime | None:
-    """Return when the final task ended that ended first; None if there is no final task."""
-    ranges = [
-        select(tasks.c.id, tasks.c.finished_at).where(
-            tasks.c.status == status, tasks.c.finished_at.is_not(None)
-        )
-        for status in sorted(FINAL)
-    ]
-    rows = await lowest(connection, ranges, "finished_at", 1)
-    return rows[0].finished_at if rows else None

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.log_context import apart
 from taskq_server.crud import api_keys
 from taskq_server.domain import keys
 from taskq_server.domain.caller import Caller
@@ -185,8 +186,9 @@ class Authentication:
     def _ahead(self, read: GroupCommit[Asked, Any], asked: Asked) -> None:
         """Read what is in use before its time is over; one reading at a time is enough."""
         if self._reading_ahead is None:
-            self._reading_ahead = asyncio.ensure_future(read(asked))
-            self._reading_ahead.add_done_callback(self._has_read_ahead)
+            context = apart("keys read ahead")
+            self._reading_ahead = asyncio.create_task(read(asked), context=context)
+            self._reading_ahead.add_done_callback(self._has_read_ahead, context=context)
 
     def _has_read_ahead(self, reading: "asyncio.Task[Any]") -> None:
         self._reading_ahead = None

@@ -16,6 +16,7 @@ from math import inf
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.log_context import apart
 from taskq_server.crud import counts
 from taskq_server.crud.pairs import Named
 from taskq_server.crud.tasks import key_holders
@@ -120,7 +121,7 @@ class WaitingQuota:
         own.storing += wanted.tasks
         wanted.has_places = True
         if age > _EARLY_SECONDS and self._refreshing is None:
-            self._refreshing = asyncio.create_task(self._refresh())
+            self._refreshing = asyncio.create_task(self._refresh(), context=apart("places"))
 
     async def _refresh(self) -> None:
         try:

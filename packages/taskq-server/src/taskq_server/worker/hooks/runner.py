@@ -3,10 +3,12 @@
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from datetime import datetime, timedelta
 from functools import partial
 from uuid import UUID
 
+from taskq_server.core.log_context import About, Fields
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import follows_failure
@@ -57,6 +59,9 @@ class Hooks:
         self._on_stuck = on_stuck
         self._has_failure_hooks = registry.has_failure_hooks
         self._calls = Calls(seconds)
+        # Hooks inherit the context variables of start-up hooks, and nothing of the attempts whose
+        # ends are committed together.
+        self._context = copy_context()
         self._waiting: dict[tuple[UUID, int], TaskEvent] = {}
         self._running: dict[tuple[UUID, int], asyncio.Task[None]] = {}
 
@@ -112,7 +117,9 @@ class Hooks:
     def _start(self) -> None:
         while self._waiting and len(self._running) < _AT_ONCE and self.left < _MOST_LEFT:
             key = next(iter(self._waiting))
-            running = asyncio.create_task(self._run(self._waiting.pop(key)))
+            running = asyncio.create_task(
+                self._run(self._waiting.pop(key)), context=self._context.copy()
+            )
             self._running[key] = running
             running.add_done_callback(partial(self._ended, key))
 
@@ -121,6 +128,10 @@ class Hooks:
         self._start()
 
     async def _run(self, event: TaskEvent) -> None:
+        with About(lambda: _fields(event)):
+            await self._run_all(event)
+
+    async def _run_all(self, event: TaskEvent) -> None:
         await tell(self._registry, event, self._calls)
         if self.left >= _MOST_LEFT:
             _log.error("%d hooks go on after their time: no more are started", self.left)
@@ -130,3 +141,7 @@ class Hooks:
                 await self._attempts.hooks_done([(event.task_id, event.attempt)])
             except DatabaseUnavailable:
                 _log.debug("the hook of task %s will run again", event.task_id)
+
+
+def _fields(event: TaskEvent) -> Fields:
+    return {"task_id": str(event.task_id), "attempt": event.attempt, "handler": event.handler}
