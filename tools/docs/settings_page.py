@@ -13,6 +13,7 @@ from taskq_server.core.settings.access import AccessSettings
 from taskq_server.core.settings.api import ApiSettings
 from taskq_server.core.settings.database import DatabaseSettings
 from taskq_server.core.settings.group import Group
+from taskq_server.core.settings.logs import LogSettings
 from taskq_server.core.settings.process import ProcessSettings
 from taskq_server.core.settings.redis import RedisSettings
 from taskq_server.core.settings.tasks import TaskSettings
@@ -25,7 +26,7 @@ SECTIONS: dict[str, tuple[type[Group], ...]] = {
     "API": (ApiSettings, AccessSettings),
     "Worker": (WorkSettings,),
     "Tasks": (TaskSettings,),
-    "Process": (ProcessSettings,),
+    "Process": (ProcessSettings, LogSettings),
 }
 """Which settings are told where; one that is in no section has one of its own at the end."""
 

@@ -10,6 +10,7 @@ from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
 from taskq_server.api import batch, catalog, events, health, keys, metrics, problems, tasks
+from taskq_server.api.access_log import AccessLog
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
 from taskq_server.api.dependencies import runtime_of
@@ -131,7 +132,7 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     return [
         Middleware(RequestMetrics, runtime=lambda: app.runtime),
         Middleware(Browsers, origins=lambda: _cors_origins(app)),
-        Middleware(RequestIdMiddleware),
+        Middleware(RequestIdMiddleware, access_log=AccessLog(lambda: _settings(app))),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
         Middleware(OwnPages, hosts=hosts),
@@ -139,5 +140,10 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     ]
 
 
+def _settings(app: Api) -> Settings | None:
+    return None if app.runtime is None else app.runtime.settings
+
+
 def _cors_origins(app: Api) -> Collection[str]:
-    return () if app.runtime is None else app.runtime.settings.cors_origins
+    settings = _settings(app)
+    return () if settings is None else settings.cors_origins

@@ -49,6 +49,7 @@ from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
+from taskq_server.services.task_log import TaskLog
 from taskq_server.services.wait import WaitService
 
 _ASK_SECONDS = 1.0
@@ -268,6 +269,7 @@ def _writing_services(
         read=read,
         after_commit=after_commit,
         clock=clock,
+        log=TaskLog.of(settings),
     )
     return submit, change
 

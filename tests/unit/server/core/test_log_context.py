@@ -1,53 +1,33 @@
 """What lines are about: the work that is under way, and nothing of anybody else's."""
 
 import asyncio
-import json
 import logging
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from io import StringIO
 
 import pytest
 
 from taskq_server.core.background import background
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.log_context import About, apart, fields
-from taskq_server.core.log_lines import LineFormatter, as_json
 from taskq_server.domain.errors import DatabaseUnavailable
+from tests.support.log_lines import Lines, json_lines
 
 LOG = logging.getLogger("taskq.test_log_context")
 SOMEBODYS: ContextVar[str] = ContextVar("somebodys", default="nobody's")
 
 
-class Written:
-    """The lines that the test has logged, each as its fields."""
-
-    def __init__(self, stream: StringIO) -> None:
-        self._stream = stream
-
-    def __call__(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self._stream.getvalue().splitlines()]
-
-
 @pytest.fixture
-def written() -> Iterator[Written]:
-    stream = StringIO()
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(LineFormatter(as_json))
-    LOG.addHandler(handler)
-    LOG.setLevel(logging.DEBUG)
-    try:
-        yield Written(stream)
-    finally:
-        LOG.removeHandler(handler)
-        LOG.setLevel(logging.NOTSET)
+def written() -> Iterator[Lines]:
+    with json_lines(LOG.name) as lines:
+        yield lines
 
 
 def about(name: str) -> About:
     return About(lambda: {"request_id": name})
 
 
-async def test_lines_of_a_block_have_its_fields_and_later_ones_have_not(written: Written) -> None:
+async def test_lines_of_a_block_have_its_fields_and_later_ones_have_not(written: Lines) -> None:
     async def below() -> None:
         LOG.info("below")
         await asyncio.to_thread(LOG.info, "in a thread")
@@ -78,7 +58,7 @@ def test_a_line_below_the_level_asks_for_no_fields() -> None:
 
 
 @pytest.mark.parametrize("name", ["event", "logger", "level", "timestamp", "exception", "stack"])
-def test_no_field_takes_the_place_of_what_every_line_has(written: Written, name: str) -> None:
+def test_no_field_takes_the_place_of_what_every_line_has(written: Lines, name: str) -> None:
     LOG.warning("said", extra={name: "taken"})
     (line,) = written()
     assert (line["event"], line["level"], line[f"{name}_"]) == ("said", "warning", "taken")
@@ -86,7 +66,7 @@ def test_no_field_takes_the_place_of_what_every_line_has(written: Written, name:
 
 
 async def test_a_batch_has_nothing_of_its_callers_and_says_how_many_they_are(
-    written: Written,
+    written: Lines,
 ) -> None:
     seen: list[str] = []
     begun, go_on = asyncio.Event(), asyncio.Event()
@@ -146,11 +126,11 @@ async def test_a_batch_that_fails_is_told_without_what_the_error_says(
         answers = await asyncio.gather(first, *others, return_exceptions=True)
     assert answers[:2] == ["x", "y"]
     assert isinstance(answers[2], ValueError)
-    assert "a batch of 2 for submits fails (ValueError)" in caplog.text
+    assert "a batch of 2 fails (ValueError)" in caplog.text
     assert "PLANTED-SECRET" not in caplog.text
 
 
-async def test_what_goes_on_in_the_background_says_its_name(written: Written) -> None:
+async def test_what_goes_on_in_the_background_says_its_name(written: Lines) -> None:
     done = asyncio.Event()
 
     async def sweep() -> None:

@@ -193,19 +193,3 @@ async def test_a_task_that_is_waiting_again_did_not_fail_for_good() -> None:
     retried = replace(ended, task=lifecycle.retry(ended.task, now=NOW))
     await told(registry([], [heard.hook()]), retried)
     assert [event.attempt for event in heard.events] == [2]
-
-
-@pytest.mark.parametrize("fatal", [False, True])
-async def test_a_failure_is_logged_with_its_message(
-    fatal: bool, caplog: pytest.LogCaptureFixture
-) -> None:
-    ended = failed(fatal=fatal)
-    event = event_of(ended.attempt, ended.task)
-    with caplog.at_level(logging.INFO, "taskq.server.worker"):
-        await tell(registry(), event, Calls(1))
-        await tell(registry(), replace(event, error_message=""), Calls(1))
-        await tell(registry(), replace(event, error_message="long " * 1_000), Calls(1))
-    said, bare, cut = [record.getMessage() for record in caplog.records]
-    assert said.endswith(": ValueError: broken")
-    assert bare.endswith(": ValueError")
-    assert len(cut) < 500

@@ -29,9 +29,15 @@ def caller_of(scope: Scope) -> Caller:
     Raises:
         NotStarted: the route serves without its application.
     """
-    caller: Caller | None = scope.get("state", {}).get(_STATE)
+    caller = known_caller(scope)
     if caller is None:
         raise NotStarted  # its middleware is not there, either
+    return caller
+
+
+def known_caller(scope: Scope) -> Caller | None:
+    """Return the caller of a request, or None before it is known."""
+    caller: Caller | None = scope.get("state", {}).get(_STATE)
     return caller
 
 

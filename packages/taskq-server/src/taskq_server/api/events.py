@@ -1,5 +1,6 @@
 """Server-sent events: the states of a task, as it changes."""
 
+import logging
 import re
 from collections.abc import AsyncIterator
 from math import inf
@@ -9,6 +10,7 @@ from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from taskq_server.api import problems
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import RuntimeDep, TaskId
 from taskq_server.api.errors import NoSuchPath
@@ -33,6 +35,7 @@ MEDIA_TYPE = "text/event-stream"
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 router = APIRouter(route_class=StrictRoute, tags=["tasks"])
+_log = logging.getLogger("taskq.server.api")
 
 LastEventId = Annotated[
     str | None,
@@ -128,8 +131,10 @@ async def encoded(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[by
     try:
         async for state in states:
             yield b": alive\n\n" if state is None else event(state)
-    except (TaskNotFound, Unauthenticated, PermissionDenied, Unavailable):
-        return
+    except (TaskNotFound, Unauthenticated, PermissionDenied, Unavailable) as error:
+        kind = problems.kind_of(error)
+        level = logging.ERROR if kind.status >= 500 else logging.DEBUG
+        _log.log(level, "a stream ends early, as with %d %s", kind.status, kind.code)
 
 
 def event(details: TaskDetails) -> bytes:

@@ -62,6 +62,20 @@ handlers = click.option(
     help=described("handlers", "modules with handlers, by commas; may be repeated"),
 )
 
+log_format = click.option(
+    "--log-format",
+    type=click.Choice(["auto", "json", "console"], case_sensitive=False),
+    metavar="FORMAT",
+    help=described("log_format", "auto, json, console", "auto"),
+)
+
+access_log = click.option(
+    "--access-log",
+    is_flag=True,
+    default=None,
+    help=described("access_log", "log a line for each request"),
+)
+
 log_level = click.option(
     "--log-level",
     type=click.Choice(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], case_sensitive=False),

@@ -37,7 +37,7 @@ def prepare(stop: Stop, options: Mapping[str, object], *, is_first: bool = True)
     """
     stop.listen()
     settings = Settings.load(**options)
-    logs.configure(settings.log_level)
+    logs.configure(settings.log_level, settings.log_format)
     if is_first:
         say_unknown()
     return settings

@@ -31,6 +31,8 @@ _END_SECONDS = 10.0
 @options.auth
 @options.insecure_no_auth
 @options.root_path
+@options.access_log
+@options.log_format
 @options.log_level
 def api(**given: object) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
@@ -54,4 +56,4 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     access = {"access": await who_may_call(settings)}
     facts = {**announcement.of_api(settings, url, checking.result()), **access}
     announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
-    await serving.serve(app, listener, stop.asked)
+    await serving.serve(app, listener, stop.asked, access_log=settings.access_log)

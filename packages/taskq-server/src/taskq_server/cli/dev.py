@@ -61,6 +61,8 @@ _log = logging.getLogger("taskq.server")
 @options.auth
 @options.insecure_no_auth
 @options.root_path
+@options.access_log
+@options.log_format
 @options.log_level
 def dev(reload: bool, **given: object) -> None:
     """Run API, worker, database and Redis in one process, for development.
@@ -126,7 +128,8 @@ async def _run(settings: Settings, work: Work, listener: socket.socket, stop: St
 
             async def serve() -> None:
                 if await unless(stop.asked, begun.wait()):
-                    await serving.serve(app, listener, stop.asked)
+                    access_log = complete.access_log
+                    await serving.serve(app, listener, stop.asked, access_log=access_log)
 
             await _until_either_ends(stop, work(runtime, stop, begin), serve())
 

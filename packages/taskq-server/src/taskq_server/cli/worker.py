@@ -26,12 +26,13 @@ from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
     metavar="NUMBER",
     help=options.described("concurrency", "attempts at once", 100),
 )
+@options.log_format
 @options.log_level
 def worker(**given: str | int | None) -> None:
     """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
     parent = SupervisorLink()
     if not parent.exists:
-        logs.configure(_level(given["log_level"]))
+        logs.configure(_level(given["log_level"]), _form(given["log_format"]))
         sys.exit(Supervisor().run())
     from taskq_server.cli import _worker_child as working
 
@@ -43,3 +44,9 @@ def _level(given: object) -> str:
     """Return the level of the log; the child refuses an unknown level."""
     level = str(given or environment.read(["log_level"]).get("log_level")).upper()
     return level if level in logging.getLevelNamesMapping() else "INFO"
+
+
+def _form(given: object) -> logs.Format:
+    """Return the form of the log; the child refuses an unknown one."""
+    form = str(given or environment.read(["log_format"]).get("log_format")).lower()
+    return "json" if form == "json" else "console" if form == "console" else "auto"

@@ -8,6 +8,7 @@ from taskq_server.core import environment
 from taskq_server.core.settings.access import AccessSettings
 from taskq_server.core.settings.api import ApiSettings
 from taskq_server.core.settings.database import DatabaseSettings
+from taskq_server.core.settings.logs import LogSettings
 from taskq_server.core.settings.process import ProcessSettings
 from taskq_server.core.settings.redis import RedisSettings
 from taskq_server.core.settings.tasks import TaskSettings
@@ -16,6 +17,7 @@ from taskq_server.domain.errors import ConfigurationError
 
 
 class Settings(  # pydantic lists the fields of the last base first
+    LogSettings,
     ProcessSettings,
     AccessSettings,
     ApiSettings,

@@ -110,8 +110,8 @@ class GroupCommit(Generic[Item, Answer]):
         except Exception as error:
             if len(batch) > 1 and not isinstance(error, Unavailable):
                 _log.debug(
-                    "a batch of %d for %s fails (%s): its items are tried one by one",
-                    len(batch), self._name, brief(error),
+                    "a batch of %d fails (%s), and its items are tried one by one",
+                    len(batch), brief(error), extra={"items": len(batch)},
                 )  # fmt: skip
                 for single in batch:
                     await self._serve([single])

@@ -11,12 +11,13 @@ from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import AUTHORIZATION, TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
-from taskq_server.domain.task import Task, TaskDetails
+from taskq_server.domain.task import Status, Task, TaskDetails
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas, of_tags
 from taskq_server.services.read import ReadService
 from taskq_server.services.tags import TagIds
+from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 
 _RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
 _WHEN_IT_RUNS = {"priority", "run_at"}
@@ -36,6 +37,7 @@ class ChangeService:
         read: reads what a task has become.
         after_commit: tells what has changed.
         clock: aware UTC.
+        log: tells of tasks that end.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class ChangeService:
         read: ReadService,
         after_commit: AfterCommit,
         clock: Callable[[], datetime],
+        log: TaskLog = AS_DEFAULT,
     ) -> None:
         self._database = database
         self._catalog = catalog
@@ -56,6 +59,7 @@ class ChangeService:
         self._read = read
         self._after_commit = after_commit
         self._clock = clock
+        self._log = log
 
     async def update(
         self, caller: Caller, task_id: UUID, changes: TaskChanges, *, version: int | None = None
@@ -150,7 +154,10 @@ class ChangeService:
             await tasks.write(connection, before, after)
             return before, after
 
-        self._after_commit.changed(*await self._database.write(work))
+        before, after = await self._database.write(work)
+        self._after_commit.changed(before, after)
+        if after.status is Status.CANCELLED and before.status.waiting:
+            self._log.cancelled(after)
         return await self._read.shown(caller, task_id)
 
     async def _edit(self, caller: Caller, task_id: UUID, changes: TaskChanges) -> Edit:

@@ -15,7 +15,6 @@ from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.worker.calls import Calls
 
 RUNNER = "runner"
-_LOGGED_CHARACTERS = 200
 _log = logging.getLogger("taskq.server.worker")
 
 
@@ -50,26 +49,12 @@ async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> bo
 
 async def on_retry(registry: Registry, event: TaskEvent, calls: Calls) -> None:
     """Tell the `@on_retry` hooks that an attempt failed and another one follows."""
-    _log.info(
-        "task %s (%s) attempt %d failed, next try %s: %s",
-        event.task_id, event.handler, event.attempt, event.retry_at, _error(event),
-    )  # fmt: skip
     await _call_all(registry.hooks_for(Hook.RETRY), event, calls)
 
 
 async def on_job_failure(registry: Registry, event: TaskEvent, calls: Calls) -> None:
     """Tell the `@on_job_failure` hooks that a task failed for good."""
-    _log.warning(
-        "task %s (%s) failed for good at attempt %d: %s",
-        event.task_id, event.handler, event.attempt, _error(event),
-    )  # fmt: skip
     await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, calls)
-
-
-def _error(event: TaskEvent) -> str:
-    """Return what failed as a log says it; the attempt in the database has the whole text."""
-    said = event.error_message[:_LOGGED_CHARACTERS]
-    return f"{event.error_type}: {said}" if said else event.error_type
 
 
 def event_of(attempt: Attempt, task: Task) -> TaskEvent:

@@ -9,11 +9,13 @@ from typing import Any
 from redis.exceptions import RedisError
 
 from taskq_server.core.config import Settings
+from taskq_server.core.log_context import about_group
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due, Queue
 from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.services.task_log import TaskLog, about_task
 from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
@@ -63,6 +65,7 @@ class Janitor:
         self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
+        self._log = TaskLog.of(settings)
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -78,10 +81,8 @@ class Janitor:
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
         for ended in await self._maintenance.rescue(self._settings.served_namespaces):
-            _log.warning(
-                "task %s was rescued from a vanished worker: it is %s",
-                ended.task.id, ended.task.status,
-            )  # fmt: skip
+            with about_task(ended.task):
+                self._log.ended(ended)
 
     async def stage(self) -> None:
         """Ring for what lost its doorbell, and start it: Redis may not take the bell either.
@@ -119,7 +120,10 @@ class Janitor:
             last_chance=self._has_room(Gate.QUARANTINE),
         )
         if staged:
-            _log.info("rang again for %d tasks of queue %s", len(staged), queue.name)
+            _log.info(
+                "rang again for %d tasks of queue %s", len(staged), queue.name,
+                extra={"items": len(staged)},
+            )  # fmt: skip
             self._start(staged)
 
     async def compact(self) -> None:
@@ -137,6 +141,12 @@ class Janitor:
             pass
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:
+        with about_group(f"the janitor: {what}"):
+            await self._for_ever(seconds, what, work)
+
+    async def _for_ever(
+        self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]
+    ) -> None:
         while True:
             try:
                 await work()

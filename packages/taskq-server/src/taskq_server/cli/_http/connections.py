@@ -56,6 +56,7 @@ class Connections(ServerState):
 
     Args:
         most: most connections at once.
+        access_log: whether a line is logged for each answer.
 
     Attributes:
         idle: connections between two requests.
@@ -64,8 +65,9 @@ class Connections(ServerState):
         refused: connections whose last answer was a problem.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, access_log: bool = False) -> None:
         super().__init__()
+        self.access_log = access_log
         self.idle: Clock = {}
         self.heads: Clock = {}
         self.bodies: Clock = {}

@@ -8,9 +8,10 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from taskq_server.api import browsers, problems, request_id
+from taskq_server.api import access_log, browsers, problems, request_id
 from taskq_server.api.errors import TooManyConnections
 from taskq_server.cli._http.connections import SLOW_BYTES, Clock, Connections
+from taskq_server.core.log_context import About
 from taskq_server.domain.errors import TaskqError
 
 
@@ -123,7 +124,10 @@ class RefusingProtocol(HttpToolsProtocol):
         scope = cast(Scope | None, self.scope)  # before the first byte there is none
         chosen = request_id.choose(scope["headers"] if scope else ())
         response = problems.answer(chosen, error)
-        problems.tell(chosen, "what cannot be served", problems.kind_of(error))
+        with About(lambda: {"request_id": chosen}):
+            problems.tell(chosen, "what cannot be served", problems.kind_of(error))
+            if self.all.access_log:
+                access_log.tell_refusal(response.status_code, self.client[0] if self.client else "")
         fields = (
             *self.server_state.default_headers,
             *response.raw_headers,

@@ -87,9 +87,18 @@ def allowed_hosts(settings: Settings) -> Collection[str] | None:
     return settings.allowed_hosts if is_checked else None
 
 
-async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> None:
-    """Serve an app until `stop` is set; then answer callers that wait for a task at once."""
-    http = _server(app)
+async def serve(
+    app: FastAPI, listener: socket.socket, stop: asyncio.Event, *, access_log: bool = False
+) -> None:
+    """Serve an app until `stop` is set; then answer callers that wait for a task at once.
+
+    Args:
+        app: the application.
+        listener: the listening socket.
+        stop: set to end.
+        access_log: whether to log a line for each refusal that the application does not see.
+    """
+    http = _server(app, access_log)
 
     async def end() -> None:
         await stop.wait()
@@ -105,7 +114,7 @@ async def serve(app: FastAPI, listener: socket.socket, stop: asyncio.Event) -> N
         waiting.cancel()
 
 
-def _server(app: FastAPI) -> Server:
+def _server(app: FastAPI, access_log: bool) -> Server:
     return Server(
         uvicorn.Config(
             app,
@@ -118,5 +127,5 @@ def _server(app: FastAPI) -> Server:
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
-        Connections(most_connections()),
+        Connections(most_connections(), access_log=access_log),
     )

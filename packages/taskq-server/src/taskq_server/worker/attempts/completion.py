@@ -19,6 +19,7 @@ from taskq_server.domain.errors import (
 )
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome
+from taskq_server.services import task_log
 from taskq_server.services.attempts import AttemptService, Completion
 from taskq_server.worker.attempts.result import (
     Failed,
@@ -125,10 +126,7 @@ def _refused(error: Exception) -> Failed:
         Failure(
             outcome=Outcome.FAILED,
             type="OutcomeRefused",
-            message=printable(
-                f"the database takes no outcome of this attempt but this one: {cause}",
-                _LONGEST_MESSAGE,
-            ),
+            message=printable(f"{task_log.REFUSED}: {cause}", _LONGEST_MESSAGE),
             fatal=True,
         )
     )

@@ -11,6 +11,7 @@ from taskq_server.domain import limits
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.handlers.declare import Fatal, Retry
+from taskq_server.services import task_log
 from taskq_server.worker.attempts.running import printable
 
 _LONGEST_TYPE = 200
@@ -68,8 +69,9 @@ def failure_of(
 
 def own_fault(error: Exception) -> Failure:
     """Return the failure of an attempt that ended in a bug of taskq; it is charged and retried."""
-    message = f"an error of taskq's own, which the worker's log tells: {message_of(error)}"
-    return failed(printable(name_of(error), _LONGEST_TYPE), message)
+    return failed(
+        printable(name_of(error), _LONGEST_TYPE), f"{task_log.OWN_FAULT}: {message_of(error)}"
+    )
 
 
 def name_of(error: BaseException) -> str:

@@ -23,6 +23,7 @@ from taskq_server.core.processes import leave
 from taskq_server.domain.requests import NewTask
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Registry, load
+from taskq_server.services.task_log import about_task
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.attempts.failures import own_fault
 from taskq_server.worker.attempts.result import Failed
@@ -173,6 +174,10 @@ class AttemptChild:
                 assert_never(message)
 
     async def _perform(self, message: Run) -> None:
+        with about_task(message.task):
+            await self._perform_task(message)
+
+    async def _perform_task(self, message: Run) -> None:
         task = message.task
         running = RunningAttempt(task, self._state, partial(self._submit, task.id))
         running.arguments = message.arguments

@@ -72,7 +72,7 @@ def _begin(main: Main, connection: Connection, settings: Settings, log_level: in
     end_with_parent()
     _let_server_end()
     keep_from_forks(connection)
-    logs.configure(log_level)
+    logs.configure(log_level, settings.log_format)
     main(connection, settings)
 
 

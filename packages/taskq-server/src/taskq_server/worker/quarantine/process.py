@@ -12,9 +12,11 @@ from queue import SimpleQueue
 from typing import Any, assert_never
 from uuid import UUID
 
+from taskq_server.core.log_context import apart
 from taskq_server.domain.errors import TaskqError
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
+from taskq_server.services.task_log import about_task
 from taskq_server.worker.attempts.result import Failed, RunResult, timed_out
 from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.quarantine.attempt import ProcessAttempt, cut_short
@@ -93,7 +95,7 @@ class AttemptProcess:
         self._is_killed = False
         self._process: BaseProcess | None = None
         self._outbox: SimpleQueue[ToChild | None] = SimpleQueue()
-        self._chores = {asyncio.create_task(self._start())}
+        self._chores = {asyncio.create_task(self._start(), context=apart("processes for attempts"))}
 
     @property
     def load(self) -> int:
@@ -245,7 +247,8 @@ class AttemptProcess:
             return
         answer: UUID | Exception
         try:
-            answer = await attempt.running.submit(message.new, message.key)
+            with about_task(attempt.running.task):
+                answer = await attempt.running.submit(message.new, message.key)
         except TaskqError as error:
             answer = error
         except Exception as error:
