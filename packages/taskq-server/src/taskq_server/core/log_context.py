@@ -25,6 +25,11 @@ def fields() -> Fields:
     return _subject.get()()
 
 
+def fields_in(context: Context) -> Fields:
+    """Return the fields of a line that would be written in a context."""
+    return context.get(_subject, dict)()
+
+
 class About:
     """A block whose lines have the fields that a function returns when one is written.
 

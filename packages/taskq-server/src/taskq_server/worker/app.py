@@ -25,6 +25,7 @@ from taskq_server.worker.assembly import WorkerParts, assemble
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.hooks.user_state import shut_down, start_up
+from taskq_server.worker.liveness.blocking import BlockingWatch
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 from taskq_server.worker.quarantine.process import END_SECONDS
 
@@ -132,6 +133,7 @@ class _Worker:
                     }
                 )
             )
+            stack.enter_context(BlockingWatch(parts.deps.executor))
             _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
             self._parent.tell_ready()
             await self._until_recycled(stop.asked)

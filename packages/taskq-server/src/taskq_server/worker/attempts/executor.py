@@ -12,10 +12,12 @@ from time import monotonic
 from typing import Any, assert_never
 
 from taskq_server.core.config import Settings
+from taskq_server.core.log_context import Fields
 from taskq_server.core.processes import ForksEnd
 from taskq_server.core.turns import Turns
 from taskq_server.handlers.declare import Fatal
 from taskq_server.handlers.registry import Handler
+from taskq_server.services.task_log import fields_of
 from taskq_server.worker.attempts.failures import HandlerExit, failed, failure_of, message_of
 from taskq_server.worker.attempts.result import (
     Cancelled,
@@ -71,6 +73,7 @@ class Executor:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="taskq-handler")
         self._writers = ThreadPoolExecutor(threads, thread_name_prefix="taskq-result")
         self.threads = Threads(threads, patience)
+        self._on_loop_now: dict[asyncio.Task[Any], RunningAttempt] = {}
         self._limits = limits
         self._turns = Turns()
         self.stuck = asyncio.Event()
@@ -88,13 +91,34 @@ class Executor:
             arguments[handler.signature.context] = running.context
         call = partial(handler.function, **arguments)
         if handler.is_async:
-            job = asyncio.create_task(self._on_loop(call, running))
-        elif await self.threads.take(running):
+            return await self._run_on_loop(call, handler, running)
+        if await self.threads.take(running):
             job = asyncio.ensure_future(self._in_thread(call, running))
         else:
             running.interrupt(StopReason.RELEASE)
             return self.result_of_run(None, handler, running)
-        await self._until_done(job, running, cancel=handler.is_async)
+        await self._until_done(job, running, cancel=False)
+        return self.result_of_run(job, handler, running)
+
+    def fields(self, job: "asyncio.Task[object]") -> Fields | None:
+        """Return what lines about the attempt say that a task of the loop runs, if it runs one."""
+        running = self._on_loop_now.get(job)
+        return None if running is None else fields_of(running.task)
+
+    @property
+    def handlers_on_loop(self) -> list[str]:
+        """The handlers that run on the event loop; asked from any thread."""
+        return sorted({running.task.handler for running in list(self._on_loop_now.values())})
+
+    async def _run_on_loop(
+        self, call: Callable[[], Any], handler: Handler, running: RunningAttempt
+    ) -> RunResult | None:
+        job = asyncio.create_task(self._on_loop(call, running))
+        self._on_loop_now[job] = running
+        try:
+            await self._until_done(job, running, cancel=True)
+        finally:
+            del self._on_loop_now[job]
         return self.result_of_run(job, handler, running)
 
     def close(self) -> None:

@@ -29,6 +29,7 @@ from taskq_server.worker.attempts.failures import own_fault
 from taskq_server.worker.attempts.result import Failed
 from taskq_server.worker.attempts.running import RunningAttempt
 from taskq_server.worker.hooks.user_state import shut_down, start_up
+from taskq_server.worker.liveness.blocking import BlockingWatch
 from taskq_server.worker.liveness.loop_watch import LoopWatch
 from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED
 from taskq_server.worker.quarantine.messages import (
@@ -77,7 +78,8 @@ async def _work(connection: Connection, settings: Settings, block_seconds: float
     state = State()
     await start_up(registry, state, stop=asyncio.Event())
     executor = Executor(settings.threads, Limits.of(settings), patience=_PATIENCE)
-    await AttemptChild(connection, registry, executor, state, block_seconds).work()
+    with BlockingWatch(executor):
+        await AttemptChild(connection, registry, executor, state, block_seconds).work()
     await shut_down(registry, state, settings.hook_seconds, hurry=asyncio.Event())
     leave(0)
 
