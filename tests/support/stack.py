@@ -118,16 +118,17 @@ class Stack:
         process.wait_ready()
         return process
 
-    def start_worker(self, settings: Mapping[str, str] | None = None) -> ServerProcess:
+    def start_worker(self, settings: Mapping[str, str] | None = None, *words: str) -> ServerProcess:
         """Start a worker process; it may take a second until it takes tasks.
 
         Args:
             settings: TASKQ_ variables for this process only.
+            words: Options of the command, where it is one of its own.
         """
         if self.kind == "sqlite":
             return self.start_api(settings)
         merged = {**self._settings, **(settings or {})}
-        process = ServerProcess(["worker"], merged, self._log("worker"))
+        process = ServerProcess(["worker", *words], merged, self._log("worker"))
         self._started.append(process)
         self.workers.append(process)
         return process

@@ -76,4 +76,4 @@ async def _work(
         recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:
         # Closing the loop would wait for the stuck handler.
-        leave(EXIT_RECYCLE)
+        leave(0 if stop.asked.is_set() else EXIT_RECYCLE)

@@ -10,6 +10,7 @@ import click
 
 from taskq_server.cli import _options as options
 from taskq_server.core import environment, logs
+from taskq_server.core.service_manager import ServiceManager
 from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
 
 
@@ -26,14 +27,20 @@ from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
     metavar="NUMBER",
     help=options.described("concurrency", "attempts at once", 100),
 )
+@click.option(
+    "--no-supervisor",
+    is_flag=True,
+    help="run tasks in this very process, which ends when it has to be replaced: for Kubernetes",
+)
 @options.log_format
 @options.log_level
-def worker(**given: str | int | None) -> None:
+def worker(no_supervisor: bool, **given: str | int | None) -> None:
     """Run tasks until SIGTERM or Ctrl-C; then drain. Needs the database's and Redis' URL."""
-    parent = SupervisorLink()
-    if not parent.exists:
+    manager = ServiceManager.of_environment()
+    parent = SupervisorLink(manager if no_supervisor else None)
+    if not parent.replaces:
         logs.configure(_level(given["log_level"]), _form(given["log_format"]))
-        sys.exit(Supervisor().run())
+        sys.exit(Supervisor(manager=manager).run())
     from taskq_server.cli import _worker_child as working
 
     say = working.say_what_runs if parent.is_first else working.say_nothing

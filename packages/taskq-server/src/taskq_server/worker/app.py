@@ -201,7 +201,7 @@ class _Worker:
 
     async def _until_recycled(self, stop: asyncio.Event) -> None:
         """Return when `stop` is set, or when stuck handlers or hooks call for a new process."""
-        if self._parent.exists:
+        if self._parent.replaces:
             await unless(stop, self._parts.deps.executor.stuck.wait())
         else:
             await stop.wait()
@@ -213,6 +213,7 @@ class _Worker:
             hurry: hands back at once.
         """
         runner = self._parts.runner
+        self._parent.tell_stopping()
         self._parts.arq.allow_pick_jobs = False
         runner.accepting = False
         self._parts.deps.admission.give_up()

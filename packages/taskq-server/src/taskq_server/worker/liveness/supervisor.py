@@ -33,6 +33,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from taskq_server.core.processes import STOP_SIGNALS, heed, keep_from_forks
+from taskq_server.core.service_manager import ServiceManager
 
 PIPES_VARIABLE = "TASKQ_SUPERVISOR_PIPES"
 EXIT_RECYCLE = 75
@@ -63,6 +64,8 @@ class Supervisor:
         variables: environment variables for the worker, besides those of this process.
         is_first: whether no worker has run before; a later one does not repeat what the first said.
         on_ready: called in the thread of `keep` whenever a worker takes tasks.
+            The service manager hears it if nobody else does.
+        manager: the service manager of this process, which hears that this process lives and ends.
     """
 
     def __init__(
@@ -71,10 +74,12 @@ class Supervisor:
         *,
         is_first: bool = True,
         on_ready: Callable[[], None] | None = None,
+        manager: ServiceManager | None = None,
     ) -> None:
         self._variables = variables or {}
         self._is_first = is_first
-        self._on_ready = on_ready
+        self._manager = manager or ServiceManager()
+        self._on_ready = on_ready or self._manager.ready
         self._stopping = threading.Event()
         self._told = 0
 
@@ -104,13 +109,22 @@ class Supervisor:
             pause = min(_LONGEST_PAUSE, pause * 2)
             if time.monotonic() - started > _HEALTHY_SECONDS:
                 pause = _SHORTEST_PAUSE
-            if self._stopping.wait(pause):
+            if self._is_told_within(pause):
                 return 0
 
     def tell(self, times: int) -> None:
         """Note how often this process was told to end; safe from any thread."""
         self._told = min(times, 9)  # one digit, so that the child can read any part of a pipeful
         self._stopping.set()
+
+    def _is_told_within(self, seconds: float) -> bool:
+        """Return whether this process is told to end in so many seconds."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self._manager.alive()
+            if self._stopping.wait(min(left, _PING_SECONDS)):
+                return True
+        return False
 
     def _run_once(self) -> "_End":
         child_reads, parent_writes = os.pipe()
@@ -143,6 +157,9 @@ class Supervisor:
         """Return the child's exit status, once it has ended or had to be killed."""
         while not watchdog.is_overdue(stopping=self._stopping.is_set()):
             _write(pipe, b"%d" % self._told)
+            self._manager.alive()
+            if self._stopping.is_set():
+                self._manager.stopping()
             watchdog.wait(_PING_SECONDS)
             status = child.poll()
             if status is not None:
@@ -234,18 +251,25 @@ class ChildWatchdog:
 class SupervisorLink:
     """The worker's side of the pipes; without a supervisor, the parent always counts as alive.
 
+    Args:
+        manager: the service manager or the like that starts this process again where there is no
+            supervisor; None if nobody does.
+
     Attributes:
         exists: whether there is a supervisor.
+        replaces: whether somebody starts this process again when it ends.
         is_first: whether no worker has run before this one, so that it says what it runs.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, manager: ServiceManager | None = None) -> None:
         self._read_at = time.monotonic()
         self._told = 0
         self._tell: Callable[[int], None] | None = None
         self._pipe: io.FileIO | None = None
         descriptors = os.environ.pop(PIPES_VARIABLE, None)
         self.exists = descriptors is not None
+        self.replaces = self.exists or manager is not None
+        self._manager = manager or ServiceManager()
         self.is_first = True
         if descriptors is not None:
             end_with_parent()
@@ -269,10 +293,16 @@ class SupervisorLink:
     def tell_alive(self, silence: float) -> None:
         """Tell the parent that this process runs, and to kill it after so many silent seconds."""
         self._say(b"%.1f" % silence)
+        self._manager.alive()
 
     def tell_ready(self) -> None:
         """Tell the parent that this process takes tasks from now on."""
         self._say(_READY)
+        self._manager.ready()
+
+    def tell_stopping(self) -> None:
+        """Tell a service manager that this process was told to end; a supervisor has told it."""
+        self._manager.stopping()
 
     def refuse(self) -> None:
         """Tell the parent not to start this process again: it cannot start as configured."""
