@@ -22,7 +22,7 @@ from tests.support.valkey import ValkeyServer
 
 POOL = 16
 ECHO = {"handler": "taskq.echo", "payload": {"value": 1}}
-OK = {"status": "ok", "database": "ok", "redis": "ok"}
+OK = {"status": "ok", "database": "ok", "redis": "ok", "reasons": []}
 
 
 @pytest.fixture
@@ -119,7 +119,12 @@ async def test_a_database_that_only_reads_is_not_ready(
     assert "read-only" in caplog.text
     ready = await api.get("/readyz")
     assert (ready.status_code, ready.headers["retry-after"]) == (503, "1")
-    assert ready.json() == {"status": "unavailable", "database": "unavailable", "redis": "ok"}
+    assert ready.json() == {
+        "status": "unavailable",
+        "database": "unavailable",
+        "redis": "ok",
+        "reasons": ["database-read-only"],
+    }
     assert (await api.get("/tasks")).status_code == 200, "it can be read"
     assert (await api.get("/livez")).status_code == 200
     before_mariadb.heal()
@@ -129,7 +134,8 @@ async def test_a_database_that_only_reads_is_not_ready(
 
 async def test_a_database_without_tables_is_not_ready(mariadb_url: str) -> None:
     async with open_runtime(Settings(database_url=mariadb_url, auth="off")) as runtime:
-        assert (await runtime.readiness.check()).database == "unavailable"
+        without = await runtime.readiness.check()
+        assert (without.database, without.reasons) == ("unavailable", ["schema-mismatch"])
         await migrations.upgrade(runtime.database)
         assert (await runtime.readiness.check()).database == "ok"
 
@@ -203,7 +209,7 @@ async def test_a_redis_that_refuses_for_good_is_not_ready(
     for _ in range(20):
         ready = await api.get("/readyz")
         assert ready.status_code == 200, "the database takes tasks"
-        assert ready.json() == {"status": "ok", "database": "ok", "redis": "unavailable"}
+        assert ready.json() == {**OK, "redis": "unavailable"}
     assert before_redis.accepted - accepted <= 10
     before_redis.heal()
     assert (await api.get("/readyz")).json() == OK

@@ -39,7 +39,7 @@ async def test_all_is_well(api: httpx.AsyncClient) -> None:
     assert (await api.get("/livez")).json() == {"status": "ok"}
     response = await api.get("/readyz")
     assert response.status_code == 200
-    assert response.json() == {"status": "ok", "database": "ok", "redis": "ok"}
+    assert response.json() == {"status": "ok", "database": "ok", "redis": "ok", "reasons": []}
 
 
 async def test_the_handlers(api: httpx.AsyncClient, worker: ScriptedWorker) -> None:
@@ -78,6 +78,7 @@ async def check_away(api: httpx.AsyncClient) -> None:
         assert int(response.headers["retry-after"]) >= 1
     ready = await api.get("/readyz")
     assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+    assert ready.json()["reasons"] == ["database-unavailable"]
     assert ready.headers["retry-after"] == "1"
     assert (await api.get("/livez")).status_code == 200
     assert (await api.get("/openapi.json")).status_code == 200

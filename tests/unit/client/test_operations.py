@@ -236,3 +236,12 @@ def test_health_is_an_answer_even_if_it_is_a_no(reply, ready, detail) -> None:  
 
     assert channel.asked == ["GET /readyz"]
     assert (health.ready, health.detail) == (ready, detail)
+
+
+@pytest.mark.parametrize(
+    ("said", "reasons"),
+    [(["draining"], ["draining"]), ([], []), (None, []), ("draining", []), ([1], ["1"])],
+)
+def test_health_has_the_reasons_that_the_server_tells(said: object, reasons: list[str]) -> None:
+    client, _ = core(answer(503, {"status": "unavailable", "reasons": said}))
+    assert finish(client.service.health()).reasons == reasons

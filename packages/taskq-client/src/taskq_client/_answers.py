@@ -112,7 +112,9 @@ def health(answer: Answer) -> Health:
         return Health(ready=False, detail=f"{answer.status} without JSON: not a taskq server")
     parts = [f"{name}: {value}" for name, value in said.items() if isinstance(value, str)]
     detail = _text(said, "detail") or _text(said, "title") or ", ".join(parts)
-    return Health(ready=answer.status == 200, detail=detail)
+    reasons = said.get("reasons")
+    codes = [str(code) for code in reasons] if isinstance(reasons, list) else []
+    return Health(ready=answer.status == 200, detail=detail, reasons=codes)
 
 
 def unexpected(answer: Answer, what: str) -> UnexpectedAnswer:

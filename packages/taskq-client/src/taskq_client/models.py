@@ -264,10 +264,16 @@ class Caller(_Model):
 
 
 class Health(_Model):
-    """Whether the server is ready for work, and its own words about that."""
+    """Whether the server is ready for work, and its own words about that.
+
+    Attributes:
+        reasons: Codes of what keeps it from being ready, such as `database-read-only`; callers
+            without `metrics:read` are told none.
+    """
 
     ready: bool
     detail: str = ""
+    reasons: list[str] = []
 
 
 class Page(_Model, Generic[ItemT]):

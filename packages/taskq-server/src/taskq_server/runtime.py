@@ -189,6 +189,7 @@ def _assemble(
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
     fleet = Fleet(database, clock, timedelta(days=settings.retention_days))
+    wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, turns
     )
@@ -218,11 +219,13 @@ def _assemble(
         stats=StatsService(database, clock),
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
-        readiness=Readiness(database, clock, redis, naming, settings.namespace),
+        readiness=Readiness(
+            database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
+        ),
         submit=submit,
         read=read,
         change=change,
-        wait=WaitService(read, notifier, settings.wait_poll_seconds),
+        wait=wait,
         turns=turns,
         caller=Caller(settings.namespace),
     )

@@ -14,7 +14,7 @@ from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _listing, _schemas
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences
 from taskq_client.testing._json import canonical
-from taskq_client.testing._keys import AUTHORIZATION, READ, Caller
+from taskq_client.testing._keys import AUTHORIZATION, METRICS, READ, Caller
 from taskq_client.testing._keys import whoami as shown_caller
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._rules import OPERATIONS as RULES
@@ -298,7 +298,8 @@ def livez(call: Call) -> httpx.Response:
 
 def readyz(call: Call) -> httpx.Response:
     """`GET /readyz`."""
-    return _json({"status": "ok", "database": "ok", "redis": "ok"})
+    said: dict[str, Any] = {"status": "ok", "database": "ok", "redis": "ok"}
+    return _json({**said, "reasons": []} if call.caller.may(METRICS) else said)
 
 
 def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any]:

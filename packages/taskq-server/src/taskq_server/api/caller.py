@@ -41,6 +41,17 @@ def known_caller(scope: Scope) -> Caller | None:
     return caller
 
 
+def set_caller_of_probe(scope: Scope, find: Callable[[Scope], Awaitable[Caller | None]]) -> None:
+    """Say how to find out who sends a probe, which nobody has asked for."""
+    scope["state"][_FIND] = find
+
+
+async def caller_of_probe(scope: Scope) -> Caller | None:
+    """Return the caller of a probe; None for one of whom nothing is known, which needs no key."""
+    find: Callable[[Scope], Awaitable[Caller | None]] | None = scope.get("state", {}).get(_FIND)
+    return None if find is None else await find(scope)
+
+
 async def check_again(scope: Scope) -> None:
     """Check that the key of a request that takes long still opens what it did.
 

@@ -4,25 +4,28 @@ It puts the caller into the state of the scope, where the fast path and the rout
 caller may do is the routes' business (`api.access`).
 """
 
+import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskq_server.api import problems
 from taskq_server.api.allowed_hosts import AllowedHosts
-from taskq_server.api.caller import set_caller
+from taskq_server.api.caller import set_caller, set_caller_of_probe
 from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
 from taskq_server.api.rate_limits import admitted
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import TaskqError
+from taskq_server.domain.errors import DatabaseUnavailable, TaskqError
 from taskq_server.runtime import Runtime
 from taskq_server.services.authentication import FRESH_SECONDS, RECENT_SECONDS
 
 _PROBES = frozenset({"/livez", "/readyz"})
 _BEARER = b"bearer"
 _MOST_BYTES = 200
+_PROBE_SECONDS = 1.5
 _NOT_ALLOWED = 1008  # "policy violation" (RFC 6455, section 7.4.1)
 
 _log = logging.getLogger("taskq.server.keys")
@@ -51,7 +54,9 @@ class Guard:
         if scope["type"] == "websocket":  # there are none: a route for them needs a way to refuse
             await send({"type": "websocket.close", "code": _NOT_ALLOWED})
             return
-        if scope["type"] == "http" and not _is_probe(scope):
+        if scope["type"] == "http" and _is_probe(scope):
+            set_caller_of_probe(scope, self.caller_of_probe)
+        elif scope["type"] == "http":
             try:
                 caller = await admitted(self._runtime(), scope, self.caller)
                 set_caller(scope, caller, self.caller_by_now)
@@ -76,7 +81,7 @@ class Guard:
             DatabaseUnavailable: nobody knows whether it has.
         """
         runtime = self._runtime()
-        shown = [value for name, value in scope["headers"] if name == b"authorization"]
+        shown = _shown(scope)
         if await self._is_open(runtime):
             if self._hosts is not None:
                 self._hosts.check(scope)
@@ -92,6 +97,33 @@ class Guard:
         """Return the caller of a request that takes long; see `caller`."""
         return await self.caller(scope, within=RECENT_SECONDS)
 
+    async def caller_of_probe(self, scope: Scope) -> Caller | None:
+        """Return the caller of a probe, who needs no key; None if the key opens nothing.
+
+        While the database is away, what it said last counts, because that is when probes matter.
+        """
+        runtime = self._runtime()
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                if not _shown(scope) and not await self._is_open(runtime):
+                    return None  # and no line in the log
+                return await admitted(runtime, scope, self.caller)
+        except (DatabaseUnavailable, TimeoutError):
+            return self._last_known(runtime, scope)
+        except TaskqError:
+            return None
+
+    def _last_known(self, runtime: Runtime, scope: Scope) -> Caller | None:
+        try:
+            if self._was_open(runtime):
+                if self._hosts is not None:
+                    self._hosts.check(scope)
+                return runtime.caller
+            shown = _shown(scope)
+            return runtime.authentication.known(_token(shown), within=inf) if shown else None
+        except TaskqError:
+            return None
+
     def _say_that_keys_mean_nothing(self, auth: str) -> None:
         if not self._has_said:
             self._has_said = True
@@ -102,18 +134,26 @@ class Guard:
             )
 
     async def _is_open(self, runtime: Runtime) -> bool:
-        match runtime.settings.asks_for_keys:
-            case "off":
-                return True
-            case "required":
-                return False
-            case "auto":
-                return self._hosts is not None and not await runtime.authentication.has_keys()
+        if self._asks_once_there_is_a_key(runtime):
+            return not await runtime.authentication.has_keys()
+        return runtime.settings.asks_for_keys == "off"
+
+    def _was_open(self, runtime: Runtime) -> bool:
+        if self._asks_once_there_is_a_key(runtime):
+            return not runtime.authentication.is_closed
+        return runtime.settings.asks_for_keys == "off"
+
+    def _asks_once_there_is_a_key(self, runtime: Runtime) -> bool:
+        return runtime.settings.asks_for_keys == "auto" and self._hosts is not None
 
 
 def _is_probe(scope: Scope) -> bool:
     """Return whether it is a probe, which has no key and calls a server by its address."""
     return path_within(scope) in _PROBES
+
+
+def _shown(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope["headers"] if name == b"authorization"]
 
 
 def _token(shown: list[bytes]) -> str | None:

@@ -76,9 +76,20 @@ class Live(Answer):
     status: Literal["ok"]
 
 
+NotReady = Literal["database-unavailable", "database-read-only", "schema-mismatch", "draining"]
+"""Why a process cannot serve requests: codes that stay, and that name no host and no account."""
+
+
 class Ready(Answer):
     """The state of the services that the process needs. Without Redis it serves more slowly."""
 
     status: Literal["ok", "unavailable"]
     database: Literal["ok", "unavailable"]
     redis: Literal["ok", "unavailable"]
+    reasons: list[NotReady] = Field(
+        default_factory=list,
+        description="why the status is not `ok`: `database-unavailable` (it does not answer), "
+        "`database-read-only`, `schema-mismatch` (run `taskq-server db upgrade`), `draining` (the "
+        "process was told to stop). Only callers with `metrics:read` see it, or everybody where no "
+        "key is asked for",
+    )

@@ -92,6 +92,11 @@ class Authentication:
         await self._reads.close()
         await self._looks.close()
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether any key was ever made, as far as this process has heard."""
+        return self._is_closed
+
     def forget(self) -> None:
         """Read all keys anew when they are asked for, because some have changed."""
         self._counts_from = self._clock.monotonic()

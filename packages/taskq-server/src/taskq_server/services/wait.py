@@ -31,6 +31,11 @@ class WaitService:
         self._poll_seconds = poll_seconds
         self._draining = False
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether this process is stopping."""
+        return self._draining
+
     def drain(self) -> None:
         """Answer all waiters now, as if their time were up, because this process is stopping."""
         self._draining = True
