@@ -113,3 +113,10 @@ async def ask(context: Context) -> int:
     """Block the event loop until another task has ended; `state.client` submits it."""
     attempts: int = context.state.client.run("shop.later", {"seconds": 5})
     return attempts
+
+
+@handler("shop.traced")
+async def traced(context: Context, children: int = 0) -> dict[str, str | None]:
+    """Return the trace that the task belongs to, and a child if one is wanted."""
+    child = await context.submit("shop.traced") if children else ""
+    return {"traceparent": context.traceparent, "child": str(child)}

@@ -199,7 +199,15 @@ async def test_an_unsafe_request_id_is_replaced(api: httpx.AsyncClient, request_
     ("traceparent", "stored"),
     [
         (TRACE, TRACE),
-        (TRACE.replace("00-", "cc-", 1), TRACE.replace("00-", "cc-", 1)),
+        (f" {TRACE}\t", TRACE),
+        (TRACE.replace("00-", "cc-", 1), TRACE),
+        (TRACE.replace("00-", "cc-", 1) + "-what-comes", TRACE),
+        (TRACE.replace("00-", "cc-", 1) + "0", None),
+        (f"{TRACE[:-2]}ff", f"{TRACE[:-2]}03"),
+        (f"{TRACE[:-2]}00", f"{TRACE[:-2]}00"),
+        (f"{TRACE},{TRACE}", None),
+        ("nonsense" * 1000, None),
+        ("\xff", None),
         (TRACE.replace("00-", "ff-", 1), None),
         (TRACE.upper(), None),
         (TRACE[:-3], None),
@@ -212,11 +220,27 @@ async def test_an_unsafe_request_id_is_replaced(api: httpx.AsyncClient, request_
 async def test_the_trace_is_kept_with_the_task(
     api: httpx.AsyncClient, runtime: Runtime, traceparent: str, stored: str | None
 ) -> None:
-    headers = {"Content-Type": JSON, "traceparent": traceparent}
-    response = await api.post("/tasks", content=ECHO, headers=headers)
-    assert response.status_code == 201
-    task = (await runtime.read.get(CALLER, UUID(response.json()["id"]))).task
-    assert task.traceparent == stored
+    given = traceparent.encode("latin-1")
+    headers = [(b"Content-Type", JSON.encode()), (b"traceparent", given)]
+    # What prefers something goes past the fast path.
+    for more in ([], [(b"Prefer", b"wait=0")]):
+        response = await api.post("/tasks", content=ECHO, headers=[*headers, *more])
+        assert (response.status_code, response.json()["traceparent"]) == (201, stored)
+        task = (await runtime.read.get(CALLER, UUID(response.json()["id"]))).task
+        assert task.traceparent == stored
+    items = b'{"items": [%b, %b]}' % (ECHO, ECHO)
+    response = await api.post("/tasks/batch", content=items, headers=headers)
+    assert [each["traceparent"] for each in response.json()["items"]] == [stored] * 2
+
+
+@pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("path", ["/tasks", "/tasks/batch"])
+async def test_two_traces_are_none(api: httpx.AsyncClient, path: str) -> None:
+    body = ECHO if path == "/tasks" else b'{"items": [%b]}' % ECHO
+    headers = [("Content-Type", JSON), ("traceparent", TRACE), ("traceparent", TRACE)]
+    response = await api.post(path, content=body, headers=headers)
+    (task,) = response.json().get("items", [response.json()])
+    assert (response.status_code, task["traceparent"]) == (201, None)
 
 
 async def test_a_bug_is_logged_but_not_shown(

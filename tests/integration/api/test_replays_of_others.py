@@ -20,6 +20,7 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 
 TAGGED = {**ECHO, "tags": ["mine"]}
 ONCE = {"Idempotency-Key": "once"}
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 SCOPES = ("tasks:run:taskq.*", "tasks:write")
 
 
@@ -39,8 +40,9 @@ async def test_a_replay_of_a_foreign_task_is_an_outline(
 ) -> None:
     first, second = await make_key(runtime, *SCOPES), await make_key(runtime, *SCOPES)
     reader = await make_key(runtime, *SCOPES, "tasks:read")
-    made = await closed.post("/tasks", json=TAGGED, headers={**ONCE, **shown(first)})
-    assert made.status_code == 201
+    traced = {**ONCE, **shown(first), "traceparent": TRACE}
+    made = await closed.post("/tasks", json=TAGGED, headers=traced)
+    assert (made.status_code, made.json()["traceparent"]) == (201, TRACE)
     assert_in_full(made.json())
     await make_succeeded(runtime, worker, made.json()["id"])
     for token in (first, reader, second):
@@ -48,6 +50,7 @@ async def test_a_replay_of_a_foreign_task_is_an_outline(
         assert (again.status_code, again.json()["id"]) == (200, made.json()["id"])
         assert again.headers["Idempotency-Replayed"] == "true"
         assert again.json()["status"] == "succeeded"
+        assert again.json()["traceparent"] == (None if token is second else TRACE)
         if token is second:
             assert_outline(again)
         else:

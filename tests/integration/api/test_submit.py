@@ -53,6 +53,7 @@ async def test_a_new_task(api: httpx.AsyncClient) -> None:
         "result": None,
         "worker_id": None,
         "cancel_requested_at": None,
+        "traceparent": None,
         "started_at": None,
         "finished_at": None,
     }

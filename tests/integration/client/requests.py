@@ -42,6 +42,7 @@ PAYLOADS: tuple[Any, ...] = (
     {"value": "x" * 300_000}, {"value": list(range(50_001))}, {"failures": True}, "text",
     {"x/y~z": [1.5, -0.0, 1e22, 12345678901234567]}, {"seconds": 90_000}, {"a": 1, "b": 2},
 )  # fmt: skip
+TRACE = "00-" + "1" * 32 + "-" + "2" * 16 + "-01"
 TAGS = ("a", "b", "monthly", "é", "x y")
 QUERIES: dict[str, tuple[str, ...]] = {
     "status": ("queued", "running", "retrying", "succeeded", "failed", "cancelled", "done", ""),
@@ -224,8 +225,10 @@ class Requests:
             headers.append(("prefer", draw.choice(PREFERENCES)))
         if self._maybe(0.1):
             headers.append(
-                ("traceparent", draw.choice(("x", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")))
+                ("traceparent", draw.choice(("x", TRACE, TRACE.replace("00-", "01-", 1) + "-more")))
             )
+            if self._maybe(0.2):
+                headers.append(("traceparent", TRACE))
         return headers
 
     def _json(self, method: str, path: str, body: Any, headers: list[tuple[str, str]]) -> Asked:

@@ -44,6 +44,7 @@ def wire_task(**changes: Any) -> dict[str, Any]:
         "result": None,
         "worker_id": None,
         "cancel_requested_at": None,
+        "traceparent": None,
         "version": 1,
         "created_at": "2026-10-01T12:00:00.123456Z",
         "updated_at": "2026-10-01T12:00:00.123456Z",

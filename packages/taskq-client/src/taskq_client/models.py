@@ -112,6 +112,7 @@ class Task(_Model):
     result: Any = None
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None
+    traceparent: str | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -161,6 +162,7 @@ class _TaskFields:
     progress = _Field[Progress | None]()
     worker_id = _Field[str | None]()
     cancel_requested_at = _Field[datetime | None]()
+    traceparent = _Field[str | None]()
     version = _Field[int]()
     created_at = _Field[datetime]()
     updated_at = _Field[datetime]()

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import httpx
 
+from taskq_client._traceparent import valid_traceparent
 from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS
 
@@ -77,3 +78,9 @@ def entity_tags(request: httpx.Request, name: str) -> EntityTags | None:
 def entity_tag(version: int) -> dict[str, str]:
     """Return the header with the version of a task."""
     return {"etag": f'"{version}"'}
+
+
+def traceparent(request: httpx.Request) -> str | None:
+    """Return the trace that a submit belongs to, if the request names one and only one."""
+    given = request.headers.get_list("traceparent")
+    return valid_traceparent(given[0]) if len(given) == 1 else None

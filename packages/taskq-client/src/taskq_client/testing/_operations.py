@@ -12,7 +12,7 @@ import httpx
 from taskq_client._channels import WAIT_BUDGET
 from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _listing, _schemas
-from taskq_client.testing._headers import entity_tag, entity_tags, preferences
+from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION, METRICS, READ, Caller
 from taskq_client.testing._keys import whoami as shown_caller
@@ -64,7 +64,8 @@ class Call:
         """Return a task, without its contents if the caller does not see it."""
         if self.caller.sees(task.submitted_by):
             return task.fields
-        return {**task.fields, "payload": {}, "result": None, "errors": []}
+        hidden: dict[str, Any] = {"payload": {}, "result": None, "errors": [], "traceparent": None}
+        return {**task.fields, **hidden}
 
     def wait(self, task_ids: Iterable[str], seconds: float) -> Generator[float, None, None]:
         """Let time pass until one of these tasks is final."""
@@ -79,7 +80,7 @@ def submit(call: Call) -> Answering:
     call.caller.check_may_run({"/handler": call.body["handler"]})
     now, by = store.now, call.caller.key_id
     with store.lock:
-        item = _new(store, call.body, now)
+        item = _new(store, call.body, now, traceparent(call.request))
         (task,), replayed = store.submit(
             [item], _key(call), canonical(call.document), now, submitted_by=by
         )
@@ -104,7 +105,7 @@ def submit_many(call: Call) -> httpx.Response:
     with store.lock:
         for position, body in enumerate(call.body["items"]):
             try:
-                items.append(_new(store, body, now))
+                items.append(_new(store, body, now, traceparent(call.request)))
             except Problem as problem:
                 first = first or problem
                 errors += [
@@ -138,8 +139,9 @@ def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) 
     _schemas.refuse(faults)
     now = store.now
     with store.lock:
-        item = _new(store, fields, now)
-        (task,), _ = store.submit([item], key, key, now, store.tasks.get(parent))
+        above = store.tasks.get(parent)
+        item = _new(store, fields, now, None if above is None else above.fields["traceparent"])
+        (task,), _ = store.submit([item], key, key, now, above)
     task_id: str = task.fields["id"]
     return task_id
 
@@ -302,7 +304,9 @@ def readyz(call: Call) -> httpx.Response:
     return _json({**said, "reasons": []} if call.caller.may(METRICS) else said)
 
 
-def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any]:
+def _new(
+    store: FakeStore, body: dict[str, Any], now: datetime, trace: str | None
+) -> dict[str, Any]:
     """Return a task as it begins, or raise the problem that the server would answer with."""
     handler = body["handler"]
     if handler not in store.scripts:
@@ -328,6 +332,7 @@ def _new(store: FakeStore, body: dict[str, Any], now: datetime) -> dict[str, Any
         "errors": [],
         "progress": None,
         "result": None,
+        "traceparent": trace,
         **dict.fromkeys(("worker_id", "cancel_requested_at", "started_at", "finished_at")),
         "version": 1,
         "created_at": wire(now),

@@ -8,14 +8,10 @@ from starlette.applications import Starlette
 
 from taskq_server.api.body.reading import JsonRequest
 from taskq_server.api.errors import NotStarted
-from taskq_server.api.headers import (
-    EntityTags,
-    KeyText,
-    Preferences,
-    valid_traceparent,
-)
+from taskq_server.api.headers import EntityTags, KeyText, Preferences
 from taskq_server.domain import limits
 from taskq_server.domain.errors import FieldError, InvalidFields
+from taskq_server.domain.traces import valid_traceparent
 from taskq_server.runtime import Runtime
 from taskq_server.schemas.fields import NUMBER_IN_QUERY
 from taskq_server.services.catalog import Catalog
@@ -98,12 +94,17 @@ async def _prefer(
 
 
 async def _traceparent(
+    request: Request,
     value: Annotated[
         str | None,
-        Header(alias="traceparent", description="W3C trace context, kept with the task"),
+        Header(
+            alias="traceparent",
+            description="W3C trace context, kept with the task; ignored if it is none",
+        ),
     ] = None,
 ) -> str | None:
-    return None if value is None else valid_traceparent(value)
+    given = [] if value is None else request.headers.getlist("traceparent")
+    return valid_traceparent(given[0]) if len(given) == 1 else None
 
 
 async def _if_match(

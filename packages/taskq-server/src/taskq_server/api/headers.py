@@ -18,9 +18,6 @@ KeyText = Annotated[
 _PREFERENCE = re.compile(r'([\w-]+)(?:\s*=\s*(?:"([^"]*)"|([^\s;,"]*)))?[^,]*(?:,|\Z)')
 _SECONDS = re.compile(r"[0-9]{1,9}")
 _ENTITY_TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|\Z)')
-_TRACEPARENT = re.compile(
-    r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +79,3 @@ class EntityTags:
 def entity_tag(version: int) -> str:
     """Return the strong entity tag of a version."""
     return f'"{version}"'
-
-
-def valid_traceparent(value: str) -> str | None:
-    """Return `value` if it is a valid `traceparent` (W3C Trace Context), else None."""
-    return value if _TRACEPARENT.fullmatch(value) else None

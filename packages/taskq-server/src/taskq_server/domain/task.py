@@ -169,8 +169,8 @@ class TaskDetails:
 
     @property
     def outline(self) -> "TaskDetails":
-        """The same task without its contents: an empty payload, no result and no errors."""
-        return replace(self, task=self.task._replace(payload="{}"), attempts=())
+        """The same task without its contents: no payload, result, errors, or trace."""
+        return replace(self, task=self.task._replace(payload="{}", traceparent=None), attempts=())
 
     @property
     def errors(self) -> tuple[Attempt, ...]:

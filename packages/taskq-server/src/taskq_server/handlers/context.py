@@ -58,6 +58,8 @@ class Context(Generic[StateT]):
         task_id: the running task.
         handler: the task's handler name.
         attempt: counts the claims of this task, from 1.
+        traceparent: the W3C trace context of this attempt, to be sent as that header with requests
+            of yours; None if the task belongs to no trace. Children of the task have it already.
         state: the attributes that `@on_startup` hooks set.
         logger: adds task id, handler and attempt to each record.
     """
@@ -65,6 +67,7 @@ class Context(Generic[StateT]):
     task_id: UUID
     handler: str
     attempt: int
+    traceparent: str | None
     state: StateT
     logger: logging.LoggerAdapter[logging.Logger]
     _loop: asyncio.AbstractEventLoop

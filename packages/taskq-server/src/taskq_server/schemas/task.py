@@ -191,6 +191,7 @@ class TaskItem(Answer):
     progress: Progress | None
     worker_id: UUID | None
     cancel_requested_at: datetime | None
+    traceparent: str | None = Field(description="W3C trace context that the task belongs to")
     version: int
     created_at: datetime
     updated_at: datetime

@@ -117,6 +117,7 @@ def claimed_task(handler: Handler, fields: Mapping[str, Any]) -> Task:
         current_retry_count=fields["current_retry_count"],
         backoff_base_seconds=fields["backoff_base_seconds"],
         backoff_max_seconds=fields["backoff_max_seconds"],
+        traceparent=fields.get("traceparent"),
     )
     return lifecycle.claim(queued, worker_id=WORKER_ID, now=now)
 

@@ -21,12 +21,13 @@ from taskq_server.api.body import reading as body
 from taskq_server.api.body import strict_json
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace, runtime_of
-from taskq_server.api.headers import KeyText, valid_traceparent
+from taskq_server.api.headers import KeyText
 from taskq_server.api.prefix import path_within
 from taskq_server.api.request_metrics import set_route
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit.route import SubmitRequest, respond, submit
 from taskq_server.domain.errors import Rejected, TaskqError
+from taskq_server.domain.traces import valid_traceparent
 from taskq_server.schemas.task import TaskCreate
 from taskq_server.services.submission import IdempotencyKey
 

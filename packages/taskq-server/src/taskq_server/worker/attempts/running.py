@@ -33,7 +33,8 @@ class StopReason(Enum):
 class RunningAttempt:
     """A claimed attempt. `reported` tells whether its progress was stored, which changes the row.
 
-    `arguments` is the validated payload, if another process has validated it.
+    `arguments` is the validated payload, if another process has validated it. `traceparent` is the
+    trace context of what its handler does.
 
     Args:
         task: the task as it was claimed.
@@ -49,6 +50,7 @@ class RunningAttempt:
         self.task = task
         self.claimed_at = self._loop.time()
         self.reported = False
+        self.traceparent = task.traceparent
         self.arguments: dict[str, Any] | None = None
         self.cause: StopReason | None = None
         self.interrupted = asyncio.Event()
@@ -65,6 +67,7 @@ class RunningAttempt:
             task_id=task.id,
             handler=task.handler,
             attempt=task.attempt,
+            traceparent=self.traceparent,
             state=self._state,
             logger=logging.LoggerAdapter(_log, about),
             _loop=self._loop,
