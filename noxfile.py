@@ -25,7 +25,7 @@ SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
 UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
 CHECKERS = ("schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "pyyaml", "nox")
-TEST_TOOLS = (*UNIT_TOOLS, *CHECKERS)
+TEST_TOOLS = (*UNIT_TOOLS, *CHECKERS, "opentelemetry-sdk")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
 EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)

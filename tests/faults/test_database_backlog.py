@@ -14,6 +14,7 @@ from taskq_server.broker.notifier import Notifier
 from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
+from taskq_server.core.tracing import Tracing
 from taskq_server.crud import workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.task import Priority, Queue
@@ -135,7 +136,14 @@ async def rows_read(url: str) -> dict[str, int]:
         send = Sender(None, Naming())
         dispatcher = Dispatcher(send)
         after_commit = AfterCommit(dispatcher, Notifier(send), Metrics())
-        attempts = AttemptService(database, clock, dispatcher, after_commit, has_failure_hooks=True)
+        attempts = AttemptService(
+            database,
+            clock,
+            dispatcher,
+            after_commit,
+            Tracing(is_on=False),
+            has_failure_hooks=True,
+        )
         maintenance = Maintenance(database, clock, attempts, dispatcher)
         month, settled = timedelta(days=30), timedelta(seconds=2)
         works: dict[str, Callable[[], Awaitable[object]]] = {

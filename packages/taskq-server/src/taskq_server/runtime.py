@@ -18,6 +18,7 @@ from taskq_server.core.background import background
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError
+from taskq_server.core.tracing import Tracing
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
@@ -86,6 +87,7 @@ class Runtime:
     read: ReadService
     change: ChangeService
     wait: WaitService
+    tracing: Tracing
     turns: Turns
     caller: Caller
 
@@ -96,6 +98,7 @@ class Runtime:
             self.clock,
             self.dispatcher,
             self.after_commit,
+            self.tracing,
             has_failure_hooks=has_failure_hooks,
         )
 
@@ -181,6 +184,7 @@ def _assemble(
     admin: Token | None,
 ) -> Runtime:
     turns = Turns()
+    tracing = Tracing(is_on=settings.trace == "auto")
     catalog = Catalog(database, clock, turns)
     dispatcher = Dispatcher(send)
     notifier = Notifier(send)
@@ -191,7 +195,7 @@ def _assemble(
     fleet = Fleet(database, clock, timedelta(days=settings.retention_days))
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change = _writing_services(
-        settings, metrics, clock, database, catalog, read, after_commit, turns
+        settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
     )
     return Runtime(
         settings=settings,
@@ -226,6 +230,7 @@ def _assemble(
         read=read,
         change=change,
         wait=wait,
+        tracing=tracing,
         turns=turns,
         caller=Caller(settings.namespace),
     )
@@ -249,17 +254,19 @@ def _writing_services(
     catalog: Catalog,
     read: ReadService,
     after_commit: AfterCommit,
+    tracing: Tracing,
     turns: Turns,
 ) -> tuple[SubmitService, ChangeService]:
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
     submit = SubmitService(
         submission=Submission(settings, catalog, IdSource(), turns),
-        inserts=Inserts(database, metrics.submits),
+        inserts=Inserts(database, tracing, metrics.submits),
         tag_ids=tag_ids,
         quotas=quotas,
         read=read,
         after_commit=after_commit,
+        tracing=tracing,
         clock=clock,
         turns=turns,
         metrics=metrics.submits,

@@ -177,7 +177,12 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
     clock = Clock()
     clock.sync(NOW, time.monotonic() - 10)
     attempts = AttemptService(
-        runtime.database, clock, runtime.dispatcher, runtime.after_commit, has_failure_hooks=False
+        runtime.database,
+        clock,
+        runtime.dispatcher,
+        runtime.after_commit,
+        runtime.tracing,
+        has_failure_hooks=False,
     )
     likely, due = make_task(run_at=NOW + seconds(4)), make_task(run_at=NOW - seconds(0.001))
     await store(runtime.database, likely, due)

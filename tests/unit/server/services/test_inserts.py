@@ -21,7 +21,7 @@ KEY = IdempotencyKey("key", "body")
 
 @pytest.fixture
 def inserts(runtime: Runtime) -> Inserts:
-    return Inserts(runtime.database, runtime.metrics.submits)
+    return Inserts(runtime.database, runtime.tracing, runtime.metrics.submits)
 
 
 def row(task: Task, key: IdempotencyKey | None = KEY, position: int = 0) -> NewRow:

@@ -93,7 +93,12 @@ async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing
 async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime: Runtime) -> None:
     silent = Clock()
     attempts = AttemptService(
-        runtime.database, silent, runtime.dispatcher, runtime.after_commit, has_failure_hooks=True
+        runtime.database,
+        silent,
+        runtime.dispatcher,
+        runtime.after_commit,
+        runtime.tracing,
+        has_failure_hooks=True,
     )
     maintenance = Maintenance(runtime.database, silent.earliest, attempts, runtime.dispatcher)
     past = runtime.clock() - timedelta(days=31)

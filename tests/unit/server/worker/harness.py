@@ -56,6 +56,7 @@ class RunnerHarness:
                 checks=self.checks,
                 admission=self.admission,
                 slots=self.slots,
+                tracing=self.runtime.tracing,
                 state=State(),
                 namespaces=frozenset({"default", "theirs"}),
                 worker_id=lambda: WORKER,

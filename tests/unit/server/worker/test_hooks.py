@@ -54,7 +54,13 @@ class Worker:
             has_failure_hooks=registry.has_failure_hooks
         )
         self.hooks = Hooks(
-            self.attempts, registry, ["default"], self.clock, seconds, self.stuck.set
+            self.attempts,
+            registry,
+            ["default"],
+            self.clock,
+            runtime.tracing,
+            seconds,
+            self.stuck.set,
         )
 
     def clock(self) -> datetime:

@@ -26,7 +26,8 @@ class Sweeps:
         self.asked: list[Queue] = []
         self.started: list[str] = []
         attempts = runtime.attempts(has_failure_hooks=True)
-        hooks = Hooks(attempts, Registry({}), serves, runtime.clock, 1.0, lambda: None)
+        tracing = runtime.tracing
+        hooks = Hooks(attempts, Registry({}), serves, runtime.clock, tracing, 1.0, lambda: None)
         maintenance = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
         self._janitor = Janitor(
             Settings(namespaces=tuple(serves)),

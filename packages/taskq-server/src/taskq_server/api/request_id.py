@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taskq_server.api import problems
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.caller import known_caller
-from taskq_server.api.headers import valid_traceparent
 from taskq_server.core.log_context import About, Fields
+from taskq_server.domain.traces import valid_traceparent
 from taskq_server.services.task_log import trace_id
 
 HEADER = "X-Request-Id"

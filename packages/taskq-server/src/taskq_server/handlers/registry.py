@@ -51,6 +51,7 @@ class TaskEvent:
         error_type: the class of the error.
         error_message: the text of the error.
         retry_at: when the next try is due; None if the task failed for good.
+        traceparent: the W3C trace context that the task was submitted in; None without one.
     """
 
     task_id: UUID
@@ -59,6 +60,7 @@ class TaskEvent:
     error_type: str
     error_message: str
     retry_at: datetime | None
+    traceparent: str | None = None
 
 
 class Place(Enum):

@@ -14,6 +14,7 @@ from taskq_server.broker.dispatcher import (
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.tracing import Tracing
 from taskq_server.crud import claims, handlers, hooks, tasks
 from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
@@ -45,6 +46,7 @@ class Completion:
         claimed: the task as it was claimed, if the decision makes it final and it has probably not
             changed since; the end is then written optimistically, without a lock and a read before.
         weight: bytes it adds to its transaction, about.
+        traceparent: the context of the attempt, to which the transaction's span links.
     """
 
     task_id: UUID
@@ -53,6 +55,7 @@ class Completion:
     decide: Decision
     claimed: Task | None = None
     weight: int = 0
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,7 @@ class AttemptService:
         clock: the database's time.
         dispatcher: rings again for claims whose bell is spent.
         after_commit: tells of ends and of progress.
+        tracing: makes the spans of group commits.
         has_failure_hooks: whether this worker has `on_retry` or `on_job_failure` hooks, so that
             the errors of its tasks stay marked until a hook has run.
     """
@@ -83,6 +87,7 @@ class AttemptService:
         clock: Clock,
         dispatcher: Dispatcher,
         after_commit: AfterCommit,
+        tracing: Tracing,
         *,
         has_failure_hooks: bool,
     ) -> None:
@@ -90,6 +95,7 @@ class AttemptService:
         self._clock = clock
         self._dispatcher = dispatcher
         self._after_commit = after_commit
+        self._tracing = tracing
         self._has_failure_hooks = has_failure_hooks
         self._claims: GroupCommit[ClaimRequest, Task | NotNow | None] = GroupCommit(
             self._commit_claims, name="claims", observer=database.observer
@@ -251,12 +257,13 @@ class AttemptService:
     async def _commit_ends(
         self, completions: Sequence[Completion]
     ) -> Sequence[AttemptEnded | Exception]:
-        try:
-            answers = await self._database.write(
-                lambda c: self._apply(c, completions, optimistic=True)
-            )
-        except StaleRow:
-            answers = await self._database.write(lambda c: self._apply(c, completions))
+        with self._tracing.commit("ends", (one.traceparent for one in completions)):
+            try:
+                answers = await self._database.write(
+                    lambda c: self._apply(c, completions, optimistic=True)
+                )
+            except StaleRow:
+                answers = await self._database.write(lambda c: self._apply(c, completions))
         self._after_commit.ended([answer for answer in answers if isinstance(answer, AttemptEnded)])
         return answers
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
 from taskq_server.core.groupcommit import GroupCommit
+from taskq_server.core.tracing import Tracing
 from taskq_server.crud import tasks
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.errors import IdempotencyMismatch
@@ -25,11 +26,13 @@ class Inserts:
 
     Args:
         database: holds the rows, each of which says its namespace.
+        tracing: makes the spans of group commits.
         submits: count what is stored, even if its caller has been cancelled meanwhile.
     """
 
-    def __init__(self, database: Database, submits: Submits) -> None:
+    def __init__(self, database: Database, tracing: Tracing, submits: Submits) -> None:
         self._database = database
+        self._tracing = tracing
         self._submits = submits
         self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
             self._insert,
@@ -74,13 +77,14 @@ class Inserts:
         return answers
 
     async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
-        try:
-            await self._all_new(rows)
-        except Violation as error:
-            if not is_duplicate(error):
-                raise
-            return await self._database.write(lambda c: self._each_once(c, rows))
-        return [None] * len(rows)
+        with self._tracing.commit("submits", (row.task.traceparent for row in rows)):
+            try:
+                await self._all_new(rows)
+            except Violation as error:
+                if not is_duplicate(error):
+                    raise
+                return await self._database.write(lambda c: self._each_once(c, rows))
+            return [None] * len(rows)
 
     async def _each_once(
         self, connection: Connection, rows: Sequence[NewRow]

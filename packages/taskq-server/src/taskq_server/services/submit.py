@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from taskq_server.core.tracing import Tracing
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
 from taskq_server.domain.caller import Caller
@@ -48,6 +49,7 @@ class SubmitService:
         quotas: say how many names may be in use.
         read: reads the first tasks of an idempotency key.
         after_commit: rings for what is stored.
+        tracing: makes the spans of submits.
         clock: aware UTC.
         turns: what batches wait for that take long to check.
         metrics: count what nothing was stored for; `inserts` count what was.
@@ -62,6 +64,7 @@ class SubmitService:
         quotas: Quotas,
         read: ReadService,
         after_commit: AfterCommit,
+        tracing: Tracing,
         clock: Callable[[], datetime],
         turns: Turns,
         metrics: Submits,
@@ -72,6 +75,7 @@ class SubmitService:
         self._quotas = quotas
         self._read = read
         self._after_commit = after_commit
+        self._tracing = tracing
         self._clock = clock
         self._turns = turns
         self._metrics = metrics
@@ -106,24 +110,36 @@ class SubmitService:
         self, caller: Caller, new: NewTask, key: IdempotencyKey | None, traceparent: str | None
     ) -> Submitted:
         caller.check_may_run({"/handler": new.handler})
-        task = await self._submission.task(caller, new, traceparent, self._clock())
-        tags = tuple(sorted(set(new.tags)))
-        quotas = self._quotas
-        if quotas.know(caller, new.queue, tags):
-            holder = await self._store(caller, task, tags, key)
-        else:
-            async with (
-                quotas.queues.admit(caller, {new.queue: "/queue"}),
-                quotas.tags.admit(caller, of_tags(new.tags)),
-                quotas.waiting.places(caller, 1, key),
-            ):
-                holder = await self._store(caller, task, tags, key)
-        if key is not None and holder is not None:
-            check_fingerprint(holder, key)
-            self._count(new, SubmitResult.REPLAYED)
-            return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
+        with self._tracing.submit(caller.namespace, (new.handler,), traceparent) as work:
+            task = await self._submission.task(caller, new, work.traceparent, self._clock())
+            tags = tuple(sorted(set(new.tags)))
+            holder = await self._admitted(caller, new, task, tags, key)
+            if key is not None and holder is not None:
+                check_fingerprint(holder, key)
+                work.note_message(holder.task_id, replayed=True)
+                self._count(new, SubmitResult.REPLAYED)
+                return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
+            work.note_message(task.id)
         self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
+
+    async def _admitted(
+        self,
+        caller: Caller,
+        new: NewTask,
+        task: Task,
+        tags: tuple[str, ...],
+        key: IdempotencyKey | None,
+    ) -> KeyHolder | None:
+        quotas = self._quotas
+        if quotas.know(caller, new.queue, tags):
+            return await self._store(caller, task, tags, key)
+        async with (
+            quotas.queues.admit(caller, {new.queue: "/queue"}),
+            quotas.tags.admit(caller, of_tags(new.tags)),
+            quotas.waiting.places(caller, 1, key),
+        ):
+            return await self._store(caller, task, tags, key)
 
     def _count(self, task: NewTask | Task, result: SubmitResult) -> None:
         self._metrics.count(task.handler, task.queue, result)
@@ -167,7 +183,18 @@ class SubmitService:
         traceparent: str | None,
     ) -> SubmittedBatch:
         caller.check_may_run({f"/items/{n}/handler": item.handler for n, item in enumerate(items)})
-        new_tasks = await self._batch(caller, items, traceparent)
+        handlers = [item.handler for item in items]
+        with self._tracing.submit(caller.namespace, handlers, traceparent) as work:
+            new_tasks = await self._batch(caller, items, work.traceparent)
+            return await self._store_all(caller, items, new_tasks, key)
+
+    async def _store_all(
+        self,
+        caller: Caller,
+        items: Sequence[NewTask],
+        new_tasks: Sequence[Task],
+        key: IdempotencyKey | None,
+    ) -> SubmittedBatch:
         tags = [tuple(sorted(set(item.tags))) for item in items]
 
         async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:

@@ -75,7 +75,13 @@ def assemble(
     attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)
     executor = Executor(settings.threads, Limits.of(settings))
     hooks = Hooks(
-        attempts, registry, served, clock.earliest, settings.hook_seconds, executor.stuck.set
+        attempts,
+        registry,
+        served,
+        clock.earliest,
+        runtime.tracing,
+        settings.hook_seconds,
+        executor.stuck.set,
     )
     lease = Lease(settings, sorted(registry.handlers), parent=parent)
     quarantine = QuarantinePool(settings)
@@ -92,6 +98,7 @@ def assemble(
         checks=Checks(settings),
         admission=Admission(rooms, attempts.ring_again),
         slots=Slots(settings.concurrency),
+        tracing=runtime.tracing,
         state=state,
         namespaces=frozenset(served),
         worker_id=lambda: lease.worker_id,

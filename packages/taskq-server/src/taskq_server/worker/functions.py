@@ -47,14 +47,16 @@ async def execute_task(ctx: Mapping[str, Any], task_id: str, attempt: int) -> bo
     return await runner.run(wanted, attempt)
 
 
-async def on_retry(registry: Registry, event: TaskEvent, calls: Calls) -> None:
+async def on_retry(registry: Registry, event: TaskEvent, calls: Calls) -> BaseException | None:
     """Tell the `@on_retry` hooks that an attempt failed and another one follows."""
-    await _call_all(registry.hooks_for(Hook.RETRY), event, calls)
+    return await _call_all(registry.hooks_for(Hook.RETRY), event, calls)
 
 
-async def on_job_failure(registry: Registry, event: TaskEvent, calls: Calls) -> None:
+async def on_job_failure(
+    registry: Registry, event: TaskEvent, calls: Calls
+) -> BaseException | None:
     """Tell the `@on_job_failure` hooks that a task failed for good."""
-    await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, calls)
+    return await _call_all(registry.hooks_for(Hook.JOB_FAILURE), event, calls)
 
 
 def event_of(attempt: Attempt, task: Task) -> TaskEvent:
@@ -66,28 +68,39 @@ def event_of(attempt: Attempt, task: Task) -> TaskEvent:
         error_type=attempt.error_type or "",
         error_message=attempt.error_message or "",
         retry_at=attempt.retry_at,
+        traceparent=task.traceparent,
     )
 
 
-async def tell(registry: Registry, event: TaskEvent, calls: Calls) -> None:
-    """Run the hooks for an event, one after the other.
+def hook_of(event: TaskEvent) -> Hook:
+    """Return the moment at which user code can run, that an event is."""
+    return Hook.JOB_FAILURE if event.retry_at is None else Hook.RETRY
+
+
+async def tell(registry: Registry, event: TaskEvent, calls: Calls) -> BaseException | None:
+    """Run the hooks for an event, one after the other, and return the last error of theirs.
 
     Args:
         registry: contains the hooks.
         event: a committed failure.
         calls: calls the hooks with a time limit.
     """
-    run_hooks = on_job_failure if event.retry_at is None else on_retry
-    await run_hooks(registry, event, calls)
+    run_hooks = on_job_failure if hook_of(event) is Hook.JOB_FAILURE else on_retry
+    return await run_hooks(registry, event, calls)
 
 
-async def _call_all(hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls: Calls) -> None:
+async def _call_all(
+    hooks: Sequence[Callable[..., Any]], event: TaskEvent, calls: Calls
+) -> BaseException | None:
+    last = None
     for hook in hooks:
         error = await calls(hook, event)
         if error is not None:
+            last = error
             _log.error(
                 "the hook %s failed for task %s",
                 qualified_name(hook),
                 event.task_id,
                 exc_info=error,
             )
+    return last

@@ -9,6 +9,7 @@ from time import monotonic
 from typing import assert_never
 from uuid import UUID
 
+from taskq_server.core.tracing import Tracing
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, NotNow
 from taskq_server.domain.caller import Caller
@@ -33,7 +34,7 @@ from taskq_server.worker.admission import Admission
 from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
 from taskq_server.worker.attempts.failures import own_fault
-from taskq_server.worker.attempts.result import Failed, PayloadMismatch, RunResult
+from taskq_server.worker.attempts.result import Failed, PayloadMismatch, RunResult, note_end
 from taskq_server.worker.attempts.running import RunningAttempt, StopReason, progress_json
 from taskq_server.worker.attempts.slots import Slots
 from taskq_server.worker.liveness.lease import Heartbeat
@@ -60,6 +61,7 @@ class RunnerDeps:
     checks: Checks
     admission: Admission
     slots: Slots
+    tracing: Tracing
     state: State
     namespaces: frozenset[str]
     worker_id: Callable[[], UUID]
@@ -211,7 +213,11 @@ class Runner:
             return self._deps.executor.result_of_run(None, handler, running)
         started = monotonic()
         try:
-            return await self._run_in_slot(running, handler)
+            with self._deps.tracing.run(running.task) as work:
+                running.traceparent = work.traceparent
+                run_result = await self._run_in_slot(running, handler)
+                note_end(work, run_result)
+            return run_result
         finally:
             slots.give_back(monotonic() - started)
 

@@ -117,6 +117,7 @@ def _completion(
         decide=decision(run_result, backoff),
         claimed=task if isinstance(run_result, Succeeded) and not running.reported else None,
         weight=_TRAVELS_ALONE if alone else weight(run_result),
+        traceparent=running.traceparent,
     )
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from random import random as draw
 from typing import assert_never
 
+from taskq_server.core.spans import Work
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
@@ -101,6 +102,35 @@ def weight(run_result: RunResult) -> int:
             return len(failure.message) + len(failure.traceback or "")
         case Cancelled() | Released() | Lost():
             return 0
+        case _:
+            assert_never(run_result)
+
+
+def note_end(work: Work, run_result: RunResult | None) -> None:
+    """Note in the span of an attempt how it ended.
+
+    Args:
+        work: the work of the attempt.
+        run_result: its result; None if this worker no longer holds it.
+    """
+    if isinstance(run_result, Failed):
+        work.fail(run_result.failure.type, run_result.failure.message)
+    if work.has_span:
+        work.note({"taskq.outcome": _outcome(run_result)})
+
+
+def _outcome(run_result: RunResult | None) -> Outcome:
+    match run_result:
+        case Succeeded():
+            return Outcome.SUCCEEDED
+        case Failed(failure=failure):
+            return failure.outcome
+        case Cancelled():
+            return Outcome.CANCELLED
+        case Released():
+            return Outcome.RELEASED
+        case Lost() | None:
+            return Outcome.LOST
         case _:
             assert_never(run_result)
 

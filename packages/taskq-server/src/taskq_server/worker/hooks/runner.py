@@ -9,6 +9,8 @@ from functools import partial
 from uuid import UUID
 
 from taskq_server.core.log_context import About, Fields
+from taskq_server.core.spans import NOTHING, Work
+from taskq_server.core.tracing import Tracing
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import follows_failure
@@ -16,7 +18,7 @@ from taskq_server.domain.task import Attempt, Task
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.services.attempts import AttemptService
 from taskq_server.worker.calls import Calls
-from taskq_server.worker.functions import event_of, tell
+from taskq_server.worker.functions import event_of, hook_of, tell
 
 _REPLAY_BATCH = 100
 _SLACK_SECONDS = 5.0
@@ -38,6 +40,7 @@ class Hooks:
         registry: contains the hooks.
         namespaces: whose missed transitions are replayed.
         clock: returns the lower bound of the present time, aware UTC.
+        tracing: makes the spans of hooks.
         seconds: time limit of one hook.
         on_stuck: called when too many hooks are overdue to start any more.
     """
@@ -48,6 +51,7 @@ class Hooks:
         registry: Registry,
         namespaces: Sequence[str],
         clock: Callable[[], datetime],
+        tracing: Tracing,
         seconds: float,
         on_stuck: Callable[[], None],
     ) -> None:
@@ -55,6 +59,7 @@ class Hooks:
         self._registry = registry
         self._namespaces = namespaces
         self._clock = clock
+        self._tracing = tracing
         self._seconds = seconds
         self._on_stuck = on_stuck
         self._has_failure_hooks = registry.has_failure_hooks
@@ -128,11 +133,13 @@ class Hooks:
         self._start()
 
     async def _run(self, event: TaskEvent) -> None:
-        with About(lambda: _fields(event)):
-            await self._run_all(event)
+        with About(lambda: _fields(event)), self._work(event) as work:
+            await self._run_all(event, work)
 
-    async def _run_all(self, event: TaskEvent) -> None:
-        await tell(self._registry, event, self._calls)
+    async def _run_all(self, event: TaskEvent, work: Work) -> None:
+        error = await tell(self._registry, event, self._calls)
+        if error is not None:
+            work.fail(type(error).__name__)
         if self.left >= _MOST_LEFT:
             _log.error("%d hooks go on after their time: no more are started", self.left)
             self._on_stuck()
@@ -141,6 +148,14 @@ class Hooks:
                 await self._attempts.hooks_done([(event.task_id, event.attempt)])
             except DatabaseUnavailable:
                 _log.debug("the hook of task %s will run again", event.task_id)
+
+    def _work(self, event: TaskEvent) -> Work:
+        hook = hook_of(event)
+        if not self._registry.hooks_for(hook):
+            return NOTHING
+        return self._tracing.hook(
+            hook, event.task_id, event.handler, event.attempt, event.traceparent
+        )
 
 
 def _fields(event: TaskEvent) -> Fields:

@@ -17,6 +17,7 @@ from multiprocessing.connection import Connection
 from typing import NoReturn, assert_never
 from uuid import UUID
 
+from taskq_server.core import spans
 from taskq_server.core.background import complete
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
@@ -183,9 +184,12 @@ class AttemptChild:
         task = message.task
         running = RunningAttempt(task, self._state, partial(self._submit, task.id))
         running.arguments = message.arguments
+        running.traceparent = message.traceparent or task.traceparent
         self._running[task.id] = running
         try:
-            run_result = await self._executor.run(self._registry.handlers[task.handler], running)
+            with spans.attached(message.traceparent):
+                handler = self._registry.handlers[task.handler]
+                run_result = await self._executor.run(handler, running)
         except Exception as error:
             _log.exception("task %s ended in an error of taskq's own", task.id)
             run_result = Failed(own_fault(error))
@@ -196,7 +200,7 @@ class AttemptChild:
     async def _submit(self, task_id: UUID, new: NewTask, key: str) -> UUID:
         number = next(self._numbers)
         self._asked[number] = self._loop.create_future()
-        self._send(Submit(task_id, number, new, key))
+        self._send(Submit(task_id, number, new, key, spans.here()))
         return await self._asked[number]
 
     def _report(self, running: RunningAttempt) -> None:

@@ -13,10 +13,14 @@ from taskq_server.worker.attempts.running import StopReason
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Worker: run this claimed task, with these arguments if its payload is validated already."""
+    """Worker: run this claimed task, with these arguments if its payload is validated already.
+
+    `traceparent` is the context of the attempt, None if there is none.
+    """
 
     task: Task
     arguments: dict[str, Any] | None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +67,13 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Submit:
-    """Child: a handler submits a child task."""
+    """Child: a handler submits a child task, in the context `traceparent` if there is one."""
 
     task_id: UUID
     number: int
     new: NewTask
     key: str
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)

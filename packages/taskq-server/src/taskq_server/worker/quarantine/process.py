@@ -12,6 +12,7 @@ from queue import SimpleQueue
 from typing import Any, assert_never
 from uuid import UUID
 
+from taskq_server.core import spans
 from taskq_server.core.log_context import apart
 from taskq_server.domain.errors import TaskqError
 from taskq_server.domain.lifecycle import Failure
@@ -113,7 +114,7 @@ class AttemptProcess:
                 return cut_short(running.cause, _NOT_STARTED, ran=False)
             if not self._ready.result():
                 return _NOT_STARTED
-            self._send(Run(task, running.arguments))
+            self._send(Run(task, running.arguments, spans.here()))
             if await self._ends(attempt, task.timeout_seconds):
                 return attempt.ended.result()
             _log.error("task %s does not obey: its process ends", task.id)
@@ -247,7 +248,7 @@ class AttemptProcess:
             return
         answer: UUID | Exception
         try:
-            with about_task(attempt.running.task):
+            with about_task(attempt.running.task), spans.attached(message.traceparent):
                 answer = await attempt.running.submit(message.new, message.key)
         except TaskqError as error:
             answer = error
