@@ -1,17 +1,15 @@
 """Routes of API keys."""
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.convertors import StringConvertor, register_url_convertor
 
-from taskq_server.api import answers
+from taskq_server.api import answers, pages
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.responses import BODY, CACHE_CONTROL, LINK, STORE, failures, reply
-from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.domain import limits
 from taskq_server.domain.errors import InvalidCursor, KeyEnded, KeyNotFound
@@ -88,9 +86,7 @@ async def list_keys(
     page = await runtime.keys.list(
         caller_of(request.scope), query.namespace, limit=query.limit, cursor=query.cursor
     )
-    headers = {}
-    if page.next_cursor is not None:
-        headers["Link"] = f'<{_next_page(request, page.next_cursor)}>; rel="next"'
+    headers = pages.link(request, "/keys", page.next_cursor)
     shown = KeyPage(items=[KeyRead.of(key) for key in page.items], next_cursor=page.next_cursor)
     return answers.document(shown.model_dump(), headers=headers)
 
@@ -158,8 +154,3 @@ def _shown(key: ApiKey) -> Response:
 def _with_secret(made: KeyWithSecret) -> Response:
     body = {**KeyRead.of(made.key).model_dump(), "key": made.token.text}
     return answers.document(body, 201, {"Cache-Control": "no-store"})
-
-
-def _next_page(request: Request, cursor: str) -> str:
-    given = [each for each in request.query_params.multi_items() if each[0] != "cursor"]
-    return address(request.scope, f"/keys?{urlencode([*given, ('cursor', cursor)])}")

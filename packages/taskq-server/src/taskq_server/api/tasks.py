@@ -1,11 +1,10 @@
 """Routes of single tasks, and their list."""
 
 from typing import Annotated
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Query, Request, Response
 
-from taskq_server.api import answers
+from taskq_server.api import answers, pages
 from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import (
@@ -27,7 +26,6 @@ from taskq_server.api.openapi.responses import (
     failures,
     reply,
 )
-from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import TASK_ID, StrictRoute
 from taskq_server.api.waits import place_to_wait, while_allowed
 from taskq_server.domain.errors import (
@@ -72,9 +70,7 @@ async def list_tasks(
         caller_of(request.scope), wanted, limit=query.limit, cursor=query.cursor
     )
     body = {"items": [wire.item(each) for each in page.items], "next_cursor": page.next_cursor}
-    headers = {}
-    if page.next_cursor is not None:
-        headers["Link"] = f'<{_next_page(request, page.next_cursor)}>; rel="next"'
+    headers = pages.link(request, "/tasks", page.next_cursor)
     return answers.document(body, headers=headers)
 
 
@@ -211,8 +207,3 @@ async def attempts(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Re
     return answers.document(
         {"items": wire.attempts(await runtime.read.attempts(caller_of(request.scope), task_id))}
     )
-
-
-def _next_page(request: Request, cursor: str) -> str:
-    given = [each for each in request.query_params.multi_items() if each[0] != "cursor"]
-    return address(request.scope, f"/tasks?{urlencode([*given, ('cursor', cursor)])}")
