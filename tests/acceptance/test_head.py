@@ -15,7 +15,17 @@ def test_the_head_is_all_that_comes(stack: Stack) -> None:
     address = stack.api_url.removeprefix("http://")
     with closing(HTTPConnection(address, timeout=_SECONDS)) as opened:
         for path in (
-            *("/livez", "/readyz", "/stats", "/metrics", "/tags", "/handlers", "/tasks", task),
+            *(
+                "/livez",
+                "/readyz",
+                "/stats",
+                "/metrics",
+                "/workers",
+                "/tags",
+                "/handlers",
+                "/tasks",
+                task,
+            ),
             *(f"{task}/attempts", f"{task}/events", "/tasks?x=1", "/nowhere"),
             *("/", "/openapi.json", "/docs", "/redoc", "/docs/assets/swagger-ui.css"),
         ):

@@ -8,10 +8,11 @@ import pytest
 
 from taskq_server.core.database import Database
 from taskq_server.crud import claims, hooks, tasks
+from taskq_server.crud.tables import ATTEMPT_FIELDS
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
-from taskq_server.domain.task import Attempt, Outcome, Priority, Status, Task, score
+from taskq_server.domain.task import Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import (
     NOW,
     OTHER_WORKER,
@@ -88,7 +89,7 @@ async def test_an_end_in_the_row_is_the_end_of_the_lifecycle(database: Database,
     assert await stored(database, task.id) == ended.task
     assert await stored(database, bystander.id) == bystander
     (row,) = await rows_of(database)
-    expected = {field: getattr(ended.attempt, field) for field in Attempt._fields}
+    expected = {field: getattr(ended.attempt, field) for field in ATTEMPT_FIELDS}
     kept = {"handler": task.handler, "next_score": ended.task.score, "hook_done_at": NOW}
     assert row == expected | kept
 

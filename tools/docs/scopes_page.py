@@ -51,6 +51,7 @@ class Cell(Enum):
     YES = "yes"
     OWN = "own tasks"
     OUTLINES = "yes, outlines"
+    LEFT_OUT = "yes, own tasks"
     WITH_RUN = "with `tasks:run:`"
     HANDLERS = "its handlers"
     NO_HANDLERS = "no handlers"
@@ -62,6 +63,7 @@ LEGEND: Mapping[Cell, str] = {
     Cell.OWN: "foreign tasks are answered with 404, as if they did not exist",
     Cell.OUTLINES: "in the answer, a foreign task has an empty `payload`, no `errors`, and null as "
     "its `result`",
+    Cell.LEFT_OUT: "foreign tasks are left out, and so are handlers that its globs do not match",
     Cell.WITH_RUN: f"**{Cell.OUTLINES.value}** for a key that has both scopes, else 403",
     Cell.OPERATOR: "a key that belongs to no namespace; any other is answered with 403",
     Cell.HANDLERS: "those whose names its globs match",
@@ -108,6 +110,8 @@ def cell(access: Access, scope: str) -> Cell:
             return Cell.OWN
         case Foreign.OUTLINES:
             return Cell.OUTLINES
+        case Foreign.LEFT_OUT:
+            return Cell.LEFT_OUT
         case _:
             assert_never(access.foreign)
 

@@ -45,6 +45,7 @@ OF_NAMESPACES = {
     "tags": Operation("GET", "/tags"),
     "handlers": Operation("GET", "/handlers"),
     "stats": Operation("GET", "/stats"),
+    "workers": Operation("GET", "/workers"),
     "openapi": Operation("GET", "/openapi.json"),
 }
 OTHERS = {

@@ -32,6 +32,7 @@ ROUTES = [
     ("GET", "/tags", None),
     ("GET", "/handlers", None),
     ("GET", "/stats", None),
+    ("GET", "/workers", None),
 ]
 
 

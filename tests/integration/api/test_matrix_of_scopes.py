@@ -31,6 +31,7 @@ from tests.integration.api.scoped import (
     task_of,
 )
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.integration.api.workers import add_worker
 from tools.docs.scopes_page import SCOPES, Cell, cell
 
 RUN = "tasks:run:taskq.*"
@@ -164,6 +165,9 @@ READ_OF: dict[str, Callable[[Any], Any]] = {
     "tags": lambda body: [(one["name"], one["count"]) for one in body["items"]],
     "stats": lambda body: (body["tasks"]["queued"], len(body["queues"])),
     "handlers": lambda body: [one["name"] for one in body["items"]],
+    "workers": lambda body: [
+        (one["name"], len(one["running"]), one["handlers"]) for one in body["items"]
+    ],
     "openapi": lambda body: body["components"]["schemas"]["TaskCreate"]["properties"][
         "handler"
     ].get("examples", []),
@@ -172,17 +176,21 @@ READ_OF: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("name", OF_NAMESPACES)
 async def test_operations_about_a_namespace(
-    closed: httpx.AsyncClient, runtime: Runtime, name: str
+    closed: httpx.AsyncClient, runtime: Runtime, worker: ScriptedWorker, name: str
 ) -> None:
     other = await make_key(runtime, "tasks:read")
     task_id = await task_of(runtime, other)
     for _ in range(2):
         await task_of(runtime, other, "theirs")
+    if name == "workers":
+        await add_worker(runtime, worker_id=worker.id, handlers=HANDLERS)
+        await worker.claim(task_id)
     whole = {
         "list": [task_id],
         "tags": [("mine", 1)],
         "stats": (1, 1),
         "handlers": HANDLERS,
+        "workers": [("host:1", 1, HANDLERS)],
         "openapi": HANDLERS,
     }[name]
     for scope in SCOPES:
@@ -192,8 +200,11 @@ async def test_operations_about_a_namespace(
             assert seen(response) == FORBIDDEN, scope
             continue
         assert response.status_code == 200
-        assert expected in (Cell.YES, Cell.HANDLERS, Cell.NO_HANDLERS)
         read = READ_OF[name](response.json())
+        if expected is Cell.LEFT_OUT:
+            assert read == [("host:1", 0, [])]
+            continue
+        assert expected in (Cell.YES, Cell.HANDLERS, Cell.NO_HANDLERS)
         assert read == ([] if expected is Cell.NO_HANDLERS else whole), scope
 
 

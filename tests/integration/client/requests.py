@@ -119,6 +119,7 @@ PATHS = (
     "/metrics", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
     "/stats?%F0%9F%98%80",
     "/tasks?limit=1&limit=2&status=queued&q=t&status=failed", "/tasks?limit=1;order=created_at",
+    "/workers", "/workers?limit=1", "/workers?cursor=x", "/workers?limit=0", "/workers/",
     "/tasks?limit=2&status=failed&q=t&status=succeeded&tag=a", "/tasks?q=a+b%20", "/tasks?",
 )  # fmt: skip
 

@@ -11,8 +11,11 @@ from uuid import UUID
 import httpx
 from sqlalchemy import and_, func, or_, select
 
-from taskq_client import Progress
+from taskq_client import Progress, __version__
 from taskq_client.testing import Step
+from taskq_client.testing._task import WORKER_ID as FAKE_ID
+from taskq_client.testing._task import WORKER_NAME
+from taskq_client.testing._workers import CONCURRENCY
 from taskq_server import migrations
 from taskq_server.broker.connection import connect
 from taskq_server.broker.names import Naming
@@ -39,8 +42,9 @@ from taskq_server.worker.attempts.result import Failed, Succeeded, timed_out
 from taskq_server.worker.attempts.result_json import Room, is_small, written
 from tests.support.keys import new_key, store
 
-WORKER_ID = UUID("019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35")
+WORKER_ID = UUID(FAKE_ID)
 START = datetime(2026, 9, 1, 12, tzinfo=UTC)
+FOR_EVER = START + timedelta(days=10_000)
 
 STEPS: Mapping[str, Sequence[Any]] = {
     "t.rows": ({"rows": [1, "é", None, 2.5]},),
@@ -97,10 +101,9 @@ class ScriptedWorker:
         published += [_published(name, '{"type":"object"}') for name in STEPS]
         names = ",".join(f'"{one.name}":{{}}' for one in published)
         row = WorkerRow(
-            id=WORKER_ID, name="scripted", queues='["default"]', handlers=f"{{{names}}}",
-            namespaces='["default"]',
-            concurrency=1, started_at=START, heartbeat_at=START,
-            lease_until=START + timedelta(days=10_000),
+            id=WORKER_ID, name=WORKER_NAME, queues='["default"]', handlers=f"{{{names}}}",
+            namespaces='["default"]', concurrency=CONCURRENCY, started_at=START,
+            heartbeat_at=START, lease_until=FOR_EVER, version=__version__,
         )  # fmt: skip
 
         async def write(connection: Connection) -> None:
@@ -111,6 +114,9 @@ class ScriptedWorker:
 
     async def catch_up(self, now: datetime) -> None:
         """Take every step that is due, in its order, each at its time."""
+        await self._database.write(
+            lambda c: workers.renew(c, WORKER_ID, now=now, lease_until=FOR_EVER)
+        )
         while True:
             open_tasks = await self._database.read(lambda c: _open(c, now))
             coming = [(self._due(task), task.id, task) for task in open_tasks]

@@ -61,7 +61,10 @@ ON_ONE = (
     ("POST", "/cancel", None), ("POST", "/retry", None), ("DELETE", "", None),
 )  # fmt: skip
 WITHOUT_A_KEY = ("/livez", "/readyz", "/nothing", "/tags")
-ON_ALL = ("/tasks", "/tags", "/stats", "/handlers", "/nothing", "/tasks?nothing=1")
+ON_ALL = (
+    *("/tasks", "/tags", "/stats", "/handlers", "/workers", "/nothing", "/tasks?nothing=1"),
+    *("/workers?limit=1", "/workers?status=running"),
+)
 
 
 def each_key_on_each_operation() -> Iterator[Asked]:

@@ -58,6 +58,25 @@ def a_task(**changes: Any) -> Task:
     return Task.model_validate(wire_task(**changes))
 
 
+def wire_worker(name: str, **changes: Any) -> dict[str, Any]:
+    """A worker as the server sends it."""
+    return {
+        "id": f"worker of {name}",
+        "name": name,
+        "namespaces": ["default"],
+        "queues": ["default"],
+        "handlers": ["taskq.echo"],
+        "concurrency": 100,
+        "running": [],
+        "running_count": 0,
+        "quarantine_in_use": 0,
+        "started_at": "2026-10-01T12:00:00Z",
+        "heartbeat_at": "2026-10-01T12:00:01Z",
+        "version": "0.1.0",
+        **changes,
+    }
+
+
 def answer(status: int, body: Any = None, **headers: str) -> Answer:
     """An answer in JSON."""
     names = {name.replace("_", "-"): value for name, value in headers.items()}

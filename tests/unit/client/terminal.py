@@ -63,6 +63,7 @@ def attempt(number: int, minutes: float, seconds: float, **changes: Any) -> dict
         "message": "the database of the reports closed the connection",
         "traceback": TRACEBACK,
         "worker_id": WORKER,
+        "worker_name": "reports-7d9fb6c5d-x2v4q:17",
         "started_at": at(ended - timedelta(seconds=seconds)),
         "finished_at": at(ended),
         "retry_at": None,
@@ -126,6 +127,41 @@ HANDLERS = [
     },
     {"name": "films.encode", "schema": {}, "workers": 0},
 ]
+WORKERS = [
+    {
+        "id": WORKER,
+        "name": "reports-7d9fb6c5d-x2v4q:17",
+        "namespaces": ["a", "default"],
+        "queues": ["default", "films"],
+        "handlers": [*(f"customers.letters.print_{n}" for n in range(1, 5)), "films.encode"],
+        "concurrency": 100,
+        "running": [
+            {"id": FAILED["id"], "handler": "customers.letters.print", "attempt": 4,
+             "started_at": at(NOW - timedelta(hours=2.5)), "namespace": "a", "quarantined": True},
+            {"id": RUNNING["id"], "handler": "films.encode", "attempt": 1, "namespace": "default",
+             "started_at": RUNNING["started_at"], "quarantined": False},
+        ],
+        "running_count": 12,
+        "quarantine_in_use": 1,
+        "started_at": at(NOW - timedelta(days=3)),
+        "heartbeat_at": at(NOW - timedelta(seconds=1.4)),
+        "version": "0.1.0",
+    },
+    {
+        "id": "9c02f6f1-6d0c-4a0e-8f3c-0d1f3b3f6d55",
+        "name": "old:9",
+        "namespaces": ["*"],
+        "queues": ["default"],
+        "handlers": [],
+        "concurrency": 8,
+        "running": [],
+        "running_count": 0,
+        "quarantine_in_use": 0,
+        "started_at": at(NOW - timedelta(seconds=20)),
+        "heartbeat_at": at(NOW),
+        "version": None,
+    },
+]  # fmt: skip
 TAGS = [{"name": "monthly", "count": 1_234}, {"name": "a b", "count": 1}]
 
 
@@ -141,7 +177,7 @@ class Server:
         if path == "tasks":
             return self._tasks(request)
         if not path.startswith("tasks/"):
-            found: Any = {"handlers": HANDLERS, "tags": TAGS}.get(path)
+            found: Any = {"handlers": HANDLERS, "tags": TAGS, "workers": WORKERS}.get(path)
             return httpx.Response(200, json=STATS if found is None else {"items": found})
         _, id_, *rest = path.split("/")
         task = next(each for each in TASKS if each["id"] == id_)

@@ -24,7 +24,7 @@ from taskq_client import (
     TaskqConnectionError,
 )
 from taskq_client.errors import TaskqError, TaskqTimeout, UnexpectedAnswer
-from tests.unit.client.support import a_task, wire_task
+from tests.unit.client.support import a_task, wire_task, wire_worker
 
 URL = "http://127.0.0.1:8000"
 OPERATIONS = [
@@ -146,6 +146,13 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
     (lambda c: c.handlers(), "GET", "/handlers", 200, {"items": [{"name": "h"}]}),
     (lambda c: c.tags(), "GET", "/tags", 200, {"items": [{"name": "a", "count": 1}]}),
     (lambda c: c.stats(), "GET", "/stats", 200, {"tasks": {"queued": 1}, "queues": []}),
+    (
+        lambda c: c.workers(),
+        "GET",
+        "/workers?limit=200",
+        200,
+        {"items": [wire_worker("w")], "next_cursor": None},
+    ),
     (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
 ]
 

@@ -69,6 +69,7 @@ def test_a_key_to_submit_sees_only_what_it_has_submitted(fake: FakeTaskq) -> Non
         (lambda: list(web.list()), "tasks:read"),
         (web.tags, "tasks:read"),
         (web.stats, "tasks:read or metrics:read"),
+        (web.workers, "tasks:read or metrics:read"),
         (lambda: web.cancel(theirs), "tasks:write"),
     ):
         with pytest.raises(PermissionDenied) as caught:

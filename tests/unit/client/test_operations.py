@@ -8,7 +8,7 @@ import pytest
 from taskq_client._channels import finish
 from taskq_client.errors import TaskCancelled, TaskFailed
 from taskq_client.models import Task, TaskStatus
-from tests.unit.client.support import a_task, answer, core, problem, wire_task
+from tests.unit.client.support import a_task, answer, core, problem, wire_task, wire_worker
 
 
 def test_submit_sends_what_was_given_and_nothing_else() -> None:
@@ -218,6 +218,35 @@ def test_stats_tell_how_many_tasks_stand_where_and_take_what_a_newer_server_adds
     assert (mail.name, mail.depth, mail.oldest_age_seconds) == ("mail", 2, 1.5)
     assert (empty.tasks, empty.depth, empty.oldest_age_seconds) == ({}, 0, None)
     assert pickle.loads(pickle.dumps(stats)) == stats
+
+
+def test_workers_come_from_all_pages() -> None:
+    running = {
+        "id": "0198c0de",
+        "namespace": "default",
+        "handler": "taskq.echo",
+        "attempt": 2,
+        "started_at": "2026-10-01T12:00:00Z",
+        "quarantined": True,
+        "colour": "blue",
+    }
+    busy = wire_worker("a", running=[running], running_count=1, quarantine_in_use=1, colour="blue")
+    client, channel = core(
+        answer(200, {"items": [busy], "next_cursor": "x&y"}),
+        answer(200, {"items": [], "next_cursor": "z"}),
+        answer(200, {"items": [wire_worker("b", version=None)], "next_cursor": None}),
+    )
+
+    first, second = finish(client.service.workers())
+
+    pages = ("limit=200", "limit=200&cursor=x%26y", "limit=200&cursor=z")
+    assert channel.asked == [f"GET /workers?{page}" for page in pages]
+    (task,) = first.running
+    assert (task.id, task.attempt, task.quarantined) == ("0198c0de", 2, True)
+    assert (first.name, first.running_count, first.version) == ("a", 1, "0.1.0")
+    assert (second.name, second.running, second.version) == ("b", [], None)
+    assert pickle.loads(pickle.dumps(first)) == first
+    assert len({first, second}) == 2
 
 
 @pytest.mark.parametrize(

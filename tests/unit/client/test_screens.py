@@ -43,8 +43,11 @@ COMMANDS = (
     "handlers",
     "tags",
     "stats",
+    "workers",
 )
-JSON = tuple(f"{command} --json" for command in ("list --status=running", "tags", "stats"))
+JSON = tuple(
+    f"{command} --json" for command in ("list --status=running", "tags", "stats", "workers")
+)
 BY_WIDTH = {60: COMMANDS, 80: (*COMMANDS, "--help", "list -h"), 120: COMMANDS}
 WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 

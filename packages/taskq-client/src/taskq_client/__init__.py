@@ -53,6 +53,7 @@ if TYPE_CHECKING:
         Priority,
         Progress,
         QueueStats,
+        RunningTask,
         Stats,
         Tag,
         Task,
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
         TaskError,
         TaskOptions,
         TaskStatus,
+        Worker,
     )
 
 __all__ = [
@@ -86,6 +88,7 @@ __all__ = [
     "Progress",
     "QueueStats",
     "RateLimited",
+    "RunningTask",
     "ServerError",
     "Stats",
     "Tag",
@@ -110,6 +113,7 @@ __all__ = [
     "UnknownPath",
     "ValidationFailed",
     "WaitTimeout",
+    "Worker",
     "__version__",
 ]
 

@@ -28,6 +28,7 @@ from taskq_client.models import (
     TaskChanges,
     TaskLike,
     TaskOptions,
+    Worker,
 )
 from taskq_client.retry import RetryPolicy
 
@@ -349,6 +350,15 @@ class AsyncTaskqClient(AsyncWaits):
             TaskqError: The server refused, failed or could not be reached.
         """
         return await self._core.service.stats()
+
+    async def workers(self) -> builtins.list[Worker]:
+        """Fetch the workers that are alive, and what they run now, the last one started first.
+
+        Raises:
+            PermissionDenied: The key has neither `tasks:read` nor `metrics:read`.
+            TaskqError: The server refused, failed or could not be reached.
+        """
+        return await self._core.service.workers()
 
     async def whoami(self) -> Caller:
         """Ask the server who this client is: its key, and what that may do.

@@ -34,7 +34,7 @@ class Core:
         waits: Wait for tasks.
         bulk: Submit tasks in batches.
         runs: Submit a task and take its result.
-        service: Read handlers, tags, numbers of tasks, the caller, and the health of the server.
+        service: Read handlers, tags, numbers of tasks, workers, the caller, and health.
     """
 
     __slots__ = ("bulk", "runs", "sender", "service", "tasks", "waits")

@@ -52,7 +52,10 @@ class _Model(BaseModel):
 
 
 class Attempt(_Model):
-    """One ended try of a task; `type`, `message` and `traceback` are None unless it failed."""
+    """One ended try of a task; `type`, `message` and `traceback` are None unless it failed.
+
+    `worker_name` is the host and the process of the worker.
+    """
 
     attempt: int
     outcome: str
@@ -60,6 +63,7 @@ class Attempt(_Model):
     message: str | None = None
     traceback: str | None = None
     worker_id: str | None = None
+    worker_name: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
     retry_at: datetime | None = None
@@ -236,6 +240,64 @@ class Stats(_Model):
     tasks: dict[OpenStatus, int] = Field(default_factory=dict)
     queues: list[QueueStats] = Field(default_factory=list)
     workers: int = 0
+
+
+class RunningTask(_Model):
+    """A task that a worker runs now.
+
+    Attributes:
+        id: The id of the task.
+        namespace: The namespace of the task.
+        handler: The handler that runs.
+        attempt: The number of the attempt.
+        started_at: When the attempt began.
+        quarantined: Whether it runs in quarantine, because its last worker was lost.
+    """
+
+    id: str
+    namespace: str | None = None
+    handler: str
+    attempt: int
+    started_at: datetime
+    quarantined: bool = False
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+
+class Worker(_Model):
+    """A worker that is alive.
+
+    Attributes:
+        id: The id of this start of the worker, which attempts have as `worker_id`.
+        name: Its host and process, which attempts have as `worker_name`.
+        namespaces: The namespaces that it serves, as far as the caller is told; `*` for all.
+        queues: The queues that it listens to.
+        handlers: The handlers that it can run, as far as the caller is told.
+        concurrency: How many tasks it may run at once.
+        running: What it runs now of the tasks that the caller sees, the longest first.
+        running_count: How many these are, those too that are not in `running`.
+        quarantine_in_use: How many of them run in quarantine.
+        started_at: When it started.
+        heartbeat_at: When it has last renewed its lease.
+        version: The version of taskq-server; None if it does not tell it.
+    """
+
+    id: str
+    name: str
+    namespaces: list[str] = Field(default_factory=list)
+    queues: list[str] = Field(default_factory=list)
+    handlers: list[str] = Field(default_factory=list)
+    concurrency: int
+    running: list[RunningTask] = Field(default_factory=list)
+    running_count: int = 0
+    quarantine_in_use: int = 0
+    started_at: datetime
+    heartbeat_at: datetime
+    version: str | None = None
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
 
 class Caller(_Model):

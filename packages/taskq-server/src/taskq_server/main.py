@@ -9,7 +9,17 @@ from fastapi.params import Depends
 from starlette.middleware import Middleware
 from starlette.types import ASGIApp
 
-from taskq_server.api import batch, catalog, events, health, keys, metrics, problems, tasks
+from taskq_server.api import (
+    batch,
+    catalog,
+    events,
+    health,
+    keys,
+    metrics,
+    problems,
+    tasks,
+    workers,
+)
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
@@ -28,7 +38,8 @@ from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, keys.router, keys.rotations, health.router, metrics.router, openapi.router),
+    *(catalog.router, workers.router, keys.router, keys.rotations),
+    *(health.router, metrics.router, openapi.router),
 )
 
 

@@ -52,6 +52,7 @@ from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
 from taskq_server.services.task_log import TaskLog
 from taskq_server.services.wait import WaitService
+from taskq_server.services.workers import WorkerService
 
 _ASK_SECONDS = 1.0
 _STORED_SECONDS = 60.0
@@ -83,6 +84,7 @@ class Runtime:
     fleet: Fleet
     exposition: Exposition
     readiness: Readiness
+    workers: WorkerService
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -226,6 +228,7 @@ def _assemble(
         readiness=Readiness(
             database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
         ),
+        workers=WorkerService(database, clock),
         submit=submit,
         read=read,
         change=change,

@@ -43,6 +43,7 @@ from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
 from taskq_server.domain.worker import WorkerRow
+from tests.unit.server.crud.listed_workers import say_statements_of_the_list
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.rows import end_all
@@ -228,8 +229,7 @@ async def say_lease_statements(database: Database) -> None:
     await database.read(namespaces.made)
     await database.read(lambda c: namespaces.waiting(c, ["default", "n"]))
     await database.read(lambda c: workers.handlers_of_live(c, NOW, ["n"]))
-    await database.write(lambda c: workers.forget_dead(c, before=NOW))
-    await database.write(lambda c: workers.unregister(c, WORKER))
+    await say_statements_of_the_list(database)
     await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
     await database.read(
         lambda c: due.due(

@@ -94,10 +94,11 @@ async def test_a_worker_is_live_until_its_lease_ends(database: Database) -> None
     assert await live(database, NOW + seconds(15.001)) == set()
 
 
-async def test_unregister_removes_one_worker(database: Database) -> None:
+async def test_unregister_ends_the_lease_of_one_worker(database: Database) -> None:
     await register(database, WORKER)
     await register(database, OTHER_WORKER)
-    await database.write(lambda c: workers.unregister(c, WORKER))
+    over = NOW - seconds(1)
+    await database.write(lambda c: workers.unregister(c, WORKER, lease_until=over))
     assert await live(database, NOW) == {OTHER_WORKER}
 
 
@@ -137,17 +138,6 @@ async def test_orphans_are_running_tasks_without_a_valid_lease(database: Databas
     assert len(await orphans(database, NOW + seconds(11), limit=1)) == 1
     of_all = await database.read(lambda c: workers.orphans(c, [], namespaces=["*"], limit=9))
     assert len(of_all) == 4
-
-
-async def test_the_dead_are_forgotten_once_they_hold_nothing(database: Database) -> None:
-    holder, idle, fresh = UUID(int=1), UUID(int=2), UUID(int=3)
-    for worker_id, age in ((holder, 0), (idle, 0), (fresh, 60)):
-        await register(database, worker_id, at=NOW + seconds(age))
-    await store(database, running(worker_id=holder), make_task(Status.FAILED, worker_id=idle))
-    await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(10)))
-    assert len(await rows_of(database, workers_table)) == 3, "not before their lease ended"
-    await database.write(lambda c: workers.forget_dead(c, before=NOW + seconds(50)))
-    assert {row["id"] for row in await rows_of(database, workers_table)} == {holder, fresh}
 
 
 async def test_handlers_of_live_workers(database: Database) -> None:

@@ -147,14 +147,6 @@ async def test_a_lease_that_ran_out_stays_lost(runtime: Runtime) -> None:
     assert await leases.beat(mine, LEASE) is None
 
 
-async def test_vanished_workers_are_forgotten(runtime: Runtime, maintenance: Maintenance) -> None:
-    leases = Leases(runtime.database)
-    await leases.register(row(runtime, WORKER, age=200))
-    await leases.register(row(runtime, OTHER_WORKER, age=20))
-    await maintenance.forget_workers(seconds(100))
-    assert [one["id"] for one in await rows_of(runtime.database, workers_table)] == [OTHER_WORKER]
-
-
 async def test_stage_rings_for_what_lost_its_doorbell(
     runtime: Runtime, maintenance: Maintenance
 ) -> None:

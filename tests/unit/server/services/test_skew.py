@@ -125,7 +125,8 @@ async def worker(
 
 
 async def leave(runtime: Runtime, worker_id: UUID) -> None:
-    await runtime.database.write(lambda c: workers.unregister(c, worker_id))
+    over = runtime.clock() - seconds(1)
+    await runtime.database.write(lambda c: workers.unregister(c, worker_id, lease_until=over))
 
 
 async def published(runtime: Runtime, namespace: str = "default") -> str | None:

@@ -1,4 +1,4 @@
-"""The commands on handlers, tags, numbers of tasks and the caller."""
+"""The commands on handlers, tags, numbers of tasks, workers and the caller."""
 
 from collections.abc import Mapping
 
@@ -85,6 +85,19 @@ def stats(session: Session) -> None:
         ),
         found.model_dump(mode="json"),
     )
+
+
+@click.command()
+@json_option
+@click.pass_obj
+def workers(session: Session) -> None:
+    """List the live workers, and what they run.
+
+    In a pipe a line for each, with tabs between: id, name, running tasks, most tasks at once, tasks
+    in quarantine, started_at, heartbeat_at, version, namespaces, queues and handlers.
+    """
+    with session.client() as client:
+        session.show_workers(client.workers())
 
 
 @click.command()

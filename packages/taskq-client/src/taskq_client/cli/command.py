@@ -127,6 +127,7 @@ for command in (
     *(submits.submit, submits.run),
     *(tasks.get, tasks.attempts, tasks.list_, tasks.wait, tasks.events),
     *(tasks.cancel, tasks.retry, tasks.delete),
-    *(catalog.handlers, catalog.tags, catalog.stats, catalog.whoami, completion.completion),
+    *(catalog.handlers, catalog.tags, catalog.stats, catalog.workers),
+    *(catalog.whoami, completion.completion),
 ):
     main.add_command(command)

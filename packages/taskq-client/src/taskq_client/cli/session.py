@@ -14,7 +14,7 @@ import click
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
 from taskq_client.cli.words import plain
-from taskq_client.models import Attempt, Caller, Progress, Task
+from taskq_client.models import Attempt, Caller, Progress, Task, Worker
 
 if TYPE_CHECKING:  # rich is slow to load, and a pipe needs none of it
     from rich.console import Console
@@ -22,6 +22,10 @@ if TYPE_CHECKING:  # rich is slow to load, and a pipe needs none of it
 
 COLUMNS = ("id", "status", "priority", "handler", "created_at", "title")
 ATTEMPT_COLUMNS = ("attempt", "outcome", "started_at", "finished_at", "type", "message")
+WORKER_COLUMNS = (
+    *("id", "name", "running_count", "concurrency", "quarantine_in_use"),
+    *("started_at", "heartbeat_at", "version", "namespaces", "queues", "handlers"),
+)
 
 
 def clock() -> datetime:
@@ -104,6 +108,16 @@ class Session:
             return
         fields = caller.model_dump(mode="json", exclude_unset=True)
         self.show_rows(fields.items(), fields)
+
+    def show_workers(self, workers: Sequence[Worker]) -> None:
+        """Show workers."""
+        if self.for_people:
+            from taskq_client.cli.worker_view import worker_lines
+
+            self.show_lines(lambda width: worker_lines(workers, width, clock()))
+            return
+        found = [worker.model_dump(mode="json") for worker in workers]
+        self.show_rows([[_cell(each[name]) for name in WORKER_COLUMNS] for each in found], found)
 
     def show_state(self, task: Task) -> None:
         """Show the state of a task in one line."""
@@ -214,3 +228,7 @@ def progress_of(progress: Progress) -> str:
 
 def _row(fields: dict[str, object]) -> list[str]:
     return [plain(fields.get(name)) for name in COLUMNS]
+
+
+def _cell(value: object) -> object:
+    return ", ".join(value) if isinstance(value, list) else value

@@ -116,7 +116,9 @@ def _block(attempt: Attempt, width: int, now: datetime, *, whole: bool) -> Itera
     if attempt.finished_at is not None:
         words.append(f" {ago(attempt.finished_at, now)}")
     taken = _taken(attempt.started_at, attempt.finished_at)
-    yield from hanging(words.append(f", after {taken}" if taken else ""), width, rest="  ")
+    words.append(f", after {taken}" if taken else "")
+    words.append(f", on {plain(attempt.worker_name)}" if attempt.worker_name else "")
+    yield from hanging(words, width, rest="  ")
     if whole and attempt.traceback:
         yield from traceback_lines(attempt.traceback, width)
         return

@@ -42,7 +42,6 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
     def __init__(self, clock: Callable[[], datetime] = _utc_now) -> None:
         self._store = FakeStore(clock)
         self._failures: deque[Problem | Exception] = deque()
-        self._born = self._store.now
         self.requests: list[str] = []
         """Method and path of each request, with its query."""
 
@@ -101,7 +100,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
 
     def monotonic(self) -> float:
         """Return the time for clients of this server: seconds, skipped ones included."""
-        return (self._store.now - self._born).total_seconds()
+        return (self._store.now - self._store.born).total_seconds()
 
     def pass_time(self, seconds: float) -> None:
         """Skip the time that a client would sleep."""

@@ -26,6 +26,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "retry": (WRITE,),
     "tags": (READ,),
     "stats": (READ, METRICS),
+    "workers": (READ, METRICS),
 }
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 

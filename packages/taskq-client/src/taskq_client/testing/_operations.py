@@ -11,7 +11,7 @@ import httpx
 
 from taskq_client._channels import WAIT_BUDGET
 from taskq_client.models import TaskStatus
-from taskq_client.testing import _catalog, _listing, _schemas
+from taskq_client.testing import _catalog, _listing, _schemas, _workers
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION, METRICS, READ, Caller
@@ -288,6 +288,11 @@ def stats(call: Call) -> httpx.Response:
     return _json({"tasks": _statuses(all_fields), "queues": items, "workers": 1})
 
 
+def workers(call: Call) -> httpx.Response:
+    """`GET /workers`."""
+    return _json(_workers.page(call.store, call.caller, call.query))
+
+
 def whoami(call: Call) -> httpx.Response:
     """`GET /keys/self`."""
     return _json(shown_caller(call.caller, wire))
@@ -386,6 +391,7 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "tags": tags,
     "handlers": handlers,
     "stats": stats,
+    "workers": workers,
     "whoami": whoami,
     "livez": livez,
     "readyz": readyz,

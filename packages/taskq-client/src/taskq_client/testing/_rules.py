@@ -357,6 +357,16 @@ OPERATIONS: dict[str, Any] = {
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
     },
+    "workers": {
+        "method": "GET",
+        "path": "/workers",
+        "query": {
+            "limit": {"type": "integer", "maximum": 200, "minimum": 1, "default": 50},
+            "cursor": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
     "create_key": {
         "method": "POST",
         "path": "/keys",

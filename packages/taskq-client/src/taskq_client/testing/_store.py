@@ -27,6 +27,7 @@ class FakeStore:
     Attributes:
         keys: Who may ask for what.
         sources: By the name of a handler, what checks its payloads and describes it.
+        born: The time at which it was made.
         activity: Counts the requests that are no waits, and the scripts that have ended.
         idle_at: The value of `activity` when no other caller had been active for long.
 
@@ -42,6 +43,7 @@ class FakeStore:
         self._planned = 0
         self._inside = threading.local()
         self.lock = threading.RLock()
+        self.born = self.now
         self.keys = Keys()
         self.activity, self.idle_at = 0, -1
         self.tasks: dict[str, FakeTask] = {}

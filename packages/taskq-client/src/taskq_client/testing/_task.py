@@ -10,7 +10,7 @@ from taskq_client.testing._steps import AttemptResult, Failure, Script
 
 FINAL = frozenset({"succeeded", "failed", "cancelled"})
 WAITING = frozenset({"queued", "retrying"})
-WORKER_ID = "019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35"
+WORKER_ID, WORKER_NAME = "019aa1c0-11d4-7a52-9c44-1f0b7d6e2a35", "fake:1"
 BACKOFF_BASE, BACKOFF_MAX = 1.0, 300.0
 UNTIL_FINAL = frozenset({"priority", "max_retries", "timeout_seconds"})
 
@@ -204,6 +204,7 @@ class FakeTask:
             "message": failure.message if failure else None,
             "traceback": failure.traceback if failure else None,
             "worker_id": self.fields["worker_id"],
+            "worker_name": WORKER_NAME,
             "started_at": self.fields["started_at"],
             "finished_at": wire(now),
             "retry_at": retry_at,

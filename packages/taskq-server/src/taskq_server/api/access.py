@@ -23,6 +23,7 @@ class Foreign(Enum):
 
     NOTHING = "they are answered with 404, as if they did not exist"
     OUTLINES = "they come without payload, result and errors"
+    LEFT_OUT = "they are left out, and so are handlers that its globs do not match"
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,12 @@ ACCESS: Mapping[str, Access] = {
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
     "metrics": Access((scopes.METRICS,), of_operators=True, in_namespace=False),
+    "workers": Access(
+        (scopes.READ, scopes.METRICS),
+        "workers of its namespace; an operator's key: of all namespaces",
+        foreign=Foreign.LEFT_OUT,
+        in_namespace=False,
+    ),
     "create_key": Access((scopes.ADMIN,), "no scope that the caller has not", in_namespace=False),
     "list_keys": _ADMIN,
     "get_key": _ADMIN,

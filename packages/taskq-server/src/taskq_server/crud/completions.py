@@ -47,6 +47,7 @@ _requeue = update_by_ids(
 )
 _retry = update_by_ids(*_ENDED, score=_of_attempt("next_score"), run_at=_of_attempt("retry_at"))
 _insert_attempts = BulkInsert(attempts, once=True)
+_STORED = len(ATTEMPT_FIELDS)
 _COLUMNS = (*ATTEMPT_FIELDS, "handler", "next_score", "hook_done_at")
 
 
@@ -81,7 +82,7 @@ async def mark_ended(
         connection,
         _COLUMNS,
         [
-            (*end.attempt, end.task.handler, end.task.score, hook_done_at[end.task.id])
+            (*end.attempt[:_STORED], end.task.handler, end.task.score, hook_done_at[end.task.id])
             for end in ordered
         ],
     )

@@ -24,7 +24,8 @@ namespaces = cast(Table, models.Namespace.__table__)
 deployment = cast(Table, models.Deployment.__table__)
 
 TASK_FIELDS = Task._fields
-ATTEMPT_FIELDS = Attempt._fields
+ATTEMPT_FIELDS = tuple(name for name in Attempt._fields if name in attempts.c)
+"""The first fields of an attempt, which are stored with it."""
 
 whole_task = [tasks.c[name] for name in TASK_FIELDS]
 task_without_payload = [
@@ -43,4 +44,4 @@ def to_task(row: Row[Any]) -> Task:
 
 def to_attempt(row: Row[Any]) -> Attempt:
     """Return the attempt of a row that selects `whole_attempt`."""
-    return Attempt._make(row)
+    return Attempt._make((*row, None))

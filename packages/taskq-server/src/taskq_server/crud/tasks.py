@@ -23,6 +23,7 @@ from taskq_server.crud.tables import (
     to_task,
     whole_attempt,
     whole_task,
+    workers,
 )
 from taskq_server.crud.tags import mark_idle
 from taskq_server.domain.counts import place
@@ -35,7 +36,8 @@ _is_there = select(tasks.c.id).where(
     tasks.c.id == bindparam("task_id"), tasks.c.namespace == bindparam("of_namespace")
 )
 _attempts_of = IdListStatement(
-    select(*whole_attempt)
+    select(*whole_attempt, workers.c.name)
+    .outerjoin(workers, workers.c.id == attempts.c.worker_id)
     .where(is_one_of_ids(attempts.c.task_id))
     .order_by(attempts.c.task_id, attempts.c.attempt),
     Attempt._make,

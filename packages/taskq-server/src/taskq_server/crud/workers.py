@@ -1,16 +1,17 @@
 """Workers and their leases."""
 
-import json
 from collections.abc import Collection, Iterable
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Column, delete, exists, insert, select, update
+from sqlalchemy import Column, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import is_running, tasks, workers
 from taskq_server.domain.caller import ALL_NAMESPACES
-from taskq_server.domain.worker import HeldAttempt, WorkerRow
+from taskq_server.domain.worker import HeldAttempt, WorkerRow, served_in
+
+_NOTHING = "[]"
 
 
 async def register(connection: AsyncConnection, worker: WorkerRow) -> None:
@@ -48,15 +49,18 @@ async def held(connection: AsyncConnection, worker_id: UUID) -> list[HeldAttempt
     return [HeldAttempt(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
 
 
-async def unregister(connection: AsyncConnection, worker_id: UUID) -> None:
-    """Delete a stopped worker."""
-    await connection.execute(delete(workers).where(workers.c.id == worker_id))
+async def unregister(
+    connection: AsyncConnection, worker_id: UUID, *, lease_until: datetime
+) -> None:
+    """End the lease of a stopped worker; its row stays, because attempts name it.
 
-
-async def forget_dead(connection: AsyncConnection, *, before: datetime) -> None:
-    """Delete workers whose lease ran out before `before` and that hold no task any more."""
-    holds = exists().where(is_running, tasks.c.worker_id == workers.c.id)
-    await connection.execute(delete(workers).where(workers.c.lease_until < before, ~holds))
+    What it could run is of no use any more, and may be long.
+    """
+    await connection.execute(
+        update(workers)
+        .where(workers.c.id == worker_id)
+        .values(lease_until=lease_until, handlers=_NOTHING)
+    )
 
 
 async def handlers_of_live(
@@ -86,7 +90,7 @@ async def _of_live(
     )
     found: dict[str, list[str]] = {namespace: [] for namespace in namespaces}
     for value, text in rows:
-        served = {ALL_NAMESPACES} if text is None else set(json.loads(text))
+        served = served_in(text)
         for namespace in found if ALL_NAMESPACES in served else found.keys() & served:
             found[namespace].append(value)
     return found

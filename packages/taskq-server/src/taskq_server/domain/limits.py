@@ -15,9 +15,16 @@ IDEMPOTENCY_KEY_LENGTH = 255
 KEY_ID_LENGTH = 12
 KEY_NAME_LENGTH = 255
 CURSOR_LENGTH = 200
+VERSION_LENGTH = 64
 
 WORKER_NAMESPACES = 50
 """Namespaces that one worker serves; as JSON they fit into the row of the worker."""
+
+WORKER_NAMES = 1_000
+"""Queues, and handlers, that are shown of one worker."""
+
+WORKER_TASKS = 100
+"""Running tasks that are shown of one worker."""
 
 KEY_SCOPES = 100
 """Scopes of one key."""

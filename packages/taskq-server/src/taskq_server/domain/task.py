@@ -137,7 +137,10 @@ class Task(NamedTuple):
 
 
 class Attempt(NamedTuple):
-    """One ended attempt. `result` is JSON text; it is set when the attempt succeeded."""
+    """One ended attempt. `result` is JSON text; it is set when the attempt succeeded.
+
+    `worker_name` is not stored with it: it is looked up where callers read the attempt.
+    """
 
     task_id: UUID
     attempt: int
@@ -150,6 +153,7 @@ class Attempt(NamedTuple):
     traceback: str | None = None
     worker_id: UUID | None = None
     retry_at: datetime | None = None
+    worker_name: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

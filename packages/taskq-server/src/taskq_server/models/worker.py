@@ -1,4 +1,7 @@
-"""The `workers` table: one row for each start of a worker process."""
+"""The `workers` table: one row for each start of a worker process.
+
+The row of a worker that has ended stays as long as attempts may name the worker.
+"""
 
 from datetime import datetime
 from uuid import UUID
@@ -6,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from taskq_server.models.base import Base, TaskId, UtcDateTime, options
+from taskq_server.domain import limits
+from taskq_server.models.base import Base, LongText, TaskId, UtcDateTime, ascii_text, options
 
 
 class Worker(Base):
@@ -15,7 +19,7 @@ class Worker(Base):
     `queues` is a JSON list of names. `handlers` is a JSON object by name, with the digests of the
     worker's schema and of the schemas that it has replaced. Before the handlers are published, and
     in rows of older workers, `handlers` is a list of names. `namespaces` is a JSON list, too; it is
-    null in rows of older workers, which serve all namespaces.
+    null in rows of older workers, which serve all namespaces. `version` is null in theirs, too.
     """
 
     __tablename__ = "workers"
@@ -23,10 +27,11 @@ class Worker(Base):
 
     id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
-    queues: Mapped[str] = mapped_column(Text)
-    handlers: Mapped[str] = mapped_column(Text)
+    queues: Mapped[str] = mapped_column(LongText)
+    handlers: Mapped[str] = mapped_column(LongText)
     namespaces: Mapped[str | None] = mapped_column(Text)
     concurrency: Mapped[int]
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
+    version: Mapped[str | None] = mapped_column(ascii_text(limits.VERSION_LENGTH))

@@ -165,6 +165,7 @@ class AttemptRead(Answer):
     message: str | None
     traceback: str | None
     worker_id: UUID | None
+    worker_name: str | None = Field(description="host and process of the worker")
     started_at: datetime
     finished_at: datetime
     retry_at: datetime | None

@@ -57,6 +57,7 @@ def attempts(ended: Iterable[Attempt]) -> list[dict[str, Any]]:
             "message": one.error_message,
             "traceback": one.traceback,
             "worker_id": one.worker_id,
+            "worker_name": one.worker_name,
             "started_at": one.started_at,
             "finished_at": one.finished_at,
             "retry_at": one.retry_at,

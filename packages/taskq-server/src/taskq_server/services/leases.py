@@ -10,9 +10,12 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import workers
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 
+_OVER = timedelta(seconds=1)
+"""For how long a lease that was given back has been over, also by a clock that is a bit behind."""
+
 
 class Leases:
-    """A worker's row: registered, renewed, removed.
+    """A worker's row: registered, renewed, ended.
 
     Args:
         database: holds the row.
@@ -59,8 +62,9 @@ class Leases:
         return await self._database.write(work)
 
     async def unregister(self, worker: WorkerRow) -> None:
-        """Remove a worker that has stopped."""
-        await self._database.write(lambda c: workers.unregister(c, worker.id))
+        """End the lease of a worker that has stopped, so that others take its tasks at once."""
+        over = await self._database.now() - _OVER
+        await self._database.write(lambda c: workers.unregister(c, worker.id, lease_until=over))
 
     async def close(self) -> None:
         """Close the connections."""

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, tags, tasks, workers
+from taskq_server.crud import counts, due, old_workers, tags, tasks, workers
 from taskq_server.crud import namespaces as in_namespaces
 from taskq_server.crud.retention import expired
 from taskq_server.domain.lifecycle import AttemptEnded
@@ -17,6 +17,9 @@ _BATCH = 1_000
 _PRUNE_BATCH = 500
 _TAG_BATCH = 200
 _COMPACT_BATCH = 5_000
+_WORKER_BATCH = 1_000
+_PRUNED = timedelta(hours=1)
+"""The time within which tasks past retention are pruned, and clocks agree."""
 
 
 class Maintenance:
@@ -139,9 +142,26 @@ class Maintenance:
         return await self._attempts.rescue(candidates, is_orphan)
 
     async def forget_workers(self, older_than: timedelta) -> None:
-        """Delete workers that vanished and hold nothing any more."""
-        before = self._clock() - older_than
-        await self._database.write(lambda c: workers.forget_dead(c, before=before))
+        """Delete workers that ended long ago, hold no task, and are named by no attempt.
+
+        Args:
+            older_than: for how long their leases have been over, as long as final tasks are kept,
+                at least: then few tasks are left of their time.
+        """
+        before = self._clock() - older_than - _PRUNED
+        created_before = before + _PRUNED / 2
+        # More than attempts may name at most, so that the oldest do not keep the others.
+        limit = old_workers.BUDGET + _WORKER_BATCH
+        ended = await self._database.read(lambda c: old_workers.idle(c, before=before, limit=limit))
+        if not ended:
+            return
+        # In this order: what one of them held has an attempt by now that names it.
+        named = await self._database.read(
+            lambda c: old_workers.named(c, created_before=created_before)
+        )
+        gone = set() if named is None else set(ended) - named
+        if gone:
+            await self._database.write(lambda c: old_workers.forget(c, gone))
 
     async def prune(self, retention: timedelta) -> int:
         """Delete a small batch of final tasks that are past retention; return how many."""

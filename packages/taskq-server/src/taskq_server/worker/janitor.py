@@ -132,9 +132,9 @@ class Janitor:
             pass
 
     async def tidy(self) -> None:
-        """Forget vanished workers, prune final tasks past retention, and tags without tasks."""
-        await self._maintenance.forget_workers(timedelta(seconds=10 * self._settings.lease_seconds))
+        """Forget workers that ended, prune final tasks past retention, and tags without tasks."""
         retention = timedelta(days=self._settings.retention_days)
+        await self._maintenance.forget_workers(retention)
         while await self._maintenance.prune(retention):
             pass
         while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):

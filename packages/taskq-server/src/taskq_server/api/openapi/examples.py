@@ -61,6 +61,7 @@ _ATTEMPT: dict[str, Any] = {
     "message": "the printer is on fire",
     "traceback": "Traceback (most recent call last): …",
     "worker_id": _WORKER,
+    "worker_name": "worker-1:4711",
     "started_at": "2026-10-01T08:00:00.010000Z",
     "finished_at": "2026-10-01T08:00:00.020000Z",
     "retry_at": "2026-10-01T08:00:01.000000Z",
@@ -89,6 +90,30 @@ _QUEUE: dict[str, Any] = {
     "tasks": _COUNTS,
     "depth": 42,
     "oldest_age_seconds": 1.5,
+}
+
+_RUNNING: dict[str, Any] = {
+    "id": _ID,
+    "namespace": "default",
+    "handler": "taskq.sleep",
+    "attempt": 1,
+    "started_at": "2026-10-01T08:00:00.010000Z",
+    "quarantined": False,
+}
+
+_LIVE_WORKER: dict[str, Any] = {
+    "id": _WORKER,
+    "name": "worker-1:4711",
+    "namespaces": ["default"],
+    "queues": ["default"],
+    "handlers": ["taskq.echo", "taskq.sleep"],
+    "concurrency": 100,
+    "running": [_RUNNING],
+    "running_count": 1,
+    "quarantine_in_use": 0,
+    "started_at": "2026-10-01T07:00:00.000000Z",
+    "heartbeat_at": "2026-10-01T08:00:01.000000Z",
+    "version": "0.1.0",
 }
 
 _KEY_ID = "7HqzT3mVx0Rb"
@@ -124,6 +149,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "TagList": {"items": [{"name": "monthly", "count": 12}]},
     "HandlerList": {"items": [_HANDLER]},
     "StatsRead": {"tasks": _COUNTS, "queues": [_QUEUE], "workers": 2},
+    "WorkerPage": {"items": [_LIVE_WORKER], "next_cursor": None},
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+from taskq_server import __version__
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import end_children
 from taskq_server.domain.errors import DatabaseUnavailable
@@ -208,8 +209,8 @@ class Lease:
         silent = self._watch.silence()
         if silent > self._settings.block_seconds:
             _log.critical("the event loop stood still for %.0f s: this process ends", silent)
-            # Programs that handlers have started would go on without them; and with the row gone,
-            # others rescue the tasks at once, not when the lease runs out.
+            # Programs that handlers have started would go on without them; and with the lease over,
+            # others rescue the tasks at once, not when it runs out.
             end_children()
             await self._unregister(leases)
             os._exit(EXIT_BLOCKED)
@@ -229,4 +230,5 @@ class Lease:
             started_at=now.astimezone(UTC),
             heartbeat_at=now,
             lease_until=now + self._lease,
+            version=__version__,
         )
