@@ -32,6 +32,7 @@ class Watched:
 
     def __init__(self, database: Database) -> None:
         self._database = database
+        self.observer = database.observer
         self.now = 1_000.0
         self.reads = 0
         self.seconds = 0.0
