@@ -37,6 +37,8 @@ async def database(database_url: str) -> AsyncIterator[Database]:
         ({}, set(), set()),
         (ALL, {"keys"}, set()),
         ({"auth": "required"}, {"keys"}, set()),
+        ({"uds": "api.sock"}, {"keys"}, set()),
+        ({"uds": "api.sock", "auth": "off"}, set(), set()),
         ({"trusted_proxies": "127.0.0.1"}, {"keys"}, set()),
         ({"auth": "off"}, set(), set()),
         ({**ALL, "auth": "off"}, {"exposure"}, {"exposure"}),

@@ -24,6 +24,7 @@ ALL = {"host": "0.0.0.0"}
         ({"host": "localhost"}, OPEN, CLOSED),
         (ALL, NO_KEY, CLOSED),
         ({"auth": "required"}, NO_KEY, CLOSED),
+        ({"uds": Path("api.sock")}, NO_KEY, CLOSED),
         ({"auth": "off"}, OFF, OFF),
         ({**ALL, "auth": "off"}, OFF, OFF),
         ({**ALL, "insecure_no_auth": True}, OFF, OFF),

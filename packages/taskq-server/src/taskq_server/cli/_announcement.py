@@ -60,7 +60,7 @@ def of_api(settings: Settings, url: str, revision: str | None) -> Facts:
     """Return the facts about an API."""
     return {
         "version": __version__,
-        "docs": f"{url}/docs",
+        **({"docs": f"{url}/docs"} if settings.uds is None else {}),
         **_of_stores(settings, revision),
         "namespace": settings.namespace,
     }

@@ -1,7 +1,11 @@
 """Options that several commands share. The settings in `core.config` supply the defaults."""
 
+from collections.abc import Mapping
+from pathlib import Path
+
 import click
 
+from taskq_server.core import environment
 from taskq_server.core.environment import variable
 
 
@@ -32,6 +36,13 @@ port = click.option(
     type=click.IntRange(0, 65_535),
     metavar="PORT",
     help=described("port", "0 takes a free one", 8000),
+)
+
+uds = click.option(
+    "--uds",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help=described("uds", "Unix socket to listen on, in place of host and port"),
 )
 
 auth = click.option(
@@ -82,3 +93,20 @@ log_level = click.option(
     metavar="LEVEL",
     help=described("log_level", "log from here on: debug, info, warning, error, critical", "INFO"),
 )
+
+
+def require_one_address(given: Mapping[str, object]) -> None:
+    """Refuse a Unix socket together with options for a port, because one is listened on.
+
+    Args:
+        given: the options; None stands for an option not given.
+
+    Raises:
+        UsageError: there are both.
+    """
+    uds = given["uds"] or environment.read(["uds"])
+    if uds and (given["host"], given["port"]) != (None, None):
+        raise click.UsageError(
+            "a Unix socket (--uds, TASKQ_UDS) takes the place of --host and --port: leave one out",
+            click.get_current_context(silent=True),
+        )

@@ -1,6 +1,5 @@
 """Who may call the API: what `api` and `dev` say of it when they start."""
 
-from taskq_server.cli._http.server import allowed_hosts
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database, DatabaseError
 from taskq_server.crud import api_keys
@@ -20,9 +19,8 @@ async def who_may_call(settings: Settings) -> str:
     """Return who may call an API with these settings, as of now."""
     if settings.asks_for_keys == "off":
         return OFF
-    is_local = allowed_hosts(settings) is not None
     return sentence(
-        may_open=is_local and settings.asks_for_keys == "auto",
+        may_open=settings.may_open,
         has_keys=settings.admin_key_file is not None or await _has_keys(settings),
     )
 

@@ -28,6 +28,7 @@ _END_SECONDS = 10.0
 @click.command()
 @options.host
 @options.port
+@options.uds
 @options.auth
 @options.insecure_no_auth
 @options.root_path
@@ -36,6 +37,7 @@ _END_SECONDS = 10.0
 @options.log_level
 def api(**given: object) -> None:
     """Serve the HTTP API. Needs TASKQ_DATABASE_URL and TASKQ_REDIS_URL."""
+    options.require_one_address(given)
     stop = Stop()
     settings = prepare(stop, given)
     require_redis(settings)

@@ -36,6 +36,7 @@ _COLOURS = {Outcome.WELL: "green", Outcome.WRONG: "red", Outcome.SKIPPED: "yello
     help="leave a check out; may be repeated",
 )
 @options.host
+@options.uds
 @options.auth
 @options.insecure_no_auth
 def check(as_json: bool, without: tuple[str, ...], **given: object) -> None:

@@ -47,6 +47,7 @@ _log = logging.getLogger("taskq.server")
 @click.command()
 @options.host
 @options.port
+@options.uds
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -72,6 +73,7 @@ def dev(reload: bool, **given: object) -> None:
     parent = SupervisorLink()
     if parent.exists:
         working.work(parent, given, complete=_completed, say=partial(_say_handlers, parent))
+    options.require_one_address(given)
     stop = Stop()
     settings = _completed(prepare(stop, given))
     _require_own_namespace(settings)
@@ -182,7 +184,7 @@ def _say_what_runs(settings: Settings, url: str, access: str, handlers: Sequence
     what = f"taskq is running: {url}"
     if not sys.stdout.isatty():
         with contextlib.suppress(OSError):  # the reader of stdout is gone
-            click.echo(f"{what}  (docs: {url}/docs)")
+            click.echo(f"{what}  (docs: {url}/docs)" if settings.uds is None else what)
     facts = announcement.of_api(settings, url, migrations.head())
     facts = {**facts, "access": access, **announcement.of_worker(settings, handlers)}
     announcement.announce(what, facts, announcement.how_to_drain(settings))

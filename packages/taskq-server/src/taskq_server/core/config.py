@@ -37,6 +37,14 @@ class Settings(  # pydantic lists the fields of the last base first
         """The namespaces whose tasks a worker runs, each once; `*` alone stands for all."""
         return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
 
+    @property
+    def may_open(self) -> bool:
+        """Whether the API asks for no key until the first is made.
+
+        It never opens on a Unix socket, because who opens one is nearly always a proxy for others.
+        """
+        return self.asks_for_keys == "auto" and self.is_local and self.uds is None
+
     @classmethod
     def load(cls, **overrides: Any) -> Self:
         """Read the environment; an override that is None counts as not given.

@@ -31,7 +31,7 @@ async def keys(patient: Patient) -> Finding:
         return well("there are keys")
     if await patient.database.read(api_keys.any_exists):
         return wrong(f"every key has expired or was revoked, so nobody may call: {_MAKE_ONE}")
-    if settings.asks_for_keys == "required" or not settings.is_local:
+    if not settings.may_open:
         return wrong(f"keys are asked for, and there is none, so nobody may call: {_MAKE_ONE}")
     if settings.trusted_proxies:
         return wrong(

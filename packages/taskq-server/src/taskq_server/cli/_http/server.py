@@ -4,10 +4,12 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Collection, Iterator
+from pathlib import Path
 
 import uvicorn
 from fastapi import FastAPI
 
+from taskq_server.cli._http import unix
 from taskq_server.cli._http.connections import Connections, most_connections
 from taskq_server.cli._http.protocol import HttpProtocol
 from taskq_server.core.config import Settings
@@ -16,6 +18,7 @@ from taskq_server.domain.errors import ConfigurationError
 from taskq_server.runtime import Runtime
 
 _GRACE_SECONDS = 3
+_BACKLOG = 2_048
 
 
 class Server(uvicorn.Server):
@@ -45,12 +48,16 @@ def listen(settings: Settings) -> socket.socket:
     """Open the listening socket, and raise the limit of open files.
 
     Args:
-        settings: host and port, among others.
+        settings: host and port, or the file of a Unix socket, among others.
 
     Raises:
-        ConfigurationError: the port is taken, or there are too few descriptors.
+        ConfigurationError: the address is taken, or there are too few descriptors.
     """
     most_connections()
+    if settings.uds is not None:
+        listener = unix.listen(settings.uds, _BACKLOG)
+        keep_from_forks(listener)
+        return listener
     host, port = settings.host, settings.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -63,7 +70,7 @@ def listen(settings: Settings) -> socket.socket:
         raise ConfigurationError(
             f"cannot listen on {authority(host, port)} ({reason}): choose another --host or --port"
         ) from error
-    listener.listen(2048)
+    listener.listen(_BACKLOG)
     keep_from_forks(listener)
     return listener
 
@@ -74,7 +81,9 @@ def authority(host: str, port: int) -> str:
 
 
 def url(listener: socket.socket) -> str:
-    """Return the address of a listening socket as a URL."""
+    """Return the address of a listening socket as a URL, or as `unix:` and its file."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
     return f"http://{authority(*listener.getsockname()[:2])}"
 
 
@@ -82,8 +91,9 @@ def allowed_hosts(settings: Settings) -> Collection[str] | None:
     """Return the host names besides loopback that requests may name; None allows all.
 
     Others may reach an address that is not loopback; `off` says that it is theirs to keep away.
+    No page in a browser opens a Unix socket, and a proxy that does has names of its own.
     """
-    is_checked = settings.is_local and settings.asks_for_keys != "off"
+    is_checked = settings.is_local and settings.uds is None and settings.asks_for_keys != "off"
     return settings.allowed_hosts if is_checked else None
 
 
@@ -108,10 +118,14 @@ async def serve(
             runtime.wait.drain()
 
     waiting = asyncio.create_task(end())
+    file = Path(listener.getsockname()) if listener.family == socket.AF_UNIX else None
     try:
         await http.serve(sockets=[listener])
     finally:
         waiting.cancel()
+        if file is not None:
+            listener.close()
+            unix.remove(file)
 
 
 def _server(app: FastAPI, access_log: bool) -> Server:

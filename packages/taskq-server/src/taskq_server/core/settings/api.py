@@ -1,6 +1,7 @@
 """Settings of the API."""
 
 import ipaddress
+from pathlib import Path
 
 from pydantic import Field, field_validator
 
@@ -18,6 +19,11 @@ class ApiSettings(Group):
         ge=0,
         le=65_535,
         description="port that `api` and `dev` listen on; 0 takes a free one",
+    )
+    uds: Path | None = Field(
+        None,
+        description="file of a Unix socket that `api` and `dev` listen on in place of host and "
+        "port; its user and group may open it",
     )
     allowed_hosts: Names = Field(
         (),
@@ -42,8 +48,8 @@ class ApiSettings(Group):
 
     @property
     def is_local(self) -> bool:
-        """Whether only this machine reaches the API."""
-        if self.host == "localhost":
+        """Whether only this machine reaches where the API listens."""
+        if self.uds is not None or self.host == "localhost":
             return True
         try:
             return ipaddress.ip_address(self.host).is_loopback
