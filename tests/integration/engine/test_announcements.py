@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, environment, run_server_command
 from tests.support.waiting import wait_until
@@ -59,6 +61,8 @@ def test_a_worker_says_what_it_runs_once_and_not_again_for_each_child(tmp_path: 
     assert said["database"] == "taskq.db"  # below its folder
     assert "S3CRET" not in worker.output()
     assert worker.output().count("TASKQ_CONCURENCY means nothing") == 1
+    (ended,) = announced(worker, "taskq worker has ended after ")
+    assert (ended["level"], ended["seconds"] > 0) == ("info", True)
 
 
 def test_an_api_says_where_it_listens(tmp_path: Path) -> None:
@@ -72,6 +76,40 @@ def test_an_api_says_where_it_listens(tmp_path: Path) -> None:
     assert (said["docs"], said["namespace"]) == (f"{api.url}/docs", "default")
     assert said["revision"]
     assert said["access"] == "open on this machine until the first key is made"
+    assert (said["auth"], said["database"]) == ("auto", "taskq.db")
+    assert said["redis"] == "redis://127.0.0.1:1/0"
+    assert said["version"]
+    assert "S3CRET" not in api.output()
+    assert [line["event"][:25] for line in announced(api, "taskq API has ended")] == [
+        "taskq API has ended after"
+    ]
+
+
+@pytest.mark.parametrize("form", ["json", "console"])
+@pytest.mark.parametrize("command", ["api", "worker"])
+def test_the_form_of_the_log_is_a_setting(tmp_path: Path, command: str, form: str) -> None:
+    (tmp_path / "noting.py").write_text(NOTING)
+    given = {**settings(tmp_path), "TASKQ_LOG_FORMAT": form, "TASKQ_HANDLERS": "noting"}
+    words = {"api": ["api", "--port", "0"], "worker": ["worker"]}[command]
+    process = ServerProcess(words, given, tmp_path / "log")
+    try:
+        wait_until(lambda: "revision" in process.output(), 60, "it runs", 0.05, process.output)
+    finally:
+        assert process.stop() == 0, process.output()
+    lines = process.output().splitlines()
+    assert len(lines) > 1
+    assert {line.startswith("{") for line in lines} == {form == "json"}
+    assert "\x1b" not in process.output()
+
+
+def test_a_form_that_there_is_not_is_refused_with_a_sentence(tmp_path: Path) -> None:
+    for words in (["worker"], ["api"]):
+        done = run_server_command(words, {"TASKQ_LOG_FORMAT": "xml"})
+        assert done.returncode == 78
+        (line,) = done.stderr.splitlines()[-1:]
+        assert line == (
+            "taskq-server: TASKQ_LOG_FORMAT: Input should be 'auto', 'json' or 'console'"
+        )
 
 
 def test_on_a_terminal_dev_fits_its_width_and_ends_with_ctrl_c(tmp_path: Path) -> None:

@@ -1,11 +1,16 @@
-"""What a command says at its start: lines for people on a terminal, else one line of the log."""
+"""What a command says at its start and its end.
+
+At the start these are lines for people on a terminal, and one line of the log where that goes
+elsewhere; at the end it is a line of the log.
+"""
 
 import contextlib
 import logging
 import shutil
 import sys
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from time import monotonic
 
 import click
 
@@ -30,13 +35,30 @@ def announce(what: str, facts: Facts, how_to_stop: str) -> None:
         facts: by their names, which have one word each.
         how_to_stop: a sentence for people at a terminal.
     """
-    if not sys.stdout.isatty():
+    is_seen = sys.stdout.isatty()
+    if not (is_seen and sys.stderr.isatty()):
         _log.info("%s", what, extra=dict(facts))
+    if not is_seen:
         return
     with contextlib.suppress(OSError):
         columns = shutil.get_terminal_size().columns
         colour = None if environment.allows_colour() else False
         click.echo(screen(what, facts, how_to_stop, columns), color=colour)
+
+
+@contextlib.contextmanager
+def told_at_the_end(what: str) -> Iterator[None]:
+    """Log that what the block runs has ended, and after how long.
+
+    Args:
+        what: runs; the line begins with it.
+    """
+    began = monotonic()
+    try:
+        yield
+    finally:
+        seconds = monotonic() - began
+        _log.info("%s has ended after %.0f s", what, seconds, extra={"seconds": round(seconds, 3)})
 
 
 def screen(what: str, facts: Facts, how_to_stop: str, columns: int) -> str:

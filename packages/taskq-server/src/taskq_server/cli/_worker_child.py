@@ -72,8 +72,9 @@ async def _work(
         return
     say(settings, checking.result(), sorted(registry.handlers))
     freeze_gc()
-    async with open_runtime(settings, patient=True) as runtime:
-        recycle = await run_worker(runtime, registry, stop, parent)
+    with announcement.told_at_the_end("taskq worker"):
+        async with open_runtime(settings, patient=True) as runtime:
+            recycle = await run_worker(runtime, registry, stop, parent)
     if recycle:
         # Closing the loop would wait for the stuck handler.
         leave(0 if stop.asked.is_set() else EXIT_RECYCLE)

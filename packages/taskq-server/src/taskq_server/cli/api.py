@@ -55,7 +55,8 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
     freeze_gc()
     url = serving.url(listener)
-    access = {"access": await who_may_call(settings)}
+    access = {"auth": settings.asks_for_keys, "access": await who_may_call(settings)}
     facts = {**announcement.of_api(settings, url, checking.result()), **access}
     announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
-    await serving.serve(app, listener, stop.asked, access_log=settings.access_log)
+    with announcement.told_at_the_end("taskq API"):
+        await serving.serve(app, listener, stop.asked, access_log=settings.access_log)

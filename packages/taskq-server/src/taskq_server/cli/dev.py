@@ -133,7 +133,8 @@ async def _run(settings: Settings, work: Work, listener: socket.socket, stop: St
                     access_log = complete.access_log
                     await serving.serve(app, listener, stop.asked, access_log=access_log)
 
-            await _until_either_ends(stop, work(runtime, stop, begin), serve())
+            with announcement.told_at_the_end("taskq"):
+                await _until_either_ends(stop, work(runtime, stop, begin), serve())
 
 
 def _with_handlers(settings: Settings) -> Work:
@@ -186,7 +187,10 @@ def _say_what_runs(settings: Settings, url: str, access: str, handlers: Sequence
         with contextlib.suppress(OSError):  # the reader of stdout is gone
             click.echo(f"{what}  (docs: {url}/docs)" if settings.uds is None else what)
     facts = announcement.of_api(settings, url, migrations.head())
-    facts = {**facts, "access": access, **announcement.of_worker(settings, handlers)}
+    facts = {**facts, "auth": settings.asks_for_keys, "access": access}
+    if settings.served_namespaces != (settings.namespace,):
+        facts = {**facts, "namespaces": settings.served_namespaces}
+    facts = {**facts, **announcement.of_worker(settings, handlers)}
     announcement.announce(what, facts, announcement.how_to_drain(settings))
 
 
