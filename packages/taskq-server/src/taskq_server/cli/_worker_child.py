@@ -12,6 +12,7 @@ from taskq_server.cli._startup import (
     require_schema,
     run_until_stopped,
 )
+from taskq_server.core.addresses import Address
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
@@ -20,6 +21,8 @@ from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.runtime import open_runtime
 from taskq_server.worker.app import run_worker
+from taskq_server.worker.liveness.health import Health
+from taskq_server.worker.liveness.status_server import StatusServer
 from taskq_server.worker.liveness.supervisor import EXIT_RECYCLE, SupervisorLink
 
 Say = Callable[[Settings, str | None, Sequence[str]], None]
@@ -46,8 +49,11 @@ def work(
     try:
         settings = complete(prepare(stop, given, is_first=parent.is_first))
         require_redis(settings)
+        status = StatusServer(Health(settings.block_seconds))
+        if settings.metrics_address is not None:
+            status.start(Address.parse(settings.metrics_address))
         registry = load(settings.handlers, builtin=settings.builtin_handlers)
-        run_until_stopped(stop, lambda: _work(settings, registry, parent, stop, say))
+        run_until_stopped(stop, lambda: _work(settings, registry, parent, stop, say, status))
     except ConfigurationError:
         parent.refuse()
         raise
@@ -65,7 +71,12 @@ def say_nothing(*_: object) -> None:
 
 
 async def _work(
-    settings: Settings, registry: Registry, parent: SupervisorLink, stop: Stop, say: Say
+    settings: Settings,
+    registry: Registry,
+    parent: SupervisorLink,
+    stop: Stop,
+    say: Say,
+    status: StatusServer,
 ) -> None:
     checking = asyncio.create_task(require_schema(settings))
     if not await unless(stop.asked, checking):
@@ -74,7 +85,8 @@ async def _work(
     freeze_gc()
     with announcement.told_at_the_end("taskq worker"):
         async with open_runtime(settings, patient=True) as runtime:
-            recycle = await run_worker(runtime, registry, stop, parent)
+            status.show(runtime.metrics)
+            recycle = await run_worker(runtime, registry, stop, parent, status.health)
     if recycle:
         # Closing the loop would wait for the stuck handler.
         leave(0 if stop.asked.is_set() else EXIT_RECYCLE)

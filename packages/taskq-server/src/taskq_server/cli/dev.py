@@ -96,7 +96,9 @@ def _completed(settings: Settings) -> Settings:
         "builtin_handlers": True,
     }
     unset = own.keys() - settings.model_fields_set
-    return settings.model_copy(update={name: own[name] for name in unset})
+    # Its API shows the metrics and probes of this process.
+    always: dict[str, object] = {"metrics_address": None}
+    return settings.model_copy(update=always | {name: own[name] for name in unset})
 
 
 def _require_own_namespace(settings: Settings) -> None:

@@ -26,6 +26,7 @@ from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.liveness.blocking import BlockingWatch
+from taskq_server.worker.liveness.health import Health
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 from taskq_server.worker.quarantine.process import END_SECONDS
 
@@ -35,7 +36,11 @@ _log = logging.getLogger("taskq.server.worker")
 
 
 async def run_worker(
-    runtime: Runtime, registry: Registry, stop: Stop, parent: SupervisorLink
+    runtime: Runtime,
+    registry: Registry,
+    stop: Stop,
+    parent: SupervisorLink,
+    health: Health | None = None,
 ) -> bool:
     """Work until told to stop; then drain, and hand back what does not end in time.
 
@@ -44,6 +49,7 @@ async def run_worker(
         registry: what this worker can run.
         stop: asks to drain, or to start no further; once it is hurried, nothing may finish.
         parent: starts this process again if it asks for that.
+        health: hears how the worker is; None if nobody asks.
 
     Returns:
         Whether the process should be replaced: a handler or a hook in it cannot be stopped.
@@ -65,7 +71,9 @@ async def run_worker(
     )
     try:
         parts = assemble(runtime, names, registry, state, parent)
-        await _Worker(runtime, names, parts, _publishing(runtime, registry), parent).work(stop)
+        health = health or Health(settings.block_seconds)
+        publishing = _publishing(runtime, registry)
+        await _Worker(runtime, names, parts, publishing, parent, health).work(stop)
     finally:
         await shut_down(registry, state, settings.hook_seconds, stop.hurried)
     return parts.deps.executor.stuck.is_set() or parts.hooks.left > 0
@@ -80,6 +88,7 @@ class _Worker:
         parts: what the worker is made of.
         publishing: of its handlers.
         parent: starts this process again if it asks for that.
+        health: hears how the worker is.
     """
 
     def __init__(
@@ -89,6 +98,7 @@ class _Worker:
         parts: WorkerParts,
         publishing: Publishing,
         parent: SupervisorLink,
+        health: Health,
     ) -> None:
         self._settings = runtime.settings
         self._redis = redis_pool(runtime.redis)
@@ -98,6 +108,7 @@ class _Worker:
         self._parts = parts
         self._publishing = publishing
         self._parent = parent
+        self._health = health
         self._cancels = Cancels(parts.runner, parts.deps.attempts.cancels_asked)
 
     async def work(self, stop: Stop) -> None:
@@ -136,8 +147,9 @@ class _Worker:
             stack.enter_context(BlockingWatch(parts.deps.executor))
             _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
             self._parent.tell_ready()
-            await self._until_recycled(stop.asked)
-            await self._drain(stop.hurried)
+            with self._health.working(lambda: parts.lease.is_valid):
+                await self._until_recycled(stop.asked)
+                await self._drain(stop.hurried)
 
     async def _start_lease(self) -> None:
         runner = self._parts.runner
@@ -214,6 +226,7 @@ class _Worker:
         """
         runner = self._parts.runner
         self._parent.tell_stopping()
+        self._health.drain()
         self._parts.arq.allow_pick_jobs = False
         runner.accepting = False
         self._parts.deps.admission.give_up()

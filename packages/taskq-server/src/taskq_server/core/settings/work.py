@@ -5,6 +5,7 @@ import re
 from pydantic import Field, field_validator
 
 from taskq_server.core import cpus
+from taskq_server.core.addresses import Address
 from taskq_server.core.settings.group import Group
 from taskq_server.core.settings.lists import Names
 from taskq_server.domain import limits
@@ -75,6 +76,12 @@ class WorkSettings(Group):
         le=3600,
         description="how long a worker's event loop may be blocked before the worker is replaced",
     )
+    metrics_address: str | None = Field(
+        None,
+        description="address of a `worker` for its probes, `/livez` and `/readyz`, and its "
+        "`/metrics`, without a key: a port on loopback, such as `9100`, or host and port, such as "
+        "`0.0.0.0:9100`; port 0 takes a free one; empty means none",
+    )
     hook_seconds: float = Field(10.0, gt=0, le=600, description="time limit of one hook")
 
     @property
@@ -100,6 +107,11 @@ class WorkSettings(Group):
                 f"{limits.NAMESPACE_LENGTH} characters without white space"
             )
         return value
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _plain_address(cls, value: str | None) -> str | None:
+        return None if value is None else str(Address.parse(value))
 
     @field_validator("queues")
     @classmethod
