@@ -149,6 +149,7 @@ class AsyncTaskqClient(AsyncWaits):
         *,
         returns: None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> AsyncTaskHandle: ...
 
@@ -160,6 +161,7 @@ class AsyncTaskqClient(AsyncWaits):
         *,
         returns: TypeForm[T],
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> AsyncTaskHandle[T]: ...
 
@@ -170,6 +172,7 @@ class AsyncTaskqClient(AsyncWaits):
         *,
         returns: TypeForm[T] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> AsyncTaskHandle[T] | AsyncTaskHandle:
         """Submit a task and return a handle of the stored task, without waiting for its end.
@@ -181,6 +184,8 @@ class AsyncTaskqClient(AsyncWaits):
                 knows. Default: plain JSON.
             idempotency_key: 1 to 255 printable ASCII characters; the same submit twice with one key
                 is one task. Default: a fresh one, for all the tries of this call.
+            traceparent: The W3C trace context that the task belongs to; one that is not valid is
+                ignored. Default: that of the current span of OpenTelemetry, if there is one.
             **options: Any of these; None stands for the default of the server.
                 title: The name of the task in lists. Default: the name of the handler.
                 description: More about the task.
@@ -203,7 +208,9 @@ class AsyncTaskqClient(AsyncWaits):
             TaskqError: The server refused, failed or could not be reached.
         """
         result_type = reader("returns", returns)
-        task = await self._core.tasks.submit(handler, payload, idempotency_key, options)
+        task = await self._core.tasks.submit(
+            handler, payload, idempotency_key, options, traceparent
+        )
         return AsyncTaskHandle(self._core, task, result_type)
 
     async def get(self, task: TaskLike) -> Task:

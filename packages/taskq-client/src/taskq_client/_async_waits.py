@@ -56,6 +56,7 @@ class AsyncWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> Any: ...
 
@@ -69,6 +70,7 @@ class AsyncWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> T: ...
 
@@ -81,6 +83,7 @@ class AsyncWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> T | Any:
         """Submit a task, wait until it has ended and return its result.
@@ -94,6 +97,7 @@ class AsyncWaits:
             on_progress: Called with the progress of the task when it changes; quick changes may be
                 skipped. Only an AsyncTaskqClient takes a coroutine function.
             idempotency_key: As for `submit`.
+            traceparent: As for `submit`.
             **options: As for `submit`.
 
         Raises:
@@ -106,7 +110,7 @@ class AsyncWaits:
             TaskqError: The server refused, failed or could not be reached.
         """
         return await self._core.runs.run(
-            handler, payload, timeout, idempotency_key, options, returns, on_progress
+            handler, payload, timeout, idempotency_key, options, returns, on_progress, traceparent
         )
 
     def stream(self, task: TaskLike, timeout: Duration | None = None) -> AsyncGenerator[Task, None]:
@@ -165,6 +169,7 @@ class AsyncWaits:
         items: Iterable[NewTask | Mapping[str, object]],
         *,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         on_stored: Callable[[int], object] | None = None,
     ) -> list[AsyncTaskHandle]:
         """Submit many tasks in few requests and return their handles in the same order.
@@ -178,6 +183,7 @@ class AsyncWaits:
             items: Mappings with `handler`, `payload` and the options of `submit`.
             idempotency_key: 1 to 240 printable ASCII characters, from which the keys of batches
                 are derived. Default: a fresh one.
+            traceparent: As for `submit`.
             on_stored: Called after each batch with the number of tasks stored so far.
                 Only an AsyncTaskqClient takes a coroutine function.
 
@@ -186,7 +192,7 @@ class AsyncWaits:
             ValidationFailed: The server refused an item; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        tasks = await self._core.bulk.submit_many(items, idempotency_key, on_stored)
+        tasks = await self._core.bulk.submit_many(items, idempotency_key, on_stored, traceparent)
         return [AsyncTaskHandle(self._core, task) for task in tasks]
 
     def map(
@@ -196,6 +202,7 @@ class AsyncWaits:
         *,
         timeout: Duration | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> AsyncGenerator[Task, None]:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
@@ -208,6 +215,7 @@ class AsyncWaits:
             payloads: The payload of each task; may be endless, if the caller stops iterating.
             timeout: Seconds, or a timedelta, for all tasks together. Default: as long as it takes.
             idempotency_key: As for `submit_many`.
+            traceparent: As for `submit`.
             **options: As for `submit`, the same for every task.
 
         Raises:
@@ -215,4 +223,6 @@ class AsyncWaits:
             ValidationFailed: The server refused a payload; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return self._core.bulk.map(handler, payloads, timeout, idempotency_key, options)
+        return self._core.bulk.map(
+            handler, payloads, timeout, idempotency_key, options, traceparent
+        )

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
-from taskq_client import _answers, _requests
+from taskq_client import _answers, _requests, _tracing
 from taskq_client._background import Pending
 from taskq_client._callbacks import call_back
 from taskq_client._inputs import several
@@ -38,17 +38,20 @@ class Bulk:
         items: Iterable[NewTask | Mapping[str, object]],
         key: str | None,
         on_stored: OnStored | None = None,
+        traceparent: str | None = None,
     ) -> list[Task]:
         several("items", items)
         with self._sender.channel.callback("on_stored", on_stored) as checked:
             key = self._sender.new_key() if key is None else _requests.key_of_many(key)
-            return await self._submit_batches(items, key, checked)
+            with _tracing.submitting("batch", traceparent) as headers:
+                return await self._submit_batches(items, key, checked, headers)
 
     async def _submit_batches(
         self,
         items: Iterable[NewTask | Mapping[str, object]],
         key: str,
         on_stored: OnStored | None,
+        headers: Mapping[str, str],
     ) -> list[Task]:
         tasks: list[Task] = []
         pending: deque[Pending[list[Task]]] = deque()
@@ -60,7 +63,7 @@ class Bulk:
 
         try:
             for number, body in enumerate(_requests.batches(items), 1):
-                batch = self._submit_batch(body, f"{key}/{number}")
+                batch = self._submit_batch(body, f"{key}/{number}", headers)
                 # One batch needs no thread, so the first batch is never background work.
                 if number == 1:
                     await take(batch)
@@ -80,8 +83,8 @@ class Bulk:
                 one.cancel()
         return tasks
 
-    async def _submit_batch(self, body: bytes, key: str) -> list[Task]:
-        answer = await self._sender.post("/tasks/batch", body, key)
+    async def _submit_batch(self, body: bytes, key: str, headers: Mapping[str, str]) -> list[Task]:
+        answer = await self._sender.post("/tasks/batch", body, key, **headers)
         return _answers.decode(answer, Page[Task]).items
 
     async def map(
@@ -91,6 +94,7 @@ class Bulk:
         timeout: Duration | None,
         key: str | None,
         options: TaskOptions,
+        traceparent: str | None = None,
     ) -> AsyncGenerator[Task, None]:
         several("payloads", payloads)
         key = self._sender.new_key() if key is None else _requests.key_of_many(key)
@@ -104,13 +108,19 @@ class Bulk:
                 number, body = next(batches, (0, b""))
                 more = number > 0
                 if more:
-                    waiting |= dict.fromkeys(await self._store(body, f"{key}/{number}", budget))
+                    # The span ends before a task is yielded: it must not be current elsewhere.
+                    with _tracing.submitting(handler, traceparent) as headers:
+                        batch = self._store(body, f"{key}/{number}", budget, headers)
+                        waiting |= dict.fromkeys(await batch)
             if waiting:
                 for task in await self._waits.next_completed(waiting, budget):
                     yield task
 
-    async def _store(self, body: bytes, key: str, budget: WaitBudget) -> list[str]:
-        request = self._sender.submission("/tasks/batch", body, key, Prefer="return=minimal")
+    async def _store(
+        self, body: bytes, key: str, budget: WaitBudget, headers: Mapping[str, str]
+    ) -> list[str]:
+        headers = {"Prefer": "return=minimal", **headers}
+        request = self._sender.submission("/tasks/batch", body, key, **headers)
         while True:
             try:
                 answer = await self._sender.send_once(request)

@@ -38,12 +38,13 @@ class Runs:
         options: TaskOptions,
         returns: object = None,
         on_progress: OnProgress | None = None,
+        traceparent: str | None = None,
     ) -> Any:
         # The arguments of the wait are checked first, because a stored task is waited for.
         wait_seconds(timeout)
         with self._sender.channel.callback("on_progress", on_progress) as checked:
             result_type = reader("returns", returns)
-            task = await self._tasks.submit(handler, payload, key, options)
+            task = await self._tasks.submit(handler, payload, key, options, traceparent)
             return result_of(await self._waits.wait(task, timeout, checked), result_type)
 
 

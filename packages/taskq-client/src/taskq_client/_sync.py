@@ -145,6 +145,7 @@ class TaskqClient(BlockingWaits):
         *,
         returns: None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskHandle: ...
 
@@ -156,6 +157,7 @@ class TaskqClient(BlockingWaits):
         *,
         returns: TypeForm[T],
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskHandle[T]: ...
 
@@ -166,6 +168,7 @@ class TaskqClient(BlockingWaits):
         *,
         returns: TypeForm[T] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> TaskHandle[T] | TaskHandle:
         """Submit a task and return a handle of the stored task, without waiting for its end.
@@ -177,6 +180,8 @@ class TaskqClient(BlockingWaits):
                 knows. Default: plain JSON.
             idempotency_key: 1 to 255 printable ASCII characters; the same submit twice with one key
                 is one task. Default: a fresh one, for all the tries of this call.
+            traceparent: The W3C trace context that the task belongs to; one that is not valid is
+                ignored. Default: that of the current span of OpenTelemetry, if there is one.
             **options: Any of these; None stands for the default of the server.
                 title: The name of the task in lists. Default: the name of the handler.
                 description: More about the task.
@@ -199,7 +204,9 @@ class TaskqClient(BlockingWaits):
             TaskqError: The server refused, failed or could not be reached.
         """
         result_type = reader("returns", returns)
-        task = finish(self._core.tasks.submit(handler, payload, idempotency_key, options))
+        task = finish(
+            self._core.tasks.submit(handler, payload, idempotency_key, options, traceparent)
+        )
         return TaskHandle(self._core, task, result_type)
 
     def get(self, task: TaskLike) -> Task:

@@ -57,6 +57,7 @@ class BlockingWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> Any: ...
 
@@ -70,6 +71,7 @@ class BlockingWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> T: ...
 
@@ -82,6 +84,7 @@ class BlockingWaits:
         timeout: Duration | None = None,
         on_progress: Callable[[Progress], object] | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> T | Any:
         """Submit a task, wait until it has ended and return its result.
@@ -95,6 +98,7 @@ class BlockingWaits:
             on_progress: Called with the progress of the task when it changes; quick changes may be
                 skipped. Only an AsyncTaskqClient takes a coroutine function.
             idempotency_key: As for `submit`.
+            traceparent: As for `submit`.
             **options: As for `submit`.
 
         Raises:
@@ -108,7 +112,14 @@ class BlockingWaits:
         """
         return finish(
             self._core.runs.run(
-                handler, payload, timeout, idempotency_key, options, returns, on_progress
+                handler,
+                payload,
+                timeout,
+                idempotency_key,
+                options,
+                returns,
+                on_progress,
+                traceparent,
             )
         )
 
@@ -168,6 +179,7 @@ class BlockingWaits:
         items: Iterable[NewTask | Mapping[str, object]],
         *,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         on_stored: Callable[[int], object] | None = None,
     ) -> list[TaskHandle]:
         """Submit many tasks in few requests and return their handles in the same order.
@@ -181,6 +193,7 @@ class BlockingWaits:
             items: Mappings with `handler`, `payload` and the options of `submit`.
             idempotency_key: 1 to 240 printable ASCII characters, from which the keys of batches
                 are derived. Default: a fresh one.
+            traceparent: As for `submit`.
             on_stored: Called after each batch with the number of tasks stored so far.
                 Only an AsyncTaskqClient takes a coroutine function.
 
@@ -189,7 +202,7 @@ class BlockingWaits:
             ValidationFailed: The server refused an item; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        tasks = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored))
+        tasks = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored, traceparent))
         return [TaskHandle(self._core, task) for task in tasks]
 
     def map(
@@ -199,6 +212,7 @@ class BlockingWaits:
         *,
         timeout: Duration | None = None,
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         **options: Unpack[TaskOptions],
     ) -> Generator[Task, None, None]:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
@@ -211,6 +225,7 @@ class BlockingWaits:
             payloads: The payload of each task; may be endless, if the caller stops iterating.
             timeout: Seconds, or a timedelta, for all tasks together. Default: as long as it takes.
             idempotency_key: As for `submit_many`.
+            traceparent: As for `submit`.
             **options: As for `submit`, the same for every task.
 
         Raises:
@@ -218,4 +233,6 @@ class BlockingWaits:
             ValidationFailed: The server refused a payload; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        return iterate(self._core.bulk.map(handler, payloads, timeout, idempotency_key, options))
+        return iterate(
+            self._core.bulk.map(handler, payloads, timeout, idempotency_key, options, traceparent)
+        )

@@ -3,7 +3,7 @@
 import builtins
 from collections.abc import AsyncGenerator, Mapping
 
-from taskq_client import _answers, _requests
+from taskq_client import _answers, _requests, _tracing
 from taskq_client._channels import Request
 from taskq_client._inputs import count
 from taskq_client._sender import RetryingSender
@@ -38,12 +38,15 @@ class Tasks:
         payload: Mapping[str, object] | None,
         key: str | None,
         options: TaskOptions,
+        traceparent: str | None = None,
     ) -> Task:
         body = _requests.new_task({**options, "handler": handler, "payload": payload})
-        answer = await self._sender.post(
-            "/tasks", body, self._sender.new_key() if key is None else key
-        )
-        return _answers.decode(answer, Task)
+        key = self._sender.new_key() if key is None else key
+        with _tracing.submitting(handler, traceparent) as headers:
+            answer = await self._sender.post("/tasks", body, key, **headers)
+            task = _answers.decode(answer, Task)
+            _tracing.stored(task.id)
+        return task
 
     async def get(self, task: TaskLike) -> Task:
         return _answers.decode(await self._sender.get(_requests.task_path(task)), Task)
