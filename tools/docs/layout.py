@@ -23,6 +23,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "keys.md",
         "operate.md",
         "metrics.md",
+        "traces.md",
         "settings.md",
         "guarantees.md",
         "performance.md",
