@@ -57,6 +57,7 @@ class Time:
             has_room=lambda _: False,
             start=lambda _: None,
             replay_hooks=nothing,
+            measure=nothing,
         )
 
     async def passes(self, minutes: float) -> None:

@@ -7,7 +7,7 @@ import pytest
 from taskq_server.core.database import Database
 from taskq_server.crud import counts
 from taskq_server.crud.tables import task_counts
-from taskq_server.domain.counts import Place
+from taskq_server.domain.counts import Place, entries
 from taskq_server.domain.task import Status
 from tests.unit.server.factories import rows_of
 
@@ -24,7 +24,7 @@ async def enter(database: Database, *places: Place, gone: bool = False) -> None:
 
 
 async def compact(database: Database, limit: int = 100) -> bool:
-    return await database.write(lambda c: counts.compact(c, limit=limit))
+    return await database.write(lambda c: counts.compact(c, limit=limit, minute=0))
 
 
 async def ledger(database: Database) -> list[tuple[str, str, int]]:
@@ -91,5 +91,5 @@ async def test_many_places_do_not_stand_in_the_way(database: Database) -> None:
 async def test_who_was_overtaken_is_told(database: Database) -> None:
     await enter(database, A, A, A)
     with pytest.raises(counts.CompactionConflict):
-        await database.write(lambda c: counts.replace(c, [1, 2, 99], {A: 3}))
+        await database.write(lambda c: counts.replace(c, [1, 2, 99], entries({A: 3})))
     assert len(await ledger(database)) == 3

@@ -44,6 +44,7 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
 from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.crud.listed_workers import say_statements_of_the_list
+from tests.unit.server.crud.say_history import say_history
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.rows import end_all
@@ -153,7 +154,7 @@ async def say_task_statements(database: Database) -> None:
     ripe = await database.read(lambda c: tags.idle(c, before=NOW + seconds(100), limit=9))
     await database.write(lambda c: tags.forget(c, ripe, before=NOW + seconds(100), now=NOW))
     await say_names_in_use(database)
-    await database.write(lambda c: counts.compact(c, limit=1))
+    await database.write(lambda c: counts.compact(c, limit=1, minute=0))
     await database.read(lambda c: counts.totals(c, "default"))
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
@@ -185,6 +186,7 @@ async def say_worker_statements(database: Database) -> None:
     rest = [lifecycle.release(task, now=NOW) for task in held[4:6]]
     rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
     await end_all(database, (fails + rest)[::-1], hook_done_at=None)
+    await say_history(database)
     for some in (["default", "n"], ["*"]):
         await database.read(
             lambda c, some=some: hooks.pending_hooks(  # type: ignore[misc]
@@ -350,6 +352,7 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "INSERT INTO handlers",
         "INSERT INTO workers",
         "INSERT INTO task_counts",
+        "INSERT INTO task_minutes",
         "UPDATE tasks SET",
         "UPDATE workers SET",
         "UPDATE task_attempts SET",
@@ -358,6 +361,7 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "DELETE FROM task_tags",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
+        "DELETE FROM task_minutes",
         "UPDATE tags SET",
         "DELETE FROM tags",
         "SELECT",

@@ -38,6 +38,7 @@ class Sweeps:
             has_room=lambda _: True,
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
+            measure=hooks.replay,
         )
         self._replay = hooks.replay
 

@@ -13,7 +13,6 @@ from taskq_server.crud import counts
 from taskq_server.crud.prepared import BulkInsert, IdListStatement
 from taskq_server.crud.tables import ATTEMPT_FIELDS, attempts, tasks
 from taskq_server.crud.versioned import update_by_ids
-from taskq_server.domain.counts import place
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Outcome, Status, Task
 
@@ -87,11 +86,7 @@ async def mark_ended(
         ],
     )
     await _end(connection, [end.task for end in ordered if end.task.id not in optimistic])
-    await counts.move(
-        connection,
-        before=(place(end.task, Status.RUNNING) for end in ends),
-        after=(place(end.task) for end in ends),
-    )
+    await counts.end(connection, ends)
 
 
 async def _finish_as_claimed(connection: AsyncConnection, after: Sequence[Task]) -> None:

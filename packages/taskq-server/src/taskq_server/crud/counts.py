@@ -1,24 +1,33 @@
 """The ledger of task counts. Each transaction appends rows, so that none waits for a row lock.
 
 The sums of the ledger are exact, because tasks and counts are committed together. `compact` keeps
-the ledger short.
+the ledger short, and moves what ended in minutes that are over into the history of minutes.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, func, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud import minutes
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, is_running, task_counts, tasks
-from taskq_server.domain.counts import Place, changes
+from taskq_server.domain.counts import (
+    Entry,
+    Place,
+    changes,
+    compacted,
+    entries,
+    entries_of_ends,
+)
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status
 
 _place = (task_counts.c.namespace, task_counts.c.queue, task_counts.c.status)
 _place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
 _insert = BulkInsert(task_counts, once=False)
-_COLUMNS = ("namespace", "queue", "status", "amount")
+_entry = [task_counts.c[name] for name in Entry._fields]
 _delete = delete(task_counts).where(task_counts.c.id.in_(IDS))
 _totals = union_all(
     select(*_place, func.sum(task_counts.c.amount)).group_by(*_place),
@@ -43,7 +52,12 @@ async def move(
     connection: AsyncConnection, *, before: Iterable[Place] = (), after: Iterable[Place] = ()
 ) -> None:
     """Append the change of counts when tasks move between places, or are inserted or deleted."""
-    await _append(connection, changes(before=before, after=after))
+    await _append(connection, entries(changes(before=before, after=after)))
+
+
+async def end(connection: AsyncConnection, ended: Iterable[AttemptEnded]) -> None:
+    """Append the change of counts when attempts end, and when and how they ended."""
+    await _append(connection, entries_of_ends(ended))
 
 
 async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
@@ -67,12 +81,16 @@ async def waiting(connection: AsyncConnection) -> dict[str, int]:
     return found
 
 
-async def compact(connection: AsyncConnection, *, limit: int) -> bool:
+async def compact(connection: AsyncConnection, *, limit: int, minute: int) -> bool:
     """Replace the oldest rows by their sums, if that makes the ledger much shorter.
+
+    What ended in minutes that are over is added to the history of minutes in the same transaction
+    that deletes its rows, so it is never added twice.
 
     Args:
         connection: READ COMMITTED or alone; rows that others append meanwhile stay as they are.
         limit: most rows to replace.
+        minute: the present one.
 
     Returns:
         Whether rows were replaced and there may be more to replace.
@@ -80,23 +98,19 @@ async def compact(connection: AsyncConnection, *, limit: int) -> bool:
     Raises:
         CompactionConflict: the transaction has to be rolled back.
     """
-    oldest = select(task_counts.c.id, task_counts.c.amount, *_place).order_by(task_counts.c.id)
+    oldest = select(task_counts.c.id, *_entry).order_by(task_counts.c.id)
     rows = (await connection.execute(oldest.limit(limit))).all()
-    sums: Counter[Place] = Counter()
-    for _, amount, *place in rows:
-        sums[tuple(place)] += amount
-    left = {place: amount for place, amount in sums.items() if amount}
+    left, over = compacted((Entry._make(row[1:]) for row in rows), minute)
     more = len(rows) == limit
     worthwhile = len(rows) > 2 * len(left)
     # A full batch with little to sum up moves to the end, so that the next rows get their turn.
-    if worthwhile or more:
+    if worthwhile or more or over:
         await replace(connection, [row.id for row in rows], left)
+        await minutes.add(connection, over)
     return worthwhile and more
 
 
-async def replace(
-    connection: AsyncConnection, ids: Sequence[int], amounts: Mapping[Place, int]
-) -> None:
+async def replace(connection: AsyncConnection, ids: Sequence[int], by: Sequence[Entry]) -> None:
     """Replace the rows with these ids by new rows.
 
     Raises:
@@ -106,9 +120,8 @@ async def replace(
     deleted = await connection.execute(_delete, {"ids": ids})
     if deleted.rowcount != len(ids):
         raise CompactionConflict
-    await _append(connection, amounts)
+    await _append(connection, by)
 
 
-async def _append(connection: AsyncConnection, amounts: Mapping[Place, int]) -> None:
-    rows = [(*counted, amount) for counted, amount in amounts.items()]
-    await _insert(connection, _COLUMNS, rows)
+async def _append(connection: AsyncConnection, rows: Sequence[Entry]) -> None:
+    await _insert(connection, Entry._fields, rows)

@@ -3,15 +3,76 @@
 A running task counts as queued in the ledger, so that the usual claim changes no count. A reader
 of the ledger counts the running tasks, of which there are no more than the workers have room for,
 and subtracts them.
+
+The entries of tasks whose attempts ended also say in which minute, with which outcome, and how long
+the attempts ran. When the minute is over, that moves on into the history of minutes, once.
 """
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
+from datetime import timedelta
+from typing import NamedTuple
 
-from taskq_server.domain.task import Status, Task
+from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.minutes import NO_ENDS, Ends, EndsOfMinutes, QueueMinute, minute_of
+from taskq_server.domain.task import Attempt, Outcome, Status, Task
 
 Place = tuple[str, str, Status]
 """The key of a count: namespace, queue, and status."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+class Entry(NamedTuple):
+    """A row of the ledger: by how many tasks a transaction changed a count.
+
+    Attributes:
+        namespace: of the tasks.
+        queue: of the tasks.
+        status: of the tasks.
+        amount: negative if the tasks left the place.
+        outcome: how their attempts ended; None if no attempts ended.
+        minute: in which minute the attempts ended; None if no attempts ended.
+        run_milliseconds: the sum of the run times of the attempts; None if no attempts ended.
+    """
+
+    namespace: str
+    queue: str
+    status: Status
+    amount: int
+    outcome: Outcome | None = None
+    minute: int | None = None
+    run_milliseconds: int | None = None
+
+    @property
+    def place(self) -> Place:
+        """The key of the count."""
+        return self.namespace, self.queue, self.status
+
+
+class _End(NamedTuple):
+    """What the attempts of one entry have in common."""
+
+    namespace: str
+    queue: str
+    status: Status
+    outcome: Outcome
+    minute: int
+
+    @classmethod
+    def of(cls, ended: AttemptEnded) -> "_End":
+        return cls(*place(ended.task), ended.attempt.outcome, minute_of(ended.attempt.finished_at))
+
+    def entry(self, ends: Ends) -> Entry:
+        return Entry(
+            self.namespace,
+            self.queue,
+            self.status,
+            ends.number,
+            self.outcome,
+            self.minute,
+            ends.run_milliseconds,
+        )
 
 
 def place(task: Task, status: Status | None = None) -> Place:
@@ -35,6 +96,60 @@ def changes(*, before: Iterable[Place] = (), after: Iterable[Place] = ()) -> dic
     amounts = Counter(after)
     amounts.subtract(Counter(before))
     return {each: amount for each, amount in amounts.items() if amount}
+
+
+def entries(amounts: Mapping[Place, int]) -> list[Entry]:
+    """Return the entries that add these amounts to the counts."""
+    return [Entry(*counted, amount) for counted, amount in amounts.items()]
+
+
+def entries_of_ends(ended: Iterable[AttemptEnded]) -> list[Entry]:
+    """Return the entries of tasks whose attempts ended.
+
+    There is an entry for each queue that the running tasks were counted in, and one for each queue,
+    status, outcome and minute now; so usually two for a whole batch.
+    """
+    left: Counter[Place] = Counter()
+    ends: dict[_End, Ends] = {}
+    for each in ended:
+        left[place(each.before)] -= 1
+        end = _End.of(each)
+        ends[end] = ends.get(end, NO_ENDS).plus(1, _run_milliseconds(each.attempt))
+    return [*entries(left), *(end.entry(sums) for end, sums in ends.items())]
+
+
+def _run_milliseconds(attempt: Attempt) -> int:
+    # The clock of one server may be a little behind that of another, which has claimed the task.
+    return max(0, round((attempt.finished_at - attempt.started_at) / _MILLISECOND))
+
+
+def compacted(rows: Iterable[Entry], now: int) -> tuple[list[Entry], EndsOfMinutes]:
+    """Return the entries that stand for these, and what ended in minutes that are over.
+
+    What ended in a minute that is over is left out of the entries, so that it is told only once;
+    what ended in the present minute is summed up, and told another time.
+
+    Args:
+        rows: entries of the ledger.
+        now: the present minute.
+    """
+    amounts: Counter[Place] = Counter()
+    present: dict[_End, Ends] = {}
+    over: defaultdict[QueueMinute, dict[Outcome, Ends]] = defaultdict(dict)
+    for row in rows:
+        if row.outcome is None or row.minute is None:
+            amounts[row.place] += row.amount
+            continue
+        run = row.run_milliseconds or 0
+        if row.minute < now:
+            amounts[row.place] += row.amount
+            of_minute = over[QueueMinute(row.namespace, row.minute, row.queue)]
+            of_minute[row.outcome] = of_minute.get(row.outcome, NO_ENDS).plus(row.amount, run)
+        else:
+            end = _End(*row.place, row.outcome, row.minute)
+            present[end] = present.get(end, NO_ENDS).plus(row.amount, run)
+    left = entries({place: amount for place, amount in amounts.items() if amount})
+    return [*left, *(end.entry(sums) for end, sums in present.items())], over
 
 
 def by_queue(counted: Mapping[tuple[str, Status], int]) -> dict[str, Counter[Status]]:

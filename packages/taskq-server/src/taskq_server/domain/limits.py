@@ -73,3 +73,21 @@ METRIC_NAMES = 200
 
 METRIC_NAMESPACES = 50
 """Namespaces that are labels of metrics; the others are `other` together."""
+
+HISTORY_MINUTES = 10_080
+"""Minutes of one answer of the history: seven days, for which they are kept."""
+
+HISTORY_POINTS = 20_000
+"""Minutes of one answer of the history, times its queues."""
+
+FAILURES_SECONDS = 2_592_000
+"""Time over which failures are grouped: thirty days."""
+
+FAILURES = 10_000
+"""Failed tasks that are read to be grouped."""
+
+FAILURE_GROUPS = 200
+"""Groups of failures in one answer."""
+
+FIRST_LINE_LENGTH = 200
+"""Characters of the first line of an error's message by which failures are grouped."""

@@ -9,6 +9,7 @@ from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
 from taskq_server.models.task_count import TaskCount
+from taskq_server.models.task_minute import TaskMinute
 from taskq_server.models.worker import Worker
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Task",
     "TaskAttempt",
     "TaskCount",
+    "TaskMinute",
     "TaskTag",
     "Worker",
 ]

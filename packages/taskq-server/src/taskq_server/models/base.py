@@ -125,13 +125,20 @@ def ascii_text(length: int) -> TypeEngine[str]:
     return String(length).with_variant(mysql.VARCHAR(length, **_ASCII), "mysql", "mariadb")
 
 
-def closed_set(values: type[StrEnum], name: str) -> Enum:
-    """Return a column type for a closed set: a short string with a CHECK constraint."""
+def closed_set(values: type[StrEnum], name: str, *, is_checked: bool = True) -> Enum:
+    """Return a column type for a closed set: a short string.
+
+    Args:
+        values: the set.
+        name: of the constraint.
+        is_checked: whether a CHECK constraint holds it. A column that is added to a table later has
+            none, because MySQL would copy the table for it.
+    """
     return Enum(
         values,
         name=name,
         native_enum=False,
-        create_constraint=True,
+        create_constraint=is_checked,
         length=16,
         values_callable=lambda members: [member.value for member in members],
     )

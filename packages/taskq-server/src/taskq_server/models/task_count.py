@@ -4,7 +4,7 @@ from sqlalchemy import BigInteger, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain import limits
-from taskq_server.domain.task import Status
+from taskq_server.domain.task import Outcome, Status
 from taskq_server.models.base import Base, RowId, ascii_text, closed_set, options
 
 
@@ -12,7 +12,8 @@ class TaskCount(Base):
     """The number of tasks that one transaction added to a queue and status, negative if removed.
 
     Rows are inserted, and later replaced by their sums, but never updated, so that no transaction
-    waits for another's row lock. A running task counts as queued (`domain/counts.py`).
+    waits for another's row lock. A running task counts as queued (`domain/counts.py`). The last
+    three columns are set for tasks whose attempts ended, until the minute is over.
     """
 
     __tablename__ = "task_counts"
@@ -23,3 +24,8 @@ class TaskCount(Base):
     queue: Mapped[str] = mapped_column(ascii_text(limits.QUEUE_LENGTH))
     status: Mapped[Status] = mapped_column(closed_set(Status, "status"))
     amount: Mapped[int] = mapped_column(BigInteger)
+    outcome: Mapped[Outcome | None] = mapped_column(
+        closed_set(Outcome, "outcome", is_checked=False)
+    )
+    minute: Mapped[int | None]
+    run_milliseconds: Mapped[int | None] = mapped_column(BigInteger)

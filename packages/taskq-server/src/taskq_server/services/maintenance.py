@@ -6,10 +6,11 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, old_workers, tags, tasks, workers
+from taskq_server.crud import counts, due, minutes, old_workers, tags, tasks, workers
 from taskq_server.crud import namespaces as in_namespaces
 from taskq_server.crud.retention import expired
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.minutes import KEPT, minute_of
 from taskq_server.domain.task import Due, Queue, Task
 from taskq_server.services.attempts import AttemptService
 
@@ -196,7 +197,15 @@ class Maintenance:
 
     async def compact(self) -> bool:
         """Replace rows of the ledger of tasks by their sums; return whether more are worth it."""
+        minute = minute_of(self._clock())
         try:
-            return await self._database.write(lambda c: counts.compact(c, limit=_COMPACT_BATCH))
+            return await self._database.write(
+                lambda c: counts.compact(c, limit=_COMPACT_BATCH, minute=minute)
+            )
         except counts.CompactionConflict:
             return False
+
+    async def forget_minutes(self) -> bool:
+        """Delete the oldest minutes that are no longer kept; return whether there may be more."""
+        before = minute_of(self._clock()) - KEPT
+        return await self._database.write(lambda c: minutes.forget(c, before=before))

@@ -11,6 +11,7 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.services.queue_meter import QueueMeter
 from taskq_server.services.task_log import TaskLog
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
@@ -168,6 +169,7 @@ def _sources_of_attempts(
         has_room=deps.admission.has_room,
         start=lambda staged: arq.offer(arguments(staged)),
         replay_hooks=hooks.replay,
+        measure=QueueMeter(runtime.database, earliest).measure,
     )
     return arq, janitor
 

@@ -42,6 +42,7 @@ class Janitor:
             rings for no task that needs one, because workers that have one ring themselves.
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         replay_hooks: runs hooks that should have run by now.
+        measure: measures the queues, unless somebody else has done it in this minute.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class Janitor:
         has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
+        measure: Callable[[], Awaitable[object]],
     ) -> None:
         self._settings = settings
         self._maintenance = maintenance
@@ -66,6 +68,7 @@ class Janitor:
         self._start = start
         self._replay_hooks = replay_hooks
         self._log = TaskLog.of(settings)
+        self._measure = measure
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -75,6 +78,7 @@ class Janitor:
             self._every(often, "ring for tasks that lost their doorbell", self.stage),
             self._every(often, "replay hooks", self._replay_hooks),
             self._every(_NOW_AND_THEN_SECONDS, "compact the ledger of tasks", self.compact),
+            self._every(_NOW_AND_THEN_SECONDS, "measure the queues", self._measure),
             self._every(_RARELY_SECONDS, "prune what is past retention", self.tidy),
         )
 
@@ -132,12 +136,14 @@ class Janitor:
             pass
 
     async def tidy(self) -> None:
-        """Forget workers that ended, prune final tasks past retention, and tags without tasks."""
+        """Forget ended workers, tasks and minutes past retention, and tags without tasks."""
         retention = timedelta(days=self._settings.retention_days)
         await self._maintenance.forget_workers(retention)
         while await self._maintenance.prune(retention):
             pass
         while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):
+            pass
+        while await self._maintenance.forget_minutes():
             pass
 
     async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:

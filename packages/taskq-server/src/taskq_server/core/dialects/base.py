@@ -109,8 +109,16 @@ class Dialect(ABC):
         """Return what the database says of itself."""
 
     @abstractmethod
-    def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
-        """Return an INSERT that updates the columns named in `update` of an existing row."""
+    def upsert(
+        self, table: Table, *, update: Sequence[str] = (), add: Sequence[str] = ()
+    ) -> Insert:
+        """Return an INSERT that updates an existing row instead.
+
+        Args:
+            table: the table.
+            update: the columns that get the new values.
+            add: the columns to which the new values are added.
+        """
 
     @abstractmethod
     def insert_once(self, table: Table) -> Insert:

@@ -97,10 +97,14 @@ class MySQL(Dialect):
         """Ask the server for its variables."""
         return await mysql_server.facts(connection)
 
-    def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
+    def upsert(
+        self, table: Table, *, update: Sequence[str] = (), add: Sequence[str] = ()
+    ) -> Insert:
         """Return INSERT … ON DUPLICATE KEY UPDATE … = VALUES(…)."""
         new = mysql.insert(table)
-        return new.on_duplicate_key_update({name: new.inserted[name] for name in update})
+        changes: dict[str, ColumnElement[Any]] = {name: new.inserted[name] for name in update}
+        changes |= {name: table.c[name] + new.inserted[name] for name in add}
+        return new.on_duplicate_key_update(changes)
 
     def insert_once(self, table: Table) -> Insert:
         """Return INSERT … ON DUPLICATE KEY UPDATE of a column to itself.

@@ -103,12 +103,15 @@ class SQLite(Dialect):
         version = sqlite3.sqlite_version_info
         return ServerFacts(product="SQLite", version=version, oldest=_OLDEST)
 
-    def upsert(self, table: Table, *, update: Sequence[str]) -> Insert:
+    def upsert(
+        self, table: Table, *, update: Sequence[str] = (), add: Sequence[str] = ()
+    ) -> Insert:
         """Return INSERT … ON CONFLICT (primary key) DO UPDATE."""
         new = sqlite.insert(table)
         return new.on_conflict_do_update(
             index_elements=list(table.primary_key.columns),
-            set_={name: new.excluded[name] for name in update},
+            set_={name: new.excluded[name] for name in update}
+            | {name: table.c[name] + new.excluded[name] for name in add},
         )
 
     def insert_once(self, table: Table) -> Insert:
