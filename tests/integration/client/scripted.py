@@ -239,7 +239,7 @@ async def real_server(
     naming = Naming()
     send = Sender(redis, naming)
     clock = TestClock()
-    runtime = _assemble(settings, clock, database, redis, naming, send)
+    runtime = _assemble(settings, clock, database, redis, naming, send, admin=None)
     try:
         await migrations.upgrade(database)
         worker = ScriptedWorker(runtime, clock)
