@@ -84,7 +84,7 @@ def allowed_hosts(settings: Settings) -> Collection[str] | None:
 
     Others may reach an address that is not loopback; `off` says that it is theirs to keep away.
     """
-    is_local = _is_loopback(settings.host) and settings.asks_for_keys != "off"
+    is_local = is_loopback(settings.host) and settings.asks_for_keys != "off"
     return settings.allowed_hosts if is_local else None
 
 
@@ -123,7 +123,8 @@ def _server(app: FastAPI) -> Server:
     )
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether this host is this machine, and nobody else can reach it."""
     if host == "localhost":
         return True
     try:
