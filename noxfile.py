@@ -281,7 +281,7 @@ def chaos(session: nox.Session) -> None:
 
 def install_with_programs(session: nox.Session) -> dict[str, str]:
     """Install both wheels, the tools of the tests and the programs; return the environment."""
-    install(session, *TEST_TOOLS, "openapi-spec-validator")
+    install(session, *TEST_TOOLS, "openapi-spec-validator", "gunicorn")
     session.run("python", "-m", "tests.support.get_programs", str(PROGRAMS))
     return {"TASKQ_TEST_PROGRAMS": str(PROGRAMS)} if PROGRAMS.exists() else {}
 

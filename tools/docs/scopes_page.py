@@ -20,8 +20,8 @@ SCOPES: Mapping[str, str] = {
     "there `*` stands for any characters, and letters are compared as they are",
     scopes.OPERATE: "nothing yet: kept for changes of many tasks, of queues and of schedules",
     scopes.METRICS: "read the numbers of tasks and workers",
-    scopes.ADMIN: "manage the keys of the namespace; no key makes another with scopes that it has "
-    "not",
+    scopes.ADMIN: "manage the keys of the namespace; only an operator's key gives scopes that it "
+    "has not itself",
 }
 """What each scope is for, in the order of the columns."""
 

@@ -209,6 +209,7 @@ async def test_an_operator_manages_all_keys(
     theirs = await made(closed, operator, namespace=acme)
     other = await made(closed, operator, namespace="*", scopes=["admin", "metrics:read"])
     assert [key["namespace"] for key in (usual, theirs, other)] == ["default", "acme", "*"]
+    assert "tasks:read" in theirs["scopes"]  # which the operator's key has not
     own = (await closed.get("/keys/self", headers=operator)).json()["id"]
     listed = (await closed.get("/keys", headers=operator)).json()["items"]
     assert [key["id"] for key in listed] == [other["id"], theirs["id"], usual["id"], own]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
@@ -83,6 +84,33 @@ async def test_a_task_that_will_be_tried_again_waits(
     await worker.fail(claimed)
     assert (await apis[0].get(stored[0].headers["Location"])).json()["status"] == "retrying"
     assert refused(await post(apis[1])) == ""
+
+
+async def test_a_retry_needs_a_place(apis: list[httpx.AsyncClient]) -> None:
+    one, other = apis
+    stored = [(await post(one)).headers["Location"] for _ in range(MOST)]
+    for address in stored[1:]:
+        assert (await one.post(f"{address}/cancel")).status_code == 200
+    assert (await other.post(f"{stored[1]}/retry")).json()["status"] == "queued"
+    assert (await post(other)).status_code == 201
+    assert refused(await one.post(f"{stored[2]}/retry")) == ""
+    for full in apis:  # what forbids it for good is said first
+        queued = await full.post(f"{stored[0]}/retry")
+        assert (queued.status_code, queued.json()["code"]) == (409, "invalid-transition")
+        assert (await full.post(f"/tasks/{UUID(int=7)}/retry")).status_code == 404
+    assert (await one.delete(stored[0])).status_code == 204
+    assert (await other.post(f"{stored[2]}/retry")).status_code == 200
+
+
+async def test_retries_that_come_at_once_share_what_is_left(
+    apis: list[httpx.AsyncClient],
+) -> None:
+    cancelled = []
+    for _ in range(10):
+        cancelled.append((await post(apis[0])).headers["Location"])
+        await apis[0].post(f"{cancelled[-1]}/cancel")
+    answers = await asyncio.gather(*(apis[0].post(f"{each}/retry") for each in cancelled))
+    assert sorted(each.status_code for each in answers) == [200] * MOST + [422] * (10 - MOST)
 
 
 async def test_a_batch_is_stored_whole_or_not_at_all(apis: list[httpx.AsyncClient]) -> None:

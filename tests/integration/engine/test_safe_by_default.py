@@ -1,7 +1,6 @@
 """Who may use an API that has no keys: its own machine, and nobody else unless told so."""
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,8 +9,9 @@ import httpx
 import pytest
 
 from tests.support.children import Child
+from tests.support.foreign import COMMANDS, foreign_server
 from tests.support.ports import free_port
-from tests.support.processes import ServerProcess, environment, run_server_command
+from tests.support.processes import ServerProcess, run_server_command
 from tests.support.waiting import wait_until
 
 EVERY = ("/", "/tasks", "/docs", "/openapi.json", "/nowhere", "/docs/assets/favicon.png")
@@ -109,37 +109,58 @@ def test_a_key_that_nobody_asks_for_is_said_once(
     assert "A" * 12 not in said
 
 
-def uvicorn(folder: Path, port: int, **settings: str) -> Child:
-    """The application as a foreign server runs it, which does not tell it the address."""
+def foreign(name: str, folder: Path, port: int, **settings: str) -> Child:
+    """The application on a new database, as a foreign server runs it."""
     database = {"TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'taskq.db'}"}
     assert run_server_command(["db", "upgrade"], database).returncode == 0
-    words = ["-m", "uvicorn", "taskq_server.main:create_app", "--factory", "--port", str(port)]
-    given = environment(database | settings)
-    return Child([sys.executable, *words], folder / "log", env=given, cwd=folder)
+    return foreign_server(name, database | settings, folder / "log", port)
 
 
-def test_a_server_that_does_not_know_its_address_is_closed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_server_that_does_not_know_its_address_is_closed(tmp_path: Path, name: str) -> None:
     port = free_port()
-    with running(uvicorn(tmp_path, port), f"http://127.0.0.1:{port}") as client:
+    with running(foreign(name, tmp_path, port), f"http://127.0.0.1:{port}") as client:
         check_closed(client)
 
 
-@pytest.mark.parametrize("told", [{"TASKQ_AUTH": "off"}, {"TASKQ_INSECURE_NO_AUTH": "true"}])
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("uvicorn", {"TASKQ_AUTH": "off"}),
+        ("uvicorn", {"TASKQ_INSECURE_NO_AUTH": "true"}),
+        ("gunicorn", {"TASKQ_AUTH": "off"}),
+    ],
+)
 def test_a_server_that_does_not_know_its_address_is_open_if_told_so(
-    tmp_path: Path, told: dict[str, str]
+    tmp_path: Path, name: str, told: dict[str, str]
 ) -> None:
     port = free_port()
-    with running(uvicorn(tmp_path, port, **told), f"http://127.0.0.1:{port}") as client:
+    process = foreign(name, tmp_path, port, **told)
+    with running(process, f"http://127.0.0.1:{port}") as client:
         assert client.get("/tasks").status_code == 200
 
 
-def test_a_foreign_server_does_not_start_with_nonsense(tmp_path: Path) -> None:
-    process = uvicorn(tmp_path, free_port(), TASKQ_AUTH="Required")
+@pytest.mark.parametrize(
+    ("name", "settings", "sentence"),
+    [
+        ("uvicorn", {"TASKQ_AUTH": "Required"}, "TASKQ_AUTH: Input should be 'auto', 'required'"),
+        ("gunicorn", {"TASKQ_AUTH": "nonsense"}, "TASKQ_AUTH: Input should be 'auto', 'required'"),
+        ("uvicorn", {"TASKQ_NAMESPACE": "defualt"}, "TASKQ_NAMESPACE: there is no namespace"),
+        ("uvicorn", {"TASKQ_ADMIN_KEY_FILE": "/dev/null"}, "TASKQ_ADMIN_KEY_FILE: /dev/null is no"),
+    ],
+)
+def test_a_foreign_server_does_not_start_with_nonsense_and_says_one_sentence(
+    tmp_path: Path, name: str, settings: dict[str, str], sentence: str
+) -> None:
+    process = foreign(name, tmp_path, free_port(), **settings)
     try:
         assert process.wait(60) != 0
     finally:
         process.stop()
-    assert "TASKQ_AUTH: Input should be 'auto', 'required' or 'off'" in process.output()
+    output = process.output()
+    assert sentence in output
+    assert "Traceback" not in output
+    assert "ConfigurationError" not in output
 
 
 @pytest.mark.parametrize("settings", [{}, {"TASKQ_AUTH": "required"}])
@@ -176,6 +197,25 @@ def test_nonsense_refuses_to_start(tmp_path: Path, command: str, settings: dict[
     assert done.returncode == os.EX_CONFIG, done
     assert done.stderr.startswith("taskq-server: TASKQ_"), done.stderr
     assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("command", "setting"),
+    [("api", "NAMESPACE"), ("worker", "NAMESPACE"), ("worker", "NAMESPACES")],
+)
+def test_a_namespace_that_there_is_not_refuses_to_start(
+    tmp_path: Path, command: str, setting: str
+) -> None:
+    settings = {
+        "TASKQ_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'taskq.db'}",
+        "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+        "TASKQ_PORT": "0",
+    }
+    assert run_server_command(["db", "upgrade"], settings).returncode == 0
+    done = run_server_command([command], settings | {f"TASKQ_{setting}": "defualt"})
+    assert done.returncode == os.EX_CONFIG, done
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"taskq-server: TASKQ_{setting}: there is no namespace defualt: did you")
 
 
 @pytest.mark.parametrize("words", [("--auth", "required", "--insecure-no-auth"), ("--auth", "On")])

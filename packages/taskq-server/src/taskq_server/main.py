@@ -29,6 +29,7 @@ from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
 from taskq_server.api.request_metrics import RequestMetrics
+from taskq_server.api.start_up import StartUp
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
@@ -87,7 +88,7 @@ def create_app(
 
     The limits of heads, connections and slow senders are the server's: `taskq-server api` has them.
     An application that mounts this one enters `app.router.lifespan_context(app)` in a lifespan of
-    its own.
+    its own. A setting that cannot be used is a `ConfigurationError` there.
 
     Args:
         settings: the environment's when None; not looked at when `runtime` is given.
@@ -141,6 +142,7 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     """
     hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
+        Middleware(StartUp),
         Middleware(RequestMetrics, runtime=lambda: app.runtime),
         Middleware(Browsers, origins=lambda: _cors_origins(app)),
         Middleware(RequestIdMiddleware, access_log=AccessLog(lambda: _settings(app))),

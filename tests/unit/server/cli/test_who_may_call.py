@@ -51,6 +51,48 @@ async def test_a_database_that_is_away_is_said(given: dict[str, Any], said: str)
     assert await who_may_call(settings) == said
 
 
+PROXIED: list[tuple[dict[str, Any], str]] = [
+    ({"allowed_hosts": ("localhost", "tasks.example.com")}, "TASKQ_ALLOWED_HOSTS"),
+    ({"trusted_proxies": "10.0.0.1"}, "TASKQ_TRUSTED_PROXIES"),
+    ({"root_path": "/queue"}, "TASKQ_ROOT_PATH"),
+    (
+        {"allowed_hosts": ("*.example.com",), "root_path": "/queue"},
+        "TASKQ_ALLOWED_HOSTS, TASKQ_ROOT_PATH",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), PROXIED)
+async def test_a_proxy_that_would_let_everybody_in_is_warned_of(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture, given: dict[str, Any], said: str
+) -> None:
+    database = Database(sqlite_url)
+    await migrations.upgrade(database)
+    caplog.clear()
+    assert await who_may_call(Settings(database_url=sqlite_url, **given)) == OPEN
+    (record,) = caplog.records
+    assert record.getMessage().startswith(f"a proxy seems to be in front of this API ({said}): ")
+    assert record.getMessage().endswith("set TASKQ_AUTH=required")
+    now = await database.now()
+    await database.write(lambda c: api_keys.add(c, as_key(new_token(), now)))
+    await database.close()
+    for closed in (given, {**given, "auth": "required"}, {**given, "auth": "off"}):
+        await who_may_call(Settings(database_url=sqlite_url, **closed))
+    assert len(caplog.records) == 1
+
+
+@pytest.mark.parametrize("names", [(), ("localhost", "127.0.0.1", "::1")])
+async def test_names_of_this_machine_stand_for_no_proxy(
+    sqlite_url: str, caplog: pytest.LogCaptureFixture, names: tuple[str, ...]
+) -> None:
+    database = Database(sqlite_url)
+    await migrations.upgrade(database)
+    await database.close()
+    caplog.clear()
+    assert await who_may_call(Settings(database_url=sqlite_url, allowed_hosts=names)) == OPEN
+    assert not caplog.records
+
+
 @pytest.mark.parametrize("columns", [60, 80])
 @pytest.mark.parametrize("access", [OFF, OPEN, CLOSED, NO_KEY, UNKNOWN])
 def test_it_fits_the_terminal(access: str, columns: int) -> None:

@@ -73,6 +73,7 @@ class Access:
 
 
 _RUN = "`tasks:run:` for the handler of each task"
+_GIVES = "no scope that the caller has not, unless it has an operator's key"
 
 _OPEN = Access(is_open=True, in_namespace=False)
 _ANY = Access(in_namespace=False)
@@ -103,12 +104,10 @@ ACCESS: Mapping[str, Access] = {
         foreign=Foreign.LEFT_OUT,
         in_namespace=False,
     ),
-    "create_key": Access((scopes.ADMIN,), "no scope that the caller has not", in_namespace=False),
+    "create_key": Access((scopes.ADMIN,), _GIVES, in_namespace=False),
     "list_keys": _ADMIN,
     "get_key": _ADMIN,
-    "rotate_key": Access(
-        (scopes.ADMIN,), "of a key without scopes that the caller has not", in_namespace=False
-    ),
+    "rotate_key": Access((scopes.ADMIN,), f"of a key with {_GIVES}", in_namespace=False),
     "revoke_key": _ADMIN,
     "whoami": _ANY,
     "openapi": replace(_ANY, of_handlers=True, note="names the handlers"),

@@ -65,7 +65,7 @@ rotations = APIRouter(route_class=_OptionalBodyRoute, tags=["keys"])
     },
 )
 async def create(wanted: KeyCreate, request: Request, runtime: RuntimeDep) -> Response:
-    """Make a key, with no scope that the caller has not."""
+    """Make a key: only an operator's gives it scopes that it has not itself."""
     return _with_secret(await runtime.keys.create(caller_of(request.scope), wanted.as_new_key()))
 
 

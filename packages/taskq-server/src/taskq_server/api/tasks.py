@@ -187,7 +187,7 @@ async def cancel(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Resp
     response_model=TaskRead,
     responses={
         **reply(200, "the task is queued again", ETAG),
-        **failures(*_ONE, IllegalTransition),
+        **failures(*_ONE, IllegalTransition, QuotaExceeded),
     },
 )
 async def retry(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:

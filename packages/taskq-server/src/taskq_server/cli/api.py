@@ -20,6 +20,7 @@ from taskq_server.core.config import Settings
 from taskq_server.core.processes import leave
 from taskq_server.core.stopping import Stop
 from taskq_server.main import create_app
+from taskq_server.runtime import open_runtime
 from taskq_server.services import admin_key
 
 _END_SECONDS = 10.0
@@ -52,11 +53,12 @@ async def _serve(settings: Settings, stop: Stop) -> None:
         return
     listener = serving.listen(settings)
     stop.allow(drain=0, end=settings.database_connect_seconds + _END_SECONDS)
-    app = create_app(settings, allowed_hosts=serving.allowed_hosts(settings))
-    freeze_gc()
-    url = serving.url(listener)
-    access = {"auth": settings.asks_for_keys, "access": await who_may_call(settings)}
-    facts = {**announcement.of_api(settings, url, checking.result()), **access}
-    announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
-    with announcement.told_at_the_end("taskq API"):
-        await serving.serve(app, listener, stop.asked, access_log=settings.access_log)
+    async with open_runtime(settings, admin=admin_key.of(settings)) as runtime:
+        app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(settings))
+        freeze_gc()
+        url = serving.url(listener)
+        access = {"auth": settings.asks_for_keys, "access": await who_may_call(settings)}
+        facts = {**announcement.of_api(settings, url, checking.result()), **access}
+        announcement.announce(f"taskq API is running: {url}", facts, "Press Ctrl-C to stop.")
+        with announcement.told_at_the_end("taskq API"):
+            await serving.serve(app, listener, stop.asked, access_log=settings.access_log)

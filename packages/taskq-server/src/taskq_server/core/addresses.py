@@ -1,5 +1,6 @@
 """Addresses to listen on: a port, or a host and a port."""
 
+import ipaddress
 import re
 import socket
 from typing import NamedTuple, Self
@@ -54,3 +55,13 @@ class Address(NamedTuple):
             listener.close()
             raise
         return listener
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether this host is this machine, and nobody else can reach it."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -33,7 +33,7 @@ class ChangeService:
         database: holds the rows.
         catalog: knows what handlers reset to.
         tag_ids: finds the ids of tags, or makes them.
-        quotas: say how many names may be in use.
+        quotas: say how many names may be in use, and how many tasks may wait.
         read: reads what a task has become.
         after_commit: tells what has changed.
         clock: aware UTC.
@@ -137,13 +137,18 @@ class ChangeService:
             TaskNotFound: there is no such task.
             PermissionDenied: the caller may not run its handler.
             IllegalTransition: it is neither failed nor cancelled.
+            QuotaExceeded: as many tasks of the namespace wait as may.
         """
 
         def retry(task: Task, *, now: datetime) -> Task:
             caller.check_may_run({AUTHORIZATION: task.handler})
             return lifecycle.retry(task, now=now)
 
-        return await self._decide(caller, task_id, retry)
+        waiting = self._quotas.waiting
+        if waiting.is_limited:  # what forbids it for good is said first
+            retry((await self._read.shown(caller, task_id)).task, now=self._clock())
+        async with waiting.places(caller, 1, None):
+            return await self._decide(caller, task_id, retry)
 
     async def _decide(
         self, caller: Caller, task_id: UUID, decision: Callable[..., Task]

@@ -1,8 +1,4 @@
-"""Make, list, rotate and revoke API keys.
-
-A namespace's key manages the keys of its namespace, and gives away no scope that it has not: not in
-a new key, and not in a new secret of another key. An operator manages all keys.
-"""
+"""Make, list, rotate and revoke API keys; `services.key_rights` says who may."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -11,7 +7,6 @@ from typing import NoReturn
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import api_keys, namespaces
-from taskq_server.domain import scopes
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import (
     FieldError,
@@ -19,11 +14,10 @@ from taskq_server.domain.errors import (
     InvalidFields,
     KeyEnded,
     KeyNotFound,
-    PermissionDenied,
 )
 from taskq_server.domain.keys import ApiKey, NewKey, Token, digest, new_token
 from taskq_server.domain.naming import no_such_namespace
-from taskq_server.services import key_cursor
+from taskq_server.services import key_cursor, key_rights
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +66,7 @@ class KeyService:
             InvalidFields: there is no such namespace, or the key has expired already.
         """
         namespace = self._namespace_for(caller, wanted.namespace)
-        if not caller.is_operator:
-            _refuse_to_grant(scopes.not_granted(caller.scopes, wanted.scopes), wanted.scopes)
+        key_rights.check_gives(caller, wanted.scopes, in_body=True)
         now = self._clock()
         if wanted.expires_at is not None and wanted.expires_at <= now:
             _refuse("/expires_at", "past", "the key would open nothing: expires_at has passed")
@@ -110,7 +103,7 @@ class KeyService:
         of = namespace
         if of is None and not caller.is_in(ALL_NAMESPACES):
             of = caller.namespace
-        _require_manager(caller, of, "/query/namespace")
+        key_rights.check_manages(caller, of, "/query/namespace")
         after_id = None if cursor is None else key_cursor.read(cursor, of)
 
         async def read(connection: Connection) -> Page:
@@ -133,7 +126,7 @@ class KeyService:
             KeyNotFound: there is none of this id that the caller manages.
         """
         found = await self._database.read(lambda c: api_keys.by_id(c, [key_id]))
-        return _managed(caller, key_id, found.get(key_id))
+        return key_rights.managed(caller, key_id, found.get(key_id))
 
     async def own(self, caller: Caller) -> ApiKey | None:
         """Return the key of any caller; None where no key is asked for.
@@ -153,18 +146,17 @@ class KeyService:
         """Give a key a new secret; its id stays.
 
         Args:
-            caller: has all scopes of the key, because it learns the secret.
+            caller: learns the secret, and so gives itself the scopes of the key.
             key_id: of the key.
             overlap_seconds: how long the present secret still opens.
 
         Raises:
             KeyNotFound: there is none of this id that the caller manages.
-            PermissionDenied: the key has a scope that the caller has not.
+            PermissionDenied: the key has a scope that the caller may not give away.
             KeyEnded: the key was revoked or has expired.
         """
         seen = await self.get(caller, key_id)
-        if not caller.is_operator:
-            _refuse_to_grant(scopes.not_granted(caller.scopes, seen.scopes))
+        key_rights.check_gives(caller, seen.scopes, in_body=False)
         now = self._clock()
         token = new_token(key_id)
         until = now + timedelta(seconds=overlap_seconds) if overlap_seconds else None
@@ -208,37 +200,9 @@ class KeyService:
 
     def _namespace_for(self, caller: Caller, wanted: str | None) -> str:
         if wanted is not None:
-            _require_manager(caller, wanted, "/namespace")
+            key_rights.check_manages(caller, wanted, "/namespace")
             return wanted
         return self._usual_namespace if caller.is_in(ALL_NAMESPACES) else caller.namespace
-
-
-def _require_manager(caller: Caller, namespace: str | None, pointer: str) -> None:
-    if not caller.is_operator and (namespace is None or not caller.is_in(namespace)):
-        detail = f"this key manages the keys of the namespace {caller.namespace} only"
-        raise PermissionDenied(detail, [FieldError(pointer, "foreign-namespace", detail)])
-
-
-def _managed(caller: Caller, key_id: str, key: ApiKey | None) -> ApiKey:
-    if key is None or not (caller.is_operator or caller.is_in(key.namespace)):
-        raise KeyNotFound(f"there is no key {key_id}")
-    return key
-
-
-def _refuse_to_grant(missing: Sequence[str], wanted: Sequence[str] = ()) -> None:
-    """Refuse to give away scopes; `wanted` are those of the request, for the pointers."""
-    if not missing:
-        return
-    errors = [
-        FieldError(
-            f"/scopes/{wanted.index(scope)}" if wanted else "/header/authorization",
-            "missing-scope",
-            scope,
-        )
-        for scope in missing
-    ]
-    detail = f"this needs a key that has the scopes itself: {', '.join(missing)}"
-    raise PermissionDenied(detail, errors)
 
 
 async def _add(connection: Connection, key: ApiKey) -> None:

@@ -89,7 +89,7 @@ class WaitingQuota:
     async def places(
         self, caller: Caller, tasks: int, key: IdempotencyKey | None
     ) -> AsyncIterator[None]:
-        """Take places for tasks that are stored while the block runs.
+        """Take places for tasks that begin to wait while the block runs.
 
         Args:
             caller: of the tasks' namespace.
@@ -164,7 +164,7 @@ class WaitingQuota:
 
     def _exceeded(self, wanted: _Wanted, count: int) -> QuotaExceeded:
         detail = (
-            f"{self._most} tasks may wait at a time, and {count} do: submit again once some have "
+            f"{self._most} tasks may wait at a time, and {count} do: try again once some have "
             "run, cancel or delete some, or let TASKQ_MAX_WAITING be higher"
         )
         first = max(0, int(self._most) - count)

@@ -1,11 +1,11 @@
 """Settings of the API."""
 
-import ipaddress
 from pathlib import Path
 
 from pydantic import Field, field_validator
 
 from taskq_server.core import origins, proxies
+from taskq_server.core.addresses import is_loopback
 from taskq_server.core.settings.group import Group
 from taskq_server.core.settings.lists import Names, Networks
 
@@ -49,12 +49,7 @@ class ApiSettings(Group):
     @property
     def is_local(self) -> bool:
         """Whether only this machine reaches where the API listens."""
-        if self.uds is not None or self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return self.uds is not None or is_loopback(self.host)
 
     @field_validator("allowed_hosts")
     @classmethod
