@@ -7,6 +7,7 @@ news are made from a whole batch, and an event for each task is built only if so
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
@@ -27,7 +28,7 @@ class AfterCommit:
     Args:
         dispatcher: rings for tasks that wait.
         notifier: tells waiters of changes, and workers of cancels.
-        metrics: count changes of the status.
+        metrics: count attempts and changes of the status.
     """
 
     def __init__(self, dispatcher: Dispatcher, notifier: Notifier, metrics: Metrics) -> None:
@@ -64,8 +65,21 @@ class AfterCommit:
         if self._listeners:
             self._tell([TaskChanged(before, after)])
 
+    def claimed(self, claims: Sequence[tuple[Task, Task]]) -> None:
+        """Count attempts that start: nobody waits for that.
+
+        Args:
+            claims: each task before and after its claim.
+        """
+        for before, after in claims:
+            self._metrics.moved(after.handler, before.status, after.status)
+            waited = after.updated_at - _waits_since(before)
+            self._metrics.picked_up(after.queue, waited.total_seconds())
+
     def ended(self, ends: Sequence[AttemptEnded]) -> None:
         """Tell of attempts that have ended, and ring for those of their tasks that wait again."""
+        for end in ends:
+            self._count(end)
         self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
         if self._listeners:
@@ -75,6 +89,14 @@ class AfterCommit:
         """Tell waiters that running tasks have come further."""
         self._notifier.changed(reports)
 
+    def _count(self, end: AttemptEnded) -> None:
+        handler, attempt = end.task.handler, end.attempt
+        took = attempt.finished_at - attempt.started_at
+        self._metrics.attempt_ended(handler, attempt.outcome, took.total_seconds())
+        self._metrics.moved(handler, end.before.status, end.task.status)
+        if end.task.status is Status.RETRYING:
+            self._metrics.retried(handler)
+
     def _tell(self, changes: Iterable[TaskChanged]) -> None:
         told = tuple(changes)
         for listener in tuple(self._listeners):
@@ -82,6 +104,11 @@ class AfterCommit:
                 listener(told)
             except Exception:
                 _log.exception("a listener failed for %d changes of tasks", len(told))
+
+
+def _waits_since(task: Task) -> datetime:
+    """Return since when a due task waits: a release or a rescue leaves its due time as it is."""
+    return max(task.due_at, task.updated_at) if task.attempt else task.due_at
 
 
 def _waits_anew(before: Task, after: Task) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from taskq_server.broker.dispatcher import (
@@ -237,7 +238,7 @@ class AttemptService:
     async def _commit_claims(
         self, requests: Sequence[ClaimRequest]
     ) -> Sequence[Task | NotNow | Exception | None]:
-        async def work(connection: Connection) -> tuple[list[Task | NotNow | None], list[Doorbell]]:
+        async def work(connection: Connection) -> _Claimed:
             now, earliest = self._clock(), self._clock.earliest()
             locked = await tasks.lock(connection, [request.task_id for request in requests])
             answers = admit(requests, locked, now, earliest)
@@ -248,11 +249,14 @@ class AttemptService:
             for worker_id, waiting in claimed.items():
                 await claims.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             early = [one for one in locked.values() if _is_early(one, earliest)]
-            return answers, [*map(doorbell_when_due, early), *_aside(answers)]
+            bells = [*map(doorbell_when_due, early), *_aside(answers)]
+            starts = [(locked[one.id], one) for one in answers if isinstance(one, Task)]
+            return _Claimed(answers, starts, bells)
 
-        answers, bells = await self._database.write(work)
-        self._dispatcher.ring(bells)
-        return answers
+        claimed = await self._database.write(work)
+        self._dispatcher.ring(claimed.bells)
+        self._after_commit.claimed(claimed.starts)
+        return claimed.answers
 
     async def _commit_ends(
         self, completions: Sequence[Completion]
@@ -320,6 +324,14 @@ class AttemptService:
                 end.task.id: None if has_failure_hooks and end.is_failure else now for end in ends
             }
             await mark_ended(connection, ends, hook_done_at=done, optimistic=optimistic)
+
+
+class _Claimed(NamedTuple):
+    """The answers to claims, the tasks before and after those that start, and bells to ring."""
+
+    answers: Sequence[Task | NotNow | None]
+    starts: Sequence[tuple[Task, Task]]
+    bells: Sequence[Doorbell]
 
 
 class _Undo(Exception):

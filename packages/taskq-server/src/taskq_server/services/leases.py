@@ -7,6 +7,7 @@ from typing import Self
 
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
+from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.crud import workers
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 
@@ -25,7 +26,7 @@ class Leases:
         self._database = database
 
     @classmethod
-    def connect(cls, settings: Settings) -> Self:
+    def connect(cls, settings: Settings, observer: Observer = NOBODY) -> Self:
         """Return leases with one connection of their own, for the event loop of another thread.
 
         A database that hangs is given up on in time for another beat on a new connection, because
@@ -33,6 +34,7 @@ class Leases:
 
         Args:
             settings: say where the database is, and how long a lease lasts.
+            observer: is told of errors of the database.
         """
         return cls(
             Database(
@@ -40,6 +42,7 @@ class Leases:
                 pool_size=1,
                 timeout_seconds=max(1.0, settings.lease_seconds / 3),
                 hang_seconds=settings.database_connect_seconds,
+                observer=observer,
             )
         )
 

@@ -105,6 +105,7 @@ class _Worker:
         self._unreadable = runtime.unreadable
         self._after_commit = runtime.after_commit
         self._names = names
+        self._metrics = runtime.metrics
         self._parts = parts
         self._publishing = publishing
         self._parent = parent
@@ -153,9 +154,12 @@ class _Worker:
 
     async def _start_lease(self) -> None:
         runner = self._parts.runner
-        await self._parts.lease.start(
-            on_beat=runner.compare, on_lost=lambda: runner.interrupt_all(StopReason.LOST)
-        )
+
+        def lost() -> None:
+            self._metrics.lease_lost()
+            runner.interrupt_all(StopReason.LOST)
+
+        await self._parts.lease.start(on_beat=runner.compare, on_lost=lost)
 
     async def _publish(self) -> None:
         """Publish once the lease is there, so that others can see that this version lives.

@@ -84,8 +84,11 @@ def assemble(
         settings.hook_seconds,
         executor.stuck.set,
     )
-    lease = Lease(settings, sorted(registry.handlers), parent=parent)
-    quarantine = QuarantinePool(settings)
+    metrics = runtime.metrics
+    metrics.handlers.admit_all(sorted(registry.handlers))
+    metrics.queues.admit_all(settings.queues)
+    lease = Lease(settings, sorted(registry.handlers), parent=parent, observer=metrics)
+    quarantine = QuarantinePool(settings, on_change=metrics.quarantine_processes.set)
     wants_processes = registry.names(Place.PROCESS)
     processes = WarmPool(settings, settings.process_count if wants_processes else 0, wake.set)
     rooms = {Gate.QUARANTINE: quarantine.free, Gate.PROCESS: processes.free}

@@ -18,6 +18,7 @@ from uuid import UUID, uuid4
 
 from taskq_server import __version__
 from taskq_server.core.config import Settings
+from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.core.processes import end_children
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
@@ -58,6 +59,7 @@ class Lease:
         handlers: what this worker can run.
         parent: the lease is not renewed while the parent is gone or frozen, because nobody would
             then end this process if it gets stuck. The parent is told that this thread runs.
+        observer: is told of errors of the database.
     """
 
     def __init__(
@@ -66,10 +68,12 @@ class Lease:
         handlers: list[str],
         *,
         parent: SupervisorLink,
+        observer: Observer = NOBODY,
     ) -> None:
         self._settings = settings
         self.handlers = names(handlers)
         self._parent = parent
+        self._observer = observer
         self._parent_seconds = min(2.0, settings.lease_seconds / 2)
         self._silence = settings.block_seconds + _SLACK_SECONDS
         self._valid_until = 0.0
@@ -119,7 +123,7 @@ class Lease:
     async def _beat_for_ever(
         self, on_beat: Callable[[Heartbeat], None], on_lost: Callable[[], None]
     ) -> None:
-        leases = Leases.connect(self._settings)
+        leases = Leases.connect(self._settings, self._observer)
         # Beside the heartbeat, which may hang as long as the database does.
         telling = asyncio.create_task(self._tell_parent())
         try:

@@ -1,7 +1,7 @@
 """Assign quarantined tasks to processes."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -24,11 +24,19 @@ class QuarantinePool:
     Args:
         settings: how many processes of each kind, and what they need to know.
         patience: seconds a process gets, after its handler's grace, to say what became of it.
+        on_change: called with the number of processes that there are now.
     """
 
-    def __init__(self, settings: Settings, *, patience: float = 5.0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        patience: float = 5.0,
+        on_change: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._settings = settings
         self._patience = patience
+        self._on_change = on_change
         self._processes: set[AttemptProcess] = set()
         self._expected = 0
 
@@ -65,14 +73,19 @@ class QuarantinePool:
             return min(shared, key=lambda each: each.load)
         process = AttemptProcess(
             self._spawn,
-            self._processes.discard,
+            self._on_gone,
             lost=lambda *_: Lost(),
             grace=self._settings.cancel_grace_seconds + self._patience,
             silence=self._settings.block_seconds + self._patience,
             single=task.is_last_chance,
         )
         self._processes.add(process)
+        self._on_change(len(self._processes))
         return process
+
+    def _on_gone(self, process: AttemptProcess) -> None:
+        self._processes.discard(process)
+        self._on_change(len(self._processes))
 
     async def _spawn(self) -> tuple[BaseProcess, Connection]:
         return await asyncio.to_thread(start, inside.main, self._settings)
