@@ -42,7 +42,8 @@ Times are seconds, sizes are bytes, lists are separated by commas. An option of 
 there is one, goes before its variable ([the commands](cli.md)). An empty variable is one that is \
 not set. A value that cannot be used stops the process with one sentence that names the variable; \
 a variable that begins with `TASKQ_` and means nothing is logged, unless it is one that Kubernetes \
-injects (`TASKQ_PORT=tcp://…` as well). All API processes and workers of one taskq have the same \
+injects (`TASKQ_PORT=tcp://…` as well). No file is read. `taskq-server settings` prints what is in \
+force and where it comes from. All API processes and workers of one taskq have the same \
 `TASKQ_DATABASE_URL`, `TASKQ_REDIS_URL` and `TASKQ_REDIS_PREFIX`.
 """
 

@@ -14,6 +14,7 @@ from taskq_server.cli._startup import (
     require_schema,
     run_until_stopped,
 )
+from taskq_server.cli._variables import WithVariables
 from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core.background import unless
 from taskq_server.core.config import Settings
@@ -26,7 +27,7 @@ from taskq_server.services import admin_key
 _END_SECONDS = 10.0
 
 
-@click.command()
+@click.command(cls=WithVariables, without=("WorkSettings",))
 @options.host
 @options.port
 @options.uds

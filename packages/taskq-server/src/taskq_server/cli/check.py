@@ -13,6 +13,7 @@ import click
 from taskq_server.broker.connection import connect
 from taskq_server.cli import _options as options
 from taskq_server.cli._startup import require_redis, run, say_unknown
+from taskq_server.cli._variables import WithVariables
 from taskq_server.core import dialects, environment, logs
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Database
@@ -26,7 +27,7 @@ _WIDEST = 100
 _COLOURS = {Outcome.WELL: "green", Outcome.WRONG: "red", Outcome.SKIPPED: "yellow"}
 
 
-@click.command()
+@click.command(cls=WithVariables)
 @click.option("--json", "as_json", is_flag=True, help="print JSON")
 @click.option(
     "--without",

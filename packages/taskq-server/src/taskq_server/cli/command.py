@@ -46,7 +46,8 @@ _log = logging.getLogger("taskq.server")
 def cli() -> None:
     """Run taskq: `dev` for trying things out, `api` and `worker` for deployments.
 
-    Every setting is also an environment variable: TASKQ_ and its name in capitals.
+    Every setting is also an environment variable, TASKQ_ and its name in capitals: `taskq-server
+    settings --help` lists them.
     """
 
 

@@ -23,6 +23,7 @@ from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._reload import Reloader
 from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
+from taskq_server.cli._variables import WithVariables
 from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core import private
 from taskq_server.core.background import unless
@@ -44,7 +45,7 @@ from taskq_server.worker.liveness.supervisor import SupervisorLink
 _log = logging.getLogger("taskq.server")
 
 
-@click.command()
+@click.command(cls=WithVariables)
 @options.host
 @options.port
 @options.uds

@@ -9,12 +9,13 @@ import sys
 import click
 
 from taskq_server.cli import _options as options
+from taskq_server.cli._variables import WithVariables
 from taskq_server.core import environment, logs
 from taskq_server.core.service_manager import ServiceManager
 from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
 
 
-@click.command()
+@click.command(cls=WithVariables, without=("ApiSettings", "AccessSettings"))
 @options.handlers
 @click.option(
     "--queues",
