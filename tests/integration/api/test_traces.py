@@ -19,6 +19,7 @@ from taskq_server.domain.requests import NewTask
 from taskq_server.runtime import Runtime
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.spans import Spans, context_of, parent_of, sdk, traceparent_of
+from tests.unit.server.factories import make_task
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ECHO = {"handler": "taskq.echo", "payload": {"value": 1}}
@@ -161,8 +162,9 @@ async def test_off_makes_no_spans_and_keeps_the_header(spans: Spans) -> None:
     with tracing.submit("default", ["a"], TRACE) as work:
         assert work.traceparent == TRACE
         assert not trace.get_current_span().get_span_context().is_valid
-    with tracing.commit("submits", [TRACE]):
-        pass
+    with tracing.commit("submits", [TRACE]), tracing.run(make_task(traceparent=TRACE)) as work:
+        assert work.traceparent == TRACE
+        assert not trace.get_current_span().get_span_context().is_valid
     assert spans.names == []
 
 

@@ -15,6 +15,7 @@ pytestmark = pytest.mark.timeout(60)
 
 LINES = [shop.Line(article="x", pieces=2), shop.Line(article="y")]
 BILL = shop.Bill(order=7, total=3, currency="EUR")
+TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 
 @pytest.fixture
@@ -32,10 +33,12 @@ def by_function(client: TaskqClient) -> None:
         "succeeded",
         {"order": 7, "lines": [{"article": "x", "pieces": 2}, {"article": "y"}]},
     )
-    urgent = shop.bill.submit.with_options(priority="urgent", tags=["a"], idempotency_key="k1")
+    urgent = shop.bill.submit.with_options(
+        priority="urgent", tags=["a"], idempotency_key="k1", traceparent=TRACE
+    )
     first, second = (urgent(client, 7, LINES) for _ in range(2))
     assert first.id == second.id
-    assert client.get(first.id).priority == "urgent"
+    assert (first.priority, first.traceparent) == ("urgent", TRACE)
     with pytest.raises(TaskFailed, match="sold out"):
         shop.never.submit(client, fatal=True).result(timeout=30)
 

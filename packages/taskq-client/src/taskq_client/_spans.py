@@ -17,7 +17,7 @@ _log = logging.getLogger("taskq.client")
 
 @contextmanager
 def submit_span(name: str, traceparent: str | None) -> Iterator[str | None]:
-    """Yield the header for what is sent within a span, or the given one where none is made.
+    """Yield the header for what is sent within a span, or within the one above without an SDK.
 
     Args:
         name: The name of the span.
@@ -32,11 +32,12 @@ def submit_span(name: str, traceparent: str | None) -> Iterator[str | None]:
         yield traceparent
         return
     if not made.is_valid:
-        yield traceparent
+        above = trace.get_current_span(parent).get_span_context()
+        yield _written(above) if above.is_valid else None
         return
     token = contexts.attach(trace.set_span_in_context(span, parent))
     try:
-        yield f"00-{made.trace_id:032x}-{made.span_id:016x}-{made.trace_flags:02x}"
+        yield _written(made)
     except BaseException as error:
         _carefully(_fail, span, type(error).__name__)
         raise
@@ -48,6 +49,10 @@ def submit_span(name: str, traceparent: str | None) -> Iterator[str | None]:
 def note(task_id: str) -> None:
     """Add to the current span which task was stored."""
     _carefully(trace.get_current_span().set_attribute, "messaging.message.id", task_id)
+
+
+def _written(context: SpanContext) -> str:
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags:02x}"
 
 
 def _within(traceparent: str) -> contexts.Context:

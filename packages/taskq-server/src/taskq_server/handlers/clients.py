@@ -20,6 +20,7 @@ class SubmitOptions(TypedDict, total=False):
     """What a submit may say besides the payload; the clients describe each."""
 
     idempotency_key: str | None
+    traceparent: str | None
     title: str | None
     description: str | None
     priority: PriorityName | None
@@ -148,6 +149,7 @@ class Client(Protocol):
         *,
         returns: "TypeForm[T]",
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         title: str | None = None,
         description: str | None = None,
         priority: PriorityName | None = None,
@@ -173,6 +175,7 @@ class AsyncClient(Protocol):
         *,
         returns: "TypeForm[T]",
         idempotency_key: str | None = None,
+        traceparent: str | None = None,
         title: str | None = None,
         description: str | None = None,
         priority: PriorityName | None = None,
