@@ -17,9 +17,10 @@ from taskq_server.core.tracing import Tracing
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.requests import NewTask
 from taskq_server.runtime import Runtime
+from taskq_server.services.task_log import fields_of
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.spans import Spans, context_of, parent_of, sdk, traceparent_of
-from tests.unit.server.factories import make_task
+from tests.unit.server.factories import make_task, running
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 ECHO = {"handler": "taskq.echo", "payload": {"value": 1}}
@@ -166,6 +167,16 @@ async def test_off_makes_no_spans_and_keeps_the_header(spans: Spans) -> None:
         assert work.traceparent == TRACE
         assert not trace.get_current_span().get_span_context().is_valid
     assert spans.names == []
+
+
+def test_lines_of_the_log_name_the_trace_that_their_attempt_belongs_to() -> None:
+    task = running(attempt=2, traceparent=TRACE)
+    with sdk(), Tracing(is_on=True).run(task) as work:
+        assert work.traceparent is not None
+        own = fields_of(task)["trace_id"]
+    assert own == work.traceparent[3:35] != TRACE[3:35]
+    assert fields_of(task)["trace_id"] == TRACE[3:35]
+    assert "trace_id" not in fields_of(running())
 
 
 def test_the_setting_is_auto_or_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,6 +11,7 @@ from typing import Self, assert_never
 
 from taskq_server.core.config import Settings
 from taskq_server.core.log_context import About, Fields
+from taskq_server.core.spans import here
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Attempt, Outcome, Status, Task
 
@@ -39,8 +40,10 @@ def fields_of(task: Task) -> Fields:
     }
     if task.submitted_by is not None:
         fields["key_id"] = task.submitted_by
-    if task.traceparent is not None:
-        fields["trace_id"] = trace_id(task.traceparent)
+    # A later attempt has a trace of its own, as far as its span is current.
+    trace = here() or task.traceparent
+    if trace is not None:
+        fields["trace_id"] = trace_id(trace)
     return fields
 
 
