@@ -46,6 +46,8 @@ OF_NAMESPACES = {
     "handlers": Operation("GET", "/handlers"),
     "stats": Operation("GET", "/stats"),
     "workers": Operation("GET", "/workers"),
+    "stats_history": Operation("GET", "/stats/history"),
+    "failures": Operation("GET", "/failures"),
     "openapi": Operation("GET", "/openapi.json"),
 }
 OTHERS = {

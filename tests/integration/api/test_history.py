@@ -118,7 +118,7 @@ async def test_no_end_is_missed_or_told_twice_while_two_janitors_compact(
 
     async def live(number: int) -> None:
         worker, which = workers[number % 2], clocks[number % 2][0]
-        for step in range(30):
+        for step in range(15):
             done = await which.submit.one(CALLER, new(f"q{step % 3}"))
             task = await worker.claim(str(done.details.task.id))
             await (worker.succeed(task, 1) if step % 3 else worker.fail(task))
@@ -134,11 +134,11 @@ async def test_no_end_is_missed_or_told_twice_while_two_janitors_compact(
     async with asyncio.TaskGroup() as group:
         group.create_task(compact())
         async with asyncio.TaskGroup() as lives:
-            for number in range(20):
+            for number in range(12):
                 lives.create_task(live(number))
         all_done.set()
     assert len(seen) > 10
     assert seen == sorted(seen), "what had ended was missing"
     queues = (await history.read(CALLER, 10_080)).queues.values()
-    assert sum(sum(one.succeeded) for one in queues) == 20 * 20
-    assert sum(sum(one.failed) for one in queues) == 20 * 10
+    assert sum(sum(one.succeeded) for one in queues) == 12 * 10
+    assert sum(sum(one.failed) for one in queues) == 12 * 5

@@ -164,6 +164,8 @@ READ_OF: dict[str, Callable[[Any], Any]] = {
     "list": lambda body: [one["id"] for one in body["items"]],
     "tags": lambda body: [(one["name"], one["count"]) for one in body["items"]],
     "stats": lambda body: (body["tasks"]["queued"], len(body["queues"])),
+    "stats_history": lambda body: [sum(one["failed"]) for one in body["queues"].values()],
+    "failures": lambda body: [(one["failed"], one["example"]) for one in body["items"]],
     "handlers": lambda body: [one["name"] for one in body["items"]],
     "workers": lambda body: [
         (one["name"], len(one["running"]), one["handlers"]) for one in body["items"]
@@ -185,10 +187,14 @@ async def test_operations_about_a_namespace(
     if name == "workers":
         await add_worker(runtime, worker_id=worker.id, handlers=HANDLERS)
         await worker.claim(task_id)
+    if name in ("stats_history", "failures"):
+        await make_failed(worker, task_id)
     whole = {
         "list": [task_id],
         "tags": [("mine", 1)],
         "stats": (1, 1),
+        "stats_history": [1],
+        "failures": [(1, task_id)],
         "handlers": HANDLERS,
         "workers": [("host:1", 1, HANDLERS)],
         "openapi": HANDLERS,

@@ -3,11 +3,17 @@
 from datetime import timedelta
 
 import httpx
+import pytest
 
 from taskq_server.runtime import Runtime
+from taskq_server.services.stats import StatsService
 from tests.integration.api.conftest import Submit
+from tests.integration.api.mixture import Mixture, new
+from tests.integration.api.moved_clock import moved
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.callers import CALLER
 
+STILL = {"throughput_per_minute": 0.0, "run_seconds_mean": None}
 NONE = dict.fromkeys(("queued", "running", "retrying", "succeeded", "failed", "cancelled"), 0)
 
 
@@ -28,6 +34,7 @@ async def test_tasks_are_told_by_queue_and_status(
     await worker.fail(await worker.claim(ids[3]), fatal=True)
     await api.post(f"/tasks/{ids[4]}/cancel")
     found = (await api.get("/stats")).json()
+    rates = {name: found["queues"][1][name] for name in STILL}
     one_each = {**dict.fromkeys(NONE, 1), "queued": 0}
     assert found == {
         "tasks": {**one_each, "queued": 1},
@@ -37,8 +44,9 @@ async def test_tasks_are_told_by_queue_and_status(
                 "tasks": {**NONE, "queued": 1},
                 "depth": 1,
                 "oldest_age_seconds": None,
+                **STILL,
             },
-            {"name": "mail", "tasks": one_each, "depth": 1, "oldest_age_seconds": None},
+            {"name": "mail", "tasks": one_each, "depth": 1, "oldest_age_seconds": None, **rates},
         ],
         "workers": 0,
     }
@@ -56,3 +64,39 @@ async def test_the_age_is_that_of_the_task_that_is_due_the_longest(
     default, mail = (await api.get("/stats")).json()["queues"]
     assert 100 <= default["oldest_age_seconds"] < 110
     assert (mail["depth"], mail["oldest_age_seconds"]) == (1, None)
+
+
+async def test_a_queue_tells_how_it_has_moved_in_the_last_five_minutes(
+    runtime: Runtime, worker: ScriptedWorker
+) -> None:
+    moving, clock = moved(runtime)
+    worker, stats = ScriptedWorker(moving), StatsService(moving.database, clock)
+    maintenance = Mixture(moving, worker, 0).maintenance
+    clock.move(60 - clock().second)  # to the beginning of a minute, or nearly
+
+    async def end(seconds: float, *, fails: bool = False, is_released: bool = False) -> None:
+        done = await runtime.submit.one(CALLER, new("mail"))
+        task = await worker.claim(str(done.details.task.id))
+        clock.move(seconds)
+        if is_released:
+            await worker.release(task)
+        else:
+            await (worker.fail(task) if fails else worker.succeed(task, 1))
+
+    async def told() -> tuple[float, float | None]:
+        (queue,) = (await stats.read(CALLER)).queues
+        return queue.throughput_per_minute, queue.run_seconds_mean
+
+    await end(1, is_released=True)
+    assert await told() == (0, None)
+    await end(2)
+    await end(4, fails=True)
+    number, mean = await told()
+    assert number == pytest.approx(2 / (4 + clock().second / 60), rel=0.05)
+    assert mean == pytest.approx(3, abs=0.5)
+    clock.move(60)
+    await maintenance.compact()  # from the ledger to the history of minutes
+    assert await told() == (pytest.approx(number, rel=0.05), mean)
+    clock.move(5 * 60)
+    assert await told() == (0, None)
+    await stats.close()

@@ -104,7 +104,14 @@ COUNTS = {"queued": 12_345, "running": 8, "retrying": 3, "succeeded": 1_234_567,
 STATS = {
     "tasks": {**COUNTS, "cancelled": 0},
     "queues": [
-        {"name": "default", "tasks": COUNTS, "depth": 12_348, "oldest_age_seconds": 90.26},
+        {
+            "name": "default",
+            "tasks": COUNTS,
+            "depth": 12_348,
+            "oldest_age_seconds": 90.26,
+            "throughput_per_minute": 1_240.4,
+            "run_seconds_mean": 0.312,
+        },
         {"name": "films", "tasks": {"running": 1}, "depth": 0, "oldest_age_seconds": None},
     ],
     "workers": 2,
@@ -162,6 +169,26 @@ WORKERS = [
         "version": None,
     },
 ]  # fmt: skip
+FAILURES = [
+    {
+        "handler": "reports.build",
+        "type": "ConnectionError",
+        "message": "the database of the reports closed the connection",
+        "failed": 1_234,
+        "retrying": 3,
+        "last_at": at(NOW - timedelta(minutes=9)),
+        "example": FAILED["id"],
+    },
+    {
+        "handler": "films.encode",
+        "type": "WorkerLost",
+        "message": "",
+        "failed": 1,
+        "retrying": 0,
+        "last_at": at(NOW),
+        "example": DONE["id"],
+    },
+]
 TAGS = [{"name": "monthly", "count": 1_234}, {"name": "a b", "count": 1}]
 
 
@@ -177,7 +204,8 @@ class Server:
         if path == "tasks":
             return self._tasks(request)
         if not path.startswith("tasks/"):
-            found: Any = {"handlers": HANDLERS, "tags": TAGS, "workers": WORKERS}.get(path)
+            views = {"handlers": HANDLERS, "tags": TAGS, "workers": WORKERS, "failures": FAILURES}
+            found: Any = views.get(path)
             return httpx.Response(200, json=STATS if found is None else {"items": found})
         _, id_, *rest = path.split("/")
         task = next(each for each in TASKS if each["id"] == id_)

@@ -198,8 +198,17 @@ STATS: dict[str, Any] = {
             "tasks": {"queued": 5, "running": 1, "succeeded": 7},
             "depth": 5,
             "oldest_age_seconds": 90.26,
+            "throughput_per_minute": 12.34,
+            "run_seconds_mean": 0.3126,
         },
-        {"name": "mail", "tasks": {"failed": 2}, "depth": 0, "oldest_age_seconds": None},
+        {
+            "name": "mail",
+            "tasks": {"failed": 2},
+            "depth": 0,
+            "oldest_age_seconds": None,
+            "throughput_per_minute": 0.0,
+            "run_seconds_mean": None,
+        },
     ],
     "workers": 2,
 }
@@ -209,7 +218,7 @@ def test_stats_are_listed_by_queue(server: respx.MockRouter) -> None:
     server.get("/stats").respond(200, json=STATS)
 
     assert taskq("stats").stdout == (
-        "default\t5\t90.3\t5\t1\t0\t7\t0\t0\nmail\t0\t\t0\t0\t0\t0\t2\t0\n"
+        "default\t5\t90.3\t5\t1\t0\t7\t0\t0\t12.3\t0.313\nmail\t0\t\t0\t0\t0\t0\t2\t0\t0.0\t\n"
     )
     assert json.loads(taskq("stats", "--json").stdout) == STATS
 

@@ -153,6 +153,8 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
         200,
         {"items": [wire_worker("w")], "next_cursor": None},
     ),
+    (lambda c: c.stats_history(5), "GET", "/stats/history?minutes=5", 200, {"queues": {}}),
+    (lambda c: c.failures(), "GET", "/failures?since_seconds=3600.0", 200, {"items": []}),
     (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
 ]
 

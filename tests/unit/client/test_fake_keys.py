@@ -70,6 +70,8 @@ def test_a_key_to_submit_sees_only_what_it_has_submitted(fake: FakeTaskq) -> Non
         (web.tags, "tasks:read"),
         (web.stats, "tasks:read or metrics:read"),
         (web.workers, "tasks:read or metrics:read"),
+        (web.stats_history, "tasks:read or metrics:read"),
+        (web.failures, "tasks:read"),
         (lambda: web.cancel(theirs), "tasks:write"),
     ):
         with pytest.raises(PermissionDenied) as caught:

@@ -44,6 +44,7 @@ COMMANDS = (
     "tags",
     "stats",
     "workers",
+    "failures",
 )
 JSON = tuple(
     f"{command} --json" for command in ("list --status=running", "tags", "stats", "workers")

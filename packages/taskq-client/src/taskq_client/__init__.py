@@ -1,7 +1,8 @@
 """Typed clients for the taskq task service.
 
 `TaskqClient` blocks, `AsyncTaskqClient` is awaited; both have the same methods. What they return is
-in `taskq_client.models`, what they raise is drawn in `taskq_client.errors`.
+in `taskq_client.models` and `taskq_client.history`, what they raise is drawn in
+`taskq_client.errors`.
 """
 
 from importlib import import_module
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
         ValidationFailed,
         WaitTimeout,
     )
+    from taskq_client.history import FailureGroup, Failures, QueueHistory, StatsHistory
     from taskq_client.models import (
         Attempt,
         Caller,
@@ -72,6 +74,8 @@ __all__ = [
     "Caller",
     "ConfigurationError",
     "Conflict",
+    "FailureGroup",
+    "Failures",
     "FieldProblem",
     "Handler",
     "Health",
@@ -86,11 +90,13 @@ __all__ = [
     "PreconditionFailed",
     "Priority",
     "Progress",
+    "QueueHistory",
     "QueueStats",
     "RateLimited",
     "RunningTask",
     "ServerError",
     "Stats",
+    "StatsHistory",
     "Tag",
     "Task",
     "TaskCancelled",
@@ -117,7 +123,7 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = ("models", "errors", "_sync_handles", "_async_handles", "_sync", "_async")
+_HOMES = ("models", "history", "errors", "_sync_handles", "_async_handles", "_sync", "_async")
 
 
 def __getattr__(name: str) -> object:

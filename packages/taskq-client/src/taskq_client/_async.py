@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack, overload
 from typing_extensions import TypeForm
 
 from taskq_client._async_handles import AsyncTaskHandle
-from taskq_client._async_waits import AsyncWaits
+from taskq_client._async_history import AsyncHistory
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._inputs import SecretText, UrlObject, reader
@@ -35,7 +35,7 @@ from taskq_client.retry import RetryPolicy
 T = TypeVar("T")
 
 
-class AsyncTaskqClient(AsyncWaits):
+class AsyncTaskqClient(AsyncHistory):
     """A client to await; safe to share between tasks, and between event loops.
 
     Use it in an `async with` statement, or await `aclose` when done. Each loop has connections of

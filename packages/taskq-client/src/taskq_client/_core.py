@@ -14,6 +14,7 @@ makes the blocking `Schedules` in `_sync_schedules.py`. A property of `AsyncTask
 from typing import NoReturn, Self
 
 from taskq_client._bulk import Bulk
+from taskq_client._history import LookBack
 from taskq_client._runs import Runs
 from taskq_client._sender import RetryingSender
 from taskq_client._service import Service
@@ -34,10 +35,11 @@ class Core:
         waits: Wait for tasks.
         bulk: Submit tasks in batches.
         runs: Submit a task and take its result.
+        look_back: Read what happened lately.
         service: Read handlers, tags, numbers of tasks, workers, the caller, and health.
     """
 
-    __slots__ = ("bulk", "runs", "sender", "service", "tasks", "waits")
+    __slots__ = ("bulk", "look_back", "runs", "sender", "service", "tasks", "waits")
 
     def __init__(self, sender: RetryingSender) -> None:
         self.sender = sender
@@ -45,6 +47,7 @@ class Core:
         self.waits = Waits(sender)
         self.bulk = Bulk(sender, self.waits)
         self.runs = Runs(sender, self.tasks, self.waits)
+        self.look_back = LookBack(sender)
         self.service = Service(sender)
 
     def with_options(

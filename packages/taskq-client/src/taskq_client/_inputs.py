@@ -29,6 +29,7 @@ class Span(NamedTuple):
 # Some systems count the time limit of a socket in milliseconds, in 32 bits.
 OF_A_CALL = Span(float_info.min, 7 * 86_400, "a number of seconds over 0, up to a week")
 OF_A_WAIT = Span(0, 366 * 86_400, "0 seconds or more, up to a year, or None for no limit")
+OF_A_LOOK_BACK = Span(float_info.min, 30 * 86_400, "a number of seconds over 0, up to thirty days")
 ANY = Span(-float_info.max, float_info.max, "a number of seconds or a timedelta")
 
 

@@ -82,8 +82,13 @@ def list_query(filters: ListFilters) -> str:
         if given is not None
         for value in (_texts(name, given) if name in ANY_OF_SEVERAL else [given])
     ]
+    return query(pairs)
+
+
+def query(pairs: Iterable[tuple[str, str]]) -> str:
+    """Encode the query of a path."""
     try:
-        return urlencode(pairs)
+        return urlencode(list(pairs))
     except UnicodeEncodeError:
         raise InvalidRequest("a filter holds text that is not valid Unicode") from None
 

@@ -15,7 +15,7 @@ from taskq_client._inputs import SecretText, UrlObject, reader
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
-from taskq_client._sync_waits import BlockingWaits
+from taskq_client._sync_history import History
 from taskq_client.models import (
     Attempt,
     Caller,
@@ -36,7 +36,7 @@ from taskq_client.retry import RetryPolicy
 T = TypeVar("T")
 
 
-class TaskqClient(BlockingWaits):
+class TaskqClient(History):
     """A client that blocks; safe to share between threads.
 
     Use it in a `with` statement, or call `close` when done.

@@ -12,7 +12,9 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Generic, Literal, Required, TypedDict, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from taskq_client._model import Model as _Model
 
 ItemT = TypeVar("ItemT")
 
@@ -45,10 +47,6 @@ PriorityName = Literal["low", "normal", "high", "urgent"]
 
 OpenStatus = Annotated[TaskStatus | str, Field(union_mode="left_to_right")]
 OpenPriority = Annotated[Priority | str, Field(union_mode="left_to_right")]
-
-
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Attempt(_Model):
@@ -217,12 +215,17 @@ class QueueStats(_Model):
         tasks: The number of tasks in each status.
         depth: The number of tasks that are queued or retrying, due or not.
         oldest_age_seconds: Seconds for which the oldest due task has been due; None without one.
+        throughput_per_minute: The attempts that ran to their end, successful or not, on average
+            over the last five minutes.
+        run_seconds_mean: The mean of how long these attempts ran; None without any.
     """
 
     name: str
     tasks: dict[OpenStatus, int] = Field(default_factory=dict)
     depth: int = 0
     oldest_age_seconds: float | None = None
+    throughput_per_minute: float = 0.0
+    run_seconds_mean: float | None = None
 
     def __hash__(self) -> int:
         return hash(self.name)
@@ -337,7 +340,7 @@ class Health(_Model):
 
     ready: bool
     detail: str = ""
-    reasons: list[str] = []
+    reasons: list[str] = Field(default_factory=list)
 
 
 class Page(_Model, Generic[ItemT]):

@@ -14,6 +14,7 @@ from taskq_server.api import (
     catalog,
     events,
     health,
+    history,
     keys,
     metrics,
     problems,
@@ -39,7 +40,7 @@ from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, workers.router, keys.router, keys.rotations),
+    *(catalog.router, history.router, workers.router, keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router),
 )
 

@@ -36,7 +36,9 @@ from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.clock_sync import keep_in_sync, sync
 from taskq_server.services.exposition import Exposition
+from taskq_server.services.failures import FailureService
 from taskq_server.services.fleet import Fleet
+from taskq_server.services.history import HistoryService
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
@@ -85,6 +87,8 @@ class Runtime:
     exposition: Exposition
     readiness: Readiness
     workers: WorkerService
+    history: HistoryService
+    failures: FailureService
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -229,6 +233,8 @@ def _assemble(
             database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
         ),
         workers=WorkerService(database, clock),
+        history=HistoryService(database, clock),
+        failures=FailureService(database, clock),
         submit=submit,
         read=read,
         change=change,

@@ -68,8 +68,9 @@ def stats(session: Session) -> None:
     """Count the tasks of each queue.
 
     In a pipe a line for each queue, with tabs between: name, tasks that wait, seconds that the
-    oldest has been due, and the tasks that are queued, running, retrying, succeeded, failed and
-    cancelled.
+    oldest has been due, the tasks that are queued, running, retrying, succeeded, failed and
+    cancelled, and over the last five minutes the attempts that ended a minute, and the mean of
+    the seconds that they ran.
     """
     with session.client() as client:
         found = client.stats()
@@ -80,7 +81,11 @@ def stats(session: Session) -> None:
         return
     session.show_rows(
         (
-            (each.name, each.depth, _seconds(each.oldest_age_seconds), *_numbers(each.tasks))
+            (
+                *(each.name, each.depth, _seconds(each.oldest_age_seconds)),
+                *_numbers(each.tasks),
+                *(f"{each.throughput_per_minute:.1f}", _seconds(each.run_seconds_mean, digits=3)),
+            )
             for each in found.queues
         ),
         found.model_dump(mode="json"),
@@ -117,5 +122,5 @@ def _numbers(tasks: Mapping[TaskStatus | str, int]) -> list[int]:
     return [tasks.get(status, 0) for status in TaskStatus]
 
 
-def _seconds(age: float | None) -> str:
-    return "" if age is None else f"{age:.1f}"
+def _seconds(age: float | None, digits: int = 1) -> str:
+    return "" if age is None else f"{age:.{digits}f}"

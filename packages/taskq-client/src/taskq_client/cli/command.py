@@ -11,7 +11,7 @@ import click
 from click.shell_completion import shell_complete
 
 from taskq_client._version import __version__
-from taskq_client.cli import catalog, completion, submits, tasks
+from taskq_client.cli import catalog, completion, failures, submits, tasks
 from taskq_client.cli.exit_codes import INTERRUPTED, TERMINATED, USAGE, code_of
 from taskq_client.cli.session import Session
 from taskq_client.cli.streams import forget_unwritten, open_closed_streams, silence
@@ -129,5 +129,6 @@ for command in (
     *(tasks.cancel, tasks.retry, tasks.delete),
     *(catalog.handlers, catalog.tags, catalog.stats, catalog.workers),
     *(catalog.whoami, completion.completion),
+    failures.failures,
 ):
     main.add_command(command)

@@ -67,11 +67,16 @@ def task_line(task: Task, width: int) -> Text:
 def stats_lines(stats: Stats, width: int) -> Text:
     """Write a line for each queue, or a paragraph if lines do not fit, and a sentence on all."""
     used = [status for status in TaskStatus if any(q.tasks.get(status) for q in stats.queues)]
-    header = ["queue", "oldest due", *used]
-    rows = [[plain(queue.name), _due(queue), *_numbers(queue, used)] for queue in stats.queues]
-    if not any(row[1] for row in rows):
-        header[1] = ""
-    styles = ["", "", *(STYLES[status] for status in used)]
+    facts = (_due, _throughput, _run_time)
+    header = ["queue", "oldest due", "/min", "run", *used]
+    rows = [
+        [plain(queue.name), *(fact(queue) for fact in facts), *_numbers(queue, used)]
+        for queue in stats.queues
+    ]
+    for place in range(1, 1 + len(facts)):
+        if not any(row[place] for row in rows):
+            header[place] = ""
+    styles = ["", *("" for _ in facts), *(STYLES[status] for status in used)]
     lines = columns([header, *rows], styles, right=range(1, len(header))) if rows else []
     if widest(line.plain for line in lines) > width:
         lines = [line for queue in stats.queues for line in _paragraph(queue, width)]
@@ -131,6 +136,15 @@ def _due(queue: QueueStats) -> str:
     return "" if queue.oldest_age_seconds is None else duration(queue.oldest_age_seconds)
 
 
+def _throughput(queue: QueueStats) -> str:
+    moved = queue.throughput_per_minute
+    return f"{moved:,.0f}" if moved >= 9.5 else f"{moved:.2g}" if moved else ""
+
+
+def _run_time(queue: QueueStats) -> str:
+    return "" if queue.run_seconds_mean is None else duration(queue.run_seconds_mean)
+
+
 def _counts(tasks: Mapping[TaskStatus | str, int]) -> Text:
     found = [(status, tasks.get(status)) for status in TaskStatus]
     words = (Text().append(f"{n:,} {status}", STYLES[status]) for status, n in found if n)
@@ -141,4 +155,6 @@ def _paragraph(queue: QueueStats, width: int) -> Iterator[Text]:
     yield Text(plain(queue.name), "bold")
     due = _due(queue)
     words = _counts(queue.tasks).append(f", oldest due {due}" if due else "")
+    moved, run = _throughput(queue), _run_time(queue)
+    words.append(f", {moved} a minute" if moved else "").append(f", run {run}" if run else "")
     yield from hanging(words, width, first="  ", rest="  ")

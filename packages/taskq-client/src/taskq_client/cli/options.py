@@ -14,12 +14,17 @@ from taskq_client.cli.suggestions import did_you_mean
 
 
 class Seconds(click.FloatRange):
-    """A number of seconds, up to a year, but not NaN."""
+    """A number of seconds, but not NaN.
+
+    Args:
+        min_open: Whether it has to be over 0.
+        most: The largest number: a year, unless it is said.
+    """
 
     name = "number of seconds"
 
-    def __init__(self, *, min_open: bool = False) -> None:
-        super().__init__(min=0, max=OF_A_WAIT.most, min_open=min_open)
+    def __init__(self, *, min_open: bool = False, most: float = OF_A_WAIT.most) -> None:
+        super().__init__(min=0, max=most, min_open=min_open)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Name the value in the help."""

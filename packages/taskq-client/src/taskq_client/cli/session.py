@@ -14,6 +14,7 @@ import click
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
 from taskq_client.cli.words import plain
+from taskq_client.history import Failures
 from taskq_client.models import Attempt, Caller, Progress, Task, Worker
 
 if TYPE_CHECKING:  # rich is slow to load, and a pipe needs none of it
@@ -118,6 +119,21 @@ class Session:
             return
         found = [worker.model_dump(mode="json") for worker in workers]
         self.show_rows([[_cell(each[name]) for name in WORKER_COLUMNS] for each in found], found)
+
+    def show_failures(self, found: Failures) -> None:
+        """Show groups of failures."""
+        if self.for_people:
+            from taskq_client.cli.failure_lines import failure_lines
+
+            self.show_lines(lambda width: failure_lines(found, width, clock()))
+            return
+        self.show_rows(
+            (
+                (each.failed, each.retrying, each.handler, each.type, each.example, each.message)
+                for each in found.items
+            ),
+            found.model_dump(mode="json"),
+        )
 
     def show_state(self, task: Task) -> None:
         """Show the state of a task in one line."""

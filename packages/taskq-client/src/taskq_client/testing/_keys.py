@@ -27,6 +27,8 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "tags": (READ,),
     "stats": (READ, METRICS),
     "workers": (READ, METRICS),
+    "stats_history": (READ, METRICS),
+    "failures": (READ,),
 }
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 

@@ -11,7 +11,7 @@ import httpx
 
 from taskq_client._channels import WAIT_BUDGET
 from taskq_client.models import TaskStatus
-from taskq_client.testing import _catalog, _listing, _schemas, _workers
+from taskq_client.testing import _catalog, _history, _listing, _schemas, _workers
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION, METRICS, READ, Caller
@@ -284,7 +284,8 @@ def stats(call: Call) -> httpx.Response:
         tasks = _statuses(fields for fields in all_fields if fields["queue"] == name)
         depth = sum(tasks[status] for status in WAITING)
         # A due task runs at once, so no task has waited.
-        items.append({"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None})
+        found = {"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None}
+        items.append({**found, **_history.lately(call.store, name)})
     return _json({"tasks": _statuses(all_fields), "queues": items, "workers": 1})
 
 
@@ -392,6 +393,8 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "handlers": handlers,
     "stats": stats,
     "workers": workers,
+    "stats_history": lambda call: _json(_history.history(call.store, **call.query)),
+    "failures": lambda call: _json(_history.failures(call.store, **call.query)),
     "whoami": whoami,
     "livez": livez,
     "readyz": readyz,

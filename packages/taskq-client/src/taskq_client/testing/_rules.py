@@ -357,6 +357,34 @@ OPERATIONS: dict[str, Any] = {
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
     },
+    "stats_history": {
+        "method": "GET",
+        "path": "/stats/history",
+        "query": {
+            "minutes": {"type": "integer", "maximum": 10080, "minimum": 1, "default": 60},
+            "queue": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "failures": {
+        "method": "GET",
+        "path": "/failures",
+        "query": {
+            "since_seconds": {
+                "type": "number",
+                "maximum": 2592000,
+                "exclusiveMinimum": 0,
+                "default": 3600.0,
+            }
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
     "workers": {
         "method": "GET",
         "path": "/workers",

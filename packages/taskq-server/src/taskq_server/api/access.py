@@ -97,6 +97,8 @@ ACCESS: Mapping[str, Access] = {
     "tags": Access((scopes.READ,)),
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
+    "stats_history": Access((scopes.READ, scopes.METRICS)),
+    "failures": Access((scopes.READ,)),
     "metrics": Access((scopes.METRICS,), of_operators=True, in_namespace=False),
     "workers": Access(
         (scopes.READ, scopes.METRICS),

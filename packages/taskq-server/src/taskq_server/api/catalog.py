@@ -63,6 +63,8 @@ async def stats(service: StatsDep, request: Request) -> StatsRead:
             tasks=_counts(queue.tasks),
             depth=queue.depth,
             oldest_age_seconds=queue.oldest_age_seconds,
+            throughput_per_minute=queue.throughput_per_minute,
+            run_seconds_mean=queue.run_seconds_mean,
         )
         for queue in stats.queues
     ]

@@ -60,6 +60,14 @@ class QueueRead(Answer):
         "handlers and queues are many, also null beyond 500 queues with live workers and 10,000 "
         "combinations of queue, handler and priority",
     )
+    throughput_per_minute: float = Field(
+        ge=0,
+        description="attempts that ran to their end, successful or not, on average over the last "
+        "five minutes",
+    )
+    run_seconds_mean: float | None = Field(
+        ge=0, description="the mean of how long these attempts ran; null without any"
+    )
 
 
 class StatsRead(Answer):

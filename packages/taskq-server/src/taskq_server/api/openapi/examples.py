@@ -90,6 +90,27 @@ _QUEUE: dict[str, Any] = {
     "tasks": _COUNTS,
     "depth": 42,
     "oldest_age_seconds": 1.5,
+    "throughput_per_minute": 240.0,
+    "run_seconds_mean": 0.31,
+}
+
+_QUEUE_HISTORY: dict[str, list[float | None]] = {
+    "succeeded": [236, 120],
+    "failed": [4, 0],
+    "run_seconds_mean": [0.31, 0.29],
+    "depth": [40, None],
+    "running": [8, None],
+    "oldest_age_seconds": [1.5, None],
+}
+
+_FAILURES: dict[str, Any] = {
+    "handler": "reports.build",
+    "type": "ConnectionError",
+    "message": "the printer is on fire",
+    "failed": 3,
+    "retrying": 2,
+    "last_at": "2026-10-01T08:00:00.020000Z",
+    "example": _ID,
 }
 
 _RUNNING: dict[str, Any] = {
@@ -150,6 +171,12 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "HandlerList": {"items": [_HANDLER]},
     "StatsRead": {"tasks": _COUNTS, "queues": [_QUEUE], "workers": 2},
     "WorkerPage": {"items": [_LIVE_WORKER], "next_cursor": None},
+    "HistoryRead": {
+        "minutes": ["2026-10-01T08:00:00Z", "2026-10-01T08:01:00Z"],
+        "queues": {"default": _QUEUE_HISTORY},
+        "exact": True,
+    },
+    "FailureList": {"items": [_FAILURES], "exact": True},
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,
