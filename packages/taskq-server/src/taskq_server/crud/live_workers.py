@@ -15,7 +15,7 @@ from taskq_server.crud.tables import is_running, tasks, workers
 from taskq_server.domain.worker import Load, RunningTask, WorkerRow
 
 _FIELDS = [field.name for field in fields(WorkerRow)]
-_SHOWN = ("id", "namespace", "handler", "attempt", "started_at")
+_SHOWN = RunningTask._fields[:-1]
 _INDEX = "ix_tasks_status_finished_at_worker_id"
 
 
@@ -75,26 +75,24 @@ async def loads(
     )
     running: defaultdict[UUID, list[RunningTask]] = defaultdict(list)
     amounts: dict[UUID, tuple[int, int]] = {}
-    for row in rows:
-        shown = {name: row._mapping[name] for name in _SHOWN}
-        running[row.worker_id].append(RunningTask(**shown, quarantined=bool(row.quarantined)))
-        amounts[row.worker_id] = row.amount, int(row.amount_quarantined)
+    for worker_id, _, amount, of_them_quarantined, *shown, lost_count in rows:
+        running[worker_id].append(RunningTask(*shown, lost_count > 0))
+        amounts[worker_id] = amount, int(of_them_quarantined)
     return {each: Load(tuple(running[each]), *amounts[each]) for each in running}
 
 
 def _ranked(seen: Collection[ColumnElement[bool]]) -> Select[Any]:
     """Select running tasks, each with its place among those of its worker, and their numbers."""
     of_worker = tasks.c.worker_id
-    quarantined = case((tasks.c.lost_count > 0, 1), else_=0)
+    is_quarantined = case((tasks.c.lost_count > 0, 1), else_=0)
     place = func.row_number().over(
         partition_by=of_worker, order_by=(tasks.c.started_at, tasks.c.id)
     )
     statement = select(
         of_worker,
-        *(tasks.c[name] for name in _SHOWN),
-        quarantined.label("quarantined"),
         place.label("place"),
         func.count().over(partition_by=of_worker).label("amount"),
-        func.sum(quarantined).over(partition_by=of_worker).label("amount_quarantined"),
+        func.sum(is_quarantined).over(partition_by=of_worker).label("quarantined"),
+        *(tasks.c[name] for name in (*_SHOWN, "lost_count")),
     )
     return along_index(statement.where(*seen), tasks, _INDEX)

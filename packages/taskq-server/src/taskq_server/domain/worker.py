@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from taskq_server.domain.caller import ALL_NAMESPACES
@@ -52,9 +53,8 @@ class HeldAttempt:
     cancel_requested: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunningTask:
-    """A task that a worker runs now.
+class RunningTask(NamedTuple):
+    """A task that a worker runs now; a page of workers may have thousands of them.
 
     Attributes:
         id: of the task.
