@@ -76,7 +76,7 @@ async def loads(
     running: defaultdict[UUID, list[RunningTask]] = defaultdict(list)
     amounts: dict[UUID, tuple[int, int]] = {}
     for worker_id, _, amount, of_them_quarantined, *shown, lost_count in rows:
-        running[worker_id].append(RunningTask(*shown, lost_count > 0))
+        running[worker_id].append(RunningTask._make((*shown, lost_count > 0)))
         amounts[worker_id] = amount, int(of_them_quarantined)
     return {each: Load(tuple(running[each]), *amounts[each]) for each in running}
 
