@@ -80,16 +80,17 @@ SHAPES = {
         HELD, f"{WORKER}, NOW(6) + INTERVAL 1 HOUR FROM seq_0_to_{WORKERS - 1}"
     ),
     "running, the workers have vanished": Shape(
-        HELD, f"{WORKER}, NOW(6) - INTERVAL 1 HOUR FROM seq_0_to_{DEAD}"
+        HELD, f"{WORKER}, NOW(6) - INTERVAL 2 HOUR FROM seq_0_to_{DEAD}"
     ),
     "final, none of them old enough": Shape(ended("1 DAY")),
     "final, all of them past retention": Shape(ended("31 DAY")),
     "failed, hooks of other workers pending": Shape(
-        ended("1 DAY") | {"status": "'failed'", "handler": "'others.build'"}, PENDING
+        ended("1 DAY") | {"status": "'failed'", "handler": "'others.build'"},
+        f"{PENDING}; {WORKER}, NOW(6) - INTERVAL 2 HOUR FROM seq_0_to_{DEAD}",
     ),
     "running in another namespace, the workers have vanished": Shape(
         HELD | {"namespace": "'other'"},
-        f"{WORKER}, NOW(6) - INTERVAL 1 HOUR FROM seq_0_to_{DEAD}",
+        f"{WORKER}, NOW(6) - INTERVAL 2 HOUR FROM seq_0_to_{DEAD}",
     ),
 }
 

@@ -98,7 +98,8 @@ def _start_skewed(stack: Stack, folder: Path, minutes: int) -> None:
 def _live_workers(stack: Stack) -> list[str]:
     assert stack.mariadb is not None
     name = database_name(stack)
-    return stack.mariadb.sql("SELECT id FROM workers", name).split()
+    live = "SELECT id FROM workers WHERE lease_until >= UTC_TIMESTAMP(6)"
+    return stack.mariadb.sql(live, name).split()
 
 
 def _moment(text: str) -> datetime:

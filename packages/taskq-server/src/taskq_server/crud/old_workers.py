@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import delete, exists, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import attempts, is_running, tasks, workers
@@ -22,10 +22,12 @@ async def idle(connection: AsyncConnection, *, before: datetime, limit: int) -> 
         before: aware UTC.
         limit: most workers to return, those that ended first.
     """
-    holds = exists().where(is_running, tasks.c.worker_id == workers.c.id)
+    # A scalar subquery: a database may answer EXISTS by reading all running tasks at once.
+    held = select(tasks.c.id).where(is_running, tasks.c.worker_id == workers.c.id).limit(1)
+    holds_nothing = held.correlate(workers).scalar_subquery().is_(None)
     rows = await connection.execute(
         select(workers.c.id)
-        .where(workers.c.lease_until < before, ~holds)
+        .where(workers.c.lease_until < before, holds_nothing)
         .order_by(workers.c.lease_until)
         .limit(limit)
     )
