@@ -15,7 +15,7 @@ from typing import Any
 
 import orjson
 
-from taskq_server.core.log_context import fields
+from taskq_server.core.log_context import Fields, fields
 from taskq_server.core.log_text import error_lines, escaped, escaped_text
 
 HANDLERS = "taskq.server.handler"
@@ -25,31 +25,59 @@ Line = dict[str, Any]
 
 _OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
 _OWN = frozenset({"event", "logger", "level", "timestamp", "exception", "stack"})
-_OF_RECORDS = frozenset(
-    (*vars(logging.LogRecord("", 0, "", 0, "", (), None)), "asctime", "message", "taskName")
-)
+_OF_EACH = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None)))
+_OF_RECORDS = _OF_EACH | {"asctime", "message"}
 
 
 class LineFormatter(logging.Formatter):
     """Write records as lines.
 
     Args:
-        write: returns the line of fields that are safe.
+        text: returns a line whose fields are safe as text.
     """
 
-    def __init__(self, write: Callable[[Line], str]) -> None:
+    def __init__(self, text: Callable[[Line], str]) -> None:
         super().__init__()
-        self._write = write
+        self._text = text
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line of a record."""
-        return self._write(_line_of(record))
+        return self._text(_line_of(record))
+
+    def line(self, logger: str, level: int, event: str, fields: Fields) -> str:
+        """Return a line that is written now, without a record.
+
+        Args:
+            logger: its name.
+            level: the number of its level.
+            event: its text.
+            fields: the others.
+        """
+        line = {
+            "event": event,
+            "logger": logger,
+            "level": _level(level),
+            "timestamp": _time(time.time()),
+            **fields,
+        }
+        text = _plain(line) if self._text is as_json else None
+        return text or self._text({key: escaped(value) for key, value in line.items()})
 
 
 def as_json(line: Line) -> str:
     """Return a line as JSON in ASCII, which every stream can write."""
     data = orjson.dumps(line)
     return data.decode() if data.isascii() else json.dumps(line)
+
+
+def _plain(line: Line) -> str | None:
+    """Return a line as JSON, or None if there may be something in it to escape."""
+    try:
+        data = orjson.dumps(line)
+    except orjson.JSONEncodeError:
+        return None
+    is_plain = data.isascii() and b"\\" not in data and b"\x7f" not in data
+    return data.decode() if is_plain else None
 
 
 def readable(*, colours: bool) -> Callable[[Line], str]:
@@ -81,9 +109,10 @@ def _line_of(record: logging.LogRecord) -> Line:
         "timestamp": _time(record.created),
     }
     found = vars(record)
-    for key in found.keys() - _OF_RECORDS:
-        shown = escaped_text(key)
-        line[f"{shown}_" if shown in _OWN else shown] = escaped(found[key])
+    if len(found) > len(_OF_EACH):
+        for key in found.keys() - _OF_RECORDS:
+            shown = escaped_text(key)
+            line[f"{shown}_" if shown in _OWN else shown] = escaped(found[key])
     for key, value in fields().items():
         if key not in line:
             line[key] = escaped(value)
@@ -99,6 +128,11 @@ def _line_of(record: logging.LogRecord) -> Line:
 def _is_secretive(name: str) -> bool:
     """Whether to hide the texts of errors in this logger, because they may quote values."""
     return name.partition(".")[0] in _OURS and not f"{name}.".startswith(f"{HANDLERS}.")
+
+
+@lru_cache(maxsize=100)
+def _level(number: int) -> str:
+    return logging.getLevelName(number).lower()
 
 
 def _time(moment: float) -> str:

@@ -27,6 +27,8 @@ def escaped(value: object, levels: int = _MOST_LEVELS) -> object:
         value: any value; one that is neither a number nor a collection becomes a text.
         levels: how many levels of collections to keep.
     """
+    if type(value) is str:
+        return value if value.isprintable() else escaped_text(value)
     if value is None or type(value) is bool:
         return value
     if type(value) is int or type(value) is float:

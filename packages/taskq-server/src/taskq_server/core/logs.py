@@ -3,12 +3,11 @@
 import logging
 import sys
 import threading
-from contextlib import suppress
 from typing import Literal, assert_never
 
 from taskq_server.core import environment
+from taskq_server.core.log_handler import LineHandler
 from taskq_server.core.log_lines import HANDLERS, LineFormatter, as_json, readable
-from taskq_server.core.log_text import brief, escaped_text
 
 Format = Literal["auto", "json", "console"]
 
@@ -31,9 +30,9 @@ def configure(level: str | int = "INFO", form: Format = "auto") -> None:
         level: name or number of the lowest level to show.
         form: `json`, `console`, or `auto` for readable lines on a terminal and JSON elsewhere.
     """
-    handler = _Handler()
     colours = sys.stderr.isatty() and environment.allows_colour()
-    handler.setFormatter(LineFormatter(as_json if is_json(form) else readable(colours=colours)))
+    text = as_json if is_json(form) else readable(colours=colours)
+    handler = LineHandler(LineFormatter(text))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.captureWarnings(True)
     threading.excepthook = _log_end_of_thread
@@ -52,16 +51,6 @@ def is_json(form: Format) -> bool:
             return not sys.stderr.isatty()
         case _:
             assert_never(form)
-
-
-class _Handler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore]
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Report a line that cannot be written; logging itself would print its parts unescaped."""
-        why = sys.exception()
-        with suppress(Exception):
-            reason = "" if why is None else f": {brief(why)}"
-            self.stream.write(f"a line of {escaped_text(record.name)} cannot be written{reason}\n")
-            self.flush()
 
 
 def _log_end_of_thread(ended: threading.ExceptHookArgs) -> None:

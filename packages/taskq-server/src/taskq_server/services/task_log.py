@@ -6,11 +6,11 @@ taskq's own are named without their text, because it may quote a statement.
 
 import logging
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Self, assert_never
 
 from taskq_server.core.config import Settings
 from taskq_server.core.log_context import About, Fields
+from taskq_server.core.log_handler import say
 from taskq_server.core.spans import here
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Attempt, Outcome, Status, Task
@@ -81,44 +81,37 @@ class TaskLog:
 
     def started(self, task: Task) -> None:
         """Tell that an attempt starts."""
-        _say(self.starts, "%s %s starts attempt %d", task.handler, task.id, task.attempt)
+        if _log.isEnabledFor(self.starts):
+            fields = fields_of(task)
+            text = f"{task.handler} {fields['task_id']} starts attempt {task.attempt}"
+            say(_log, self.starts, text, fields)
 
     def cancelled(self, task: Task) -> None:
         """Tell that a task was cancelled while it waited."""
         text = "%s %s was cancelled while it waited"
-        _say(self.ends, text, task.handler, task.id, extra={"task_id": str(task.id)})
+        _log.log(self.ends, text, task.handler, task.id, extra={"task_id": str(task.id)})
 
     def ended(self, end: AttemptEnded) -> None:
         """Tell how an attempt has ended."""
-        task, attempt = end.task, end.attempt
-        seconds = (attempt.finished_at - attempt.started_at).total_seconds()
-        match task.status:
-            case Status.SUCCEEDED:
-                _say(self.ends, "%s %s succeeded in %.2f s", task.handler, task.id, seconds)
-            case Status.CANCELLED:
-                _say(self.ends, "%s %s was cancelled after %.2f s", task.handler, task.id, seconds)
-            case Status.FAILED:
-                text = "%s %s failed for good at attempt %d, after %.2f s: %s"
-                why = error_of(attempt)
-                _say(self.failures, text, task.handler, task.id, attempt.attempt, seconds, why)
+        level = self._level(end)
+        if _log.isEnabledFor(level):
+            fields = fields_of(end.task)
+            say(_log, level, f"{end.task.handler} {fields['task_id']} {_how(end)}", fields)
+
+    def _level(self, end: AttemptEnded) -> int:
+        match end.task.status:
+            case Status.SUCCEEDED | Status.CANCELLED:
+                return self.ends
             case Status.RETRYING:
-                text = "%s %s failed at attempt %d, after %.2f s, and is tried again at %s: %s"
-                of = (task.handler, task.id, attempt.attempt, seconds)
-                _say(self.retries, text, *of, _time(task.due_at), error_of(attempt))
+                return self.retries
+            case Status.FAILED:
+                return self.failures
             case Status.QUEUED:
-                self._requeued(task, attempt, seconds)
+                return self.failures if end.attempt.outcome is Outcome.LOST else self.starts
             case Status.RUNNING:
                 raise AssertionError("unreachable: no attempt has ended")
             case _:
-                assert_never(task.status)
-
-    def _requeued(self, task: Task, attempt: Attempt, seconds: float) -> None:
-        of = (task.handler, task.id, attempt.attempt, seconds)
-        if attempt.outcome is Outcome.LOST:
-            text = "%s %s lost its worker at attempt %d, after %.2f s, and is queued again"
-            _say(self.failures, text, *of)
-        else:
-            _say(self.starts, "%s %s is handed back at attempt %d, after %.2f s", *of)
+                assert_never(end.task.status)
 
 
 AS_DEFAULT = TaskLog()
@@ -135,11 +128,19 @@ def error_of(attempt: Attempt) -> str:
     return f"{kind}: {said}" if said else kind
 
 
-def _time(moment: datetime) -> str:
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _say(level: int, text: str, *of: object, extra: Fields | None = None) -> None:
-    # Without a search for the calling line, which takes longer than all the rest of a record.
-    if _log.isEnabledFor(level):
-        _log.handle(_log.makeRecord(_log.name, level, __file__, 0, text, of, None, extra=extra))
+def _how(end: AttemptEnded) -> str:
+    attempt, status = end.attempt, end.task.status
+    seconds = f"{(attempt.finished_at - attempt.started_at).total_seconds():.2f} s"
+    if status is Status.SUCCEEDED:
+        return f"succeeded in {seconds}"
+    if status is Status.CANCELLED:
+        return f"was cancelled after {seconds}"
+    at = f"at attempt {attempt.attempt}, after {seconds}"
+    if status is Status.FAILED:
+        return f"failed for good {at}: {error_of(attempt)}"
+    if status is Status.RETRYING:
+        again = f"{end.task.due_at:%Y-%m-%dT%H:%M:%SZ}"
+        return f"failed {at}, and is tried again at {again}: {error_of(attempt)}"
+    if attempt.outcome is Outcome.LOST:
+        return f"lost its worker {at}, and is queued again"
+    return f"is handed back {at}"

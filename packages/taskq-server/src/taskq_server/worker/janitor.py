@@ -15,7 +15,7 @@ from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due, Queue
 from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
-from taskq_server.services.task_log import TaskLog, about_task
+from taskq_server.services.task_log import TaskLog
 from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
@@ -85,8 +85,7 @@ class Janitor:
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
         for ended in await self._maintenance.rescue(self._settings.served_namespaces):
-            with about_task(ended.task):
-                self._log.ended(ended)
+            self._log.ended(ended)
 
     async def stage(self) -> None:
         """Ring for what lost its doorbell, and start it: Redis may not take the bell either.

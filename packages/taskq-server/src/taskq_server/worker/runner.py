@@ -306,8 +306,7 @@ class Runner:
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
         else:
-            with about_task(ended.task):
-                self._deps.log.ended(ended)
+            self._deps.log.ended(ended)
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
         async def submit(new: NewTask, key: str) -> UUID:
