@@ -2,12 +2,17 @@
 
 import os
 import signal
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from taskq_server.core.service_manager import ServiceManager
+from taskq_server.worker.liveness.supervisor import Supervisor
 from tests.integration.engine.calls import get, submit
 from tests.support.processes import ServerProcess, environment, run_server_command
 from tests.support.service_manager import NotifySocket
@@ -72,17 +77,25 @@ def test_a_watchdog_gets_signs_of_life(tmp_path: Path, words: list[str]) -> None
         notify.wait_for_signs(notify.heard.count("WATCHDOG=1") + 3)
 
 
-def test_signs_of_life_go_on_while_a_worker_starts_again_and_again(tmp_path: Path) -> None:
-    with (
-        NotifySocket(tmp_path) as notify,
-        worker(tmp_path, notify, WATCHDOG_USEC="900000") as process,
-    ):
-        for _ in range(2):
-            notify.wait_for("READY=1")
-            notify.heard.clear()
-            os.kill(int((tmp_path / "up").read_text().split()[0]), signal.SIGKILL)
-        notify.wait_for("READY=1")
-        assert process.running
+def test_signs_of_life_go_on_while_a_worker_ends_again_and_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The supervisor pauses longer and longer before it starts another one."""
+    monkeypatch.setattr(sys, "argv", ["taskq-server", "--version"])
+    with NotifySocket(tmp_path) as notify:
+        supervisor = Supervisor(manager=ServiceManager(notify.address, watchdog_seconds=0.9))
+        keeping = threading.Thread(target=supervisor.keep)
+        keeping.start()
+        try:
+            notify.wait_for_signs(1)
+            gaps, began = [0.0], time.monotonic()
+            while sum(gaps) < 15:
+                notify.wait_for_signs(len(notify.heard) + 1)
+                gaps.append(time.monotonic() - began - sum(gaps))
+        finally:
+            supervisor.tell(1)
+            keeping.join()
+    assert max(gaps) < 3, "the fourth pause takes 3.2 s, and the next ones 5 s"
 
 
 def test_a_worker_alone_that_cannot_work_says_so(tmp_path: Path) -> None:
