@@ -46,6 +46,14 @@ async def test_the_life_of_a_task_is_counted(
     assert list(samples(runtime.metrics, "taskq_pickup_seconds_count").values()) == [3]
 
 
+async def test_a_failure_for_good_is_no_retry(
+    runtime: Runtime, worker: ScriptedWorker, submit: Submit
+) -> None:
+    await worker.fail(await worker.claim((await submit())["id"]), fatal=True)
+    assert samples(runtime.metrics, "taskq_attempts_total") == {(ECHO, ("outcome", "failed")): 1}
+    assert samples(runtime.metrics, "taskq_retries_total") == {}
+
+
 async def test_an_outcome_that_is_dropped_is_not_counted(
     runtime: Runtime, worker: ScriptedWorker, submit: Submit
 ) -> None:
