@@ -1,4 +1,4 @@
-"""Revision 0009: rows of workers may be long, and go down again."""
+"""Revision 0008: rows of workers may be long, and go down again."""
 
 from sqlalchemy import text
 
@@ -13,7 +13,7 @@ async def test_a_worker_with_many_handlers_does_not_hold_up_the_way_back(
     database_url: str,
 ) -> None:
     database = Database(database_url)
-    await migrations.upgrade(database, "0009")
+    await migrations.upgrade(database, "0008")
     await insert(database, "workers", id=f"{1:032x}", name="many", handlers=LONG, queues="[]")
     await insert(database, "workers", id=f"{2:032x}", name="few", handlers="[]", queues="[]")
     await migrations.downgrade(database, "0008")
