@@ -31,7 +31,7 @@ def running(process: Child, url: str) -> Iterator[httpx.Client]:
                 return False
 
         try:
-            wait_until(answers, 60, f"{url}/livez", 0.05, process.output)
+            wait_until(answers, 180, f"{url}/livez", 0.05, process.output)
             yield client
         finally:
             process.stop()
