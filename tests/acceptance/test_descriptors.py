@@ -37,7 +37,7 @@ class Limited(Child):
         )
 
     def wait_ready(self) -> None:
-        wait_until(self._ready, 60, "ready", 0.05, self.output)
+        wait_until(self._ready, 180, "ready", 0.05, self.output)
 
     def _ready(self) -> bool:
         assert self.running, self.output()
@@ -92,7 +92,7 @@ def test_idle_sockets_give_way(server: Limited, sent: bytes) -> None:
         assert sockets[0].recv(1) == b""
         sockets[-1].sendall(b"a\r\n\r\n" if sent == HALF else LIVEZ)
         assert read(sockets[-1]).status == 200
-    wait_until(lambda: server.lines(CALM) == 1, 60, "calm", details=server.output)
+    wait_until(lambda: server.lines(CALM) == 1, 180, "calm", details=server.output)
     assert server.lines(FULL) == 1
 
 
@@ -123,7 +123,7 @@ def test_who_waits_for_an_answer_does_not_give_way(server: Limited) -> None:
             assert server.lines(answer.headers["x-request-id"]) == 1
         assert server.lines(FULL) == 1
         stream.close()
-        wait_until(lambda: ask(server.port, cancel).status == 200, 60, "cancelled")
+        wait_until(lambda: ask(server.port, cancel).status == 200, 180, "cancelled")
         for waiter in waiters:
             assert read(waiter).status == 200
 

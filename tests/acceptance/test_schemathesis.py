@@ -81,4 +81,4 @@ def search(document: str, *options: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "16 selected / 16 total" in done.stdout
+    assert "22 selected / 22 total" in done.stdout

@@ -49,7 +49,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     env = environment({"TMPDIR": str(temporary)})
     demo = Child([sys.executable, DEMO], tmp_path / "demo.log", env=env, cwd=ROOT)
     try:
-        wait_until(lambda: "is running" in demo.output(), 60, "it runs", details=demo.output)
+        wait_until(lambda: "is running" in demo.output(), 180, "it runs", details=demo.output)
         os.killpg(demo.pid, signal.SIGINT)  # as a terminal does
         assert demo.wait(timeout=180) == 130
     finally:
@@ -57,7 +57,7 @@ def test_ctrl_c_stops_everything(tmp_path: Path) -> None:
     assert demo.output().endswith("Interrupted; everything is stopped.\n")
     assert "Traceback" not in demo.output()
     assert list(temporary.iterdir()) == []
-    wait_until(lambda: not group_exists(demo.pid), 60, "its process group is gone")
+    wait_until(lambda: not group_exists(demo.pid), 180, "its process group is gone")
 
 
 def test_a_folder_without_text_is_one_sentence(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_units_start_and_run_a_task(
     started = [start(unit, port, env, tmp_path) for unit in units(page)]
     try:
         with TaskqClient(f"http://127.0.0.1:{port}", api_key=key) as client:
-            wait_until(lambda: is_served(client, started), 60, "words.count is served")
+            wait_until(lambda: is_served(client, started), 180, "words.count is served")
             assert client.run("words.count", {"text": "to be or not to be"}, timeout=180) == 6
         assert httpx.get(f"http://127.0.0.1:{port}/tasks", trust_env=False).status_code == 401
         assert [child.stop() for child in started] == [0, 0]

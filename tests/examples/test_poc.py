@@ -46,7 +46,7 @@ def test_a_job_goes_from_the_endpoint_to_the_worker_and_back(redis: str, tmp_pat
     with ValkeyServer() as server:
         settings = {"REDIS_URL": server.url} if redis == "given" else {}
         with running_poc(tmp_path, **settings) as (client, script):
-            wait_until(lambda: answers(client, script), 60, "the endpoint answers", 0.05)
+            wait_until(lambda: answers(client, script), 180, "the endpoint answers", 0.05)
             submitted = client.post("/tasks", params={"name": "you"})
             assert submitted.status_code == 202
             address = f"/tasks/{submitted.json()['id']}"

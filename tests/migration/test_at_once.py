@@ -38,7 +38,7 @@ def waiting(url: str, log: Path, *arguments: str) -> Iterator[ServerProcess]:
     """A command that has said that it waits."""
     process = ServerProcess([*arguments], {"TASKQ_DATABASE_URL": url}, log)
     try:
-        wait_until(lambda: WAITS in process.output(), 60, "it waits", details=process.output)
+        wait_until(lambda: WAITS in process.output(), 180, "it waits", details=process.output)
         yield process
     finally:
         process.stop()

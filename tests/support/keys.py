@@ -100,4 +100,4 @@ def shown(token: Token) -> dict[str, str]:
 def wait_until_closed(url: str) -> None:
     """Wait until a server has noticed that there are keys."""
     with httpx.Client(base_url=url, timeout=60, trust_env=False) as client:
-        wait_until(lambda: client.get("/tasks").status_code == 401, 30, "closed")
+        wait_until(lambda: client.get("/tasks").status_code == 401, 180, "closed")

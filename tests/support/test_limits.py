@@ -242,7 +242,7 @@ def deaf(tmp_path: Path) -> Iterator[list[Child]]:
     argv = [sys.executable, "-c", f"{code}; signal.pause()"]
     started = [Child(argv, tmp_path / f"{number}.log") for number in range(3)]
     for child in started:
-        wait_until(partial(_says_so, child), 60, "it is deaf")
+        wait_until(partial(_says_so, child), 180, "it is deaf")
     yield started
     for child in started:
         child.kill()

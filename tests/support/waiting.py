@@ -32,7 +32,7 @@ def wait_until(
 
 
 async def eventually(
-    condition: Callable[[], Awaitable[object]], what: str, timeout: float = 60
+    condition: Callable[[], Awaitable[object]], what: str, timeout: float = 180
 ) -> None:
     """Poll on an event loop until the condition is true; see `wait_until`.
 

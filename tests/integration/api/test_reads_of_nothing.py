@@ -39,10 +39,7 @@ def said(request: pytest.FixtureRequest, runtime: Runtime) -> Iterator[Said]:
 
     def at_mariadb() -> list[str]:
         log.said()
-        found: list[str] = server.sql(
-            "SELECT REPLACE(argument, '\\n', ' ') FROM mysql.general_log"
-            " WHERE command_type = 'Query' AND argument LIKE 'SELECT%FROM task%'"
-        ).splitlines()
+        found = log.read("REPLACE(argument, '\\n', ' ')", "argument LIKE 'SELECT%FROM task%'")
         log.start()
         return found
 

@@ -71,9 +71,8 @@ class AtMariaDB:
     def __init__(self, server: MariaDBServer, database: str) -> None:
         self._server = server
         connections = f"SELECT id FROM information_schema.processlist WHERE db = '{database}'"
-        self._read = (
-            "SELECT LEFT(argument, 6) FROM mysql.general_log"
-            f" WHERE command_type = 'Query' AND thread_id IN ({connections})"
+        self._where = (
+            f"FROM mysql.general_log WHERE command_type = 'Query' AND thread_id IN ({connections})"
         )
 
     def start(self) -> None:
@@ -82,7 +81,19 @@ class AtMariaDB:
 
     def said(self) -> list[str]:
         self._server.sql("SET GLOBAL general_log = 0")
-        return self._server.sql(self._read).splitlines()
+        asks_the_time = False
+        found = []
+        for one in self.read("REPLACE(LEFT(argument, 40), '\\n', ' ')"):
+            # A server asks for the time each few seconds, on a slow machine each second.
+            asks_the_time = "utc_timestamp" in one or (asks_the_time and one == "COMMIT")
+            if not asks_the_time:
+                found.append(one)
+        return found
+
+    def read(self, what: str, where: str = "TRUE") -> list[str]:
+        """Return something of each statement that was said."""
+        asked = f"SELECT {what} {self._where} AND {where} ORDER BY thread_id, event_time"
+        return self._server.sql(asked).splitlines()
 
 
 class Meter:

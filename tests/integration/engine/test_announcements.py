@@ -49,9 +49,9 @@ def test_a_worker_says_what_it_runs_once_and_not_again_for_each_child(tmp_path: 
     unknown = {"TASKQ_CONCURENCY": "5"}
     worker = ServerProcess(words, settings(tmp_path) | unknown, tmp_path / "log")
     try:
-        wait_until(lambda: " runs " in worker.output(), 60, "it runs", 0.05, worker.output)
+        wait_until(lambda: " runs " in worker.output(), 180, "it runs", 0.05, worker.output)
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-        wait_until(lambda: worker.output().count(" runs ") == 2, 60, "again", 0.05, worker.output)
+        wait_until(lambda: worker.output().count(" runs ") == 2, 180, "again", 0.05, worker.output)
     finally:
         assert worker.stop() == 0, worker.output()
     (said,) = announced(worker, "taskq worker is starting")

@@ -47,4 +47,4 @@ def test_each_attempt_ends_charged_and_its_hook_runs(
         assert task == {**task, "status": "failed", **expected}, task
         assert [error["outcome"] for error in task["errors"]] == ["failed"] * task["attempt"]
         assert all(error["type"] or error["traceback"] for error in task["errors"])
-    wait_until(lambda: set(notes.read_text().split()) >= set(ids), 60, "hooks told of all of them")
+    wait_until(lambda: set(notes.read_text().split()) >= set(ids), 180, "hooks told of all of them")

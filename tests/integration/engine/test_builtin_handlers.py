@@ -37,7 +37,7 @@ def test_a_worker_has_them_when_asked(new_stack: NewStack, tmp_path: Path) -> No
         worker = ServerProcess(["worker"], settings, tmp_path / f"worker{asked}.log")
         try:
             says_so = functools.partial(says, worker, " runs ")
-            wait_until(says_so, 60, "its handlers are published", details=worker.output)
+            wait_until(says_so, 180, "its handlers are published", details=worker.output)
             assert handlers(stack.api_url) & BUILTIN == found
             assert submit(stack.api_url, "taskq.sleep").status_code == (201 if found else 422)
         finally:
@@ -59,7 +59,7 @@ def test_dev_has_them_unless_told_otherwise(
     server = ApiProcess(["dev"], settings, tmp_path / "dev.log", free_port())
     try:
         server.wait_ready()
-        wait_until(lambda: handlers(server.url), 60, "published", details=server.output)
+        wait_until(lambda: handlers(server.url), 180, "published", details=server.output)
         assert handlers(server.url) & BUILTIN == found
     finally:
         server.stop()
@@ -71,7 +71,7 @@ def test_a_server_without_any_handlers_says_so(tmp_path: Path) -> None:
     try:
         server.wait_ready()
         words = "no handlers are loaded: name their modules in TASKQ_HANDLERS"
-        wait_until(lambda: says(server, words), 60, words, details=server.output)
+        wait_until(lambda: says(server, words), 180, words, details=server.output)
         assert submit(server.url, "taskq.sleep").status_code == 422
     finally:
         assert server.stop() == 0

@@ -76,7 +76,7 @@ def test_an_api_stores_nothing_before_the_database_has_told_its_time(
     try:
         with httpx.Client(base_url=api.url, timeout=180, trust_env=False) as http:
             until_it_says(api.output, "the database does not answer")
-            wait_until(lambda: _lives(http), 60, "the API is up", details=api.output)
+            wait_until(lambda: _lives(http), 180, "the API is up", details=api.output)
             assert http.post("/tasks", json=body).status_code == 503
             server.start()
             api.wait_ready()
@@ -165,7 +165,7 @@ def bells_of(stack: Stack) -> list[object]:
 
 
 def until_it_says(output: Callable[[], str], words: str) -> None:
-    wait_until(lambda: words in output(), 60, words, 0.05, output)
+    wait_until(lambda: words in output(), 180, words, 0.05, output)
 
 
 def moment(text: str) -> float:

@@ -139,8 +139,8 @@ def test_a_worker_finds_handlers_there_last_of_all(folder: Path, redis_url: str)
     assert migrated.wait(timeout=180) == 0
     worker = ServerProcess(["worker"], settings, folder / "log")
     try:
-        wait_until((folder / "path").exists, 60, "the start-up hook ran", 0.05, worker.output)
-        wait_until(lambda: "hide these" in worker.output(), 60, "a sentence", 0.05, worker.output)
+        wait_until((folder / "path").exists, 180, "the start-up hook ran", 0.05, worker.output)
+        wait_until(lambda: "hide these" in worker.output(), 180, "a sentence", 0.05, worker.output)
     finally:
         worker.stop()
     found = json.loads((folder / "path").read_text())

@@ -31,7 +31,7 @@ def shared() -> Iterator[ValkeyServer]:
 def run_until_it_is_cancelled(stack: Stack) -> list[str]:
     ids = [submit(stack, "taskq.sleep", {"seconds": 60}) for _ in range(3)]
     ids.append(submit(stack, "tests.thread", {"seconds": 60}))
-    wait_until(lambda: all(get(stack, one)["status"] == "running" for one in ids), 60, "they run")
+    wait_until(lambda: all(get(stack, one)["status"] == "running" for one in ids), 180, "they run")
     return ids
 
 
@@ -76,7 +76,7 @@ def test_garbage_bells_and_messages_cost_one_line_and_hold_nobody_up(
                 raw.publish(name("default"), b"garbage\n" * 1_000)
             echo = submit(stack, "taskq.echo", {"value": part})
             assert get(stack, echo, wait=60)["status"] == "succeeded"
-        wait_until(lambda: not raw.exists(queue), 60, "all bells are popped")
+        wait_until(lambda: not raw.exists(queue), 180, "all bells are popped")
     for process, text in stack.logs():
         assert text.count("unreadable messages") <= 1, process
         assert "\x1b" not in text

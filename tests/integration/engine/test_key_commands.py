@@ -153,7 +153,7 @@ def test_what_the_command_makes_the_api_heeds(
         def answered() -> bool:
             return client.get("/tasks", headers=headers).status_code == status
 
-        wait_until(answered, 60, f"answered with {status}", 0.05, api.output)
+        wait_until(answered, 180, f"answered with {status}", 0.05, api.output)
 
     try:
         api.wait_ready()

@@ -34,7 +34,7 @@ def left_behind(stack: Stack) -> Iterator[list[int]]:
 
 
 def gone(pids: list[int]) -> None:
-    wait_until(lambda: not any(map(alive, pids)), 60, "they all ended", 0.05, lambda: str(pids))
+    wait_until(lambda: not any(map(alive, pids)), 180, "they all ended", 0.05, lambda: str(pids))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -26,4 +26,4 @@ def test_rows_of_single_submits_are_summed_up(stack: Stack) -> None:
     for number in range(SUBMITS):  # a row for each
         submit(stack, "taskq.echo", {"value": number})
     few = SUBMITS // 2
-    wait_until(lambda: asyncio.run(rows(stack.database_url)) < few, 60, "the ledger is short")
+    wait_until(lambda: asyncio.run(rows(stack.database_url)) < few, 180, "the ledger is short")

@@ -22,7 +22,7 @@ def lines(stack: Stack, words: str) -> list[list[str]]:
 
 
 def until_all_say(stack: Stack, words: str) -> None:
-    wait_until(lambda: all(lines(stack, words)), 30, words, details=lambda: str(stack.logs()))
+    wait_until(lambda: all(lines(stack, words)), 180, words, details=lambda: str(stack.logs()))
 
 
 def test_a_database_that_goes_and_comes_back() -> None:

@@ -126,7 +126,7 @@ async def note(state):
 def stop_once_it_says(words: str, settings: dict[str, str], folder: Path) -> None:
     worker = ServerProcess(["worker"], settings, folder / "worker.log")
     try:
-        wait_until(lambda: words in worker.output(), 30, words, 0.05, worker.output)
+        wait_until(lambda: words in worker.output(), 180, words, 0.05, worker.output)
     finally:
         status = worker.stop(timeout=180)
     assert status == 0, worker.output()
@@ -191,9 +191,9 @@ async def test_a_stock_arq_client_rings_as_well(new_stack: NewStack) -> None:
     assert redis is not None
     stack.stop_worker()
     worker = stack.start_worker({"TASKQ_JANITOR_SECONDS": "60"})
-    wait_until(lambda: " runs " in worker.output(), 60, "the janitor has swept")
+    wait_until(lambda: " runs " in worker.output(), 180, "the janitor has swept")
     task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=2)
-    wait_until(lambda: redis.size() > 0, 60, "the doorbell has been rung")
+    wait_until(lambda: redis.size() > 0, 180, "the doorbell has been rung")
     redis.flush()
     pool: ArqRedis = await create_pool(
         RedisSettings(port=redis.port), job_serializer=encode, job_deserializer=decode

@@ -90,13 +90,13 @@ def test_a_backlog_that_waits_for_a_process_costs_no_statements(
 ) -> None:
     backlog = new_backlog()
     backlog.stack.start_worker(ONE)
-    wait_until(lambda: "runs" in backlog.stack.workers[-1].output(), 60, "the second worker is up")
+    wait_until(lambda: "runs" in backlog.stack.workers[-1].output(), 180, "the second worker is up")
     idle = in_a_while(backlog)
     backlog.stack.workers.pop().stop()
     backlog.submit(BACKLOG)
     backlog.stack.start_worker(ONE)
     (held,) = backlog.until_running(1)
-    wait_until(lambda: settled(backlog, idle + 20), 60, "it costs no more than an idle worker")
+    wait_until(lambda: settled(backlog, idle + 20), 180, "it costs no more than an idle worker")
     assert backlog.running() == [held], "one process for all"
     echo = submit(backlog.stack, "taskq.echo", {"value": 1}, queue="poison")
     url = f"{backlog.stack.api_url}/tasks/{echo}"
@@ -105,7 +105,7 @@ def test_a_backlog_that_waits_for_a_process_costs_no_statements(
     assert settled(backlog, idle + 20)
     backlog.let_go(held)
     # Its process is free a moment before its end is stored, so the next one may start meanwhile.
-    wait_until(lambda: held not in backlog.running(), 60, "its end is stored")
+    wait_until(lambda: held not in backlog.running(), 180, "its end is stored")
     backlog.until_running(1)
 
 

@@ -29,7 +29,7 @@ def pair(shared: Stack) -> Iterator[Stack]:
         httpx.post(f"{shared.api_url}/tasks/{task['id']}/cancel").raise_for_status()
     if not shared.workers:
         shared.start_worker()
-    wait_until(lambda: not unfinished(shared), 60, "all tasks are final")
+    wait_until(lambda: not unfinished(shared), 180, "all tasks are final")
     while len(shared.workers) > 1:
         shared.stop_worker()
 
@@ -41,7 +41,7 @@ def unfinished(stack: Stack) -> list[dict[str, Any]]:
     return found
 
 
-def until_status(stack: Stack, task_id: str, status: str, timeout: float = 60) -> dict[str, Any]:
+def until_status(stack: Stack, task_id: str, status: str, timeout: float = 180) -> dict[str, Any]:
     wait_until(lambda: get(stack, task_id)["status"] == status, timeout, f"{task_id} is {status}")
     return get(stack, task_id)
 
@@ -56,7 +56,7 @@ def test_a_killed_worker_loses_nothing_and_the_task_is_charged_nothing(pair: Sta
     until_status(pair, task_id, "running")
     pair.kill_worker()
     pair.start_worker()
-    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 60, "the task runs again")
+    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 180, "the task runs again")
     again = get(pair, task_id)
     assert again["status"] == "running"
     assert again["current_retry_count"] == 0
@@ -73,7 +73,7 @@ def test_a_redis_that_comes_back_empty_loses_nothing(pair: Stack) -> None:
     assert submit(pair, "taskq.echo", {"value": "while Redis is away"}, tags=["r"])
     pair.redis.start()
     pair.start_worker()
-    wait_until(lambda: not unfinished(pair), 60, "all tasks are final")
+    wait_until(lambda: not unfinished(pair), 180, "all tasks are final")
     assert statuses_of(pair, "r") == ["succeeded"] * 501
 
 
@@ -121,7 +121,7 @@ def test_a_thawed_worker_changes_nothing(pair: Stack) -> None:
     frozen = pair.workers[0]
     frozen.signal(signal.SIGSTOP)
     pair.start_worker()
-    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 60, "another worker has it")
+    wait_until(lambda: get(pair, task_id)["attempt"] == 2, 180, "another worker has it")
     frozen.signal(signal.SIGCONT)
     final = get(pair, task_id, wait=60)
     assert (final["status"], final["attempt"]) == ("succeeded", 2)

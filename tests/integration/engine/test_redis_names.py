@@ -50,7 +50,7 @@ def test_two_databases_on_one_redis(new_stack: NewStack) -> None:
     waiting = [submit(one, "taskq.echo", {"value": number}) for number in range(5)]
     mine = one.names.queue("default", "default")
     with client_of(one) as client:
-        wait_until(lambda: client.zcard(mine) == 5, 60, "the doorbells have been rung")
+        wait_until(lambda: client.zcard(mine) == 5, 180, "the doorbells have been rung")
         for number in range(5):
             task_id = submit(other, "taskq.echo", {"value": number})
             assert get(other, task_id, wait=60)["status"] == "succeeded"
@@ -70,7 +70,7 @@ def test_every_name_begins_with_the_prefix(new_stack: NewStack, kind: Any, redis
     submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
     with client_of(stack) as client:
         tag = f"{{shop:2-b:{stack.names.deployment}}}:"
-        wait_until(lambda: bool(client.keys("*")), 60, "the doorbell has been rung")
+        wait_until(lambda: bool(client.keys("*")), 180, "the doorbell has been rung")
         assert all(name.startswith(tag) for name in cast(list[str], client.keys("*")))
         own = {f"{tag}default:{name}" for name in ("ring", "changed", "cancel")}
         assert channels(client) == {*own, f"{tag}keys"}
@@ -145,15 +145,17 @@ def test_processes_start_while_the_database_is_away(tmp_path: Path) -> None:
         port = int(stack.api_url.rpartition(":")[2])
         api = ApiProcess(["api"], settings, tmp_path / "api.log", port)
         try:
-            wait_until(lambda: "does not answer" in api.output(), 60, "the API has asked")
-            wait_until(lambda: "does not answer" in stack.workers[0].output(), 60, "and the worker")
+            wait_until(lambda: "does not answer" in api.output(), 180, "the API has asked")
+            wait_until(
+                lambda: "does not answer" in stack.workers[0].output(), 180, "and the worker"
+            )
             with client_of(stack) as client:
                 assert channels(client) == set()
                 mariadb.start()
                 api.wait_ready()
                 own = {call("default") for call in (names.ring, names.changed, names.cancel)}
                 heard = {*own, names.keys}
-                wait_until(lambda: channels(client) == heard, 60, "both listen")
+                wait_until(lambda: channels(client) == heard, 180, "both listen")
                 task_id = submit(stack, "taskq.echo", {"value": 1})
                 assert get(stack, task_id, wait=60)["status"] == "succeeded"
                 assert client.keys("*") == []

@@ -39,7 +39,7 @@ def run_through(stack: Stack) -> None:
     flaky = submit(stack, "taskq.flaky", {"failures": 1}, backoff_base_seconds=0.01)
     assert get(stack, flaky, wait=60)["status"] == "succeeded"
     running = submit(stack, "taskq.sleep", {"seconds": 60})
-    wait_until(lambda: get(stack, running)["status"] == "running", 60, "it runs")
+    wait_until(lambda: get(stack, running)["status"] == "running", 180, "it runs")
     httpx.post(f"{stack.api_url}/tasks/{running}/cancel", timeout=180).raise_for_status()
     assert get(stack, running, wait=60)["status"] == "cancelled"
     assert httpx.get(f"{stack.api_url}/readyz", timeout=180).json()["redis"] == "ok"
@@ -103,7 +103,7 @@ async def test_the_least_rights_that_the_documents_name_are_enough(
         task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=60)
         async with arq_on(shared, job_serializer=encode, job_deserializer=decode) as arq:
             await arq.enqueue_job("execute_task", task_id, 1, _queue_name=queue)
-        wait_until(lambda: not client.keys("arq:job:*"), 60, "the job is read")
+        wait_until(lambda: not client.keys("arq:job:*"), 180, "the job is read")
         stack.stop_worker()
         assert cast(list[object], client.execute_command("ACL", "LOG")) == []
     assert "Redis is away" not in str(stack.logs())
@@ -116,7 +116,7 @@ def test_bells_that_lie_under_the_old_name_stay_and_their_tasks_run(new_stack: N
     stack.stop_worker()
     ids = [submit(stack, "taskq.echo", {"value": number}) for number in range(3)]
     with stack.redis.client() as client:
-        wait_until(lambda: bool(client.keys("{taskq:*")), 60, "the doorbells have been rung")
+        wait_until(lambda: bool(client.keys("{taskq:*")), 180, "the doorbells have been rung")
         client.flushall()
         old = {f"{task_id}:1": 1 for task_id in ids}
         client.zadd("arq:queue", old)

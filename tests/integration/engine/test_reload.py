@@ -88,7 +88,7 @@ def test_a_change_is_run_at_once_while_what_runs_is_finished_by_the_old_code(dev
     word, old = dev.run("jobs.who")
     assert word == "old"
     held = submit(dev.api, "jobs.hold", {"name": "a"}, max_retries=0)
-    wait_until((dev.folder / "a.held").exists, 60, "it runs", 0.05, dev.process.output)
+    wait_until((dev.folder / "a.held").exists, 180, "it runs", 0.05, dev.process.output)
     dev.write("beside", "WORD = 'new'\n")  # no handler is in there, but handlers import it
     dev.wait_for("the worker starts again: beside.py has changed")
     dev.wait_for("5 handlers: jobs.hold, jobs.who, ")
@@ -98,11 +98,11 @@ def test_a_change_is_run_at_once_while_what_runs_is_finished_by_the_old_code(dev
     (dev.folder / "a.free").touch()
     task = get(dev.api, held, wait=60)
     assert (task["status"], task["result"], task["attempt"]) == ("succeeded", "old", 1)
-    wait_until(lambda: is_gone(old), 60, "the old worker ends", 0.05)
+    wait_until(lambda: is_gone(old), 180, "the old worker ends", 0.05)
     dev.write("jobs", MODULE + LATER)
     dev.wait_for("6 handlers: jobs.hold, jobs.later, jobs.who, ")
     dev.wait_for(" runs 6 handlers")
-    wait_until(lambda: is_gone(new), 60, "the second one ends, too", 0.05)
+    wait_until(lambda: is_gone(new), 180, "the second one ends, too", 0.05)
     assert dev.run("jobs.later") == "new"
     assert dev.process.stop() == 0, dev.process.output()
 
@@ -126,7 +126,7 @@ def test_code_that_cannot_be_imported_is_one_message_and_waits_for_the_next_chan
 
 def test_a_second_change_has_what_still_drains_handed_back(dev: Dev) -> None:
     held = submit(dev.api, "jobs.hold", {"name": "b"}, max_retries=0)
-    wait_until((dev.folder / "b.held").exists, 60, "it runs", 0.05, dev.process.output)
+    wait_until((dev.folder / "b.held").exists, 180, "it runs", 0.05, dev.process.output)
     for number, word in enumerate(("first", "second"), 1):
         dev.write("beside", f"WORD = '{word}'\n")
         dev.wait_for("the worker starts again: ", number)
@@ -141,7 +141,7 @@ def test_ctrl_c_ends_everything_at_a_bad_moment(tmp_path: Path, moment: str) -> 
     pids = []
     try:
         if moment == "while it starts":
-            wait_until((tmp_path / ".taskq" / "lock").exists, 60, "it starts", 0.01)
+            wait_until((tmp_path / ".taskq" / "lock").exists, 180, "it starts", 0.01)
         else:
             dev.wait_for("taskq is running: ")
             pids.append(dev.run("jobs.who")[1])
@@ -167,14 +167,14 @@ def children(pid: int) -> list[int]:
 def test_nothing_outlives_a_killed_parent(dev: Dev) -> None:
     worker = dev.run("jobs.who")[1]
     submit(dev.api, "jobs.hold", {"name": "c"})
-    wait_until((dev.folder / "c.held").exists, 60, "it runs", 0.05, dev.process.output)
+    wait_until((dev.folder / "c.held").exists, 180, "it runs", 0.05, dev.process.output)
     dev.write("beside", "WORD = 'new'\n")
     dev.wait_for("the worker starts again")  # so one drains, and another one starts
     started = children(dev.process.pid)
     assert worker in started
     assert len(started) >= 3  # and Redis
     dev.process.kill()
-    wait_until(lambda: all(map(is_gone, started)), 60, f"{started} are gone", 0.05)
+    wait_until(lambda: all(map(is_gone, started)), 180, f"{started} are gone", 0.05)
 
 
 def test_a_worker_that_dies_is_started_again(dev: Dev) -> None:

@@ -31,7 +31,7 @@ def running(process: Child, url: str) -> Iterator[httpx.Client]:
                 return False
 
         try:
-            wait_until(answers, 60, f"{url}/livez", 0.05, process.output)
+            wait_until(answers, 180, f"{url}/livez", 0.05, process.output)
             yield client
         finally:
             process.stop()
@@ -214,8 +214,9 @@ def test_a_namespace_that_there_is_not_refuses_to_start(
     assert run_server_command(["db", "upgrade"], settings).returncode == 0
     done = run_server_command([command], settings | {f"TASKQ_{setting}": "defualt"})
     assert done.returncode == os.EX_CONFIG, done
-    (line,) = done.stderr.splitlines()
+    *before, line = done.stderr.splitlines()
     assert line.startswith(f"taskq-server: TASKQ_{setting}: there is no namespace defualt: did you")
+    assert all("taskq worker is starting" in each for each in before), before
 
 
 @pytest.mark.parametrize("words", [("--auth", "required", "--insecure-no-auth"), ("--auth", "On")])

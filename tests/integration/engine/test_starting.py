@@ -103,7 +103,9 @@ def started(folder: Path, *words: str, **settings: str) -> ServerProcess:
     arguments = ["dev", "--port", str(free_port()), *words]
     process = ServerProcess(arguments, settings, folder / "work" / "log")
     try:
-        wait_until(lambda: " runs " in process.output() or not process.running, 60, "it runs", 0.05)
+        wait_until(
+            lambda: " runs " in process.output() or not process.running, 180, "it runs", 0.05
+        )
     except BaseException:
         process.stop()
         raise
@@ -167,7 +169,7 @@ def test_standard_streams_may_be_closed(tmp_path: Path, command: str, closed: st
         cwd=tmp_path,
     )
     try:
-        wait_until((tmp_path / "up").exists, 60, "it is up", 0.05, process.output)
+        wait_until((tmp_path / "up").exists, 180, "it is up", 0.05, process.output)
         process.signal(signal.SIGTERM)
         assert process.wait(60) == 0, process.output()
     finally:

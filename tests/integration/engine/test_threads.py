@@ -117,7 +117,7 @@ def test_what_has_no_thread_waits_in_the_queue(
     echo(holds)
     ended = min(first)
     holds.let_go(ended)
-    wait_until(lambda: "urgent" in holds.named("running"), 60, "the urgent one is next")
+    wait_until(lambda: "urgent" in holds.named("running"), 180, "the urgent one is next")
     running = first - {ended} | {"urgent"}
     assert holds.named("running") == running
     assert holds.named("queued") == set(names(10)) - first
@@ -140,10 +140,10 @@ def test_other_workers_take_what_one_has_no_threads_for(holds: Holds) -> None:
 def test_idle_workers_share_a_burst(holds: Holds) -> None:
     """Each has room for all of them, but no threads."""
     holds.stack.start_worker()
-    wait_until(lambda: "runs" in holds.stack.workers[-1].output(), 60, "the second worker is up")
+    wait_until(lambda: "runs" in holds.stack.workers[-1].output(), 180, "the second worker is up")
     for _ in range(100):  # short ones, after which a worker may claim ahead
         submit(holds.stack, "hold.briefly", {})
-    wait_until(lambda: waiting(holds.stack) == 0, 60, "short ones are done")
+    wait_until(lambda: waiting(holds.stack) == 0, 180, "short ones are done")
     holds.submit(*names(2 * THREADS + 3))
     running = holds.until_running(2 * THREADS)
     workers = [holds.tasks()[name]["worker_id"] for name in running]
@@ -168,7 +168,7 @@ def test_without_redis_too(holds: Holds) -> None:
     holds.stack.redis.start()
     holds.submit("urgent", priority="urgent")
     holds.let_go(min(first))
-    wait_until(lambda: "urgent" in holds.named("running"), 60, "the urgent one is next")
+    wait_until(lambda: "urgent" in holds.named("running"), 180, "the urgent one is next")
     holds.finish()
 
 
@@ -180,13 +180,13 @@ def test_waiting_costs_next_to_nothing_and_bells_may_be_lost(holds: Holds) -> No
     aside = holds.stack.names.aside("default", "default")
     queue = holds.stack.names.queue("default", "default")
     with redis.client() as client:
-        wait_until(lambda: client.zcard(aside) == 19 - THREADS, 60, "put aside")
+        wait_until(lambda: client.zcard(aside) == 19 - THREADS, 180, "put aside")
         time.sleep(LONGER_THAN_A_SWEEP)  # one sweep rings for all: none has changed of late
         client.flushall()
-        wait_until(lambda: client.zcard(aside) == 19 - THREADS, 60, "rung again, and put aside")
+        wait_until(lambda: client.zcard(aside) == 19 - THREADS, 180, "rung again, and put aside")
         holds.submit("later", priority="urgent", delay_seconds=3)
-        wait_until(lambda: bool(client.delete(queue)), 60, "a bell is lost before it is due")
-        wait_until(lambda: client.zcard(aside) == 20 - THREADS, 60, "it is rung and put aside too")
+        wait_until(lambda: bool(client.delete(queue)), 180, "a bell is lost before it is due")
+        wait_until(lambda: client.zcard(aside) == 20 - THREADS, 180, "it is rung and put aside too")
 
         def calls() -> list[int]:
             stats: Any = client.info("commandstats")
@@ -200,7 +200,7 @@ def test_waiting_costs_next_to_nothing_and_bells_may_be_lost(holds: Holds) -> No
         assert rung == 0, "nobody rings for what waits aside"
         holds.check_queued(first)
         task_id = submit(holds.stack, "taskq.echo", {"value": 1}, delay_seconds=3)
-        wait_until(lambda: bool(client.delete(queue)), 60, "the bell of another one is lost")
+        wait_until(lambda: bool(client.delete(queue)), 180, "the bell of another one is lost")
         assert client.zcard(aside)
     assert get(holds.stack, task_id, wait=60)["status"] == "succeeded"
     holds.finish()
