@@ -1,11 +1,14 @@
 """`--uds`: an API on a Unix socket, its file, and who may call."""
 
 import asyncio
+import errno
+import fcntl
 import os
 import socket
 import stat
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -57,6 +60,32 @@ def test_a_socket_that_somebody_listens_on_stays(file: Path) -> None:
             unix.listen(file, 1)
         unix.remove(file)
         assert file.is_socket()
+
+
+def test_a_socket_whose_process_is_too_busy_to_accept_stays(file: Path) -> None:
+    with ExitStack() as opened, unix.listen(file, 0):
+        is_full = False
+        while not is_full:
+            caller = opened.enter_context(socket.socket(socket.AF_UNIX))
+            caller.setblocking(False)
+            is_full = caller.connect_ex(str(file)) == errno.EAGAIN
+        with pytest.raises(ConfigurationError, match="another process listens on it"):
+            unix.listen(file, 1)
+    assert file.is_socket()
+
+
+def test_a_process_that_starts_there_at_this_moment_is_waited_for(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unix, "_LOCK_SECONDS", 0.1)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with pytest.raises(ConfigurationError, match="another process has locked the folder"):
+            unix.listen(file, 1)
+    finally:
+        os.close(folder)
+    unix.listen(file, 1).close()
 
 
 def test_of_many_that_start_at_once_one_listens(file: Path) -> None:

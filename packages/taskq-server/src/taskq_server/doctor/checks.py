@@ -12,7 +12,7 @@ from taskq_server.doctor import access, database, redis, work
 from taskq_server.doctor.findings import Finding, Outcome, Patient, skipped, wrong
 from taskq_server.domain.errors import DatabaseUnavailable
 
-_MOST_SECONDS = 10.0
+_MOST_SECONDS = 5.0
 _SHOWN = 200
 
 
@@ -74,7 +74,10 @@ async def _run(check: Check, patient: Patient) -> Finding:
         async with asyncio.timeout(_MOST_SECONDS):
             return await check.examine(patient)
     except TimeoutError:
-        return wrong(f"there is no answer within {_MOST_SECONDS:g} s: look at the server's load")
+        return wrong(
+            f"there is no answer within {_MOST_SECONDS:g} s: check the address, and whether the "
+            "server hangs"
+        )
     except DatabaseUnavailable as error:
         return wrong(f"{error}: start it, or look at its log")
     except (DatabaseError, OSError) as error:
