@@ -1,6 +1,11 @@
 """What a command says at its start, on terminals of several widths and to a log."""
 
+import json
 import logging
+import os
+import pty
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -76,3 +81,35 @@ def test_elsewhere_it_is_one_line_of_the_log(caplog: pytest.LogCaptureFixture) -
     (record,) = caplog.records
     assert record.getMessage() == "taskq worker is starting"
     assert record.__dict__["handlers"] == HANDLERS
+
+
+ON_A_TERMINAL = """
+from taskq_server.cli import _announcement
+from taskq_server.core import logs
+logs.configure("INFO")
+_announcement.announce("taskq API is running", {"version": "0.1.0"}, "Press Ctrl-C to stop.")
+"""
+
+
+@pytest.mark.parametrize("to_a_file", [True, False])
+def test_a_log_that_goes_to_a_file_has_the_line_even_if_people_see_it(to_a_file: bool) -> None:
+    ours, theirs = pty.openpty()
+    stderr = subprocess.PIPE if to_a_file else theirs
+    words = [sys.executable, "-c", ON_A_TERMINAL]
+    done = subprocess.run(words, stdout=theirs, stderr=stderr, timeout=60, check=True)
+    os.close(theirs)
+    shown = os.read(ours, 65_536).decode()
+    os.close(ours)
+    assert shown.count("taskq API is running") == 1
+    assert "Press Ctrl-C to stop." in shown
+    if to_a_file:
+        line = json.loads(done.stderr)
+        assert (line["event"], line["version"]) == ("taskq API is running", "0.1.0")
+
+
+def test_the_end_is_told_however_it_comes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "taskq.server")
+    with pytest.raises(KeyError), announcement.told_at_the_end("taskq API"):
+        raise KeyError
+    (record,) = caplog.records
+    assert record.getMessage() == "taskq API has ended after 0 s"
