@@ -7,6 +7,7 @@ import httpx
 import pytest
 
 from taskq_server.api.namespace_header import NAME
+from taskq_server.domain.caller import Caller
 from taskq_server.runtime import Runtime
 from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.workers import add_worker
@@ -133,3 +134,14 @@ async def test_a_cursor_of_another_namespace_leads_nowhere(
     assert (refused.status_code, refused.json()["code"]) == (422, "invalid-cursor")
     found = await closed.get(f"/workers?limit=1&cursor={cursor}", headers=ours)
     assert len(found.json()["items"]) == 1
+
+
+@pytest.mark.usefixtures("closed")
+@pytest.mark.parametrize("namespace", ["default", "*"])
+async def test_a_caller_without_a_key_and_without_the_scope_sees_no_task(
+    runtime: Runtime, namespace: str
+) -> None:
+    """No such caller comes over HTTP today: where no key is asked for, all scopes are given."""
+    page = await runtime.workers.list(Caller(namespace, scopes=frozenset({"metrics:read"})))
+    assert page.items
+    assert {each.running_count for each in page.items} == {0}
