@@ -114,7 +114,7 @@ def _that_fit(
 
 
 def _of_queue(name: str, minutes: Sequence[Mapping[str, Lived]]) -> QueueHistory:
-    lived = [_or_nothing(name, rows) for rows in minutes]
+    lived = _each(name, minutes)
     return QueueHistory(
         succeeded=[one.succeeded for one in lived],
         failed=[one.failed for one in lived],
@@ -127,9 +127,20 @@ def _of_queue(name: str, minutes: Sequence[Mapping[str, Lived]]) -> QueueHistory
     )
 
 
-def _or_nothing(name: str, rows: Mapping[str, Lived]) -> Lived:
-    """Return a row of a queue; a queue that was left out when all were measured was empty."""
-    row = rows.get(name, Lived(0, name, 0, 0, 0, None, None, None))
-    if row.depth is None and "" in rows:
-        return row._replace(depth=0, running=0)
-    return row
+def _each(name: str, minutes: Iterable[Mapping[str, Lived]]) -> list[Lived]:
+    """Return a row of a queue for each minute.
+
+    A queue that is not among the measured ones, in a minute in which all were measured, was empty.
+    """
+    unknown = Lived(0, name, 0, 0, 0, None, None, None)
+    empty = unknown._replace(depth=0, running=0)
+    lived: list[Lived] = []
+    for rows in minutes:
+        row = rows.get(name)
+        if "" not in rows:
+            lived.append(row or unknown)
+        elif row is None or row.depth is not None:
+            lived.append(row or empty)
+        else:
+            lived.append(row._replace(depth=0, running=0))
+    return lived
