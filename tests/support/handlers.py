@@ -46,8 +46,9 @@ def thread(context: Context, seconds: float = 0.01) -> str:
 
 
 @handler("tests.parent")
-async def parent(context: Context, children: int) -> list[str]:
+async def parent(context: Context, children: int, queue: str = "default") -> list[str]:
     """Submit children and answer their ids."""
     return [
-        str(await context.submit("taskq.echo", {"value": number})) for number in range(children)
+        str(await context.submit("taskq.echo", {"value": number}, queue=queue))
+        for number in range(children)
     ]

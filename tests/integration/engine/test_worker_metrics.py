@@ -18,18 +18,18 @@ from tests.support.waiting import wait_until
 SETTINGS = {
     "TASKQ_HANDLERS": "tests.support.handlers,tests.support.poison",
     "TASKQ_LEASE_SECONDS": "3",
-    "TASKQ_QUEUES": "default,slow",
 }
+BOTH = "default,slow"
 
 
 class Workers:
     """The ports of some workers."""
 
-    def __init__(self, stack: Stack, count: int) -> None:
-        self.ports = [free_port() for _ in range(count)]
-        self.processes = [
-            stack.start_worker({"TASKQ_METRICS_ADDRESS": str(port)}) for port in self.ports
-        ]
+    def __init__(self, stack: Stack, *queues: str) -> None:
+        """Start one for each of these lists of queues."""
+        self.ports = [free_port() for _ in queues]
+        for port, listened in zip(self.ports, queues, strict=True):
+            stack.start_worker({"TASKQ_METRICS_ADDRESS": str(port), "TASKQ_QUEUES": listened})
         stack.wait_for_handlers()
         wait_until(lambda: all(map(self._is_ready, self.ports)), 120, "they are ready", 0.1)
 
@@ -68,7 +68,7 @@ def test_a_mixed_load_is_counted_to_the_last_attempt(
     new_stack: NewStack, mariadb_server: MariaDBServer
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, workers=0)
-    workers = Workers(stack, 2)
+    workers = Workers(stack, BOTH, BOTH)
     quick = {"backoff_base_seconds": 0.05, "backoff_max_seconds": 0.1}
     ids = [submit(stack, "taskq.echo", {"value": n}) for n in range(40)]
     ids += [submit(stack, "tests.thread", {"seconds": 0.02}, queue="slow") for _ in range(10)]
@@ -115,7 +115,7 @@ def test_attempts_of_a_worker_that_died_are_counted_by_the_one_that_rescues(
     new_stack: NewStack,
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, workers=0)
-    workers = Workers(stack, 1)
+    workers = Workers(stack, BOTH)
     task_id = submit(stack, "tests.poison", {})
     assert get(stack, task_id, wait=60)["status"] == "failed"
     wait_until(lambda: workers._is_ready(workers.ports[0]), 60, "it is back")
@@ -127,7 +127,7 @@ def test_attempts_of_a_worker_that_died_are_counted_by_the_one_that_rescues(
 
 def test_processes_in_quarantine_are_counted(new_stack: NewStack, tmp_path: Path) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, workers=0)
-    workers = Workers(stack, 1)
+    workers = Workers(stack, BOTH)
     task_id = submit(stack, "tests.pid", {"seconds": 6})
     wait_until(lambda: bool((get(stack, task_id)["progress"] or {}).get("current")), 60, "it runs")
     os.kill(int(get(stack, task_id)["progress"]["current"]), signal.SIGKILL)
@@ -138,8 +138,21 @@ def test_processes_in_quarantine_are_counted(new_stack: NewStack, tmp_path: Path
 
 def test_a_lost_lease_is_counted(new_stack: NewStack, mariadb_server: MariaDBServer) -> None:
     stack = new_stack("mariadb", settings=SETTINGS, workers=0)
-    workers = Workers(stack, 1)
+    workers = Workers(stack, BOTH)
     (port,) = workers.ports
     assert workers.samples(port, "taskq_leases_lost_total") == {(): 0}
     mariadb_server.sql("DELETE FROM workers", database_of(stack))
     wait_until(lambda: workers.samples(port, "taskq_leases_lost_total") == {(): 1}, 60, "counted")
+
+
+def test_children_are_counted_by_the_queues_that_any_worker_listens_to(
+    new_stack: NewStack,
+) -> None:
+    stack = new_stack("mariadb", settings=SETTINGS, workers=0)
+    workers = Workers(stack, "default", "slow")
+    for queue in ("slow", "default", "nobody-listens"):
+        task_id = submit(stack, "tests.parent", {"children": 2, "queue": queue})
+        assert get(stack, task_id, wait=60)["status"] == "succeeded"
+    assert workers.sum("taskq_submits_total") == {
+        ("taskq.echo", queue, "created"): 2 for queue in ("slow", "default", "other")
+    }

@@ -85,7 +85,7 @@ async def _work(
     freeze_gc()
     with announcement.told_at_the_end("taskq worker"):
         async with open_runtime(settings, patient=True) as runtime:
-            status.show(runtime.metrics)
+            status.show(runtime.metrics, runtime.exposition)
             recycle = await run_worker(runtime, registry, stop, parent, status.health)
     if recycle:
         # Closing the loop would wait for the stuck handler.

@@ -70,7 +70,6 @@ def assemble(
         parent: hears that the worker lives.
     """
     settings, clock = runtime.settings, runtime.clock
-    runtime.metrics.queues.admit_all(settings.queues)
     served = settings.served_namespaces
     wake = asyncio.Event()
     attempts = runtime.attempts(has_failure_hooks=registry.has_failure_hooks)

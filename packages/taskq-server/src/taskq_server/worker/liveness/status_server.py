@@ -16,13 +16,15 @@ from typing import NamedTuple
 from taskq_server.core.addresses import Address
 from taskq_server.core.processes import keep_from_forks
 from taskq_server.domain.errors import ConfigurationError
-from taskq_server.metrics.exposition import page
+from taskq_server.metrics.exposition import Page, page
 from taskq_server.metrics.registry import Metrics
+from taskq_server.services.exposition import Exposition
 from taskq_server.worker.liveness.health import Health
 
 _LOOK_SECONDS = 1.0
 _HEAD_BYTES = 8_192
 _SECONDS = 5.0
+_PAGE_SECONDS = 1.0
 _MOST_CONNECTIONS = 64
 _JSON = "application/json"
 _log = logging.getLogger("taskq.server.worker")
@@ -33,6 +35,12 @@ class _Answer(NamedTuple):
     body: bytes
     media_type: str = _JSON
     allow: str | None = None
+
+
+class _Shown(NamedTuple):
+    metrics: Metrics
+    exposition: Exposition
+    loop: asyncio.AbstractEventLoop
 
 
 class StatusServer:
@@ -47,7 +55,7 @@ class StatusServer:
 
     def __init__(self, health: Health) -> None:
         self.health = health
-        self._metrics: Metrics | None = None
+        self._shown: _Shown | None = None
         self._open: dict[asyncio.StreamWriter, None] = {}
 
     def start(self, address: Address) -> None:
@@ -71,9 +79,14 @@ class StatusServer:
             target=lambda: asyncio.run(self._serve(listener)), name="taskq-status", daemon=True
         ).start()
 
-    def show(self, metrics: Metrics) -> None:
-        """Show these metrics from now on."""
-        self._metrics = metrics
+    def show(self, metrics: Metrics, exposition: Exposition) -> None:
+        """Show the numbers of a process from now on.
+
+        Args:
+            metrics: the numbers.
+            exposition: shows them on this event loop, with what the database has to say of them.
+        """
+        self._shown = _Shown(metrics, exposition, asyncio.get_running_loop())
 
     async def _serve(self, listener: socket.socket) -> None:
         async with await asyncio.start_server(self._connected, sock=listener, limit=_HEAD_BYTES):
@@ -109,23 +122,38 @@ class StatusServer:
         elif method not in ("GET", "HEAD"):
             answer = _error(HTTPStatus.METHOD_NOT_ALLOWED)._replace(allow="GET, HEAD")
         else:
-            answer = self._answer(target.partition("?")[0], _accepted(fields))
+            answer = await self._answer(target.partition("?")[0], _accepted(fields))
         writer.write(_http(answer, method))
 
-    def _answer(self, path: str, accept: str) -> _Answer:
+    async def _answer(self, path: str, accept: str) -> _Answer:
         match path:
             case "/livez":
                 return _status(ok=self.health.is_alive)
             case "/readyz":
                 reasons = self.health.reasons()
                 return _status(ok=not reasons, reasons=reasons)
-            case "/metrics" if self._metrics is not None:
-                shown = page(accept, self._metrics.registry)
+            case "/metrics" if self._shown is not None:
+                shown = await _page(self._shown, accept)
                 return _Answer(HTTPStatus.OK, shown.body, shown.media_type)
             case "/metrics":
                 return _status(ok=False, reasons=["starting"])
             case _:
                 return _error(HTTPStatus.NOT_FOUND)
+
+
+async def _page(shown: _Shown, accept: str) -> Page:
+    """Return the numbers, on the worker's event loop if the database has to be asked for names.
+
+    Where that loop does not answer, what waits for a name is left out until it does.
+    """
+    if shown.metrics.submits.has_unsettled and not shown.loop.is_closed():
+        asked = asyncio.run_coroutine_threadsafe(shown.exposition.of_worker(accept), shown.loop)
+        done, _ = await asyncio.wait({asyncio.wrap_future(asked)}, timeout=_PAGE_SECONDS)
+        for one in done:
+            if not one.cancelled() and one.exception() is None:
+                return one.result()
+        asked.cancel()
+    return page(accept, shown.metrics.registry)
 
 
 def _status(*, ok: bool, **more: object) -> _Answer:
