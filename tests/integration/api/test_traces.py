@@ -13,9 +13,11 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from taskq_server.core import spans as server_spans
 from taskq_server.core.config import Settings
+from taskq_server.core.spans import Work
 from taskq_server.core.tracing import Tracing
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.requests import NewTask
+from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.task_log import fields_of
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -163,7 +165,7 @@ async def test_off_makes_no_spans_and_keeps_the_header(spans: Spans) -> None:
     with tracing.submit("default", ["a"], TRACE) as work:
         assert work.traceparent == TRACE
         assert not trace.get_current_span().get_span_context().is_valid
-    with tracing.commit("submits", [TRACE]), tracing.run(make_task(traceparent=TRACE)) as work:
+    with tracing.commit("submits", [TRACE]), run(tracing, make_task(traceparent=TRACE)) as work:
         assert work.traceparent == TRACE
         assert not trace.get_current_span().get_span_context().is_valid
     assert spans.names == []
@@ -171,7 +173,7 @@ async def test_off_makes_no_spans_and_keeps_the_header(spans: Spans) -> None:
 
 def test_lines_of_the_log_name_the_trace_that_their_attempt_belongs_to() -> None:
     task = running(attempt=2, traceparent=TRACE)
-    with sdk(), Tracing(is_on=True).run(task) as work:
+    with sdk(), run(Tracing(is_on=True), task) as work:
         assert work.traceparent is not None
         own = fields_of(task)["trace_id"]
     assert own == work.traceparent[3:35] != TRACE[3:35]
@@ -200,3 +202,9 @@ def test_an_sdk_that_cannot_be_loaded_is_said_in_a_sentence(
 
 def echo() -> NewTask:
     return NewTask("taskq.echo", {"value": 1})
+
+
+def run(tracing: Tracing, task: Task) -> Work:
+    queue, namespace = task.queue, task.namespace
+    about = (task.handler, task.id, task.attempt, task.traceparent)
+    return tracing.run(*about, namespace=namespace, queue=queue)

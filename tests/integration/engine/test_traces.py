@@ -1,15 +1,23 @@
 """One trace from a submit through handlers to their children, whatever processes they run in."""
 
+import json
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 
+from taskq_server.core import spans
+from taskq_server.core.config import Settings
+from taskq_server.domain.requests import NewTask
+from taskq_server.worker.attempts.result import Succeeded
+from taskq_server.worker.quarantine.pool import QuarantinePool
 from tests.integration.engine.calls import get
 from tests.support.spans import FILE, recorded_in
 from tests.support.stack import Kind, NewStack, Stack
 from tests.support.waiting import wait_until
+from tests.unit.server.worker.attempts import Children, attempt_of
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 TRACE_ID, CALLER = TRACE[3:35], TRACE[36:52]
@@ -95,6 +103,34 @@ def test_a_trace_goes_through_a_handler_to_its_child(stack: Stack, file: Path, w
     assert last["kind"] == "CONSUMER"
     assert last["attributes"]["taskq.outcome"] == "succeeded"
     assert last["error"] is None
+
+
+class Traced(Children):
+    """Notes the contexts in which children are submitted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.traces: list[str | None] = []
+
+    async def __call__(self, new: NewTask, key: str) -> UUID:
+        self.traces.append(spans.here())
+        return await super().__call__(new, key)
+
+
+async def test_a_quarantined_handler_knows_its_trace() -> None:
+    pool = QuarantinePool(Settings(handlers=("tests.support.traced",)))
+    children = Traced()
+    try:
+        with spans.attached(TRACE):
+            attempt = attempt_of(
+                {"child": "x"}, children=children, handler="traced.loop", lost_count=1
+            )
+            result = await pool.run(attempt)
+    finally:
+        await pool.close()
+    assert isinstance(result, Succeeded), result
+    assert json.loads(result.result)["traceparent"] == TRACE
+    assert children.traces == [TRACE]
 
 
 def test_later_attempts_are_traces_of_their_own_that_link_to_the_submit(

@@ -25,7 +25,6 @@ from taskq_server.core.spans import (
     written,
 )
 from taskq_server.domain.errors import ConfigurationError
-from taskq_server.domain.task import Task
 
 _ASK_SECONDS = 0.1
 
@@ -76,27 +75,41 @@ class Tracing:
         work = self._begin(f"submit {name}", SpanKind.PRODUCER, parent, (), attributes)
         return Work(traceparent) if work is None else work
 
-    def run(self, task: Task) -> Work:
+    def run(
+        self,
+        handler: str,
+        task_id: UUID,
+        attempt: int,
+        traceparent: str | None,
+        *,
+        namespace: str,
+        queue: str,
+    ) -> Work:
         """Return the work of an attempt, `run <handler>`, within which its handler is called.
 
         The first attempt is a part of the submit. Later ones, which may come days after it, are
         traces of their own that link to it.
 
         Args:
-            task: as it was claimed.
+            handler: of the task.
+            task_id: the task.
+            attempt: counts from 1.
+            traceparent: of the submit.
+            namespace: of the task.
+            queue: of the task.
         """
-        if task.traceparent is None and not self._has_sdk():
+        if traceparent is None and not self._has_sdk():
             return NOTHING
         return self._follow(
-            f"run {task.handler}",
+            f"run {handler}",
             SpanKind.CONSUMER,
-            task.attempt,
-            task.traceparent,
+            attempt,
+            traceparent,
             lambda: {
                 "messaging.operation.type": "process",
-                "messaging.destination.name": task.queue,
-                "taskq.namespace": task.namespace,
-                **_about(task.id, task.handler, task.attempt),
+                "messaging.destination.name": queue,
+                "taskq.namespace": namespace,
+                **_about(task_id, handler, attempt),
             },
         )
 

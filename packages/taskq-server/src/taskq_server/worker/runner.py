@@ -9,6 +9,7 @@ from time import monotonic
 from typing import assert_never
 from uuid import UUID
 
+from taskq_server.core.spans import Work
 from taskq_server.core.tracing import Tracing
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, NotNow
@@ -213,13 +214,23 @@ class Runner:
             return self._deps.executor.result_of_run(None, handler, running)
         started = monotonic()
         try:
-            with self._deps.tracing.run(running.task) as work:
+            with self._traced(running.task) as work:
                 running.traceparent = work.traceparent
                 run_result = await self._run_in_slot(running, handler)
                 note_end(work, run_result)
             return run_result
         finally:
             slots.give_back(monotonic() - started)
+
+    def _traced(self, task: Task) -> Work:
+        return self._deps.tracing.run(
+            task.handler,
+            task.id,
+            task.attempt,
+            task.traceparent,
+            namespace=task.namespace,
+            queue=task.queue,
+        )
 
     async def _run_in_slot(self, running: RunningAttempt, handler: Handler) -> RunResult | None:
         if handler.signature.doubles:
