@@ -29,7 +29,6 @@ from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
 from taskq_server.api.prefix import PathPrefix
 from taskq_server.api.request_id import RequestIdMiddleware
-from taskq_server.api.request_metrics import RequestMetrics
 from taskq_server.api.start_up import StartUp
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
@@ -144,9 +143,12 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
     hosts = None if allowed_hosts is None else AllowedHosts(allowed_hosts)
     return [
         Middleware(StartUp),
-        Middleware(RequestMetrics, runtime=lambda: app.runtime),
         Middleware(Browsers, origins=lambda: _cors_origins(app)),
-        Middleware(RequestIdMiddleware, access_log=AccessLog(lambda: _settings(app))),
+        Middleware(
+            RequestIdMiddleware,
+            access_log=AccessLog(lambda: _settings(app)),
+            metrics=lambda: None if app.runtime is None else app.runtime.metrics,
+        ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
         Middleware(OwnPages, hosts=hosts),

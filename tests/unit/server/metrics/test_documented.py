@@ -39,7 +39,7 @@ def test_each_number_of_a_process_is_documented() -> None:
     metrics.picked_up("default", 0.1)
     metrics.attempt_ended("echo", Outcome.FAILED, 0.1)
     metrics.retried("echo")
-    metrics.http_request("/tasks", "POST", "201", 0.1)
+    metrics.http_request("/tasks", "POST", 201, 0.1)
     metrics.batch_committed("submits", 1, 0.1)
     text = page("", metrics.registry).body.decode()
     assert documented(PROCESS) == exposed(list(text_string_to_metric_families(text)))

@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
 from time import perf_counter
 
@@ -12,8 +12,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from taskq_server.api import problems
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.caller import known_caller
+from taskq_server.api.request_metrics import count
 from taskq_server.core.log_context import About, Fields
 from taskq_server.domain.traces import valid_traceparent
+from taskq_server.metrics.registry import Metrics
 from taskq_server.services.task_log import trace_id
 
 HEADER = "X-Request-Id"
@@ -34,11 +36,17 @@ class RequestIdMiddleware:
     Args:
         app: serves the requests.
         access_log: is told of each request.
+        metrics: returns what counts it; None before the application has started. It is counted
+            here, because another middleware would have to look at the clock for itself, and to
+            look at each message: that costs several times what the count does.
     """
 
-    def __init__(self, app: ASGIApp, access_log: AccessLog) -> None:
+    def __init__(
+        self, app: ASGIApp, access_log: AccessLog, metrics: Callable[[], Metrics | None]
+    ) -> None:
         self._app = app
         self._access_log = access_log
+        self._metrics = metrics
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -52,12 +60,15 @@ class RequestIdMiddleware:
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         began = perf_counter()
+        metrics = self._metrics()
         status: int | None = None
 
         async def tagged(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status = int(message["status"])
+                if metrics is not None:
+                    count(metrics, scope, status, perf_counter() - began)
                 others = [field for field in message.get("headers", ()) if field[0] != _FIELD]
                 message["headers"] = [*others, (_FIELD, request_id.encode())]
             await send(message)

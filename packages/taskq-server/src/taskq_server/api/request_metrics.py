@@ -1,51 +1,35 @@
-"""Count requests and their time, by route: the outermost middleware.
+"""Count requests and their time, by route.
 
 A route and the fast path say in the state of the scope which route it is. Requests that reach none,
 because there is none or because the guards refuse them, are `other`.
 """
 
-from collections.abc import Awaitable, Callable
-from time import perf_counter
-
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Scope
 
 from taskq_server.metrics.labels import OTHER
-from taskq_server.runtime import Runtime
+from taskq_server.metrics.registry import Metrics
 
 _ROUTE = "route"
 _WAITED = "waited_seconds"
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 
-class RequestMetrics:
-    """Count each request when its answer begins, so that a caller who has it finds it counted.
+def count(metrics: Metrics, scope: Scope, status: int, seconds: float) -> None:
+    """Count a request when its answer begins, so that a caller who has it finds it counted.
 
     Args:
-        app: serves the requests.
-        runtime: returns what the application works with; None before it has started.
+        metrics: of the process.
+        scope: of the request.
+        status: of the answer.
+        seconds: since the request came.
     """
-
-    def __init__(self, app: ASGIApp, runtime: Callable[[], Runtime | None]) -> None:
-        self._app = app
-        self._runtime = runtime
-
-    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
-        """Serve one request."""
-        runtime = self._runtime()
-        if scope["type"] != "http" or runtime is None:
-            return self._app(scope, receive, send)
-        state = scope.setdefault("state", {})
-        count = runtime.metrics.http_request
-        began = perf_counter()
-
-        def counted(message: Message) -> Awaitable[None]:
-            if message["type"] == "http.response.start":
-                seconds = perf_counter() - began - state.get(_WAITED, 0.0)
-                method = scope["method"] if scope["method"] in _METHODS else OTHER
-                count(state.get(_ROUTE, OTHER), method, str(message["status"]), seconds)
-            return send(message)
-
-        return self._app(scope, receive, counted)
+    state, method = scope["state"], scope["method"]
+    metrics.http_request(
+        state.get(_ROUTE, OTHER),
+        method if method in _METHODS else OTHER,
+        status,
+        seconds - state.get(_WAITED, 0.0),
+    )
 
 
 def set_route(scope: Scope, path: str) -> None:

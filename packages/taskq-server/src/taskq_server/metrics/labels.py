@@ -67,9 +67,9 @@ class Children(Generic[Family]):
 
     def __init__(self, family: Family) -> None:
         self._family = family
-        self._kept: dict[tuple[str, ...], Family] = {}
+        self._kept: dict[tuple[str | int, ...], Family] = {}
 
-    def __call__(self, *labels: str) -> Family:
+    def __call__(self, *labels: str | int) -> Family:
         """Return the child with these labels, in the order of the family's."""
         child = self._kept.get(labels)
         if child is None:

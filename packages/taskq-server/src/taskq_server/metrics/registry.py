@@ -133,7 +133,7 @@ class Metrics:
         """Count a request that was let through because its key's limit could not be checked."""
         self._limiter_skipped.inc()
 
-    def http_request(self, route: str, method: str, status: str, seconds: float) -> None:
+    def http_request(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request.
 
         Args:
