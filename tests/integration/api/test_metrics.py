@@ -246,3 +246,22 @@ async def test_without_the_database_the_numbers_of_the_process_are_shown(redis_u
     assert values(page, "taskq_database_errors_total", kind="away")[()] > 0
     assert "taskq_queue_depth" not in page
     assert "taskq_workers" not in page
+
+
+async def test_errors_of_redis_and_uncounted_requests_are_counted(migrated_url: str) -> None:
+    away = "redis://127.0.0.1:1"
+    settings = Settings(database_url=migrated_url, redis_url=away, auth="required")
+    async with open_runtime(settings) as runtime:
+        limited = await make_key(runtime, "admin", rate_limit="1/minute")
+        operators = await make_key(runtime, "metrics:read", namespace="*")
+        transport = httpx.ASGITransport(create_app(runtime=runtime))
+        async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as api:
+            for _ in range(3):
+                answer = await api.get("/keys/self", headers=shown(limited))
+                assert answer.status_code == 200
+            api.headers.update(shown(operators))
+            page = await scrape(api)
+    assert values(page, "taskq_limiter_skipped_total") == {(): 3}
+    errors = values(page, "taskq_redis_errors_total", "kind")
+    assert errors.pop(("away",)) > 0
+    assert errors == {("refused",): 0}
