@@ -352,5 +352,8 @@ class Requests:
 
     def _plain(self) -> Asked:
         return Asked(
-            "GET", self._draw.choice(("/tags", "/handlers", "/stats", "/livez", "/readyz"))
+            "GET",
+            self._draw.choice(
+                ("/tags", "/handlers", "/stats", "/stats/history", "/failures", "/livez", "/readyz")
+            ),
         )

@@ -160,7 +160,7 @@ def _progress_of(step: Step) -> list[dict[str, Any]]:
 
 
 def _flaky(task: dict[str, Any]) -> Outcome:
-    attempt, failures = task["attempt"], task["payload"]["failures"]
+    attempt, failures = task["attempt"], int(task["payload"]["failures"])
     if attempt > failures:
         return attempt
     return RuntimeError(f"attempt {attempt} of {failures} that fail on purpose")
