@@ -72,7 +72,7 @@ class Authentication:
         self._refusals = RefusalLog(clock.monotonic)
         self._keys: OrderedDict[str, _Found] = OrderedDict()
         self._unknown: OrderedDict[str, _Found] = OrderedDict()  # apart: anybody can fill it
-        self._opened: dict[str | None, _Found] = {}  # by the text: a check takes 10 µs
+        self._opened: dict[bytes, _Found] = {}  # by the text's digest: a check takes 10 µs
         self._in_use: set[str] = set()
         self._counts_from = -inf
         self._admin = admin
@@ -130,7 +130,7 @@ class Authentication:
         Raises:
             Unauthenticated: the key opens nothing.
         """
-        opened = self._opened.get(text)
+        opened = None if text is None else self._opened.get(keys.digest(text))
         until = within if self._reading_ahead else min(within, RECENT_SECONDS)
         if opened is not None and self._counts(opened.at, until):
             return opened.caller
@@ -175,7 +175,7 @@ class Authentication:
         self._used(token.id)
         if len(self._opened) >= _MOST_CACHED:
             self._opened.clear()
-        self._opened[token.text] = found
+        self._opened[keys.digest(token.text)] = found
         return found.caller
 
     def _refused(self, key_id: str | None, why: Rejection) -> Unauthenticated:

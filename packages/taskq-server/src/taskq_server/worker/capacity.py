@@ -9,7 +9,7 @@ from taskq_server.worker.runner import Runner, RunnerDeps
 MOST_ALONE = 1_000
 """Claims under way of a worker that serves one namespace."""
 
-MOST_SHARED = 24
+MOST_SHARED = 8
 """Claims under way of a worker that serves several."""
 
 
