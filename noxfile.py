@@ -167,7 +167,7 @@ def docs(session: nox.Session) -> None:
 def floors(session: nox.Session, package: str) -> None:
     """Unit tests of each distribution with the lowest versions it admits, on the lowest Python."""
     projects = build_wheels(session)
-    tools = (*UNIT_TOOLS, "redis")  # what tests/conftest.py imports
+    tools = (*UNIT_TOOLS, "redis", "cryptography")  # what tests and their support import
     pinned = (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()
     lines = [line for line in pinned if line.partition("==")[0] in tools]
     install_lowest(session, ROOT / "packages" / f"taskq-{package}", tools=lines)

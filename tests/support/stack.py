@@ -12,13 +12,10 @@ from typing import Literal, Protocol, Self
 
 import httpx
 
-from taskq_server import migrations
 from taskq_server.broker.names import Names
-from taskq_server.core.database import Database
 from tests.support.children import stop_all
 from tests.support.mariadb import MariaDBServer
 from tests.support.mysql_proxy import MySQLProxy
-from tests.support.namespaces import make_namespaces
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, ServerProcess, run_server_command
 from tests.support.redis_proxy import RedisProxy
@@ -220,6 +217,11 @@ class Stack:
 
 async def _upgrade(url: str, namespaces: Iterable[str]) -> None:
     """Make the tables here: a process for each stack would take a second."""
+    # Here, because the client's unit tests run without what the server needs.
+    from taskq_server import migrations
+    from taskq_server.core.database import Database
+    from tests.support.namespaces import make_namespaces
+
     database = Database(url)
     try:
         await migrations.upgrade(database)

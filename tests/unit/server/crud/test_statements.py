@@ -1,19 +1,15 @@
 """Every statement that crud emits, as MySQL 8 and MariaDB would get it."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Table, event, insert
-from sqlalchemy.dialects import sqlite
+from sqlalchemy import event, insert
 from sqlalchemy.dialects.mysql import asyncmy, mariadb
 from sqlalchemy.engine import Dialect
-from sqlalchemy.sql import ClauseElement
-from sqlalchemy.sql.dml import Insert, UpdateBase
-from sqlalchemy.sql.selectable import Select
 
 from taskq_server.core.database import Database
 from taskq_server.core.dialects.mysql import MySQL
@@ -47,69 +43,8 @@ from tests.unit.server.crud.listed_workers import say_statements_of_the_list
 from tests.unit.server.crud.say_history import say_history
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
+from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
-
-
-class Recorded:
-    """One statement with the values it was executed with."""
-
-    def __init__(self, statement: ClauseElement, rows: Sequence[Mapping[str, Any]]) -> None:
-        self.statement = statement
-        self.rows = rows
-
-    def sql(self, dialect: Dialect) -> str:
-        keys = list(self.rows[0]) if self.rows and isinstance(self.statement, Insert) else None
-        many = len(self.rows) > 1
-        statement = in_mysqls_words(self.statement)
-        compiled = statement.compile(dialect=dialect, column_keys=keys, for_executemany=many)
-        return re.sub(r"\s+", " ", str(compiled))
-
-    @property
-    def locks(self) -> bool:
-        """Whether it takes locks that it keeps until the end of its transaction."""
-        if isinstance(self.statement, Select):
-            return self.statement._for_update_arg is not None
-        return isinstance(self.statement, UpdateBase)
-
-    def id_lists(self) -> Iterator[list[UUID]]:
-        """The ids of every IN list, and of the rows of an INSERT."""
-        given: dict[str, Any] = {}
-        if not isinstance(self.statement, Insert):
-            given.update(*self.rows)
-        compiled = in_mysqls_words(self.statement).compile(dialect=asyncmy.dialect())
-        for value in {**compiled.params, **given}.values():
-            if isinstance(value, list | tuple) and value and isinstance(value[0], UUID):
-                yield list(value)
-        for key in ("id", "task_id"):
-            ids = [row[key] for row in self.rows if isinstance(row.get(key), UUID)]
-            if ids and isinstance(self.statement, Insert):
-                yield ids
-
-
-class Listener:
-    """Notes every statement of Core."""
-
-    def __init__(self) -> None:
-        self.said: list[Recorded] = []
-
-    def __call__(
-        self, _: Any, statement: ClauseElement, many: Any, one: Any, options: Any
-    ) -> tuple[ClauseElement, Any, Any]:
-        self.said.append(Recorded(statement, list(many) if many else [one] if one else []))
-        return statement, many, one
-
-
-def in_mysqls_words(statement: ClauseElement) -> ClauseElement:
-    """What `insert_once` and `upsert` write on SQLite, as they write it on MySQL."""
-    if not isinstance(statement, sqlite.Insert):
-        return statement
-    table = statement.table
-    assert isinstance(table, Table)
-    if table is tables.handlers:
-        names = [column.name for column in table.columns if not column.primary_key]
-        return MySQL().upsert(table, update=names)
-    return MySQL().insert_once(table)
-
 
 PREPARED = (claims, completions, counts, due, hooks, tags, tasks)
 
@@ -187,17 +122,12 @@ async def say_worker_statements(database: Database) -> None:
     rest += [lifecycle.succeed(task, result="1", now=NOW) for task in held[6:]]
     await end_all(database, (fails + rest)[::-1], hook_done_at=None)
     await say_history(database)
-    for some in (["default", "n"], ["*"]):
+    for some in (["default"], ["default", "n"], ["*"]):
         await database.read(
             lambda c, some=some: hooks.pending_hooks(  # type: ignore[misc]
                 c, namespaces=some, before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
             )
         )
-    await database.read(
-        lambda c: hooks.pending_hooks(
-            c, namespaces=["default"], before=NOW + seconds(1), handlers=["taskq.echo"], limit=10
-        )
-    )
     keys = [(task.id, 1) for task in held[3::-1]]
     await database.write(lambda c: hooks.mark_hooks_done(c, keys, NOW))
 

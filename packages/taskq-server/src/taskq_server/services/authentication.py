@@ -131,6 +131,7 @@ class Authentication:
             Unauthenticated: the key opens nothing.
         """
         opened = None if text is None else self._opened.get(keys.digest(text))
+        # Beyond that, the way below begins to read ahead, unless somebody has.
         until = within if self._reading_ahead else min(within, RECENT_SECONDS)
         if opened is not None and self._counts(opened.at, until):
             return opened.caller
