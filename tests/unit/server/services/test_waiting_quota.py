@@ -28,13 +28,15 @@ class Places:
         self.looks += 1
         self.looking.set()
 
-    async def store(self, *, fail: bool = False, tasks: int = 1) -> None:
-        """Take places, and store tasks unless the store fails."""
+    async def store(self, *, fail: bool = False, tasks: int = 1) -> int:
+        """Take places, and store tasks unless the store fails; return the looks before it."""
         async with self.quota.places(CALLER, tasks, None):
+            looks = self.looks
             if fail:
                 raise ConnectionError
             await store(self.database, *(make_task() for _ in range(tasks)))
             self.looks -= 1
+        return looks
 
 
 @pytest.fixture
@@ -89,8 +91,7 @@ async def test_others_are_seen_within_a_second(many: Places) -> None:
     assert many.looks == looks, "from memory"
     assert many.quota._count(CALLER.namespace) == 2
     many.now += 0.6
-    await many.store()
-    assert many.looks == looks, "the next look waits for nobody"
+    assert await many.store() == looks, "nobody waits for the next look"
     await many.quota.close()
     assert many.looks == looks + 1
     assert many.quota._count(CALLER.namespace) >= 53
