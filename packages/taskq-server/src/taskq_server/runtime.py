@@ -21,11 +21,10 @@ from taskq_server.core.database import Database, DatabaseError
 from taskq_server.core.tracing import Tracing
 from taskq_server.core.turns import Turns
 from taskq_server.crud import deployment
-from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import ConfigurationError, DatabaseUnavailable
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.keys import Token
-from taskq_server.domain.naming import no_such_namespace
 from taskq_server.metrics.registry import Metrics
 from taskq_server.services.admin_key import AdminKey
 from taskq_server.services.after_commit import AfterCommit
@@ -42,7 +41,7 @@ from taskq_server.services.history import HistoryService
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
-from taskq_server.services.namespaces import Namespaces
+from taskq_server.services.namespaces import Namespaces, missing_namespace
 from taskq_server.services.open_waits import OpenWaits
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
@@ -155,7 +154,7 @@ async def open_runtime(
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
         _, _, mistake = await asyncio.gather(
-            sync(clock, database), _learn_names(runtime), _unknown_namespace(runtime)
+            sync(clock, database), _learn_names(runtime), _missing_namespace(runtime)
         )
         if mistake is not None:
             raise ConfigurationError(mistake)
@@ -312,22 +311,12 @@ async def _learn_names(runtime: Runtime) -> None:
         runtime.naming.tell(Names(runtime.settings.redis_prefix, found))
 
 
-async def _unknown_namespace(runtime: Runtime) -> str | None:
-    """Return a sentence about a namespace of the settings that the database does not have."""
-    settings = runtime.settings
+async def _missing_namespace(runtime: Runtime) -> str | None:
     try:
-        known = await runtime.namespaces.names()
+        made = await runtime.namespaces.names()
     except (DatabaseUnavailable, DatabaseError):
         return None  # it is away, or its schema is older
-    for variable, names in (
-        ("TASKQ_NAMESPACE", (settings.namespace,)),
-        ("TASKQ_NAMESPACES", settings.namespaces),
-    ):
-        for name in names:
-            if name not in (*known, ALL_NAMESPACES):
-                sentence = no_such_namespace(name, known)
-                return f"{variable}: {sentence} (`taskq-server namespaces create` makes one)"
-    return None
+    return missing_namespace(runtime.settings, made)
 
 
 async def _listen(runtime: Runtime, redis: Redis) -> None:

@@ -7,8 +7,8 @@ from taskq_server.crud.fleet import LiveWorker
 from taskq_server.doctor.findings import Finding, Patient, some_of, well, wrong
 from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.counts import by_queue
-from taskq_server.domain.naming import no_such_namespace
 from taskq_server.domain.task import WAITING
+from taskq_server.services.namespaces import missing_namespace
 
 _SWEEPS = timedelta(minutes=10)
 """How long the janitors may need for what has just come of age."""
@@ -16,18 +16,10 @@ _SWEEPS = timedelta(minutes=10)
 
 async def served_namespaces(patient: Patient) -> Finding:
     """Look for a namespace of the settings that was never made."""
-    settings = patient.settings
-    known = await patient.database.read(namespaces.made)
-    for variable, names in (
-        ("TASKQ_NAMESPACE", (settings.namespace,)),
-        ("TASKQ_NAMESPACES", settings.namespaces),
-    ):
-        for name in names:
-            if name not in (*known, ALL_NAMESPACES):
-                return wrong(
-                    f"{variable}: {no_such_namespace(name, known)} (`taskq-server namespaces "
-                    "create` makes one)"
-                )
+    made = await patient.database.read(namespaces.made)
+    missing = missing_namespace(patient.settings, made)
+    if missing is not None:
+        return wrong(missing)
     return well("the namespaces of the settings exist")
 
 
