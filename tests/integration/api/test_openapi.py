@@ -41,6 +41,7 @@ OPERATIONS = {
     "revoke_key": ("post", "/keys/{key_id}/revoke"),
     "livez": ("get", "/livez"),
     "readyz": ("get", "/readyz"),
+    "metrics": ("get", "/metrics"),
 }
 STATUSES = {
     "submit": "200 201 400 401 403 413 415 421 422 500 503",
@@ -68,6 +69,7 @@ STATUSES = {
     "revoke_key": "200 401 403 404 421 422 500 503",
     "livez": "200 422 500",
     "readyz": "200 422 500 503",
+    "metrics": "200 401 403 421 422 500 503",
 }
 PROBES = ("livez", "readyz")
 GUARDED = ("401", "403", "429")

@@ -263,15 +263,15 @@ async def test_a_bug_is_logged_but_not_shown(
     assert "secret" in str(record.exc_info[1])
 
 
-async def test_what_goes_well_is_not_logged(
+async def test_of_what_goes_well_only_ends_of_tasks_are_logged(
     api: httpx.AsyncClient, submit: Submit, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="taskq")
     caplog.clear()
-    path = f"/tasks/{(await submit())['id']}"
-    await api.get(path)
-    await api.post(f"{path}/cancel")
-    assert logged(caplog, logging.INFO) == []
+    task = (await submit())["id"]
+    await api.get(f"/tasks/{task}")
+    await api.post(f"/tasks/{task}/cancel")
+    assert logged(caplog, logging.INFO) == [f"taskq.echo {task} was cancelled while it waited"]
 
 
 async def test_no_more_than_a_hundred_errors_are_listed(api: httpx.AsyncClient) -> None:

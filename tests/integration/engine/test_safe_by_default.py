@@ -216,7 +216,7 @@ def test_a_namespace_that_there_is_not_refuses_to_start(
     assert done.returncode == os.EX_CONFIG, done
     *before, line = done.stderr.splitlines()
     assert line.startswith(f"taskq-server: TASKQ_{setting}: there is no namespace defualt: did you")
-    assert all("taskq worker is starting" in each for each in before), before
+    assert all('"event":"taskq worker ' in each for each in before), before
 
 
 @pytest.mark.parametrize("words", [("--auth", "required", "--insecure-no-auth"), ("--auth", "On")])

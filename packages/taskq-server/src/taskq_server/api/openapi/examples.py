@@ -34,6 +34,7 @@ _ITEM: dict[str, Any] = {
     "progress": None,
     "worker_id": None,
     "cancel_requested_at": None,
+    "traceparent": None,
     "version": 3,
     "created_at": "2026-10-01T08:00:00.000000Z",
     "updated_at": "2026-10-01T08:00:00.020000Z",
