@@ -1,4 +1,4 @@
-"""A mixed load on two APIs and two workers, and their metrics against the database and the load."""
+"""A mixed load on two APIs and three workers: their metrics against the database and the load."""
 
 import asyncio
 from collections import Counter
@@ -16,6 +16,7 @@ from tests.support.waiting import eventually
 Page = dict[str, dict[tuple[tuple[str, str], ...], float]]
 LISTENED = ("default", "mail")
 ROUNDS = 12
+WORKERS = 3
 
 
 class Load:
@@ -73,12 +74,18 @@ class Load:
 
 
 async def test_the_numbers_are_those_of_the_database(new_stack: NewStack) -> None:
-    stack = new_stack("mariadb", workers=2, settings={"TASKQ_QUEUES": ",".join(LISTENED)})
+    stack = new_stack("mariadb", workers=0, settings={"TASKQ_QUEUES": ",".join(LISTENED)})
     stack.start_api(port=(port := free_port()))
+    ports = [free_port() for _ in range(WORKERS)]
+    for each in ports:
+        stack.start_worker({"TASKQ_METRICS_ADDRESS": str(each)})
     database = Database(stack.database_url)
-    urls = (stack.api_url, f"http://127.0.0.1:{port}")
-    apis = [httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) for url in urls]
+    urls = (stack.api_url, *(f"http://127.0.0.1:{each}" for each in (port, *ports)))
+    clients = [httpx.AsyncClient(base_url=url, timeout=120, trust_env=False) for url in urls]
+    apis, workers = clients[:2], clients[2:]
     try:
+        for each in workers:
+            await eventually(lambda each=each: is_ready(each), "a worker is ready", 180)  # type: ignore[misc]
         load = Load(apis)
         await asyncio.gather(*map(load.round, range(ROUNDS)))
 
@@ -90,21 +97,35 @@ async def test_the_numbers_are_those_of_the_database(new_stack: NewStack) -> Non
 
         await eventually(is_quiet, "the end of the load", 180)
         pages = [parsed((await api.get("/metrics")).text) for api in apis]
-        await check(database, load, pages)
+        worked = [parsed((await worker.get("/metrics")).text) for worker in workers]
+        await check_submits(database, load, pages, worked)
+        await check_attempts(database, worked)
+        for page in pages:
+            await check_facts(database, page)
     finally:
-        for api in apis:
-            await api.aclose()
+        for client in clients:
+            await client.aclose()
         await database.close()
 
 
-async def check(database: Database, load: Load, pages: list[Page]) -> None:
+async def is_ready(worker: httpx.AsyncClient) -> bool:
+    try:
+        return (await worker.get("/readyz")).is_success
+    except httpx.TransportError:
+        return False
+
+
+async def check_submits(
+    database: Database, load: Load, pages: list[Page], worked: list[Page]
+) -> None:
     created: Counter[tuple[str, ...]] = Counter()
     stored = await counted(database, "SELECT handler, queue, COUNT(*) FROM tasks GROUP BY 1, 2")
     for (handler, queue), tasks in stored.items():
         created[handler, queue if queue in LISTENED else "other"] += tasks
     # Workers count the children of `tests.parent`, because they submit them.
-    created["taskq.echo", "default"] -= 2 * ROUNDS
-    found = summed(pages, "taskq_submits_total", "handler", "queue", result="created")
+    found = summed(worked, "taskq_submits_total", "handler", "queue", result="created")
+    assert found == {("taskq.echo", "default"): 2 * ROUNDS}
+    found += summed(pages, "taskq_submits_total", "handler", "queue", result="created")
     assert found == created
     single = summed(pages, "taskq_group_commit_size_sum", "group", group="submits")
     assert single["submits",] == load.results["created",] + load.results["replayed",]
@@ -117,8 +138,33 @@ async def check(database: Database, load: Load, pages: list[Page]) -> None:
         (route.partition("?")[0], *rest): n for (route, *rest), n in load.requests.items()
     }
     assert summed(pages, "taskq_transitions_total", "from", "to") == load.changes
-    for page in pages:
-        await check_facts(database, page)
+
+
+async def check_attempts(database: Database, worked: list[Page]) -> None:
+    of_tasks = "FROM task_attempts JOIN tasks ON tasks.id = task_id"
+    ended = await counted(
+        database, f"SELECT tasks.handler, outcome, COUNT(*) {of_tasks} GROUP BY 1, 2"
+    )
+    assert ended["tests.fatal", "failed"] == 2 * ROUNDS
+    assert summed(worked, "taskq_attempts_total", "handler", "outcome") == ended
+    assert summed(worked, "taskq_run_seconds_count", "handler", "outcome") == ended
+    picked_up = await counted(database, f"SELECT queue, COUNT(*) {of_tasks} GROUP BY 1")
+    assert summed(worked, "taskq_pickup_seconds_count", "queue") == picked_up
+    retried = await counted(
+        database,
+        f"SELECT tasks.handler, COUNT(*) {of_tasks} WHERE retry_at IS NOT NULL GROUP BY 1",
+    )
+    assert retried["taskq.flaky",] == ROUNDS
+    assert +summed(worked, "taskq_retries_total", "handler") == retried
+    moved = summed(worked, "taskq_transitions_total", "from", "to")
+    assert moved == {
+        ("queued", "running"): picked_up.total() - retried.total(),
+        ("retrying", "running"): retried.total(),
+        ("running", "retrying"): retried.total(),
+        ("running", "succeeded"): sum(n for (_, how), n in ended.items() if how == "succeeded"),
+        ("running", "failed"): 2 * ROUNDS,
+    }
+    assert all(summed([page], "taskq_attempts_total") for page in worked), "each has worked"
 
 
 async def check_facts(database: Database, page: Page) -> None:
@@ -129,7 +175,7 @@ async def check_facts(database: Database, page: Page) -> None:
             depth[namespace, queue if queue in LISTENED else "other", status] += tasks
     shown = summed([page], "taskq_queue_depth", "namespace", "queue", "status")
     assert +shown == depth
-    assert summed([page], "taskq_workers") == {(): 2}
+    assert summed([page], "taskq_workers") == {(): WORKERS}
     assert summed([page], "taskq_waiters") == summed([page], "taskq_sse_streams") == {(): 0}
 
 
