@@ -35,6 +35,7 @@ from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.domain.worker import WorkerRow
 from taskq_server.handlers import registry
 from taskq_server.main import create_app
+from taskq_server.metrics.registry import Metrics
 from taskq_server.runtime import Runtime, _assemble
 from taskq_server.schemas.task import Progress as WireProgress
 from taskq_server.worker.attempts.failures import failure_of
@@ -245,7 +246,7 @@ async def real_server(
     naming = Naming()
     send = Sender(redis, naming)
     clock = TestClock()
-    runtime = _assemble(settings, clock, database, redis, naming, send, admin=None)
+    runtime = _assemble(settings, Metrics(), clock, database, redis, naming, send, admin=None)
     try:
         await migrations.upgrade(database)
         worker = ScriptedWorker(runtime, clock)
