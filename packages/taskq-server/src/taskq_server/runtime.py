@@ -41,7 +41,7 @@ from taskq_server.services.history import HistoryService
 from taskq_server.services.inserts import Inserts
 from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
-from taskq_server.services.namespaces import Namespaces, missing_namespace
+from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
@@ -104,6 +104,7 @@ class Runtime:
             self.dispatcher,
             self.after_commit,
             self.tracing,
+            log=TaskLog.of(self.settings),
             has_failure_hooks=has_failure_hooks,
         )
 
@@ -316,7 +317,7 @@ async def _missing_namespace(runtime: Runtime) -> str | None:
         made = await runtime.namespaces.names()
     except (DatabaseUnavailable, DatabaseError):
         return None  # it is away, or its schema is older
-    return missing_namespace(runtime.settings, made)
+    return runtime.settings.missing_namespace(made)
 
 
 async def _listen(runtime: Runtime, redis: Redis) -> None:

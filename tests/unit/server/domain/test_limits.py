@@ -23,7 +23,7 @@ def test_no_bound_is_written_a_second_time(folder: str) -> None:
 
 
 def test_settings_take_the_bounds_of_tasks_from_there() -> None:
-    text = (SOURCES / "core" / "config.py").read_text(encoding="utf-8")
+    text = (SOURCES / "core" / "settings" / "tasks.py").read_text(encoding="utf-8")
     assert not LONG_TIME.findall(text)
     assert "le=limits.RETRIES" in text
     assert "le=limits.TIMEOUT_SECONDS" in text

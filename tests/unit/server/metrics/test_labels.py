@@ -35,7 +35,7 @@ def test_children_are_kept() -> None:
 def test_five_thousand_handlers_make_two_hundred_labels_and_are_all_counted() -> None:
     metrics = Metrics()
     for number in range(5_000):
-        metrics.attempt_ended(f"handler-{number}", Outcome.SUCCEEDED, 0.1)
+        metrics.attempts_ended(f"handler-{number}", Outcome.SUCCEEDED, [0.1])
     found = samples(metrics, "taskq_attempts_total")
     assert len(found) == limits.METRIC_NAMES + 1
     assert sum(found.values()) == 5_000

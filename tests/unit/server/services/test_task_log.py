@@ -33,7 +33,7 @@ def said(caplog: pytest.LogCaptureFixture, log: TaskLog, end: AttemptEnded) -> t
     """The level and the text of the only line of an end."""
     caplog.clear()
     with caplog.at_level(logging.DEBUG, "taskq.server.tasks"):
-        log.ended(end)
+        log.ended([end])
     (record,) = caplog.records
     return record.levelname, record.getMessage().replace(str(end.task.id), "ID")
 
@@ -104,7 +104,7 @@ def test_the_level_of_each_is_one_setting(caplog: pytest.LogCaptureFixture) -> N
         "a worker that stops": "ERROR",
     }
     caplog.clear()
-    log.started(TASK)
+    log.started([TASK])
     log.cancelled(TASK)
     assert [record.levelname for record in caplog.records] == ["ERROR"]
     assert TaskLog.of(Settings.load()) == TaskLog()

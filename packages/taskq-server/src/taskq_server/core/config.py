@@ -1,5 +1,6 @@
 """Every setting of the server, read once from arguments and the environment."""
 
+from collections.abc import Collection
 from typing import Any, Self
 
 from pydantic import ValidationError
@@ -13,7 +14,9 @@ from taskq_server.core.settings.process import ProcessSettings
 from taskq_server.core.settings.redis import RedisSettings
 from taskq_server.core.settings.tasks import TaskSettings
 from taskq_server.core.settings.work import WorkSettings
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.errors import ConfigurationError
+from taskq_server.domain.naming import no_such_namespace
 
 
 class Settings(  # pydantic lists the fields of the last base first
@@ -36,6 +39,22 @@ class Settings(  # pydantic lists the fields of the last base first
     def served_namespaces(self) -> tuple[str, ...]:
         """The namespaces whose tasks a worker runs, each once; `*` alone stands for all."""
         return tuple(dict.fromkeys(self.namespaces or (self.namespace,)))
+
+    def missing_namespace(self, made: Collection[str]) -> str | None:
+        """Return a sentence about a namespace that is named here, and that nobody made.
+
+        Args:
+            made: the names of all namespaces of the deployment.
+        """
+        for variable, names in (
+            ("TASKQ_NAMESPACE", (self.namespace,)),
+            ("TASKQ_NAMESPACES", self.namespaces),
+        ):
+            for name in names:
+                if name not in (*made, ALL_NAMESPACES):
+                    sentence = no_such_namespace(name, made)
+                    return f"{variable}: {sentence} (`taskq-server namespaces create` makes one)"
+        return None
 
     @property
     def may_open(self) -> bool:

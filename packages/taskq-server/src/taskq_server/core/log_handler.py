@@ -2,10 +2,12 @@
 
 import logging
 import sys
+import time
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from contextvars import Context
 
-from taskq_server.core.log_context import Fields
-from taskq_server.core.log_lines import LineFormatter
+from taskq_server.core.log_lines import LineFormatter, Said
 from taskq_server.core.log_text import brief, escaped_text
 
 
@@ -28,18 +30,17 @@ class LineHandler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore
         except Exception:
             self.handleError(record)
 
-    def write(self, logger: str, level: int, event: str, fields: Fields) -> None:
-        """Write a line without a record.
+    def write(self, logger: str, said: Iterable[Said]) -> None:
+        """Write lines without records, all of them at once.
 
         Args:
             logger: its name.
-            level: the number of its level.
-            event: its text.
-            fields: the others.
+            said: what the lines say.
         """
         self.acquire()
         try:
-            self.stream.write(f"{self._lines.line(logger, level, event, fields)}\n")
+            moment = time.time()
+            self.stream.write("".join(self._lines.line(logger, one, moment) for one in said))
         except Exception:
             self.handleError(logging.makeLogRecord({"name": logger}))
         finally:
@@ -54,26 +55,31 @@ class LineHandler(logging.StreamHandler):  # type: ignore[type-arg,unused-ignore
             self.flush()
 
 
-def say(logger: logging.Logger, level: int, event: str, fields: Fields) -> None:
-    """Log a line that is written for each task.
+def say(logger: logging.Logger, said: Sequence[Said]) -> None:
+    """Log lines that are written for each task.
 
-    Where nobody but a `LineHandler` hears of it, no record is made, because that takes longer than
-    the line.
+    Where nobody but a `LineHandler` hears of them, no records are made, because these take longer
+    than the lines. The lines have no fields but their own, whoever writes them.
 
     Args:
-        logger: lets the level through.
-        level: the number of the level.
-        event: the text.
-        fields: what the line is about.
+        logger: lets their levels through.
+        said: what the lines say.
     """
+    if not said:
+        return
     only = _only_handler(logger)
     if only is None:
+        Context().run(_handle, logger, said)
+    else:
+        only.write(logger.name, said)
+
+
+def _handle(logger: logging.Logger, said: Iterable[Said]) -> None:
+    for level, event, fields in said:
         record = logger.makeRecord(
             logger.name, level, __file__, 0, event, (), None, extra=dict(fields)
         )
         logger.handle(record)
-    else:
-        only.write(logger.name, level, event, fields)
 
 
 def _only_handler(logger: logging.Logger) -> LineHandler | None:

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -22,6 +22,15 @@ HANDLERS = "taskq.server.handler"
 """The logger of handlers, which may say what they like."""
 
 Line = dict[str, Any]
+
+
+class Said(NamedTuple):
+    """What a line says: the number of its level, its text, and its other fields."""
+
+    level: int
+    event: str
+    fields: Fields
+
 
 _OURS = frozenset({"alembic", "arq", "asyncio", "asyncmy", "sqlalchemy", "taskq", "uvicorn"})
 _OWN = frozenset({"event", "logger", "level", "timestamp", "exception", "stack"})
@@ -44,24 +53,25 @@ class LineFormatter(logging.Formatter):
         """Return the line of a record."""
         return self._text(_line_of(record))
 
-    def line(self, logger: str, level: int, event: str, fields: Fields) -> str:
-        """Return a line that is written now, without a record.
+    def line(self, logger: str, said: Said, moment: float) -> str:
+        """Return a line, with its end, that no record was made for.
 
         Args:
             logger: its name.
-            level: the number of its level.
-            event: its text.
-            fields: the others.
+            said: what it says.
+            moment: when, in seconds since 1970.
         """
         line = {
-            "event": event,
+            "event": said.event,
             "logger": logger,
-            "level": _level(level),
-            "timestamp": _time(time.time()),
-            **fields,
+            "level": _level(said.level),
+            "timestamp": _time(moment),
+            **said.fields,
         }
         text = _plain(line) if self._text is as_json else None
-        return text or self._text({key: escaped(value) for key, value in line.items()})
+        if text is None:
+            text = self._text({key: escaped(value) for key, value in line.items()})
+        return f"{text}\n"
 
 
 def as_json(line: Line) -> str:

@@ -8,7 +8,6 @@ from taskq_server.doctor.findings import Finding, Patient, some_of, well, wrong
 from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.task import WAITING
-from taskq_server.services.namespaces import missing_namespace
 
 _SWEEPS = timedelta(minutes=10)
 """How long the janitors may need for what has just come of age."""
@@ -17,7 +16,7 @@ _SWEEPS = timedelta(minutes=10)
 async def served_namespaces(patient: Patient) -> Finding:
     """Look for a namespace of the settings that was never made."""
     made = await patient.database.read(namespaces.made)
-    missing = missing_namespace(patient.settings, made)
+    missing = patient.settings.missing_namespace(made)
     if missing is not None:
         return wrong(missing)
     return well("the namespaces of the settings exist")

@@ -10,17 +10,18 @@ the attempts ran. When the minute is over, that moves on into the history of min
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
-from datetime import timedelta
+from datetime import datetime
 from typing import NamedTuple
 
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.minutes import NO_ENDS, Ends, EndsOfMinutes, QueueMinute, minute_of
-from taskq_server.domain.task import Attempt, Outcome, Status, Task
+from taskq_server.domain.task import Outcome, Status, Task
 
 Place = tuple[str, str, Status]
 """The key of a count: namespace, queue, and status."""
 
-_MILLISECOND = timedelta(milliseconds=1)
+_Kind = tuple[str, str, Status, Status, Outcome, datetime]
+"""Namespace, queue, statuses before and after, outcome, and the moment of the end."""
 
 
 class Entry(NamedTuple):
@@ -59,10 +60,6 @@ class _End(NamedTuple):
     outcome: Outcome
     minute: int
 
-    @classmethod
-    def of(cls, ended: AttemptEnded) -> "_End":
-        return cls(*place(ended.task), ended.attempt.outcome, minute_of(ended.attempt.finished_at))
-
     def entry(self, ends: Ends) -> Entry:
         return Entry(
             self.namespace,
@@ -82,8 +79,11 @@ def place(task: Task, status: Status | None = None) -> Place:
         task: the task; its namespace and its queue never change.
         status: an earlier status to count it by; None for the present one.
     """
-    counted = task.status if status is None else status
-    return task.namespace, task.queue, Status.QUEUED if counted is Status.RUNNING else counted
+    return task.namespace, task.queue, _counted(task.status if status is None else status)
+
+
+def _counted(status: Status) -> Status:
+    return Status.QUEUED if status is Status.RUNNING else status
 
 
 def changes(*, before: Iterable[Place] = (), after: Iterable[Place] = ()) -> dict[Place, int]:
@@ -109,18 +109,21 @@ def entries_of_ends(ended: Iterable[AttemptEnded]) -> list[Entry]:
     There is an entry for each queue that the running tasks were counted in, and one for each queue,
     status, outcome and minute now; so usually two for a whole batch.
     """
+    # The ends of a batch are mostly alike, so what follows from one is found once for all.
+    alike: defaultdict[_Kind, list[int]] = defaultdict(list)
+    for each in ended:
+        task, attempt = each.task, each.attempt
+        kind = task.namespace, task.queue, each.before.status, task.status, attempt.outcome
+        # The clock of one server may be a little behind that of another, which claimed the task.
+        run = max(0, round(each.run_time.total_seconds() * 1_000))
+        alike[*kind, attempt.finished_at].append(run)
     left: Counter[Place] = Counter()
     ends: dict[_End, Ends] = {}
-    for each in ended:
-        left[place(each.before)] -= 1
-        end = _End.of(each)
-        ends[end] = ends.get(end, NO_ENDS).plus(1, _run_milliseconds(each.attempt))
+    for (namespace, queue, before, after, outcome, moment), runs in alike.items():
+        left[namespace, queue, _counted(before)] -= len(runs)
+        end = _End(namespace, queue, _counted(after), outcome, minute_of(moment))
+        ends[end] = ends.get(end, NO_ENDS).plus(len(runs), sum(runs))
     return [*entries(left), *(end.entry(sums) for end, sums in ends.items())]
-
-
-def _run_milliseconds(attempt: Attempt) -> int:
-    # The clock of one server may be a little behind that of another, which has claimed the task.
-    return max(0, round((attempt.finished_at - attempt.started_at) / _MILLISECOND))
 
 
 def compacted(rows: Iterable[Entry], now: int) -> tuple[list[Entry], EndsOfMinutes]:

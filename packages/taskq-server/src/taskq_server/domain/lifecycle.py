@@ -44,6 +44,11 @@ class AttemptEnded:
     before: Task
 
     @property
+    def run_time(self) -> timedelta:
+        """How long the attempt ran; below zero if the clocks of two servers differ."""
+        return self.attempt.finished_at - self.attempt.started_at
+
+    @property
     def is_failure(self) -> bool:
         """Whether the attempt failed, so that `on_retry` or `on_job_failure` follows."""
         return follows_failure(self.task.status)

@@ -10,13 +10,13 @@ from prometheus_client import (
     CollectorRegistry,
     Counter,
     Gauge,
-    Histogram,
     PlatformCollector,
     ProcessCollector,
 )
 
 from taskq_server.core.observer import DatabaseFailure, RedisFailure
 from taskq_server.domain.task import Outcome, Status
+from taskq_server.metrics.histograms import Histograms
 from taskq_server.metrics.labels import BoundedNames, Children
 from taskq_server.metrics.submits import Submits
 
@@ -86,7 +86,7 @@ class Metrics:
         )
 
     def _watch_service(self, make: "_Families") -> None:
-        self._lag = make.histogram("event_loop_lag_seconds", "Delay of the event loop", _FAST)
+        self._lag = make.histograms("event_loop_lag_seconds", "Delay of the event loop", _FAST)
         self._batch_size = make.histograms(
             "group_commit_size", "Items of the batches of group commits", _SIZES, "group"
         )
@@ -101,29 +101,35 @@ class Metrics:
         for failure in get_args(RedisFailure):
             self._redis_errors(failure)
 
-    def moved(self, handler: str, before: Status, after: Status) -> None:
-        """Count a change of the status of a stored task."""
+    def moved(self, handler: str, before: Status, after: Status, tasks: int = 1) -> None:
+        """Count changes of the status of stored tasks."""
         if before is not after:
-            self._transitions(self.handlers.admit(handler), before, after).inc()
+            self._transitions(self.handlers.admit(handler), before, after).inc(tasks)
 
-    def picked_up(self, queue: str, seconds: float) -> None:
-        """Count the start of an attempt, of a queue that this worker listens to.
+    def picked_up(self, queue: str, seconds: Sequence[float]) -> None:
+        """Count the starts of attempts, of a queue that this worker listens to.
 
         Args:
-            queue: of the task.
-            seconds: since it was due.
+            queue: of the tasks.
+            seconds: for which each of them had been due.
         """
-        self._pickup(self.queues.admit(queue)).observe(max(0.0, seconds))
+        self._pickup.observe_all(seconds, self.queues.admit(queue))
 
-    def attempt_ended(self, handler: str, outcome: Outcome, seconds: float) -> None:
-        """Count the end of an attempt that took some seconds."""
+    def attempts_ended(self, handler: str, outcome: Outcome, seconds: Sequence[float]) -> None:
+        """Count the ends of attempts.
+
+        Args:
+            handler: of the tasks.
+            outcome: of the attempts.
+            seconds: that each of them took.
+        """
         label = self.handlers.admit(handler)
-        self._attempts(label, outcome).inc()
-        self._run(label, outcome).observe(max(0.0, seconds))
+        self._attempts(label, outcome).inc(len(seconds))
+        self._run.observe_all(seconds, label, outcome)
 
-    def retried(self, handler: str) -> None:
-        """Count a failed attempt after which its task is tried again."""
-        self._retries(self.handlers.admit(handler)).inc()
+    def retried(self, handler: str, tasks: int = 1) -> None:
+        """Count failed attempts after which their tasks are tried again."""
+        self._retries(self.handlers.admit(handler)).inc(tasks)
 
     def lease_lost(self) -> None:
         """Count a lease of this process's worker that has run out."""
@@ -142,12 +148,12 @@ class Metrics:
             status: of the answer.
             seconds: that it took.
         """
-        self._http(route, method, status).observe(seconds)
+        self._http.observe(seconds, route, method, status)
 
     def batch_committed(self, group: str, items: int, seconds: float) -> None:
         """Count a batch of a group commit; see `Observer`."""
-        self._batch_size(group).observe(items)
-        self._batch_seconds(group).observe(seconds)
+        self._batch_size.observe(items, group)
+        self._batch_seconds.observe(seconds, group)
 
     def database_failed(self, kind: DatabaseFailure) -> None:
         """Count an error of the database; see `Observer`."""
@@ -177,12 +183,7 @@ class _Families:
     def gauge(self, name: str, text: str) -> Gauge:
         return Gauge(f"taskq_{name}", text, registry=self._registry)
 
-    def histogram(self, name: str, text: str, buckets: Sequence[float]) -> Histogram:
-        return Histogram(f"taskq_{name}", text, registry=self._registry, buckets=buckets)
-
     def histograms(
         self, name: str, text: str, buckets: Sequence[float], *labels: str
-    ) -> Children[Histogram]:
-        return Children(
-            Histogram(f"taskq_{name}", text, labels, registry=self._registry, buckets=buckets)
-        )
+    ) -> Histograms:
+        return Histograms(self._registry, f"taskq_{name}", text, buckets, *labels)

@@ -5,6 +5,7 @@ news are made from a whole batch, and an event for each task is built only if so
 """
 
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -13,7 +14,7 @@ from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
 from taskq_server.domain.events import TaskChanged, TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
-from taskq_server.domain.task import Status, Task
+from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.metrics.registry import Metrics
 
 Listener = Callable[[Sequence[TaskChanged]], None]
@@ -71,15 +72,20 @@ class AfterCommit:
         Args:
             claims: each task before and after its claim.
         """
+        moved: Counter[tuple[str, Status]] = Counter()
+        waited: defaultdict[str, list[float]] = defaultdict(list)
         for before, after in claims:
-            self._metrics.moved(after.handler, before.status, after.status)
-            waited = after.updated_at - _waits_since(before)
-            self._metrics.picked_up(after.queue, waited.total_seconds())
+            moved[before.handler, before.status] += 1
+            seconds = (after.updated_at - _waits_since(before)).total_seconds()
+            waited[before.queue].append(max(0.0, seconds))
+        for (handler, status), number in moved.items():
+            self._metrics.moved(handler, status, Status.RUNNING, number)
+        for queue, each in waited.items():
+            self._metrics.picked_up(queue, each)
 
     def ended(self, ends: Sequence[AttemptEnded]) -> None:
         """Tell of attempts that have ended, and ring for those of their tasks that wait again."""
-        for end in ends:
-            self._count(end)
+        self._count(ends)
         self._notifier.changed([(end.task.namespace, end.task.id) for end in ends])
         self._dispatcher.ring([doorbell(end.task) for end in ends if end.task.status.waiting])
         if self._listeners:
@@ -89,13 +95,16 @@ class AfterCommit:
         """Tell waiters that running tasks have come further."""
         self._notifier.changed(reports)
 
-    def _count(self, end: AttemptEnded) -> None:
-        handler, attempt = end.task.handler, end.attempt
-        took = attempt.finished_at - attempt.started_at
-        self._metrics.attempt_ended(handler, attempt.outcome, took.total_seconds())
-        self._metrics.moved(handler, end.before.status, end.task.status)
-        if end.task.status is Status.RETRYING:
-            self._metrics.retried(handler)
+    def _count(self, ends: Sequence[AttemptEnded]) -> None:
+        took: defaultdict[tuple[str, Outcome, Status, Status], list[float]] = defaultdict(list)
+        for end in ends:
+            kind = end.task.handler, end.attempt.outcome, end.before.status, end.task.status
+            took[kind].append(max(0.0, end.run_time.total_seconds()))
+        for (handler, outcome, before, after), seconds in took.items():
+            self._metrics.attempts_ended(handler, outcome, seconds)
+            self._metrics.moved(handler, before, after, len(seconds))
+            if after is Status.RETRYING:
+                self._metrics.retried(handler, len(seconds))
 
     def _tell(self, changes: Iterable[TaskChanged]) -> None:
         told = tuple(changes)

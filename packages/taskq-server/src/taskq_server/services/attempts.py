@@ -30,6 +30,7 @@ from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Due, Status, Task
 from taskq_server.services.after_commit import AfterCommit
+from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 
 Decision = Callable[[Task, datetime], AttemptEnded]
 """How a locked task goes on at this moment."""
@@ -78,6 +79,7 @@ class AttemptService:
         dispatcher: rings again for claims whose bell is spent.
         after_commit: tells of ends and of progress.
         tracing: makes the spans of group commits.
+        log: tells of attempts that start and end.
         has_failure_hooks: whether this worker has `on_retry` or `on_job_failure` hooks, so that
             the errors of its tasks stay marked until a hook has run.
     """
@@ -90,6 +92,7 @@ class AttemptService:
         after_commit: AfterCommit,
         tracing: Tracing,
         *,
+        log: TaskLog = AS_DEFAULT,
         has_failure_hooks: bool,
     ) -> None:
         self._database = database
@@ -97,6 +100,7 @@ class AttemptService:
         self._dispatcher = dispatcher
         self._after_commit = after_commit
         self._tracing = tracing
+        self._log = log
         self._has_failure_hooks = has_failure_hooks
         self._claims: GroupCommit[ClaimRequest, Task | NotNow | None] = GroupCommit(
             self._commit_claims, name="claims", observer=database.observer
@@ -212,7 +216,7 @@ class AttemptService:
             return ends
 
         ends = await self._database.write(work)
-        self._after_commit.ended(ends)
+        self._tell_ended(ends)
         return ends
 
     async def hooks_done(self, keys: Sequence[tuple[UUID, int]]) -> None:
@@ -256,6 +260,7 @@ class AttemptService:
         claimed = await self._database.write(work)
         self._dispatcher.ring(claimed.bells)
         self._after_commit.claimed(claimed.starts)
+        self._log.started(task for _, task in claimed.starts)
         return claimed.answers
 
     async def _commit_ends(
@@ -268,8 +273,12 @@ class AttemptService:
                 )
             except StaleRow:
                 answers = await self._database.write(lambda c: self._apply(c, completions))
-        self._after_commit.ended([answer for answer in answers if isinstance(answer, AttemptEnded)])
+        self._tell_ended([answer for answer in answers if isinstance(answer, AttemptEnded)])
         return answers
+
+    def _tell_ended(self, ends: Sequence[AttemptEnded]) -> None:
+        self._after_commit.ended(ends)
+        self._log.ended(ends)
 
     async def _apply(
         self, connection: Connection, completions: Sequence[Completion], *, optimistic: bool = False

@@ -2,16 +2,14 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from math import inf
 
-from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import counts, namespaces
-from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.domain.naming import is_namespace, no_such_namespace
@@ -28,19 +26,6 @@ class NamespaceUse:
     created_at: datetime
     tasks: int
     queues: int
-
-
-def missing_namespace(settings: Settings, made: Collection[str]) -> str | None:
-    """Return a sentence about a namespace of the settings that nobody made; None without one."""
-    for variable, names in (
-        ("TASKQ_NAMESPACE", (settings.namespace,)),
-        ("TASKQ_NAMESPACES", settings.namespaces),
-    ):
-        for name in names:
-            if name not in (*made, ALL_NAMESPACES):
-                sentence = no_such_namespace(name, made)
-                return f"{variable}: {sentence} (`taskq-server namespaces create` makes one)"
-    return None
 
 
 class Namespaces:

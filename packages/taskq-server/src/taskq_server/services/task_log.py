@@ -5,12 +5,14 @@ taskq's own are named without their text, because it may quote a statement.
 """
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Self, assert_never
 
 from taskq_server.core.config import Settings
 from taskq_server.core.log_context import About, Fields
 from taskq_server.core.log_handler import say
+from taskq_server.core.log_lines import Said
 from taskq_server.core.spans import here
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Attempt, Outcome, Status, Task
@@ -79,24 +81,26 @@ class TaskLog:
             failures=number[settings.log_failures],
         )
 
-    def started(self, task: Task) -> None:
-        """Tell that an attempt starts."""
+    def started(self, tasks: Iterable[Task]) -> None:
+        """Tell that attempts start."""
         if _log.isEnabledFor(self.starts):
-            fields = fields_of(task)
-            text = f"{task.handler} {fields['task_id']} starts attempt {task.attempt}"
-            say(_log, self.starts, text, fields)
+            say(_log, [Said(self.starts, _start(task), fields_of(task)) for task in tasks])
 
     def cancelled(self, task: Task) -> None:
         """Tell that a task was cancelled while it waited."""
         text = "%s %s was cancelled while it waited"
         _log.log(self.ends, text, task.handler, task.id, extra={"task_id": str(task.id)})
 
-    def ended(self, end: AttemptEnded) -> None:
-        """Tell how an attempt has ended."""
-        level = self._level(end)
-        if _log.isEnabledFor(level):
-            fields = fields_of(end.task)
-            say(_log, level, f"{end.task.handler} {fields['task_id']} {_how(end)}", fields)
+    def ended(self, ends: Iterable[AttemptEnded]) -> None:
+        """Tell how attempts have ended."""
+        said: list[Said] = []
+        for end in ends:
+            level = self._level(end)
+            if _log.isEnabledFor(level):
+                fields = fields_of(end.task)
+                text = f"{end.task.handler} {fields['task_id']} {_how(end)}"
+                said.append(Said(level, text, fields))
+        say(_log, said)
 
     def _level(self, end: AttemptEnded) -> int:
         match end.task.status:
@@ -128,9 +132,13 @@ def error_of(attempt: Attempt) -> str:
     return f"{kind}: {said}" if said else kind
 
 
+def _start(task: Task) -> str:
+    return f"{task.handler} {task.id} starts attempt {task.attempt}"
+
+
 def _how(end: AttemptEnded) -> str:
     attempt, status = end.attempt, end.task.status
-    seconds = f"{(attempt.finished_at - attempt.started_at).total_seconds():.2f} s"
+    seconds = f"{end.run_time.total_seconds():.2f} s"
     if status is Status.SUCCEEDED:
         return f"succeeded in {seconds}"
     if status is Status.CANCELLED:

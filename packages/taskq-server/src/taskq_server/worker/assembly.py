@@ -12,7 +12,6 @@ from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.queue_meter import QueueMeter
-from taskq_server.services.task_log import TaskLog
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.attempts.executor import Executor, Limits
@@ -107,7 +106,6 @@ def assemble(
         worker_id=lambda: lease.worker_id,
         on_free=wake.set,
         on_claimed=wake.set if _is_shared(settings) else _nothing,
-        log=TaskLog.of(settings),
     )
     runner = Runner(deps)
     now = ServedNamespaces(served, runtime.namespaces, settings.beat_seconds / 2)

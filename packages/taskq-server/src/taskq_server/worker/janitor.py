@@ -15,7 +15,6 @@ from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Due, Queue
 from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
-from taskq_server.services.task_log import TaskLog
 from taskq_server.worker.arq_worker import Heads
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
@@ -67,7 +66,6 @@ class Janitor:
         self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
-        self._log = TaskLog.of(settings)
         self._measure = measure
 
     async def run(self) -> None:
@@ -84,8 +82,7 @@ class Janitor:
 
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
-        for ended in await self._maintenance.rescue(self._settings.served_namespaces):
-            self._log.ended(ended)
+        await self._maintenance.rescue(self._settings.served_namespaces)
 
     async def stage(self) -> None:
         """Ring for what lost its doorbell, and start it: Redis may not take the bell either.

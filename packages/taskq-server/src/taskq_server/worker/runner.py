@@ -30,7 +30,7 @@ from taskq_server.services.attempts import (
 )
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.submit import SubmitService
-from taskq_server.services.task_log import AS_DEFAULT, TaskLog, about_task
+from taskq_server.services.task_log import about_task
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.attempts.completion import commit, with_pause
 from taskq_server.worker.attempts.executor import Executor
@@ -68,7 +68,6 @@ class RunnerDeps:
     worker_id: Callable[[], UUID]
     on_free: Callable[[], None]
     on_claimed: Callable[[], None] = lambda: None
-    log: TaskLog = AS_DEFAULT
 
 
 class Runner:
@@ -195,7 +194,6 @@ class Runner:
             running.interrupt(StopReason.RELEASE)
         try:
             handler = self._deps.registry.handlers[task.handler]
-            self._deps.log.started(task)
             try:
                 run_result = await self._run(running, handler)
             except Exception as error:
@@ -275,9 +273,7 @@ class Runner:
                 run_result = await with_pause(
                     self._deps.attempts, running, run_result, handler.schema
                 )
-            ended = await commit(self._deps.attempts, running, run_result, handler.backoff)
-            if ended is not None:
-                self._deps.log.ended(ended)
+            await commit(self._deps.attempts, running, run_result, handler.backoff)
         finally:
             self.committing -= 1
 
@@ -313,11 +309,9 @@ class Runner:
             decide=lambda task, now: lifecycle.rescue(task, now=now, why=why),
         )
         try:
-            ended = await self._deps.attempts.end(completion)
+            await self._deps.attempts.end(completion)
         except (DatabaseUnavailable, StaleAttempt, IllegalTransition) as error:
             _log.debug("nothing to give back: %s", error)
-        else:
-            self._deps.log.ended(ended)
 
     def _submit_child(self, parent: Task) -> Callable[[NewTask, str], "asyncio.Future[UUID]"]:
         async def submit(new: NewTask, key: str) -> UUID:

@@ -91,13 +91,15 @@ class Executor:
             arguments[handler.signature.context] = running.context
         call = partial(handler.function, **arguments)
         if handler.is_async:
-            return await self._run_on_loop(call, handler, running)
-        if await self.threads.take(running):
+            job = asyncio.create_task(self._on_loop(call, running))
+            self._on_loop_now[job] = running
+            job.add_done_callback(self._on_loop_now.pop)
+        elif await self.threads.take(running):
             job = asyncio.ensure_future(self._in_thread(call, running))
         else:
             running.interrupt(StopReason.RELEASE)
             return self.result_of_run(None, handler, running)
-        await self._until_done(job, running, cancel=False)
+        await self._until_done(job, running, cancel=handler.is_async)
         return self.result_of_run(job, handler, running)
 
     def fields(self, job: "asyncio.Task[object]") -> Fields | None:
@@ -109,17 +111,6 @@ class Executor:
     def handlers_on_loop(self) -> list[str]:
         """The handlers that run on the event loop; asked from any thread."""
         return sorted({running.task.handler for running in list(self._on_loop_now.values())})
-
-    async def _run_on_loop(
-        self, call: Callable[[], Any], handler: Handler, running: RunningAttempt
-    ) -> RunResult | None:
-        job = asyncio.create_task(self._on_loop(call, running))
-        self._on_loop_now[job] = running
-        try:
-            await self._until_done(job, running, cancel=True)
-        finally:
-            del self._on_loop_now[job]
-        return self.result_of_run(job, handler, running)
 
     def close(self) -> None:
         """Let threads end by themselves, because a stuck thread must not hold up the process."""
