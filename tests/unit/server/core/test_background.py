@@ -1,6 +1,7 @@
 """Work behind the scenes."""
 
 import asyncio
+import contextlib
 import logging
 import sys
 from collections.abc import Callable
@@ -29,6 +30,26 @@ async def test_work_runs_while_the_block_runs_and_ends_with_it() -> None:
             await running.wait()
         assert not ended.is_set()
     assert ended.is_set()
+
+
+async def lose_a_cancel() -> None:
+    """Wait as a driver does that connects: Python 3.11 drops a cancel at the wrong moment."""
+    with contextlib.suppress(asyncio.CancelledError):
+        await asyncio.Event().wait()
+    await asyncio.Event().wait()
+
+
+async def test_work_ends_though_a_cancel_got_lost() -> None:
+    async with asyncio.timeout(60):
+        async with background({"work": lose_a_cancel}):
+            await asyncio.sleep(0)
+
+
+async def test_work_that_is_no_longer_needed_ends_though_a_cancel_got_lost() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().call_soon(stop.set)
+    async with asyncio.timeout(60):
+        assert not await unless(stop, lose_a_cancel())
 
 
 async def test_work_that_fails_is_logged_and_starts_again_and_the_rest_goes_on(

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -15,6 +15,7 @@ Work = Callable[[], Coroutine[Any, Any, None]]
 
 _PAUSE_SECONDS = 1.0
 _CANCEL_SECONDS = 2.0
+_AGAIN_SECONDS = 1.0
 _log = logging.getLogger("taskq.server")
 
 
@@ -31,9 +32,7 @@ async def background(works: Mapping[str, Work]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await _end(tasks)
 
 
 async def unless(
@@ -51,7 +50,7 @@ async def unless(
     finally:
         for task in tasks:
             task.cancel()
-    await asyncio.wait(tasks)
+    await _end(tasks)
     if tasks[0].cancelled():
         return False
     tasks[0].result()
@@ -81,6 +80,19 @@ def complete(
     finally:
         with contextlib.suppress(SystemExit, KeyboardInterrupt), contextlib.closing(loop):
             loop.run_until_complete(_cancel_all())
+
+
+async def _end(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks until they have ended.
+
+    One cancel may get lost: `asyncio.wait_for` of Python 3.11, in which a driver connects, drops it
+    if the connection has failed at the same moment.
+    """
+    left = set(tasks)
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=_AGAIN_SECONDS)
 
 
 async def _cancel_all() -> None:
