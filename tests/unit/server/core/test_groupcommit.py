@@ -44,7 +44,7 @@ def started(commit: GroupCommit[int, int], *items: int) -> list["asyncio.Task[in
     return [asyncio.create_task(commit(item)) for item in items]
 
 
-async def freeze_gc() -> None:
+async def settle() -> None:
     """Let everything run that can run now."""
     for _ in range(5):
         await asyncio.sleep(0)
@@ -70,7 +70,7 @@ async def test_calls_during_a_batch_form_the_next_one_in_order() -> None:
     commit = GroupCommit(ledger)
     first = await held(commit, ledger)
     later = started(commit, 3, 1, 2)
-    await freeze_gc()
+    await settle()
     assert ledger.batches == [[0]]
 
     ledger.gate.set()
@@ -166,9 +166,9 @@ async def test_a_caller_that_gives_up_before_its_batch_takes_its_item_along() ->
     commit = GroupCommit(ledger)
     first = await held(commit, ledger)
     kept, dropped = started(commit, 1, 2)
-    await freeze_gc()
+    await settle()
     dropped.cancel()
-    await freeze_gc()
+    await settle()
     ledger.gate.set()
     assert [await first, await kept] == [0, 10]
     assert ledger.committed == [0, 1]
@@ -181,7 +181,7 @@ async def test_a_caller_that_gives_up_during_its_batch_harms_nobody() -> None:
     first = await held(commit, ledger)
     second = started(commit, 1)[0]
     first.cancel()
-    await freeze_gc()
+    await settle()
     ledger.gate.set()
     assert await second == 10
     assert ledger.batches == [[0], [1]]
@@ -192,12 +192,12 @@ async def test_when_all_waiting_callers_gave_up_nothing_is_committed() -> None:
     commit = GroupCommit(ledger)
     first = await held(commit, ledger)
     waiting = started(commit, 1, 2, 3)
-    await freeze_gc()
+    await settle()
     for caller in waiting:
         caller.cancel()
     ledger.gate.set()
     await first
-    await freeze_gc()
+    await settle()
     assert ledger.batches == [[0]]
     assert await commit(4) == 40
 

@@ -91,7 +91,7 @@ async def run(
         executor.close()
 
 
-async def freeze_gc() -> None:
+async def settle() -> None:
     await asyncio.sleep(0.001)
 
 
@@ -99,4 +99,4 @@ async def until(condition: Callable[[], bool], seconds: float = 60) -> None:
     """A short, bounded poll for what nobody announces."""
     async with asyncio.timeout(seconds):
         while not condition():
-            await freeze_gc()
+            await settle()

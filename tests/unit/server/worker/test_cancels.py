@@ -13,7 +13,7 @@ from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.runner import Runner
 from tests.support.callers import CALLER
 from tests.unit.server.factories import stored
-from tests.unit.server.worker.attempts import freeze_gc, until
+from tests.unit.server.worker.attempts import settle, until
 from tests.unit.server.worker.harness import RunnerHarness
 
 
@@ -82,7 +82,7 @@ async def test_a_forged_message_cancels_nothing(harness: RunnerHarness) -> None:
         await until(lambda: working.looks.answered == 1)
         assert working.looks.named == [{task.id}]
         for _ in range(20):
-            await freeze_gc()
+            await settle()
         assert not working.jobs[0].done()
         assert await working.status(task) is Status.RUNNING
 
@@ -105,7 +105,7 @@ async def test_tasks_of_others_are_not_looked_up(harness: RunnerHarness) -> None
     async with working_on(harness) as working:
         await working.begin()
         working.cancels.note([uuid4() for _ in range(1_000)])
-        await freeze_gc()
+        await settle()
         assert working.looks.named == []
 
 
@@ -126,7 +126,7 @@ async def test_a_flood_costs_some_reads_a_second_and_holds_no_real_cancel_up(
         await harness.runtime.change.cancel(CALLER, tasks[0].id)
         while not working.jobs[0].done():
             working.cancels.note([task.id for task in tasks])
-            await freeze_gc()
+            await settle()
         assert await working.status(tasks[0]) is Status.CANCELLED
         assert await working.status(tasks[1]) is Status.RUNNING
 
@@ -152,7 +152,7 @@ async def test_a_cancel_that_overtakes_the_answer_to_the_claim_is_not_lost(
         await harness.runtime.change.cancel(CALLER, task.id)
         working.cancels.note([task.id])
         await until(lambda: working.looks.answered > 0)
-        await freeze_gc()
+        await settle()
         held.set()
         await asyncio.wait(working.jobs)
         assert await working.status(task) is Status.CANCELLED
@@ -168,7 +168,7 @@ async def test_a_look_that_fails_is_not_the_last_one(
         working.looks.fail = error
         working.cancels.note([task.id])
         await until(lambda: len(working.looks.named) == 1)
-        await freeze_gc()
+        await settle()
         working.looks.fail = None
         working.cancels.note([task.id])
         await asyncio.wait(working.jobs)
@@ -188,7 +188,7 @@ async def test_a_quarantined_task_is_cancelled_as_well_and_not_by_a_forgery(
         await until(lambda: working.runner.holds([task.id]) > working.runner.claims([task.id]))
         working.cancels.note([task.id])
         await until(lambda: working.looks.answered > 0)
-        await freeze_gc()
+        await settle()
         assert await working.status(task) is Status.RUNNING
         await harness.runtime.change.cancel(CALLER, task.id)
         working.cancels.note([task.id])

@@ -10,7 +10,7 @@ from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.attempts.slots import Slots
 from tests.support.callers import CALLER
 from tests.unit.server.factories import stored
-from tests.unit.server.worker.attempts import freeze_gc, until
+from tests.unit.server.worker.attempts import settle, until
 from tests.unit.server.worker.harness import RunnerHarness
 
 
@@ -22,7 +22,7 @@ async def test_what_is_claimed_ahead_waits_for_its_turn(harness: RunnerHarness) 
         nonlocal most
         going.append(number)
         most = max(most, len(going))
-        await freeze_gc()
+        await settle()
         going.remove(number)
 
     harness.handlers["nap"] = nap
@@ -81,12 +81,12 @@ async def test_an_attempt_without_a_slot_can_be_interrupted(
         second = await harness.put("hold", {"number": 1})
         waiting = asyncio.create_task(full.runner.run(second.id, 1))
         while (await stored(harness.runtime.database, second.id)).status is not Status.RUNNING:
-            await freeze_gc()
+            await settle()
         if cause is StopReason.CANCEL:
             await harness.runtime.change.cancel(CALLER, second.id)
             while not waiting.done():  # the claim's answer may still be on its way
                 full.runner.cancel(second.id)
-                await freeze_gc()
+                await settle()
         else:
             full.runner.interrupt_all(cause)
         await waiting

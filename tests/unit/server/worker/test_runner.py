@@ -27,7 +27,7 @@ from tests.unit.server.factories import (
     rows_of,
     stored,
 )
-from tests.unit.server.worker.attempts import LIMITS, freeze_gc, until
+from tests.unit.server.worker.attempts import LIMITS, settle, until
 from tests.unit.server.worker.harness import RunnerHarness
 
 PID = "tests.pid"
@@ -263,7 +263,7 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(
     runner.compare(beat(harness, *held))
     async with asyncio.timeout(60):
         while (await stored(harness.runtime.database, task.id)).status is Status.RUNNING:
-            await freeze_gc()
+            await settle()
     after = await stored(harness.runtime.database, task.id)
     assert (after.status, after.lost_count, after.current_retry_count) == (Status.QUEUED, 1, 0)
     assert (await stored(harness.runtime.database, other.id)).status is Status.RUNNING
@@ -283,12 +283,12 @@ async def test_a_lost_answer_is_noticed_while_other_claims_are_under_way(
             await runner.run(UUID(int=7), 1)
 
     claims = [asyncio.create_task(claim_for_ever()) for _ in range(2)]
-    await freeze_gc()
+    await settle()
     runner.compare(beat(harness, *held))
     runner.compare(beat(harness, *held))
     async with asyncio.timeout(60):
         while (await stored(harness.runtime.database, task.id)).status is Status.RUNNING:
-            await freeze_gc()
+            await settle()
     for one in claims:
         one.cancel()
     assert (await stored(harness.runtime.database, task.id)).status is Status.QUEUED

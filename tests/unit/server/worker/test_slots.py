@@ -10,7 +10,7 @@ from taskq_server.domain.task import Priority
 from taskq_server.worker.attempts.running import RunningAttempt, StopReason
 from taskq_server.worker.attempts.slots import Slots
 from tests.unit.server.factories import NOW, seconds
-from tests.unit.server.worker.attempts import attempt_of, freeze_gc
+from tests.unit.server.worker.attempts import attempt_of, settle
 
 ENOUGH = 100
 
@@ -42,7 +42,7 @@ async def test_slots_are_given_in_turn() -> None:
         order.append(number)
 
     waiting = [asyncio.create_task(wait(number)) for number in range(3)]
-    await freeze_gc()
+    await settle()
     for number in range(3):
         assert len(order) == number
         slots.give_back(0.0)
@@ -69,7 +69,7 @@ async def test_who_waits_goes_by_score() -> None:
         asyncio.create_task(wait("second normal", Priority.NORMAL)),
         asyncio.create_task(wait("old", Priority.LOW, earlier=1_000)),
     ]
-    await freeze_gc()
+    await settle()
     slots.give_back(0.0)
     await asyncio.gather(*waiting)
     assert order == ["old", "urgent", "first normal", "second normal", "low"]
@@ -188,9 +188,9 @@ async def test_namespaces_take_turns_whatever_waits_longest() -> None:
         slots.give_back(0.0)
 
     backlog = [asyncio.create_task(wait("backlog", earlier=1_000 - n)) for n in range(5)]
-    await freeze_gc()
+    await settle()
     late = [asyncio.create_task(wait(name, earlier=0)) for name in ("few", "few", "one")]
-    await freeze_gc()
+    await settle()
     slots.give_back(0.0)
     await asyncio.gather(*backlog, *late)
     assert order[:5] == ["backlog", "few", "one", "backlog", "few"]

@@ -6,11 +6,11 @@ from typing import NoReturn
 
 from taskq_server.cli import _announcement as announcement
 from taskq_server.cli._startup import (
-    freeze_gc,
     prepare,
     require_redis,
     require_schema,
     run_until_stopped,
+    tune_gc,
 )
 from taskq_server.core.addresses import Address
 from taskq_server.core.background import unless
@@ -82,7 +82,7 @@ async def _work(
     if not await unless(stop.asked, checking):
         return
     say(settings, checking.result(), sorted(registry.handlers))
-    freeze_gc()
+    tune_gc()
     with announcement.told_at_the_end("taskq worker"):
         async with open_runtime(settings, patient=True) as runtime:
             status.show(runtime.metrics, runtime.exposition)

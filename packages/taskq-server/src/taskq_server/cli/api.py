@@ -8,11 +8,11 @@ from taskq_server.cli import _announcement as announcement
 from taskq_server.cli import _options as options
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._startup import (
-    freeze_gc,
     prepare,
     require_redis,
     require_schema,
     run_until_stopped,
+    tune_gc,
 )
 from taskq_server.cli._variables import WithVariables
 from taskq_server.cli._who_may_call import who_may_call
@@ -56,7 +56,7 @@ async def _serve(settings: Settings, stop: Stop) -> None:
     stop.allow(drain=0, end=settings.database_connect_seconds + _END_SECONDS)
     async with open_runtime(settings, admin=admin_key.of(settings)) as runtime:
         app = create_app(runtime=runtime, allowed_hosts=serving.allowed_hosts(settings))
-        freeze_gc()
+        tune_gc()
         url = serving.url(listener)
         access = {"auth": settings.asks_for_keys, "access": await who_may_call(settings)}
         facts = {**announcement.of_api(settings, url, checking.result()), **access}

@@ -22,7 +22,7 @@ from taskq_server.cli import _worker_child as working
 from taskq_server.cli._embedded_redis import embedded_redis
 from taskq_server.cli._http import server as serving
 from taskq_server.cli._reload import Reloader
-from taskq_server.cli._startup import database_says, freeze_gc, prepare, run_until_stopped
+from taskq_server.cli._startup import database_says, prepare, run_until_stopped, tune_gc
 from taskq_server.cli._variables import WithVariables
 from taskq_server.cli._who_may_call import who_may_call
 from taskq_server.core import private
@@ -118,7 +118,7 @@ Work = Callable[[Runtime, Stop, Begin], Coroutine[Any, Any, object]]
 
 
 async def _run(settings: Settings, work: Work, listener: socket.socket, stop: Stop) -> None:
-    freeze_gc()
+    tune_gc()
     async with _with_redis(settings) as complete:
         if not await unless(stop.asked, _upgrade(complete)):
             return
