@@ -62,11 +62,10 @@ class Browsers:
         self._app = app
         self._origins = origins
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """Serve one request."""
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
+            return self._app(scope, receive, send)
         app, listed = self._app, self._origins()
         more: Fields = ()
         if listed:
@@ -79,14 +78,14 @@ class Browsers:
                 more = (*more, _EXPOSE)
                 scope = _without_page(scope)
 
-        async def marked(message: Message) -> None:
+        def marked(message: Message) -> Awaitable[None]:
             if message["type"] == "http.response.start":
                 fields = message.get("headers", ())
                 own = _BESIDE_POLICY if _POLICY in dict(fields) else HEADERS
                 message["headers"] = [*fields, *own, *more]
-            await send(message)
+            return send(message)
 
-        await app(scope, receive, marked)
+        return app(scope, receive, marked)
 
 
 class OwnPages:

@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from time import perf_counter
 
@@ -55,35 +55,32 @@ class RequestIdMiddleware:
             return
         request_id = choose(scope["headers"])
         scope.setdefault("state", {})["request_id"] = request_id
-        with About(partial(_fields, scope)):
-            await self._serve(scope, receive, send, request_id)
-
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, request_id: str) -> None:
         began = perf_counter()
-        metrics = self._metrics()
         status: int | None = None
 
-        async def tagged(message: Message) -> None:
+        def tagged(message: Message) -> Awaitable[None]:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = int(message["status"])
+                metrics = self._metrics()
                 if metrics is not None:
                     count(metrics, scope, status, perf_counter() - began)
                 others = [field for field in message.get("headers", ()) if field[0] != _FIELD]
                 message["headers"] = [*others, (_FIELD, request_id.encode())]
-            await send(message)
+            return send(message)
 
-        try:
-            await self._app(scope, receive, tagged)
-        except Exception as error:
-            if status is not None:
-                method, path = scope["method"], scope["path"]
-                _log.exception("request %s: %s %s failed half-way", request_id, method, path)
-                raise
-            await problems.answer(request_id, error)(scope, receive, tagged)
-        finally:
-            if self._access_log.is_on:
-                self._access_log.tell(scope, status, perf_counter() - began)
+        with About(partial(_fields, scope)):
+            try:
+                await self._app(scope, receive, tagged)
+            except Exception as error:
+                if status is not None:
+                    method, path = scope["method"], scope["path"]
+                    _log.exception("request %s: %s %s failed half-way", request_id, method, path)
+                    raise
+                await problems.answer(request_id, error)(scope, receive, tagged)
+            finally:
+                if self._access_log.is_on:
+                    self._access_log.tell(scope, status, perf_counter() - began)
 
 
 def choose(fields: Iterable[tuple[bytes, bytes]]) -> str:
