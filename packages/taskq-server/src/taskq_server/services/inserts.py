@@ -5,7 +5,8 @@ unique index refuses a key, each row is inserted unless the row or its key exist
 of the keys are read.
 """
 
-from collections.abc import Awaitable, Iterable, Sequence
+from collections import Counter as Amounts
+from collections.abc import Awaitable, Sequence
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
@@ -66,14 +67,14 @@ class Inserts:
             replayed = await self._database.write(lambda c: self._replay(c, rows, key))
             if replayed is not None:
                 there = {details.task.id for details in replayed}
-                self._count(row for row in rows if row.task.id in there)
+                self._count([row for row in rows if row.task.id in there])
                 return replayed
         self._count(rows)
         return None
 
     async def _insert(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
         answers = await self._some(rows)
-        self._count(row for row, answer in zip(rows, answers, strict=True) if answer is None)
+        self._count([row for row, answer in zip(rows, answers, strict=True) if answer is None])
         return answers
 
     async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
@@ -96,9 +97,11 @@ class Inserts:
             for row, holder in zip(rows, held, strict=True)
         ]
 
-    def _count(self, rows: Iterable[NewRow]) -> None:
-        for row in rows:
-            self._submits.count(row.task.handler, row.task.queue, SubmitResult.CREATED)
+    def _count(self, rows: Sequence[NewRow]) -> None:
+        # A batch has few handlers and queues, and a child counts many tasks in the time of one.
+        amounts = Amounts([(row.task.handler, row.task.queue) for row in rows])
+        for (handler, queue), tasks_of in amounts.items():
+            self._submits.count(handler, queue, SubmitResult.CREATED, tasks_of)
 
     async def _all_new(self, rows: Sequence[NewRow]) -> None:
         await self._database.write(lambda c: tasks.insert_new(c, rows))
