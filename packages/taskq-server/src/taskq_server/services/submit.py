@@ -1,9 +1,10 @@
 """Submit tasks: one, or a batch of which all are stored or none."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from taskq_server.core.spans import Work
 from taskq_server.core.tracing import Tracing
 from taskq_server.core.turns import Turns
 from taskq_server.crud.tasks import KeyHolder, NewRow
@@ -101,29 +102,31 @@ class SubmitService:
             Rejected: the task cannot be taken, or the key was used with another body.
         """
         try:
-            return await self._one(caller, new, key, traceparent)
+            caller.check_may_run({"/handler": new.handler})
+            with self._tracing.submit(caller.namespace, (new.handler,), traceparent) as work:
+                task = await self._submission.task(caller, new, work.traceparent, self._clock())
+                tags = tuple(sorted(set(new.tags)))
+                is_known = self._quotas.know(caller, new.queue, tags)
+                store = self._store if is_known else self._admit_and_store
+                holder = await store(caller, new, task, tags, key)
+                if key is not None and holder is not None:
+                    return await self._replayed(caller, new, key, holder, work)
+                work.note_message(task.id)
+            self._after_commit.submitted([task])
         except Exception as error:
             self._count(new, _result_of(error))
             raise
-
-    async def _one(
-        self, caller: Caller, new: NewTask, key: IdempotencyKey | None, traceparent: str | None
-    ) -> Submitted:
-        caller.check_may_run({"/handler": new.handler})
-        with self._tracing.submit(caller.namespace, (new.handler,), traceparent) as work:
-            task = await self._submission.task(caller, new, work.traceparent, self._clock())
-            tags = tuple(sorted(set(new.tags)))
-            holder = await self._admitted(caller, new, task, tags, key)
-            if key is not None and holder is not None:
-                check_fingerprint(holder, key)
-                work.note_message(holder.task_id, replayed=True)
-                self._count(new, SubmitResult.REPLAYED)
-                return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
-            work.note_message(task.id)
-        self._after_commit.submitted([task])
         return Submitted(TaskDetails(task, tags), replayed=False)
 
-    async def _admitted(
+    async def _replayed(
+        self, caller: Caller, new: NewTask, key: IdempotencyKey, holder: KeyHolder, work: Work
+    ) -> Submitted:
+        check_fingerprint(holder, key)
+        work.note_message(holder.task_id, replayed=True)
+        self._count(new, SubmitResult.REPLAYED)
+        return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
+
+    async def _admit_and_store(
         self,
         caller: Caller,
         new: NewTask,
@@ -132,24 +135,27 @@ class SubmitService:
         key: IdempotencyKey | None,
     ) -> KeyHolder | None:
         quotas = self._quotas
-        if quotas.know(caller, new.queue, tags):
-            return await self._store(caller, task, tags, key)
         async with (
             quotas.queues.admit(caller, {new.queue: "/queue"}),
             quotas.tags.admit(caller, of_tags(new.tags)),
             quotas.waiting.places(caller, 1, key),
         ):
-            return await self._store(caller, task, tags, key)
+            return await self._store(caller, new, task, tags, key)
 
     def _count(self, task: NewTask | Task, result: SubmitResult) -> None:
         self._metrics.count(task.handler, task.queue, result)
 
-    async def _store(
-        self, caller: Caller, task: Task, tags: Sequence[str], key: IdempotencyKey | None
-    ) -> KeyHolder | None:
+    def _store(
+        self,
+        caller: Caller,
+        new: NewTask,
+        task: Task,
+        tags: tuple[str, ...],
+        key: IdempotencyKey | None,
+    ) -> Awaitable[KeyHolder | None]:
         if not tags:
-            return await self._inserts.one(_row(task, (), {}, key))
-        return await self._tag_ids.use(
+            return self._inserts.one(_row(task, (), {}, key))
+        return self._tag_ids.use(
             caller, tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
         )
 
@@ -264,7 +270,7 @@ def _row(
 ) -> NewRow:
     return NewRow(
         task,
-        tuple(tag_ids[name] for name in tags),
+        tuple([tag_ids[name] for name in tags]),
         key.hash(position) if key else None,
         key.fingerprint if key else None,
     )
