@@ -24,15 +24,16 @@ class IdSource:
             now: aware UTC; ids keep growing when the clock steps back.
         """
         milliseconds = int(now.timestamp() * 1000)
+        random = secrets.randbits(64)  # at once, because each call asks the system
         with self._lock:
-            self._last = max(self._last + 1, (milliseconds << 42) | secrets.randbits(32))
+            self._last = max(self._last + 1, (milliseconds << 42) | (random >> 32))
             ordered = self._last
         value = (ordered >> 42) << 80
         value |= 0x7 << 76
         value |= ((ordered >> 30) & 0xFFF) << 64
         value |= 0b10 << 62
         value |= (ordered & 0x3FFFFFFF) << 32
-        value |= secrets.randbits(32)
+        value |= random & 0xFFFFFFFF
         return UUID(int=value)
 
 
