@@ -62,6 +62,8 @@ class Caller:
             PermissionDenied: with a pointer to each handler that the caller may not submit to,
                 whether or not there is one.
         """
+        if scopes.RUN_ALL in self.scopes:
+            return
         foreign = {name for name in set(handlers.values()) if not self.may_run(name)}
         if foreign:
             raise PermissionDenied.to_run({at: of for at, of in handlers.items() if of in foreign})

@@ -31,7 +31,7 @@ def item(details: TaskDetails) -> dict[str, Any]:
     """Return a task as an entry of a list."""
     task = details.task
     shown = dict(zip(_SHOWN, _values(task), strict=True))
-    shown["status"] = task.status.value
+    shown["status"] = str(task.status)
     shown["priority"] = task.priority.label
     shown["progress"] = _fragment(task.progress)
     shown["tags"] = details.tags
