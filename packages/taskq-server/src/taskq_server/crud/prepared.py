@@ -129,7 +129,7 @@ class BulkInsert:
             return
         dialect = dialects.of(connection)
         columns = dict(zip(names, zip(*rows, strict=True), strict=True))
-        used = [name for name, column in columns.items() if any(v is not None for v in column)]
+        used = [name for name, column in columns.items() if _has_values(column)]
         key = (dialect, tuple(used))
         if key not in self._prepared:
             new = dialect.insert_once(self.table) if self.once else insert(self.table)
@@ -138,3 +138,7 @@ class BulkInsert:
         # By column, because most columns of a batch have one value, which is processed once.
         sent = [bound_column(columns[bind.name], bind.process) for bind in text.binds]
         await dialect.insert_many(connection, text.sql, sent)
+
+
+def _has_values(column: Sequence[object]) -> bool:
+    return column[0] is not None or column.count(None) < len(column)

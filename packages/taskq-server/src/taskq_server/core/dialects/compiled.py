@@ -107,7 +107,8 @@ def bound_column(values: Sequence[object], process: Processor | None) -> Sequenc
 
 def is_constant(values: Sequence[object]) -> bool:
     """Return whether a column has one value in all rows."""
-    return values.count(values[0]) == len(values)
+    # The last one first, because ids differ, and take long to compare.
+    return values[-1] == values[0] and values.count(values[0]) == len(values)
 
 
 def _sender(kind: TypeEngine[Any], dialect: AlchemyDialect) -> Processor | None:
