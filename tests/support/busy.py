@@ -24,8 +24,9 @@ _processes = pytest.StashKey["list[subprocess.Popen[bytes]]"]()
 def pytest_configure(config: pytest.Config) -> None:
     """Start them, once for all workers of pytest-xdist."""
     config.stash[_processes] = []
+    said = os.environ.pop(VARIABLE, "")  # taskq would say that this variable means nothing
     if not hasattr(config, "workerinput"):
-        for _ in range(_how_many(os.environ.get(VARIABLE, ""))):
+        for _ in range(_how_many(said)):
             config.stash[_processes].append(_start())
 
 

@@ -18,6 +18,7 @@ import os, time
 from pathlib import Path
 
 def test_parents():
+    assert "TASKQ_TEST_BUSY" not in os.environ
     parents = [os.getpid(), os.getppid()]
     Path("parents").write_text(" ".join(map(str, parents)))
     while not Path("seen").exists():
