@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -26,6 +27,7 @@ from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.integration.api.sockets import served
 from tests.support import raw_http
 from tests.support.log_lines import Lines, json_lines
+from tests.support.metrics import samples
 from tests.support.namespaces import make_namespaces
 
 SECRET = "PLANTED-SECRET"
@@ -246,3 +248,29 @@ async def test_there_is_no_access_log_unless_it_is_asked_for(
     with json_lines() as lines:
         assert (await api.get("/livez")).status_code == 200
     assert access(lines) == []
+
+
+async def test_what_is_refused_before_it_is_a_request_is_counted_once(
+    runtime: Runtime, worker: ScriptedWorker
+) -> None:
+    logged = logging_access(runtime)
+    head = b"POST /tasks HTTP/1.1\r\nHost: localhost\r\n"
+    broken = b"Content-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"
+    async with served(create_app(runtime=logged), logged.settings) as server:
+        assert server.http.base_url.port is not None
+        port = server.http.base_url.port
+        with json_lines(level=logging.INFO) as lines:
+            for sent in (
+                b"FOO\r\n\r\n",
+                head + b"X: " + b"a" * 20_000 + b"\r\n\r\n",
+                head + broken,
+            ):
+                await asyncio.to_thread(raw_http.ask, port, sent)
+            await server.http.get("/livez")
+    counted = samples(runtime.metrics, "taskq_http_request_seconds_count")
+    by_status: Counter[str] = Counter()
+    for labels, number in counted.items():
+        by_status[dict(labels)["status"]] += int(number)
+    assert by_status == {"400": 2, "431": 1, "200": 1}
+    # The server tells of the refusals itself; the application had begun with one of them.
+    assert [line["status"] for line in access(lines)] == [None, 200]

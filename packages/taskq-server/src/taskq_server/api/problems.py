@@ -249,6 +249,12 @@ def _allowed(request: Request) -> set[str]:
     return found or _STATIC_METHODS
 
 
+class _Nothing(Response):
+    """No answer, because the caller has closed the connection, or was answered for the server."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send nothing."""
+
+
 async def _hung_up(request: Request, error: Exception) -> Response:
-    """Answer nobody: the caller has closed the connection."""
-    return Response(status_code=400)
+    return _Nothing()

@@ -32,6 +32,16 @@ def count(metrics: Metrics, scope: Scope, status: int, seconds: float) -> None:
     )
 
 
+def count_refusal(metrics: Metrics, status: int) -> None:
+    """Count an answer to what is no request that could be served.
+
+    Args:
+        metrics: of the process.
+        status: of the answer.
+    """
+    metrics.http_request(OTHER, OTHER, status, 0.0)
+
+
 def set_route(scope: Scope, path: str) -> None:
     """Say which route serves a request.
 

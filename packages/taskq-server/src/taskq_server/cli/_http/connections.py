@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import resource
+from collections.abc import Callable
 from itertools import takewhile
 from typing import Protocol
 
@@ -57,6 +58,7 @@ class Connections(ServerState):
     Args:
         most: most connections at once.
         access_log: whether a line is logged for each answer.
+        count: is told of the status of each refusal, which the application does not see.
 
     Attributes:
         idle: connections between two requests.
@@ -65,9 +67,16 @@ class Connections(ServerState):
         refused: connections whose last answer was a problem.
     """
 
-    def __init__(self, most: int, *, access_log: bool = False) -> None:
+    def __init__(
+        self,
+        most: int,
+        *,
+        access_log: bool = False,
+        count: Callable[[int], None] = lambda _: None,
+    ) -> None:
         super().__init__()
         self.access_log = access_log
+        self.count = count
         self.idle: Clock = {}
         self.heads: Clock = {}
         self.bodies: Clock = {}

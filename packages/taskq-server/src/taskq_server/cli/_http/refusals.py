@@ -126,6 +126,7 @@ class RefusingProtocol(HttpToolsProtocol):
         response = problems.answer(chosen, error)
         with About(lambda: {"request_id": chosen}):
             problems.tell(chosen, "what cannot be served", problems.kind_of(error))
+            self.all.count(response.status_code)
             if self.all.access_log:
                 access_log.tell_refusal(response.status_code, self.client[0] if self.client else "")
         fields = (

@@ -9,6 +9,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import FastAPI
 
+from taskq_server.api.request_metrics import count_refusal
 from taskq_server.cli._http import unix
 from taskq_server.cli._http.connections import Connections, most_connections
 from taskq_server.cli._http.protocol import HttpProtocol
@@ -129,6 +130,11 @@ async def serve(
 
 
 def _server(app: FastAPI, access_log: bool) -> Server:
+    def count(status: int) -> None:
+        runtime: Runtime | None = getattr(app, "runtime", None)
+        if runtime is not None:
+            count_refusal(runtime.metrics, status)
+
     return Server(
         uvicorn.Config(
             app,
@@ -141,5 +147,5 @@ def _server(app: FastAPI, access_log: bool) -> Server:
             server_header=False,
             timeout_graceful_shutdown=_GRACE_SECONDS,
         ),
-        Connections(most_connections(), access_log=access_log),
+        Connections(most_connections(), access_log=access_log, count=count),
     )
