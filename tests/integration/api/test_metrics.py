@@ -6,6 +6,7 @@ import httpx
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
@@ -14,6 +15,8 @@ from tests.integration.api.conftest import Submit
 from tests.integration.api.fleet import labels, listen, scrape, values
 from tests.integration.api.keys import calling_closed, make_key, shown
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.support.mariadb import MariaDBServer
+from tests.support.metrics import parsed
 from tests.support.waiting import eventually
 
 ECHO = {"handler": "taskq.echo", "payload": {"value": 1}}
@@ -246,6 +249,34 @@ async def test_without_the_database_the_numbers_of_the_process_are_shown(redis_u
     assert values(page, "taskq_database_errors_total", kind="away")[()] > 0
     assert "taskq_queue_depth" not in page
     assert "taskq_workers" not in page
+
+
+async def test_a_known_key_reads_them_while_the_database_is_away() -> None:
+    with MariaDBServer(flush_log=2) as server, server.database() as url:
+        settings = Settings(database_url=url, database_connect_seconds=1)
+        async with open_runtime(settings) as runtime:
+            await migrations.upgrade(runtime.database)
+            operators, unknown, tenants = [
+                shown(await make_key(runtime, "metrics:read", namespace=namespace))
+                for namespace in ("*", "*", "default")
+            ]
+            async with calling_closed(runtime) as api:
+                assert (await api.get("/metrics", headers=operators)).status_code == 200
+                assert (await api.get("/metrics", headers=tenants)).status_code == 403
+                server.kill()
+
+                async def is_forgotten() -> bool:
+                    return (await api.get("/docs", headers=operators)).status_code == 503
+
+                await eventually(is_forgotten, "what the database said last is too old", 20)
+                found = await api.get("/metrics", headers=operators)
+                others = [
+                    (await api.get("/metrics", headers=headers)).status_code
+                    for headers in (tenants, unknown, {})
+                ]
+    assert found.status_code == 200
+    assert values(parsed(found.text), "taskq_database_errors_total", kind="away")[()] > 0
+    assert others == [403, 503, 401]
 
 
 async def test_errors_of_redis_and_uncounted_requests_are_counted(migrated_url: str) -> None:

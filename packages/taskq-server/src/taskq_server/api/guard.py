@@ -23,6 +23,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.services.authentication import FRESH_SECONDS, RECENT_SECONDS
 
 _PROBES = frozenset({"/livez", "/readyz"})
+_METRICS = "/metrics"
 _BEARER = b"bearer"
 _MOST_BYTES = 200
 _PROBE_SECONDS = 1.5
@@ -54,11 +55,13 @@ class Guard:
         if scope["type"] == "websocket":  # there are none: a route for them needs a way to refuse
             await send({"type": "websocket.close", "code": _NOT_ALLOWED})
             return
-        if scope["type"] == "http" and _is_probe(scope):
+        path = path_within(scope) if scope["type"] == "http" else ""
+        if path in _PROBES:  # they have no key and call a server by its address
             set_caller_of_probe(scope, self.caller_of_probe)
         elif scope["type"] == "http":
+            find = self.caller_of_scrape if path == _METRICS else self.caller
             try:
-                caller = await admitted(self._runtime(), scope, self.caller)
+                caller = await admitted(self._runtime(), scope, find)
                 set_caller(scope, caller, self.caller_by_now)
             except TaskqError as error:
                 refusal = problems.expected(scope["state"]["request_id"], error)
@@ -96,6 +99,20 @@ class Guard:
     async def caller_by_now(self, scope: Scope) -> Caller:
         """Return the caller of a request that takes long; see `caller`."""
         return await self.caller(scope, within=RECENT_SECONDS)
+
+    async def caller_of_scrape(self, scope: Scope) -> Caller:
+        """Return the caller of a request for the metrics; see `caller`.
+
+        While the database is away, what it said last counts, because that is when they matter.
+        """
+        try:
+            async with asyncio.timeout(_PROBE_SECONDS):
+                return await self.caller(scope)
+        except (DatabaseUnavailable, TimeoutError):
+            known = self._last_known(self._runtime(), scope)
+            if known is None:
+                raise DatabaseUnavailable("the database does not say what a key opens") from None
+            return known
 
     async def caller_of_probe(self, scope: Scope) -> Caller | None:
         """Return the caller of a probe, who needs no key; None if the key opens nothing.
@@ -145,11 +162,6 @@ class Guard:
 
     def _asks_once_there_is_a_key(self, runtime: Runtime) -> bool:
         return runtime.settings.asks_for_keys == "auto" and self._hosts is not None
-
-
-def _is_probe(scope: Scope) -> bool:
-    """Return whether it is a probe, which has no key and calls a server by its address."""
-    return path_within(scope) in _PROBES
 
 
 def _shown(scope: Scope) -> list[bytes]:
