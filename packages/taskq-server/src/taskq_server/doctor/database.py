@@ -150,10 +150,11 @@ async def connections(patient: Patient) -> Finding:
     if most is None:
         return well("there is no limit of connections")
     now = await patient.database.now()
-    workers = len(await patient.database.read(lambda c: fleet.live(c, now)))
+    workers = max(1, len(await patient.database.read(lambda c: fleet.live(c, now))))
     each = patient.settings.database_pool_size + _BESIDE_THE_POOL
-    needed = (1 + max(1, workers)) * each
-    said = f"an API and {max(1, workers)} workers with {each} connections each may open {needed}"
+    needed = (1 + workers) * each
+    number = "one worker" if workers == 1 else f"{workers} workers"
+    said = f"an API and {number} with {each} connections each may open {needed}"
     if needed > most:
         return wrong(
             f"{said}, but the server lets this account open {most}: raise max_connections (or "
