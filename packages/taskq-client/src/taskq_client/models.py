@@ -6,44 +6,41 @@ Arguments are typed dictionaries, in which an absent key differs from None.
 JSON of users is `Any`, as in `json.loads`, because only they know its shape.
 """
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, Any, Generic, Literal, Required, TypedDict, TypeVar
+from datetime import datetime
+from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import Field
 
 from taskq_client._model import Model as _Model
+from taskq_client._options import (
+    Duration as Duration,
+)
+from taskq_client._options import (
+    ListFilters as ListFilters,
+)
+from taskq_client._options import (
+    NewTask as NewTask,
+)
+from taskq_client._options import (
+    Priority as Priority,
+)
+from taskq_client._options import (
+    PriorityName as PriorityName,
+)
+from taskq_client._options import (
+    StatusName as StatusName,
+)
+from taskq_client._options import (
+    TaskChanges as TaskChanges,
+)
+from taskq_client._options import (
+    TaskOptions as TaskOptions,
+)
+from taskq_client._options import (
+    TaskStatus as TaskStatus,
+)
 
 ItemT = TypeVar("ItemT")
-
-Duration = float | Decimal | timedelta
-"""Seconds, finite, or a timedelta."""
-
-
-class TaskStatus(StrEnum):
-    """The status of a task."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    RETRYING = "retrying"
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-
-
-class Priority(StrEnum):
-    """The priority of a task; of two due tasks the one with the higher priority goes first."""
-
-    LOW = "low"
-    NORMAL = "normal"
-    HIGH = "high"
-    URGENT = "urgent"
-
-
-StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
-PriorityName = Literal["low", "normal", "high", "urgent"]
 
 OpenStatus = Annotated[TaskStatus | str, Field(union_mode="left_to_right")]
 OpenPriority = Annotated[Priority | str, Field(union_mode="left_to_right")]
@@ -348,54 +345,3 @@ class Page(_Model, Generic[ItemT]):
 
     items: list[ItemT]
     next_cursor: str | None = None
-
-
-class TaskOptions(TypedDict, total=False):
-    """The options of a submit; None stands for the default of the server."""
-
-    title: str | None
-    description: str | None
-    priority: Priority | PriorityName | None
-    tags: Iterable[str] | None
-    queue: str | None
-    run_at: datetime | None
-    delay_seconds: Duration | None
-    timeout_seconds: Duration | None
-    max_retries: int | None
-    backoff_base_seconds: Duration | None
-    backoff_max_seconds: Duration | None
-
-
-class NewTask(TaskOptions, total=False):
-    """One task of a `submit_many`."""
-
-    handler: Required[str]
-    payload: Mapping[str, object] | None
-
-
-class TaskChanges(TypedDict, total=False):
-    """The fields that an update changes; None resets a field, an absent key leaves it."""
-
-    title: str | None
-    description: str | None
-    tags: Iterable[str] | None
-    priority: Priority | PriorityName | None
-    max_retries: int | None
-    timeout_seconds: Duration | None
-    run_at: datetime | None
-
-
-class ListFilters(TypedDict, total=False):
-    """The filters of a list; None sets no filter."""
-
-    status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
-    priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None
-    tag: str | Iterable[str] | None
-    handler: str | None
-    queue: str | None
-    created_after: datetime | None
-    created_before: datetime | None
-    q: str | None
-    id: str | None
-    order: Literal["created_at", "-created_at"] | None
-    limit: int | None

@@ -1,0 +1,88 @@
+"""The arguments of operations: typed dictionaries, in which an absent key differs from None.
+
+`taskq_client.models` is where callers find them.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from typing import Literal, Required, TypedDict
+
+Duration = float | Decimal | timedelta
+"""Seconds, finite, or a timedelta."""
+
+
+class TaskStatus(StrEnum):
+    """The status of a task."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    RETRYING = "retrying"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+
+class Priority(StrEnum):
+    """The priority of a task; of two due tasks the one with the higher priority goes first."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+PriorityName = Literal["low", "normal", "high", "urgent"]
+
+
+class TaskOptions(TypedDict, total=False):
+    """The options of a submit; None stands for the default of the server."""
+
+    title: str | None
+    description: str | None
+    priority: Priority | PriorityName | None
+    tags: Iterable[str] | None
+    queue: str | None
+    run_at: datetime | None
+    delay_seconds: Duration | None
+    timeout_seconds: Duration | None
+    max_retries: int | None
+    backoff_base_seconds: Duration | None
+    backoff_max_seconds: Duration | None
+
+
+class NewTask(TaskOptions, total=False):
+    """One task of a `submit_many`."""
+
+    handler: Required[str]
+    payload: Mapping[str, object] | None
+
+
+class TaskChanges(TypedDict, total=False):
+    """The fields that an update changes; None resets a field, an absent key leaves it."""
+
+    title: str | None
+    description: str | None
+    tags: Iterable[str] | None
+    priority: Priority | PriorityName | None
+    max_retries: int | None
+    timeout_seconds: Duration | None
+    run_at: datetime | None
+
+
+class ListFilters(TypedDict, total=False):
+    """The filters of a list; None sets no filter."""
+
+    status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
+    priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None
+    tag: str | Iterable[str] | None
+    handler: str | None
+    queue: str | None
+    created_after: datetime | None
+    created_before: datetime | None
+    q: str | None
+    id: str | None
+    order: Literal["created_at", "-created_at"] | None
+    limit: int | None
