@@ -1,15 +1,16 @@
-"""What happened lately at the fake: its queues minute by minute, and its failures in groups.
+"""What happens at the fake: its queues now and minute by minute, and its failures in groups.
 
 Nothing is measured in the minutes, because a task that is due runs at once.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from taskq_client.models import TaskStatus
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._task import FakeTask, moment, wire
+from taskq_client.testing._task import WAITING, FakeTask, moment, wire
 
 _MINUTE = timedelta(minutes=1)
 _LATELY = 5
@@ -21,8 +22,25 @@ Ends = Sequence[tuple[datetime, Mapping[str, Any]]]
 """When attempts ended, and these attempts."""
 
 
-def lately(store: FakeStore, queue: str) -> dict[str, float | None]:
-    """Return the throughput and the mean of the run times of a queue."""
+def stats(store: FakeStore) -> dict[str, Any]:
+    """Return the answer to `GET /stats`."""
+    all_fields = store.fields
+    items = []
+    for name in sorted({fields["queue"] for fields in all_fields}):
+        tasks = _statuses(fields for fields in all_fields if fields["queue"] == name)
+        depth = sum(tasks[status] for status in WAITING)
+        # A due task runs at once, so no task has waited.
+        found = {"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None}
+        items.append({**found, **_lately(store, name)})
+    return {"tasks": _statuses(all_fields), "queues": items, "workers": 1}
+
+
+def _statuses(tasks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    found = Counter(fields["status"] for fields in tasks)
+    return {status: found[status] for status in TaskStatus}
+
+
+def _lately(store: FakeStore, queue: str) -> dict[str, float | None]:
     start = _minute(store.now) - (_LATELY - 1) * _MINUTE
     ends = [each for each in _ends(store, queue) if each[0] >= start]
     passed = (store.now - start) / _MINUTE

@@ -10,7 +10,6 @@ from typing import Any
 import httpx
 
 from taskq_client._channels import WAIT_BUDGET
-from taskq_client.models import TaskStatus
 from taskq_client.testing import _catalog, _history, _listing, _schemas, _workers
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
@@ -19,7 +18,7 @@ from taskq_client.testing._keys import whoami as shown_caller
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._task import FINAL, WAITING, FakeTask, wire
+from taskq_client.testing._task import FINAL, FakeTask, wire
 from taskq_client.testing._waiting import wait
 
 LONGEST: float = RULES["events"]["query"]["timeout_seconds"]["maximum"]
@@ -276,19 +275,6 @@ def handlers(call: Call) -> httpx.Response:
     return _json({"items": [_published(call.store, name) for name in seen]})
 
 
-def stats(call: Call) -> httpx.Response:
-    """`GET /stats`."""
-    all_fields = call.store.fields
-    items = []
-    for name in sorted({fields["queue"] for fields in all_fields}):
-        tasks = _statuses(fields for fields in all_fields if fields["queue"] == name)
-        depth = sum(tasks[status] for status in WAITING)
-        # A due task runs at once, so no task has waited.
-        found = {"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None}
-        items.append({**found, **_history.lately(call.store, name)})
-    return _json({"tasks": _statuses(all_fields), "queues": items, "workers": 1})
-
-
 def workers(call: Call) -> httpx.Response:
     """`GET /workers`."""
     return _json(_workers.page(call.store, call.caller, call.query))
@@ -350,11 +336,6 @@ def _published(store: FakeStore, handler: str) -> dict[str, Any]:
     return _catalog.published(handler, store.sources.get(handler))
 
 
-def _statuses(tasks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    found = Counter(fields["status"] for fields in tasks)
-    return {status: found[status] for status in TaskStatus}
-
-
 def _key(call: Call) -> str | None:
     key: str | None = call.request.headers.get("idempotency-key")
     return key
@@ -391,7 +372,7 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "events": events,
     "tags": tags,
     "handlers": handlers,
-    "stats": stats,
+    "stats": lambda call: _json(_history.stats(call.store)),
     "workers": workers,
     "stats_history": lambda call: _json(_history.history(call.store, **call.query)),
     "failures": lambda call: _json(_history.failures(call.store, **call.query)),
