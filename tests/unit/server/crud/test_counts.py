@@ -39,9 +39,9 @@ async def test_only_what_changes_is_entered(database: Database) -> None:
     assert sorted(await ledger(database)) == [("default", "a", -1), ("default", "b", 2)]
 
 
-async def test_totals_are_those_of_one_namespace(database: Database) -> None:
+async def test_totals_are_kept_apart_by_namespace(database: Database) -> None:
     await enter(database, A, A, B, OTHER)
-    found = await database.read(lambda c: counts.totals(c, "default"))
+    found = (await database.read(counts.everywhere))["default"]
     assert found == {("a", Status.QUEUED): 2, ("b", Status.FAILED): 1}
 
 
@@ -84,7 +84,7 @@ async def test_many_places_do_not_stand_in_the_way(database: Database) -> None:
     assert not await compact(database, limit=8)  # nothing to sum up in these
     assert await compact(database, limit=8)
     assert len(await ledger(database)) == 21
-    found = await database.read(lambda c: counts.totals(c, "default"))
+    found = (await database.read(counts.everywhere))["default"]
     assert found == {("a", Status.QUEUED): 20, **{(q, s): 1 for _, q, s in many}}
 
 

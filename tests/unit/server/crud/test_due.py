@@ -146,7 +146,7 @@ async def steps(database: Database, rows: int, values: str) -> int:
         await oldest(
             connection, namespace="default", queues=["default"], handlers=["taskq.echo"], now=NOW
         )
-        await counts.totals(connection, "default")
+        await counts.everywhere(connection)
         await raw.set_progress_handler(None, 100)
 
     await database.write(lambda c: c.execute(text("DELETE FROM tasks")))

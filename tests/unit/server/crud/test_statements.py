@@ -90,7 +90,7 @@ async def say_task_statements(database: Database) -> None:
     await database.write(lambda c: tags.forget(c, ripe, before=NOW + seconds(100), now=NOW))
     await say_names_in_use(database)
     await database.write(lambda c: counts.compact(c, limit=1, minute=0))
-    await database.read(lambda c: counts.totals(c, "default"))
+    await database.read(counts.everywhere)
     await publish_handlers(database, "b", "a")
     await database.read(lambda c: handlers.published(c, "default"))
     await database.read(lambda c: handlers.known_in(c, ["default", "n"]))

@@ -60,13 +60,11 @@ async def end(connection: AsyncConnection, ended: Iterable[AttemptEnded]) -> Non
     await _append(connection, entries_of_ends(ended))
 
 
-async def totals(connection: AsyncConnection, namespace: str) -> dict[tuple[str, Status], int]:
-    """Return ledger sums and numbers of running tasks, by queue and status, at one moment."""
-    return (await everywhere(connection)).get(namespace, {})
-
-
 async def everywhere(connection: AsyncConnection) -> dict[str, dict[tuple[str, Status], int]]:
-    """Return ledger sums and numbers of running tasks by queue and status, by namespace."""
+    """Return ledger sums and numbers of running tasks by queue and status, by namespace.
+
+    They are those of one moment.
+    """
     found: defaultdict[str, dict[tuple[str, Status], int]] = defaultdict(dict)
     for of, queue, status, amount in await connection.execute(_totals):
         found[of][queue, status] = int(amount)
