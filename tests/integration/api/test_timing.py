@@ -56,6 +56,7 @@ async def seconds(app: ASGIApp, token: Token) -> float:
     return took
 
 
+@pytest.mark.timeout(1_200)  # each of the tries asks the database
 async def test_it_does_not_tell_which_ids_there_are(closed: ASGIApp, runtime: Runtime) -> None:
     """Each id once, so that no answer comes out of the cache."""
     keys = [new_key("tasks:read", "tasks:run:*") for _ in range(TRIES // 2)]
