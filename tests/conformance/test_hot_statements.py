@@ -12,9 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core import dialects
 from taskq_server.core.database import Database, Violation
-from taskq_server.core.database_errors import is_conflict, is_dangling, is_duplicate, reason
+from taskq_server.core.database_errors import is_conflict, is_duplicate, reason
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement, is_one_of_ids
-from taskq_server.crud.tables import tags, task_tags, tasks
+from taskq_server.crud.tables import tags, tasks
 from taskq_server.domain.task import Task
 from tests.conformance.statements import a_tag, insert_tags, names, run
 from tests.unit.server.factories import NOW, make_task, rows_of, store
@@ -61,17 +61,8 @@ async def test_a_refusal_is_sqlalchemys_and_rolls_back(database: Database) -> No
     with pytest.raises(Violation) as caught:
         await database.write(work)
     assert is_duplicate(caught.value)
-    assert not is_dangling(caught.value)
     assert not is_conflict(caught.value)
     assert await names(database) == []
-
-
-async def test_a_row_that_refers_to_nothing_is_dangling(database: Database) -> None:
-    links = BulkInsert(task_tags, once=True)
-    with pytest.raises(Violation) as caught:
-        await database.write(lambda c: links(c, ("task_id", "tag_id"), [(UUID(int=1), 1)]))
-    assert is_dangling(caught.value)
-    assert not is_duplicate(caught.value)
 
 
 async def test_a_log_quotes_no_value_of_a_row(database: Database) -> None:

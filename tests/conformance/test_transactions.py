@@ -1,15 +1,17 @@
-"""Transactions: rollback, contention, references, upserts and times."""
+"""Transactions: rollback, contention, links, upserts and times."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, select, text, update
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database, ping
-from taskq_server.crud.tables import handlers, tags, tasks
+from taskq_server.crud.tables import handlers, tags, task_tags, tasks
+from taskq_server.crud.tags import TagGone, link
 from taskq_server.domain.errors import DatabaseUnavailable
 from tests.conformance.conftest import PATIENCE
 from tests.conformance.statements import a_tag, names
@@ -126,14 +128,12 @@ async def test_now_is_aware_utc(database: Database) -> None:
     assert abs(now - datetime.now(UTC)) < timedelta(seconds=5)
 
 
-async def test_foreign_keys_are_held(database: Database) -> None:
-    with pytest.raises(IntegrityError):
-        await database.write(
-            lambda c: c.execute(
-                text("INSERT INTO task_tags (task_id, tag_id) VALUES (:task, 1)"),
-                {"task": "0" * 32},
-            )
-        )
+async def test_a_link_to_no_tag_is_refused(database: Database) -> None:
+    await database.write(lambda c: c.execute(insert(tags).values(a_tag("there", 1))))
+    await database.write(lambda c: link(c, [(UUID(int=1), 1)]))
+    with pytest.raises(TagGone):
+        await database.write(lambda c: link(c, [(UUID(int=2), 1), (UUID(int=2), 2)]))
+    assert [row["task_id"] for row in await rows_of(database, task_tags)] == [UUID(int=1)]
 
 
 async def test_insert_once_leaves_a_row_alone_that_is_there(database: Database) -> None:

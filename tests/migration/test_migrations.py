@@ -12,11 +12,15 @@ from taskq_server import migrations
 from taskq_server.core.database import Database
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.models import Base
-from tests.migration.tables import LEDGER, insert, insert_tasks, tables
+from tests.migration.tables import LEDGER, insert, insert_rows, insert_tasks, snapshot, tables
 from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
 
 TABLES = set(Base.metadata.tables)
+FOREIGN_KEYS = {
+    "task_attempts": [("task_id", "tasks")],
+    "task_tags": [("task_id", "tasks"), ("tag_id", "tags")],
+}
 COLUMNS = [column for table in Base.metadata.sorted_tables for column in table.columns]
 
 
@@ -99,16 +103,14 @@ async def test_the_ledger_begins_with_the_tasks_that_are_there(database: Databas
 async def test_what_belongs_to_a_task_changes_its_character_set_with_it(mariadb_url: str) -> None:
     database = Database(mariadb_url)
     await migrations.upgrade(database, "0002")
-    kept, orphan = f"{1:032x}", f"{2:032x}"
+    kept = f"{1:032x}"
     await insert(database, "tasks", id=kept, status="failed", handler="a.b", queue="q")
     await insert(database, "tags", id=7)
     await insert(database, "task_tags", task_id=kept, tag_id=7)
     await insert(database, "task_attempts", task_id=kept, outcome="failed")
-    async with database.engine.begin() as connection:  # as if it had failed halfway
-        await connection.execute(
-            text("ALTER TABLE task_attempts DROP FOREIGN KEY fk_task_attempts_task_id_tasks")
-        )
-    await insert(database, "task_attempts", task_id=orphan, outcome="failed")
+    async with database.engine.begin() as connection:  # as older versions made it
+        (key,) = foreign_keys("task_attempts")
+        await connection.execute(text(f"ALTER TABLE task_attempts ADD {key}"))
     for move, revision in (
         (migrations.upgrade, "0003"),
         (migrations.downgrade, "0002"),
@@ -120,11 +122,54 @@ async def test_what_belongs_to_a_task_changes_its_character_set_with_it(mariadb_
                 ids = await connection.execute(text(f"SELECT task_id FROM {table}"))
                 assert ids.scalars().all() == [kept]
     assert await migrations.differences(database) == []
-    async with database.engine.begin() as connection:
-        await connection.execute(text("DELETE FROM tasks"))
-        left = await connection.execute(text("SELECT task_id FROM task_attempts"))
-        assert left.all() == []
     await database.close()
+
+
+async def test_the_foreign_keys_of_older_versions_go_and_rows_stay(database: Database) -> None:
+    await migrations.upgrade(database, "0009")
+    assert "FOREIGN KEY" not in str(await snapshot(database))
+    await make_foreign_keys(database)
+    await insert_rows(database)
+    old = await snapshot(database)
+    assert "FOREIGN KEY" in str(old)
+    for _ in range(2):
+        await migrations.upgrade(database, "0010")
+        new = await snapshot(database)
+        assert "FOREIGN KEY" not in str(new)
+        assert {name: rows for name, (_, rows) in new.items()} == {
+            name: rows if name != "alembic_version" else ["('0010',)"]
+            for name, (_, rows) in old.items()
+        }
+        await migrations.downgrade(database, "0009")
+    await migrations.upgrade(database)
+    assert await migrations.differences(database) == []
+
+
+async def make_foreign_keys(database: Database) -> None:
+    """Make the tables as the revisions did before they stopped to make foreign keys."""
+    for table in FOREIGN_KEYS:
+        await make_foreign_keys_of(database, table)
+
+
+async def make_foreign_keys_of(database: Database, table: str) -> None:
+    keys = foreign_keys(table)
+    said = [f"ALTER TABLE {table} ADD {key}" for key in keys]
+    async with database.engine.begin() as connection:
+        if database.dialect.name == "sqlite":
+            found = text("SELECT sql FROM sqlite_master WHERE tbl_name = :table AND sql <> ''")
+            made, *indexes = (await connection.execute(found, {"table": table})).scalars().all()
+            made = f"{made.rstrip().removesuffix(')')}, {', '.join(keys)})"
+            said = [f"DROP TABLE {table}", made, *indexes]
+        for statement in said:
+            await connection.execute(text(statement))
+
+
+def foreign_keys(table: str) -> list[str]:
+    return [
+        f"CONSTRAINT fk_{table}_{column}_{other} FOREIGN KEY ({column}) REFERENCES {other} (id)"
+        " ON DELETE CASCADE"
+        for column, other in FOREIGN_KEYS[table]
+    ]
 
 
 NONSENSE = ["", " ", "@", "no", "9999", "+99", "-99", "head+1", "0001:0002", "é", "+" + "9" * 5000]

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import delete, event, insert, select, update
 
 from taskq_server.crud.tables import tags, task_tags
+from taskq_server.crud.tags import find, link
 from taskq_server.domain.requests import NewTask, TaskChanges, TaskFilter
 from taskq_server.domain.task import Queue, Status
 from taskq_server.runtime import Runtime, open_runtime
@@ -162,7 +163,8 @@ async def test_thousands_go_in_one_sweep(runtime: Runtime, time: Time) -> None:
 
 
 async def forget_tags(runtime: Runtime) -> None:
-    await runtime.database.write(lambda c: c.execute(delete(tags)))
+    for table in (task_tags, tags):
+        await runtime.database.write(lambda c, table=table: c.execute(delete(table)))
 
 
 async def test_who_finds_an_id_gone_resolves_the_name_anew(runtime: Runtime, time: Time) -> None:
@@ -220,11 +222,10 @@ async def test_the_janitor_waits_for_who_is_linking(runtime: Runtime, time: Time
     idle = await submitted(runtime, "a")
     await runtime.change.delete(CALLER, idle)
     time.later = timedelta(days=1)
-    tag_id = select(tags.c.id).scalar_subquery()
-    link = insert(task_tags).values(task_id=task_id, tag_id=tag_id)
     async with open_runtime(runtime.settings) as other:
         async with other.database.engine.begin() as connection:
-            await connection.execute(link)
+            tag_id = (await find(connection, [("default", "a")]))["default", "a"]
+            await link(connection, [(task_id, tag_id)])
             sweep = asyncio.create_task(time.passes(0))
             await asyncio.wait([sweep], timeout=0.3)
             assert not sweep.done()

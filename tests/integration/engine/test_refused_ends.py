@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from taskq_server.core import dialects
 from taskq_server.core.database import Connection, Database, DatabaseError
@@ -200,8 +200,13 @@ async def test_sqlite_refuses_an_end(sqlite_url: str, end: str) -> None:
     await database.close()
 
 
+def check_foreign_keys(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
 async def test_sqlite_finds_a_broken_rule_at_the_commit(sqlite_url: str) -> None:
     database = Database(sqlite_url)
+    event.listen(database.engine.sync_engine, "connect", check_foreign_keys)
     for table in ("whole (id INT PRIMARY KEY)", "noted (what INT, id INT REFERENCES whole)"):
         await database.write(lambda c, t=table: by_sqlalchemy(c, f"CREATE TABLE {t}"))
 

@@ -45,11 +45,6 @@ def is_duplicate(error: IntegrityError) -> bool:
     return _kind(error) is ErrorKind.DUPLICATE
 
 
-def is_dangling(error: IntegrityError) -> bool:
-    """Return whether a row refers to a missing row."""
-    return _kind(error) is ErrorKind.DANGLING
-
-
 def reason(error: BaseException) -> str:
     """Return an error's class and code, and its text if that quotes no value of a row."""
     if isinstance(error, DBAPIError):

@@ -26,11 +26,18 @@ _TOGETHER = 1_000
 
 T = TypeVar("T", int, str, Named)
 
+
+class TagGone(Exception):
+    """A tag to be linked has been deleted since its id was read; roll back and resolve it anew."""
+
+
 # The database may turn EXISTS into a join that reads all links.
 _link = select(task_tags.c.task_id).where(task_tags.c.tag_id == tags.c.id).limit(1)
 is_linked = _link.scalar_subquery().is_not(None)
 
 _insert_once = BulkInsert(tags, once=True)
+_insert_links = BulkInsert(task_tags, once=True)
+_hold = select(tags.c.id).where(tags.c.id.in_(IDS)).order_by(tags.c.id).with_for_update(read=True)
 _to_mark = (
     select(tags.c.id)
     .distinct()
@@ -58,6 +65,21 @@ async def add(connection: AsyncConnection, names: Iterable[Named], now: datetime
     """Insert the missing tags; a new tag is idle until a task has it."""
     rows = [(namespace, name, now) for namespace, name in sorted(set(names))]
     await _insert_once(connection, ("namespace", "name", "idle_since"), rows)
+
+
+async def link(connection: AsyncConnection, links: Collection[tuple[UUID, int]]) -> None:
+    """Link tasks that this transaction has locked, or inserted, to the ids of tags.
+
+    The shared locks keep the tags until the end of the transaction, as `forget` needs its own.
+
+    Raises:
+        TagGone: a tag is gone.
+    """
+    for some in pieces({tag_id for _, tag_id in links}):
+        there = await connection.execute(_hold, {"ids": some})
+        if len(there.all()) < len(some):
+            raise TagGone
+    await _insert_links(connection, ("task_id", "tag_id"), sorted(links))
 
 
 async def mark_idle(connection: AsyncConnection, task_ids: Collection[UUID], now: datetime) -> None:

@@ -25,7 +25,7 @@ from taskq_server.crud.tables import (
     whole_task,
     workers,
 )
-from taskq_server.crud.tags import mark_idle
+from taskq_server.crud.tags import link, mark_idle
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Address, Attempt, Task, TaskDetails
 
@@ -61,8 +61,6 @@ _lock_ids = IdListStatement(
     itemgetter(0),
 )
 _insert_new, _insert_once = (BulkInsert(tasks, once=once) for once in (False, True))
-_insert_links = BulkInsert(task_tags, once=True)
-_LINK = ("task_id", "tag_id")
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
 Own = tuple[Address, str]
@@ -97,7 +95,8 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
     """Insert tasks whose idempotency keys are new.
 
     Raises:
-        Violation: a key is taken, or a tag is gone.
+        Violation: a key is taken.
+        TagGone: a tag is gone.
     """
     ordered = _ordered(rows)
     await _insert_new(connection, _COLUMNS, _values(ordered))
@@ -113,6 +112,9 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[Na
 
     Returns:
         The holder of each idempotency key of `rows` now, by namespace and hash.
+
+    Raises:
+        TagGone: a tag is gone.
     """
     ordered = _ordered(rows)
     # A retry after a commit without an answer finds its rows, and must not count them again.
@@ -218,10 +220,14 @@ async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
 async def set_tags(
     connection: AsyncConnection, task_id: UUID, tag_ids: Sequence[int], now: datetime
 ) -> None:
-    """Replace the tags of one locked task."""
+    """Replace the tags of one locked task.
+
+    Raises:
+        TagGone: a tag is gone.
+    """
     await mark_idle(connection, [task_id], now)
     await connection.execute(delete(task_tags).where(task_tags.c.task_id == task_id))
-    await _insert_links(connection, _LINK, [(task_id, tag_id) for tag_id in sorted(tag_ids)])
+    await link(connection, [(task_id, tag_id) for tag_id in tag_ids])
 
 
 async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetime) -> None:
@@ -244,8 +250,7 @@ def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
 
 async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
     """Link inserted tasks to their tags, and append them to the ledger."""
-    links = [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids]
-    await _insert_links(connection, _LINK, links)
+    await link(connection, [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids])
     await counts.move(connection, after=(place(row.task) for row in rows))
 
 

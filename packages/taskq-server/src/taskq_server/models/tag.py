@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import Index, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain import limits
@@ -38,9 +38,5 @@ class TaskTag(Base):
     __tablename__ = "task_tags"
     __table_args__ = options(Index(None, "tag_id", "task_id"))
 
-    task_id: Mapped[UUID] = mapped_column(
-        TaskId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
-    )
-    tag_id: Mapped[int] = mapped_column(
-        RowId, ForeignKey("tags.id", ondelete="CASCADE"), primary_key=True
-    )
+    task_id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
+    tag_id: Mapped[int] = mapped_column(RowId, primary_key=True)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, ForeignKey, Index, String, Text
+from sqlalchemy import BigInteger, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain import limits
@@ -30,9 +30,7 @@ class TaskAttempt(Base):
     __tablename__ = "task_attempts"
     __table_args__ = options(Index(None, "handler", "hook_done_at", "finished_at"))
 
-    task_id: Mapped[UUID] = mapped_column(
-        TaskId, ForeignKey("tasks.id", ondelete="CASCADE"), primary_key=True
-    )
+    task_id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
     attempt: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     handler: Mapped[str] = mapped_column(ascii_text(limits.HANDLER_LENGTH))
     outcome: Mapped[Outcome] = mapped_column(closed_set(Outcome, "outcome"))

@@ -5,8 +5,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import TypeVar
 
-from taskq_server.core.database import Connection, Database, Violation
-from taskq_server.core.database_errors import is_dangling
+from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import tags
 from taskq_server.crud.pairs import Named
@@ -63,17 +62,15 @@ class TagIds:
         Args:
             caller: the tags belong to its namespace.
             names: any number of names.
-            link: links tasks to the ids, in one transaction. It is called again if a tag was
-                deleted meanwhile.
+            link: links tasks to the ids, in one transaction. It is called again if it raises
+                `TagGone`, because a tag was deleted meanwhile.
         """
         wanted = [(caller.namespace, name) for name in names]
         for _ in range(_TRIES):
             ids = await self._ids(wanted)
             try:
                 return await link({name: ids[of, name] for of, name in wanted})
-            except Violation as error:
-                if not is_dangling(error):
-                    raise
+            except tags.TagGone:
                 self._forget(wanted)
         raise DatabaseUnavailable("tags are deleted as fast as tasks are given them")
 

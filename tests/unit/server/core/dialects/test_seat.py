@@ -84,7 +84,6 @@ def test_no_dialect_speaks_for_the_errors_of_others(dialect: MySQL | SQLite) -> 
         (1045, ErrorKind.DENIED),
         (2013, ErrorKind.AWAY),
         (1062, ErrorKind.DUPLICATE),
-        (1452, ErrorKind.DANGLING),
         (1064, ErrorKind.OTHER),
     ],
 )

@@ -49,8 +49,6 @@ class ErrorKind(Enum):
     """The server denies access to the account or to the database."""
     DUPLICATE = auto()
     """A row with the same unique key exists."""
-    DANGLING = auto()
-    """A row refers to a missing row."""
     OTHER = auto()
 
 

@@ -52,10 +52,6 @@ _KINDS = kinds(
         ),
         ErrorKind.DENIED: (1044, 1045, 1049, 1130),
         ErrorKind.DUPLICATE: (1062,),
-        ErrorKind.DANGLING: (
-            1216,  # in place of 1452, for accounts without rights on the other table
-            1452,  # a foreign key
-        ),
     }
 )
 _FIRST_OF_SERVER = 1000

@@ -35,7 +35,6 @@ _KINDS = kinds(
             sqlite3.SQLITE_CONSTRAINT_UNIQUE,
             sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY,
         ),
-        ErrorKind.DANGLING: (sqlite3.SQLITE_CONSTRAINT_FOREIGNKEY,),
     }
 )
 _KINDS_OF_PRIMARY_CODES = kinds(
@@ -159,7 +158,7 @@ def _prepare(connection: Any, _: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
     cursor = connection.cursor()
     _use_wal(cursor)
-    for pragma in ("synchronous=NORMAL", "busy_timeout=5000", "foreign_keys=ON"):
+    for pragma in ("synchronous=NORMAL", "busy_timeout=5000"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

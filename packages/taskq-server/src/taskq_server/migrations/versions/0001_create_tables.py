@@ -28,7 +28,7 @@ _OUTCOME = sa.Enum(
 
 
 def upgrade() -> None:
-    """Create the tables, parents first."""
+    """Create the tables."""
     _handlers()
     _tags()
     _tasks()
@@ -38,7 +38,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Drop the tables, children first."""
+    """Drop the tables."""
     for name in ("task_tags", "task_attempts", "workers", "tasks", "tags", "handlers"):
         op.drop_table(name, if_exists=True)
 
@@ -165,9 +165,6 @@ def _task_attempts() -> None:
         sa.Column("retry_at", _TIME),
         sa.Column("next_score", sa.BigInteger()),
         sa.Column("hook_done_at", _TIME),
-        sa.ForeignKeyConstraint(
-            ["task_id"], ["tasks.id"], name="fk_task_attempts_task_id_tasks", ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("task_id", "attempt", name="pk_task_attempts"),
         indexes={
             "ix_task_attempts_handler_hook_done_at_finished_at": [
@@ -184,12 +181,6 @@ def _task_tags() -> None:
         "task_tags",
         sa.Column("task_id", _ID, nullable=False),
         sa.Column("tag_id", _TAG_ID, nullable=False),
-        sa.ForeignKeyConstraint(
-            ["task_id"], ["tasks.id"], name="fk_task_tags_task_id_tasks", ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["tag_id"], ["tags.id"], name="fk_task_tags_tag_id_tags", ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("task_id", "tag_id", name="pk_task_tags"),
         indexes={"ix_task_tags_tag_id_task_id": ["tag_id", "task_id"]},
     )

@@ -61,13 +61,6 @@ def _convert(character_set: str) -> None:
     for table in others:
         changes = ", ".join(f"MODIFY {column.format(kind)}" for column in _COLUMNS[table])
         op.execute(f"ALTER TABLE {table} {changes}")
-    for child in _CHILDREN:
-        if not _has_foreign_key(child):
-            # A task deleted without the foreign key has left its rows behind.
-            op.execute(f"DELETE FROM {child} WHERE task_id NOT IN (SELECT id FROM tasks)")
-            op.create_foreign_key(
-                _name(child), child, "tasks", ["task_id"], ["id"], ondelete="CASCADE"
-            )
 
 
 def _has_other_than(character_set: str, table: str) -> bool:

@@ -52,7 +52,7 @@ def _idle_since() -> sa.Column[object]:
 def _make_anew(*columns: sa.Column[object], **options: bool) -> None:
     for table, names in _COLUMNS.items():
         op.execute(f"CREATE TEMPORARY TABLE kept_{table} AS SELECT {names} FROM {table}")
-    op.drop_table("task_tags")  # first, because dropping the tags would delete its rows
+    op.drop_table("task_tags")  # first, because it may have foreign keys that delete its rows
     op.drop_table("tags")
     op.create_table(
         "tags",
@@ -68,12 +68,6 @@ def _make_anew(*columns: sa.Column[object], **options: bool) -> None:
         "task_tags",
         sa.Column("task_id", sa.CHAR(32), nullable=False),
         sa.Column("tag_id", sa.Integer(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["task_id"], ["tasks.id"], name="fk_task_tags_task_id_tasks", ondelete="CASCADE"
-        ),
-        sa.ForeignKeyConstraint(
-            ["tag_id"], ["tags.id"], name="fk_task_tags_tag_id_tags", ondelete="CASCADE"
-        ),
         sa.PrimaryKeyConstraint("task_id", "tag_id", name="pk_task_tags"),
     )
     op.create_index("ix_task_tags_tag_id_task_id", "task_tags", ["tag_id", "task_id"])
