@@ -14,7 +14,7 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
 from taskq_server.handlers import registry
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Completion, Decision, Report
+from taskq_server.services.reports import Completion, Decision, Report
 from tests.support.callers import CALLER
 
 

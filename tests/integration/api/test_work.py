@@ -19,7 +19,8 @@ from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService, Completion
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER

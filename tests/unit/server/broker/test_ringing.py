@@ -16,8 +16,8 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, due_of
 from taskq_server.domain.task import Queue, Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
-from taskq_server.services.attempts import Report
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.services.reports import Report
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 
 PLACES = [("default", "default"), ("default", "slow"), ("theirs", "default")]

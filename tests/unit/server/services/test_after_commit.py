@@ -12,6 +12,7 @@ import pytest
 from taskq_server.broker.notifier import read_ids
 from taskq_server.core.config import Settings
 from taskq_server.domain import lifecycle
+from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import Failure
@@ -19,7 +20,8 @@ from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import after_commit
-from taskq_server.services.attempts import AttemptService, ClaimRequest, Completion, Report
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion, Report
 from tests.support.callers import CALLER
 from tests.unit.server.factories import NOW, WORKER, make_task, publish, running, store
 

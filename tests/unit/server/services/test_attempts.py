@@ -16,11 +16,8 @@ from taskq_server.domain.errors import StaleAttempt
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import (
-    AttemptService,
-    Completion,
-    Report,
-)
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion, Report
 from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     NOW,

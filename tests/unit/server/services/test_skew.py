@@ -14,8 +14,8 @@ from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.domain.worker import WorkerRow
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Completion, Decision
 from taskq_server.services.publishing import Publishing
+from taskq_server.services.reports import Completion, Decision
 from tests.support.callers import CALLER
 from tests.unit.server.factories import (
     NOW,

@@ -15,8 +15,8 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import TaskNotFound
 from taskq_server.domain.task import Address, Status, Task, TaskDetails
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import Completion
 from taskq_server.services.read import ReadService
+from taskq_server.services.reports import Completion
 from taskq_server.services.wait import MOST_BYTES, WaitService
 from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, make_task, publish, running, store

@@ -18,7 +18,8 @@ from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Registry, TaskEvent
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService, Completion
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion
 from taskq_server.worker.hooks.runner import Hooks
 from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, rows_of, running, seconds, store

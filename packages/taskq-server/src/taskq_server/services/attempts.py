@@ -1,7 +1,6 @@
 """Claim tasks, store progress, end attempts: a worker's side of the service, in group commits."""
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
@@ -20,54 +19,14 @@ from taskq_server.crud import claims, handlers, hooks, tasks
 from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, admit
-from taskq_server.domain.errors import (
-    IllegalTransition,
-    StaleAttempt,
-    TaskqError,
-)
+from taskq_server.domain.errors import TaskqError
 from taskq_server.domain.events import TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
 from taskq_server.domain.task import Attempt, Due, Status, Task
 from taskq_server.services.after_commit import AfterCommit
+from taskq_server.services.reports import Completion, Report, decide_ends, is_held
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
-
-Decision = Callable[[Task, datetime], AttemptEnded]
-"""How a locked task goes on at this moment."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
-    """The end of an attempt, as its worker reports it.
-
-    Attributes:
-        task_id: the task.
-        attempt: the attempt that ended.
-        worker_id: who ran it.
-        decide: the lifecycle's decision, applied to the locked row.
-        claimed: the task as it was claimed, if the decision makes it final and it has probably not
-            changed since; the end is then written optimistically, without a lock and a read before.
-        weight: bytes it adds to its transaction, about.
-        traceparent: the context of the attempt, to which the transaction's span links.
-    """
-
-    task_id: UUID
-    attempt: int
-    worker_id: UUID
-    decide: Decision
-    claimed: Task | None = None
-    weight: int = 0
-    traceparent: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
-    """Progress of a running attempt, as JSON text."""
-
-    task_id: UUID
-    attempt: int
-    worker_id: UUID
-    progress: str
 
 
 class AttemptService:
@@ -297,7 +256,7 @@ class AttemptService:
         read = [completion.task_id for completion in completions if completion.task_id not in found]
         if read:
             found |= await tasks.lock(connection, read, payload=False)
-        answers = _decide_ends(completions, found, now)
+        answers = decide_ends(completions, found, now)
         ends = [answer for answer in answers if isinstance(answer, AttemptEnded)]
         await self._write(
             connection, ends, now, has_failure_hooks=self._has_failure_hooks, optimistic=as_claimed
@@ -310,7 +269,7 @@ class AttemptService:
             valid = {
                 one.task_id: one.progress
                 for one in reports
-                if one.task_id in locked and _is_held(locked[one.task_id], one)
+                if one.task_id in locked and is_held(locked[one.task_id], one)
             }
             await claims.set_progress(connection, valid, self._clock())
             return [locked[task_id] for task_id in valid]
@@ -359,33 +318,3 @@ def _aside(answers: Iterable[Task | NotNow | None]) -> list[Doorbell]:
 def _is_early(task: Task, earliest: datetime) -> bool:
     """Return whether the doorbell of a task, now spent, rang before it was due."""
     return task.status.waiting and not lifecycle.is_due(task, earliest)
-
-
-def _decide_ends(
-    completions: Sequence[Completion], found: dict[UUID, Task], now: datetime
-) -> list[AttemptEnded | TaskqError]:
-    answers: list[AttemptEnded | TaskqError] = []
-    for completion in completions:
-        answer = _decide_end(completion, found, now)
-        if isinstance(answer, AttemptEnded):
-            found[completion.task_id] = answer.task
-        answers.append(answer)
-    return answers
-
-
-def _decide_end(
-    completion: Completion, locked: dict[UUID, Task], now: datetime
-) -> AttemptEnded | TaskqError:
-    task = locked.get(completion.task_id)
-    if task is None:
-        return StaleAttempt(f"task {completion.task_id} does not exist any more")
-    try:
-        lifecycle.hold(task, worker_id=completion.worker_id, attempt=completion.attempt)
-        return completion.decide(task, now)
-    except (StaleAttempt, IllegalTransition) as error:
-        return error
-
-
-def _is_held(task: Task, report: Report) -> bool:
-    held = (task.status, task.worker_id, task.attempt)
-    return held == (Status.RUNNING, report.worker_id, report.attempt)

@@ -23,11 +23,8 @@ from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Place, Registry
-from taskq_server.services.attempts import (
-    AttemptService,
-    Completion,
-    Report,
-)
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.task_log import about_task

@@ -20,7 +20,8 @@ from taskq_server.domain.errors import (
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome
 from taskq_server.services import task_log
-from taskq_server.services.attempts import AttemptService, Completion
+from taskq_server.services.attempts import AttemptService
+from taskq_server.services.reports import Completion
 from taskq_server.worker.attempts.result import (
     Failed,
     PayloadMismatch,

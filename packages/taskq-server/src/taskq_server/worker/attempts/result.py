@@ -19,7 +19,7 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome
-from taskq_server.services.attempts import Decision
+from taskq_server.services.reports import Decision
 
 
 @dataclass(frozen=True, slots=True)
