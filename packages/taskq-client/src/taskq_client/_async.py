@@ -9,7 +9,7 @@ from typing import Self, TypeVar, Unpack, overload
 from typing_extensions import TypeForm
 
 from taskq_client._async_handles import AsyncTaskHandle
-from taskq_client._async_history import AsyncHistory
+from taskq_client._async_service import AsyncService
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._inputs import SecretText, UrlObject, reader
@@ -17,25 +17,19 @@ from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client.models import (
     Attempt,
-    Caller,
     Duration,
-    Handler,
-    Health,
     ListFilters,
-    Stats,
-    Tag,
     Task,
     TaskChanges,
     TaskLike,
     TaskOptions,
-    Worker,
 )
 from taskq_client.retry import RetryPolicy
 
 T = TypeVar("T")
 
 
-class AsyncTaskqClient(AsyncHistory):
+class AsyncTaskqClient(AsyncService):
     """A client to await; safe to share between tasks, and between event loops.
 
     Use it in an `async with` statement, or await `aclose` when done. Each loop has connections of
@@ -333,56 +327,3 @@ class AsyncTaskqClient(AsyncHistory):
             TaskqError: The server refused, failed or could not be reached.
         """
         return await self._core.tasks.attempts(task)
-
-    async def handlers(self) -> builtins.list[Handler]:
-        """Fetch the handlers that workers have published.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.service.handlers()
-
-    async def tags(self) -> builtins.list[Tag]:
-        """Fetch the tags and how many tasks carry each.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.service.tags()
-
-    async def stats(self) -> Stats:
-        """Fetch how many tasks there are, by queue and status, and how long the oldest waits.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.service.stats()
-
-    async def workers(self) -> builtins.list[Worker]:
-        """Fetch the workers that are alive, and what they run now, the last one started first.
-
-        Raises:
-            PermissionDenied: The key has neither `tasks:read` nor `metrics:read`.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.service.workers()
-
-    async def whoami(self) -> Caller:
-        """Ask the server who this client is: its key, and what that may do.
-
-        A server that asks for no keys answers with the `id` None and all scopes.
-
-        Raises:
-            Unauthenticated: The server wants a key, and this one opens nothing.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return await self._core.service.whoami()
-
-    async def health(self) -> Health:
-        """Ask whether the server is ready for work, and return its answer, also if it is not ready.
-
-        Raises:
-            TaskqConnectionError: Nothing answers at the url.
-            TaskqTimeout: No answer came in time.
-        """
-        return await self._core.service.health()

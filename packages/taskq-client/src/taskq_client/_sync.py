@@ -15,28 +15,22 @@ from taskq_client._inputs import SecretText, UrlObject, reader
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
-from taskq_client._sync_history import History
+from taskq_client._sync_service import Service
 from taskq_client.models import (
     Attempt,
-    Caller,
     Duration,
-    Handler,
-    Health,
     ListFilters,
-    Stats,
-    Tag,
     Task,
     TaskChanges,
     TaskLike,
     TaskOptions,
-    Worker,
 )
 from taskq_client.retry import RetryPolicy
 
 T = TypeVar("T")
 
 
-class TaskqClient(History):
+class TaskqClient(Service):
     """A client that blocks; safe to share between threads.
 
     Use it in a `with` statement, or call `close` when done.
@@ -329,56 +323,3 @@ class TaskqClient(History):
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tasks.attempts(task))
-
-    def handlers(self) -> builtins.list[Handler]:
-        """Fetch the handlers that workers have published.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return finish(self._core.service.handlers())
-
-    def tags(self) -> builtins.list[Tag]:
-        """Fetch the tags and how many tasks carry each.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return finish(self._core.service.tags())
-
-    def stats(self) -> Stats:
-        """Fetch how many tasks there are, by queue and status, and how long the oldest waits.
-
-        Raises:
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return finish(self._core.service.stats())
-
-    def workers(self) -> builtins.list[Worker]:
-        """Fetch the workers that are alive, and what they run now, the last one started first.
-
-        Raises:
-            PermissionDenied: The key has neither `tasks:read` nor `metrics:read`.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return finish(self._core.service.workers())
-
-    def whoami(self) -> Caller:
-        """Ask the server who this client is: its key, and what that may do.
-
-        A server that asks for no keys answers with the `id` None and all scopes.
-
-        Raises:
-            Unauthenticated: The server wants a key, and this one opens nothing.
-            TaskqError: The server refused, failed or could not be reached.
-        """
-        return finish(self._core.service.whoami())
-
-    def health(self) -> Health:
-        """Ask whether the server is ready for work, and return its answer, also if it is not ready.
-
-        Raises:
-            TaskqConnectionError: Nothing answers at the url.
-            TaskqTimeout: No answer came in time.
-        """
-        return finish(self._core.service.health())

@@ -1,76 +1,24 @@
 """The operations of the fake: from a valid request to an answer."""
 
-import json
-from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
-from taskq_client._channels import WAIT_BUDGET
-from taskq_client.testing import _catalog, _history, _listing, _schemas, _workers
+from taskq_client.testing import _catalog, _listing, _schemas, _service
+from taskq_client.testing._call import Answering, Call, answer, dumped
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
-from taskq_client.testing._keys import AUTHORIZATION, METRICS, READ, Caller
-from taskq_client.testing._keys import whoami as shown_caller
-from taskq_client.testing._problems import Problem, not_found
+from taskq_client.testing._keys import AUTHORIZATION
+from taskq_client.testing._problems import Problem
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._task import FINAL, FakeTask, wire
-from taskq_client.testing._waiting import wait
+from taskq_client.testing._task import FINAL, wire
 
 LONGEST: float = RULES["events"]["query"]["timeout_seconds"]["maximum"]
 
 _WHEN_IT_RUNS = frozenset({"priority", "run_at"})
-
-Answering = Generator[float, None, httpx.Response]
-
-
-@dataclass(frozen=True)
-class Call:
-    """A valid request.
-
-    Attributes:
-        store: The state of the fake.
-        request: The request as it came.
-        caller: Who asks.
-        task_id: The id in its path.
-        given: The query as it came.
-        query: The parameters in the query, with defaults.
-        document: The body as it was parsed.
-        body: The body with defaults.
-    """
-
-    store: FakeStore
-    request: httpx.Request
-    caller: Caller
-    task_id: str
-    given: Sequence[tuple[str, str]]
-    query: Mapping[str, Any]
-    document: Any
-    body: dict[str, Any]
-
-    def task(self, task_id: str) -> FakeTask:
-        """Find a task that the caller sees."""
-        task = self.store.task(task_id)
-        if not self.caller.sees(task.submitted_by):
-            raise not_found(task_id)
-        return task
-
-    def shown(self, task: FakeTask) -> dict[str, Any]:
-        """Return a task, without its contents if the caller does not see it."""
-        if self.caller.sees(task.submitted_by):
-            return task.fields
-        hidden: dict[str, Any] = {"payload": {}, "result": None, "errors": [], "traceparent": None}
-        return {**task.fields, **hidden}
-
-    def wait(self, task_ids: Iterable[str], seconds: float) -> Generator[float, None, None]:
-        """Let time pass until one of these tasks is final."""
-        budget = self.request.extensions.get(WAIT_BUDGET, seconds)
-        if seconds:
-            yield from wait(self.store, list(task_ids), seconds, max(seconds, budget))
 
 
 def submit(call: Call) -> Answering:
@@ -122,7 +70,7 @@ def submit_many(call: Call) -> httpx.Response:
     if preferences(call.request).minimal:
         headers["preference-applied"] = "return=minimal"
         stored = [{"id": fields["id"]} for fields in stored]
-    return _json({"items": stored}, 200 if replayed else 201, headers)
+    return answer({"items": stored}, 200 if replayed else 201, headers)
 
 
 def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) -> str:
@@ -152,7 +100,7 @@ def wait_for_any(call: Call) -> Answering:
         call.task(task_id)
     yield from call.wait(wanted, call.body["timeout_seconds"])
     fields = [call.store.task(task_id).fields for task_id in wanted]
-    return _json({"items": [one for one in fields if one["status"] in FINAL]})
+    return answer({"items": [one for one in fields if one["status"] in FINAL]})
 
 
 def list_tasks(call: Call) -> httpx.Response:
@@ -161,7 +109,7 @@ def list_tasks(call: Call) -> httpx.Response:
     headers = {}
     if page["next_cursor"] is not None:
         headers["link"] = _listing.link(call.given, page["next_cursor"])
-    return _json(page, headers=headers)
+    return answer(page, headers=headers)
 
 
 def get(call: Call) -> Answering:
@@ -238,7 +186,7 @@ def retry(call: Call) -> httpx.Response:
 
 def attempts(call: Call) -> httpx.Response:
     """`GET /tasks/{id}/attempts`."""
-    return _json({"items": call.task(call.task_id).attempts})
+    return answer({"items": call.task(call.task_id).attempts})
 
 
 def events(call: Call) -> Answering:
@@ -253,47 +201,13 @@ def events(call: Call) -> Answering:
     if call.request.method != "HEAD" and seconds != 0:
         yield from call.wait([call.task_id], LONGEST if seconds is None else seconds)
     states = [one for one in task.states if one["version"] >= version and one["version"] != seen]
-    text = "".join(f"id: {one['version']}\ndata: {_dumped(one)}\n\n" for one in states)
+    text = "".join(f"id: {one['version']}\ndata: {dumped(one)}\n\n" for one in states)
     headers = {
         "content-type": "text/event-stream; charset=utf-8",
         "cache-control": "no-store",
         "x-accel-buffering": "no",
     }
     return httpx.Response(200, headers=headers, content=f": the states of a task\n\n{text}")
-
-
-def tags(call: Call) -> httpx.Response:
-    """`GET /tags`."""
-    names = Counter(tag for fields in call.store.fields for tag in fields["tags"])
-    return _json({"items": [{"name": name, "count": names[name]} for name in sorted(names)]})
-
-
-def handlers(call: Call) -> httpx.Response:
-    """`GET /handlers`."""
-    caller = call.caller
-    seen = [one for one in sorted(call.store.scripts) if caller.may(READ) or caller.may_run(one)]
-    return _json({"items": [_published(call.store, name) for name in seen]})
-
-
-def workers(call: Call) -> httpx.Response:
-    """`GET /workers`."""
-    return _json(_workers.page(call.store, call.caller, call.query))
-
-
-def whoami(call: Call) -> httpx.Response:
-    """`GET /keys/self`."""
-    return _json(shown_caller(call.caller, wire))
-
-
-def livez(call: Call) -> httpx.Response:
-    """`GET /livez`."""
-    return _json({"status": "ok"})
-
-
-def readyz(call: Call) -> httpx.Response:
-    """`GET /readyz`."""
-    said: dict[str, Any] = {"status": "ok", "database": "ok", "redis": "ok"}
-    return _json({**said, "reasons": []} if call.caller.may(METRICS) else said)
 
 
 def _new(
@@ -344,18 +258,7 @@ def _key(call: Call) -> str | None:
 def _task(
     fields: dict[str, Any], status: int = 200, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    return _json(fields, status, {**entity_tag(fields["version"]), **(headers or {})})
-
-
-def _json(
-    value: Any, status: int = 200, headers: Mapping[str, str] | None = None
-) -> httpx.Response:
-    typed = {"content-type": "application/json", **(headers or {})}
-    return httpx.Response(status, headers=typed, content=_dumped(value).encode())
-
-
-def _dumped(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return answer(fields, status, {**entity_tag(fields["version"]), **(headers or {})})
 
 
 OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
@@ -370,14 +273,14 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "retry": retry,
     "attempts": attempts,
     "events": events,
-    "tags": tags,
-    "handlers": handlers,
-    "stats": lambda call: _json(_history.stats(call.store)),
-    "workers": workers,
-    "stats_history": lambda call: _json(_history.history(call.store, **call.query)),
-    "failures": lambda call: _json(_history.failures(call.store, **call.query)),
-    "whoami": whoami,
-    "livez": livez,
-    "readyz": readyz,
+    "tags": _service.tags,
+    "handlers": _service.handlers,
+    "stats": _service.stats,
+    "workers": _service.workers,
+    "stats_history": _service.stats_history,
+    "failures": _service.failures,
+    "whoami": _service.whoami,
+    "livez": _service.livez,
+    "readyz": _service.readyz,
 }
 """What serves each operation of the document."""

@@ -8,9 +8,10 @@ from urllib.parse import parse_qsl
 import httpx
 
 from taskq_client.testing import _schemas
+from taskq_client.testing._call import Call
 from taskq_client.testing._headers import entity_tags
 from taskq_client.testing._json import parse
-from taskq_client.testing._operations import OPERATIONS, Call
+from taskq_client.testing._operations import OPERATIONS
 from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._rules import SCHEMAS
