@@ -43,6 +43,7 @@ from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
+from taskq_server.services.queues import QueueService
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
@@ -82,6 +83,7 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    queues: QueueService
     fleet: Fleet
     exposition: Exposition
     readiness: Readiness
@@ -199,6 +201,7 @@ def _assemble(
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
     fleet = Fleet(database, clock, timedelta(days=settings.retention_days))
+    stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
@@ -226,7 +229,8 @@ def _assemble(
         ),
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
-        stats=StatsService(database, clock),
+        stats=stats,
+        queues=QueueService(database, clock, stats, notifier),
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
         readiness=Readiness(

@@ -44,6 +44,10 @@ class Names:
         """Return the channel for the ids of a namespace's running tasks to cancel."""
         return f"{self._of(namespace)}:cancel"
 
+    def queues(self, namespace: str) -> str:
+        """Return the channel that tells of paused and resumed queues of a namespace."""
+        return f"{self._of(namespace)}:queues"
+
     @property
     def keys(self) -> str:
         """The channel that tells of changed API keys, of all namespaces."""

@@ -15,7 +15,7 @@ from taskq_server.broker.listener import Callback, Listener
 from taskq_server.broker.names import Names
 from taskq_server.broker.sender import MOST_BUFFERED, Sender
 from taskq_server.broker.unreadable import Unreadable, UnreadableMessages
-from taskq_server.domain.task import Address
+from taskq_server.domain.task import Address, Queue
 
 _MOST_UNUSED = 100
 _MOST_BYTES = MOST_BUFFERED * 36  # an id: 32 digits, two quotation marks, a comma and a space
@@ -83,6 +83,10 @@ class Notifier:
     def cancel(self, tasks: Sequence[Address]) -> None:
         """Tell workers to cancel running tasks now, ahead of their next heartbeat."""
         self._send(_publish_cancel, tasks)
+
+    def queue_changed(self, queue: Queue) -> None:
+        """Tell workers that a queue was paused or resumed."""
+        self._send(_publish_queues, [queue])
 
     def keys_changed(self) -> None:
         """Tell all processes that API keys have changed."""
@@ -215,6 +219,11 @@ class _Channels:
 def _publish_changed(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:
     for namespace, message in _messages(tasks):
         pipe.publish(names.changed(namespace), message)
+
+
+def _publish_queues(pipe: Pipeline, names: Names, queues: Iterable[Queue]) -> None:
+    for queue in set(queues):
+        pipe.publish(names.queues(queue.namespace), queue.name)
 
 
 def _publish_keys(pipe: Pipeline, names: Names, _: Iterable[None]) -> None:

@@ -3,18 +3,44 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, select, update
+from sqlalchemy import case, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts
+from taskq_server.crud import counts, queues
 from taskq_server.crud.prepared import IdListStatement, is_one_of_ids
-from taskq_server.crud.tables import is_running, tasks
+from taskq_server.crud.tables import is_running, tasks, whole_task
+from taskq_server.crud.tables import queues as rows_of_queues
 from taskq_server.crud.versioned import update_by_ids
 from taskq_server.domain.counts import place
-from taskq_server.domain.task import Status, Task
+from taskq_server.domain.task import Queue, Status, Task
 
+# Read with a lock of its own, so that the statement sees what is committed, not what was when it
+# began, and so that a pause waits for the claim. Null if the queue has no row.
+_is_paused = (
+    select(
+        case((rows_of_queues.c.paused_at.is_(None), literal_column("0")), else_=literal_column("1"))
+    )
+    .where(rows_of_queues.c.namespace == tasks.c.namespace, rows_of_queues.c.name == tasks.c.queue)
+    .correlate(tasks)
+    .with_for_update(read=True)
+    .scalar_subquery()
+)
+
+
+def _with_pause(row: tuple[Any, ...]) -> tuple[Task, int | None]:
+    return Task._make(row[:-1]), row[-1]
+
+
+_lock = IdListStatement(
+    select(*whole_task, _is_paused)
+    .where(is_one_of_ids(tasks.c.id))
+    .order_by(tasks.c.id)
+    .with_for_update(),
+    _with_pause,
+)
 # A claim writes the same to all tasks of a batch, so it is one UPDATE however many there are. The
 # lifecycle decides on rows that are locked here, so nothing is compared again.
 _CLAIMED = ("worker_id", "started_at", "updated_at")
@@ -25,6 +51,32 @@ _cancels_asked = IdListStatement(
     ),
     itemgetter(0),
 )
+
+
+async def lock(
+    connection: AsyncConnection, ids: Collection[UUID]
+) -> tuple[dict[UUID, Task], set[UUID]]:
+    """Lock tasks to claim them, and their queues, so that no pause is answered before the commit.
+
+    The first claim of a queue makes its row, with two statements more.
+
+    Args:
+        connection: of a transaction.
+        ids: in any order.
+
+    Returns:
+        The tasks, by id, and the ids of those whose queue is paused.
+    """
+    rows = await _lock(connection, ids)
+    if new := {
+        Queue(task.namespace, task.queue)
+        for task, is_paused in rows
+        if is_paused is None and task.status.waiting
+    }:
+        await queues.make(connection, new)
+        rows = await _lock(connection, ids)
+    locked = {task.id: task for task, _ in rows}
+    return locked, {task.id for task, is_paused in rows if is_paused}
 
 
 async def mark_claimed(

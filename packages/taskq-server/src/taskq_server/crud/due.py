@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, Select, and_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.ranges import lowest
-from taskq_server.crud.tables import tasks
+from taskq_server.crud.tables import queues, tasks
 from taskq_server.domain.task import MAX_LOST, Due, Priority, score
 
 
@@ -22,8 +23,8 @@ async def due(
     last_chance: bool = True,
     below: int | None = None,
     untouched_since: datetime | None = None,
-) -> list[Due]:
-    """Return due tasks of a queue, lowest score first.
+) -> list[Due] | None:
+    """Return due tasks of a queue, lowest score first; None if the queue is paused.
 
     Args:
         connection: any.
@@ -40,7 +41,15 @@ async def due(
     if below is not None:
         ends = {one: min(end, below) for one, end in ends.items()}
     of_queue = and_(tasks.c.namespace == namespace, tasks.c.queue == queue)
-    if not await _any(connection, of_queue, handlers, max(ends.values())):
+    is_paused = select(queues.c.name).where(
+        queues.c.namespace == namespace, queues.c.name == queue, queues.c.paused_at.is_not(None)
+    )
+    some = _some(of_queue, handlers, max(ends.values()))
+    looked = select(is_paused.scalar_subquery(), some.scalar_subquery())
+    paused, any_due = (await connection.execute(looked)).one()
+    if paused is not None:
+        return None
+    if any_due is None:
         return []
     may_run = select(tasks.c.id, tasks.c.attempt, tasks.c.score).where(
         of_queue, or_(tasks.c.run_at.is_(None), tasks.c.run_at <= now)
@@ -66,13 +75,10 @@ def ends_of_due(now: datetime) -> dict[Priority, int]:
     return {one: score(now, one) + 1 for one in Priority}
 
 
-async def _any(
-    connection: AsyncConnection,
-    of_queue: ColumnElement[bool],
-    handlers: Sequence[str],
-    below: int,
-) -> bool:
-    """Return whether any task scores that low, from the index alone.
+def _some(
+    of_queue: ColumnElement[bool], handlers: Sequence[str], below: int
+) -> Select[tuple[UUID]]:
+    """Select any task that scores that low, from the index alone.
 
     Most sweeps find none, and need not read the many ranges.
     """
@@ -82,4 +88,4 @@ async def _any(
         tasks.c.priority.in_(list(Priority)),
         tasks.c.score < below,
     )
-    return (await connection.execute(one.limit(1))).first() is not None
+    return one.limit(1)

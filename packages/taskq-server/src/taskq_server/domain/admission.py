@@ -4,7 +4,7 @@ A claim passes one gate after the other. A gate says yes, or not now. The row of
 stays as it is, because a refusal concerns one worker and one moment: others may have room.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -47,8 +47,9 @@ class ClaimRequest:
 
 
 class Gate(Enum):
-    """A resource of its worker that an attempt needs besides a slot."""
+    """What an attempt needs besides a slot: its queue, or a resource of its worker."""
 
+    QUEUE = "a queue that is not paused"
     QUARANTINE = "a quarantine process, because one more lost worker fails the task"
     THREAD = "a thread, because the handler is a plain function"
     PROCESS = "a process, because the handler asks for one"
@@ -96,6 +97,7 @@ def admit(
     waiting: Mapping[UUID, Task],
     now: datetime,
     earliest: datetime,
+    paused: Collection[UUID] = (),
 ) -> list[Task | NotNow | None]:
     """Decide about claims of one worker; where room is short, the lowest scores have it.
 
@@ -104,6 +106,7 @@ def admit(
         waiting: the locked tasks that exist.
         now: aware UTC.
         earliest: the earliest time that it may be.
+        paused: the tasks whose queue is paused.
 
     Returns:
         For each request its task as it would run, or which gate is closed; None if the attempt is
@@ -115,6 +118,9 @@ def admit(
     concerned: dict[_Rule, list[int]] = {rule: [] for rule in _RULES}
     for number, request in enumerate(requests):
         claimed = _claimed(request, tasks, now, earliest)
+        if claimed is not None and claimed.id in paused:
+            answers.append(NotNow(Gate.QUEUE, due_of(tasks[claimed.id])))
+            continue
         answers.append(claimed)
         if claimed is not None:
             tasks[claimed.id] = claimed

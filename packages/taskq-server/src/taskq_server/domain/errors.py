@@ -126,7 +126,8 @@ class QuotaExceeded(InvalidFields):
 
     `detail` names the limit. For queues and tags (`TASKQ_MAX_QUEUES`, `TASKQ_MAX_TAGS`), use one
     that is in use already; room comes back as tasks are deleted or their retention ends. For tasks
-    that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For a batch
+    that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For queues that
+    are paused, of which there may be 1,000, resume some. For a batch
     with more tasks than the key's rate limit allows at all, send smaller ones.
     """
 

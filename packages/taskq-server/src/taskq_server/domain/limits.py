@@ -7,6 +7,7 @@ copies are made of that document (`tools/describe_api.py`).
 ID_LENGTH = 36
 HANDLER_LENGTH = 128
 QUEUE_LENGTH = 64
+QUEUE_NOTE_LENGTH = 500
 NAMESPACE_LENGTH = 64
 TAG_LENGTH = 64
 TITLE_LENGTH = 255
@@ -25,6 +26,9 @@ WORKER_NAMES = 1_000
 
 WORKER_TASKS = 100
 """Running tasks that are shown of one worker."""
+
+PAUSED_QUEUES = 1_000
+"""Queues of one namespace that are paused at a time."""
 
 KEY_SCOPES = 100
 """Scopes of one key."""

@@ -5,6 +5,7 @@ from taskq_server.models.base import Base
 from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
+from taskq_server.models.queue import Queue
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
@@ -18,6 +19,7 @@ __all__ = [
     "Deployment",
     "Handler",
     "Namespace",
+    "Queue",
     "Tag",
     "Task",
     "TaskAttempt",

@@ -1,8 +1,8 @@
 """Claim tasks, store progress, end attempts: a worker's side of the service, in group commits."""
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
+from typing import NamedTuple, assert_never
 from uuid import UUID
 
 from taskq_server.broker.dispatcher import (
@@ -84,7 +84,8 @@ class AttemptService:
         """Claim an attempt for a worker.
 
         An attempt that found no thread is rung for aside, where other workers may take it at once.
-        For one that found no process nobody is rung: its worker keeps it in mind.
+        For one that found no process nobody is rung: its worker keeps it in mind. One of a paused
+        queue is rung for as before, because its doorbell is spent.
 
         Returns:
             Its task as it runs now, or what the worker has no room for; None if the attempt is not
@@ -203,8 +204,9 @@ class AttemptService:
     ) -> Sequence[Task | NotNow | Exception | None]:
         async def work(connection: Connection) -> _Claimed:
             now, earliest = self._clock(), self._clock.earliest()
-            locked = await tasks.lock(connection, [request.task_id for request in requests])
-            answers = admit(requests, locked, now, earliest)
+            wanted = [request.task_id for request in requests]
+            locked, paused = await claims.lock(connection, wanted)
+            answers = admit(requests, locked, now, earliest, paused)
             claimed: dict[UUID, list[Task]] = {}
             for request, answer in zip(requests, answers, strict=True):
                 if isinstance(answer, Task):
@@ -212,7 +214,7 @@ class AttemptService:
             for worker_id, waiting in claimed.items():
                 await claims.mark_claimed(connection, waiting, worker_id=worker_id, now=now)
             early = [one for one in locked.values() if _is_early(one, earliest)]
-            bells = [*map(doorbell_when_due, early), *_aside(answers)]
+            bells = [*map(doorbell_when_due, early), *_bells_of_refused(answers)]
             starts = [(locked[one.id], one) for one in answers if isinstance(one, Task)]
             return _Claimed(answers, starts, bells)
 
@@ -310,9 +312,20 @@ class _Undo(Exception):
         self.taken = taken
 
 
-def _aside(answers: Iterable[Task | NotNow | None]) -> list[Doorbell]:
-    refused = [answer for answer in answers if isinstance(answer, NotNow)]
-    return [doorbell_of(one.due, is_aside=True) for one in refused if one.gate is Gate.THREAD]
+def _bells_of_refused(answers: Iterable[Task | NotNow | None]) -> Iterator[Doorbell]:
+    for answer in answers:
+        if not isinstance(answer, NotNow):
+            continue
+        match answer.gate:
+            case Gate.THREAD:
+                yield doorbell_of(answer.due, is_aside=True)
+            case Gate.QUEUE:
+                # It waits in Redis: workers that know of the pause do not pop it.
+                yield doorbell_of(answer.due)
+            case Gate.QUARANTINE | Gate.PROCESS:
+                pass
+            case _:
+                assert_never(answer.gate)
 
 
 def _is_early(task: Task, earliest: datetime) -> bool:

@@ -31,6 +31,7 @@ class Maintenance:
         clock: the earliest time that it may be, aware UTC.
         attempts: rescues.
         dispatcher: rings.
+        on_paused: told of queues that a sweep finds paused.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Maintenance:
         clock: Callable[[], datetime],
         attempts: AttemptService,
         dispatcher: Dispatcher,
+        on_paused: Callable[[Queue], None] = lambda queue: None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._attempts = attempts
         self._dispatcher = dispatcher
+        self._on_paused = on_paused
 
     async def waiting(self, namespaces: Sequence[str]) -> list[str]:
         """Return those of some namespaces, in the same order, that may have something to stage.
@@ -92,7 +95,7 @@ class Maintenance:
         below: int | None = None,
         settled: timedelta | None = None,
     ) -> list[Due]:
-        """Return the tasks that a worker may claim without a doorbell.
+        """Return the tasks that a worker may claim without a doorbell; none of a paused queue.
 
         Args:
             queue: a queue of one namespace.
@@ -103,7 +106,7 @@ class Maintenance:
             settled: rows younger than this are left out; None leaves none out.
         """
         now = self._clock()
-        return await self._database.read(
+        found = await self._database.read(
             lambda c: due.due(
                 c,
                 namespace=queue.namespace,
@@ -116,6 +119,9 @@ class Maintenance:
                 untouched_since=None if settled is None else now - settled,
             )
         )
+        if found is None:
+            self._on_paused(queue)
+        return found or []
 
     async def rescue(self, namespaces: Sequence[str]) -> list[AttemptEnded]:
         """Take tasks back from workers whose lease ran out.

@@ -6,7 +6,7 @@ from datetime import datetime
 from heapq import nlargest
 
 from taskq_server.core.database import Connection, Database, Violation
-from taskq_server.crud import counts, minutes, workers
+from taskq_server.crud import counts, minutes, queues, workers
 from taskq_server.crud.minutes import Measured
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.minutes import minute_of
@@ -16,9 +16,11 @@ from taskq_server.services.stats import oldest_ages
 MOST_QUEUES = 1_000
 """Most queues that are measured, the fullest ones: each takes a row a minute, for seven days."""
 
+_MOST_FORGOTTEN = 500
+
 
 class QueueMeter:
-    """Measure all queues, unless another process has done it in this minute.
+    """Measure all queues, and forget those that are of no use, once a minute in one process.
 
     Args:
         database: holds the tasks and the history.
@@ -41,7 +43,14 @@ class QueueMeter:
             return False
         measured = await self._database.read(self._measured)
         await self._database.write(lambda c: minutes.store(c, minute, measured))
+        await self._forget_unused()
         return True
+
+    async def _forget_unused(self) -> None:
+        """Forget queues without tasks that are not paused."""
+        unused = await self._database.read(lambda c: queues.unused(c, limit=_MOST_FORGOTTEN))
+        if unused:
+            await self._database.write(lambda c: queues.forget(c, unused))
 
     async def _claim(self, minute: int) -> bool:
         try:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from taskq_server.domain.admission import Gate, NotNow
 from taskq_server.domain.deferrals import Deferrals
-from taskq_server.domain.task import Due, Task
+from taskq_server.domain.task import Due, Queue, Task
 from taskq_server.worker.doorbells import Arguments
 
 _LOOK_SECONDS = 0.25
@@ -22,13 +22,18 @@ class Admission:
     Args:
         rooms: how many attempts each gate would let pass now.
         ring: rings for other workers.
+        on_paused: told of the queue of a claim that was refused because it is paused.
     """
 
     def __init__(
-        self, rooms: Mapping[Gate, Callable[[], int]], ring: Callable[[Sequence[Due]], None]
+        self,
+        rooms: Mapping[Gate, Callable[[], int]],
+        ring: Callable[[Sequence[Due]], None],
+        on_paused: Callable[[Queue], None] = lambda queue: None,
     ) -> None:
         self._rooms = rooms
         self._ring = ring
+        self._on_paused = on_paused
         self._deferrals = Deferrals()
 
     def has_room(self, gate: Gate) -> bool:
@@ -57,9 +62,13 @@ class Admission:
 
     def answered(self, task_id: UUID, attempt: int, answer: Task | NotNow | None) -> None:
         """Keep an attempt that was refused for want of room, and forget any other."""
-        if isinstance(answer, NotNow) and answer.gate in self._rooms:
-            self._deferrals.defer(answer, monotonic())
-        elif self._deferrals:
+        if isinstance(answer, NotNow):
+            if answer.gate in self._rooms:
+                self._deferrals.defer(answer, monotonic())
+                return
+            if answer.gate is Gate.QUEUE:
+                self._on_paused(Queue(answer.due.namespace, answer.due.queue))
+        if self._deferrals:
             self._deferrals.forget((task_id, attempt))
 
     def give_up(self) -> None:

@@ -140,6 +140,7 @@ class _Worker:
                         "the janitor": parts.janitor.run,
                         "publishing handlers": self._keep_published,
                         "taking up new namespaces": parts.served.follow,
+                        "following paused queues": lambda: parts.paused.follow(parts.arq.rung),
                         "ringing for what finds no room here": parts.deps.admission.ring_for_ever,
                         "taking doorbells": parts.arq.async_run,
                     }
@@ -207,6 +208,7 @@ class _Worker:
         for namespace in namespaces:
             channels[self._names.ring(namespace)] = partial(self._rung, namespace)
             channels[self._names.cancel(namespace)] = self._asked_to_cancel
+            channels[self._names.queues(namespace)] = self._parts.paused.look
         return channels
 
     def _rung(self, namespace: str, _: bytes) -> None:

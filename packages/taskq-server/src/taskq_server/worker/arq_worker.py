@@ -11,7 +11,7 @@ well. Nothing but taskq's own queues is ever looked at.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Container, Iterable, Sequence
 from math import ceil, inf
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -59,6 +59,7 @@ class TaskqWorker(Worker):
         admission: knows what was refused, and starts it when there is room.
         unreadable: takes doorbells that cannot be read.
         wake: set by others to have it look for doorbells now.
+        paused: the queues whose doorbells stay where they are.
         options: arq's own arguments.
     """
 
@@ -77,6 +78,7 @@ class TaskqWorker(Worker):
         admission: Admission,
         unreadable: UnreadableMessages,
         wake: asyncio.Event,
+        paused: Container[Queue] = (),
         **options: Any,
     ) -> None:
         first = Queue(next(iter(namespaces), DEFAULT_NAMESPACE), queues[0])
@@ -96,7 +98,7 @@ class TaskqWorker(Worker):
         self._wake = wake
         self._away = False
         self._outage_log = OutageLog(self.pool, "Redis gives no doorbells")
-        self._pop = Popping(self.pool, queues, keys)
+        self._pop = Popping(self.pool, queues, keys, paused)
 
     async def main(self) -> None:
         """Take doorbells for ever; replaces arq's polling loop."""

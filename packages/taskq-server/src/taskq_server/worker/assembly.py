@@ -23,6 +23,7 @@ from taskq_server.worker.hooks.runner import Hooks
 from taskq_server.worker.janitor import Janitor
 from taskq_server.worker.liveness.lease import Lease
 from taskq_server.worker.liveness.supervisor import SupervisorLink
+from taskq_server.worker.paused import PausedQueues
 from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
 from taskq_server.worker.quarantine.warm import WarmPool
@@ -42,6 +43,7 @@ class WorkerParts:
         hooks: follow failures.
         arq: takes doorbells.
         served: the namespaces whose tasks are run.
+        paused: the queues that are paused.
         wake: set to have doorbells looked for now.
         janitor: sweeps.
     """
@@ -52,6 +54,7 @@ class WorkerParts:
     hooks: Hooks
     arq: TaskqWorker
     served: ServedNamespaces
+    paused: PausedQueues
     wake: asyncio.Event
     janitor: Janitor
 
@@ -89,6 +92,7 @@ def assemble(
     quarantine = QuarantinePool(settings, on_change=metrics.quarantine_processes.set)
     wants_processes = registry.names(Place.PROCESS)
     processes = WarmPool(settings, settings.process_count if wants_processes else 0, wake.set)
+    paused = PausedQueues(settings.queues, runtime.queues.paused)
     rooms = {Gate.QUARANTINE: quarantine.free, Gate.PROCESS: processes.free}
     deps = RunnerDeps(
         attempts=attempts,
@@ -98,7 +102,7 @@ def assemble(
         quarantine=quarantine,
         processes=processes,
         checks=Checks(settings),
-        admission=Admission(rooms, attempts.ring_again),
+        admission=Admission(rooms, attempts.ring_again, paused.note),
         slots=Slots(settings.concurrency),
         tracing=runtime.tracing,
         state=state,
@@ -109,7 +113,9 @@ def assemble(
     )
     runner = Runner(deps)
     now = ServedNamespaces(served, runtime.namespaces, settings.beat_seconds / 2)
-    arq, janitor = _sources_of_attempts(runtime, names, deps, runner, lease, hooks, now, wake)
+    arq, janitor = _sources_of_attempts(
+        runtime, names, deps, runner, lease, hooks, now, paused, wake
+    )
     return WorkerParts(
         deps=deps,
         runner=runner,
@@ -117,6 +123,7 @@ def assemble(
         hooks=hooks,
         arq=arq,
         served=now,
+        paused=paused,
         wake=wake,
         janitor=janitor,
     )
@@ -130,10 +137,13 @@ def _sources_of_attempts(
     lease: Lease,
     hooks: Hooks,
     served: ServedNamespaces,
+    paused: PausedQueues,
     wake: asyncio.Event,
 ) -> tuple[TaskqWorker, Janitor]:
     settings, earliest = runtime.settings, runtime.clock.earliest
-    maintenance = Maintenance(runtime.database, earliest, deps.attempts, runtime.dispatcher)
+    maintenance = Maintenance(
+        runtime.database, earliest, deps.attempts, runtime.dispatcher, on_paused=paused.note
+    )
     names_of = {place: deps.registry.names(place) for place in Place}
     has_sync = bool(names_of[Place.THREAD])
     capacity = Capacity(
@@ -144,7 +154,7 @@ def _sources_of_attempts(
         has_sync=has_sync,
         is_shared=_is_shared(settings),
     )
-    due = DueTasks(maintenance, capacity, deps.admission, names_of)
+    due = DueTasks(maintenance, capacity, deps.admission, names_of, paused)
     arq = TaskqWorker(
         namespaces=served.names,
         queues=settings.queues,
@@ -158,6 +168,7 @@ def _sources_of_attempts(
         admission=deps.admission,
         unreadable=runtime.unreadable,
         wake=wake,
+        paused=paused,
         **WorkerSettings.of(settings).arguments(redis_pool(runtime.redis), {RUNNER: runner}),
     )
     janitor = Janitor(
@@ -170,6 +181,7 @@ def _sources_of_attempts(
         start=lambda staged: arq.offer(arguments(staged)),
         replay_hooks=hooks.replay,
         measure=QueueMeter(runtime.database, earliest).measure,
+        paused=paused,
     )
     return arq, janitor
 

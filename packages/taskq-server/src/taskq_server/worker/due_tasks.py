@@ -1,6 +1,6 @@
 """Tasks that are due according to the database, for a worker whose Redis is away."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
@@ -20,6 +20,7 @@ class DueTasks:
         capacity: says for how many handlers there is a thread, or a process.
         admission: says whether there is a quarantine process.
         handlers: the names of handlers by where they run.
+        paused: the queues that are known to be paused.
     """
 
     def __init__(
@@ -28,11 +29,13 @@ class DueTasks:
         capacity: Capacity,
         admission: Admission,
         handlers: Mapping[Place, Sequence[str]],
+        paused: Container[Queue] = (),
     ) -> None:
         self._maintenance = maintenance
         self._capacity = capacity
         self._admission = admission
         self._handlers = handlers
+        self._paused = paused
 
     async def waiting(self, namespaces: Sequence[str]) -> Sequence[str]:
         """Return which of some namespaces may have something due; none if the database is away."""
@@ -48,6 +51,8 @@ class DueTasks:
             queue: a queue of one namespace.
             room: attempts, at most.
         """
+        if queue in self._paused:
+            return []
         limits = (
             (self._handlers[Place.LOOP], room),
             (self._handlers[Place.THREAD], min(room, self._capacity.threads(()))),

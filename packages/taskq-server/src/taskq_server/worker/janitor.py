@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -42,6 +42,7 @@ class Janitor:
         start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
         replay_hooks: runs hooks that should have run by now.
         measure: measures the queues, unless somebody else has done it in this minute.
+        paused: the queues that are known to be paused; they are not staged.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Janitor:
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
         measure: Callable[[], Awaitable[object]],
+        paused: Container[Queue] = (),
     ) -> None:
         self._settings = settings
         self._maintenance = maintenance
@@ -67,6 +69,7 @@ class Janitor:
         self._start = start
         self._replay_hooks = replay_hooks
         self._measure = measure
+        self._paused = paused
 
     async def run(self) -> None:
         """Sweep for ever."""
@@ -93,7 +96,12 @@ class Janitor:
         self._sweeps += 1
         first = self._sweeps % max(1, len(served))
         waiting = await self._maintenance.waiting([*served[first:], *served[:first]])
-        queues = [Queue(each, name) for name in self._settings.queues for each in waiting]
+        queues = [
+            queue
+            for name in self._settings.queues
+            for queue in (Queue(each, name) for each in waiting)
+            if queue not in self._paused
+        ]
         if not queues:
             return
         try:

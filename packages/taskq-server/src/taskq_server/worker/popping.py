@@ -5,7 +5,7 @@ Queues are popped in the order of their importance. Of one queue's name, each na
 something due gets an equal share of the room, and what one does not use, another gets.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Container, Sequence
 from typing import NamedTuple
 
 from arq.connections import ArqRedis
@@ -16,6 +16,9 @@ from taskq_server.worker.doorbells import MOST_ID_BYTES
 
 Keys = Callable[[Queue], tuple[str, str]]
 """Returns the names in Redis of a queue's doorbells, and of those aside."""
+
+_NO_QUEUE = ""
+"""No queue has this name, so that nothing is found under its keys."""
 
 _POP = """
 redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
@@ -128,13 +131,17 @@ class Popping:
         redis: the server.
         queues: the names of queues, most important first.
         keys: names their doorbells.
+        paused: the queues that are left alone.
     """
 
-    def __init__(self, redis: ArqRedis, queues: Sequence[str], keys: Keys) -> None:
+    def __init__(
+        self, redis: ArqRedis, queues: Sequence[str], keys: Keys, paused: Container[Queue] = ()
+    ) -> None:
         self._redis = redis
         self._script = redis.register_script(_POP)
         self._queues = queues
         self._keys = keys
+        self._paused = paused
         self._named: dict[str, list[tuple[str, str]]] = {}
 
     async def __call__(
@@ -152,7 +159,11 @@ class Popping:
             RedisError, OSError: Redis is away.
         """
         named = [self._keys_of(namespace) for namespace in namespaces]
-        keys = [key for at in range(len(self._queues)) for pairs in named for key in pairs[at]]
+        keys: list[str] = []
+        for at, queue in enumerate(self._queues):
+            for namespace, pairs in zip(namespaces, named, strict=True):
+                is_paused = Queue(namespace, queue) in self._paused
+                keys += self._keys(Queue(namespace, _NO_QUEUE)) if is_paused else pairs[at]
         args = [now_ms, room, MOST_ID_BYTES + 1, threads, len(namespaces)]
         found = await write(self._redis, lambda: self._script(keys=keys, args=args))
         ids, aside, next_at, gave, more = found

@@ -1,0 +1,25 @@
+"""The `queues` table: which queues are paused."""
+
+from datetime import datetime
+
+from sqlalchemy import Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from taskq_server.domain import limits
+from taskq_server.models.base import Base, UtcDateTime, ascii_text, options
+
+
+class Queue(Base):
+    """A queue that somebody has paused, or of which a task was claimed.
+
+    Claims lock its row shared, and a pause locks it alone: so a pause waits for the claims that
+    are under way. The first claim makes the row, and once the queue has no tasks, it may go.
+    """
+
+    __tablename__ = "queues"
+    __table_args__ = options(Index(None, "paused_at"), sqlite_with_rowid=False)
+
+    namespace: Mapped[str] = mapped_column(String(limits.NAMESPACE_LENGTH), primary_key=True)
+    name: Mapped[str] = mapped_column(ascii_text(limits.QUEUE_LENGTH), primary_key=True)
+    paused_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    note: Mapped[str | None] = mapped_column(String(limits.QUEUE_NOTE_LENGTH))
