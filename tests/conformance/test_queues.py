@@ -64,7 +64,7 @@ async def test_nothing_starts_after_a_pause_has_answered(
     others = [make_task(queue="others") for _ in range(50)]
     await store(database, *mails, *others)
     if is_known:
-        await database.write(lambda c: queues.make(c, [MAILS]))
+        await database.write(lambda c: queues.lock(c, MAILS))
     services = [each.attempts(has_failure_hooks=False) for each in runtimes]
     asked = dice.sample([*mails, *others], 200)
 
@@ -105,7 +105,7 @@ async def test_a_pause_waits_for_the_claims_that_are_under_way(
     task = make_task(queue="mails")
     await store(database, task)
     if is_known:
-        await database.write(lambda c: queues.make(c, [MAILS]))
+        await database.write(lambda c: queues.lock(c, MAILS))
     locked, go_on = asyncio.Event(), asyncio.Event()
 
     async def claim(connection: Connection) -> None:
@@ -127,17 +127,19 @@ async def test_a_pause_waits_for_the_claims_that_are_under_way(
 
 
 async def test_claims_of_other_queues_do_not_wait_for_a_pause(mariadb_url: str) -> None:
+    """The first pause of a queue, which makes its row, holds up those without a row."""
     await migrate(mariadb_url)
     async with opened(mariadb_url) as runtimes:
+        database, service = runtimes[0].database, runtimes[1].attempts(has_failure_hooks=False)
         task = make_task(queue="others")
-        await store(runtimes[0].database, task)
-        service = runtimes[1].attempts(has_failure_hooks=False)
+        await store(database, task)
+        await database.write(lambda c: queues.lock(c, MAILS))
 
         async def pausing(connection: Connection) -> Task | NotNow | None:
-            await queues.make(connection, [MAILS])
+            await queues.lock(connection, MAILS)
             return await service.claim(ask(task))
 
-        assert isinstance(await runtimes[0].database.write(pausing), Task)
+        assert isinstance(await database.write(pausing), Task)
         await service.close()
 
 
@@ -177,9 +179,10 @@ async def test_queues_without_tasks_are_forgotten_unless_they_are_paused(
 ) -> None:
     task = make_task(queue="used")
     await store(database, task)
-    made = [Queue("default", name) for name in ("paused", "unused", "used")]
-    await database.write(lambda c: queues.make(c, made))
-    await runtimes[0].queues.pause(CALLER, "paused")
+    for name in ("paused", "unused", "used"):
+        await runtimes[0].queues.pause(CALLER, name)
+    for name in ("unused", "used"):
+        await runtimes[0].queues.resume(CALLER, name)
     unused = await database.read(lambda c: queues.unused(c, limit=10))
     assert unused == [Queue("default", "unused")]
     await database.write(lambda c: queues.forget(c, [*unused, Queue("default", "paused")]))

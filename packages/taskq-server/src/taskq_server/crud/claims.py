@@ -6,27 +6,50 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, literal_column, select, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    and_,
+    case,
+    func,
+    literal_column,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts, queues
+from taskq_server.crud import counts
 from taskq_server.crud.prepared import IdListStatement, is_one_of_ids
-from taskq_server.crud.tables import is_running, tasks, whole_task
-from taskq_server.crud.tables import queues as rows_of_queues
+from taskq_server.crud.tables import is_running, namespaces, queues, tasks, whole_task
 from taskq_server.crud.versioned import update_by_ids
 from taskq_server.domain.counts import place
-from taskq_server.domain.task import Queue, Status, Task
+from taskq_server.domain.task import Status, Task
 
-# Read with a lock of its own, so that the statement sees what is committed, not what was when it
-# began, and so that a pause waits for the claim. Null if the queue has no row.
-_is_paused = (
-    select(
-        case((rows_of_queues.c.paused_at.is_(None), literal_column("0")), else_=literal_column("1"))
+
+def _of_its_queue(column: ColumnElement[Any]) -> ScalarSelect[Any]:
+    """Select a column of the row of a task's queue, which is locked shared; null without a row.
+
+    The lock makes the statement see what is committed by now, and not what was when it began, and
+    makes a pause wait for the claim.
+    """
+    is_its = and_(_queue.namespace == tasks.c.namespace, _queue.name == tasks.c.queue)
+    return (
+        select(column).where(is_its).correlate(tasks).with_for_update(read=True).scalar_subquery()
     )
-    .where(rows_of_queues.c.namespace == tasks.c.namespace, rows_of_queues.c.name == tasks.c.queue)
+
+
+_queue = queues.c
+_state = case((_queue.paused_at.is_(None), literal_column("0")), else_=literal_column("1"))
+# A queue that nobody has paused has no row. Then the row of the namespace is locked shared: who
+# makes the row of a queue locks that one alone. The row may have come before that lock, so it is
+# looked for once more.
+_is_paused = func.coalesce(
+    _of_its_queue(_state),
+    select(_of_its_queue(_state))
+    .where(namespaces.c.name == tasks.c.namespace)
     .correlate(tasks)
     .with_for_update(read=True)
-    .scalar_subquery()
+    .scalar_subquery(),
 )
 
 
@@ -56,9 +79,7 @@ _cancels_asked = IdListStatement(
 async def lock(
     connection: AsyncConnection, ids: Collection[UUID]
 ) -> tuple[dict[UUID, Task], set[UUID]]:
-    """Lock tasks to claim them, and their queues, so that no pause is answered before the commit.
-
-    The first claim of a queue makes its row, with two statements more.
+    """Lock tasks to claim them, so that no pause of their queues is answered before the commit.
 
     Args:
         connection: of a transaction.
@@ -68,15 +89,7 @@ async def lock(
         The tasks, by id, and the ids of those whose queue is paused.
     """
     rows = await _lock(connection, ids)
-    if new := {
-        Queue(task.namespace, task.queue)
-        for task, is_paused in rows
-        if is_paused is None and task.status.waiting
-    }:
-        await queues.make(connection, new)
-        rows = await _lock(connection, ids)
-    locked = {task.id: task for task, _ in rows}
-    return locked, {task.id for task, is_paused in rows if is_paused}
+    return {task.id: task for task, _ in rows}, {task.id for task, is_paused in rows if is_paused}
 
 
 async def mark_claimed(

@@ -1,6 +1,6 @@
 """The rows of queues: which are paused."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.pairs import is_one_of
 from taskq_server.crud.prepared import BulkInsert
-from taskq_server.crud.tables import queues, tasks
+from taskq_server.crud.tables import namespaces, queues, tasks
 from taskq_server.domain.task import Queue
 
 _of = queues.c
@@ -25,9 +25,20 @@ class QueueRow(NamedTuple):
     note: str | None
 
 
-async def make(connection: AsyncConnection, wanted: Iterable[Queue]) -> None:
-    """Make the rows that are missing, and lock all of these until the end of the transaction."""
-    await _make(connection, ("namespace", "name"), sorted(wanted))
+async def lock(connection: AsyncConnection, queue: Queue) -> QueueRow:
+    """Lock the row of a queue until the end of the transaction, and return it; make it if needed.
+
+    This waits for the claims of its tasks that are under way, and those that come after it wait for
+    the end of the transaction. While the row is made, that goes for all queues of the namespace
+    that have no row.
+    """
+    whole = select(_of.name, _of.paused_at, _of.note).where(*_is(queue)).with_for_update()
+    if found := (await connection.execute(whole)).first():
+        return QueueRow._make(found)
+    of_namespace = select(namespaces.c.name).where(namespaces.c.name == queue.namespace)
+    await connection.execute(of_namespace.with_for_update())
+    await _make(connection, ("namespace", "name"), [queue])
+    return QueueRow._make((await connection.execute(whole)).one())
 
 
 async def rows(connection: AsyncConnection, namespace: str) -> list[QueueRow]:
@@ -38,12 +49,6 @@ async def rows(connection: AsyncConnection, namespace: str) -> list[QueueRow]:
         .order_by(_of.name)
     )
     return [QueueRow._make(row) for row in found]
-
-
-async def paused_at(connection: AsyncConnection, queue: Queue) -> datetime | None:
-    """Return since when a queue is paused; None if it is not."""
-    found = await connection.execute(select(_of.paused_at).where(*_is(queue)))
-    return found.scalar_one_or_none()
 
 
 async def paused(connection: AsyncConnection, names: Collection[str]) -> set[Queue]:
@@ -65,11 +70,7 @@ async def count_paused(connection: AsyncConnection, namespace: str) -> int:
 async def write(
     connection: AsyncConnection, queue: Queue, paused_at: datetime | None, note: str | None
 ) -> None:
-    """Write whether a queue that has a row is paused.
-
-    This waits for the claims of its tasks that are under way, and those that come after it wait for
-    the end of the transaction.
-    """
+    """Write whether a queue is paused, if it has a row."""
     await connection.execute(
         update(queues).where(*_is(queue)).values(paused_at=paused_at, note=note)
     )
@@ -83,10 +84,7 @@ async def unused(connection: AsyncConnection, *, limit: int) -> list[Queue]:
 
 
 async def forget(connection: AsyncConnection, gone: Collection[Queue]) -> None:
-    """Delete the rows of some queues, unless they are paused by now.
-
-    A task may have come meanwhile: its claim makes the row again.
-    """
+    """Delete the rows of some queues, unless they are paused by now."""
     await connection.execute(
         delete(queues).where(is_one_of(_of.namespace, _of.name, gone), _of.paused_at.is_(None))
     )

@@ -10,10 +10,10 @@ from taskq_server.models.base import Base, UtcDateTime, ascii_text, options
 
 
 class Queue(Base):
-    """A queue that somebody has paused, or of which a task was claimed.
+    """A queue that somebody has paused; once it goes on and has no tasks, the row may go.
 
-    Claims lock its row shared, and a pause locks it alone: so a pause waits for the claims that
-    are under way. The first claim makes the row, and once the queue has no tasks, it may go.
+    Claims lock the row shared, and a pause locks it alone: so a pause waits for the claims that are
+    under way.
     """
 
     __tablename__ = "queues"

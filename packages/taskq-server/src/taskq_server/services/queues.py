@@ -96,9 +96,8 @@ class QueueService:
         queue, now = Queue(caller.namespace, name), self._clock()
 
         async def work(connection: Connection) -> None:
-            await queues.make(connection, [queue])  # locks the row, too
-            since = await queues.paused_at(connection, queue)
-            if since is None:
+            row = await queues.lock(connection, queue)
+            if row.paused_at is None:
                 amount = await queues.count_paused(connection, queue.namespace)
                 if amount >= limits.PAUSED_QUEUES:
                     detail = f"{amount} queues are paused, and there may be no more: resume some"
@@ -107,7 +106,7 @@ class QueueService:
                     )
                 await queues.write(connection, queue, now, note)
             elif note is not None:
-                await queues.write(connection, queue, since, note)
+                await queues.write(connection, queue, row.paused_at, note)
 
         await self._database.write(work)
         self._notifier.queue_changed(queue)
