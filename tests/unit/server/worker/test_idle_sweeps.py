@@ -1,5 +1,6 @@
 """What a worker asks the database and Redis while nothing happens: 200 namespaces cost as one."""
 
+import asyncio
 from collections.abc import Sequence
 
 from sqlalchemy import event
@@ -12,6 +13,8 @@ from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.hooks.runner import Hooks
 from taskq_server.worker.janitor import Janitor
+from taskq_server.worker.paused import PausedQueues
+from tests.support.callers import CALLER
 from tests.support.namespaces import make_namespaces
 from tests.unit.server.factories import make_task, seconds, store
 
@@ -28,7 +31,14 @@ class Sweeps:
         attempts = runtime.attempts(has_failure_hooks=True)
         tracing = runtime.tracing
         hooks = Hooks(attempts, Registry({}), serves, runtime.clock, tracing, 1.0, lambda: None)
-        maintenance = Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+        self.paused = PausedQueues(["default"], runtime.queues.paused)
+        maintenance = Maintenance(
+            runtime.database,
+            runtime.clock,
+            attempts,
+            runtime.dispatcher,
+            on_paused=self.paused.note,
+        )
         self._janitor = Janitor(
             Settings(namespaces=tuple(serves)),
             maintenance,
@@ -39,6 +49,7 @@ class Sweeps:
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
             measure=hooks.replay,
+            paused=self.paused,
         )
         self._replay = hooks.replay
 
@@ -85,3 +96,35 @@ async def test_what_waits_in_one_of_200_is_staged(runtime: Runtime) -> None:
     await sweeps.sweep()
     assert sorted(sweeps.started) == ["n007", "n008"]
     assert sorted(sweeps.asked) == [Queue("n007", "default"), Queue("n008", "default")]
+
+
+async def test_a_paused_queue_of_many_due_tasks_costs_no_more_than_an_empty_one(
+    runtime: Runtime,
+) -> None:
+    workers = [Sweeps(runtime, ["default"], ["default"]) for _ in range(10)]
+    empty = [await statements(runtime, one) for one in workers]
+    old = runtime.clock() - seconds(60)
+    await store(runtime.database, *(make_task(created_at=old) for _ in range(1_000)))
+    await runtime.queues.pause(CALLER, "default")
+    paused = [await statements(runtime, one) for one in workers]
+    assert all(now <= before for now, before in zip(paused, empty, strict=True))
+    assert all(Queue("default", "default") in one.paused for one in workers), "they have seen it"
+    again = [await statements(runtime, one) for one in workers]
+    assert all(now < before for now, before in zip(again, empty, strict=True)), "and leave it out"
+    assert all(one.started == [] for one in workers)
+
+
+async def test_a_sweep_stages_what_was_paused_once_the_worker_knows_better(
+    runtime: Runtime,
+) -> None:
+    await store(runtime.database, make_task(created_at=runtime.clock() - seconds(60)))
+    await runtime.queues.pause(CALLER, "default")
+    sweeps = Sweeps(runtime, ["default"], ["default"])
+    await sweeps.sweep()
+    await runtime.queues.resume(CALLER, "default")
+    resumed = asyncio.Event()
+    following = asyncio.create_task(sweeps.paused.follow(lambda _: resumed.set()))
+    await asyncio.wait_for(resumed.wait(), 60)
+    following.cancel()
+    await sweeps.sweep()
+    assert sweeps.started == ["default"]

@@ -107,3 +107,16 @@ async def test_a_look_at_200_idle_namespaces_costs_as_many_commands_as_one(
 ) -> None:
     one, many = await commands(redis, ["n000"], threads), await commands(redis, MANY, threads)
     assert many <= one + 1
+
+
+async def test_paused_queues_are_left_alone(redis: Redis) -> None:
+    bells = {Queue(of, name): range(2) for of in ("a", "b") for name in ("first", "second")}
+    await ring(redis, bells)
+    await ring(redis, {Queue("a", "first"): range(2, 4)}, aside=True)
+    paused = {Queue("a", "first"), Queue("b", "second")}
+    popping = Popping(redis, ("first", "second"), keys, paused)
+    popped = await popping(["a", "b"], now_ms=1_000, room=100, threads=5)
+    assert counted(popped) == {"b/first": 2, "a/second": 2}
+    paused.clear()
+    popped = await popping(["a", "b"], now_ms=1_000, room=100, threads=5)
+    assert counted(popped) == {"a/first": 4, "b/second": 2}
