@@ -1,6 +1,10 @@
-"""What a page costs does not depend on where it is: rows that MariaDB reads for it, counted."""
+"""What a page costs depends neither on where it is, nor on how few tasks pass its filters.
+
+Rows that MariaDB reads for it are counted.
+"""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -10,7 +14,7 @@ from sqlalchemy import text
 from taskq_server import migrations
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import listing
-from taskq_server.crud.listing import Filter
+from taskq_server.crud.filters import Filter
 from taskq_server.domain.task import Priority, Status
 
 ROWS = 60_000
@@ -33,8 +37,9 @@ FILTERS: dict[str, dict[str, Any]] = {
     "none": {},
     "status": {"statuses": (Status.QUEUED,)},
     "priority": {"priorities": (Priority.NORMAL,)},
-    "handler": {"handler": "taskq.echo"},
-    "queue": {"queue": "default"},
+    "handler": {"handlers": ("taskq.echo",)},
+    "handlers": {"handlers": ("taskq.echo", "nobody")},
+    "queue": {"queues": ("default",)},
     "tag": {"tag_ids": (1,)},
 }
 
@@ -65,10 +70,11 @@ def id_of(number: int) -> UUID:
     return UUID(f"0190{number:028x}")
 
 
-async def rows_read(database: Database, wanted: Filter) -> int:
+async def rows_read(database: Database, wanted: Filter, found: int = PAGE) -> int:
     before = await database.read(_reads)
     page = await database.read(lambda c: listing.page(c, wanted))
-    assert len(page.tasks) == PAGE
+    assert len(page.tasks) == found
+    assert page.next_after is not None
     return await database.read(_reads) - before
 
 
@@ -93,3 +99,50 @@ async def test_a_deep_page_costs_what_the_first_one_costs(
         for after in (None, middle)
     }
     assert {at: rows for at, rows in read.items() if rows > MOST_READ} == {}
+
+
+LATER = datetime(2100, 1, 1, tzinfo=UTC)
+RARE: dict[str, dict[str, Any]] = {
+    "error_type": {"error_type": "Rare"},
+    "error_type of a tag": {"error_type": "Rare", "tag_ids": (1,)},
+    "error_type of statuses": {"error_type": "Rare", "statuses": (Status.FAILED,)},
+    "error_type of handlers": {
+        "error_type": "Rare",
+        "handlers": ("taskq.echo", *(f"none{n}" for n in range(19))),
+    },
+    "attempt_min": {"attempt_min": 9},
+    "attempt_min of handlers": {"attempt_min": 9, "handlers": ("taskq.echo", "nobody")},
+    "finished_after": {"finished_after": LATER},
+    "finished_after of a tag": {
+        "finished_after": LATER,
+        "statuses": (Status.FAILED,),
+        "tag_ids": (1,),
+    },
+    "finished_before": {"finished_before": LATER, "error_type": "Rare"},
+}
+MOST_READ_OF_A_RARE_ONE = 7 * listing.BUDGET
+"""The scan, the tasks and their last attempts, and once more where the scan has ended."""
+
+
+async def test_a_page_that_nothing_passes_reads_no_more_than_its_budget(
+    database: Database,
+) -> None:
+    await fill(database)
+    for statement in (
+        "UPDATE tasks SET status = 'failed', attempt = 1, score = NULL, finished_at = NOW(6)",
+        "INSERT INTO task_attempts"
+        " (task_id, attempt, handler, outcome, error_type, started_at, finished_at)"
+        " SELECT id, 1, handler, 'failed', 'Common', NOW(6), NOW(6) FROM tasks",
+        "ANALYZE TABLE tasks, task_attempts",
+    ):
+        await database.write(lambda c, sql=statement: c.execute(text(sql)))  # type: ignore[misc]
+    read = {
+        (name, descending): await rows_read(
+            database,
+            Filter(namespace="default", limit=PAGE, descending=descending, **fields),
+            found=0,
+        )
+        for name, fields in RARE.items()
+        for descending in (True, False)
+    }
+    assert {at: rows for at, rows in read.items() if rows > MOST_READ_OF_A_RARE_ONE} == {}

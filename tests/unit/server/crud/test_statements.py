@@ -31,7 +31,7 @@ from taskq_server.crud import (
     tasks,
     workers,
 )
-from taskq_server.crud.listing import Filter
+from taskq_server.crud.filters import Filter
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
@@ -190,10 +190,14 @@ async def say_list_statements(database: Database) -> None:
         namespace="default",
         statuses=(Status.QUEUED, Status.FAILED),
         priorities=(Priority.LOW, Priority.HIGH),
-        handler="h",
-        queue="q",
+        handlers=("h", "i"),
+        queues=("q",),
+        error_type="ValueError",
+        attempt_min=2,
         created_after=NOW,
         created_before=NOW,
+        finished_after=NOW,
+        finished_before=NOW,
         title_prefix="p",
         id_prefix="01a",
         after=UUID(int=5),
@@ -204,7 +208,7 @@ async def say_list_statements(database: Database) -> None:
         replace(every, tag_ids=(1, 2)),
         replace(every, statuses=()),
         plain,
-        replace(plain, descending=False, queue="q"),
+        replace(plain, descending=False, queues=("q", "r")),
         replace(plain, priorities=(Priority.LOW, Priority.URGENT)),
         replace(plain, tag_ids=(1,), descending=False),
     ]

@@ -3,51 +3,27 @@
 One index drives the scan in the order of ids; the other filters are applied to its rows. A scan
 stops after `BUDGET` rows, so a rare combination gives a short page, and the id to continue from.
 Most filters find enough rows early, so a scan reads some rows first, and the rest only if needed.
+A scan of several values of a column reads as many rows of each, so that of many values it stops
+earlier.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
-from datetime import timedelta
-from typing import Self
+from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, exists, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
+from taskq_server.crud import filters
+from taskq_server.crud.filters import Filter
 from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
-from taskq_server.domain.ids import first_id_of, ids_with
-from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Task
 
 BUDGET = 2_000
+_MOST_READ = 6 * BUDGET
 _FIRST_LOOK = 2  # times the limit of the page
-_CLOCK_STEP = timedelta(seconds=1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Filter(TaskFilter):
-    """The filters of a list in the database's terms: `tag_ids` stands for `tags`."""
-
-    namespace: str
-    tag_ids: tuple[int, ...] = ()
-    after: UUID | None = None
-    limit: int = 50
-
-    @classmethod
-    def of(
-        cls,
-        wanted: TaskFilter,
-        *,
-        namespace: str,
-        tag_ids: tuple[int, ...],
-        after: UUID | None,
-        limit: int,
-    ) -> Self:
-        """Return the filters that a caller wants, in the database's terms."""
-        given = {each.name: getattr(wanted, each.name) for each in fields(wanted)}
-        return cls(**given, namespace=namespace, tag_ids=tag_ids, after=after, limit=limit)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +43,8 @@ class _Plan:
 
 async def page(connection: AsyncConnection, wanted: Filter) -> Scanned:
     """Return one page."""
+    if not all(filters.indexed_values(wanted).values()):
+        return Scanned([], None)
     at_first = min(_FIRST_LOOK * wanted.limit, BUDGET)
     start = await _look(connection, wanted, at_first)
     missing = wanted.limit - len(start.tasks)
@@ -104,36 +82,15 @@ async def _where_the_scan_stopped(
 
 
 def _plan(wanted: Filter, budget: int) -> _Plan:
-    filters: dict[str, ColumnElement[bool]] = {}
-    if wanted.statuses:
-        filters["status"] = tasks.c.status.in_(wanted.statuses)
-    if wanted.handler is not None:
-        filters["handler"] = tasks.c.handler == wanted.handler
-    if wanted.priorities:
-        filters["priority"] = tasks.c.priority.in_(wanted.priorities)
-    if wanted.queue is not None:
-        filters["queue"] = tasks.c.queue == wanted.queue
-    driver = None if wanted.tag_ids else next(iter(filters), None)
-    residuals = [condition for name, condition in filters.items() if name != driver]
-    residuals += _always_residual(wanted)
-    budget = budget if residuals else wanted.limit + 1
-    scan = _scan_tags(wanted, budget) if wanted.tag_ids else _scan_tasks(wanted, driver, budget)
-    return _Plan(scan, residuals, budget)
-
-
-def _always_residual(wanted: Filter) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [
-        exists().where(task_tags.c.tag_id == tag_id, task_tags.c.task_id == tasks.c.id)
-        for tag_id in wanted.tag_ids[1:]
-    ]
-    if wanted.created_after is not None:
-        conditions.append(tasks.c.created_at >= wanted.created_after)
-    if wanted.created_before is not None:
-        conditions.append(tasks.c.created_at < wanted.created_before)
-    if wanted.title_prefix is not None:
-        prefix = func.substr(tasks.c.title, 1, len(wanted.title_prefix))
-        conditions.append(prefix == wanted.title_prefix)
-    return conditions
+    columns = filters.indexed(wanted)
+    driver = None if wanted.tag_ids else next(iter(columns), None)
+    residuals = [condition for name, condition in columns.items() if name != driver]
+    residuals += filters.unindexed(wanted)
+    values = filters.indexed_values(wanted)[driver] if driver is not None else ()
+    budget = min(budget, _MOST_READ // max(1, len(values))) if residuals else wanted.limit + 1
+    if wanted.tag_ids:
+        return _Plan(_scan_tags(wanted, budget), residuals, budget)
+    return _Plan(_scan_tasks(wanted, driver, values, budget), residuals, budget)
 
 
 def _scan_tags(wanted: Filter, budget: int) -> Subquery:
@@ -144,20 +101,15 @@ def _scan_tags(wanted: Filter, budget: int) -> Subquery:
     return _scan([along], task_tags.c.task_id, wanted, budget)
 
 
-def _scan_tasks(wanted: Filter, driver: str | None, budget: int) -> Subquery:
-    values: Sequence[object] = {
-        "status": wanted.statuses,
-        "priority": wanted.priorities,
-        "handler": (wanted.handler,),
-        "queue": (wanted.queue,),
-        None: (),
-    }[driver]
+def _scan_tasks(
+    wanted: Filter, driver: str | None, values: Sequence[object], budget: int
+) -> Subquery:
     index = None if driver is None else f"ix_tasks_namespace_{driver}_id"
     whole = select(tasks.c.id).where(tasks.c.namespace == wanted.namespace)
     base = along_index(whole, tasks, index)
     parts = [base]
     if driver is not None:
-        parts = [base.where(tasks.c[driver] == one) for one in dict.fromkeys(values)]
+        parts = [base.where(tasks.c[driver] == one) for one in values]
     return _scan(parts, tasks.c.id, wanted, budget)
 
 
@@ -175,12 +127,7 @@ def _bounds(id_column: ColumnElement[UUID], wanted: Filter) -> Iterator[ColumnEl
     if wanted.after is not None:
         beyond = id_column < wanted.after if wanted.descending else id_column > wanted.after
         yield beyond
-    if wanted.id_prefix is not None:
-        yield id_column.between(*ids_with(wanted.id_prefix))
-    if wanted.created_after is not None:
-        yield id_column >= first_id_of(wanted.created_after - _CLOCK_STEP)
-    if wanted.created_before is not None:
-        yield id_column < first_id_of(wanted.created_before + _CLOCK_STEP)
+    yield from filters.id_range(id_column, wanted)
 
 
 def _ordered(column: ColumnElement[UUID], wanted: Filter) -> ColumnElement[UUID]:

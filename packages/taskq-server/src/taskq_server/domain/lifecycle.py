@@ -22,7 +22,16 @@ from uuid import UUID
 
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import IllegalTransition, StaleAttempt
-from taskq_server.domain.task import MAX_LOST, Attempt, Outcome, Priority, Status, Task, score
+from taskq_server.domain.task import (
+    FAILING,
+    MAX_LOST,
+    Attempt,
+    Outcome,
+    Priority,
+    Status,
+    Task,
+    score,
+)
 
 TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.QUEUED: frozenset({Status.RUNNING, Status.CANCELLED}),
@@ -77,7 +86,7 @@ class Failure:
 
 def follows_failure(status: Status) -> bool:
     """Return whether a task has this status because its last attempt failed."""
-    return status is Status.RETRYING or status is Status.FAILED
+    return status in FAILING
 
 
 def is_due(task: Task, earliest: datetime) -> bool:

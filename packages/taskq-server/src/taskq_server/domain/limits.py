@@ -51,6 +51,15 @@ PAGE_ITEMS = 200
 FILTER_TAGS = 8
 """Tags that one list asks for."""
 
+FILTER_NAMES = 20
+"""Handlers, and queues, that one list asks for."""
+
+ERROR_TYPE_LENGTH = 255
+"""The name of an error's class."""
+
+ATTEMPT = 2**31 - 1
+"""The number of an attempt, which only counts up."""
+
 DEPTH = 32
 """Levels to which arrays and objects of a body nest; the task itself is the first."""
 

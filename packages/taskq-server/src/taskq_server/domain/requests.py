@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from taskq_server.domain.task import Priority, Status
+from taskq_server.domain.task import FAILING, Priority, Status
 
 DEFAULT_QUEUE = "default"
 
@@ -72,10 +72,14 @@ class TaskFilter:
         statuses: the task has any of these.
         priorities: the task has any of these.
         tags: the task has all of these.
-        handler: the name of the task's handler.
-        queue: the name of the task's queue.
+        handlers: the name of the task's handler is any of these.
+        queues: the name of the task's queue is any of these.
+        error_type: the task is failed or retrying because of an error of this type.
+        attempt_min: the task has had this many attempts or more, one under way included.
         created_after: aware UTC, created at this time or later.
         created_before: aware UTC, created before this time.
+        finished_after: aware UTC, final since this time or later.
+        finished_before: aware UTC, final since before this time.
         title_prefix: the beginning of the title.
         id_prefix: the beginning of the id, with its hyphens.
         descending: whether the newest task comes first.
@@ -84,10 +88,31 @@ class TaskFilter:
     statuses: tuple[Status, ...] = ()
     priorities: tuple[Priority, ...] = ()
     tags: tuple[str, ...] = ()
-    handler: str | None = None
-    queue: str | None = None
+    handlers: tuple[str, ...] = ()
+    queues: tuple[str, ...] = ()
+    error_type: str | None = None
+    attempt_min: int | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
+    finished_after: datetime | None = None
+    finished_before: datetime | None = None
     title_prefix: str | None = None
     id_prefix: str | None = None
     descending: bool = True
+
+    def possible_statuses(self) -> Sequence[Status] | None:
+        """Return the statuses of tasks that can pass, given what the other filters ask for.
+
+        Returns:
+            None if any status can, and nothing if none can.
+        """
+        asked = self.statuses or (FAILING if self.error_type is not None else ())
+        if not asked:
+            return None
+        times = (self.finished_after, self.finished_before)
+        is_final_wanted = any(one is not None for one in times)
+        return [
+            one
+            for one in dict.fromkeys(asked)
+            if (self.error_type is None or one in FAILING) and (one.final or not is_final_wanted)
+        ]

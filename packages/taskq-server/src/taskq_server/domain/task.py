@@ -40,6 +40,8 @@ class Status(StrEnum):
 
 FINAL = frozenset({Status.SUCCEEDED, Status.FAILED, Status.CANCELLED})
 WAITING = frozenset({Status.QUEUED, Status.RETRYING})
+FAILING = (Status.FAILED, Status.RETRYING)
+"""The statuses that follow a failure of the last attempt."""
 
 
 class Priority(IntEnum):

@@ -35,7 +35,7 @@ class TaskAttempt(Base):
     handler: Mapped[str] = mapped_column(ascii_text(limits.HANDLER_LENGTH))
     outcome: Mapped[Outcome] = mapped_column(closed_set(Outcome, "outcome"))
     result: Mapped[str | None] = mapped_column(LongText)
-    error_type: Mapped[str | None] = mapped_column(String(255))
+    error_type: Mapped[str | None] = mapped_column(String(limits.ERROR_TYPE_LENGTH))
     error_message: Mapped[str | None] = mapped_column(Text)
     traceback: Mapped[str | None] = mapped_column(Text)
     worker_id: Mapped[UUID | None] = mapped_column(TaskId)

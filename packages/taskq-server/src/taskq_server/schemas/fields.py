@@ -58,6 +58,10 @@ TitlePrefix = Annotated[
 IdPrefix = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.ID_LENGTH, pattern=ID_PREFIX_PATTERN)
 ]
+ErrorTypeName = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=limits.ERROR_TYPE_LENGTH, pattern=EDGED_PATTERN),
+]
 Description = Annotated[
     str, StringConstraints(max_length=limits.DESCRIPTION_LENGTH, pattern=PROSE_PATTERN)
 ]

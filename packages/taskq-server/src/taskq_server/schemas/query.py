@@ -9,6 +9,7 @@ from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Priority, Status
 from taskq_server.schemas.fields import (
     NUMBER_IN_QUERY,
+    ErrorTypeName,
     HandlerName,
     IdPrefix,
     Moment,
@@ -29,10 +30,22 @@ class TaskQuery(Request):
     tag: list[TagName] = Field(
         default_factory=list, max_length=limits.FILTER_TAGS, description="all of these"
     )
-    handler: HandlerName | None = None
-    queue: QueueName | None = None
+    handler: list[HandlerName] = Field(
+        default_factory=list, max_length=limits.FILTER_NAMES, description="any of these"
+    )
+    queue: list[QueueName] = Field(
+        default_factory=list, max_length=limits.FILTER_NAMES, description="any of these"
+    )
+    error_type: ErrorTypeName | None = Field(
+        None, description="failed or retrying because of an error of this type"
+    )
+    attempt_min: Annotated[int, Field(ge=1, le=limits.ATTEMPT), NUMBER_IN_QUERY] | None = Field(
+        None, description="this many attempts or more, one under way included"
+    )
     created_after: Moment | None = Field(None, description="created at this time or later")
     created_before: Moment | None = Field(None, description="created before this time")
+    finished_after: Moment | None = Field(None, description="final since this time or later")
+    finished_before: Moment | None = Field(None, description="final since before this time")
     q: TitlePrefix | None = Field(None, description="how the title begins")
     id: IdPrefix | None = Field(None, description="how the id begins")
     order: Literal["-created_at", "created_at"] = "-created_at"
@@ -47,10 +60,14 @@ class TaskQuery(Request):
             statuses=tuple(map(Status, self.status)),
             priorities=tuple(map(Priority.from_label, self.priority)),
             tags=tuple(self.tag),
-            handler=self.handler,
-            queue=self.queue,
+            handlers=tuple(self.handler),
+            queues=tuple(self.queue),
+            error_type=self.error_type,
+            attempt_min=self.attempt_min,
             created_after=self.created_after,
             created_before=self.created_before,
+            finished_after=self.finished_after,
+            finished_before=self.finished_before,
             title_prefix=self.q,
             id_prefix=self.id,
             descending=self.order == "-created_at",

@@ -7,7 +7,7 @@ from uuid import UUID
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import listing, tags, tasks
-from taskq_server.crud.listing import Filter
+from taskq_server.crud.filters import Filter
 from taskq_server.crud.tasks import Own
 from taskq_server.domain import scopes
 from taskq_server.domain.caller import Caller
