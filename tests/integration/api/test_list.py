@@ -47,6 +47,14 @@ async def five(api: httpx.AsyncClient, submit: Submit) -> list[str]:
         ("tag=x&tag=nobody", ""),
         ("handler=taskq.sleep", "d"),
         ("handler=nobody", ""),
+        ("handler=nobody&handler=taskq.sleep", "d"),
+        ("handler=taskq.echo&handler=taskq.sleep&queue=slow", "c"),
+        ("queue=slow&queue=default", "edcba"),
+        ("finished_after=2000-01-01T00:00:00Z", "a"),
+        ("finished_before=2000-01-01T00:00:00Z", ""),
+        ("finished_before=2100-01-01T00:00:00Z&status=queued", ""),
+        ("attempt_min=1", ""),
+        ("error_type=ValueError", ""),
         ("queue=slow", "c"),
         ("q=d", "ed"),
         ("q=d%20d", "d"),
@@ -131,16 +139,16 @@ async def test_a_cursor_of_another_list(api: httpx.AsyncClient, submit: Submit) 
         ("tag=", "/query/tag/0"),
         ("tag=%20a", "/query/tag/0"),
         ("tag=" + "&tag=".join("abcdefghi"), "/query/tag"),
-        ("handler=", "/query/handler"),
-        ("handler=a%20b", "/query/handler"),
+        ("handler=", "/query/handler/0"),
+        ("handler=a%20b", "/query/handler/0"),
         ("q=%00", "/query/q"),
         ("q=d%00", "/query/q"),
         ("q=%00d", "/query/q"),
         ("q=d%0A", "/query/q"),
         ("q=d%E2%80%AE", "/query/q"),
         ("tag=x&tag=x%00", "/query/tag/1"),
-        ("handler=a%00", "/query/handler"),
-        ("queue=%00", "/query/queue"),
+        ("handler=a%00", "/query/handler/0"),
+        ("queue=%00", "/query/queue/0"),
         ("status=queued%00", "/query/status/0"),
         ("priority=low%00", "/query/priority/0"),
         ("order=created_at%00", "/query/order"),
@@ -151,6 +159,17 @@ async def test_a_cursor_of_another_list(api: httpx.AsyncClient, submit: Submit) 
         ("q=" + "x" * 256, "/query/q"),
         ("cursor=", "/query/cursor"),
         ("created_after=yesterday", "/query/created_after"),
+        ("finished_after=yesterday", "/query/finished_after"),
+        ("finished_before=2026-10-01T00:00:00", "/query/finished_before"),
+        ("attempt_min=0", "/query/attempt_min"),
+        ("attempt_min=2147483648", "/query/attempt_min"),
+        ("attempt_min=1_0", "/query/attempt_min"),
+        ("error_type=", "/query/error_type"),
+        ("error_type=%20x", "/query/error_type"),
+        (f"error_type={'x' * 256}", "/query/error_type"),
+        ("&".join(["handler=h"] * 21), "/query/handler"),
+        ("&".join(["queue=q"] * 21), "/query/queue"),
+        ("queue=q&queue=", "/query/queue/1"),
         ("created_after=1700000000", "/query/created_after"),
         ("created_before=2026-10-01T00:00:00", "/query/created_before"),
         ("created_before=", "/query/created_before"),
@@ -202,3 +221,21 @@ async def test_a_retrying_task_is_listed_with_its_next_try(
     await worker.fail(await worker.claim(task["id"]))
     (item,) = (await api.get("/tasks?status=retrying")).json()["items"]
     assert item["run_at"] > item["created_at"]
+
+
+async def test_what_failed_alike_is_found_by_its_last_error(
+    api: httpx.AsyncClient, submit: Submit, worker: ScriptedWorker
+) -> None:
+    for title, fatal in (("failed", True), ("retrying", False), ("tried again", True)):
+        task = await submit(title=title)
+        await worker.fail(await worker.claim(task["id"]), fatal=fatal)
+    await api.post(f"/tasks/{task['id']}/retry")
+    (error,) = (await api.get(f"/tasks/{task['id']}")).json()["errors"]
+    alike = f"error_type={error['type']}"
+    assert await titles(api, alike) == ["retrying", "failed"], "the third is queued again"
+    assert await titles(api, f"{alike}&status=failed") == ["failed"]
+    assert await titles(api, f"{alike}&status=queued") == []
+    assert await titles(api, f"{alike}&finished_after=2000-01-01T00:00:00Z") == ["failed"]
+    assert await titles(api, "error_type=Nothing") == []
+    assert await titles(api, "attempt_min=1") == ["tried again", "retrying", "failed"]
+    assert await titles(api, "attempt_min=2") == []

@@ -48,6 +48,8 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "status": ("queued", "running", "retrying", "succeeded", "failed", "cancelled", "done", ""),
     "priority": ("low", "high", "normal", "urgent", "x"),
     "tag": (*TAGS, "", "nobody", "a\0", " a"),
+    "error_type": ("RuntimeError", "ValueError", "OSError", "runtimeerror", "", " x", "x" * 256),
+    "attempt_min": ("1", "2", "3", "0", "-1", "1.5", "2147483648", "x", ""),
     "handler": ("t.rows", "t.slow", "taskq.echo", "bad name", "", "x" * 129),
     "queue": ("default", "other", "", "é"),
     "created_after": (
@@ -63,6 +65,8 @@ QUERIES: dict[str, tuple[str, ...]] = {
         "2026-09-02T00:00:00Z",
         "1960-01-01T00:00:00Z",
     ),
+    "finished_after": ("{at}", "2026-09-01T12:00:00.005Z", "2027-01-01T00:00:00Z", "x"),
+    "finished_before": ("{at}", "2026-09-01T12:01:00.000Z", "1960-01-01T00:00:00Z", "x"),
     "id": ("0", "02", "f", "0199", "", "x", "01A", "01a-0"),
     "q": ("t", "a", "é", "t.s", "", "a\0", "x" * 256, " "),
     "order": ("created_at", "-created_at", "title", ""),
@@ -116,7 +120,7 @@ CONTENT_TYPES = (
 PATHS = (
     "/x", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
     "/stats", "/livez", "/readyz", "/tasks//cancel", "/tasks/0/cancel", "/Tasks", "/tasks%2Fbatch",
-    "/metrics", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
+    "/metric", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
     "/stats?%F0%9F%98%80",
     "/tasks?limit=1&limit=2&status=queued&q=t&status=failed", "/tasks?limit=1;order=created_at",
     "/workers", "/workers?limit=1", "/workers?cursor=x", "/workers?limit=0", "/workers/",

@@ -119,7 +119,9 @@ def test_list_sends_every_filter_and_prints_a_line_for_each_task(server: respx.M
 
     result = taskq(
         *("list", "--status", "failed", "--status", "cancelled", "--priority", "high"),
-        *("--tag", "a", "--tag", "b", "--handler", "h", "--queue", "q", "--q", "Oct"),
+        *("--tag", "a", "--tag", "b", "--handler", "h", "--handler", "i", "--q", "Oct"),
+        *("--queue", "q", "--queue", "r", "--error-type", "OSError", "--attempt-min", "2"),
+        *("--finished-after", "2026-10-03T12:00:00Z", "--finished-before", "2026-10-04T12:00:00Z"),
         *("--created-after", "2026-10-01T12:00:00Z", "--created-before", "2026-10-02T14:00+02:00"),
         *("--order", "created_at"),
     )
@@ -128,14 +130,20 @@ def test_list_sends_every_filter_and_prints_a_line_for_each_task(server: respx.M
         f"{ID}\tqueued\thigh\treports.build\t2026-10-01T12:00:00.123456Z\tOctober\n"
     )
     assert sorted(route.calls.last.request.url.params.multi_items()) == [
+        ("attempt_min", "2"),
         ("created_after", "2026-10-01T12:00:00Z"),
         ("created_before", "2026-10-02T12:00:00Z"),
+        ("error_type", "OSError"),
+        ("finished_after", "2026-10-03T12:00:00Z"),
+        ("finished_before", "2026-10-04T12:00:00Z"),
         ("handler", "h"),
+        ("handler", "i"),
         ("limit", "50"),
         ("order", "created_at"),
         ("priority", "high"),
         ("q", "Oct"),
         ("queue", "q"),
+        ("queue", "r"),
         ("status", "cancelled"),
         ("status", "failed"),
         ("tag", "a"),

@@ -229,10 +229,14 @@ class AsyncTaskqClient(AsyncService):
                 status: One status or several, of which a task has one.
                 priority: One priority or several, of which a task has one.
                 tag: One tag or several, of which a task has all.
-                handler: Name of the handler.
-                queue: Name of the queue.
+                handler: Name of the handler, or several, of which a task has one.
+                queue: Name of the queue, or several, of which a task has one.
+                error_type: Failed or retrying because of an error of this type, by its name.
+                attempt_min: This many attempts or more, one under way included; 1 or more.
                 created_after: Created at this time or later, a datetime with a zone.
                 created_before: Created before this time, a datetime with a zone.
+                finished_after: Final since this time or later, a datetime with a zone.
+                finished_before: Final since before this time, a datetime with a zone.
                 q: The beginning of the title.
                 id: The beginning of the id, in lower case.
                 order: `-created_at`, newest first, which is the default, or `created_at`.

@@ -78,10 +78,14 @@ class ListFilters(TypedDict, total=False):
     status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
     priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None
     tag: str | Iterable[str] | None
-    handler: str | None
-    queue: str | None
+    handler: str | Iterable[str] | None
+    queue: str | Iterable[str] | None
+    error_type: str | None
+    attempt_min: int | None
     created_after: datetime | None
     created_before: datetime | None
+    finished_after: datetime | None
+    finished_before: datetime | None
     q: str | None
     id: str | None
     order: Literal["created_at", "-created_at"] | None

@@ -13,8 +13,11 @@ from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
 BATCH_BYTES = 8 * 1024 * 1024
-ANY_OF_SEVERAL = ("status", "priority", "tag")
-TIMES = ("run_at", "created_after", "created_before")
+SEVERAL = ("status", "priority", "tag", "handler", "queue")
+TIMES = (
+    "run_at",
+    *("created_after", "created_before", "finished_after", "finished_before"),
+)
 LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
@@ -80,7 +83,7 @@ def list_query(filters: ListFilters) -> str:
         (name, text(name, value))
         for name, given in fields.items()
         if given is not None
-        for value in (_texts(name, given) if name in ANY_OF_SEVERAL else [given])
+        for value in (_texts(name, given) if name in SEVERAL else [given])
     ]
     return query(pairs)
 

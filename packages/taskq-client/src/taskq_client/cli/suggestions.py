@@ -56,18 +56,16 @@ def unknown_filters(client: TaskqClient, filters: ListFilters) -> Iterator[str]:
         client: The client of the server.
         filters: The filters.
     """
-    tags = filters.get("tag") or ()
-    if handler := filters.get("handler"):
-        yield from _unknown("handler", [handler], (each.name for each in client.handlers()))
-    if queue := filters.get("queue"):
-        yield from _unknown("queue", [queue], (each.name for each in client.stats().queues))
-    if tags:
-        given = [tags] if isinstance(tags, str) else tags
-        yield from _unknown("tag", given, (each.name for each in client.tags()))
+    if handlers := filters.get("handler"):
+        yield from _unknown("handler", handlers, (each.name for each in client.handlers()))
+    if queues := filters.get("queue"):
+        yield from _unknown("queue", queues, (each.name for each in client.stats().queues))
+    if tags := filters.get("tag"):
+        yield from _unknown("tag", tags, (each.name for each in client.tags()))
 
 
-def _unknown(kind: str, given: Iterable[str], known: Iterable[str]) -> Iterator[str]:
+def _unknown(kind: str, given: str | Iterable[str], known: Iterable[str]) -> Iterator[str]:
     names = set(known)
-    for name in given:
+    for name in [given] if isinstance(given, str) else given:
         if name not in names:
             yield f"there is no {kind} {name!r}{did_you_mean(name, names)}"

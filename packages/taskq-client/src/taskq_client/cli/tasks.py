@@ -68,10 +68,18 @@ def attempts(session: Session, task_id: str) -> None:
 @click.option("--status", multiple=True, type=Word(TaskStatus), help="Repeat for any of several.")
 @click.option("--priority", multiple=True, type=Word(Priority), help="Repeat for any of several.")
 @click.option("--tag", multiple=True, shell_complete=tag_names, help="Repeat for all of several.")
-@click.option("--handler", shell_complete=handler_names, help="Name of the handler.")
-@click.option("--queue", shell_complete=queue_names, help="Name of the queue.")
+@click.option(
+    "--handler", multiple=True, shell_complete=handler_names, help="Repeat for any of several."
+)
+@click.option(
+    "--queue", multiple=True, shell_complete=queue_names, help="Repeat for any of several."
+)
+@click.option("--error-type", help="Failed or retrying because of it, as ValueError.")
+@click.option("--attempt-min", type=click.IntRange(min=1), help="So many attempts, or more.")
 @click.option("--created-after", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
 @click.option("--created-before", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
+@click.option("--finished-after", callback=moment, help="Final since then, or later.")
+@click.option("--finished-before", callback=moment, help="Final since before then.")
 @click.option("--title-prefix", "--q", "q", metavar="TEXT", help="How the title begins.")
 @click.option(
     "--order", type=click.Choice(["-created_at", "created_at"]), help="Newest first, or oldest."

@@ -13,6 +13,7 @@ from uuid import UUID
 from taskq_client.testing._problems import Problem
 
 SKIPPED_IN_LISTS = frozenset({"payload", "result", "errors"})
+_ANY_OF = ("status", "priority", "handler", "queue")
 _BOUND_BYTES = 6
 _FORM = re.compile("[A-Za-z0-9_-]{30}")
 
@@ -39,17 +40,31 @@ def link(given: Sequence[tuple[str, str]], cursor: str) -> str:
 
 
 def _passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
-    created = datetime.fromisoformat(task["created_at"])
-    after, before = query["created_after"], query["created_before"]
     return (
-        all(task[name] in query[name] for name in ("status", "priority") if query[name])
-        and all(task[name] == query[name] for name in ("handler", "queue") if query[name])
+        all(task[name] in query[name] for name in _ANY_OF if query[name])
         and set(query["tag"]) <= set(task["tags"])
         and task["title"].startswith(query["q"] or "")
         and task["id"].startswith(query["id"] or "")
-        and (after is None or created >= after)
-        and (before is None or created < before)
+        and task["attempt"] >= (query["attempt_min"] or 0)
+        and query["error_type"] in (None, _error_type(task))
+        and all(_is_within(task, query, name) for name in ("created", "finished"))
     )
+
+
+def _error_type(task: Mapping[str, Any]) -> str | None:
+    """Return the type of the error because of which a task is failed or retrying."""
+    is_failing = task["status"] in ("failed", "retrying")
+    return task["errors"][-1]["type"] if is_failing else None
+
+
+def _is_within(task: Mapping[str, Any], query: Mapping[str, Any], what: str) -> bool:
+    after, before = query[f"{what}_after"], query[f"{what}_before"]
+    if after is None and before is None:
+        return True
+    if task[f"{what}_at"] is None:
+        return False
+    moment = datetime.fromisoformat(task[f"{what}_at"])
+    return (after is None or moment >= after) and (before is None or moment < before)
 
 
 def _write(after: str, query: Mapping[str, Any]) -> str:

@@ -203,15 +203,30 @@ OPERATIONS: dict[str, Any] = {
                 "maxItems": 8,
             },
             "handler": {
-                "type": "string",
-                "maxLength": 128,
-                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "type": "array",
+                "items": {
+                    "type": "string",
+                    "maxLength": 128,
+                    "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                },
+                "maxItems": 20,
             },
             "queue": {
-                "type": "string",
-                "maxLength": 64,
-                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "type": "array",
+                "items": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                },
+                "maxItems": 20,
             },
+            "error_type": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+            },
+            "attempt_min": {"type": "integer", "maximum": 2147483647, "minimum": 1},
             "created_after": {
                 "type": "string",
                 "format": "date-time",
@@ -219,6 +234,18 @@ OPERATIONS: dict[str, Any] = {
                 "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
             },
             "created_before": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "finished_after": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "finished_before": {
                 "type": "string",
                 "format": "date-time",
                 "formatMinimum": "1970-01-01T00:00:00+00:00",
