@@ -94,7 +94,7 @@ def deliver(ledger: Ledger, client: "Redis", task_id: str, attempt: int) -> None
         job_id = secrets.token_hex(16)
         pipe.set(job_key_prefix + job_id, job, px=60_000)
         pipe.zadd(ledger.queue, {job_id: now})
-        pipe.publish(ledger.stack.names.ring("default"), "default")
+        pipe.publish(ledger.stack.names.ring("default", "default"), "default")
     pipe.execute()
 
 

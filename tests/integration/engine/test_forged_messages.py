@@ -67,13 +67,14 @@ def test_garbage_bells_and_messages_cost_one_line_and_hold_nobody_up(
 ) -> None:
     stack = start(new_stack, kind, shared.url)
     queue = stack.names.queue("default", "default")
-    names = (stack.names.cancel, stack.names.changed, stack.names.ring)
+    named = stack.names
+    channels = [named.cancel("default"), named.changed("default"), named.ring("default", "default")]
     with redis.Redis.from_url(shared.url) as raw:
         for part in range(20):
             raw.zadd(queue, {f"\x1b[2J\nFAKE {part} {n}": 0 for n in range(200)})
             raw.zadd(queue, {b"y" * 3_000_000: 0, f"{UUID(int=part)}:0": 0})
-            for name in names:
-                raw.publish(name("default"), b"garbage\n" * 1_000)
+            for channel in channels:
+                raw.publish(channel, b"garbage\n" * 1_000)
             echo = submit(stack, "taskq.echo", {"value": part})
             assert get(stack, echo, wait=60)["status"] == "succeeded"
         wait_until(lambda: not raw.exists(queue), 180, "all bells are popped")

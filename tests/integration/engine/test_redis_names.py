@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -41,6 +42,39 @@ def channels(client: "redis.Redis") -> set[str]:
     return set(cast(list[str], client.pubsub_channels()))
 
 
+def _of_default(names: Names) -> set[str]:
+    """The channels of an API and a worker of one namespace and one queue."""
+    ring = names.ring("default", "default")
+    return {ring, names.changed("default"), names.cancel("default")}
+
+
+def test_a_ring_wakes_the_workers_of_its_queue_only(new_stack: NewStack) -> None:
+    """A worker that hears no ring of its own would look ten seconds later."""
+    stack = new_stack("mariadb", settings={**PATIENT, "TASKQ_QUEUES": "mails,default"})
+    names = stack.names
+    other = names.ring("default", "videos")
+    with client_of(stack) as client, client.pubsub() as heard:
+        mine = {names.ring("default", queue) for queue in ("mails", "default")}
+        wait_until(lambda: mine <= channels(client), 180, "the worker listens")
+        assert client.publish(other, "") == 0, "it does not listen to what it does not serve"
+        heard.subscribe(other)
+        assert heard.get_message(timeout=60) is not None
+        left = submit(stack, "taskq.echo", {"value": 1}, queue="videos")
+        told = heard.get_message(timeout=60)
+        assert told is not None
+        assert told["channel"] == other
+        for queue in ("mails", "default"):
+            task = get(stack, submit(stack, "taskq.echo", {"value": 1}, queue=queue), wait=60)
+            assert task["status"] == "succeeded"
+            waited = _moment(task["started_at"]) - _moment(task["created_at"])
+            assert waited < timedelta(seconds=5), "alone it takes milliseconds"
+        assert get(stack, left)["status"] == "queued"
+
+
+def _moment(told: str) -> datetime:
+    return datetime.fromisoformat(told)
+
+
 def test_two_databases_on_one_redis(new_stack: NewStack) -> None:
     one = new_stack("mariadb", settings=PATIENT)
     assert one.redis is not None
@@ -72,7 +106,7 @@ def test_every_name_begins_with_the_prefix(new_stack: NewStack, kind: Any, redis
         tag = f"{{shop:2-b:{stack.names.deployment}}}:"
         wait_until(lambda: bool(client.keys("*")), 180, "the doorbell has been rung")
         assert all(name.startswith(tag) for name in cast(list[str], client.keys("*")))
-        own = {f"{tag}default:{name}" for name in ("ring", "changed", "cancel")}
+        own = {f"{tag}default:{name}" for name in ("ring:default", "changed", "cancel")}
         assert channels(client) == {*own, f"{tag}keys"}
 
 
@@ -101,7 +135,7 @@ def test_a_new_deployment_gets_new_names(new_stack: NewStack, kind: Any, redis_u
     stack.start_worker(PATIENT)
     assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=60)["status"] == "succeeded"
     with client_of(stack) as client:
-        own = {call("default") for call in (new.ring, new.changed, new.cancel)}
+        own = _of_default(new)
         assert channels(client) == {*own, new.keys}
 
 
@@ -153,7 +187,7 @@ def test_processes_start_while_the_database_is_away(tmp_path: Path) -> None:
                 assert channels(client) == set()
                 mariadb.start()
                 api.wait_ready()
-                own = {call("default") for call in (names.ring, names.changed, names.cancel)}
+                own = _of_default(names)
                 heard = {*own, names.keys}
                 wait_until(lambda: channels(client) == heard, 180, "both listen")
                 task_id = submit(stack, "taskq.echo", {"value": 1})

@@ -14,7 +14,7 @@ TEXT = st.text(st.sampled_from("ab:%/{}*é queuring"), min_size=1, max_size=12)
 
 def test_the_form_is_the_one_that_the_readme_shows() -> None:
     assert NAMES.queue("default", "slow") == "{taskq:4f00}:default:queue:slow"
-    assert NAMES.ring("default") == "{taskq:4f00}:default:ring"
+    assert NAMES.ring("default", "slow") == "{taskq:4f00}:default:ring:slow"
     assert NAMES.changed("default") == "{taskq:4f00}:default:changed"
     assert NAMES.cancel("default") == "{taskq:4f00}:default:cancel"
     assert NAMES.keys == "{taskq:4f00}:keys"
@@ -46,9 +46,10 @@ def test_pairs_that_look_alike_have_names_of_their_own(
 
 @given(TEXT, TEXT, TEXT)
 def test_a_channel_is_never_the_name_of_something_else(a: str, b: str, queue: str) -> None:
-    calls: list[Callable[[str], str]] = [NAMES.ring, NAMES.changed, NAMES.cancel]
+    calls: list[Callable[[str], str]] = [NAMES.changed, NAMES.cancel]
     called = [call(namespace) for call in calls for namespace in {a, b}]
-    called += [NAMES.queue(namespace, queue) for namespace in {a, b}]
+    for of_queue in (NAMES.queue, NAMES.aside, NAMES.ring):
+        called += [of_queue(namespace, queue) for namespace in {a, b}]
     called.append(NAMES.keys)
     assert len(set(called)) == len(called)
 
@@ -61,5 +62,5 @@ def test_prefixes_and_deployments_do_not_meet() -> None:
 @given(TEXT, TEXT)
 def test_all_names_of_a_deployment_have_one_hash_tag(namespace: str, queue: str) -> None:
     """What stands between the first brace and the next closing one decides the slot."""
-    for name in (NAMES.queue(namespace, queue), NAMES.ring(namespace)):
+    for name in (NAMES.queue(namespace, queue), NAMES.ring(namespace, queue)):
         assert name[1 : name.index("}")] == "taskq:4f00"

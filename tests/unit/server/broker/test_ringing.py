@@ -60,12 +60,10 @@ def in_each_place(runtime: Runtime) -> list[Task]:
 
 
 async def check_rung(runtime: Runtime, subscription: PubSub, tasks: list[Task]) -> None:
-    """Each task has its doorbell in its own queue, and the workers of its namespace were woken."""
+    """Each task has its doorbell in its own queue, and the workers of that queue were woken."""
     names = names_of(runtime)
     told = await heard(subscription, len(tasks))
-    assert sorted(told) == sorted(
-        (names.ring(task.namespace), task.queue.encode()) for task in tasks
-    )
+    assert sorted(told) == sorted((names.ring(task.namespace, task.queue), b"") for task in tasks)
     keys = [names.queue(task.namespace, task.queue) for task in tasks]
     assert sorted(await redis_of(runtime).keys("*")) == sorted(key.encode() for key in keys)
     for task, key in zip(tasks, keys, strict=True):
@@ -76,7 +74,9 @@ async def check_rung(runtime: Runtime, subscription: PubSub, tasks: list[Task]) 
 async def test_a_doorbell_lies_in_the_queue_of_its_task(ringing: Runtime) -> None:
     tasks = in_each_place(ringing)
     async with redis_of(ringing).pubsub() as subscription:
-        await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
+        await subscription.subscribe(
+            *{names_of(ringing).ring(task.namespace, task.queue) for task in tasks}
+        )
         ringing.dispatcher.ring([doorbell(task) for task in tasks])
         await check_rung(ringing, subscription, tasks)
 
@@ -87,7 +87,9 @@ async def test_the_janitor_rings_in_the_queue_of_each_task(ringing: Runtime) -> 
     attempts = ringing.attempts(has_failure_hooks=False)
     maintenance = Maintenance(ringing.database, ringing.clock, attempts, ringing.dispatcher)
     async with redis_of(ringing).pubsub() as subscription:
-        await subscription.subscribe(*{names_of(ringing).ring(task.namespace) for task in tasks})
+        await subscription.subscribe(
+            *{names_of(ringing).ring(task.namespace, task.queue) for task in tasks}
+        )
         for task in tasks:
             queue = Queue(task.namespace, task.queue)
             staged = await maintenance.stage(queue, ["taskq.echo"], head=None, settled=seconds(2))
@@ -105,7 +107,7 @@ async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, schedule
     await store(ringing.database, task)
     aside = names_of(ringing).aside(task.namespace, task.queue)
     async with redis_of(ringing).pubsub() as subscription:
-        await subscription.subscribe(names_of(ringing).ring(task.namespace))
+        await subscription.subscribe(names_of(ringing).ring(task.namespace, task.queue))
         can = frozenset([task.handler])
         ask = ClaimRequest(
             task_id=task.id,

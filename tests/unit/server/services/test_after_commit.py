@@ -43,7 +43,7 @@ class Scene:
         names = self.runtime.naming.names
         assert names is not None
         assert self.runtime.redis is not None
-        ring, cancel = names.ring("default"), names.cancel("default")
+        ring, cancel = names.ring("default", "default"), names.cancel("default")
         found: Counter[str] = Counter()
         async with self.runtime.redis.pubsub() as subscription, asyncio.timeout(60):
             await subscription.subscribe(ring, cancel, names.changed("default"))

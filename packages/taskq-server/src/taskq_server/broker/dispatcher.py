@@ -82,11 +82,15 @@ class Dispatcher:
 
 
 def _ring(pipe: Pipeline, names: Names, bells: Iterable[Doorbell]) -> None:
-    """Add the ids alone, because an id contains everything that arq would store beside it."""
+    """Add the ids alone, because an id contains everything that arq would store beside it.
+
+    The message wakes the workers of that queue only, because a busy queue would keep all others
+    looking at theirs.
+    """
     queues: defaultdict[tuple[str, str, bool], dict[str, int]] = defaultdict(dict)
     for bell in bells:
         queues[bell.namespace, bell.queue, bell.is_aside][bell.job_id] = bell.at
     for (namespace, queue, is_aside), members in queues.items():
         key = names.aside if is_aside else names.queue
         pipe.zadd(key(namespace, queue), members)
-        pipe.publish(names.ring(namespace), queue)
+        pipe.publish(names.ring(namespace, queue), b"")

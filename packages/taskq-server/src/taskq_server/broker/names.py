@@ -32,9 +32,9 @@ class Names:
         """Return the key of a queue's doorbells for workers with a free thread only."""
         return f"{self._of(namespace)}:aside:{queue}"
 
-    def ring(self, namespace: str) -> str:
-        """Return the channel that wakes the workers of a namespace."""
-        return f"{self._of(namespace)}:ring"
+    def ring(self, namespace: str, queue: str) -> str:
+        """Return the channel that wakes the workers of a queue."""
+        return f"{self._of(namespace)}:ring:{queue}"
 
     def changed(self, namespace: str) -> str:
         """Return the channel for the ids of a namespace's changed tasks."""

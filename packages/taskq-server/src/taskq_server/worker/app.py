@@ -187,10 +187,10 @@ class _Worker:
 
     async def _listen(self) -> None:
         served = self._parts.served
-        rung = {self._names.ring(each): each for each in served.names}
+        rung = self._rings(served.names)
 
         def take_up(namespaces: Sequence[str]) -> None:
-            rung.update({self._names.ring(each): each for each in namespaces})
+            rung.update(self._rings(namespaces))
             self._parts.arq.serve(namespaces)
             listener.add(self._channels(namespaces))
 
@@ -203,12 +203,21 @@ class _Worker:
         with served.telling(take_up):
             await listener.run(self._redis, self._unreadable)
 
+    def _rings(self, namespaces: Sequence[str]) -> dict[str, str]:
+        """Return the namespace of each channel that rings for this worker."""
+        return {
+            self._names.ring(namespace, queue): namespace
+            for namespace in namespaces
+            for queue in self._settings.queues
+        }
+
     def _channels(self, namespaces: Sequence[str]) -> dict[str, Callback]:
         channels: dict[str, Callback] = {}
         for namespace in namespaces:
-            channels[self._names.ring(namespace)] = partial(self._rung, namespace)
             channels[self._names.cancel(namespace)] = self._asked_to_cancel
             channels[self._names.queues(namespace)] = self._parts.paused.look
+        for channel, namespace in self._rings(namespaces).items():
+            channels[channel] = partial(self._rung, namespace)
         return channels
 
     def _rung(self, namespace: str, _: bytes) -> None:
