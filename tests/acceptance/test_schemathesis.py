@@ -81,4 +81,4 @@ def search(document: str, *options: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "26 selected / 26 total" in done.stdout
+    assert "29 selected / 29 total" in done.stdout

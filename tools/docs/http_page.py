@@ -10,6 +10,7 @@ from tools.docs.schemas import described, kind
 GROUPS = {
     "tasks": "Tasks",
     "catalog": "Handlers, tags, numbers",
+    "queues": "Queues",
     "keys": "Keys",
     "health": "Health",
 }

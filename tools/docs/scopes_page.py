@@ -18,7 +18,7 @@ SCOPES: Mapping[str, str] = {
     scopes.WRITE: "update, delete, cancel and retry any task of the namespace",
     scopes.RUN: "submit to the handlers whose whole name matches what stands behind the colon; "
     "there `*` stands for any characters, and letters are compared as they are",
-    scopes.OPERATE: "nothing yet: kept for changes of many tasks, of queues and of schedules",
+    scopes.OPERATE: "pause and resume queues",
     scopes.METRICS: "read the numbers of tasks and workers",
     scopes.ADMIN: "manage the keys of the namespace; only an operator's key gives scopes that it "
     "has not itself",

@@ -48,6 +48,9 @@ OF_NAMESPACES = {
     "workers": Operation("GET", "/workers"),
     "stats_history": Operation("GET", "/stats/history"),
     "failures": Operation("GET", "/failures"),
+    "queues": Operation("GET", "/queues"),
+    "pause_queue": Operation("POST", "/queues/default/pause"),
+    "resume_queue": Operation("POST", "/queues/default/resume"),
     "openapi": Operation("GET", "/openapi.json"),
 }
 OTHERS = {

@@ -8,7 +8,7 @@ from pydantic import JsonValue
 from taskq_server.crud import handlers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain import lifecycle
-from taskq_server.domain.admission import ClaimRequest
+from taskq_server.domain.admission import ClaimRequest, NotNow
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
@@ -47,8 +47,14 @@ class ScriptedWorker:
 
     async def claim(self, task_id: str) -> Task:
         """Start the next attempt of a task."""
+        claimed = await self.ask(task_id)
+        assert isinstance(claimed, Task), claimed
+        return claimed
+
+    async def ask(self, task_id: str) -> Task | NotNow | None:
+        """Ask for the next attempt of a task, and return the answer."""
         waiting = (await self._runtime.read.get(CALLER, UUID(task_id))).task
-        claimed = await self._service.claim(
+        return await self._service.claim(
             ClaimRequest(
                 task_id=waiting.id,
                 attempt=waiting.attempt + 1,
@@ -58,8 +64,6 @@ class ScriptedWorker:
                 quarantine_room=lambda: 1,
             )
         )
-        assert isinstance(claimed, Task), claimed
-        return claimed
 
     async def report(self, task: Task, progress: JsonValue) -> None:
         """Report progress of a running attempt."""

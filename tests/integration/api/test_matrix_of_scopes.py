@@ -170,6 +170,9 @@ READ_OF: dict[str, Callable[[Any], Any]] = {
     "workers": lambda body: [
         (one["name"], len(one["running"]), one["handlers"]) for one in body["items"]
     ],
+    "queues": lambda body: [(one["name"], one["depth"]) for one in body["items"]],
+    "pause_queue": lambda body: (body["depth"], body["paused"]),
+    "resume_queue": lambda body: (body["depth"], body["paused"]),
     "openapi": lambda body: body["components"]["schemas"]["TaskCreate"]["properties"][
         "handler"
     ].get("examples", []),
@@ -197,6 +200,9 @@ async def test_operations_about_a_namespace(
         "failures": [(1, task_id)],
         "handlers": HANDLERS,
         "workers": [("host:1", 1, HANDLERS)],
+        "queues": [("default", 1)],
+        "pause_queue": (1, True),
+        "resume_queue": (1, False),
         "openapi": HANDLERS,
     }[name]
     for scope in SCOPES:

@@ -18,6 +18,7 @@ from taskq_server.api import (
     keys,
     metrics,
     problems,
+    queues,
     tasks,
     workers,
 )
@@ -39,7 +40,8 @@ from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits),
-    *(catalog.router, history.router, workers.router, keys.router, keys.rotations),
+    *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
+    *(keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router),
 )
 

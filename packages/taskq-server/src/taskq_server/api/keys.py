@@ -10,7 +10,7 @@ from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.openapi.responses import BODY, CACHE_CONTROL, LINK, STORE, failures, reply
-from taskq_server.api.strict_route import StrictRoute
+from taskq_server.api.strict_route import OptionalBodyRoute, StrictRoute
 from taskq_server.domain import limits
 from taskq_server.domain.errors import InvalidCursor, KeyEnded, KeyNotFound
 from taskq_server.domain.keys import ApiKey
@@ -39,18 +39,8 @@ _KEY = "/keys/{key_id:key_id}"
 KeyId = Annotated[str, Path(description="the key's id", pattern=f"^{_ID_PATTERN}$")]
 
 
-class _OptionalBodyRoute(StrictRoute):
-    """A route whose body may be missing."""
-
-    async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
-        has_body = request.headers.get("content-length", "0") != "0"
-        if not has_body and "transfer-encoding" not in request.headers:
-            return request
-        return await super()._read(request, media_types)
-
-
 router = APIRouter(route_class=StrictRoute, tags=["keys"])
-rotations = APIRouter(route_class=_OptionalBodyRoute, tags=["keys"])
+rotations = APIRouter(route_class=OptionalBodyRoute, tags=["keys"])
 
 
 @router.post(

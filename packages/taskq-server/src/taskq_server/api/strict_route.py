@@ -115,6 +115,16 @@ class StrictRoute(APIRoute):
         return Parsed(await large.document())
 
 
+class OptionalBodyRoute(StrictRoute):
+    """A route whose body may be missing."""
+
+    async def _read(self, request: Request, media_types: tuple[str, ...]) -> Request:
+        has_body = request.headers.get("content-length", "0") != "0"
+        if not has_body and "transfer-encoding" not in request.headers:
+            return request
+        return await super()._read(request, media_types)
+
+
 class BatchRoute(StrictRoute):
     """A route whose body is a list of tasks: larger, and two levels around each task."""
 

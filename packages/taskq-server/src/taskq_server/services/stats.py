@@ -42,6 +42,11 @@ class QueueStats:
         """The number of waiting tasks, due or not."""
         return sum(self.tasks[status] for status in WAITING)
 
+    @property
+    def running(self) -> int:
+        """The number of running tasks."""
+        return self.tasks[Status.RUNNING]
+
 
 @dataclass(frozen=True, slots=True)
 class Stats:

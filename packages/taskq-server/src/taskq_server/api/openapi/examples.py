@@ -95,6 +95,18 @@ _QUEUE: dict[str, Any] = {
     "run_seconds_mean": 0.31,
 }
 
+_QUEUE_STATE: dict[str, Any] = {
+    "name": "mails",
+    "paused": True,
+    "paused_at": "2026-10-01T08:00:00.000000Z",
+    "note": "the mail provider is down",
+    "depth": 42,
+    "running": 8,
+    "oldest_age_seconds": 1.5,
+    "throughput_per_minute": 240.0,
+    "workers": 2,
+}
+
 _QUEUE_HISTORY: dict[str, list[float | None]] = {
     "succeeded": [236, 120],
     "failed": [4, 0],
@@ -178,6 +190,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
         "exact": True,
     },
     "FailureList": {"items": [_FAILURES], "exact": True},
+    "QueueList": {"items": [_QUEUE_STATE]},
+    "QueueItem": _QUEUE_STATE,
+    "QueuePause": {"note": "the mail provider is down"},
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,
