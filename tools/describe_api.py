@@ -29,7 +29,7 @@ from typing import Any
 HEAD_OF_LIMITS = '''\
 """Bounds of requests: taken from docs/openapi.json by tools/describe_api.py, do not edit."""
 '''
-BODIES = ("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest")
+BODIES = ("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest", "QueuePause")
 REMARKS = {"title", "description", "examples", "additionalProperties"}
 
 
@@ -66,6 +66,7 @@ def rules_of(document: dict[str, Any]) -> str:
         operation["operationId"]: {
             "method": method.upper(),
             "path": path,
+            "parts": parameters(operation, "path"),
             "query": parameters(operation, "query"),
             "headers": parameters(operation, "header"),
             **body(operation),
@@ -129,11 +130,13 @@ def parameters(operation: dict[str, Any], place: str) -> dict[str, Any]:
 
 def body(operation: dict[str, Any]) -> dict[str, Any]:
     """Return what an operation says about its body, if it takes one."""
-    content = operation.get("requestBody", {}).get("content", {})
+    asked = operation.get("requestBody", {})
+    content = asked.get("content", {})
     if not content:
         return {}
     (name,) = {bounds(one["schema"])["$ref"] for one in content.values()}
-    return {"body": name, "media_types": tuple(content)}
+    is_optional = not asked.get("required", False)
+    return {"body": name, "media_types": tuple(content), "optional_body": is_optional}
 
 
 def problem_examples(answer: dict[str, Any]) -> dict[str, Any]:

@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         TaskStatus,
         Worker,
     )
+    from taskq_client.queues import Queue
 
 __all__ = [
     "AsyncTaskHandle",
@@ -90,6 +91,7 @@ __all__ = [
     "PreconditionFailed",
     "Priority",
     "Progress",
+    "Queue",
     "QueueHistory",
     "QueueStats",
     "RateLimited",
@@ -123,7 +125,10 @@ __all__ = [
     "__version__",
 ]
 
-_HOMES = ("models", "history", "errors", "_sync_handles", "_async_handles", "_sync", "_async")
+_HOMES = (
+    *("models", "history", "queues", "errors"),
+    *("_sync_handles", "_async_handles", "_sync", "_async"),
+)
 
 
 def __getattr__(name: str) -> object:

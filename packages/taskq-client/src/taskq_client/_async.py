@@ -9,6 +9,7 @@ from typing import Self, TypeVar, Unpack, overload
 from typing_extensions import TypeForm
 
 from taskq_client._async_handles import AsyncTaskHandle
+from taskq_client._async_queues import AsyncQueues
 from taskq_client._async_service import AsyncService
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
@@ -134,6 +135,11 @@ class AsyncTaskqClient(AsyncService):
     async def aclose(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
         await self._channel.aclose()
+
+    @property
+    def queues(self) -> AsyncQueues:
+        """The queues of the server: list, pause and resume them."""
+        return AsyncQueues(self._core)
 
     @overload
     async def submit(

@@ -4,17 +4,18 @@ Each class holds what it needs: the sender, and the classes whose operations it 
 shells, `_async*.py`, give every operation a signature and a docstring, and
 `tools/make_blocking_client.py` makes `_sync*.py` from them.
 
-A new noun of the API, such as `client.schedules`, is a resource with three parts. The class
-`Schedules` in `_schedules.py` has the coroutines, as `Tasks` does, and `Core` holds one. The shell
-`AsyncSchedules` in `_async_schedules.py` gets the core, as `AsyncTaskHandle` does, and the script
-makes the blocking `Schedules` in `_sync_schedules.py`. A property of `AsyncTaskqClient` returns
-`AsyncSchedules(self._core)`, because a copy of a client with other options has another core.
+A noun of the API, such as `client.queues`, is a resource with three parts. The class `Queues` in
+`_queues.py` has the coroutines, as `Tasks` does, and `Core` holds one. The shell `AsyncQueues` in
+`_async_queues.py` gets the core, as `AsyncTaskHandle` does, and the script makes the blocking
+`Queues` in `_sync_queues.py`. A property of `AsyncTaskqClient` returns `AsyncQueues(self._core)`,
+because a copy of a client with other options has another core.
 """
 
 from typing import NoReturn, Self
 
 from taskq_client._bulk import Bulk
 from taskq_client._history import LookBack
+from taskq_client._queues import Queues
 from taskq_client._runs import Runs
 from taskq_client._sender import RetryingSender
 from taskq_client._service import Service
@@ -36,10 +37,11 @@ class Core:
         bulk: Submit tasks in batches.
         runs: Submit a task and take its result.
         look_back: Read what happened lately.
+        queues: List queues, pause and resume them.
         service: Read handlers, tags, numbers of tasks, workers, the caller, and health.
     """
 
-    __slots__ = ("bulk", "look_back", "runs", "sender", "service", "tasks", "waits")
+    __slots__ = ("bulk", "look_back", "queues", "runs", "sender", "service", "tasks", "waits")
 
     def __init__(self, sender: RetryingSender) -> None:
         self.sender = sender
@@ -48,6 +50,7 @@ class Core:
         self.bulk = Bulk(sender, self.waits)
         self.runs = Runs(sender, self.tasks, self.waits)
         self.look_back = LookBack(sender)
+        self.queues = Queues(sender)
         self.service = Service(sender)
 
     def with_options(

@@ -15,6 +15,7 @@ from taskq_client._inputs import SecretText, UrlObject, reader
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
+from taskq_client._sync_queues import Queues
 from taskq_client._sync_service import Service
 from taskq_client.models import (
     Attempt,
@@ -130,6 +131,11 @@ class TaskqClient(Service):
     def close(self) -> None:
         """Close the connections; the client cannot be used afterwards."""
         self._channel.close()
+
+    @property
+    def queues(self) -> Queues:
+        """The queues of the server: list, pause and resume them."""
+        return Queues(self._core)
 
     @overload
     def submit(

@@ -11,11 +11,11 @@ import click
 from click.shell_completion import shell_complete
 
 from taskq_client._version import __version__
-from taskq_client.cli import catalog, completion, failures, submits, tasks
+from taskq_client.cli import catalog, completion, failures, queues, submits, tasks
 from taskq_client.cli.exit_codes import INTERRUPTED, TERMINATED, USAGE, code_of
+from taskq_client.cli.groups import SuggestingGroup
 from taskq_client.cli.session import Session
 from taskq_client.cli.streams import forget_unwritten, open_closed_streams, silence
-from taskq_client.cli.suggestions import did_you_mean
 
 NAME = "taskq"
 COMPLETE = "_TASKQ_COMPLETE"
@@ -50,7 +50,7 @@ class Terminated(BaseException):
     """SIGTERM has come."""
 
 
-class TaskqGroup(click.Group):
+class TaskqGroup(SuggestingGroup):
     """A group that ends its process with one sentence on stderr and an exit code."""
 
     def __call__(self, *args: Any, **extra: Any) -> NoReturn:
@@ -78,17 +78,6 @@ class TaskqGroup(click.Group):
         code = code_of(lambda: self._run(words, prog_name or NAME))
         forget_unwritten()
         sys.exit(code)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command; of one that does not exist, say which one may have been meant."""
-        name = args[0]
-        is_known = self.get_command(ctx, name) is not None
-        if not (is_known or ctx.resilient_parsing or name.startswith("-")):
-            hint = did_you_mean(name, self.list_commands(ctx))
-            ctx.fail(f"No such command {name!r}{hint or '.'}")
-        return super().resolve_command(ctx, args)
 
     def _run(self, words: list[str], name: str) -> int:
         if instruction := os.environ.get(COMPLETE):
@@ -127,6 +116,7 @@ for command in (
     *(submits.submit, submits.run),
     *(tasks.get, tasks.attempts, tasks.list_, tasks.wait, tasks.events),
     *(tasks.cancel, tasks.retry, tasks.delete),
+    queues.queues,
     *(catalog.handlers, catalog.tags, catalog.stats, catalog.workers),
     *(catalog.whoami, completion.completion),
     failures.failures,

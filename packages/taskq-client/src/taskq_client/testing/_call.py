@@ -25,7 +25,7 @@ class Call:
         store: The state of the fake.
         request: The request as it came.
         caller: Who asks.
-        task_id: The id in its path.
+        task_id: The id in its path, or the name of a queue.
         given: The query as it came.
         query: The parameters in the query, with defaults.
         document: The body as it was parsed.

@@ -29,8 +29,8 @@ def stats(store: FakeStore) -> dict[str, Any]:
     for name in sorted({fields["queue"] for fields in all_fields}):
         tasks = _statuses(fields for fields in all_fields if fields["queue"] == name)
         depth = sum(tasks[status] for status in WAITING)
-        # A due task runs at once, so no task has waited.
-        found = {"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": None}
+        age = store.oldest_age(name)
+        found = {"name": name, "tasks": tasks, "depth": depth, "oldest_age_seconds": age}
         items.append({**found, **_lately(store, name)})
     return {"tasks": _statuses(all_fields), "queues": items, "workers": 1}
 

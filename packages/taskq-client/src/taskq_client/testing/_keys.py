@@ -13,6 +13,7 @@ import httpx
 from taskq_client.testing._problems import Problem, field
 
 READ, WRITE, METRICS, RUN = "tasks:read", "tasks:write", "metrics:read", "tasks:run:"
+OPERATE = "tasks:operate"
 AUTHORIZATION = "/header/authorization"
 NAMESPACE = "default"
 
@@ -29,10 +30,13 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "workers": (READ, METRICS),
     "stats_history": (READ, METRICS),
     "failures": (READ,),
+    "queues": (READ,),
+    "pause_queue": (OPERATE,),
+    "resume_queue": (OPERATE,),
 }
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 
-_PLAIN = frozenset({READ, WRITE, METRICS, "tasks:operate", "admin"})
+_PLAIN = frozenset({READ, WRITE, METRICS, OPERATE, "admin"})
 EVERYTHING = _PLAIN | {f"{RUN}*"}
 _GLOB = re.compile(r"[A-Za-z0-9._*-]{1,128}")
 _MOST_STARS = 8

@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from taskq_client.testing import _catalog, _listing, _schemas, _service
+from taskq_client.testing import _catalog, _listing, _queues, _schemas, _service
 from taskq_client.testing._call import Answering, Call, answer, dumped
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
@@ -279,6 +279,9 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "workers": _service.workers,
     "stats_history": _service.stats_history,
     "failures": _service.failures,
+    "queues": _queues.queues,
+    "pause_queue": _queues.pause,
+    "resume_queue": _queues.resume,
     "whoami": _service.whoami,
     "livez": _service.livez,
     "readyz": _service.readyz,

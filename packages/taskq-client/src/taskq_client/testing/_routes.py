@@ -23,7 +23,7 @@ _JSON = "application/json"
 _UTF_8 = ("charset=utf-8", 'charset="utf-8"')
 _TASK_ID = r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
 _PATHS = {
-    name: re.compile(one["path"].replace("{task_id}", _TASK_ID))
+    name: re.compile(one["path"].replace("{task_id}", _TASK_ID).replace("{name}", "(.*)"))
     for name, one in RULES.items()
     if name in OPERATIONS  # keys are made by the methods of the fake
 }
@@ -39,7 +39,8 @@ def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, h
     given = parse_qsl(request.url.query.decode("latin-1"), keep_blank_values=True)
     _schemas.check_names(name, given)
     document = _document(name, request)
-    faults = _header_faults(name, request)
+    faults = _schemas.read_part(name, "name", task_id) if "name" in RULES[name]["parts"] else []
+    faults += _header_faults(name, request)
     query, more = _schemas.read_query(name, given)
     faults += more
     body: dict[str, Any] = {}
@@ -55,14 +56,14 @@ def answer(store: FakeStore, request: httpx.Request) -> Generator[float, None, h
 
 
 def _operation(request: httpx.Request) -> tuple[str, str]:
-    """Return the operation of a request, and the id of the task in its path."""
+    """Return the operation of a request, and the id or name in its path."""
     found = {name: match for name in _PATHS if (match := _PATHS[name].fullmatch(request.url.path))}
     if not found:
         raise Problem("not-found", "nothing is served under this path")
     wanted = "GET" if request.method == "HEAD" else request.method
     for name, match in found.items():
         if RULES[name]["method"] == wanted:
-            return name, match[1].lower() if match.re.groups else ""
+            return name, _named(RULES[name]["path"], match)
     allowed = {RULES[name]["method"] for name in found}
     allowed |= {"HEAD"} if "GET" in allowed else set()
     raise Problem(
@@ -72,15 +73,23 @@ def _operation(request: httpx.Request) -> tuple[str, str]:
     )
 
 
+def _named(path: str, match: re.Match[str]) -> str:
+    if not match.re.groups:
+        return ""
+    return match[1].lower() if "{task_id}" in path else match[1]
+
+
 def _document(name: str, request: httpx.Request) -> Any:
     """Read the body of a request, if its operation takes one."""
     rules = RULES[name]
     if "body" not in rules:
         return None
+    raw = request.content
+    if not raw and rules["optional_body"]:
+        return {}
     others = [one for one in rules["media_types"] if one != _JSON]
     _check_media_type(request, (*others, _JSON))
     is_batch = "items" in SCHEMAS[rules["body"]]["properties"]
-    raw = request.content
     check_bytes(raw, is_batch=is_batch)
     if not raw:
         raise Problem("invalid-json", "the body is empty")

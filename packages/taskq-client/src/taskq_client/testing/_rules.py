@@ -155,12 +155,25 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "required": ["ids"],
     },
+    "QueuePause": {
+        "properties": {
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "minLength": 1,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            }
+        },
+        "type": "object",
+    },
 }
 
 OPERATIONS: dict[str, Any] = {
     "submit": {
         "method": "POST",
         "path": "/tasks",
+        "parts": {},
         "query": {},
         "headers": {
             "Idempotency-Key": {
@@ -175,11 +188,13 @@ OPERATIONS: dict[str, Any] = {
         },
         "body": "TaskCreate",
         "media_types": ("application/json",),
+        "optional_body": False,
         "statuses": (201, 200),
     },
     "list": {
         "method": "GET",
         "path": "/tasks",
+        "parts": {},
         "query": {
             "status": {
                 "type": "array",
@@ -277,6 +292,7 @@ OPERATIONS: dict[str, Any] = {
     "get": {
         "method": "GET",
         "path": "/tasks/{task_id}",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {"wait": {"type": "number", "maximum": 60, "minimum": 0}},
         "headers": {
             "Prefer": {"type": "string"},
@@ -288,6 +304,7 @@ OPERATIONS: dict[str, Any] = {
     "update": {
         "method": "PATCH",
         "path": "/tasks/{task_id}",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {},
         "headers": {
             "If-Match": {"type": "string"},
@@ -295,11 +312,13 @@ OPERATIONS: dict[str, Any] = {
         },
         "body": "TaskUpdate",
         "media_types": ("application/json", "application/merge-patch+json"),
+        "optional_body": False,
         "statuses": (200,),
     },
     "delete": {
         "method": "DELETE",
         "path": "/tasks/{task_id}",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (204,),
@@ -307,6 +326,7 @@ OPERATIONS: dict[str, Any] = {
     "cancel": {
         "method": "POST",
         "path": "/tasks/{task_id}/cancel",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200, 202),
@@ -314,6 +334,7 @@ OPERATIONS: dict[str, Any] = {
     "retry": {
         "method": "POST",
         "path": "/tasks/{task_id}/retry",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -321,6 +342,7 @@ OPERATIONS: dict[str, Any] = {
     "attempts": {
         "method": "GET",
         "path": "/tasks/{task_id}/attempts",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -328,6 +350,7 @@ OPERATIONS: dict[str, Any] = {
     "events": {
         "method": "GET",
         "path": "/tasks/{task_id}/events",
+        "parts": {"task_id": {"type": "string", "format": "uuid"}},
         "query": {"timeout_seconds": {"type": "number", "maximum": 86400, "minimum": 0}},
         "headers": {
             "Last-Event-ID": {"type": "string"},
@@ -338,6 +361,7 @@ OPERATIONS: dict[str, Any] = {
     "submit_many": {
         "method": "POST",
         "path": "/tasks/batch",
+        "parts": {},
         "query": {},
         "headers": {
             "Idempotency-Key": {
@@ -352,20 +376,24 @@ OPERATIONS: dict[str, Any] = {
         },
         "body": "TaskBatch",
         "media_types": ("application/json",),
+        "optional_body": False,
         "statuses": (201, 200),
     },
     "wait": {
         "method": "POST",
         "path": "/tasks/wait",
+        "parts": {},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "body": "WaitRequest",
         "media_types": ("application/json",),
+        "optional_body": False,
         "statuses": (200,),
     },
     "tags": {
         "method": "GET",
         "path": "/tags",
+        "parts": {},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -373,6 +401,7 @@ OPERATIONS: dict[str, Any] = {
     "handlers": {
         "method": "GET",
         "path": "/handlers",
+        "parts": {},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -380,6 +409,7 @@ OPERATIONS: dict[str, Any] = {
     "stats": {
         "method": "GET",
         "path": "/stats",
+        "parts": {},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -387,6 +417,7 @@ OPERATIONS: dict[str, Any] = {
     "stats_history": {
         "method": "GET",
         "path": "/stats/history",
+        "parts": {},
         "query": {
             "minutes": {"type": "integer", "maximum": 10080, "minimum": 1, "default": 60},
             "queue": {
@@ -401,6 +432,7 @@ OPERATIONS: dict[str, Any] = {
     "failures": {
         "method": "GET",
         "path": "/failures",
+        "parts": {},
         "query": {
             "since_seconds": {
                 "type": "number",
@@ -415,6 +447,7 @@ OPERATIONS: dict[str, Any] = {
     "workers": {
         "method": "GET",
         "path": "/workers",
+        "parts": {},
         "query": {
             "limit": {"type": "integer", "maximum": 200, "minimum": 1, "default": 50},
             "cursor": {"type": "string", "minLength": 1, "maxLength": 200},
@@ -425,6 +458,7 @@ OPERATIONS: dict[str, Any] = {
     "queues": {
         "method": "GET",
         "path": "/queues",
+        "parts": {},
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -432,6 +466,13 @@ OPERATIONS: dict[str, Any] = {
     "resume_queue": {
         "method": "POST",
         "path": "/queues/{name}/resume",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            }
+        },
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
@@ -439,24 +480,35 @@ OPERATIONS: dict[str, Any] = {
     "pause_queue": {
         "method": "POST",
         "path": "/queues/{name}/pause",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            }
+        },
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "body": "QueuePause",
         "media_types": ("application/json",),
+        "optional_body": True,
         "statuses": (200,),
     },
     "create_key": {
         "method": "POST",
         "path": "/keys",
+        "parts": {},
         "query": {},
         "headers": {},
         "body": "KeyCreate",
         "media_types": ("application/json",),
+        "optional_body": False,
         "statuses": (201,),
     },
     "list_keys": {
         "method": "GET",
         "path": "/keys",
+        "parts": {},
         "query": {
             "namespace": {"type": "string", "minLength": 1, "maxLength": 64, "pattern": "^\\S+$"},
             "limit": {"type": "integer", "maximum": 200, "minimum": 1, "default": 50},
@@ -468,6 +520,7 @@ OPERATIONS: dict[str, Any] = {
     "whoami": {
         "method": "GET",
         "path": "/keys/self",
+        "parts": {},
         "query": {},
         "headers": {},
         "statuses": (200,),
@@ -475,6 +528,7 @@ OPERATIONS: dict[str, Any] = {
     "get_key": {
         "method": "GET",
         "path": "/keys/{key_id}",
+        "parts": {"key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}},
         "query": {},
         "headers": {},
         "statuses": (200,),
@@ -482,6 +536,7 @@ OPERATIONS: dict[str, Any] = {
     "revoke_key": {
         "method": "POST",
         "path": "/keys/{key_id}/revoke",
+        "parts": {"key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}},
         "query": {},
         "headers": {},
         "statuses": (200,),
@@ -489,17 +544,34 @@ OPERATIONS: dict[str, Any] = {
     "rotate_key": {
         "method": "POST",
         "path": "/keys/{key_id}/rotate",
+        "parts": {"key_id": {"type": "string", "pattern": "^[0-9A-Za-z]{12}$"}},
         "query": {},
         "headers": {},
         "body": "KeyRotate",
         "media_types": ("application/json",),
+        "optional_body": True,
         "statuses": (201,),
     },
-    "livez": {"method": "GET", "path": "/livez", "query": {}, "headers": {}, "statuses": (200,)},
-    "readyz": {"method": "GET", "path": "/readyz", "query": {}, "headers": {}, "statuses": (200,)},
+    "livez": {
+        "method": "GET",
+        "path": "/livez",
+        "parts": {},
+        "query": {},
+        "headers": {},
+        "statuses": (200,),
+    },
+    "readyz": {
+        "method": "GET",
+        "path": "/readyz",
+        "parts": {},
+        "query": {},
+        "headers": {},
+        "statuses": (200,),
+    },
     "metrics": {
         "method": "GET",
         "path": "/metrics",
+        "parts": {},
         "query": {},
         "headers": {},
         "statuses": (200,),

@@ -55,6 +55,15 @@ def read_header(operation: str, name: str, value: str) -> list[Fault]:
     return []
 
 
+def read_part(operation: str, name: str, value: str) -> list[Fault]:
+    """Validate a part of a path; return its errors."""
+    try:
+        _types.part(operation, name).validate_python(value)
+    except ValidationError as error:
+        return [{**one, "loc": ("path", name)} for one in _errors(error)]
+    return []
+
+
 def check_names(operation: str, given: Iterable[tuple[str, str]]) -> None:
     """Refuse unknown parameters, and repeated ones that an operation takes once."""
     rules = OPERATIONS[operation]["query"]

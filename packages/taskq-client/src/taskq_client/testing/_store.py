@@ -16,7 +16,7 @@ from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._keys import Keys
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
-from taskq_client.testing._task import FakeTask, wire
+from taskq_client.testing._task import WAITING, FakeTask, wire
 
 DEEPEST = 500
 
@@ -29,6 +29,7 @@ class FakeStore:
         sources: By the name of a handler, what checks its payloads and describes it.
         born: The time at which it was made.
         activity: Counts the requests that are no waits, and the scripts that have ended.
+        queues: By name, since when a queue is paused, and why; None after it was resumed.
         idle_at: The value of `activity` when no other caller had been active for long.
 
     Args:
@@ -47,6 +48,8 @@ class FakeStore:
         self.keys = Keys()
         self.activity, self.idle_at = 0, -1
         self.tasks: dict[str, FakeTask] = {}
+        self.queues: dict[str, dict[str, str | None]] = {}
+        self._held: list[FakeTask] = []
         self.scripts: dict[str, Script] = dict(BUILT_IN)
         self.sources: dict[str, Handlers] = {}
         self.stored: list[FakeTask] = []
@@ -140,12 +143,53 @@ class FakeStore:
             self._skip_to(task.due)
         self._skip_to(when)
 
+    def pause(self, queue: str, note: str | None) -> None:
+        """Let no task of a queue start; a note that is None leaves that of an earlier pause."""
+        row = self.queues.setdefault(queue, {"paused_at": None, "note": None})
+        row["paused_at"] = row["paused_at"] or wire(self.now)
+        row["note"] = row["note"] if note is None else note
+
+    def resume(self, queue: str) -> None:
+        """Let a queue go on."""
+        if queue in self.queues:
+            self.queues[queue] = {"paused_at": None, "note": None}
+        held = [task for task in self._held if task.fields["queue"] == queue]
+        self._held = [task for task in self._held if task not in held]
+        for task in held:
+            if task.due is not None:
+                task.due = max(task.due, self.now)
+
+    def is_paused(self, queue: str) -> bool:
+        """Whether a queue is paused."""
+        return queue in self.queues and self.queues[queue]["paused_at"] is not None
+
+    def oldest_age(self, queue: str) -> float | None:
+        """Return for how many seconds the oldest due task of a queue has been due.
+
+        A due task runs at once, unless its queue is paused.
+        """
+        if not self.is_paused(queue):
+            return None
+        waiting = [
+            task.due
+            for task in self.tasks.values()
+            if task.fields["queue"] == queue and task.status in WAITING and task.due is not None
+        ]
+        passed = (self.now - min(waiting, default=self.now)).total_seconds()
+        return passed if waiting and passed >= 0 else None
+
+    def moves(self, task: FakeTask) -> bool:
+        """Whether a task goes on by itself, because it does not wait in a paused queue."""
+        return task.status not in WAITING or not self.is_paused(task.fields["queue"])
+
     def _next(self, until: datetime) -> FakeTask | None:
         """Return the task whose transition is due next, if it is due by then."""
         while self._agenda and self._agenda[0][0] <= until:
             due, *_, task = self._agenda[0]
             if task.due == due:
-                return task
+                if self.moves(task):
+                    return task
+                self._held.append(task)
             heapq.heappop(self._agenda)
         return None
 

@@ -71,6 +71,12 @@ def query(operation: str) -> type[BaseModel]:
 
 
 @cache
+def part(operation: str, name: str) -> TypeAdapter[Any]:
+    """Return the type of a part of the path of an operation."""
+    return TypeAdapter(_type(OPERATIONS[operation]["parts"][name], _in_text))
+
+
+@cache
 def header(operation: str, name: str) -> TypeAdapter[Any]:
     """Return the type of a header of an operation."""
     return TypeAdapter(_type(OPERATIONS[operation]["headers"][name], _in_text))

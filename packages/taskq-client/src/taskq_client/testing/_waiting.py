@@ -66,7 +66,7 @@ def _is_called_elsewhere(tasks: Collection[FakeTask], now: datetime) -> bool:
 def _skip(store: FakeStore, tasks: Collection[FakeTask], start: datetime, budget: float) -> bool:
     """Skip to the next transition of these tasks, if the budget of the caller allows it."""
     here = get_ident()
-    coming = [(task.due, task) for task in tasks if task.due is not None]
+    coming = [(task.due, task) for task in tasks if task.due is not None and store.moves(task)]
     # A script that waits for its own task runs until the time limit of that task.
     coming += [(task.limit, task) for task in tasks if task.caller == here]
     when, task = min(coming, key=itemgetter(0), default=(None, None))

@@ -10,6 +10,7 @@ from taskq_client.testing._store import FakeStore
 from taskq_client.testing._task import WORKER_ID, WORKER_NAME, FakeTask, wire
 
 CONCURRENCY, MOST_TASKS = 100, 100
+QUEUES = ("default",)
 
 
 def page(store: FakeStore, caller: Caller, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -25,7 +26,7 @@ def page(store: FakeStore, caller: Caller, query: Mapping[str, Any]) -> dict[str
         "id": WORKER_ID,
         "name": WORKER_NAME,
         "namespaces": [NAMESPACE],
-        "queues": ["default"],
+        "queues": [*QUEUES],
         "handlers": [one for one in handlers if caller.may(READ) or caller.may_run(one)],
         "concurrency": CONCURRENCY,
         "running": running[:MOST_TASKS],
