@@ -199,6 +199,29 @@ async def test_submit_many_and_list_by_tag(client: Any) -> None:
     assert [task async for task in client.list(tag=[tag], status=["failed"])] == []
 
 
+async def test_what_failed_alike_is_found(client: Any) -> None:
+    tag = uuid4().hex
+    options = {"max_retries": 1, "backoff_base_seconds": 0.01, "tags": [tag]}
+    tasks = [await client.submit("taskq.flaky", {"failures": n}, **options) for n in (5, 1)]
+    failed, mended = [await client.wait(task, timeout=180) for task in tasks]
+    assert (failed.status, mended.status) == ("failed", "succeeded")
+
+    async def found(**filters: Any) -> list[str]:
+        return [task.id async for task in client.list(tag=tag, **filters)]
+
+    assert await found(error_type="RuntimeError") == [failed.id]
+    assert await found(error_type="RuntimeError", status="succeeded") == []
+    assert await found(error_type="NoSuchError") == []
+    assert await found(attempt_min=2) == [mended.id, failed.id]
+    assert await found(attempt_min=3) == []
+    at, after = failed.finished_at, failed.finished_at + timedelta(microseconds=1)
+    assert failed.id in await found(finished_after=at, finished_before=after)
+    assert failed.id not in await found(finished_after=after)
+    assert failed.id not in await found(finished_before=at)
+    names = {"handler": ["taskq.echo", "taskq.flaky"], "queue": ["nowhere", "default"]}
+    assert await found(**names) == [mended.id, failed.id]
+
+
 async def test_a_task_is_found_by_how_its_id_begins(client: Any) -> None:
     item = {"handler": "taskq.echo", "payload": {"value": 1}, "delay_seconds": 3600}
     tasks = await client.submit_many([item] * 300)
@@ -236,15 +259,15 @@ async def test_texts_that_steer_a_terminal_are_refused(client: Any, text: str) -
 
 @pytest.mark.parametrize("text", ["\0", "a\0", "a\x1b"])
 async def test_no_filter_takes_what_no_task_has(client: Any, text: str) -> None:
-    filters = {"q": "/q", "tag": "/tag/0", "handler": "/handler", "queue": "/queue"}
-    for name, pointer in filters.items():
+    for pointer in ("q", "error_type", "tag/0", "handler/0", "queue/0"):
+        name = pointer.partition("/")[0]
         with pytest.raises(ValidationFailed) as caught:
             [task async for task in client.list(**{name: text})]
-        assert [error.pointer for error in caught.value.errors] == [f"/query{pointer}"]
+        assert [error.pointer for error in caught.value.errors] == [f"/query/{pointer}"]
         if name in ("handler", "queue"):
             with pytest.raises(ValidationFailed) as caught:
                 await client.submit(**{"handler": "taskq.echo", name: text})
-            assert [error.pointer for error in caught.value.errors] == [pointer]
+            assert [error.pointer for error in caught.value.errors] == [f"/{name}"]
 
 
 async def test_a_wait_that_is_too_long_carries_the_last_snapshot(client: Any) -> None:
