@@ -1,17 +1,20 @@
 """What fails, in groups: `GET /failures`, on both databases."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import httpx
 import pytest
 
+from taskq_server.core import turns
+from taskq_server.core.turns import Turns
 from taskq_server.crud.failures import failures
 from taskq_server.crud.tables import attempts, tasks
 from taskq_server.domain import lifecycle, limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.failures import FailedTask
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
 from taskq_server.runtime import Runtime
@@ -65,6 +68,15 @@ async def get(api: httpx.AsyncClient, query: str = "") -> dict[str, Any]:
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
     return found
+
+
+async def newest(
+    runtime: Runtime, namespace: str, since: datetime, most: int
+) -> tuple[list[FailedTask], bool]:
+    pace = Turns().pace()
+    return await runtime.database.read(
+        lambda c: failures(c, namespace, since, most=most, pace=pace)
+    )
 
 
 async def test_nothing_has_failed(api: httpx.AsyncClient, runtime: Runtime) -> None:
@@ -130,10 +142,10 @@ async def test_a_namespace_sees_its_own_however_many_others_have(runtime: Runtim
     mine = await fail_some(runtime, 3, namespace="other", ago=30)
     await fail_some(runtime, 50)
     since = runtime.clock() - timedelta(seconds=60)
-    found, exact = await runtime.database.read(lambda c: failures(c, "other", since, most=most))
+    found, exact = await newest(runtime, "other", since, most)
     assert exact, "there are few of its own"
     assert [one.task_id for one in found] == [task.id for task in mine[::-1]]
-    found, exact = await runtime.database.read(lambda c: failures(c, "default", since, most=most))
+    found, exact = await newest(runtime, "default", since, most)
     assert (len(found), exact) == (most, False)
 
 
@@ -143,9 +155,7 @@ async def test_of_too_many_the_newest_are_taken(runtime: Runtime) -> None:
     since = runtime.clock() - timedelta(seconds=60)
     newest_first = [task.id for task in (old + young)[::-1]]
     for most in (8, 7, 4, 2):
-        found, exact = await runtime.database.read(
-            lambda c, most=most: failures(c, "default", since, most=most)  # type: ignore[misc]
-        )
+        found, exact = await newest(runtime, "default", since, most)
         assert exact is (most == 8)
         assert [one.task_id for one in found] == newest_first[:most]
 
@@ -157,9 +167,33 @@ async def test_an_answer_has_the_largest_groups(
     monkeypatch.setattr(limits, "FAILURE_GROUPS", 2)
     for number in (1, 3, 2):
         await fail_some(runtime, number, message=f"message {number}")
-    found = await FailureService(runtime.database, runtime.clock).read(CALLER, 60)
+    found = await FailureService(runtime.database, runtime.clock, Turns()).read(CALLER, 60)
     assert [group.first_line for group in found.groups] == ["message 3", "message 2"]
     assert not found.exact
+
+
+class CountedTurns(Turns):
+    """Counts how often others had their turn."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 0
+
+    async def next(self) -> None:
+        """Count, and wait."""
+        self.count += 1
+        await super().next()
+
+
+async def test_others_have_their_turn_while_many_failures_are_grouped(
+    runtime: Runtime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fail_some(runtime, 1_000)
+    monkeypatch.setattr(turns, "PIECE_SECONDS", 0)
+    counted = CountedTurns()
+    found = await FailureService(runtime.database, runtime.clock, counted).read(CALLER, 60)
+    assert [group.failed for group in found.groups] == [1_000]
+    assert counted.count == 5 + 5, "each 200 rows, when they are read and when they are grouped"
 
 
 async def test_a_lost_worker_is_a_failure_of_its_own_kind(
@@ -174,7 +208,7 @@ async def test_a_lost_worker_is_a_failure_of_its_own_kind(
         await runtime.attempts(has_failure_hooks=False).rescue(
             [done.details.task.id], lambda _: True
         )
-    (group,) = (await FailureService(runtime.database, clock).read(CALLER, 60)).groups
+    (group,) = (await FailureService(runtime.database, clock, Turns()).read(CALLER, 60)).groups
     assert (group.error_type, group.failed) == ("WorkerLost", 1)
     assert group.example == UUID(str(done.details.task.id))
 

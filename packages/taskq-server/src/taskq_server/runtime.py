@@ -238,7 +238,7 @@ def _assemble(
         ),
         workers=WorkerService(database, clock),
         history=HistoryService(database, clock),
-        failures=FailureService(database, clock),
+        failures=FailureService(database, clock, turns),
         submit=submit,
         read=read,
         change=change,

@@ -1,6 +1,7 @@
 """The statements of the history of minutes and of failures."""
 
 from taskq_server.core.database import Database
+from taskq_server.core.turns import Turns
 from taskq_server.crud import counts, failures, history, minutes
 from taskq_server.crud.minutes import Measured
 from taskq_server.domain.minutes import minute_of
@@ -19,4 +20,4 @@ async def say_history(database: Database) -> None:
     await database.write(lambda c: minutes.claim(c, minute))
     await database.write(lambda c: minutes.store(c, minute, measured))
     await database.write(lambda c: minutes.forget(c, before=minute + 1))
-    await database.read(lambda c: failures.failures(c, "n", NOW, most=0))
+    await database.read(lambda c: failures.failures(c, "n", NOW, most=0, pace=Turns().pace()))

@@ -4,7 +4,7 @@ from uuid import UUID
 
 import pytest
 
-from taskq_server.domain.failures import FailedTask, first_line, grouped
+from taskq_server.domain.failures import FailedTask, FailureGroup, FailureGroups, first_line
 from taskq_server.domain.task import Status
 from tests.unit.server.factories import NOW, seconds
 
@@ -13,6 +13,14 @@ def one(number: int, message: str | None = "m", **changes: object) -> FailedTask
     """A failed task, the older the higher its number."""
     at = NOW - seconds(number)
     return FailedTask(UUID(int=number), Status.FAILED, "h", at, "E", message)._replace(**changes)
+
+
+def grouped(newest_first: list[FailedTask]) -> list[FailureGroup]:
+    """As they come in two pieces."""
+    groups = FailureGroups()
+    groups.add(newest_first[:2])
+    groups.add(newest_first[2:])
+    return groups.largest_first()
 
 
 def test_equal_failures_are_one_group_whose_example_is_the_newest() -> None:

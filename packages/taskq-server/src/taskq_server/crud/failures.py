@@ -12,11 +12,13 @@ from sqlalchemy import ColumnElement, Select, Subquery, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
+from taskq_server.core.turns import Pace
 from taskq_server.crud.tables import attempts, tasks
 from taskq_server.domain import limits
 from taskq_server.domain.failures import FailedTask
 from taskq_server.domain.task import Status
 
+_AT_ONCE = 200
 _READ_CHARACTERS = 2 * limits.FIRST_LINE_LENGTH  # the first line may follow empty ones
 
 _scanned = select(
@@ -28,7 +30,7 @@ _by_status = along_index(_scanned, tasks, "ix_tasks_namespace_status_id")
 
 
 async def failures(
-    connection: AsyncConnection, namespace: str, since: datetime, *, most: int
+    connection: AsyncConnection, namespace: str, since: datetime, *, most: int, pace: Pace
 ) -> tuple[list[FailedTask], bool]:
     """Return tasks that failed for good since a moment, and tasks that are retrying.
 
@@ -37,27 +39,28 @@ async def failures(
         namespace: of the tasks.
         since: aware UTC.
         most: tasks to return, at most: those that failed last.
+        pace: rests while the rows are made into tasks.
 
     Returns:
         The tasks, the newest failure first, and whether these are all.
     """
-    failed, are_all_failed = await _failed(connection, namespace, since, most)
+    failed, are_all_failed = await _failed(connection, namespace, since, most, pace)
     scan = _newest_with(namespace, Status.RETRYING, most)
-    retrying = await _read(connection, scan, scan.c.namespace == namespace)
+    retrying = await _read(connection, scan, scan.c.namespace == namespace, pace)
     found = sorted([*failed, *retrying], key=lambda one: one.failed_at, reverse=True)
     return found[:most], are_all_failed and len(found) <= most
 
 
 async def _failed(
-    connection: AsyncConnection, namespace: str, since: datetime, most: int
+    connection: AsyncConnection, namespace: str, since: datetime, most: int, pace: Pace
 ) -> tuple[list[FailedTask], bool]:
     lately = _by_end.where(tasks.c.status == Status.FAILED, tasks.c.finished_at >= since)
     scan = _cut(lately, tasks.c.finished_at, most)
-    of_all = await _read(connection, scan, scan.c.namespace == namespace)
+    of_all = await _read(connection, scan, scan.c.namespace == namespace, pace)
     if await _is_complete(connection, scan, most):
         return of_all, True
     scan = _newest_with(namespace, Status.FAILED, most)
-    of_namespace = await _read(connection, scan, scan.c.finished_at >= since)
+    of_namespace = await _read(connection, scan, scan.c.finished_at >= since, pace)
     if await _is_complete(connection, scan, most):
         return of_namespace, True
     return list({one.task_id: one for one in [*of_all, *of_namespace]}.values()), False
@@ -78,7 +81,7 @@ async def _is_complete(connection: AsyncConnection, scan: Subquery, most: int) -
 
 
 async def _read(
-    connection: AsyncConnection, scan: Subquery, condition: ColumnElement[bool]
+    connection: AsyncConnection, scan: Subquery, condition: ColumnElement[bool], pace: Pace
 ) -> list[FailedTask]:
     """Return what a scan finds under a condition, with the error of each task's last attempt."""
     is_last = and_(attempts.c.task_id == scan.c.id, attempts.c.attempt == scan.c.attempt)
@@ -87,4 +90,8 @@ async def _read(
     rows = await connection.execute(
         select(*columns, attempts.c.error_type, message).join(attempts, is_last).where(condition)
     )
-    return [FailedTask._make(row) for row in rows]
+    found: list[FailedTask] = []
+    for some in rows.partitions(_AT_ONCE):
+        await pace.rest()
+        found += map(FailedTask._make, some)
+    return found

@@ -44,19 +44,28 @@ class FailureGroup:
     example: UUID
 
 
-def grouped(newest_first: Iterable[FailedTask]) -> list[FailureGroup]:
-    """Return the groups of some failures, the largest first, of equal ones the newest."""
-    groups: dict[tuple[str, str, str], FailureGroup] = {}
-    for one in newest_first:
-        key = one.handler, one.error_type or "", first_line(one.error_message or "")
-        group = groups.get(key)
-        if group is None:
-            group = groups[key] = FailureGroup(*key, 0, 0, one.failed_at, one.task_id)
-        if one.status is Status.FAILED:
-            group.failed += 1
-        else:
-            group.retrying += 1
-    return sorted(groups.values(), key=lambda group: -group.failed - group.retrying)
+class FailureGroups:
+    """Failures, grouped as they come: the newest first."""
+
+    def __init__(self) -> None:
+        self._groups: dict[tuple[str, str, str], FailureGroup] = {}
+
+    def add(self, newest_first: Iterable[FailedTask]) -> None:
+        """Count some failures, none of which is newer than those that were counted before."""
+        for one in newest_first:
+            key = one.handler, one.error_type or "", first_line(one.error_message or "")
+            group = self._groups.get(key)
+            if group is None:
+                group = FailureGroup(*key, 0, 0, one.failed_at, one.task_id)
+                self._groups[key] = group
+            if one.status is Status.FAILED:
+                group.failed += 1
+            else:
+                group.retrying += 1
+
+    def largest_first(self) -> list[FailureGroup]:
+        """Return the groups, the largest first, of equal ones the newest."""
+        return sorted(self._groups.values(), key=lambda group: -group.failed - group.retrying)
 
 
 def first_line(message: str) -> str:
