@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import httpx
 import pytest
+from sqlalchemy import event
 
 from taskq_server.runtime import Runtime
 from taskq_server.services.stats import StatsService
@@ -100,3 +101,15 @@ async def test_a_queue_tells_how_it_has_moved_in_the_last_five_minutes(
     clock.move(5 * 60)
     assert await told() == (0, None)
     await stats.close()
+
+
+async def test_the_ledger_is_read_once_for_numbers_and_rates(
+    runtime: Runtime, submit: Submit, worker: ScriptedWorker
+) -> None:
+    await worker.succeed(await worker.claim((await submit())["id"]), 1)
+    said: list[str] = []
+    engine = runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
+    (queue,) = (await runtime.stats.read(CALLER)).queues
+    assert queue.throughput_per_minute > 0
+    assert len([one for one in said if "task_counts" in one or "task_minutes" in one]) == 1

@@ -15,7 +15,7 @@ async def say_history(database: Database) -> None:
         await database.read(
             lambda c, queue=queue: history.lived(c, "n", first=minute, queue=queue, most=5)  # type: ignore[misc]
         )
-    await database.read(lambda c: history.ended_since(c, ["default", "n"], minute))
+    await database.read(lambda c: history.numbers(c, ["default", "n"], minute))
     await database.write(lambda c: counts.compact(c, limit=99, minute=minute + 1))
     await database.write(lambda c: minutes.claim(c, minute))
     await database.write(lambda c: minutes.store(c, minute, measured))

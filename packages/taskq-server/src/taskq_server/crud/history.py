@@ -4,19 +4,21 @@ What has just ended is still in the ledger, until it is compacted. A reader take
 statement, and so finds each entry at one of the two places, whoever compacts meanwhile.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, case, func, null, select, union_all
+from sqlalchemy import ColumnElement, and_, case, func, literal, null, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
-from taskq_server.crud.tables import task_counts, task_minutes
+from taskq_server.crud.tables import is_running, task_counts, task_minutes, tasks
 from taskq_server.domain.minutes import NO_ENDS, RAN, Ends
-from taskq_server.domain.task import ERRORS, Outcome, Queue
+from taskq_server.domain.task import ERRORS, Outcome, Status
 
 _of, _in_ledger = task_minutes.c, task_counts.c
 _failed = _of.failed + _of.timed_out + _of.lost
+_place = (_in_ledger.namespace, _in_ledger.queue, _in_ledger.status)
+_place_of_task = (tasks.c.namespace, tasks.c.queue, tasks.c.status)
 _BY_QUEUE = "ix_task_minutes_namespace_queue_minute"
 
 
@@ -34,6 +36,16 @@ class Lived(NamedTuple):
     depth: int | None
     running: int | None
     oldest_age_seconds: float | None
+
+
+class Numbers(NamedTuple):
+    """The numbers of one namespace: of tasks by queue and status, and of what ended by queue.
+
+    A running task counts as running, and as queued, too, as it does in the ledger.
+    """
+
+    tasks: dict[tuple[str, Status], int]
+    ended: dict[str, Ends]
 
 
 def _sum(column: ColumnElement[int], outcomes: Collection[Outcome]) -> ColumnElement[int]:
@@ -78,28 +90,48 @@ async def lived(
     return [Lived(row[0], row[1], *map(int, row[2:5]), *row[5:]) for row in rows]
 
 
-async def ended_since(
+async def numbers(
     connection: AsyncConnection, namespaces: Collection[str], first: int
-) -> dict[Queue, Ends]:
-    """Return the attempts that have run to their end since a minute, in each queue that had any."""
-    old = (
+) -> dict[str, Numbers]:
+    """Return what is in the queues of some namespaces, and what has ended in them lately.
+
+    They are those of one moment, and the ledger is read once for both.
+
+    Args:
+        connection: any.
+        namespaces: of the queues; each has an answer.
+        first: the first minute of what has ended.
+    """
+    nothing = literal(0)
+    statement = union_all(
+        select(*_place, func.sum(_in_ledger.amount), *_ended_since(first))
+        .where(_in_ledger.namespace.in_(namespaces))
+        .group_by(*_place),
+        # With a condition on the namespace, SQLite would read all tasks of that namespace.
+        select(*_place_of_task, func.count(), nothing, nothing)
+        .where(is_running)
+        .group_by(*_place_of_task),
         select(
-            *(_of.namespace, _of.queue),
+            *(_of.namespace, _of.queue, null(), nothing),
             *(func.sum(_of.succeeded + _failed), func.sum(_of.run_milliseconds)),
         )
         .where(_of.namespace.in_(namespaces), _of.minute >= first)
-        .group_by(_of.namespace, _of.queue)
+        .group_by(_of.namespace, _of.queue),
     )
-    new = (
-        select(
-            *(_in_ledger.namespace, _in_ledger.queue),
-            *(_sum(_in_ledger.amount, RAN), _sum(_in_ledger.run_milliseconds, RAN)),
-        )
-        .where(_in_ledger.namespace.in_(namespaces), _in_ledger.minute >= first)
-        .group_by(_in_ledger.namespace, _in_ledger.queue)
-    )
-    found: dict[Queue, Ends] = {}
-    for namespace, queue, number, run in await connection.execute(union_all(old, new)):
-        of = Queue(namespace, queue)
-        found[of] = found.get(of, NO_ENDS).plus(int(number), int(run))
+    found = {namespace: Numbers({}, {}) for namespace in namespaces}
+    for namespace, queue, status, tasks_there, ended, run in await connection.execute(statement):
+        if namespace not in found:
+            continue
+        counted, ends = found[namespace]
+        if status is not None:
+            place = queue, status
+            counted[place] = counted.get(place, 0) + int(tasks_there)
+        ends[queue] = ends.get(queue, NO_ENDS).plus(int(ended), int(run))
     return found
+
+
+def _ended_since(first: int) -> Iterator[ColumnElement[int]]:
+    """Yield how many attempts of the ledger ended since a minute, and how long they ran."""
+    lately = and_(_in_ledger.minute >= first, _in_ledger.outcome.in_(sorted(RAN)))
+    for column in (_in_ledger.amount, _in_ledger.run_milliseconds):
+        yield func.sum(case((lately, column), else_=0))

@@ -8,11 +8,11 @@ from datetime import datetime, timedelta
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import counts, handlers, history, workers
+from taskq_server.crud import handlers, history, workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.counts import by_queue
-from taskq_server.domain.minutes import LATELY, NO_ENDS, Ends, minute_of, start_of
+from taskq_server.domain.minutes import LATELY, NO_ENDS, minute_of, start_of
 from taskq_server.domain.task import WAITING, Queue, Status
 
 _MINUTE = timedelta(minutes=1)
@@ -95,15 +95,14 @@ class StatsService:
         now = self._clock()
         first = minute_of(now) - LATELY + 1
         passed = (now - start_of(first)) / _MINUTE
-        counted = await counts.everywhere(connection)
-        queues = {each: by_queue(counted.get(each, {})) for each in namespaces}
+        numbers = await history.numbers(connection, namespaces, first)
+        queues = {each: by_queue(numbers[each].tasks) for each in namespaces}
         live = await workers.queues_of_live(connection, now, namespaces)
         waiting = {each: queues_with(WAITING, queues[each]) for each in namespaces}
         ages = await oldest_ages(connection, now, waiting, live)
-        ended = await history.ended_since(connection, namespaces, first)
 
         def stats(of: Queue, tasks: Counter[Status]) -> QueueStats:
-            ends: Ends = ended.get(of, NO_ENDS)
+            ends = numbers[of.namespace].ended.get(of.name, NO_ENDS)
             moved = ends.number / passed
             return QueueStats(of.name, tasks, ages.get(of), moved, ends.run_seconds_mean)
 
