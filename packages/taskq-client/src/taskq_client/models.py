@@ -184,13 +184,20 @@ class Ref(_Model):
 
 
 class Handler(_Model):
-    """A handler that workers have published; `payload_schema` is the JSON Schema of its payload."""
+    """A handler that workers have published; `payload_schema` is the JSON Schema of its payload.
+
+    `max_retries`, `timeout_seconds`, `queue`, `priority` and `tags` are those of tasks whose submit
+    leaves them out.
+    """
 
     name: str
     description: str | None = None
     payload_schema: dict[str, Any] | None = Field(default=None, alias="schema")
     max_retries: int | None = None
     timeout_seconds: float | None = None
+    queue: str | None = None
+    priority: Priority | None = None
+    tags: list[str] = Field(default_factory=list)
     workers: int = 0
 
     def __hash__(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from taskq_client.testing._handlers import DescribedHandlers, Handlers
@@ -51,12 +52,15 @@ _BUILT_IN: Mapping[str, dict[str, Any]] = {
 }
 
 
-def published(name: str, source: Handlers | None = None) -> dict[str, Any]:
+def published(
+    name: str, source: Handlers | None = None, said: Mapping[str, Any] = MappingProxyType({})
+) -> dict[str, Any]:
     """Return the entry of a handler in `GET /handlers`.
 
     Args:
         name: The handler.
         source: Where it was loaded from.
+        said: What the test says about it.
     """
     return {
         "name": name,
@@ -64,8 +68,12 @@ def published(name: str, source: Handlers | None = None) -> dict[str, Any]:
         "schema": _SAYS_NOTHING,
         "max_retries": MAX_RETRIES,
         "timeout_seconds": TIMEOUT_SECONDS,
+        "queue": "default",
+        "priority": "normal",
+        "tags": [],
         "workers": 1,
         **(_BUILT_IN.get(name, {}) if source is None else _described(name, source)),
+        **said,
     }
 
 

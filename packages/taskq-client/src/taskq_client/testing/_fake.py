@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 
 from taskq_client._async import AsyncTaskqClient
+from taskq_client._options import Priority, PriorityName
 from taskq_client._sync import TaskqClient
 from taskq_client.models import Task
 from taskq_client.testing import _routes
@@ -45,7 +46,14 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         self.requests: list[str] = []
         """Method and path of each request, with its query."""
 
-    def on(self, handler: str, *outcomes: Outcome) -> None:
+    def on(
+        self,
+        handler: str,
+        *outcomes: Outcome,
+        queue: str | None = None,
+        priority: Priority | PriorityName | None = None,
+        tags: Iterable[str] | None = None,
+    ) -> None:
         """Publish a handler, and say what its attempts do.
 
         Args:
@@ -54,11 +62,23 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 counts for all that follow. Each is a `Step`, an exception to fail with, a function
                 that is called with the payload and may use the fake itself, or else the result.
                 Default: None is the result.
+            queue: The queue of tasks whose submit names none. Default: what a loaded handler says,
+                else `default`.
+            priority: Of such tasks. Default: what a loaded handler says, else `normal`.
+            tags: Of such tasks. Default: what a loaded handler says, else none.
 
         Raises:
             TypeError: An outcome is an async function.
         """
         self._store.scripts[handler] = scripted(outcomes)
+        said = {
+            "queue": queue,
+            "priority": None if priority is None else str(priority),
+            "tags": None if tags is None else sorted(set(tags)),
+        }
+        self._store.defaults[handler] = {
+            name: value for name, value in said.items() if value is not None
+        }
 
     def load(self, handlers: Handlers) -> None:
         """Publish handlers from elsewhere, which check their payloads and run for their tasks.
@@ -72,6 +92,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         for name in handlers.names():
             self._store.scripts[name] = self._calling(handlers)
             self._store.sources[name] = handlers
+            self._store.defaults.pop(name, None)
 
     def _calling(self, handlers: Handlers) -> Script:
         def call(task: dict[str, Any]) -> Outcome:

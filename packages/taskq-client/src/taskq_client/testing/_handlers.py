@@ -11,7 +11,7 @@ class Handlers(Protocol):
     """Handlers for `FakeTaskq.load`; `taskq_server.testing.handlers("jobs")` makes such an object.
 
     One that also has `describe(handler)` says what `GET /handlers` shows: a mapping that may have
-    `description`, `schema`, `max_retries` and `timeout_seconds`.
+    `description`, `schema`, `max_retries`, `timeout_seconds`, `queue`, `priority` and `tags`.
     """
 
     def names(self) -> Iterable[str]:

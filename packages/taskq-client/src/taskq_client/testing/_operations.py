@@ -19,6 +19,8 @@ from taskq_client.testing._task import FINAL, wire
 LONGEST: float = RULES["events"]["query"]["timeout_seconds"]["maximum"]
 
 _WHEN_IT_RUNS = frozenset({"priority", "run_at"})
+_HANDLERS = ("queue", "priority", "tags", "max_retries", "timeout_seconds")
+"""What a handler says for tasks whose submits leave it out."""
 
 
 def submit(call: Call) -> Answering:
@@ -140,10 +142,7 @@ def update(call: Call) -> httpx.Response:
     known = _published(call.store, handler)
     defaults: dict[str, Any] = {
         "title": handler,
-        "tags": [],
-        "priority": "normal",
-        "max_retries": known["max_retries"],
-        "timeout_seconds": known["timeout_seconds"],
+        **{name: known[name] for name in _HANDLERS},
     }
     given: dict[str, Any] = {
         name: defaults.get(name) if value is None else value for name, value in call.body.items()
@@ -219,6 +218,7 @@ def _new(
         raise _catalog.unknown(handler)
     _catalog.check_payload(handler, body["payload"], store.sources.get(handler))
     defaults = _published(store, handler)
+    said = {name: defaults[name] if body[name] is None else body[name] for name in _HANDLERS}
     run_at = body["run_at"]
     if body["delay_seconds"] is not None:
         run_at = now + timedelta(seconds=body["delay_seconds"])
@@ -227,12 +227,9 @@ def _new(
         **given,
         "title": handler if body["title"] is None else body["title"],
         "status": "queued",
-        "tags": sorted(set(body["tags"])),
         "run_at": None if run_at is None else wire(run_at),
-        **{
-            name: defaults[name] if body[name] is None else body[name]
-            for name in ("timeout_seconds", "max_retries")
-        },
+        **said,
+        "tags": sorted(set(said["tags"])),
         "current_retry_count": 0,
         "attempt": 0,
         "errors": [],
@@ -247,7 +244,7 @@ def _new(
 
 
 def _published(store: FakeStore, handler: str) -> dict[str, Any]:
-    return _catalog.published(handler, store.sources.get(handler))
+    return _catalog.published(handler, store.sources.get(handler), store.defaults.get(handler, {}))
 
 
 def _key(call: Call) -> str | None:

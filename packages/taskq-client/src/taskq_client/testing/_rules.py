@@ -28,7 +28,7 @@ SCHEMAS: dict[str, Any] = {
             "priority": {
                 "type": "string",
                 "enum": ["low", "normal", "high", "urgent"],
-                "default": "normal",
+                "nullable": True,
             },
             "tags": {
                 "items": {
@@ -39,12 +39,13 @@ SCHEMAS: dict[str, Any] = {
                 },
                 "type": "array",
                 "maxItems": 32,
+                "nullable": True,
             },
             "queue": {
                 "type": "string",
                 "maxLength": 64,
                 "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
-                "default": "default",
+                "nullable": True,
             },
             "run_at": {
                 "type": "string",

@@ -27,6 +27,7 @@ class FakeStore:
     Attributes:
         keys: Who may ask for what.
         sources: By the name of a handler, what checks its payloads and describes it.
+        defaults: By the name of a handler, what the test says about its tasks.
         born: The time at which it was made.
         activity: Counts the requests that are no waits, and the scripts that have ended.
         queues: By name, since when a queue is paused, and why; None after it was resumed.
@@ -52,6 +53,7 @@ class FakeStore:
         self._held: list[FakeTask] = []
         self.scripts: dict[str, Script] = dict(BUILT_IN)
         self.sources: dict[str, Handlers] = {}
+        self.defaults: dict[str, dict[str, Any]] = {}
         self.stored: list[FakeTask] = []
 
     @property

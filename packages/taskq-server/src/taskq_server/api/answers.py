@@ -13,6 +13,9 @@ from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas import wire
 from taskq_server.services.submit import Submitted
 
+NO_LISTENERS = {"Queue-Listeners": "0"}
+"""Says that a task waits in a queue to which no live worker listens."""
+
 
 def document(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return `value` as JSON."""
@@ -35,4 +38,6 @@ def submitted(done: Submitted, scope: Scope, headers: Mapping[str, str] | None =
     }
     if done.replayed:
         located["Idempotency-Replayed"] = "true"
+    if not done.has_listener:
+        located |= NO_LISTENERS
     return task(done.details, 200 if done.replayed else 201, located)

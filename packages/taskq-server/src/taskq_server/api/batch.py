@@ -8,6 +8,7 @@ from taskq_server.api.dependencies import Key, Prefer, RuntimeDep, Trace
 from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
+    LISTENERS,
     REPLAYED,
     STORE,
     failures,
@@ -37,11 +38,12 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
     status_code=201,
     response_model=TaskList | TaskRefs,
     responses={
-        **reply(201, "all tasks are stored, in this order", APPLIED),
+        **reply(201, "all tasks are stored, in this order", LISTENERS, APPLIED),
         **reply(
             200,
             "the first tasks of this idempotency key",
             REPLAYED,
+            LISTENERS,
             APPLIED,
             model=TaskList | TaskRefs,
         ),
@@ -73,6 +75,8 @@ async def submit_many(
     headers = {}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
+    if not submitted.has_listeners:
+        headers |= answers.NO_LISTENERS
     if prefer.minimal:
         headers["Preference-Applied"] = "return=minimal"
         items = [{"id": each.task.id} for each in submitted.details]

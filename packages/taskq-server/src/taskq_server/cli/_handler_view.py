@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from taskq_server.core.config import Settings
 from taskq_server.core.log_text import escaped_text
+from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
 from taskq_server.handlers.declare import qualified_name
 from taskq_server.handlers.registry import Handler
 
@@ -59,6 +60,9 @@ def as_json(handler: Handler, settings: Settings) -> dict[str, Any]:
         "runs_in": handler.place.name.lower(),
         "max_retries": _or(handler.max_retries, settings.max_retries),
         "timeout_seconds": _or(handler.timeout, settings.timeout_seconds),
+        "queue": handler.defaults.queue,
+        "priority": handler.defaults.priority.label,
+        "tags": list(handler.defaults.tags),
         "backoff_base_seconds": handler.backoff.base,
         "backoff_cap_seconds": handler.backoff.cap,
         "retry_on": [each.__qualname__ for each in handler.retry_on],
@@ -78,8 +82,17 @@ def _facts(handler: Handler, settings: Settings) -> Iterator[tuple[str, list[str
     yield "timeout", [_default(handler.timeout, settings.timeout_seconds, " s")]
     yield "back-off", [f"{handler.backoff.base:g} s, doubled up to {handler.backoff.cap:g} s"]
     yield "retries on", [", ".join(each.__qualname__ for each in handler.retry_on) or "nothing"]
+    if handler.defaults != SAYS_NOTHING:
+        yield "tasks", [", ".join(_of_tasks(handler.defaults))]
     file, line = _place(handler)
     yield "defined", [_name(handler), f"{file}:{line}" if line else file]
+
+
+def _of_tasks(defaults: TaskDefaults) -> Iterator[str]:
+    yield f"queue {defaults.queue}"
+    yield f"priority {defaults.priority.label}"
+    if defaults.tags:
+        yield f"tags {', '.join(defaults.tags)}"
 
 
 def _row(handler: Handler, label: int, width: int) -> str:

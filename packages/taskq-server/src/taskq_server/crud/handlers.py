@@ -1,16 +1,23 @@
 """Published handlers."""
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Row, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.database import Database
 from taskq_server.crud.tables import handlers
 from taskq_server.domain.caller import ALL_NAMESPACES
+from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
+
+_COLUMNS = (
+    "description", "payload_schema", "max_retries", "timeout_seconds", "queue", "priority", "tags",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +29,7 @@ class PublishedHandler:
     payload_schema: str
     max_retries: int
     timeout_seconds: float
+    defaults: TaskDefaults = SAYS_NOTHING
 
 
 async def publish(
@@ -34,11 +42,10 @@ async def publish(
     """Insert or update handlers."""
     if not published:
         return
-    columns = ["description", "payload_schema", "max_retries", "timeout_seconds", "updated_at"]
     await connection.execute(
-        database.dialect.upsert(handlers, update=columns),
+        database.dialect.upsert(handlers, update=[*_COLUMNS, "updated_at"]),
         [
-            asdict(one) | {"namespace": namespace, "updated_at": now}
+            _values(one) | {"namespace": namespace, "updated_at": now}
             for one in sorted(published, key=lambda one: one.name)
         ],
     )
@@ -95,19 +102,41 @@ async def published_in(
 ) -> dict[str, list[PublishedHandler]]:
     """Return the handlers that workers have published for each of some namespaces, by name."""
     rows = await connection.execute(
-        select(
-            handlers.c.namespace,
-            handlers.c.name,
-            handlers.c.description,
-            handlers.c.payload_schema,
-            handlers.c.max_retries,
-            handlers.c.timeout_seconds,
-        )
+        select(handlers.c.namespace, handlers.c.name, *(handlers.c[each] for each in _COLUMNS))
         .where(handlers.c.namespace.in_(namespaces))
         .order_by(handlers.c.namespace, handlers.c.name)
     )
     found: dict[str, list[PublishedHandler]] = {namespace: [] for namespace in namespaces}
     for row in rows:
-        fields = dict(row._mapping)
-        found[fields.pop("namespace")].append(PublishedHandler(**fields))
+        found[row.namespace].append(_published(row))
     return found
+
+
+def _values(one: PublishedHandler) -> dict[str, object]:
+    return {
+        "name": one.name,
+        "description": one.description,
+        "payload_schema": one.payload_schema,
+        "max_retries": one.max_retries,
+        "timeout_seconds": one.timeout_seconds,
+        "queue": one.defaults.queue,
+        "priority": one.defaults.priority,
+        "tags": json.dumps(one.defaults.tags),
+    }
+
+
+def _published(row: Row[Any]) -> PublishedHandler:
+    fields = {
+        "queue": row.queue,
+        "priority": row.priority,
+        "tags": None if row.tags is None else tuple(json.loads(row.tags)),
+    }
+    known = {name: value for name, value in fields.items() if value is not None}
+    return PublishedHandler(
+        name=row.name,
+        description=row.description,
+        payload_schema=row.payload_schema,
+        max_retries=row.max_retries,
+        timeout_seconds=row.timeout_seconds,
+        defaults=TaskDefaults(**known),
+    )

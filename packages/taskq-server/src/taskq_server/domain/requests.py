@@ -10,6 +10,24 @@ from taskq_server.domain.task import FAILING, Priority, Status
 DEFAULT_QUEUE = "default"
 
 
+class TaskDefaults(NamedTuple):
+    """What a handler says for those of its tasks whose submits leave it out.
+
+    Attributes:
+        queue: the name of a queue.
+        priority: decides which of two due tasks goes first.
+        tags: names to find the task by.
+    """
+
+    queue: str = DEFAULT_QUEUE
+    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] = ()
+
+
+SAYS_NOTHING = TaskDefaults()
+"""The defaults of a handler that has none of its own."""
+
+
 class NewTask(NamedTuple):
     """A task to store and run. Its values have been validated, its payload only as JSON.
 
@@ -20,9 +38,9 @@ class NewTask(NamedTuple):
         payload: the handler's parameters, or their JSON text, which takes far less memory.
         title: for people; None stands for the handler's name.
         description: for people.
-        priority: decides which of two due tasks goes first.
-        tags: names to find the task by; equal names count once.
-        queue: the queue, which decides which workers take the task.
+        priority: decides which of two due tasks goes first; None stands for the handler's.
+        tags: names to find the task by; equal names count once; None stands for the handler's.
+        queue: the queue, None for the handler's, which decides which workers take the task.
         run_at: earliest start, aware UTC; None stands for now.
         delay_seconds: earliest start in seconds from now, instead of `run_at`.
         timeout_seconds: time limit of one attempt; None stands for the handler's limit.
@@ -35,9 +53,9 @@ class NewTask(NamedTuple):
     payload: dict[str, Any] | bytes
     title: str | None = None
     description: str | None = None
-    priority: Priority = Priority.NORMAL
-    tags: Sequence[str] = ()
-    queue: str = DEFAULT_QUEUE
+    priority: Priority | None = None
+    tags: Sequence[str] | None = None
+    queue: str | None = None
     run_at: datetime | None = None
     delay_seconds: float | None = None
     timeout_seconds: float | None = None
@@ -50,15 +68,15 @@ class NewTask(NamedTuple):
 class TaskChanges:
     """Changes to a task; `given` names the fields to change.
 
-    None resets `title`, `max_retries` and `timeout_seconds` to the handler's values, and `run_at`
-    to now.
+    None resets `title`, `tags`, `priority`, `max_retries` and `timeout_seconds` to the handler's
+    values, and `run_at` to now.
     """
 
     given: frozenset[str]
     title: str | None = None
     description: str | None = None
-    tags: tuple[str, ...] = ()
-    priority: Priority = Priority.NORMAL
+    tags: tuple[str, ...] | None = None
+    priority: Priority | None = None
     max_retries: int | None = None
     timeout_seconds: float | None = None
     run_at: datetime | None = None

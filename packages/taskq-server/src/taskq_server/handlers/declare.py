@@ -15,6 +15,9 @@ from typing import Any, ParamSpec, TypeVar, get_args, overload
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError
+from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
+from taskq_server.handlers.clients import PriorityName
+from taskq_server.handlers.defaults import task_defaults
 from taskq_server.handlers.submitting import FunctionSubmit
 from taskq_server.handlers.typed import TypedHandler
 
@@ -59,6 +62,7 @@ class HandlerMark:
     backoff: Backoff | None
     retry_on: tuple[type[BaseException], ...]
     process: bool = False
+    defaults: TaskDefaults = SAYS_NOTHING
 
 
 class Hook(StrEnum):
@@ -83,6 +87,9 @@ def handler(
     backoff: Backoff | None = None,
     retry_on: ErrorClasses = Exception,
     process: bool = False,
+    queue: str | None = None,
+    priority: PriorityName | None = None,
+    tags: Collection[str] = (),
 ) -> Callable[[Callable[P, ResultT]], TypedHandler[P, ResultT]]: ...
 
 
@@ -94,6 +101,9 @@ def handler(
     backoff: Backoff | None = None,
     retry_on: ErrorClasses = Exception,
     process: bool = False,
+    queue: str | None = None,
+    priority: PriorityName | None = None,
+    tags: Collection[str] = (),
 ) -> Callable[..., Any]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
@@ -111,19 +121,25 @@ def handler(
             once. A timeout, an exit and any other `BaseException` is always retried.
         process: whether each attempt of a sync function has a process of the worker for itself,
             because it computes for long or must end when it is cancelled.
+        queue: the queue of tasks whose submit names none; None means `default`.
+        priority: of tasks whose submit names none; None means `normal`.
+        tags: of tasks whose submit names none, not even an empty list; at most 32.
 
     Raises:
-        ConfigurationError: the function cannot have that name or run in a process, or `retry_on`
-            has a value that is not a class of exceptions.
+        ConfigurationError: the function cannot have that name or run in a process, `retry_on` has a
+            value that is not a class of exceptions, or no task can have such a queue, priority or
+            tag.
     """
     if name is not None and not isinstance(name, str):
         return handler()(name)
-    errors = _error_classes("@handler" if name is None else f"handler {name}", retry_on)
+    what = "@handler" if name is None else f"handler {name}"
+    errors = _error_classes(what, retry_on)
+    defaults = task_defaults(what, queue, priority, tags)
 
     def decorate(function: Function) -> Function:
         own = _own_name(function) if name is None else name
         _check_process(process, function, own)
-        mark = HandlerMark(own, max_retries, timeout, backoff, errors, process)
+        mark = HandlerMark(own, max_retries, timeout, backoff, errors, process, defaults)
         return _with_submit(_marked(function, mark), own)
 
     return decorate

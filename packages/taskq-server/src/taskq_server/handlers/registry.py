@@ -22,6 +22,7 @@ from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.naming import is_name
+from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
 from taskq_server.handlers import current_folder, signature
 from taskq_server.handlers.declare import (
     DECLARED,
@@ -85,6 +86,7 @@ class Handler:
     backoff: Backoff
     retry_on: tuple[type[BaseException], ...]
     process: bool = False
+    defaults: TaskDefaults = SAYS_NOTHING
 
     @cached_property
     def is_async(self) -> bool:
@@ -309,6 +311,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         backoff=mark.backoff or Backoff(),
         retry_on=mark.retry_on,
         process=mark.process,
+        defaults=mark.defaults,
     )
 
 

@@ -6,11 +6,22 @@ from sqlalchemy import String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain import limits
-from taskq_server.models.base import Base, LongText, UtcDateTime, ascii_text, options
+from taskq_server.domain.task import Priority
+from taskq_server.models.base import (
+    Base,
+    LongText,
+    PriorityNumber,
+    UtcDateTime,
+    ascii_text,
+    options,
+)
 
 
 class Handler(Base):
-    """A handler's name, the JSON Schema of its payload, and its defaults."""
+    """A handler's name, the JSON Schema of its payload, and its defaults.
+
+    `queue`, `priority` and `tags`, a JSON list, are null if the worker knows no such defaults.
+    """
 
     __tablename__ = "handlers"
     __table_args__ = options()
@@ -21,4 +32,7 @@ class Handler(Base):
     payload_schema: Mapped[str] = mapped_column(LongText)
     max_retries: Mapped[int]
     timeout_seconds: Mapped[float]
+    queue: Mapped[str | None] = mapped_column(ascii_text(limits.QUEUE_LENGTH))
+    priority: Mapped[Priority | None] = mapped_column(PriorityNumber)
+    tags: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)

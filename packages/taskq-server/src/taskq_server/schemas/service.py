@@ -4,7 +4,7 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from taskq_server.schemas.fields import Answer
+from taskq_server.schemas.fields import Answer, PriorityLabel
 
 
 class TagRead(Answer):
@@ -28,6 +28,9 @@ class HandlerRead(Answer):
     schema_: dict[str, Any] = Field(alias="schema", description="JSON Schema of the payload")
     max_retries: int
     timeout_seconds: float
+    queue: str = Field(description="of tasks whose submit names none")
+    priority: PriorityLabel = Field(description="of tasks whose submit names none")
+    tags: list[str] = Field(description="of tasks whose submit names none")
     workers: int = Field(description="live workers that can run it")
 
 

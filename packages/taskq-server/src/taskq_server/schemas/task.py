@@ -8,7 +8,7 @@ import orjson
 from pydantic import Field, JsonValue, PrivateAttr, model_validator
 
 from taskq_server.domain import limits
-from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask, TaskChanges
+from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Priority
 from taskq_server.schemas.fields import (
     Answer,
@@ -36,9 +36,11 @@ class TaskCreate(Request):
     payload: dict[str, Any] = Field(default_factory=dict, description="its parameters")
     title: Title | None = Field(None, description="for people; defaults to the handler's name")
     description: Description | None = None
-    priority: PriorityLabel = "normal"
-    tags: Tags = Field(default_factory=list, description="names to find the task by")
-    queue: QueueName = DEFAULT_QUEUE
+    priority: PriorityLabel | None = Field(None, description="the handler's own when null")
+    tags: Tags | None = Field(
+        None, description="names to find the task by; the handler's own when null"
+    )
+    queue: QueueName | None = Field(None, description="the handler's own when null")
     run_at: Moment | None = Field(None, description="not before this time; null means now")
     delay_seconds: DelaySeconds | None = Field(
         None, description="not before this many seconds from now; instead of `run_at`"
@@ -69,7 +71,7 @@ class TaskCreate(Request):
             self.payload,
             self.title,
             self.description,
-            Priority.from_label(self.priority),
+            None if self.priority is None else Priority.from_label(self.priority),
             self.tags,
             self.queue,
             self.run_at,
@@ -116,8 +118,8 @@ class TaskUpdate(Request):
 
     title: Title | None = Field(None, description="null: the handler's name")
     description: Description | None = None
-    tags: Tags | None = Field(None, description="replaces all tags; null: none")
-    priority: PriorityLabel | None = Field(None, description="null: normal")
+    tags: Tags | None = Field(None, description="replaces all tags; null: the handler's own")
+    priority: PriorityLabel | None = Field(None, description="null: the handler's own")
     max_retries: MaxRetries | None = Field(None, description="null: the handler's own")
     timeout_seconds: TimeoutSeconds | None = Field(None, description="null: the handler's own")
     run_at: Moment | None = Field(None, description="null: now")
@@ -128,8 +130,8 @@ class TaskUpdate(Request):
             given=frozenset(self.model_fields_set),
             title=self.title,
             description=self.description,
-            tags=tuple(self.tags or ()),
-            priority=Priority.from_label(self.priority or "normal"),
+            tags=None if self.tags is None else tuple(self.tags),
+            priority=None if self.priority is None else Priority.from_label(self.priority),
             max_retries=self.max_retries,
             timeout_seconds=self.timeout_seconds,
             run_at=self.run_at,

@@ -5,7 +5,7 @@ import logging
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import starmap
@@ -60,6 +60,9 @@ class ListedHandler:
     schema: dict[str, JsonValue]
     max_retries: int
     timeout_seconds: float
+    queue: str
+    priority: str
+    tags: list[str]
     workers: int
 
 
@@ -72,19 +75,27 @@ class TagCount(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Read:
-    """The handlers of a namespace as they were read, by name, and the monotonic time of that."""
+    """What was read of a namespace, and the monotonic time of that.
+
+    Attributes:
+        handlers: by name.
+        listened: the queues that live workers listen to.
+        at: seconds.
+    """
 
     handlers: dict[str, KnownHandler]
+    listened: frozenset[str]
     at: float
 
 
-_NOTHING = _Read({}, -math.inf)
+_NOTHING = _Read({}, frozenset(), -math.inf)
 
 
 class Catalog:
     """Published handlers, cached for two seconds and read again when one is missing.
 
-    The handlers of the `_MOST_NAMESPACES` namespaces that were read last are kept.
+    The queues that workers listen to are read with them, so a submit knows both. What was read of
+    the `_MOST_NAMESPACES` namespaces that were read last is kept.
 
     Args:
         database: holds what workers published; this process never imports their code.
@@ -133,6 +144,18 @@ class Catalog:
             raise UnknownHandler(detail, [FieldError("/handler", "unknown-handler", detail)])
         return known
 
+    def remembered(self, caller: Caller, name: str) -> KnownHandler | None:
+        """Return a handler as it was read last; None if nobody has asked for it lately."""
+        return self._known.get(caller.namespace, _NOTHING).handlers.get(name)
+
+    def has_listener(self, caller: Caller, queue: str) -> bool:
+        """Return whether a live worker listened to a queue when its handlers were read last.
+
+        Whoever has just called `require` gets an answer that is two seconds old at most.
+        """
+        read = self._known.get(caller.namespace)
+        return read is None or queue in read.listened
+
     async def check(self, known: KnownHandler, payload: dict[str, JsonValue]) -> None:
         """Check a payload against the schema of a handler.
 
@@ -166,7 +189,7 @@ class Catalog:
 
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))
-        known = self._remember(caller.namespace, published).handlers
+        known = self._prepare(caller.namespace, published)
         return [
             ListedHandler(
                 name=one.name,
@@ -174,6 +197,9 @@ class Catalog:
                 schema=known[one.name].shown,
                 max_retries=one.max_retries,
                 timeout_seconds=one.timeout_seconds,
+                queue=one.defaults.queue,
+                priority=one.defaults.priority.label,
+                tags=list(one.defaults.tags),
                 workers=able[one.name],
             )
             for one in published
@@ -204,12 +230,34 @@ class Catalog:
         return read if self._monotonic() - read.at < _FRESH_SECONDS else _NOTHING
 
     async def _refresh(self, asked: Sequence[str]) -> Sequence[_Read]:
-        published = await self._database.read(lambda c: handlers.known_in(c, set(asked)))
-        found = {each: self._remember(each, published[each]) for each in set(asked)}
+        namespaces, now = set(asked), self._clock()
+
+        async def read(
+            connection: Connection,
+        ) -> tuple[dict[str, list[PublishedHandler]], dict[str, list[str]]]:
+            published = await handlers.known_in(connection, namespaces)
+            return published, await workers.queues_of_live(connection, now, namespaces)
+
+        published, live = await self._database.read(read)
+        found = {each: self._remember(each, published[each], live[each]) for each in namespaces}
         return [found[namespace] for namespace in asked]
 
-    def _remember(self, namespace: str, published: Sequence[PublishedHandler]) -> _Read:
-        before = self._known.pop(namespace, _NOTHING).handlers
+    def _remember(
+        self, namespace: str, published: Sequence[PublishedHandler], live: Collection[str]
+    ) -> _Read:
+        prepared = self._prepare(namespace, published)
+        listened = frozenset(name for names in set(live) for name in json.loads(names))
+        # The namespace that was read last comes last, and the one that was not for longest goes.
+        self._known.pop(namespace, None)
+        self._known[namespace] = read = _Read(prepared, listened, self._monotonic())
+        if len(self._known) > _MOST_NAMESPACES:
+            del self._known[next(iter(self._known))]
+        return read
+
+    def _prepare(
+        self, namespace: str, published: Sequence[PublishedHandler]
+    ) -> dict[str, KnownHandler]:
+        before = self._known.get(namespace, _NOTHING).handlers
         prepared = {
             one.name: _prepared(one, before.get(one.name), self._latest.get(one.name))
             for one in published
@@ -217,11 +265,7 @@ class Catalog:
         self._latest |= prepared
         if len(self._latest) > _MOST_LATEST:
             self._latest = prepared
-        # The namespace that was read last comes last, and the one that was not for longest goes.
-        self._known[namespace] = read = _Read(prepared, self._monotonic())
-        if len(self._known) > _MOST_NAMESPACES:
-            del self._known[next(iter(self._known))]
-        return read
+        return prepared
 
 
 def payload_errors(schema: PayloadSchema, payload: JsonValue) -> Iterator[FieldError | None]:

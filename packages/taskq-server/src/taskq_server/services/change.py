@@ -1,6 +1,7 @@
 """Change tasks that are stored: update, delete, cancel, retry."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import AUTHORIZATION, TaskNotFound, VersionMismatch
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
-from taskq_server.domain.task import Status, Task, TaskDetails
+from taskq_server.domain.task import Priority, Status, Task, TaskDetails
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas, of_tags
@@ -19,7 +20,7 @@ from taskq_server.services.read import ReadService
 from taskq_server.services.tags import TagIds
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 
-_RESET_TO_THE_HANDLERS = {"title", "max_retries", "timeout_seconds"}
+_RESET_TO_THE_HANDLERS = {"title", "tags", "priority", "max_retries", "timeout_seconds"}
 _WHEN_IT_RUNS = {"priority", "run_at"}
 
 
@@ -81,8 +82,10 @@ class ChangeService:
             QuotaExceeded: a tag is new, and the namespace has as many as it may.
         """
         given = changes.given
-        tags = tuple(sorted(set(changes.tags)))
-        edit = await self._edit(caller, task_id, changes)
+        changes = await self._reset(caller, task_id, changes)
+        wanted_tags = changes.tags or ()
+        tags = tuple(sorted(set(wanted_tags)))
+        edit = _edit(changes)
 
         async def work(connection: Connection, tag_ids: Mapping[str, int]) -> tuple[Task, Task]:
             before = await _locked(connection, caller, task_id)
@@ -98,7 +101,7 @@ class ChangeService:
                 await tasks.set_tags(connection, task_id, list(tag_ids.values()), now)
             return before, after
 
-        async with self._quotas.tags.admit(caller, of_tags(changes.tags)):
+        async with self._quotas.tags.admit(caller, of_tags(wanted_tags)):
             before, after = await self._tag_ids.use(
                 caller, tags, lambda ids: self._database.write(lambda c: work(c, ids))
             )
@@ -165,24 +168,36 @@ class ChangeService:
             self._log.cancelled(after)
         return await self._read.shown(caller, task_id)
 
-    async def _edit(self, caller: Caller, task_id: UUID, changes: TaskChanges) -> Edit:
-        given = changes.given - {"tags"}
-        title, retries, timeout = changes.title, changes.max_retries, changes.timeout_seconds
-        if any(getattr(changes, name) is None for name in given & _RESET_TO_THE_HANDLERS):
-            name = (await self._read.shown(caller, task_id)).task.handler
-            handler = (await self._catalog.require(caller, name)).handler
-            title = name if title is None else title
-            retries = handler.max_retries if retries is None else retries
-            timeout = handler.timeout_seconds if timeout is None else timeout
-        return Edit(
-            given=given,
-            title=title or "",
-            description=changes.description,
-            priority=changes.priority,
-            max_retries=retries or 0,
-            timeout_seconds=timeout or 0.0,
-            run_at=changes.run_at,
+    async def _reset(self, caller: Caller, task_id: UUID, changes: TaskChanges) -> TaskChanges:
+        """Return the changes with what the handler says in the place of None."""
+        given = changes.given & _RESET_TO_THE_HANDLERS
+        to_reset = {name for name in given if getattr(changes, name) is None}
+        if not to_reset:
+            return changes
+        name = (await self._read.shown(caller, task_id)).task.handler
+        handler = (await self._catalog.require(caller, name)).handler
+        handlers = TaskChanges(
+            given=changes.given,
+            title=name,
+            tags=handler.defaults.tags,
+            priority=handler.defaults.priority,
+            max_retries=handler.max_retries,
+            timeout_seconds=handler.timeout_seconds,
         )
+        return replace(changes, **{name: getattr(handlers, name) for name in to_reset})
+
+
+def _edit(changes: TaskChanges) -> Edit:
+    priority = changes.priority
+    return Edit(
+        given=changes.given - {"tags"},
+        title=changes.title or "",
+        description=changes.description,
+        priority=Priority.NORMAL if priority is None else priority,
+        max_retries=changes.max_retries or 0,
+        timeout_seconds=changes.timeout_seconds or 0.0,
+        run_at=changes.run_at,
+    )
 
 
 async def _locked(connection: Connection, caller: Caller, task_id: UUID) -> Task:

@@ -151,6 +151,7 @@ def _published(handler: Handler, settings: Settings) -> PublishedHandler:
         payload_schema=handler.schema,
         max_retries=settings.max_retries if retries is None else retries,
         timeout_seconds=settings.timeout_seconds if timeout is None else timeout,
+        defaults=handler.defaults,
     )
 
 

@@ -19,7 +19,8 @@ from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.crud import in_use
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, QuotaExceeded
-from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
+from taskq_server.domain.requests import DEFAULT_QUEUE
+from taskq_server.services.submission import Made
 from taskq_server.services.waiting_quota import WaitingQuota
 
 _KNOWN_SECONDS = 60.0
@@ -274,13 +275,13 @@ class Quotas:
         await self.waiting.close()
 
 
-def of_items(items: Sequence[NewTask]) -> tuple[dict[str, str], dict[str, str]]:
+def of_items(items: Sequence[Made]) -> tuple[dict[str, str], dict[str, str]]:
     """Return the pointers to the queues and the tags of a batch, for equal names to the first."""
     queues: dict[str, str] = {}
     tags: dict[str, str] = {}
     for position, item in enumerate(items):
-        if item.queue not in queues:
-            queues[item.queue] = f"/items/{position}/queue"
+        if item.task.queue not in queues:
+            queues[item.task.queue] = f"/items/{position}/queue"
         for name, pointer in of_tags(item.tags, f"/items/{position}").items() if item.tags else ():
             tags.setdefault(name, pointer)
     return queues, tags

@@ -1,11 +1,11 @@
 """Turn a request into the row to insert: defaults, checks, and the idempotency key."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
-from typing import Self
+from typing import NamedTuple, Self
 from uuid import UUID
 
 import orjson
@@ -16,7 +16,7 @@ from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
-from taskq_server.domain.requests import NewTask
+from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
 from taskq_server.domain.task import Status, Task, score
 from taskq_server.services.catalog import Catalog
 
@@ -51,6 +51,13 @@ class IdempotencyKey:
         return sha256((self.value + suffix).encode()).hexdigest()
 
 
+class Made(NamedTuple):
+    """A task to store, and its tags as they were given: names may be repeated."""
+
+    task: Task
+    tags: Sequence[str]
+
+
 class Submission:
     """Turn a `NewTask` into a `Task` that may be stored.
 
@@ -75,8 +82,8 @@ class Submission:
 
     async def task(
         self, caller: Caller, new: NewTask, traceparent: str | None, now: datetime
-    ) -> Task:
-        """Return the task to store.
+    ) -> Made:
+        """Return the task to store, with the handler's defaults for what is left out.
 
         Args:
             caller: the task belongs to its namespace.
@@ -103,7 +110,9 @@ class Submission:
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
         handler, timeout, retries = known.handler, new.timeout_seconds, new.max_retries
-        return Task(
+        defaults = handler.defaults
+        priority = defaults.priority if new.priority is None else new.priority
+        task = Task(
             id=self._new_id(now),
             namespace=caller.namespace,
             handler=new.handler,
@@ -111,10 +120,10 @@ class Submission:
             description=new.description,
             payload=payload.decode(),
             status=Status.QUEUED,
-            priority=new.priority,
-            queue=new.queue,
+            priority=priority,
+            queue=defaults.queue if new.queue is None else new.queue,
             run_at=run_at,
-            score=score(run_at or now, new.priority),
+            score=score(run_at or now, priority),
             timeout_seconds=timeout if timeout is not None else handler.timeout_seconds,
             max_retries=retries if retries is not None else handler.max_retries,
             current_retry_count=0,
@@ -133,6 +142,18 @@ class Submission:
             finished_at=None,
             submitted_by=caller.key_id,
         )
+        return Made(task, defaults.tags if new.tags is None else new.tags)
+
+    def queue_of(self, caller: Caller, new: NewTask) -> str:
+        """Return the queue of a task that was not made, as far as it is known without a look."""
+        if new.queue is not None:
+            return new.queue
+        known = self._catalog.remembered(caller, new.handler)
+        return DEFAULT_QUEUE if known is None else known.handler.defaults.queue
+
+    def has_listener(self, caller: Caller, task: Task) -> bool:
+        """Return whether a live worker listens to the queue of a task that was just made."""
+        return self._catalog.has_listener(caller, task.queue)
 
     def _check_values(self, payload: bytes) -> None:
         most = self._settings.max_payload_values

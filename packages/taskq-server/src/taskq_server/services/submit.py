@@ -1,6 +1,6 @@
 """Submit tasks: one, or a batch of which all are stored or none."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.inserts import Inserts, check_fingerprint
 from taskq_server.services.quotas import Quotas, of_items, of_tags
 from taskq_server.services.read import ReadService, as_shown
-from taskq_server.services.submission import IdempotencyKey, Submission
+from taskq_server.services.submission import IdempotencyKey, Made, Submission
 from taskq_server.services.tags import TagIds
 
 
@@ -26,18 +26,31 @@ class Submitted:
     """A submitted task; `replayed` when its idempotency key had submitted it before.
 
     A task that another caller has submitted is an outline, unless this one sees it.
+
+    Attributes:
+        details: the task.
+        replayed: whether it was submitted before.
+        has_listener: whether a live worker listens to its queue, as far as it waits.
     """
 
     details: TaskDetails
     replayed: bool
+    has_listener: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedBatch:
-    """Submitted tasks as in `Submitted`, in the order they were sent."""
+    """Submitted tasks as in `Submitted`, in the order they were sent.
+
+    Attributes:
+        details: the tasks.
+        replayed: whether they were submitted before.
+        has_listeners: whether a live worker listens to each queue in which one of them waits.
+    """
 
     details: tuple[TaskDetails, ...]
     replayed: bool
+    has_listeners: bool = True
 
 
 class SubmitService:
@@ -104,55 +117,61 @@ class SubmitService:
         try:
             caller.check_may_run({"/handler": new.handler})
             with self._tracing.submit(caller.namespace, (new.handler,), traceparent) as work:
-                task = await self._submission.task(caller, new, work.traceparent, self._clock())
-                tags = tuple(sorted(set(new.tags)))
-                is_known = self._quotas.know(caller, new.queue, tags)
+                made = await self._submission.task(caller, new, work.traceparent, self._clock())
+                task, tags = made.task, tuple(sorted(set(made.tags)))
+                is_known = self._quotas.know(caller, task.queue, tags)
                 store = self._store if is_known else self._admit_and_store
-                holder = await store(caller, new, task, tags, key)
+                holder = await store(caller, made, tags, key)
                 if key is not None and holder is not None:
                     return await self._replayed(caller, new, key, holder, work)
                 work.note_message(task.id)
             self._after_commit.submitted([task])
         except Exception as error:
-            self._count(new, _result_of(error))
+            self._count_unmade(caller, new, _result_of(error))
             raise
-        return Submitted(TaskDetails(task, tags), replayed=False)
+        has_listener = self._submission.has_listener(caller, task)
+        return Submitted(TaskDetails(task, tags), False, has_listener)
 
     async def _replayed(
         self, caller: Caller, new: NewTask, key: IdempotencyKey, holder: KeyHolder, work: Work
     ) -> Submitted:
         check_fingerprint(holder, key)
         work.note_message(holder.task_id, replayed=True)
-        self._count(new, SubmitResult.REPLAYED)
-        return Submitted(await self._read.shown(caller, holder.task_id), replayed=True)
+        self._count_unmade(caller, new, SubmitResult.REPLAYED)
+        details = await self._read.shown(caller, holder.task_id)
+        return Submitted(details, True, self._have_listeners(caller, [details.task]))
 
     async def _admit_and_store(
         self,
         caller: Caller,
-        new: NewTask,
-        task: Task,
+        made: Made,
         tags: tuple[str, ...],
         key: IdempotencyKey | None,
     ) -> KeyHolder | None:
         quotas = self._quotas
         async with (
-            quotas.queues.admit(caller, {new.queue: "/queue"}),
-            quotas.tags.admit(caller, of_tags(new.tags)),
+            quotas.queues.admit(caller, {made.task.queue: "/queue"}),
+            quotas.tags.admit(caller, of_tags(made.tags)),
             quotas.waiting.places(caller, 1, key),
         ):
-            return await self._store(caller, new, task, tags, key)
+            return await self._store(caller, made, tags, key)
 
-    def _count(self, task: NewTask | Task, result: SubmitResult) -> None:
-        self._metrics.count(task.handler, task.queue, result)
+    def _count_unmade(self, caller: Caller, new: NewTask, result: SubmitResult) -> None:
+        self._metrics.count(new.handler, self._submission.queue_of(caller, new), result)
+
+    def _have_listeners(self, caller: Caller, tasks: Iterable[Task]) -> bool:
+        """Return whether a live worker listens to each queue in which some tasks wait."""
+        waiting = (task for task in tasks if task.status.waiting)
+        return all(self._submission.has_listener(caller, task) for task in waiting)
 
     def _store(
         self,
         caller: Caller,
-        new: NewTask,
-        task: Task,
+        made: Made,
         tags: tuple[str, ...],
         key: IdempotencyKey | None,
     ) -> Awaitable[KeyHolder | None]:
+        task = made.task
         if not tags:
             return self._inserts.one(_row(task, (), {}, key))
         return self._tag_ids.use(
@@ -178,7 +197,7 @@ class SubmitService:
             return await self._all(caller, items, key, traceparent)
         except Exception as error:
             for item in items:
-                self._count(item, _result_of(error))
+                self._count_unmade(caller, item, _result_of(error))
             raise
 
     async def _all(
@@ -191,17 +210,15 @@ class SubmitService:
         caller.check_may_run({f"/items/{n}/handler": item.handler for n, item in enumerate(items)})
         handlers = [item.handler for item in items]
         with self._tracing.submit(caller.namespace, handlers, traceparent) as work:
-            new_tasks = await self._batch(caller, items, work.traceparent)
-            return await self._store_all(caller, items, new_tasks, key)
+            return await self._store_all(
+                caller, await self._batch(caller, items, work.traceparent), key
+            )
 
     async def _store_all(
-        self,
-        caller: Caller,
-        items: Sequence[NewTask],
-        new_tasks: Sequence[Task],
-        key: IdempotencyKey | None,
+        self, caller: Caller, made: Sequence[Made], key: IdempotencyKey | None
     ) -> SubmittedBatch:
-        tags = [tuple(sorted(set(item.tags))) for item in items]
+        new_tasks = [each.task for each in made]
+        tags = [tuple(sorted(set(each.tags))) for each in made]
 
         async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:
             rows = [
@@ -211,7 +228,7 @@ class SubmitService:
             return await self._inserts.batch(rows, key)
 
         quotas = self._quotas
-        queues_at, tags_at = of_items(items)
+        queues_at, tags_at = of_items(made)
         async with (
             quotas.queues.admit(caller, queues_at),
             quotas.tags.admit(caller, tags_at),
@@ -226,17 +243,19 @@ class SubmitService:
             new_ids = {task.id for task in again}
             for details in replayed:
                 if details.task.id not in new_ids:
-                    self._count(details.task, SubmitResult.REPLAYED)
+                    task = details.task
+                    self._metrics.count(task.handler, task.queue, SubmitResult.REPLAYED)
             shown = tuple(as_shown(caller, details) for details in replayed)
-            return SubmittedBatch(shown, replayed=True)
+            heard = self._have_listeners(caller, (details.task for details in replayed))
+            return SubmittedBatch(shown, True, heard)
         self._after_commit.submitted(new_tasks)
-        made = zip(new_tasks, tags, strict=True)
-        return SubmittedBatch(tuple(TaskDetails(task, names) for task, names in made), False)
+        stored = tuple(map(TaskDetails, new_tasks, tags))
+        return SubmittedBatch(stored, False, self._have_listeners(caller, new_tasks))
 
     async def _batch(
         self, caller: Caller, items: Sequence[NewTask], traceparent: str | None
-    ) -> list[Task]:
-        made: list[Task] = []
+    ) -> list[Made]:
+        made: list[Made] = []
         errors: list[FieldError] = []
         first: InvalidFields | None = None
         now = self._clock()

@@ -36,8 +36,10 @@ def submit_to(store: SubmitChild) -> Callable[[NewTask, str], Awaitable[UUID]]:
 
 def _body(new: NewTask) -> dict[str, Any]:
     given = {name: value for name, value in new._asdict().items() if value is not None}
-    given["priority"] = new.priority.label
-    given["tags"] = list(new.tags)
+    if new.priority is not None:
+        given["priority"] = new.priority.label
+    if new.tags is not None:
+        given["tags"] = list(new.tags)
     if isinstance(new.payload, bytes):
         given["payload"] = orjson.loads(new.payload)
     if new.run_at is not None:

@@ -88,6 +88,9 @@ class LoadedHandlers:
             "schema": self._schema(handler).document,
             "max_retries": DEFAULTS.max_retries if retries is None else retries,
             "timeout_seconds": DEFAULTS.timeout_seconds if timeout is None else timeout,
+            "queue": known.defaults.queue,
+            "priority": known.defaults.priority.label,
+            "tags": list(known.defaults.tags),
         }
 
     def validate(self, handler: str, payload: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ from uuid import UUID
 from taskq_server.core.config import Settings
 from taskq_server.domain import lifecycle, limits
 from taskq_server.domain.ids import IdSource
-from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
-from taskq_server.domain.task import Priority, Status, Task, score
+from taskq_server.domain.requests import NewTask
+from taskq_server.domain.task import Status, Task, score
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
 
@@ -79,10 +79,10 @@ def new_task(
         description=None,
         payload=payload,
         status=Status.QUEUED,
-        priority=Priority.NORMAL,
-        queue=DEFAULT_QUEUE,
+        priority=handler.defaults.priority,
+        queue=handler.defaults.queue,
         run_at=None,
-        score=score(now, Priority.NORMAL),
+        score=score(now, handler.defaults.priority),
         timeout_seconds=seconds,
         max_retries=retries,
         current_retry_count=0,

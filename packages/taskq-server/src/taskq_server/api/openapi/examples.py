@@ -74,6 +74,9 @@ _HANDLER: dict[str, Any] = {
     "schema": {"type": "object", "properties": {"value": {}}, "required": ["value"]},
     "max_retries": 3,
     "timeout_seconds": 300.0,
+    "queue": "default",
+    "priority": "normal",
+    "tags": [],
     "workers": 1,
 }
 

@@ -19,6 +19,7 @@ LOCATION = "Location"
 ETAG = "ETag"
 APPLIED = "Preference-Applied"
 REPLAYED = "Idempotency-Replayed"
+LISTENERS = "Queue-Listeners"
 LINK = "Link"
 CACHE_CONTROL = "Cache-Control"
 RETRY_AFTER = "Retry-After"
@@ -46,6 +47,11 @@ HEADERS: dict[str, dict[str, Any]] = {
         "description": "nothing new was stored",
         "required": True,
         "schema": {"type": "string", "enum": ["true"]},
+    },
+    LISTENERS: {
+        "description": "no live worker listened to the queue of a task that waits, at most two "
+        "seconds ago; of a batch, to the queue of one of them",
+        "schema": {"type": "string", "enum": ["0"]},
     },
     LINK: {
         "description": 'the next page, as `rel="next"` (RFC 8288)',

@@ -14,6 +14,7 @@ from taskq_server.api.openapi.responses import (
     APPLIED,
     BODY,
     ETAG,
+    LISTENERS,
     LOCATION,
     REPLAYED,
     STORE,
@@ -46,13 +47,14 @@ _NO_PREFERENCES = Preferences()
     status_code=201,
     response_model=TaskRead,
     responses={
-        **reply(201, "the task is stored", LOCATION, ETAG, APPLIED),
+        **reply(201, "the task is stored", LOCATION, ETAG, LISTENERS, APPLIED),
         **reply(
             200,
             "the first task of this idempotency key",
             LOCATION,
             ETAG,
             REPLAYED,
+            LISTENERS,
             APPLIED,
             model=TaskRead,
         ),
@@ -111,5 +113,6 @@ async def respond(
         with suppress(TaskNotFound):  # deleted meanwhile: it was stored all the same
             waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
             details = await while_allowed(Request(scope, receive), waiting)
-            submitted = replace(submitted, details=details)
+            has_listener = submitted.has_listener or not details.task.status.waiting
+            submitted = replace(submitted, details=details, has_listener=has_listener)
     return answers.submitted(submitted, scope, headers)

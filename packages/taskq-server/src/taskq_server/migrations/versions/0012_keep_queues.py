@@ -1,4 +1,4 @@
-"""Keep queues, and what handlers say for their tasks.
+"""Keep queues, and which of them are paused.
 
 On MySQL the migration can be run again after it failed halfway.
 """
@@ -21,20 +21,11 @@ _QUEUE = sa.String(64).with_variant(
     mysql.VARCHAR(64, charset="ascii", collation="ascii_bin"), "mysql", "mariadb"
 )
 _TIME = sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
-_QUEUES_INDEX = "ix_queues_paused_at"
+_INDEX = "ix_queues_paused_at"
 
 
 def upgrade() -> None:
     """Add the table of queues."""
-    _queues_upgrade()
-
-
-def downgrade() -> None:
-    """Drop the table of queues."""
-    _queues_downgrade()
-
-
-def _queues_upgrade() -> None:
     op.create_table(
         "queues",
         sa.Column("namespace", sa.String(64), nullable=False),
@@ -47,9 +38,10 @@ def _queues_upgrade() -> None:
         **_OPTIONS,
     )
     made = {each["name"] for each in sa.inspect(op.get_bind()).get_indexes("queues")}
-    if _QUEUES_INDEX not in made:
-        op.create_index(_QUEUES_INDEX, "queues", ["paused_at"])
+    if _INDEX not in made:
+        op.create_index(_INDEX, "queues", ["paused_at"])
 
 
-def _queues_downgrade() -> None:
+def downgrade() -> None:
+    """Drop the table of queues."""
     op.drop_table("queues", if_exists=True)
