@@ -79,7 +79,7 @@ def test_options_name_their_variables_and_true_defaults() -> None:
                 assert notes is not None, (name, option.name)
                 assert notes[1] == f"TASKQ_{option.name.upper()}"
                 field = Settings.model_fields[option.name].default
-                shown = ",".join(field) if isinstance(field, tuple) else str(field)
+                shown = ",".join(map(str, field)) if isinstance(field, tuple) else str(field)
                 assert notes[2] == (shown if field and field is not True else None)
                 described += 1
     assert described > 10

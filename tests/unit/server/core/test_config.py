@@ -38,7 +38,7 @@ def test_the_defaults_are_those_of_the_design() -> None:
     assert (settings.max_queues, settings.max_tags) == (10_000, 10_000)
     assert (settings.rate_limit, settings.max_waiting) == (None, None)
     assert (settings.max_waits_per_key, settings.max_auth_failures) == (500, 300)
-    assert (settings.redis_url, settings.handlers, settings.queues) == (None, (), ("default",))
+    assert (settings.redis_url, settings.handlers, settings.queue_names) == (None, (), ("default",))
 
 
 def test_every_setting_is_an_environment_variable(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,6 +68,24 @@ def test_lists_are_separated_by_commas(
 ) -> None:
     monkeypatch.setenv("TASKQ_HANDLERS", text)
     assert Settings.load().handlers == names
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "limits"),
+    [
+        ("a", ("a",), {}),
+        ("video=2,default", ("video", "default"), {"video": 2}),
+        (" b = 10000 , a=1,a=1,", ("b", "a"), {"b": 10_000, "a": 1}),
+    ],
+)
+def test_queues_may_have_limits(
+    monkeypatch: pytest.MonkeyPatch, text: str, names: tuple[str, ...], limits: dict[str, int]
+) -> None:
+    monkeypatch.setenv("TASKQ_QUEUES", text)
+    settings = Settings.load()
+    assert (settings.queue_names, settings.queue_limits) == (names, limits)
+    assert settings == Settings(queues=settings.queues)
+    assert Settings(queues=settings.model_dump(mode="json")["queues"]) == settings
 
 
 def test_allowed_hosts_are_kept_in_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,8 +163,14 @@ def test_an_argument_wins_over_the_environment_and_none_does_not(
         ("NAMESPACE", "a b", "pattern"),
         *(
             ("QUEUES", wrong, "no task can be in such a queue")
-            for wrong in ("a b", "ok,-a", "é", "a" * 65, "a\nb", "a*", "{a}", "a;b")
+            for wrong in ("a b", "ok,-a", "é", "a" * 65, "a\nb", "a*", "{a}", "a;b", "=2", "a b=2")
         ),
+        *(
+            ("QUEUES", wrong, "the limit of the queue a must be a number from 1 to 10,000")
+            for wrong in ("a=", "a=0", "a=-1", "a=x", "a=1.5", "a=10001", "a=1=2", "a=٢", "b,a=1e3")
+        ),
+        ("QUEUES", "a=2,b,a=3", "the queue a has two limits: name it once"),
+        ("QUEUES", "a,a=3", "the queue a has two limits: name it once"),
         ("PORT", "65536", "less"),
         ("PORT", "http", "integer"),
         ("LOG_LEVEL", "loud", "DEBUG"),

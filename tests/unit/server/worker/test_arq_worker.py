@@ -104,10 +104,10 @@ def worker(
 async def test_a_second_bell_for_what_is_under_way_changes_nothing() -> None:
     attempts = Attempts()
     working = worker(attempts, Database())
-    working.offer([bell(1), bell(2)])
+    working.offer([bell(1), bell(2)], "default")
     await until(lambda: len(attempts.running) == ROOM)
     for _ in range(3):
-        working.offer([bell(1), bell(3)])
+        working.offer([bell(1), bell(3)], "default")
         await asyncio.sleep(0.005)
     assert len(attempts.running) == ROOM
     assert len(attempts.asked) == ROOM
@@ -119,7 +119,7 @@ async def test_a_worker_that_drains_is_offered_in_vain() -> None:
     attempts = Attempts()
     working = worker(attempts, Database())
     working.allow_pick_jobs = False
-    working.offer([bell(1)])
+    working.offer([bell(1)], "default")
     await asyncio.sleep(0.005)
     assert not attempts.asked
 

@@ -8,6 +8,7 @@ from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.names import Names
 from taskq_server.domain.task import Queue
 from taskq_server.worker.popping import Popped, Popping
+from taskq_server.worker.queue_limits import NO_LIMITS, QueueLimits
 
 NAMES = Names("taskq", "d1")
 MANY = [f"n{number:03}" for number in range(200)]
@@ -31,15 +32,20 @@ async def ring(redis: Redis, bells: Mapping[Queue, range], *, aside: bool = Fals
 
 
 async def pop(
-    redis: Redis, namespaces: list[str], *queues: str, room: int = 100, threads: int = 0
+    redis: Redis,
+    namespaces: list[str],
+    *queues: str,
+    room: int = 100,
+    threads: int = 0,
+    limits: QueueLimits = NO_LIMITS,
 ) -> Popped:
-    popping = Popping(redis, queues or ("default",), keys)
+    popping = Popping(redis, queues or ("default",), keys, limits=limits)
     return await popping(namespaces, now_ms=1_000, room=room, threads=threads)
 
 
 def counted(popped: Popped) -> dict[str, int]:
     found: dict[str, int] = {}
-    for one in popped.ids:
+    for one in (one for _, ids in popped.ids for one in ids):
         of = one.decode().rpartition("/")[0]
         found[of] = found.get(of, 0) + 1
     return found
@@ -76,7 +82,7 @@ async def test_the_next_is_the_earliest_of_all_that_are_not_due(redis: Redis) ->
     await ring(redis, {Queue("a", "default"): range(1_500, 1_501)})
     await ring(redis, {Queue("b", "default"): range(1_200, 1_202)})
     popped = await pop(redis, ["a", "b", "c"])
-    assert popped == ([], [], 1_200, [], [])
+    assert popped == ([(None, [])], [], 1_200, [], [])
     await ring(redis, {Queue("c", "default"): range(999, 1_002)})
     popped = await pop(redis, ["a", "b", "c"])
     assert counted(popped) == {"c/default": 2}
@@ -87,7 +93,7 @@ async def test_threads_are_shared_by_all(redis: Redis) -> None:
     """Doorbells aside are for free threads, of which there are two."""
     await ring(redis, {Queue(name, "default"): range(3) for name in "ab"}, aside=True)
     popped = await pop(redis, ["a", "b"], room=10, threads=2)
-    assert len(popped.ids) == len(popped.aside) == 2
+    assert popped.total == len(popped.aside) == 2
     assert counted(await pop(redis, ["a", "b"], room=10, threads=0)) == {}
     assert len((await pop(redis, ["a", "b"], room=10, threads=9)).aside) == 4
 
@@ -114,7 +120,7 @@ async def test_paused_queues_are_left_alone(redis: Redis) -> None:
     await ring(redis, bells)
     await ring(redis, {Queue("a", "first"): range(2, 4)}, aside=True)
     paused = {Queue("a", "first"), Queue("b", "second")}
-    popping = Popping(redis, ("first", "second"), keys, paused)
+    popping = Popping(redis, ("first", "second"), keys, paused=paused)
     popped = await popping(["a", "b"], now_ms=1_000, room=100, threads=5)
     assert counted(popped) == {"b/first": 2, "a/second": 2}
     paused.clear()

@@ -41,6 +41,7 @@ def submit(call: Call) -> Answering:
         fields = call.shown(task)
     if replayed:
         headers["idempotency-replayed"] = "true"
+    headers |= _workers.listeners([fields])
     return _task(fields, 200 if replayed else 201, headers)
 
 
@@ -69,6 +70,7 @@ def submit_many(call: Call) -> httpx.Response:
         )
         stored: list[dict[str, Any]] = [call.shown(task) for task in tasks]
     headers = {"idempotency-replayed": "true"} if replayed else {}
+    headers |= _workers.listeners(stored)
     if preferences(call.request).minimal:
         headers["preference-applied"] = "return=minimal"
         stored = [{"id": fields["id"]} for fields in stored]

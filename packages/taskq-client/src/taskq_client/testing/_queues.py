@@ -8,7 +8,7 @@ import httpx
 from taskq_client.testing import _history
 from taskq_client.testing._call import Call, answer
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._workers import QUEUES
+from taskq_client.testing._workers import QUEUE
 
 
 def queues(call: Call) -> httpx.Response:
@@ -34,7 +34,7 @@ def resume(call: Call) -> httpx.Response:
 
 def _all(store: FakeStore) -> list[dict[str, Any]]:
     counted = {each["name"]: each for each in _history.stats(store)["queues"]}
-    names = sorted({*counted, *QUEUES, *store.queues})
+    names = sorted({*counted, QUEUE, *store.queues})
     return [_state(store, name, counted.get(name, {})) for name in names]
 
 
@@ -52,5 +52,5 @@ def _state(store: FakeStore, name: str, counted: Mapping[str, Any]) -> dict[str,
         "running": counted["tasks"]["running"] if counted else 0,
         "oldest_age_seconds": counted.get("oldest_age_seconds"),
         "throughput_per_minute": counted.get("throughput_per_minute", 0.0),
-        "workers": int(name in QUEUES),
+        "workers": int(name == QUEUE),
     }

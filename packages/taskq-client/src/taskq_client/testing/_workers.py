@@ -1,16 +1,17 @@
 """The one worker of the fake."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from taskq_client._version import __version__
 from taskq_client.testing._keys import NAMESPACE, READ, Caller
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._store import FakeStore
-from taskq_client.testing._task import WORKER_ID, WORKER_NAME, FakeTask, wire
+from taskq_client.testing._task import WAITING, WORKER_ID, WORKER_NAME, FakeTask, wire
 
 CONCURRENCY, MOST_TASKS = 100, 100
-QUEUES = ("default",)
+QUEUE = "default"
+"""The one that it says it listens to, as a worker does that nobody has told otherwise."""
 
 
 def page(store: FakeStore, caller: Caller, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -26,7 +27,7 @@ def page(store: FakeStore, caller: Caller, query: Mapping[str, Any]) -> dict[str
         "id": WORKER_ID,
         "name": WORKER_NAME,
         "namespaces": [NAMESPACE],
-        "queues": [*QUEUES],
+        "queues": [QUEUE],
         "handlers": [one for one in handlers if caller.may(READ) or caller.may_run(one)],
         "concurrency": CONCURRENCY,
         "running": running[:MOST_TASKS],
@@ -37,6 +38,12 @@ def page(store: FakeStore, caller: Caller, query: Mapping[str, Any]) -> dict[str
         "version": __version__,
     }
     return {"items": [worker], "next_cursor": None}
+
+
+def listeners(submitted: Iterable[Mapping[str, Any]]) -> dict[str, str]:
+    """Return the header of a submit if a task waits in another queue than the worker's."""
+    heard = all(task["queue"] == QUEUE for task in submitted if task["status"] in WAITING)
+    return {} if heard else {"queue-listeners": "0"}
 
 
 def _running(task: FakeTask) -> dict[str, Any]:

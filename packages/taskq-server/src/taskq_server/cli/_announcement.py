@@ -91,7 +91,7 @@ def of_api(settings: Settings, url: str, revision: str | None) -> Facts:
 def of_worker(settings: Settings, handlers: Sequence[str]) -> Facts:
     """Return the facts about a worker, besides those about where the tasks are."""
     return {
-        "queues": settings.queues,
+        "queues": [str(queue) for queue in settings.queues],
         "concurrency": settings.concurrency,
         "threads": settings.threads,
         "handlers": handlers,

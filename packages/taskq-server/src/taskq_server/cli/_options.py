@@ -73,6 +73,20 @@ handlers = click.option(
     help=described("handlers", "modules with handlers, by commas; may be repeated"),
 )
 
+queues = click.option(
+    "--queue",
+    "--queues",
+    "queues",
+    multiple=True,
+    callback=_joined,
+    metavar="NAME[=LIMIT]",
+    help=described(
+        "queues",
+        "queues to listen to, by commas, and the most tasks of each at once; may be repeated",
+        "default",
+    ),
+)
+
 log_format = click.option(
     "--log-format",
     type=click.Choice(["auto", "json", "console"], case_sensitive=False),

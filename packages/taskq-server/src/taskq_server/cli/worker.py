@@ -17,11 +17,7 @@ from taskq_server.worker.liveness.supervisor import Supervisor, SupervisorLink
 
 @click.command(cls=WithVariables, without=("ApiSettings", "AccessSettings"))
 @options.handlers
-@click.option(
-    "--queues",
-    metavar="NAMES",
-    help=options.described("queues", "queues to listen to, by commas", "default"),
-)
+@options.queues
 @click.option(
     "--concurrency",
     type=int,

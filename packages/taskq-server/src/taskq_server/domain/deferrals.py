@@ -8,6 +8,7 @@ its own rings as well, so a ring that comes back is no reason to ask the databas
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from heapq import nsmallest
+from itertools import islice
 from uuid import UUID
 
 from taskq_server.domain.admission import Gate, NotNow
@@ -84,7 +85,7 @@ class Deferrals:
         """Return whether an attempt waits for this gate."""
         return any(one.gate is gate for one in self._kept.values())
 
-    def take(self, gate: Gate, room: int) -> list[Key]:
+    def take(self, gate: Gate, room: int, passes: Callable[[Due], bool] | None = None) -> list[Key]:
         """Return attempts to ask for now that there is room, lowest score first.
 
         They count as asked until they are deferred again or forgotten.
@@ -92,6 +93,8 @@ class Deferrals:
         Args:
             gate: what is free.
             room: how many may pass; those that are asked already are among them.
+            passes: is called for each, lowest score first, until there are enough; it may leave
+                some out. None leaves out none.
         """
         if room <= 0:  # a worker looks after each attempt, and a full gate is the usual case
             return []
@@ -104,7 +107,11 @@ class Deferrals:
                     waiting[key] = one
         if room <= 0:
             return []
-        first = nsmallest(room, waiting, key=lambda key: waiting[key].due.score)
+        if passes is None:
+            first = nsmallest(room, waiting, key=lambda key: waiting[key].due.score)
+        else:
+            ordered = sorted(waiting, key=lambda key: waiting[key].due.score)
+            first = list(islice((key for key in ordered if passes(waiting[key].due)), room))
         for key in first:
             waiting[key].is_asked = True
         return first

@@ -18,6 +18,9 @@ KEY_NAME_LENGTH = 255
 CURSOR_LENGTH = 200
 VERSION_LENGTH = 64
 
+CONCURRENCY = 10_000
+"""Attempts that one worker runs at once."""
+
 WORKER_NAMESPACES = 50
 """Namespaces that one worker serves; as JSON they fit into the row of the worker."""
 

@@ -2,15 +2,20 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from time import monotonic
 from uuid import UUID
 
 from taskq_server.domain.admission import Gate, NotNow
 from taskq_server.domain.deferrals import Deferrals
 from taskq_server.domain.task import Due, Queue, Task
-from taskq_server.worker.doorbells import Arguments
+from taskq_server.worker.doorbells import Arguments, key_of
 
 _LOOK_SECONDS = 0.25
+
+
+def _passes(admit: Callable[[str, str], bool], due: Due) -> bool:
+    return admit(key_of((str(due.task_id), due.attempt + 1)), due.queue)
 
 
 class Admission:
@@ -46,19 +51,22 @@ class Admission:
             return True
         return not self._deferrals.is_own_ring((UUID(doorbell[0]), doorbell[1]), monotonic())
 
-    def ready(self, most: int) -> list[Arguments]:
+    def ready(self, most: int, admit: Callable[[str, str], bool] | None = None) -> list[Arguments]:
         """Return what there is room for by now.
 
         Args:
             most: attempts, at most.
+            admit: takes an attempt's key and its queue, and returns whether it may be among them.
         """
+        ready: list[Arguments] = []
         if not self._deferrals or most <= 0:
-            return []
-        return [
-            (str(task_id), attempt)
-            for gate, room in self._rooms.items()
-            for task_id, attempt in self._deferrals.take(gate, min(most, room()))
-        ][:most]
+            return ready
+
+        passes = None if admit is None else partial(_passes, admit)
+        for gate, room in self._rooms.items():
+            taken = self._deferrals.take(gate, min(most - len(ready), room()), passes)
+            ready += [(str(task_id), attempt) for task_id, attempt in taken]
+        return ready
 
     def answered(self, task_id: UUID, attempt: int, answer: Task | NotNow | None) -> None:
         """Keep an attempt that was refused for want of room, and forget any other."""

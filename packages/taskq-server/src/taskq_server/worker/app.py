@@ -208,7 +208,7 @@ class _Worker:
         return {
             self._names.ring(namespace, queue): namespace
             for namespace in namespaces
-            for queue in self._settings.queues
+            for queue in self._settings.queue_names
         }
 
     def _channels(self, namespaces: Sequence[str]) -> dict[str, Callback]:
@@ -261,7 +261,7 @@ class _Worker:
 def _say_what_runs(worker_id: UUID, handlers: Sequence[str], settings: Settings) -> None:
     _log.info(
         "worker %s runs %d handlers on queues %s of namespaces %s", worker_id, len(handlers),
-        ", ".join(settings.queues), ", ".join(settings.served_namespaces),
+        ", ".join(map(str, settings.queues)), ", ".join(settings.served_namespaces),
     )  # fmt: skip
     if not handlers:
         _log.warning(

@@ -25,8 +25,9 @@ from taskq_server.broker.unreadable import UnreadableMessages
 from taskq_server.domain.caller import DEFAULT_NAMESPACE
 from taskq_server.domain.task import Queue
 from taskq_server.worker.admission import Admission
-from taskq_server.worker.doorbells import Arguments, read_doorbells
+from taskq_server.worker.doorbells import Arguments, key_of, read_doorbells
 from taskq_server.worker.popping import Keys, Popping
+from taskq_server.worker.queue_limits import NO_LIMITS, QueueLimits
 from taskq_server.worker.turns import MOST_AT_ONCE, NamespaceTurns
 
 _MOST_POPPED = 1_000
@@ -57,6 +58,7 @@ class TaskqWorker(Worker):
         waiting: returns the namespaces, of some, that have waiting tasks according to the database.
         threads: how many of them would have a thread now, besides these that are under way.
         admission: knows what was refused, and starts it when there is room.
+        limits: say how many attempts of some queues may be under way.
         unreadable: takes doorbells that cannot be read.
         wake: set by others to have it look for doorbells now.
         paused: the queues whose doorbells stay where they are.
@@ -76,6 +78,7 @@ class TaskqWorker(Worker):
         threads: Callable[[Collection[UUID]], int],
         may_claim: Callable[[], int] = lambda: _MOST_POPPED,
         admission: Admission,
+        limits: QueueLimits = NO_LIMITS,
         unreadable: UnreadableMessages,
         wake: asyncio.Event,
         paused: Container[Queue] = (),
@@ -94,11 +97,14 @@ class TaskqWorker(Worker):
         self._threads = threads
         self._promised: set[UUID] = set()
         self._admission = admission
+        self._limits = limits
+        self._admit = limits.admit if limits else None
+        self._is_taking = False
         self._unreadable = unreadable
         self._wake = wake
         self._away = False
         self._outage_log = OutageLog(self.pool, "Redis gives no doorbells")
-        self._pop = Popping(self.pool, queues, keys, paused)
+        self._pop = Popping(self.pool, queues, keys, limits=limits, paused=paused)
 
     async def main(self) -> None:
         """Take doorbells for ever; replaces arq's polling loop."""
@@ -109,10 +115,12 @@ class TaskqWorker(Worker):
             if pause > 0:
                 await self._sleep(pause)
 
-    def offer(self, attempts: Sequence[Arguments]) -> None:
-        """Start attempts that nobody rang for, as far as there is room."""
-        if self.allow_pick_jobs:
-            self._start_rung(attempts[: max(0, self._room())])
+    def offer(self, attempts: Sequence[Arguments], queue: str) -> None:
+        """Start attempts of a queue that nobody rang for, as far as there is room."""
+        # What is being taken may need all the room of a queue with a limit.
+        if self.allow_pick_jobs and not (self._is_taking and queue in self._limits):
+            room = self._limits.room(queue, self._room())
+            self._start_rung(attempts[: max(0, room)], queue)
 
     def serve(self, namespaces: Iterable[str]) -> None:
         """Pop the doorbells of these namespaces from now on."""
@@ -143,7 +151,7 @@ class TaskqWorker(Worker):
 
     async def _take(self) -> float:
         """Start what is there, and return how long to sleep unless somebody wakes us."""
-        for one in self._admission.ready(self._room()):
+        for one in self._admission.ready(self._room(), self._admit):
             self._start(one)
         if self._room() <= 0:
             return self.poll_delay_s
@@ -159,6 +167,13 @@ class TaskqWorker(Worker):
 
     async def _take_from(self, namespaces: Sequence[str], room: int) -> int:
         """Start what there is room for, and return for how many doorbells there was some."""
+        self._is_taking = True
+        try:
+            return await self._pop_and_start(namespaces, room)
+        finally:
+            self._is_taking = False
+
+    async def _pop_and_start(self, namespaces: Sequence[str], room: int) -> int:
         now = self._now_ms()
         threads = self._threads(self._promised)
         try:
@@ -172,12 +187,13 @@ class TaskqWorker(Worker):
         self._away = False
         next_in = inf if popped.next_at is None else (popped.next_at - now) / 1000
         self._turns.looked(popped.gave, popped.more, next_in)
-        found = await read_doorbells(self.pool, popped.ids, self._unreadable)
-        if popped.aside:
-            aside = popped.aside
-            self._promised.update(UUID(one) for one, n in found if f"{one}:{n}".encode() in aside)
-        self._start_rung(found)
-        return len(popped.ids)
+        for queue, ids in popped.ids:
+            found = await read_doorbells(self.pool, ids, self._unreadable)
+            if popped.aside:
+                beside = (one for one in found if key_of(one).encode() in popped.aside)
+                self._promised.update(UUID(task_id) for task_id, _ in beside)
+            self._start_rung(found, queue)
+        return popped.total
 
     async def _take_from_database(self, namespaces: Sequence[str]) -> int:
         """Start what is due, shared as Redis would share it."""
@@ -189,27 +205,32 @@ class TaskqWorker(Worker):
                 room = self._room()
                 if room <= 0:
                     return total
+                room = self._limits.room(name, room)
+                if room <= 0:
+                    break
                 share = ceil(room / (len(there) - number))
                 jobs = await self._due(Queue(namespace, name), share)
-                self._start_rung(jobs)
+                self._start_rung(jobs, name)
                 total += len(jobs)
                 more += [namespace] * (len(jobs) == share)
                 self._turns.looked([namespace] if jobs else [], more, 0.0 if more else inf)
-            if more:
+            if more and self._limits.room(name, 1) > 0:
                 break  # for the next queue is less important
         return total
 
     def _room(self) -> int:
         return min(self._may_have() - len(self.tasks), self._may_claim(), _MOST_POPPED)
 
-    def _start_rung(self, rung: Iterable[Arguments]) -> None:
+    def _start_rung(self, rung: Iterable[Arguments], queue: str | None) -> None:
         for one in rung:
             if self._admission.admits(one):
+                if queue is not None:
+                    self._limits.start(key_of(one), queue)
                 self._start(one)
 
     def _start(self, arguments: Arguments) -> None:
         task_id, attempt = arguments
-        key = f"{task_id}:{attempt}"
+        key = key_of(arguments)
         if key in self.tasks:
             return
         function = self.functions[JOB_FUNCTION]
@@ -220,6 +241,8 @@ class TaskqWorker(Worker):
 
     def _finished(self, key: str, job: asyncio.Task[Any]) -> None:
         del self.tasks[key]
+        if self._limits:
+            self._limits.end(key)
         if self._promised:
             self._promised.discard(UUID(key.partition(":")[0]))
         error = None if job.cancelled() else job.exception()

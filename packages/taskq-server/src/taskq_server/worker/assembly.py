@@ -27,6 +27,7 @@ from taskq_server.worker.paused import PausedQueues
 from taskq_server.worker.quarantine.checks import Checks
 from taskq_server.worker.quarantine.pool import QuarantinePool
 from taskq_server.worker.quarantine.warm import WarmPool
+from taskq_server.worker.queue_limits import QueueLimits
 from taskq_server.worker.runner import Runner, RunnerDeps
 from taskq_server.worker.served import ServedNamespaces
 from taskq_server.worker.settings import WorkerSettings
@@ -87,12 +88,12 @@ def assemble(
     )
     metrics = runtime.metrics
     metrics.handlers.admit_all(sorted(registry.handlers))
-    metrics.queues.admit_all(settings.queues)
+    metrics.queues.admit_all(settings.queue_names)
     lease = Lease(settings, sorted(registry.handlers), parent=parent, observer=metrics)
     quarantine = QuarantinePool(settings, on_change=metrics.quarantine_processes.set)
     wants_processes = registry.names(Place.PROCESS)
     processes = WarmPool(settings, settings.process_count if wants_processes else 0, wake.set)
-    paused = PausedQueues(settings.queues, runtime.queues.paused)
+    paused = PausedQueues(settings.queue_names, runtime.queues.paused)
     rooms = {Gate.QUARANTINE: quarantine.free, Gate.PROCESS: processes.free}
     deps = RunnerDeps(
         attempts=attempts,
@@ -157,7 +158,8 @@ def _sources_of_attempts(
     due = DueTasks(maintenance, capacity, deps.admission, names_of, paused)
     arq = TaskqWorker(
         namespaces=served.names,
-        queues=settings.queues,
+        queues=settings.queue_names,
+        limits=QueueLimits(settings.queue_limits),
         keys=lambda queue: (names.queue(*queue), names.aside(*queue)),
         threads=capacity.threads,
         now_ms=lambda: int(earliest().timestamp() * 1000),
@@ -178,7 +180,7 @@ def _sources_of_attempts(
         namespaces=lambda: served.names,
         heads=arq.heads,
         has_room=deps.admission.has_room,
-        start=lambda staged: arq.offer(arguments(staged)),
+        start=lambda staged: arq.offer(arguments(staged), staged[0].queue),
         replay_hooks=hooks.replay,
         measure=QueueMeter(runtime.database, earliest).measure,
         paused=paused,

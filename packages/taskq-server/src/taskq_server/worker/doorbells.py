@@ -16,6 +16,12 @@ from taskq_server.broker.unreadable import UnreadableMessages
 Arguments = tuple[str, int]
 """The content of a doorbell: task id and attempt."""
 
+
+def key_of(arguments: Arguments) -> str:
+    """Return the key of an attempt, which is what taskq writes on its doorbell."""
+    return f"{arguments[0]}:{arguments[1]}"
+
+
 MOST_ID_BYTES = 512
 """Longest id of a job; of a longer id, one byte more is read, which is enough to drop it."""
 

@@ -39,7 +39,8 @@ class Janitor:
         heads: the lowest scores of some queues in Redis.
         has_room: whether this worker has a process to spare, of those behind a gate. Without one it
             rings for no task that needs one, because workers that have one ring themselves.
-        start: starts what had lost its doorbell, as far as there is room: Redis may take no bells.
+        start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
+            may take no bells.
         replay_hooks: runs hooks that should have run by now.
         measure: measures the queues, unless somebody else has done it in this minute.
         paused: the queues that are known to be paused; they are not staged.
@@ -98,7 +99,7 @@ class Janitor:
         waiting = await self._maintenance.waiting([*served[first:], *served[:first]])
         queues = [
             queue
-            for name in self._settings.queues
+            for name in self._settings.queue_names
             for queue in (Queue(each, name) for each in waiting)
             if queue not in self._paused
         ]

@@ -6,6 +6,7 @@ something due gets an equal share of the room, and what one does not use, anothe
 """
 
 from collections.abc import Callable, Collection, Container, Sequence
+from itertools import islice
 from typing import NamedTuple
 
 from arq.connections import ArqRedis
@@ -13,6 +14,7 @@ from arq.connections import ArqRedis
 from taskq_server.broker.connection import write
 from taskq_server.domain.task import Queue
 from taskq_server.worker.doorbells import MOST_ID_BYTES
+from taskq_server.worker.queue_limits import NO_LIMITS, QueueLimits
 
 Keys = Callable[[Queue], tuple[str, str]]
 """Returns the names in Redis of a queue's doorbells, and of those aside."""
@@ -23,11 +25,11 @@ _NO_QUEUE = ""
 _POP = """
 redis.call('ZREM', KEYS[1], '') -- a replica answers what only reads, so an idle worker would stay
 if #KEYS > 2 and #KEYS < 4000 and redis.call('EXISTS', unpack(KEYS)) == 0 then
-  return {{}, {}, '', {}, {}}
+  return {{}, {}, '', {}, {}, {}}
 end
 local now, room, threads = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local each = 2 * tonumber(ARGV[5])
-local all, taken, gave, more = {}, {}, {}, {}
+local all, taken, gave, more, counts = {}, {}, {}, {}, {}
 local soonest, next_at = math.huge, ''
 
 local function head_is_due(key)
@@ -71,21 +73,22 @@ local function pop(queue, beside, most)
 end
 
 for first = 1, #KEYS, each do
-  local due = {}
+  local due, before = {}, #all
+  local free = math.min(room, tonumber(ARGV[6 + (first - 1) / each] or room))
   for i = first, first + each - 2, 2 do
     if is_due(i) then
       due[#due + 1] = i
     end
   end
-  while room > 0 and #due > 0 do
+  while free > 0 and #due > 0 do
     local left = {}
     for n, i in ipairs(due) do
-      local share = math.ceil(room / (#due - n + 1))
+      local share = math.ceil(free / (#due - n + 1))
       local got = 0
       if share > 0 then
         got = pop(KEYS[i], KEYS[i + 1], share)
       end
-      room = room - got
+      room, free = room - got, free - got
       if got > 0 then
         gave[#gave + 1] = (i - first) / 2
       end
@@ -100,8 +103,9 @@ for first = 1, #KEYS, each do
   for _, i in ipairs(due) do
     more[#more + 1] = (i - first) / 2
   end
+  counts[#counts + 1] = #all - before
 end
-return {all, taken, next_at, gave, more}
+return {all, taken, next_at, gave, more, #ARGV > 5 and counts or {}}
 """
 
 
@@ -109,7 +113,8 @@ class Popped(NamedTuple):
     """What one call has popped.
 
     Attributes:
-        ids: the doorbells, longer ones cut.
+        ids: the doorbells, longer ones cut, by the names of their queues; of all queues together,
+            without a name, if none has a limit.
         aside: those of them that were aside.
         next_at: the score of the next doorbell that is not due yet, milliseconds; None if there is
             none.
@@ -117,11 +122,16 @@ class Popped(NamedTuple):
         more: the namespaces that have more that is due.
     """
 
-    ids: Sequence[bytes]
+    ids: Sequence[tuple[str | None, Sequence[bytes]]]
     aside: Collection[bytes]
     next_at: float | None
     gave: Sequence[str]
     more: Sequence[str]
+
+    @property
+    def total(self) -> int:
+        """The number of doorbells."""
+        return sum(len(ids) for _, ids in self.ids)
 
 
 class Popping:
@@ -131,16 +141,24 @@ class Popping:
         redis: the server.
         queues: the names of queues, most important first.
         keys: names their doorbells.
+        limits: say how many more of a queue may be popped.
         paused: the queues that are left alone.
     """
 
     def __init__(
-        self, redis: ArqRedis, queues: Sequence[str], keys: Keys, paused: Container[Queue] = ()
+        self,
+        redis: ArqRedis,
+        queues: Sequence[str],
+        keys: Keys,
+        *,
+        limits: QueueLimits = NO_LIMITS,
+        paused: Container[Queue] = (),
     ) -> None:
         self._redis = redis
         self._script = redis.register_script(_POP)
         self._queues = queues
         self._keys = keys
+        self._limits = limits
         self._paused = paused
         self._named: dict[str, list[tuple[str, str]]] = {}
 
@@ -165,15 +183,24 @@ class Popping:
                 is_paused = Queue(namespace, queue) in self._paused
                 keys += self._keys(Queue(namespace, _NO_QUEUE)) if is_paused else pairs[at]
         args = [now_ms, room, MOST_ID_BYTES + 1, threads, len(namespaces)]
+        if self._limits:
+            args += [self._limits.room(name, room) for name in self._queues]
         found = await write(self._redis, lambda: self._script(keys=keys, args=args))
-        ids, aside, next_at, gave, more = found
+        ids, aside, next_at, gave, more, counts = found
         return Popped(
-            ids,
+            self._by_queue(ids, counts) if counts else [(None, ids)],
             aside,
             float(next_at) if next_at else None,
             [namespaces[at] for at in gave],
             [namespaces[at] for at in more],
         )
+
+    def _by_queue(
+        self, ids: Sequence[bytes], counts: Sequence[int]
+    ) -> list[tuple[str | None, Sequence[bytes]]]:
+        left = iter(ids)
+        pairs = zip(self._queues, counts, strict=True)
+        return [(name, list(islice(left, count))) for name, count in pairs if count]
 
     def _keys_of(self, namespace: str) -> list[tuple[str, str]]:
         keys = self._named.get(namespace)

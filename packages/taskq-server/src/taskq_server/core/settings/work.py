@@ -8,9 +8,9 @@ from taskq_server.core import cpus
 from taskq_server.core.addresses import Address
 from taskq_server.core.settings.group import Group
 from taskq_server.core.settings.lists import Names
+from taskq_server.core.settings.queues import ListenedQueue, ListenedQueues
 from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES
-from taskq_server.domain.naming import is_name
 
 _NAMESPACE = re.compile(rf"\S{{1,{limits.NAMESPACE_LENGTH}}}")
 
@@ -29,9 +29,14 @@ class WorkSettings(Group):
         description="namespaces whose tasks a worker runs, separated by commas; `*` means all, "
         "those too that are made later; empty means `TASKQ_NAMESPACE` alone",
     )
-    queues: Names = Field(("default",), description="queues that a worker listens to")
+    queues: ListenedQueues = Field(
+        (ListenedQueue("default"),),
+        description="queues that a worker listens to, the most important first, separated by "
+        "commas; `video=2` means at most two tasks of that queue at once in this worker, while "
+        "others go on",
+    )
     concurrency: int = Field(
-        100, ge=1, le=10_000, description="most attempts that a worker runs at once"
+        100, ge=1, le=limits.CONCURRENCY, description="most attempts that a worker runs at once"
     )
     threads: int = Field(
         8,
@@ -90,6 +95,16 @@ class WorkSettings(Group):
         return self.lease_seconds / 5
 
     @property
+    def queue_names(self) -> tuple[str, ...]:
+        """The names of the queues that a worker listens to, the most important first."""
+        return tuple(queue.name for queue in self.queues)
+
+    @property
+    def queue_limits(self) -> dict[str, int]:
+        """The most tasks at once of each queue that has a limit, by name."""
+        return {queue.name: queue.limit for queue in self.queues if queue.limit is not None}
+
+    @property
     def process_count(self) -> int:
         """The number of processes for handlers that ask for one."""
         return cpus.usable() if self.processes is None else self.processes
@@ -112,15 +127,3 @@ class WorkSettings(Group):
     @classmethod
     def _plain_address(cls, value: str | None) -> str | None:
         return None if value is None else str(Address.parse(value))
-
-    @field_validator("queues")
-    @classmethod
-    def _possible_queues(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        if not value:
-            raise ValueError("name at least one queue")
-        if not all(is_name(queue, limits.QUEUE_LENGTH) for queue in value):
-            raise ValueError(
-                f"no task can be in such a queue: names have 1 to {limits.QUEUE_LENGTH} letters, "
-                "digits, or any of _ . : / -, and begin with a letter, a digit or _"
-            )
-        return value

@@ -227,7 +227,7 @@ class Lease:
         return WorkerRow(
             id=uuid4(),
             name=f"{socket.gethostname()}:{os.getpid()}",
-            queues=names(self._settings.queues),
+            queues=names(self._settings.queue_names),
             handlers=self.handlers,
             namespaces=names(self._settings.served_namespaces),
             concurrency=self._settings.concurrency,
