@@ -71,6 +71,25 @@ def test_run_prints_the_result_as_json(server: respx.MockRouter) -> None:
     assert 4 < float(wait.calls.last.request.url.params["wait"]) <= 5
 
 
+@pytest.mark.parametrize("command", [("submit",), ("run",), ("submit", "--wait=5")])
+@pytest.mark.parametrize("status", [200, 201])
+def test_a_submit_to_a_queue_without_workers_says_so(
+    server: respx.MockRouter, command: tuple[str, ...], status: int
+) -> None:
+    server.post("/tasks").respond(
+        status, json=wire_task(queue="mails"), headers={"Queue-Listeners": "0"}
+    )
+    is_waited_for = command != ("submit",)
+    if is_waited_for:
+        server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="succeeded"))
+
+    result = taskq(*command, "h")
+
+    said = "taskq: no live worker listens to queue mails; the task waits until one does.\n"
+    assert (result.exit_code, result.stderr) == (0, said)
+    assert is_waited_for or result.stdout == f"{ID}\n"
+
+
 def test_run_fails_as_its_task_does(server: respx.MockRouter) -> None:
     server.post("/tasks").respond(201, json=wire_task())
     server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="failed"))
@@ -158,6 +177,9 @@ HANDLERS = [
         },
         "max_retries": 3,
         "timeout_seconds": 300.0,
+        "queue": "mails",
+        "priority": "low",
+        "tags": ["monthly"],
         "workers": 2,
     },
     {"name": "taskq.echo", "workers": 1},

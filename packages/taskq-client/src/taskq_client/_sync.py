@@ -182,12 +182,13 @@ class TaskqClient(Service):
                 is one task. Default: a fresh one, for all the tries of this call.
             traceparent: The W3C trace context that the task belongs to; one that is not valid is
                 ignored. Default: that of the current span of OpenTelemetry, if there is one.
-            **options: Any of these; None stands for the default of the server.
+            **options: Any of these; None stands for the default, of the handler or of the server.
                 title: The name of the task in lists. Default: the name of the handler.
                 description: More about the task.
-                priority: `low`, `normal`, `high` or `urgent`.
-                tags: Up to 32 words to filter by, each up to 64 characters.
-                queue: The queue whose workers run the task.
+                priority: `low`, `normal`, `high` or `urgent`. Default: that of the handler.
+                tags: Up to 32 words to filter by, each up to 64 characters. Default: those of the
+                    handler; an empty list means none.
+                queue: The queue whose workers run the task. Default: that of the handler.
                 run_at: The earliest start, a datetime with a zone; exclusive with
                     `delay_seconds`.
                 delay_seconds: Seconds, or a timedelta, from now to the earliest start.
@@ -260,7 +261,8 @@ class TaskqClient(Service):
             task: The task, a handle or its id.
             if_match: The `version` that the task must still have. If the answer to the first try is
                 lost, the second try may find the change of the first, and be refused.
-            **changes: Any of these; None resets a field, and an absent field stays.
+            **changes: Any of these; None resets a field, mostly to what the handler says, and an
+                absent field stays.
                 title: At any time.
                 description: At any time.
                 tags: At any time; the new tags replace the old ones.

@@ -1,7 +1,7 @@
 """The operations on tasks that are one request each, or one for each page."""
 
 import builtins
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 from taskq_client import _answers, _requests, _tracing
 from taskq_client._channels import Request
@@ -25,12 +25,17 @@ MERGE_PATCH = {"Content-Type": "application/merge-patch+json"}
 class Tasks:
     """Submit, read and change tasks.
 
+    Attributes:
+        on_unheard: Is called with a task that was submitted and waits in a queue to which no live
+            worker listens.
+
     Args:
         sender: Sends the requests.
     """
 
     def __init__(self, sender: RetryingSender) -> None:
         self._sender = sender
+        self.on_unheard: Callable[[Task], object] | None = None
 
     async def submit(
         self,
@@ -46,6 +51,8 @@ class Tasks:
             answer = await self._sender.post("/tasks", body, key, **headers)
             task = _answers.decode(answer, Task)
             _tracing.stored(task.id)
+        if self.on_unheard is not None and answer.headers.get("queue-listeners") == "0":
+            self.on_unheard(task)
         return task
 
     async def get(self, task: TaskLike) -> Task:

@@ -1,8 +1,5 @@
 """The exit codes of the command; 1 is only for a task that failed or was cancelled."""
 
-import shutil
-import sys
-import textwrap
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
@@ -10,6 +7,7 @@ from contextlib import suppress
 import click
 
 from taskq_client.cli.problems import USAGE, explain, one_line
+from taskq_client.cli.streams import say
 from taskq_client.errors import TaskqError
 
 __all__ = ["BUG", "INTERRUPTED", "READER_GONE", "TERMINATED", "UNWRITTEN", "USAGE", "code_of"]
@@ -36,13 +34,5 @@ def code_of(work: Callable[[], int]) -> int:
             traceback.print_exc()
         problem = f"a bug in this command: {type(error).__name__}"
         code, sentence = BUG, one_line(problem, "report it with the lines above")
-    with suppress(OSError):
-        click.echo(_for_stderr(f"taskq: {sentence}"), err=True)
+    say(sentence)
     return code
-
-
-def _for_stderr(sentence: str) -> str:
-    if not sys.stderr.isatty():
-        return sentence
-    width = shutil.get_terminal_size().columns
-    return textwrap.fill(sentence, width, break_long_words=False, break_on_hyphens=False)

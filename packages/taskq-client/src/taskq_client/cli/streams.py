@@ -2,9 +2,13 @@
 
 import os
 import select
+import shutil
 import sys
+import textwrap
 from contextlib import suppress
 from typing import TextIO
+
+import click
 
 
 def open_closed_streams() -> None:
@@ -34,6 +38,16 @@ def silence() -> None:
     """Send all further output to the null device."""
     for stream in (sys.stdout, sys.stderr):
         _silence(stream)
+
+
+def say(sentence: str) -> None:
+    """Write a sentence of the command to stderr, as wide as the terminal if it is one."""
+    text = f"taskq: {sentence}"
+    if sys.stderr.isatty():
+        width = shutil.get_terminal_size().columns
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    with suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _silence(stream: TextIO) -> None:

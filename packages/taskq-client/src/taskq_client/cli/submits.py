@@ -21,9 +21,11 @@ from taskq_client.cli.options import (
 )
 from taskq_client.cli.payload import FIELDS, fields, whole
 from taskq_client.cli.session import Session
+from taskq_client.cli.streams import say
 from taskq_client.cli.suggestions import hinted
+from taskq_client.cli.words import plain
 from taskq_client.errors import ValidationFailed
-from taskq_client.models import Priority, TaskOptions
+from taskq_client.models import Priority, Task, TaskOptions
 
 _OPTIONS = (
     click.argument("handler", shell_complete=handler_names),
@@ -75,6 +77,7 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
         merged = {**(payload or {}), **payload_fields} if payload_fields else payload
 
         def submit(client: TaskqClient) -> TaskHandle:
+            client._core.tasks.on_unheard = _say_that_nobody_listens
             try:
                 return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
             except ValidationFailed as error:
@@ -85,6 +88,10 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
     for option in reversed(_OPTIONS):
         call = option(call)
     return call
+
+
+def _say_that_nobody_listens(task: Task) -> None:
+    say(f"no live worker listens to queue {plain(task.queue)}; the task waits until one does.")
 
 
 def _wait_option(
