@@ -13,6 +13,12 @@ async def add(a: int, b: int = 1) -> int:
     return a + b
 
 
+@handler("tests.mail", priority="low", tags=["mail"])
+async def mail(to: str = "you") -> str:
+    """Say for whom a mail is: what such tasks have besides, the handler says."""
+    return to
+
+
 @handler("tests.pid")
 async def pid(context: Context, seconds: float = 0, note: str = "") -> int:
     """Say which process this is, and which one its parent, at the beginning and at the end."""
