@@ -339,6 +339,19 @@ async def test_progress_is_told_while_it_is_made(client: Any) -> None:
     assert told[-1].current == 3
 
 
+async def test_what_a_submit_leaves_out_its_handler_says(client: Any) -> None:
+    task = (await client.submit("tests.mail", delay_seconds=3600)).task
+    assert (task.queue, task.priority, task.tags) == ("default", "low", ["mail"])
+    said = {"handler": "tests.mail", "priority": "high", "tags": [], "delay_seconds": 3600}
+    (handle,) = await client.submit_many([said])
+    task = handle.task
+    assert (task.queue, task.priority, task.tags) == ("default", "high", [])
+    task = await client.update(task, priority=None, tags=None)
+    assert (task.priority, task.tags) == ("low", ["mail"])
+    (known,) = [each for each in await client.handlers() if each.name == "tests.mail"]
+    assert (known.queue, known.priority, known.tags) == ("default", "low", ["mail"])
+
+
 async def test_many_are_waited_for_together(client: Any) -> None:
     slow = await client.submit("taskq.echo", {"value": 0}, delay_seconds=1)
     quick = await client.submit_many([{"handler": "taskq.echo", "payload": {"value": 1}}] * 3)

@@ -27,6 +27,7 @@ async def client(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     """A client of each kind, of a fake server with the handlers of the tests."""
     fake = FakeTaskq()
     fake.on("tests.add", lambda payload: payload["a"] + payload.get("b", 1))
+    fake.on("tests.mail", priority="low", tags=["mail"])
     fake.on("tests.fatal", lambda payload: Step(error=Fatal(payload.get("message")), fatal=True))
     fake.on("tests.progress", Step(3, progress=STEPS))
     if request.param == "sync":
