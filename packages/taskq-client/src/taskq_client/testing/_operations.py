@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from taskq_client.testing import _catalog, _listing, _queues, _schemas, _service
+from taskq_client.testing import _catalog, _listing, _queues, _schemas, _service, _workers
 from taskq_client.testing._call import Answering, Call, answer, dumped
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
