@@ -17,6 +17,7 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.core.tracing import Tracing
 from taskq_server.crud import workers
 from taskq_server.crud.oldest import oldest
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Priority, Queue
 from taskq_server.metrics.registry import Metrics
 from taskq_server.services.after_commit import AfterCommit
@@ -161,7 +162,7 @@ async def rows_read(url: str) -> dict[str, int]:
             "age": lambda: database.read(lambda c: _ages(c, MINE, clock())),
             "age, with many handlers": lambda: database.read(lambda c: _ages(c, MANY, clock())),
             "forget": lambda: maintenance.forget_workers(timedelta(seconds=100)),
-            "prune": lambda: maintenance.prune(month),
+            "prune": lambda: maintenance.prune(Retention.of_all(month)),
             "rescue": lambda: maintenance.rescue(["default"]),
         }
         return {name: await _cost(database, work) for name, work in works.items()}

@@ -10,6 +10,7 @@ from sqlalchemy import func, select
 
 from taskq_server.crud.tables import tasks
 from taskq_server.domain.requests import NewTask, TaskChanges
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
@@ -142,7 +143,7 @@ class Mixture:
 
     async def prune(self) -> None:
         if self._dice.random() < 0.1:
-            self.done["prune"] += await self.maintenance.prune(timedelta(0))
+            self.done["prune"] += await self.maintenance.prune(Retention.of_all(timedelta(0)))
 
     async def _end(self, name: str, end: Callable[[Task], Awaitable[None]]) -> None:
         task = await self._one(Status.RUNNING)

@@ -8,6 +8,7 @@ import httpx
 from taskq_server.domain import limits
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.requests import NewTask
+from taskq_server.domain.retention import Retention
 from taskq_server.runtime import Runtime
 from taskq_server.services.fleet import Fleet
 from tests.integration.api.conftest import Submit
@@ -93,7 +94,7 @@ async def test_what_is_past_its_retention_is_told(
     later = Fleet(
         runtime.database,
         lambda: runtime.clock() + timedelta(seconds=150),
-        retention=timedelta(seconds=60),
+        retention=Retention.of_all(timedelta(seconds=60)),
     )
     assert 90 <= (await later.facts()).retention_overdue_seconds < 120
     await later.close()
@@ -101,7 +102,9 @@ async def test_what_is_past_its_retention_is_told(
 
 async def test_facts_are_read_once_a_second_at_most(runtime: Runtime) -> None:
     times = [100.0]
-    fleet = Fleet(runtime.database, runtime.clock, timedelta(days=1), lambda: times[-1])
+    fleet = Fleet(
+        runtime.database, runtime.clock, Retention.of_all(timedelta(days=1)), lambda: times[-1]
+    )
     first = await fleet.facts()
     times.append(100.9)
     assert await fleet.facts() is first

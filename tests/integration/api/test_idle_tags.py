@@ -12,6 +12,7 @@ from sqlalchemy import delete, event, insert, select, update
 from taskq_server.crud.tables import tags, task_tags
 from taskq_server.crud.tags import find, link
 from taskq_server.domain.requests import NewTask, TaskChanges, TaskFilter
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Queue, Status
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
@@ -96,7 +97,7 @@ async def by_change(runtime: Runtime, time: Time, task_id: UUID) -> None:
 async def by_retention(runtime: Runtime, time: Time, task_id: UUID) -> None:
     await runtime.change.cancel(CALLER, task_id)
     time.later += timedelta(days=1)
-    assert await time.maintenance.prune(timedelta(hours=23)) == 1
+    assert await time.maintenance.prune(Retention.of_all(timedelta(hours=23))) == 1
 
 
 @pytest.mark.parametrize("lose", [by_delete, by_change, by_retention])

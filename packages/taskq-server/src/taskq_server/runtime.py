@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 
 from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
@@ -200,7 +199,7 @@ def _assemble(
     key_use = KeyUse(database, clock)
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
     read = ReadService(database)
-    fleet = Fleet(database, clock, timedelta(days=settings.retention_days))
+    fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change = _writing_services(

@@ -8,9 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, retention
+from taskq_server.crud import counts, due, keeps, retention
 from taskq_server.crud.oldest import oldest
-from taskq_server.domain.task import Due, Priority, Status, Task, score
+from taskq_server.crud.retention import Window
+from taskq_server.domain.task import FINAL, Due, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, make_task, running, seconds, store
 
 
@@ -142,7 +143,10 @@ async def steps(database: Database, rows: int, values: str) -> int:
         }
         await due.due(connection, **given, below=SCORE, limit=50, untouched_since=NOW)
         await due.due(connection, **given, limit=50)
-        await retention.expired(connection, before=NOW - seconds(1), limit=50)
+        windows = {status: Window(NOW - seconds(1)) for status in FINAL}
+        await retention.expired(connection, windows, limit=50)
+        await retention.oldest(connection, windows)
+        await keeps.due(connection, now=NOW, limit=50)
         await oldest(
             connection, namespace="default", queues=["default"], handlers=["taskq.echo"], now=NOW
         )
@@ -192,7 +196,9 @@ async def test_final_tasks_expire_by_when_they_ended(database: Database) -> None
     )
 
     async def expired(before: datetime, limit: int = 100) -> list[UUID]:
-        return await database.read(lambda c: retention.expired(c, before=before, limit=limit))
+        windows = {status: Window(before) for status in FINAL}
+        found = await database.read(lambda c: retention.expired(c, windows, limit=limit))
+        return [one.id for one in found]
 
     assert await expired(NOW - seconds(500)) == [task.id for task in old]
     assert await expired(NOW - seconds(500), limit=2) == [task.id for task in old][:2]

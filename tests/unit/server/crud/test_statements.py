@@ -22,9 +22,11 @@ from taskq_server.crud import (
     handlers,
     hooks,
     in_use,
+    keeps,
     listing,
     namespaces,
     oldest,
+    pruning,
     retention,
     tables,
     tags,
@@ -33,6 +35,7 @@ from taskq_server.crud import (
 )
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement
+from taskq_server.crud.retention import Window
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
@@ -46,7 +49,7 @@ from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
 
-PREPARED = (claims, completions, counts, due, hooks, tags, tasks)
+PREPARED = (claims, completions, counts, due, hooks, keeps, tags, tasks)
 
 
 def prepared_statements() -> Iterator[Recorded]:
@@ -156,13 +159,12 @@ async def say_lease_statements(database: Database) -> None:
     )
     await database.read(lambda c: workers.live_ids(c, NOW))
     await database.read(lambda c: workers.latest(c, limit=5))
-    await database.read(retention.oldest_finished)
+    await say_retention(database)
     await database.write(lambda c: namespaces.create(database, c, "n", NOW))
     await database.read(namespaces.made)
     await database.read(lambda c: namespaces.waiting(c, ["default", "n"]))
     await database.read(lambda c: workers.handlers_of_live(c, NOW, ["n"]))
     await say_statements_of_the_list(database)
-    await database.read(lambda c: retention.expired(c, before=NOW, limit=5))
     await database.read(
         lambda c: due.due(
             c,
@@ -182,6 +184,28 @@ async def say_lease_statements(database: Database) -> None:
             lambda c, names=handlers_that_are: oldest.oldest(  # type: ignore[misc]
                 c, namespace="n", queues=["q", "r"], handlers=names, now=NOW, listened=["q"]
             )
+        )
+
+
+async def say_retention(database: Database) -> None:
+    windows = {status: Window(NOW, NOW) for status in (Status.FAILED, Status.SUCCEEDED)}
+    await database.read(lambda c: retention.expired(c, windows, limit=5))
+    await database.read(lambda c: retention.oldest(c, windows))
+    ended = [make_task(Status.FAILED, finished_at=NOW) for _ in range(4)]
+    await database.write(lambda c: tasks.insert(c, [NewRow(one, keep_seconds=9) for one in ended]))
+    ids = [one.id for one in ended]
+    await database.read(lambda c: keeps.due(c, now=NOW, limit=5))
+    await database.read(keeps.longest_due)
+    await database.read(lambda c: keeps.looks(c, ids[::-1]))
+    await database.write(lambda c: keeps.look_later(c, dict.fromkeys(ids[::-1], NOW)))
+    await database.read(lambda c: pruning.tasks_between(c, ids[0], ids[-1], limit=9))
+    for some in (pruning.Some(ids, is_range=True), pruning.Some(ids, is_range=False)):
+        await database.read(lambda c, some=some: pruning.lock(c, some))  # type: ignore[misc]
+        await database.read(lambda c, some=some: pruning.own_keeps(c, some))  # type: ignore[misc]
+        rest = some.without([ids[1], ids[0]])
+        gone = await database.read(lambda c, rest=rest: pruning.lock(c, rest))  # type: ignore[misc]
+        await database.write(
+            lambda c, rest=rest, gone=gone: pruning.remove(c, rest, gone, NOW, any_keep=True)  # type: ignore[misc]
         )
 
 
@@ -293,6 +317,9 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "DELETE FROM tasks",
         "DELETE FROM task_attempts",
         "DELETE FROM task_tags",
+        "INSERT INTO task_keeps",
+        "UPDATE task_keeps SET",
+        "DELETE FROM task_keeps",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
         "DELETE FROM task_minutes",
@@ -305,7 +332,7 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
-    assert len(locking) == 4
+    assert len(locking) == 8
     assert all(re.search(r"ORDER BY (tasks|tags)\.id FOR UPDATE$", sql) for sql in locking)
 
 

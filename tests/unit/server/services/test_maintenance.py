@@ -15,6 +15,7 @@ from taskq_server.core.database import Database
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Queue, Status
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from taskq_server.runtime import Runtime
@@ -116,7 +117,7 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
         maintenance.rescue(["default"]),
         maintenance.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
         maintenance.due(QUEUE, ["taskq.echo"], 10),
-        maintenance.prune(timedelta(days=30)),
+        maintenance.prune(Retention.of_all(timedelta(days=30))),
         maintenance.forget_workers(seconds(100)),
         attempts.claim(claim),
     ):
@@ -182,8 +183,8 @@ async def test_prune_deletes_final_tasks_past_retention_only(
     old = [make_task(status, created_at=past) for status in Status]
     new = make_task(Status.SUCCEEDED, created_at=past, finished_at=runtime.clock())
     await store(runtime.database, *old, new)
-    assert await maintenance.prune(timedelta(days=30)) == 3
-    assert await maintenance.prune(timedelta(days=30)) == 0
+    assert await maintenance.prune(Retention.of_all(timedelta(days=30))) == 3
+    assert await maintenance.prune(Retention.of_all(timedelta(days=30))) == 0
     for task in (new, *(task for task in old if not task.status.final)):
         assert await stored(runtime.database, task.id) == task
 
@@ -216,5 +217,5 @@ async def test_prune_spares_a_task_that_is_retried_meanwhile(
     await store(runtime.database, task)
     retry = "UPDATE tasks SET status = 'queued', score = 1, finished_at = NULL"
     with when_first_read_ends(runtime.database, url, retry):
-        await maintenance.prune(timedelta(days=30))
+        await maintenance.prune(Retention.of_all(timedelta(days=30)))
     assert (await stored(runtime.database, task.id)).status is Status.QUEUED

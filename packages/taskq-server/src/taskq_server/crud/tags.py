@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 from uuid import UUID
 
-from sqlalchemy import bindparam, delete, func, or_, select, update
+from sqlalchemy import ColumnElement, bindparam, delete, func, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.pairs import Named, is_one_of
@@ -42,11 +42,9 @@ _to_mark = (
     select(tags.c.id)
     .distinct()
     .join(task_tags, task_tags.c.tag_id == tags.c.id)
-    .where(
-        task_tags.c.task_id.in_(IDS),
-        or_(tags.c.idle_since.is_(None), tags.c.idle_since < bindparam("long_ago")),
-    )
+    .where(or_(tags.c.idle_since.is_(None), tags.c.idle_since < bindparam("long_ago")))
 )
+_to_mark_of = _to_mark.where(task_tags.c.task_id.in_(IDS))
 
 
 async def find(connection: AsyncConnection, names: Iterable[Named]) -> dict[Named, int]:
@@ -85,7 +83,16 @@ async def link(connection: AsyncConnection, links: Collection[tuple[UUID, int]])
 async def mark_idle(connection: AsyncConnection, task_ids: Collection[UUID], now: datetime) -> None:
     """Set `idle_since` of all tags of these tasks, which are about to lose them."""
     values = {"ids": sorted(task_ids), "long_ago": now - PRECISION}
-    found = (await connection.execute(_to_mark, values)).scalars().all()
+    found = (await connection.execute(_to_mark_of, values)).scalars().all()
+    await _set(connection, found, now)
+
+
+async def mark_idle_where(
+    connection: AsyncConnection, are_lost: ColumnElement[bool], now: datetime
+) -> None:
+    """Set `idle_since` of all tags of the links that a condition finds, which are about to go."""
+    values = {"long_ago": now - PRECISION}
+    found = (await connection.execute(_to_mark.where(are_lost), values)).scalars().all()
     await _set(connection, found, now)
 
 

@@ -2,14 +2,15 @@
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import itemgetter
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts
+from taskq_server.crud import counts, keeps
 from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
@@ -20,17 +21,25 @@ from taskq_server.crud.tables import (
     task_tags,
     task_without_payload,
     tasks,
-    to_task,
     whole_attempt,
     whole_task,
     workers,
 )
 from taskq_server.crud.tags import link, mark_idle
 from taskq_server.domain.counts import place
+from taskq_server.domain.retention import first_look
 from taskq_server.domain.task import Address, Attempt, Task, TaskDetails
 
-_whole = select(*whole_task)
-_by_id = IdListStatement(_whole.where(is_one_of_ids(tasks.c.id)), Task._make)
+_Read = tuple[Task, float | None]
+
+
+def _with_keep(row: Sequence[Any]) -> _Read:
+    *fields, keep_seconds = row
+    return Task._make(fields), keep_seconds
+
+
+_whole = select(*whole_task, keeps.seconds_of_task)
+_by_id = IdListStatement(_whole.where(is_one_of_ids(tasks.c.id)), _with_keep)
 _holders = select(tasks.c.namespace, tasks.c.idempotency_hash, tasks.c.id, tasks.c.fingerprint)
 _is_there = select(tasks.c.id).where(
     tasks.c.id == bindparam("task_id"), tasks.c.namespace == bindparam("of_namespace")
@@ -69,12 +78,16 @@ Own = tuple[Address, str]
 
 @dataclass(frozen=True, slots=True)
 class NewRow:
-    """A task to insert, with its tags' ids, the hash of its idempotency key and its fingerprint."""
+    """A task to insert, with its tags' ids, the hash of its idempotency key and its fingerprint.
+
+    `keep_seconds` is for how long the task is kept after its end, if it says so.
+    """
 
     task: Task
     tag_ids: tuple[int, ...] = ()
     idempotency_hash: str | None = None
     fingerprint: str | None = None
+    keep_seconds: float | None = None
 
     @property
     def key(self) -> Named | None:
@@ -146,7 +159,7 @@ async def details(
     """Return tasks with their tags and ended attempts; an id finds nothing in other namespaces."""
     asked = set(wanted)
     rows = await _by_id(connection, {task_id for _, task_id in asked})
-    found = [task for task in rows if (task.namespace, task.id) in asked]
+    found = [row for row in rows if (row[0].namespace, row[0].id) in asked]
     return {(of.task.namespace, of.task.id): of for of in await _detailed(connection, found)}
 
 
@@ -158,7 +171,7 @@ async def own_details(connection: AsyncConnection, wanted: Iterable[Own]) -> dic
     """
     keyed = sorted({(key_id, task_id) for (_, task_id), key_id in wanted})
     is_own = is_one_of(tasks.c.submitted_by, tasks.c.id, keyed)
-    found = [to_task(row) for row in await connection.execute(_whole.where(is_own))]
+    found = [_with_keep(row) for row in await connection.execute(_whole.where(is_own))]
     return {_own(of.task): of for of in await _detailed(connection, found)}
 
 
@@ -166,11 +179,12 @@ def _own(task: Task) -> Own:
     return (task.namespace, task.id), task.submitted_by or ""
 
 
-async def _detailed(connection: AsyncConnection, found: Sequence[Task]) -> list[TaskDetails]:
-    ended = await _attempts(connection, [task.id for task in found if task.attempt])
-    named = await tag_names(connection, [task.id for task in found])
+async def _detailed(connection: AsyncConnection, found: Sequence[_Read]) -> list[TaskDetails]:
+    ended = await _attempts(connection, [task.id for task, _ in found if task.attempt])
+    named = await tag_names(connection, [task.id for task, _ in found])
     return [
-        TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ()))) for task in found
+        TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ())), keep_seconds)
+        for task, keep_seconds in found
     ]
 
 
@@ -231,11 +245,12 @@ async def set_tags(
 
 
 async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetime) -> None:
-    """Delete locked tasks with their attempts and tag links."""
+    """Delete locked tasks with all that belongs to them."""
     wanted = {"ids": sorted(task.id for task in gone)}
     await mark_idle(connection, wanted["ids"], now)
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
+    await keeps.forget(connection, wanted["ids"])
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
     await counts.move(connection, before=map(place, gone))
 
@@ -249,9 +264,17 @@ def _values(rows: Sequence[NewRow]) -> list[tuple[object, ...]]:
 
 
 async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
-    """Link inserted tasks to their tags, and append them to the ledger."""
+    """Insert what belongs to inserted tasks, and append them to the ledger."""
     await link(connection, [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids])
+    await keeps.insert(
+        connection, [_keep(row, row.keep_seconds) for row in rows if row.keep_seconds]
+    )
     await counts.move(connection, after=(place(row.task) for row in rows))
+
+
+def _keep(row: NewRow, seconds: float) -> keeps.Row:
+    due = row.task.due_at
+    return row.task.id, seconds, first_look(due, timedelta(seconds=seconds))
 
 
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:

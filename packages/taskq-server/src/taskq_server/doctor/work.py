@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 
-from taskq_server.crud import counts, fleet, namespaces, retention
+from taskq_server.crud import counts, fleet, namespaces
 from taskq_server.crud.fleet import LiveWorker
 from taskq_server.doctor.findings import Finding, Patient, some_of, well, wrong
 from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.task import WAITING
+from taskq_server.services.frontier import Frontier, behind
 
 _SWEEPS = timedelta(minutes=10)
 """How long the janitors may need for what has just come of age."""
@@ -67,18 +68,18 @@ async def queues(patient: Patient) -> Finding:
 
 async def pruning(patient: Patient) -> Finding:
     """Look for a finished task that should have been deleted a while ago."""
-    oldest = await patient.database.read(retention.oldest_finished)
-    if oldest is None:
-        return well("no task has finished")
-    kept = timedelta(days=patient.settings.retention_days)
-    behind = await patient.database.now() - oldest - kept
-    if behind > _SWEEPS:
+    now = await patient.database.now()
+    kept = patient.settings.retention
+    late = await patient.database.read(lambda c: behind(c, Frontier(), kept, now))
+    settings = f"TASKQ_RETENTION_DAYS is {_days(kept.ended)}"
+    if kept.failed != kept.ended:
+        settings += f" and TASKQ_RETENTION_DAYS_FAILED is {_days(kept.failed)}"
+    if late > _SWEEPS:
         return wrong(
-            f"tasks that finished {_days(behind + kept)} days ago are still there, though "
-            f"TASKQ_RETENTION_DAYS is {_days(kept)}: workers delete them, so start one, or wait "
-            "until they have caught up"
+            f"finished tasks are still there that should have been deleted {_days(late)} days ago "
+            f"({settings}): workers delete them, so start one, or wait until they have caught up"
         )
-    return well(f"nothing is older than {_days(kept)} days")
+    return well(f"nothing is kept for longer than it should be ({settings})")
 
 
 async def _live(patient: Patient) -> list[LiveWorker]:

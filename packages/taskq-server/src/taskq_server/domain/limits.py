@@ -78,6 +78,9 @@ BACKOFF_SECONDS = 86_400
 DELAY_SECONDS = 31_536_000
 """Time until a start that is asked for, by `delay_seconds` or `Retry(after=)`: a year."""
 
+KEEP_SECONDS = 3_153_600_000
+"""Time for which a task may ask to be kept after its end: 36,500 days, as the settings may say."""
+
 WAIT_SECONDS = 60
 """Time that one request waits for tasks."""
 

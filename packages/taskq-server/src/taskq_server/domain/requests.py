@@ -47,6 +47,7 @@ class NewTask(NamedTuple):
         max_retries: retries after the first try; None stands for the handler's number.
         backoff_base_seconds: longest wait before the first retry; None stands for the handler's.
         backoff_max_seconds: longest wait before any retry; None stands for the handler's.
+        keep_seconds: for how long the task is kept after its end; None stands for the settings'.
     """
 
     handler: str
@@ -62,6 +63,7 @@ class NewTask(NamedTuple):
     max_retries: int | None = None
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
+    keep_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

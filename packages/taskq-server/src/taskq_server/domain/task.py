@@ -165,11 +165,15 @@ class Attempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
-    """A task as callers see it: the row, its tags and its ended attempts."""
+    """A task as callers see it: the row, its tags, its ended attempts, and how long it is kept.
+
+    `keep_seconds` counts from its end; None if the task does not say.
+    """
 
     task: Task
     tags: tuple[str, ...]
     attempts: tuple[Attempt, ...] = ()
+    keep_seconds: float | None = None
 
     @property
     def result(self) -> str | None:

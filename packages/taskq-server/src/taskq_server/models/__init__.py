@@ -10,6 +10,7 @@ from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
 from taskq_server.models.task_count import TaskCount
+from taskq_server.models.task_keep import TaskKeep
 from taskq_server.models.task_minute import TaskMinute
 from taskq_server.models.worker import Worker
 
@@ -24,6 +25,7 @@ __all__ = [
     "Task",
     "TaskAttempt",
     "TaskCount",
+    "TaskKeep",
     "TaskMinute",
     "TaskTag",
     "Worker",

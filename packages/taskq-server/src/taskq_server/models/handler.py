@@ -21,6 +21,7 @@ class Handler(Base):
     """A handler's name, the JSON Schema of its payload, and its defaults.
 
     `queue`, `priority` and `tags`, a JSON list, are null if the worker knows no such defaults.
+    `seen_at` is when a live worker had it; workers write it once a day. It is null until one does.
     """
 
     __tablename__ = "handlers"
@@ -36,3 +37,4 @@ class Handler(Base):
     priority: Mapped[Priority | None] = mapped_column(PriorityNumber)
     tags: Mapped[str | None] = mapped_column(Text)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -69,6 +69,7 @@ Tags = Annotated[list[TagName], Field(max_length=limits.TAGS)]
 MaxRetries = Annotated[int, Field(strict=True, ge=0, le=limits.RETRIES)]
 TimeoutSeconds = Annotated[float, Field(strict=True, gt=0, le=limits.TIMEOUT_SECONDS)]
 BackoffSeconds = Annotated[float, Field(strict=True, gt=0, le=limits.BACKOFF_SECONDS)]
+KeepSeconds = Annotated[float, Field(strict=True, ge=1, le=limits.KEEP_SECONDS)]
 DelaySeconds = Annotated[float, Field(strict=True, ge=0, le=limits.DELAY_SECONDS)]
 
 _RFC_3339 = re.compile(

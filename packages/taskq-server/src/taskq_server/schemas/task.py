@@ -17,6 +17,7 @@ from taskq_server.schemas.fields import (
     Description,
     HandlerName,
     Id,
+    KeepSeconds,
     MaxRetries,
     Moment,
     PriorityLabel,
@@ -57,6 +58,10 @@ class TaskCreate(Request):
     backoff_max_seconds: BackoffSeconds | None = Field(
         None, description="most that any retry waits; the handler's own when null"
     )
+    keep_seconds: KeepSeconds | None = Field(
+        None,
+        description="how long it is kept after its end; as the server's settings say when null",
+    )
 
     @model_validator(mode="after")
     def _one_start(self) -> Self:
@@ -80,6 +85,7 @@ class TaskCreate(Request):
             self.max_retries,
             self.backoff_base_seconds,
             self.backoff_max_seconds,
+            self.keep_seconds,
         )
 
 
@@ -206,6 +212,9 @@ class TaskRead(TaskItem):
     """A whole task."""
 
     payload: dict[str, JsonValue]
+    keep_seconds: float | None = Field(
+        description="how long it is kept after its end; null: as the server's settings say"
+    )
     errors: list[AttemptRead]
     result: JsonValue
 

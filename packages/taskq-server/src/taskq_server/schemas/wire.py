@@ -42,6 +42,7 @@ def whole(details: TaskDetails) -> dict[str, Any]:
     """Return a task with its payload, result and errors."""
     shown = item(details)
     shown["payload"] = orjson.Fragment(details.task.payload)
+    shown["keep_seconds"] = details.keep_seconds
     shown["errors"] = attempts(details.errors)
     shown["result"] = _fragment(details.result)
     return shown

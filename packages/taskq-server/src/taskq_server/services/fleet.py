@@ -3,16 +3,18 @@
 import json
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from math import inf
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import counts, handlers, namespaces, retention, workers
+from taskq_server.crud import counts, handlers, namespaces, workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.counts import by_queue
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import WAITING
 from taskq_server.metrics.fleet import FleetFacts, QueueFacts
+from taskq_server.services.frontier import Frontier, behind
 
 MOST_AGED = 200
 """Most namespaces with waiting tasks whose oldest tasks are looked for."""
@@ -35,13 +37,14 @@ class Fleet:
         self,
         database: Database,
         clock: Callable[[], datetime],
-        retention: timedelta,
+        retention: Retention,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._database = database
         self._clock = clock
         self._retention = retention
         self._monotonic = monotonic
+        self._frontier = Frontier(monotonic)
         self._known: FleetFacts | None = None
         self._at = -inf
         self._reads: GroupCommit[None, FleetFacts] = GroupCommit(
@@ -82,14 +85,13 @@ class Fleet:
         made = await namespaces.made(connection)
         live = await workers.live_ids(connection, now)
         listened = await _listened(connection, now)
-        finished = await retention.oldest_finished(connection)
-        overdue = 0.0 if finished is None else (now - self._retention - finished).total_seconds()
+        overdue = await behind(connection, self._frontier, self._retention, now)
         return FleetFacts(
             namespaces=sorted(made, key=lambda name: (made[name], name)),
             queues=await self._queues(connection, now, listened),
             listened=listened,
             workers=len(live),
-            retention_overdue_seconds=max(0.0, overdue),
+            retention_overdue_seconds=overdue.total_seconds(),
         )
 
     async def _queues(

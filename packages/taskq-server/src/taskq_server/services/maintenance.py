@@ -6,16 +6,16 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, minutes, old_workers, tags, tasks, workers
+from taskq_server.crud import counts, due, minutes, old_workers, tags, workers
 from taskq_server.crud import namespaces as in_namespaces
-from taskq_server.crud.retention import expired
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.minutes import KEPT, minute_of
+from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Due, Queue, Task
 from taskq_server.services.attempts import AttemptService
+from taskq_server.services.pruning import Pruning
 
 _BATCH = 1_000
-_PRUNE_BATCH = 500
 _TAG_BATCH = 200
 _COMPACT_BATCH = 5_000
 _WORKER_BATCH = 1_000
@@ -47,6 +47,7 @@ class Maintenance:
         self._attempts = attempts
         self._dispatcher = dispatcher
         self._on_paused = on_paused
+        self._pruning = Pruning(database, clock)
 
     async def waiting(self, namespaces: Sequence[str]) -> list[str]:
         """Return those of some namespaces, in the same order, that may have something to stage.
@@ -170,23 +171,9 @@ class Maintenance:
         if gone:
             await self._database.write(lambda c: old_workers.forget(c, gone))
 
-    async def prune(self, retention: timedelta) -> int:
-        """Delete a small batch of final tasks that are past retention; return how many."""
-        before = self._clock() - retention
-
-        async def look(connection: Connection) -> list[UUID]:
-            return await expired(connection, before=before, limit=_PRUNE_BATCH)
-
-        async def work(connection: Connection) -> int:
-            locked = (await tasks.lock(connection, old, payload=False)).values()
-            ended = [one for one in locked if one.status.final and one.finished_at]
-            gone = [one for one in ended if one.finished_at and one.finished_at < before]
-            if gone:
-                await tasks.remove(connection, gone, self._clock())
-            return len(gone)
-
-        old = await self._database.read(look)
-        return await self._database.write(work) if old else 0
+    async def prune(self, kept: Retention) -> int:
+        """Delete some final tasks that are past retention; return how many, 0 if none is left."""
+        return await self._pruning.batch(kept)
 
     async def forget_tags(self, idle: timedelta) -> bool:
         """Delete a small batch of tags that are without tasks; return whether there may be more.

@@ -52,10 +52,14 @@ class IdempotencyKey:
 
 
 class Made(NamedTuple):
-    """A task to store, and its tags as they were given: names may be repeated."""
+    """A task to store, its tags as they were given (names may be repeated), and its own retention.
+
+    `keep_seconds` is None for a task that is kept as long as others.
+    """
 
     task: Task
     tags: Sequence[str]
+    keep_seconds: float | None = None
 
 
 class Submission:
@@ -142,7 +146,8 @@ class Submission:
             finished_at=None,
             submitted_by=caller.key_id,
         )
-        return Made(task, defaults.tags if new.tags is None else new.tags)
+        tags = defaults.tags if new.tags is None else new.tags
+        return Made(task, tags, new.keep_seconds)
 
     def queue_of(self, caller: Caller, new: NewTask) -> str:
         """Return the queue of a task that was not made, as far as it is known without a look."""

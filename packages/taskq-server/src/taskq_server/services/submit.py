@@ -130,7 +130,8 @@ class SubmitService:
             self._count_unmade(caller, new, _result_of(error))
             raise
         has_listener = self._submission.has_listener(caller, task)
-        return Submitted(TaskDetails(task, tags), False, has_listener)
+        details = TaskDetails(task, tags, keep_seconds=made.keep_seconds)
+        return Submitted(details, False, has_listener)
 
     async def _replayed(
         self, caller: Caller, new: NewTask, key: IdempotencyKey, holder: KeyHolder, work: Work
@@ -171,11 +172,10 @@ class SubmitService:
         tags: tuple[str, ...],
         key: IdempotencyKey | None,
     ) -> Awaitable[KeyHolder | None]:
-        task = made.task
         if not tags:
-            return self._inserts.one(_row(task, (), {}, key))
+            return self._inserts.one(_row(made, (), {}, key))
         return self._tag_ids.use(
-            caller, tags, lambda ids: self._inserts.one(_row(task, tags, ids, key))
+            caller, tags, lambda ids: self._inserts.one(_row(made, tags, ids, key))
         )
 
     async def batch(
@@ -222,8 +222,8 @@ class SubmitService:
 
         async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:
             rows = [
-                _row(task, names, ids, key, position)
-                for position, (task, names) in enumerate(zip(new_tasks, tags, strict=True))
+                _row(each, names, ids, key, position)
+                for position, (each, names) in enumerate(zip(made, tags, strict=True))
             ]
             return await self._inserts.batch(rows, key)
 
@@ -249,7 +249,10 @@ class SubmitService:
             heard = self._have_listeners(caller, (details.task for details in replayed))
             return SubmittedBatch(shown, True, heard)
         self._after_commit.submitted(new_tasks)
-        stored = tuple(map(TaskDetails, new_tasks, tags))
+        stored = tuple(
+            TaskDetails(each.task, names, keep_seconds=each.keep_seconds)
+            for each, names in zip(made, tags, strict=True)
+        )
         return SubmittedBatch(stored, False, self._have_listeners(caller, new_tasks))
 
     async def _batch(
@@ -281,15 +284,16 @@ def _result_of(error: Exception) -> SubmitResult:
 
 
 def _row(
-    task: Task,
+    made: Made,
     tags: Sequence[str],
     tag_ids: Mapping[str, int],
     key: IdempotencyKey | None,
     position: int = 0,
 ) -> NewRow:
     return NewRow(
-        task,
+        made.task,
         tuple([tag_ids[name] for name in tags]),
         key.hash(position) if key else None,
         key.fingerprint if key else None,
+        made.keep_seconds,
     )

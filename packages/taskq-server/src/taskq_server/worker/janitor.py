@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 
 from redis.exceptions import RedisError
@@ -21,6 +22,7 @@ _TAGS_ARE_KEPT = timedelta(minutes=10)
 _SETTLED = timedelta(seconds=2)
 _NOW_AND_THEN_SECONDS = 5.0
 _RARELY_SECONDS = 30.0
+_PRUNING_SECONDS = 20.0
 _log = logging.getLogger("taskq.server.janitor")
 
 
@@ -81,7 +83,8 @@ class Janitor:
             self._every(often, "replay hooks", self._replay_hooks),
             self._every(_NOW_AND_THEN_SECONDS, "compact the ledger of tasks", self.compact),
             self._every(_NOW_AND_THEN_SECONDS, "measure the queues", self._measure),
-            self._every(_RARELY_SECONDS, "prune what is past retention", self.tidy),
+            self._every(_NOW_AND_THEN_SECONDS, "prune what is past retention", self.prune),
+            self._every(_RARELY_SECONDS, "forget what nothing needs any more", self.tidy),
         )
 
     async def rescue(self) -> None:
@@ -140,12 +143,18 @@ class Janitor:
         while await self._maintenance.compact():
             pass
 
-    async def tidy(self) -> None:
-        """Forget ended workers, tasks and minutes past retention, and tags without tasks."""
-        retention = timedelta(days=self._settings.retention_days)
-        await self._maintenance.forget_workers(retention)
-        while await self._maintenance.prune(retention):
+    async def prune(self) -> None:
+        """Delete tasks past retention until none is left, or for some time.
+
+        It ends now and then, so that another janitor may go on.
+        """
+        until = monotonic() + _PRUNING_SECONDS
+        while await self._maintenance.prune(self._settings.retention) and monotonic() < until:
             pass
+
+    async def tidy(self) -> None:
+        """Forget ended workers, minutes past retention, and tags without tasks."""
+        await self._maintenance.forget_workers(self._settings.retention.longest)
         while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):
             pass
         while await self._maintenance.forget_minutes():

@@ -1,10 +1,13 @@
 """Settings of tasks."""
 
+from datetime import timedelta
+
 from pydantic import Field, field_validator
 
 from taskq_server.core.settings.group import Group
 from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES
+from taskq_server.domain.retention import Retention
 
 
 class TaskSettings(Group):
@@ -34,6 +37,12 @@ class TaskSettings(Group):
     retention_days: float = Field(
         30.0, gt=0, le=36_500, description="how long finished tasks are kept"
     )
+    retention_days_failed: float | None = Field(
+        None,
+        gt=0,
+        le=36_500,
+        description="how long failed tasks are kept; empty means as long as all others",
+    )
     max_payload_bytes: int = Field(
         262_144, ge=64, le=4_194_304, description="largest payload, as JSON"
     )
@@ -60,6 +69,13 @@ class TaskSettings(Group):
         description="most tasks of a namespace that may wait, queued or to be tried again; empty "
         "means no limit",
     )
+
+    @property
+    def retention(self) -> Retention:
+        """How long tasks are kept that say nothing of their own."""
+        failed = self.retention_days_failed
+        kept = timedelta(days=self.retention_days)
+        return Retention(kept, kept if failed is None else timedelta(days=failed))
 
     @field_validator("namespace")
     @classmethod
