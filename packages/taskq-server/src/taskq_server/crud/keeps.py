@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from sqlalchemy import case, delete, func, select, update
+from sqlalchemy import case, delete, func, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.prepared import BulkInsert
@@ -71,7 +71,8 @@ async def look_later(connection: AsyncConnection, later: Mapping[UUID, datetime]
     """Say when to look again at some tasks."""
     if later:
         ids = sorted(later)
-        value = case({one: later[one] for one in ids}, value=task_keeps.c.task_id)
+        kind = task_keeps.c.look_at.type
+        value = case(*((task_keeps.c.task_id == one, literal(later[one], kind)) for one in ids))
         which = task_keeps.c.task_id.in_(ids)
         await connection.execute(update(task_keeps).where(which).values(look_at=value))
 
