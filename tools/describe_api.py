@@ -102,6 +102,7 @@ def limits_of(document: dict[str, Any]) -> str:
         "KEY_LENGTH": parameters(operations["submit"], "header")["Idempotency-Key"]["maxLength"],
         "BATCH_ITEMS": schemas["TaskBatch"]["properties"]["items"]["maxItems"],
         "WAIT_IDS": schemas["WaitRequest"]["properties"]["ids"]["maxItems"],
+        "KEEP_SECONDS": bounds(schemas["TaskCreate"]["properties"]["keep_seconds"])["maximum"],
         "STREAM_SECONDS": parameters(operations["events"], "query")["timeout_seconds"]["maximum"],
     }
     return HEAD_OF_LIMITS + "\n" + "".join(f"{name} = {limit}\n" for name, limit in limits.items())

@@ -164,6 +164,25 @@ async def test_not_before_its_time(client: Any) -> None:
     assert final.started_at >= run_at
 
 
+async def test_a_task_says_for_how_long_it_is_kept(client: Any) -> None:
+    kept = await client.submit(
+        "taskq.echo", {"value": 1}, keep_seconds=timedelta(days=90), tags=["kept"]
+    )
+    other = await client.submit("taskq.echo", {"value": 1})
+    assert (kept.keep_seconds, other.keep_seconds) == (7_776_000, None)
+    assert (await client.wait(kept.id)).keep_seconds == 7_776_000
+    (two, one) = await client.submit_many(
+        [
+            {"handler": "taskq.echo", "payload": {"value": 1}, "keep_seconds": n}
+            for n in (2_000, None)
+        ]
+    )
+    assert [(await client.get(each.id)).keep_seconds for each in (two, one)] == [2_000, None]
+    assert [one.keep_seconds async for one in client.list(tag="kept")] == [None]  # only get says it
+    with pytest.raises(ValidationFailed):
+        await client.submit("taskq.echo", {"value": 1}, keep_seconds=0.5)
+
+
 async def test_the_same_key_is_the_same_task(client: Any) -> None:
     key = uuid4().hex
     first = await client.submit("taskq.echo", {"value": 1}, idempotency_key=key)

@@ -54,6 +54,7 @@ def fields(random: Random) -> dict[str, Any]:
         "max_retries": random.choice([None, 0, 9, 100]),
         "backoff_base_seconds": random.choice([None, 0.5, 86_400]),
         "backoff_max_seconds": random.choice([None, 20]),
+        "keep_seconds": random.choice([None, 1, 3_153_600_000]),
     }
     start = random.choice(["none", "run_at", "delay_seconds"])
     if start == "run_at":

@@ -47,6 +47,7 @@ FULL = {
     "max_retries": 9,
     "backoff_base_seconds": 0.5,
     "backoff_max_seconds": 20,
+    "keep_seconds": 3600.5,
 }
 
 

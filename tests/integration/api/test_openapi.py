@@ -312,6 +312,7 @@ async def test_the_wire_is_what_the_models_say(
         "run_at": "2000-01-01T00:00:00Z",
         "backoff_base_seconds": 1.5,
         "backoff_max_seconds": 60,
+        "keep_seconds": 60,
     }
     ids = [(await submit(**full))["id"], (await submit())["id"], (await submit())["id"]]
     await worker.fail(await worker.claim(ids[0]))

@@ -74,9 +74,11 @@ async def test_every_field_is_kept(api: httpx.AsyncClient) -> None:
         "max_retries": 0,
         "backoff_base_seconds": 2,
         "backoff_max_seconds": 60,
+        "keep_seconds": 86_400,
     }
     task = (await api.post("/tasks", json=sent)).json()
     assert task == {**task, **sent, "tags": ["a", "b"], "run_at": "2100-01-02T01:04:05.600000Z"}
+    assert (await api.get(f"/tasks/{task['id']}")).json() == task
 
 
 async def test_delay_seconds_sets_run_at(submit: Submit) -> None:

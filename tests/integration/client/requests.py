@@ -24,6 +24,7 @@ TEXTS = (
     "x" * 255, "x" * 256, "a\nb", "a\u2028b", "\U0001f600", "%_", "a/b", "-", "a.b:c/d-e", 5, None,
     True, ["a"], {},
 )  # fmt: skip
+KEEPS = (None, 0.99, 1e9, 3_153_600_001, "9", True)
 NUMBERS = (
     0, 1, 2, 3, 100, 101, -1, 0.0, 0.5, 1.0, 1e-9, 3600, 86_400, 86_401, 31_536_000, 31_536_001,
     1e300, True, None, "3", [], 7.25, 500_000,
@@ -195,7 +196,8 @@ class Requests:
             "title": TEXTS, "description": TEXTS, "priority": PRIORITIES, "queue": TEXTS,
             "run_at": TIMES, "delay_seconds": NUMBERS, "timeout_seconds": NUMBERS,
             "max_retries": NUMBERS, "backoff_base_seconds": NUMBERS, "backoff_max_seconds": NUMBERS,
-            "unknown": (1,), "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
+            "keep_seconds": KEEPS, "unknown": (1,),
+            "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
         }  # fmt: skip
         if handler in good and self._maybe(0.15):
             new["payload"] = draw.choice(PAYLOADS)

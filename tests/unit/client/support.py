@@ -37,6 +37,7 @@ def wire_task(**changes: Any) -> dict[str, Any]:
         "max_retries": 3,
         "backoff_base_seconds": None,
         "backoff_max_seconds": None,
+        "keep_seconds": None,
         "current_retry_count": 0,
         "attempt": 0,
         "errors": [],

@@ -10,7 +10,14 @@ from typing import Any
 import httpx
 import pytest
 
-from taskq_client import AsyncTaskqClient, Progress, TaskqClient, Unavailable, WaitTimeout
+from taskq_client import (
+    AsyncTaskqClient,
+    NotFound,
+    Progress,
+    TaskqClient,
+    Unavailable,
+    WaitTimeout,
+)
 from taskq_client.testing import FakeTaskq, Step
 from tests.contract.clients import Awaited
 
@@ -86,6 +93,40 @@ async def test_delays_and_pauses_take_no_time(fake: FakeTaskq, client: Any) -> N
     )
     done = await client.wait_all([task.id for task in tasks])
     assert [task.result for task in done] == [600 * n for n in range(9)]
+
+
+async def test_a_task_goes_when_it_has_been_kept_for_as_long_as_it_says(
+    fake: FakeTaskq, client: Any
+) -> None:
+    echo = ("taskq.echo", {"value": 1})
+    short = await client.submit(*echo, keep_seconds=60, delay_seconds=3600, idempotency_key="k")
+    waiting = await client.submit(*echo, keep_seconds=1, delay_seconds=YEAR)
+    other = await client.submit(*echo)
+    assert (await client.wait(short.id)).result == 1
+    fake.advance(59)
+    assert (await client.get(short.id)).result == 1
+    fake.advance(2)
+    with pytest.raises(NotFound):
+        await client.get(short.id)
+    assert (await client.submit(*echo, idempotency_key="k")).id != short.id
+    fake.advance(YEAR / 2)
+    assert {(await client.get(one.id)).status for one in (waiting, other)} == {
+        "queued",
+        "succeeded",
+    }
+
+
+async def test_a_task_that_is_tried_again_is_kept_from_its_last_end_on(
+    fake: FakeTaskq, client: Any
+) -> None:
+    fake.on("h", RuntimeError("no"), 3)
+    task = await client.submit("h", keep_seconds=60, max_retries=0)
+    assert (await client.wait(task.id)).status == "failed"
+    fake.advance(50)
+    await client.retry(task.id)
+    assert (await client.wait(task.id)).result == 3
+    fake.advance(50)
+    assert (await client.get(task.id)).result == 3
 
 
 @pytest.mark.parametrize("timeout", [0, 0.0004, 0.2, 59, 3599])

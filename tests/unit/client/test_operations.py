@@ -60,6 +60,7 @@ def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
                 "timeout_seconds": 2.5,
                 "backoff_base_seconds": timedelta(milliseconds=100),
                 "backoff_max_seconds": 9,
+                "keep_seconds": timedelta(days=90),
             },
         )
     )
@@ -71,6 +72,7 @@ def test_times_go_out_in_utc_and_durations_in_seconds() -> None:
         "timeout_seconds": 2.5,
         "backoff_base_seconds": 0.1,
         "backoff_max_seconds": 9,
+        "keep_seconds": 7_776_000.0,
     }
 
 

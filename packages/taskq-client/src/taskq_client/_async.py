@@ -200,6 +200,8 @@ class AsyncTaskqClient(AsyncService):
                 max_retries: Tries after the first one, 0 to 100.
                 backoff_base_seconds: Bound of the pause before the first retry; it doubles.
                 backoff_max_seconds: Bound of every such pause.
+                keep_seconds: Seconds, or a timedelta, for which the task is kept after its end, at
+                    least 1; whoever waits has to have read it by then.
 
         Raises:
             InvalidRequest: A value cannot be sent.
@@ -229,7 +231,7 @@ class AsyncTaskqClient(AsyncService):
     def list(self, **filters: Unpack[ListFilters]) -> AsyncGenerator[Task, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
-        The items leave out `payload`, `result` and `errors`, which `get` returns.
+        The items leave out `payload`, `result`, `errors` and `keep_seconds`, which `get` returns.
 
         Args:
             **filters: Any of these; None sets no filter.

@@ -51,6 +51,7 @@ class TaskOptions(TypedDict, total=False):
     max_retries: int | None
     backoff_base_seconds: Duration | None
     backoff_max_seconds: Duration | None
+    keep_seconds: Duration | None
 
 
 class NewTask(TaskOptions, total=False):

@@ -88,7 +88,10 @@ class _Field(Generic[ItemT]):
 
 
 class Task(_Model):
-    """A snapshot of a task. Items of a list leave out `payload`, `result` and `errors`."""
+    """A snapshot of a task. Items of a list leave out what only `get` returns.
+
+    These are `payload`, `result`, `errors` and `keep_seconds`.
+    """
 
     id: str
     handler: str
@@ -104,6 +107,7 @@ class Task(_Model):
     max_retries: int
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
+    keep_seconds: float | None = None
     current_retry_count: int
     attempt: int
     errors: list[TaskError] = Field(default_factory=list)
@@ -155,6 +159,7 @@ class _TaskFields:
     max_retries = _Field[int]()
     backoff_base_seconds = _Field[float | None]()
     backoff_max_seconds = _Field[float | None]()
+    keep_seconds = _Field[float | None]()
     current_retry_count = _Field[int]()
     attempt = _Field[int]()
     errors = _Field[list[TaskError]]()

@@ -54,7 +54,7 @@ def details(status: Status, *, full: bool) -> TaskDetails:
         worker_id=WORKER,
         version=9,
     )
-    return TaskDetails(task, ("a", "b"), attempts(task.id))
+    return TaskDetails(task, ("a", "b"), attempts(task.id), keep_seconds=86_400.5)
 
 
 CASES = [details(status, full=full) for status in Status for full in (False, True)]

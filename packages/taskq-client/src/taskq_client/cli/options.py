@@ -17,14 +17,17 @@ class Seconds(click.FloatRange):
     """A number of seconds, but not NaN.
 
     Args:
-        min_open: Whether it has to be over 0.
+        least: The smallest number.
+        min_open: Whether it has to be over that.
         most: The largest number: a year, unless it is said.
     """
 
     name = "number of seconds"
 
-    def __init__(self, *, min_open: bool = False, most: float = OF_A_WAIT.most) -> None:
-        super().__init__(min=0, max=most, min_open=min_open)
+    def __init__(
+        self, *, least: float = 0, min_open: bool = False, most: float = OF_A_WAIT.most
+    ) -> None:
+        super().__init__(min=least, max=most, min_open=min_open)
 
     def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
         """Name the value in the help."""

@@ -7,6 +7,7 @@ from typing import Any, Unpack
 
 import click
 
+from taskq_client._limits import KEEP_SECONDS
 from taskq_client._runs import result_of
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
@@ -53,6 +54,12 @@ _OPTIONS = (
     click.option("--max-retries", type=click.IntRange(min=0), help="Tries after the first one."),
     click.option("--timeout", "timeout_seconds", type=Seconds(), help="Seconds one try may run."),
     click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
+    click.option(
+        "--keep",
+        "keep_seconds",
+        type=Seconds(least=1, most=KEEP_SECONDS),
+        help="Seconds for which it is kept after its end.",
+    ),
     click.option("--idempotency-key", help="The same submit twice with one key is one task."),
     json_option,
 )

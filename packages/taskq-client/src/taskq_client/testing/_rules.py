@@ -79,6 +79,12 @@ SCHEMAS: dict[str, Any] = {
                 "exclusiveMinimum": 0.0,
                 "nullable": True,
             },
+            "keep_seconds": {
+                "type": "number",
+                "maximum": 3153600000.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
         },
         "type": "object",
         "required": ["handler"],

@@ -125,6 +125,9 @@ class FakeStore:
                 task = self._next(now)
                 if task is None:
                     return
+                if task.is_final:  # it has been kept for as long as it said
+                    self.delete(task)
+                    continue
                 is_claimed = task.transition()
                 fields = task.fields
             if is_claimed:

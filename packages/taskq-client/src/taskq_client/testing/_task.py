@@ -59,7 +59,10 @@ class FakeTask:
 
     @property
     def due(self) -> datetime | None:
-        """When the next transition is due; None after the end, and while the script is called."""
+        """When the next transition is due; None while the script is called, and after the end.
+
+        After the end of a task that says for how long it is kept it is when the task goes.
+        """
         return self._due
 
     @due.setter
@@ -88,6 +91,7 @@ class FakeTask:
     def transition(self) -> bool:
         """Make the due transition; return whether it was a claim, so that the script is called."""
         assert self.due is not None
+        assert not self.is_final
         now = max(self.due, self._changed_at)  # run_at may lie in the past
         if self.status in WAITING:
             self.caller, self.due = get_ident(), None
@@ -218,6 +222,8 @@ class FakeTask:
         self.fields = {**self.fields, **changes, "version": version, "updated_at": wire(now)}
         self.states.append(self.fields)
         self._changed_at = now
+        if changes.get("finished_at") and self.fields["keep_seconds"] is not None:
+            self.due = now + timedelta(seconds=self.fields["keep_seconds"])
 
 
 def wire(when: datetime) -> str:

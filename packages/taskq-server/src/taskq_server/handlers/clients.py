@@ -32,6 +32,7 @@ class SubmitOptions(TypedDict, total=False):
     max_retries: int | None
     backoff_base_seconds: float | None
     backoff_max_seconds: float | None
+    keep_seconds: float | None
 
 
 class TaskSnapshot(Protocol):
@@ -161,6 +162,7 @@ class Client(Protocol):
         max_retries: int | None = None,
         backoff_base_seconds: float | None = None,
         backoff_max_seconds: float | None = None,
+        keep_seconds: float | None = None,
     ) -> SubmittedTask[T]:
         """Submit a task, whose handle reads the result as `returns`."""
 
@@ -187,5 +189,6 @@ class AsyncClient(Protocol):
         max_retries: int | None = None,
         backoff_base_seconds: float | None = None,
         backoff_max_seconds: float | None = None,
+        keep_seconds: float | None = None,
     ) -> Awaitable[AsyncSubmittedTask[T]]:
         """Submit a task, whose handle reads the result as `returns`."""

@@ -42,7 +42,13 @@ _ITEM: dict[str, Any] = {
     "finished_at": "2026-10-01T08:00:00.020000Z",
 }
 
-_TASK: dict[str, Any] = {**_ITEM, "payload": {"value": "hello"}, "errors": [], "result": "hello"}
+_TASK: dict[str, Any] = {
+    **_ITEM,
+    "payload": {"value": "hello"},
+    "keep_seconds": None,
+    "errors": [],
+    "result": "hello",
+}
 
 _NEW_TASK: dict[str, Any] = {
     **_TASK,
