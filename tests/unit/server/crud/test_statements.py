@@ -19,6 +19,7 @@ from taskq_server.crud import (
     completions,
     counts,
     due,
+    handler_use,
     handlers,
     hooks,
     in_use,
@@ -99,6 +100,13 @@ async def say_task_statements(database: Database) -> None:
     await database.read(lambda c: handlers.known_in(c, ["default", "n"]))
     await database.read(lambda c: handlers.names_in(c, ["default", "n"]))
     await database.read(lambda c: handlers.schema_of(c, "default", "a"))
+    await database.write(
+        lambda c: handler_use.see(c, ["n", "default"], ["b", "a"], now=NOW, unless_since=NOW)
+    )
+    await database.write(lambda c: handler_use.seen(c, lock=True))
+    await database.read(handler_use.running)
+    await database.read(lambda c: handler_use.has_waiting(c, "default", ["q", "r"], "a"))
+    await database.write(lambda c: handler_use.forget(c, [("default", "b"), ("default", "a")]))
 
 
 async def say_names_in_use(database: Database) -> None:
@@ -320,6 +328,8 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "INSERT INTO task_keeps",
         "UPDATE task_keeps SET",
         "DELETE FROM task_keeps",
+        "UPDATE handlers SET",
+        "DELETE FROM handlers",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
         "DELETE FROM task_minutes",
@@ -332,8 +342,9 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
-    assert len(locking) == 8
-    assert all(re.search(r"ORDER BY (tasks|tags)\.id FOR UPDATE$", sql) for sql in locking)
+    assert len(locking) == 9
+    keys = r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name)"
+    assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in locking)
 
 
 async def test_what_takes_locks_names_its_ids_in_order(said: list[Recorded]) -> None:

@@ -28,6 +28,24 @@ class Commands(click.Group):
         raise click.UsageError(f"there is no command {name}: {hint}", ctx)
 
 
+class CommandsOrOne(Commands):
+    """A group of which one command is meant wherever none is named.
+
+    Args:
+        otherwise: its name.
+    """
+
+    def __init__(self, *args: Any, otherwise: str, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._otherwise = otherwise
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Name the command that is meant."""
+        known = (*self.list_commands(ctx), *ctx.help_option_names)
+        named = args if args and args[0] in known else [self._otherwise, *args]
+        return super().parse_args(ctx, named)
+
+
 class LazyCommands(Commands):
     """A group whose commands are imported when they are needed, each from a module of its name.
 

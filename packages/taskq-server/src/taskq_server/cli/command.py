@@ -28,7 +28,7 @@ _COMMANDS = {
     "check": "Say what is wrong with a deployment.",
     "db": "Move the schema of the database.",
     "dev": "Run everything in one process.",
-    "handlers": "List handlers, or show one.",
+    "handlers": "Show handlers, and remove unused ones.",
     "keys": "Make and manage API keys.",
     "namespaces": "Make and list namespaces.",
     "settings": "Print the settings in force.",

@@ -43,9 +43,9 @@ async def publish(
     if not published:
         return
     await connection.execute(
-        database.dialect.upsert(handlers, update=[*_COLUMNS, "updated_at"]),
+        database.dialect.upsert(handlers, update=[*_COLUMNS, "updated_at", "seen_at"]),
         [
-            _values(one) | {"namespace": namespace, "updated_at": now}
+            _values(one) | {"namespace": namespace, "updated_at": now, "seen_at": now}
             for one in sorted(published, key=lambda one: one.name)
         ],
     )

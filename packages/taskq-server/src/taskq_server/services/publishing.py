@@ -8,19 +8,21 @@ import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
 
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import handlers, workers
+from taskq_server.crud import handler_use, handlers, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.skew import Version, succession
 from taskq_server.handlers.registry import Handler, Registry
 
 _DIGITS = 12
+_SEEN_AGAIN = timedelta(days=1)
+_SEEN_LATELY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ class Publishing:
         self._own = own
         self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
         self._told: tuple[UUID, str] | None = None
+        self._seen_at: datetime | None = None
 
     @property
     def names(self) -> list[str]:
@@ -80,12 +83,18 @@ class Publishing:
     async def keep(self, worker_id: UUID) -> None:
         """Publish handlers again whose published version no live worker has any more.
 
+        Once a day it says that a live worker has them, of which version ever.
+
         Args:
             worker_id: the id of the worker, which changes when its lease is lost.
         """
         plan = await self._database.read(lambda c: self._plan(c, renew=False))
         if any(plan.publish.values()) or self._told != (worker_id, _written(plan.versions)):
             await self._database.write(lambda c: self._publish(c, worker_id, renew=False))
+        now = self._clock()
+        if self._seen_at is None or now - self._seen_at >= _SEEN_AGAIN:
+            await self._database.write(lambda c: self._see(c, now))
+            self._seen_at = now
 
     async def look_again(
         self, holder: Callable[[], UUID | None], pause: Callable[[], Awaitable[None]]
@@ -104,6 +113,12 @@ class Publishing:
         if worker_id is not None and worker_id == before:
             with suppress(DatabaseUnavailable):
                 await self.keep(worker_id)
+
+    async def _see(self, connection: Connection, now: datetime) -> None:
+        lately = now - _SEEN_LATELY
+        await handler_use.see(
+            connection, self._namespaces, self.names, now=now, unless_since=lately
+        )
 
     async def _publish(self, connection: Connection, worker_id: UUID, *, renew: bool) -> None:
         plan = await self._plan(connection, renew=renew)
