@@ -6,21 +6,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 from taskq_client import TaskHandle, TaskqClient
+from taskq_client._sync_queues import Queues
 
 ITERATED = {"list", "stream", "as_completed", "map"}
 
 
 class Awaited:
-    """A blocking client, or a handle of it, whose methods are awaited."""
+    """A blocking client, a handle or a resource of it, whose methods are awaited."""
 
-    def __init__(self, wrapped: TaskqClient | TaskHandle) -> None:
+    def __init__(self, wrapped: TaskqClient | TaskHandle | Queues) -> None:
         self._wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._wrapped, name)
+        if isinstance(method, Queues):
+            return Awaited(method)
         if not inspect.ismethod(method):
             return method
-        return _iterated(method) if name in ITERATED else _awaited(method)
+        is_iterated = name in ITERATED and not isinstance(self._wrapped, Queues)
+        return _iterated(method) if is_iterated else _awaited(method)
 
 
 def _iterated(method: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterator[Any]]:

@@ -121,7 +121,8 @@ CONTENT_TYPES = (
 PATHS = (
     "/x", "/task", "/tasks/", "/tasks/x", "/tasks/batch", "/tasks/wait", "/tags", "/handlers",
     "/stats", "/livez", "/readyz", "/tasks//cancel", "/tasks/0/cancel", "/Tasks", "/tasks%2Fbatch",
-    "/metric", "/tasks?q=%ff", "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
+    "/metric", "/queues", "/queues/", "/queues/x", "/queues/x/pause", "/tasks?q=%ff",
+    "/tasks?x=1&limit=3&x=2&limit", "/tasks?=&&a",
     "/stats?%F0%9F%98%80",
     "/tasks?limit=1&limit=2&status=queued&q=t&status=failed", "/tasks?limit=1;order=created_at",
     "/workers", "/workers?limit=1", "/workers?cursor=x", "/workers?limit=0", "/workers/",
@@ -163,6 +164,7 @@ class Requests:
         kinds: dict[Callable[[], Asked], int] = {
             self._submit: 24, self._batch: 6, self._wait: 5, self._list: 13, self._get: 12,
             self._update: 12, self._act: 16, self._events: 4, self._odd: 4, self._plain: 4,
+            self._queue: 5,
         }  # fmt: skip
         (kind,) = draw.choices([*kinds], [*kinds.values()])
         asked = kind()
@@ -354,6 +356,20 @@ class Requests:
         if asked.method in ("POST", "PATCH") and self._maybe(0.5):
             asked.headers.append(("content-type", "application/json"))
             asked.body = self._draw.choice(BAD_JSON)
+        return asked
+
+    def _queue(self) -> Asked:
+        draw = self._draw
+        name = draw.choice(("default", "other", "third:x", "third:x", "q/1", "q%2F2"))
+        if self._maybe(0.15):
+            name = draw.choice(("", "-a", "a" * 65, "q/pause", "q/resume", "%20", "%C3%A9", ".."))
+        verb = draw.choice(("pause", "resume", "resume"))
+        asked = Asked("POST", f"/queues/{name}/{verb}")
+        if self._maybe(0.3):
+            return Asked("GET", "/queues")
+        if self._maybe(0.5):
+            notes = ("why", None, "", 1, "x" * 501, "\x1b", "two\nlines")
+            asked = self._json("POST", asked.path, {"note": draw.choice(notes)}, [])
         return asked
 
     def _plain(self) -> Asked:

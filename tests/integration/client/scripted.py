@@ -23,7 +23,7 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import claims, completions, handlers, tasks, workers
+from taskq_server.crud import claims, completions, handlers, queues, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import tasks as table
 from taskq_server.crud.tables import to_task, whole_task
@@ -91,6 +91,8 @@ class ScriptedWorker:
         self._ends: dict[
             tuple[UUID, int], tuple[datetime, Callable[[Task, datetime], AttemptEnded]]
         ] = {}
+        self._paused: set[str] = set()
+        self._resumed: dict[str, datetime] = {}
 
     async def publish(self) -> None:
         """Publish the built-in handlers and those of the test, as a worker that lives for ever."""
@@ -118,6 +120,7 @@ class ScriptedWorker:
         await self._database.write(
             lambda c: workers.renew(c, WORKER_ID, now=now, lease_until=FOR_EVER)
         )
+        await self._look_for_pauses()
         while True:
             open_tasks = await self._database.read(lambda c: _open(c, now))
             coming = [(self._due(task), task.id, task) for task in open_tasks]
@@ -128,9 +131,18 @@ class ScriptedWorker:
             self._clock.at = max(due, task.updated_at)
             await self._database.write(lambda c, task=task: self._step(c, task))
 
+    async def _look_for_pauses(self) -> None:
+        """Note the queues that the last request, at the present time, paused or resumed."""
+        names = await self._database.read(lambda c: queues.rows(c, self._namespace))
+        paused = {row.name for row in names if row.paused_at is not None}
+        self._resumed |= dict.fromkeys(self._paused - paused, self._clock.at)
+        self._paused = paused
+
     def _due(self, task: Task) -> datetime:
         if task.status is not Status.RUNNING:
-            return task.due_at
+            if task.queue in self._paused:
+                return FOR_EVER
+            return max(task.due_at, self._resumed.get(task.queue, task.due_at))
         return task.cancel_requested_at or self._ends[task.id, task.attempt][0]
 
     async def _step(self, connection: Connection, task: Task) -> None:

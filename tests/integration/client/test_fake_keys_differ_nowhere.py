@@ -63,7 +63,7 @@ ON_ONE = (
 WITHOUT_A_KEY = ("/livez", "/readyz", "/nothing", "/tags")
 ON_ALL = (
     *("/tasks", "/tags", "/stats", "/handlers", "/workers", "/nothing", "/tasks?nothing=1"),
-    *("/workers?limit=1", "/workers?status=running"),
+    *("/workers?limit=1", "/workers?status=running", "/queues"),
 )
 
 

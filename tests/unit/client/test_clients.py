@@ -155,6 +155,10 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
     ),
     (lambda c: c.stats_history(5), "GET", "/stats/history?minutes=5", 200, {"queues": {}}),
     (lambda c: c.failures(), "GET", "/failures?since_seconds=3600.0", 200, {"items": []}),
+    (lambda c: c.queues.list(), "GET", "/queues", 200, {"items": [{"name": "q"}]}),
+    (lambda c: c.queues.pause("a/b"), "POST", "/queues/a%2Fb/pause", 200, {"name": "a/b"}),
+    (lambda c: c.queues.pause("q", note="n"), "POST", "/queues/q/pause", 200, {"name": "q"}),
+    (lambda c: c.queues.resume("q"), "POST", "/queues/q/resume", 200, {"name": "q"}),
     (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
 ]
 

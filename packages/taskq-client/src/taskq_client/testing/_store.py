@@ -16,7 +16,7 @@ from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._keys import Keys
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
-from taskq_client.testing._task import WAITING, FakeTask, wire
+from taskq_client.testing._task import WAITING, FakeTask, moment, wire
 
 DEEPEST = 500
 
@@ -173,15 +173,16 @@ class FakeStore:
 
         A due task runs at once, unless its queue is paused.
         """
-        if not self.is_paused(queue):
-            return None
         waiting = [
-            task.due
+            task.fields["run_at"] or task.fields["created_at"]
             for task in self.tasks.values()
-            if task.fields["queue"] == queue and task.status in WAITING and task.due is not None
+            if task.fields["queue"] == queue and task.status in WAITING
         ]
-        passed = (self.now - min(waiting, default=self.now)).total_seconds()
-        return passed if waiting and passed >= 0 else None
+        oldest = moment(min(waiting, default=None))
+        if oldest is None or oldest > self.now:
+            return None
+        whole = oldest.replace(microsecond=oldest.microsecond // 1000 * 1000)
+        return (self.now - whole).total_seconds()
 
     def moves(self, task: FakeTask) -> bool:
         """Whether a task goes on by itself, because it does not wait in a paused queue."""
