@@ -189,6 +189,31 @@ FAILURES = [
         "example": DONE["id"],
     },
 ]
+QUEUES = [
+    {
+        "name": "default",
+        "paused": False,
+        "paused_at": None,
+        "note": None,
+        "depth": 12_348,
+        "running": 8,
+        "oldest_age_seconds": 90.26,
+        "throughput_per_minute": 1_240.4,
+        "workers": 2,
+    },
+    {
+        "name": "customers/mails",
+        "paused": True,
+        "paused_at": at(NOW - timedelta(minutes=9)),
+        "note": "the mail provider is down: see the page of its status before you resume",
+        "depth": 300,
+        "running": 1,
+        "oldest_age_seconds": 540.0,
+        "throughput_per_minute": 0.4,
+        "workers": 1,
+    },
+    {"name": "films", "depth": 0, "running": 0, "throughput_per_minute": 0.0, "workers": 0},
+]
 TAGS = [{"name": "monthly", "count": 1_234}, {"name": "a b", "count": 1}]
 
 
@@ -204,7 +229,11 @@ class Server:
         if path == "tasks":
             return self._tasks(request)
         if not path.startswith("tasks/"):
+            if path.startswith("queues/"):
+                paused = path.endswith("/pause")
+                return httpx.Response(200, json=QUEUES[1 if paused else 0])
             views = {"handlers": HANDLERS, "tags": TAGS, "workers": WORKERS, "failures": FAILURES}
+            views["queues"] = QUEUES
             found: Any = views.get(path)
             return httpx.Response(200, json=STATS if found is None else {"items": found})
         _, id_, *rest = path.split("/")

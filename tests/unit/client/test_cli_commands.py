@@ -368,3 +368,27 @@ def test_a_reader_that_has_seen_enough_ends_it_quietly() -> None:
         assert process.stdout.readline()
         process.stdout.close()
         assert process.stderr.read() == b""
+
+
+def test_queues_are_paused_with_a_note_and_resumed(server: respx.MockRouter) -> None:
+    pause = server.post(path="/queues/a/b/pause").respond(
+        200, json={"name": "a/b", "paused": True, "note": "down\tnow", "depth": 3}
+    )
+    server.post(path="/queues/a/b/resume").respond(200, json={"name": "a/b"})
+
+    paused = taskq("queues", "pause", "a/b", "--note", "down\tnow")
+    resumed = taskq("queues", "resume", "a/b", "--json")
+
+    assert paused.stdout == "a/b\t\t3\t0\t\t0.0\t0\tdown\\tnow\n"
+    assert json.loads(pause.calls.last.request.content) == {"note": "down\tnow"}
+    assert json.loads(resumed.stdout)["paused"] is False
+
+
+def test_a_pause_that_is_refused_is_said_in_one_sentence(server: respx.MockRouter) -> None:
+    server.post(path="/queues/mails/pause").respond(
+        403, json={"code": "forbidden", "title": "Forbidden", "detail": "no tasks:operate"}
+    )
+    result = taskq("queues", "pause", "mails")
+    assert (result.exit_code, result.stdout) == (3, "")
+    assert result.stderr.count("\n") == 1
+    assert "tasks:operate" in result.stderr

@@ -45,9 +45,14 @@ COMMANDS = (
     "stats",
     "workers",
     "failures",
+    "queues",
+    "queues pause customers/mails --note down",
+    "queues resume default",
+    "queues puase",
 )
 JSON = tuple(
-    f"{command} --json" for command in ("list --status=running", "tags", "stats", "workers")
+    f"{command} --json"
+    for command in ("list --status=running", "tags", "stats", "workers", "queues")
 )
 BY_WIDTH = {60: COMMANDS, 80: (*COMMANDS, "--help", "list -h"), 120: COMMANDS}
 WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
