@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 
 from taskq_server.api import (
     batch,
+    bulk,
     catalog,
     events,
     health,
@@ -39,7 +40,7 @@ from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
 
 _ROUTERS = (
-    *(submit.router, tasks.router, events.router, batch.router, batch.waits),
+    *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
     *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
     *(keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router),

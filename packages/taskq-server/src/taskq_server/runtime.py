@@ -30,6 +30,8 @@ from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.attempts import AttemptService
 from taskq_server.services.auth_failures import AuthFailures
 from taskq_server.services.authentication import Authentication
+from taskq_server.services.bulk import BulkService
+from taskq_server.services.bulk_work import BulkWork
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.change import ChangeService
 from taskq_server.services.clock_sync import keep_in_sync, sync
@@ -92,6 +94,8 @@ class Runtime:
     submit: SubmitService
     read: ReadService
     change: ChangeService
+    bulk: BulkService
+    bulk_work: BulkWork
     wait: WaitService
     tracing: Tracing
     turns: Turns
@@ -202,7 +206,7 @@ def _assemble(
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
-    submit, change = _writing_services(
+    submit, change, bulk_work = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
     )
     return Runtime(
@@ -241,6 +245,8 @@ def _assemble(
         submit=submit,
         read=read,
         change=change,
+        bulk=BulkService(database, clock, IdSource()),
+        bulk_work=bulk_work,
         wait=wait,
         tracing=tracing,
         turns=turns,
@@ -268,7 +274,7 @@ def _writing_services(
     after_commit: AfterCommit,
     tracing: Tracing,
     turns: Turns,
-) -> tuple[SubmitService, ChangeService]:
+) -> tuple[SubmitService, ChangeService, BulkWork]:
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
     submit = SubmitService(
@@ -293,7 +299,8 @@ def _writing_services(
         clock=clock,
         log=TaskLog.of(settings),
     )
-    return submit, change
+    work = BulkWork(database, clock, quotas, after_commit, log=TaskLog.of(settings))
+    return submit, change, work
 
 
 async def _store(key: AdminKey) -> None:

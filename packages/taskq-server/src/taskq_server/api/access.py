@@ -94,6 +94,14 @@ ACCESS: Mapping[str, Access] = {
     "delete": Access((scopes.WRITE,)),
     "cancel": _WRITE,
     "retry": replace(_WRITE, runs=True, note="`tasks:run:` for its handler"),
+    "bulk": Access(
+        (scopes.OPERATE,),
+        "`tasks:run:` for the handlers of a retry or an update, which skips tasks of others; "
+        "`tasks:write` for a cancel or a delete",
+    ),
+    "bulk_operations": Access((scopes.READ,)),
+    "get_bulk": Access((scopes.READ,)),
+    "stop_bulk": Access((scopes.OPERATE,)),
     "tags": Access((scopes.READ,)),
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),

@@ -4,14 +4,15 @@ One index drives the scan in the order of ids; the other filters are applied to 
 stops after `BUDGET` rows, so a rare combination gives a short page, and the id to continue from.
 Most filters find enough rows early, so a scan reads some rows first, and the rest only if needed.
 A scan of several values of a column reads as many rows of each, so that of many values it stops
-earlier.
+earlier. The same filters count tasks, and judge tasks that are locked.
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Select, Subquery, func, select
+from sqlalchemy import ColumnElement, Select, Subquery, and_, case, func, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
@@ -19,7 +20,7 @@ from taskq_server.crud import filters
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.ranges import first
 from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Status, Task
 
 BUDGET = 2_000
 _MOST_READ = 6 * BUDGET
@@ -31,6 +32,21 @@ class Scanned:
     """One page, and the id after which the next page begins; None after the last page."""
 
     tasks: list[Task]
+    next_after: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """How many tasks of a part of the list there are, and the id after which the next part begins.
+
+    Attributes:
+        by_status: tasks that the filters find.
+        scanned: rows that were read.
+        next_after: None after the last part.
+    """
+
+    by_status: Counter[Status]
+    scanned: int
     next_after: UUID | None
 
 
@@ -53,6 +69,39 @@ async def page(connection: AsyncConnection, wanted: Filter) -> Scanned:
     rest = replace(wanted, after=start.next_after, limit=missing)
     more = await _look(connection, rest, BUDGET - at_first)
     return Scanned(start.tasks + more.tasks, more.next_after)
+
+
+async def count(connection: AsyncConnection, wanted: Filter, budget: int) -> Counted:
+    """Count the tasks of one part of the list.
+
+    Args:
+        connection: any.
+        wanted: the filters, in ascending order; their limit says nothing.
+        budget: rows to read, at most.
+    """
+    if not all(filters.indexed_values(wanted).values()):
+        return Counted(Counter(), 0, None)
+    plan = _plan(replace(wanted, limit=budget - 1), budget)
+    fits = case((and_(true(), *plan.residuals), 1), else_=0)
+    statement = (
+        select(tasks.c.status, func.sum(fits), func.count(), func.max(plan.scan.c.id))
+        .select_from(plan.scan.outerjoin(tasks, plan.scan.c.id == tasks.c.id))
+        .group_by(tasks.c.status)
+    )
+    found = (await connection.execute(statement)).all()
+    scanned = sum(rows for _, _, rows, _ in found)
+    by_status = Counter({status: int(fitting) for status, fitting, _, _ in found if status})
+    last = max((last for _, _, _, last in found), default=None)
+    return Counted(+by_status, scanned, last if scanned >= plan.budget else None)
+
+
+async def matching(connection: AsyncConnection, wanted: Filter, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of some tasks that the filters find, wherever they stand in the list."""
+    if not ids:
+        return set()
+    judged = tasks.c.id.in_(sorted(ids)), *filters.conditions(wanted)
+    statement = select(tasks.c.id).where(*judged)
+    return set((await connection.execute(statement)).scalars())
 
 
 async def _look(connection: AsyncConnection, wanted: Filter, budget: int) -> Scanned:

@@ -24,6 +24,7 @@ handlers = cast(Table, models.Handler.__table__)
 queues = cast(Table, models.Queue.__table__)
 api_keys = cast(Table, models.ApiKey.__table__)
 namespaces = cast(Table, models.Namespace.__table__)
+bulk_operations = cast(Table, models.BulkOperation.__table__)
 deployment = cast(Table, models.Deployment.__table__)
 
 TASK_FIELDS = Task._fields

@@ -17,6 +17,8 @@ TaskqError
 ├── RateLimited               too many requests; carries the seconds to wait
 ├── TaskNotFound
 ├── KeyNotFound
+├── OperationNotFound
+├── TooManyOperations         as many bulk operations of the namespace run as may
 ├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
 ├── VersionMismatch           If-Match names an older version
@@ -236,6 +238,21 @@ class KeyNotFound(TaskqError):
 
     Check the id, which is the part of a key between `tq_` and the next `_`. A namespace's key
     manages the keys of that namespace only, and sees no others.
+    """
+
+
+class OperationNotFound(TaskqError):
+    """No bulk operation has this id.
+
+    Check the id. Operations that have ended are deleted after `TASKQ_RETENTION_DAYS`, and those of
+    another namespace cannot be seen.
+    """
+
+
+class TooManyOperations(TaskqError):
+    """As many bulk operations of the namespace run as may at a time.
+
+    Wait until one has ended, or stop one: `GET /bulk?state=running` lists them.
     """
 
 

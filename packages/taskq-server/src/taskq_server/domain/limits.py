@@ -110,3 +110,9 @@ FAILURE_GROUPS = 200
 
 FIRST_LINE_LENGTH = 200
 """Characters of the first line of an error's message by which failures are grouped."""
+
+BULK_TASKS = 1_000_000
+"""Tasks that one bulk operation looks at."""
+
+BULK_RUNNING = 20
+"""Bulk operations of one namespace that run at a time."""

@@ -2,6 +2,7 @@
 
 from taskq_server.models.api_key import ApiKey
 from taskq_server.models.base import Base
+from taskq_server.models.bulk_operation import BulkOperation
 from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
@@ -17,6 +18,7 @@ from taskq_server.models.worker import Worker
 __all__ = [
     "ApiKey",
     "Base",
+    "BulkOperation",
     "Deployment",
     "Handler",
     "Namespace",

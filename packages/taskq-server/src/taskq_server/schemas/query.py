@@ -1,5 +1,6 @@
-"""The query parameters of `GET /tasks`."""
+"""The query parameters of `GET /tasks`, whose filters bulk operations share."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -22,8 +23,8 @@ from taskq_server.schemas.fields import (
 )
 
 
-class TaskQuery(Request):
-    """Filters, order and page of `GET /tasks`."""
+class TaskFilters(Request):
+    """Filters of tasks."""
 
     status: list[StatusLabel] = Field(default_factory=list, description="any of these")
     priority: list[PriorityLabel] = Field(default_factory=list, description="any of these")
@@ -48,11 +49,6 @@ class TaskQuery(Request):
     finished_before: Moment | None = Field(None, description="final since before this time")
     q: TitlePrefix | None = Field(None, description="how the title begins")
     id: IdPrefix | None = Field(None, description="how the id begins")
-    order: Literal["-created_at", "created_at"] = "-created_at"
-    limit: Annotated[int, Field(ge=1, le=limits.PAGE_ITEMS), NUMBER_IN_QUERY] = 50
-    cursor: Annotated[str, Field(min_length=1, max_length=limits.CURSOR_LENGTH)] | None = Field(
-        None, description="`next_cursor` of the page before"
-    )
 
     def as_filter(self) -> TaskFilter:
         """Return the filters as a plain value."""
@@ -70,5 +66,18 @@ class TaskQuery(Request):
             finished_before=self.finished_before,
             title_prefix=self.q,
             id_prefix=self.id,
-            descending=self.order == "-created_at",
         )
+
+
+class TaskQuery(TaskFilters):
+    """Filters, order and page of `GET /tasks`."""
+
+    order: Literal["-created_at", "created_at"] = "-created_at"
+    limit: Annotated[int, Field(ge=1, le=limits.PAGE_ITEMS), NUMBER_IN_QUERY] = 50
+    cursor: Annotated[str, Field(min_length=1, max_length=limits.CURSOR_LENGTH)] | None = Field(
+        None, description="`next_cursor` of the page before"
+    )
+
+    def as_filter(self) -> TaskFilter:
+        """Return the filters and the order as a plain value."""
+        return replace(super().as_filter(), descending=self.order == "-created_at")

@@ -14,7 +14,7 @@ from taskq_server.broker.dispatcher import Dispatcher, doorbell
 from taskq_server.broker.notifier import Notifier
 from taskq_server.domain.events import TaskChanged, TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
-from taskq_server.domain.task import Outcome, Status, Task
+from taskq_server.domain.task import Address, Outcome, Status, Task
 from taskq_server.metrics.registry import Metrics
 
 Listener = Callable[[Sequence[TaskChanged]], None]
@@ -55,16 +55,27 @@ class AfterCommit:
 
     def changed(self, before: Task, after: Task | None) -> None:
         """Tell of a change that a caller has made; `after` is None for a task that was deleted."""
-        where = [(before.namespace, before.id)]
-        if after is not None:
-            self._metrics.moved(after.handler, before.status, after.status)
-            if _waits_anew(before, after):
-                self._dispatcher.ring([doorbell(after)])
-            if _asks_to_stop(before, after):
-                self._notifier.cancel(where)
-        self._notifier.changed(where)
+        self.changed_together([(before, after)])
+
+    def changed_together(self, changes: Sequence[tuple[Task, Task | None]]) -> None:
+        """Tell of the changes of one commit.
+
+        Args:
+            changes: each task before and after; None after for one that was deleted.
+        """
+        kept = [(before, after) for before, after in changes if after is not None]
+        moved = Counter((after.handler, before.status, after.status) for before, after in kept)
+        for (handler, from_status, to_status), number in moved.items():
+            self._metrics.moved(handler, from_status, to_status, number)
+        self._dispatcher.ring(
+            [doorbell(after) for before, after in kept if _waits_anew(before, after)]
+        )
+        asked = [_address(before) for before, after in kept if _asks_to_stop(before, after)]
+        if asked:
+            self._notifier.cancel(asked)
+        self._notifier.changed([_address(before) for before, _ in changes])
         if self._listeners:
-            self._tell([TaskChanged(before, after)])
+            self._tell(TaskChanged(before, after) for before, after in changes)
 
     def claimed(self, claims: Sequence[tuple[Task, Task]]) -> None:
         """Count attempts that start: nobody waits for that.
@@ -113,6 +124,10 @@ class AfterCommit:
                 listener(told)
             except Exception:
                 _log.exception("a listener failed for %d changes of tasks", len(told))
+
+
+def _address(task: Task) -> Address:
+    return task.namespace, task.id
 
 
 def _waits_since(task: Task) -> datetime:

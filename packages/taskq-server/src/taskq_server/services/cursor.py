@@ -8,19 +8,23 @@ from uuid import UUID
 import orjson
 
 from taskq_server.domain.errors import InvalidCursor
-from taskq_server.domain.requests import TaskFilter
 
 _BOUND_BYTES = 6
 _FORM = re.compile(r"[A-Za-z0-9_-]{30}")  # 22 bytes
 
 
-def write(after: UUID, wanted: TaskFilter) -> str:
-    """Return the cursor of the page that begins after a task."""
+def write(after: UUID, wanted: object) -> str:
+    """Return the cursor of the page that begins after an id.
+
+    Args:
+        after: the last id of the page before.
+        wanted: the filters of the list, as orjson writes them.
+    """
     return urlsafe_b64encode(after.bytes + _bound(wanted)).decode().rstrip("=")
 
 
-def read(cursor: str, wanted: TaskFilter) -> UUID:
-    """Return the task after which the page begins.
+def read(cursor: str, wanted: object) -> UUID:
+    """Return the id after which the page begins.
 
     Raises:
         InvalidCursor: the cursor was not made by `write`, or was made for another list.
@@ -33,5 +37,5 @@ def read(cursor: str, wanted: TaskFilter) -> UUID:
     return UUID(bytes=raw[:16])
 
 
-def _bound(wanted: TaskFilter) -> bytes:
+def _bound(wanted: object) -> bytes:
     return sha256(orjson.dumps(wanted)).digest()[:_BOUND_BYTES]

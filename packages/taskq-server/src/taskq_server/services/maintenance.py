@@ -6,7 +6,7 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, due, minutes, old_workers, tags, workers
+from taskq_server.crud import bulk, counts, due, minutes, old_workers, tags, workers
 from taskq_server.crud import namespaces as in_namespaces
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.minutes import KEPT, minute_of
@@ -17,6 +17,7 @@ from taskq_server.services.pruning import Pruning
 
 _BATCH = 1_000
 _TAG_BATCH = 200
+_OPERATION_BATCH = 500
 _COMPACT_BATCH = 5_000
 _WORKER_BATCH = 1_000
 _PRUNED = timedelta(hours=1)
@@ -174,6 +175,13 @@ class Maintenance:
     async def prune(self, kept: Retention) -> int:
         """Delete some final tasks that are past retention; return how many, 0 if none is left."""
         return await self._pruning.batch(kept)
+
+    async def forget_operations(self, retention: timedelta) -> int:
+        """Delete a small batch of bulk operations that are past retention; return how many."""
+        before = self._clock() - retention
+        return await self._database.write(
+            lambda c: bulk.forget(c, before=before, limit=_OPERATION_BATCH)
+        )
 
     async def forget_tags(self, idle: timedelta) -> bool:
         """Delete a small batch of tags that are without tasks; return whether there may be more.

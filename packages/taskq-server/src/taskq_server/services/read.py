@@ -97,17 +97,9 @@ class ReadService:
         start = None if cursor is None else cursors.read(cursor, wanted)
 
         async def read(connection: Connection) -> Page:
-            names = [(caller.namespace, name) for name in dict.fromkeys(wanted.tags)]
-            tag_ids = await tags.find(connection, names) if names else {}
-            if len(tag_ids) < len(names):
+            filters = await filter_of(connection, caller.namespace, wanted, start, limit)
+            if filters is None:
                 return Page((), None)
-            filters = Filter.of(
-                wanted,
-                namespace=caller.namespace,
-                tag_ids=tuple(tag_ids[name] for name in names),
-                after=start,
-                limit=limit,
-            )
             scanned = await listing.page(connection, filters)
             tagged = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
             found = tuple(TaskDetails(task, tagged.get(task.id, ())) for task in scanned.tasks)
@@ -123,6 +115,27 @@ class ReadService:
     async def _read_own(self, asked: Sequence[Own]) -> Sequence[TaskDetails | Exception]:
         found = await self._database.read(lambda c: tasks.own_details(c, asked))
         return [found.get(one) or _not_found(one[0]) for one in asked]
+
+
+async def filter_of(
+    connection: Connection,
+    namespace: str,
+    wanted: TaskFilter,
+    after: UUID | None = None,
+    limit: int = 50,
+) -> Filter | None:
+    """Return filters in the database's terms; None if there is no such tag, and so no such task."""
+    names = [(namespace, name) for name in dict.fromkeys(wanted.tags)]
+    tag_ids = await tags.find(connection, names) if names else {}
+    if len(tag_ids) < len(names):
+        return None
+    return Filter.of(
+        wanted,
+        namespace=namespace,
+        tag_ids=tuple(tag_ids[name] for name in names),
+        after=after,
+        limit=limit,
+    )
 
 
 def as_shown(caller: Caller, details: TaskDetails) -> TaskDetails:

@@ -10,7 +10,7 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from math import inf
 
@@ -111,6 +111,28 @@ class WaitingQuota:
         finally:
             wanted.has_left = True
             own.storing -= tasks if wanted.has_places else 0
+
+    @asynccontextmanager
+    async def some_places(self, caller: Caller, tasks: int) -> AsyncIterator[int]:
+        """Take as many places as there are, for tasks that begin to wait while the block runs.
+
+        Args:
+            caller: of the tasks' namespace.
+            tasks: how many places are wanted.
+
+        Yields:
+            How many there are, `tasks` at most.
+        """
+        async with AsyncExitStack() as stack:
+            wanted = tasks
+            while wanted:
+                try:
+                    await stack.enter_async_context(self.places(caller, wanted, None))
+                    break
+                except QuotaExceeded:
+                    room = int(self._most) - self._count(caller.namespace)
+                    wanted = max(0, min(wanted - 1, room))
+            yield wanted
 
     async def _enter(self, wanted: _Wanted, own: _Own) -> None:
         age = self._monotonic() - self._counted_at

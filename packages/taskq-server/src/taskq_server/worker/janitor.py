@@ -30,8 +30,8 @@ class Janitor:
     """Sweep once a second, in every worker; two sweeps at once do no harm.
 
     It stages, rescues and replays hooks for the namespaces of this worker, because it may start
-    only their tasks. It compacts, prunes and forgets for all, because a namespace may have no
-    worker any more.
+    only their tasks. It works through bulk operations, compacts, prunes and forgets for all,
+    because a namespace may have no worker any more.
 
     Args:
         settings: how often, and how long final tasks are kept.
@@ -44,6 +44,7 @@ class Janitor:
         start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
             may take no bells.
         replay_hooks: runs hooks that should have run by now.
+        bulk: works through bulk operations.
         measure: measures the queues, unless somebody else has done it in this minute.
         paused: the queues that are known to be paused; they are not staged.
     """
@@ -59,6 +60,7 @@ class Janitor:
         has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
+        bulk: Callable[[], Awaitable[None]],
         measure: Callable[[], Awaitable[object]],
         paused: Container[Queue] = (),
     ) -> None:
@@ -71,6 +73,7 @@ class Janitor:
         self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
+        self._bulk = bulk
         self._measure = measure
         self._paused = paused
 
@@ -81,6 +84,7 @@ class Janitor:
             self._every(often, "rescue tasks of vanished workers", self.rescue),
             self._every(often, "ring for tasks that lost their doorbell", self.stage),
             self._every(often, "replay hooks", self._replay_hooks),
+            self._every(often, "work through bulk operations", self._bulk),
             self._every(_NOW_AND_THEN_SECONDS, "compact the ledger of tasks", self.compact),
             self._every(_NOW_AND_THEN_SECONDS, "measure the queues", self._measure),
             self._every(_NOW_AND_THEN_SECONDS, "prune what is past retention", self.prune),
@@ -153,8 +157,11 @@ class Janitor:
             pass
 
     async def tidy(self) -> None:
-        """Forget ended workers, minutes past retention, and tags without tasks."""
-        await self._maintenance.forget_workers(self._settings.retention.longest)
+        """Forget ended workers and operations, minutes past retention, and tags without tasks."""
+        longest = self._settings.retention.longest
+        await self._maintenance.forget_workers(longest)
+        while await self._maintenance.forget_operations(longest):
+            pass
         while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):
             pass
         while await self._maintenance.forget_minutes():

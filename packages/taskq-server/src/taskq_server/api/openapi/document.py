@@ -47,6 +47,7 @@ An application that is mounted without its lifespan answers everything with 500 
 
 TAGS = [
     {"name": "tasks", "description": "Submit tasks, wait for them, change and list them."},
+    {"name": "bulk", "description": "Change all tasks that a filter finds."},
     {"name": "catalog", "description": "What there is: handlers, tags, and how many tasks."},
     {"name": "queues", "description": "See how queues stand, pause and resume them."},
     {"name": "keys", "description": "Who may call, and what for."},

@@ -159,6 +159,29 @@ _LIVE_WORKER: dict[str, Any] = {
     "version": "0.1.0",
 }
 
+_NEW_BULK: dict[str, Any] = {
+    "action": "retry",
+    "filter": {"status": "failed", "handler": "reports.build"},
+    "dry_run": False,
+    "limit": 100_000,
+}
+
+_BULK: dict[str, Any] = {
+    "id": "019aa1c6-7d10-7b02-a6f3-0c5e8f1b2d47",
+    "action": "retry",
+    "filter": {"status": ["failed"], "handler": "reports.build"},
+    "changes": None,
+    "limit": 100_000,
+    "state": "running",
+    "matched": 1200,
+    "done": 1190,
+    "skipped": 10,
+    "failed": 0,
+    "key_id": None,
+    "created_at": "2026-10-01T08:00:00.000000Z",
+    "finished_at": None,
+}
+
 _KEY_ID = "7HqzT3mVx0Rb"
 
 _NEW_KEY: dict[str, Any] = {
@@ -202,6 +225,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "QueueList": {"items": [_QUEUE_STATE]},
     "QueueItem": _QUEUE_STATE,
     "QueuePause": {"note": "the mail provider is down"},
+    "BulkCreate": _NEW_BULK,
+    "BulkCount": {"count": 1304, "exact": False, "by_status": _COUNTS},
+    "BulkRead": _BULK,
+    "BulkPage": {"items": [_BULK], "next_cursor": None},
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,

@@ -30,7 +30,7 @@ REQUEST_ID = "X-Request-Id"
 
 HEADERS: dict[str, dict[str, Any]] = {
     LOCATION: {
-        "description": "the task's address",
+        "description": "the address of what was stored",
         "required": True,
         "schema": {"type": "string", "format": "uri-reference"},
     },
