@@ -29,7 +29,10 @@ from typing import Any
 HEAD_OF_LIMITS = '''\
 """Bounds of requests: taken from docs/openapi.json by tools/describe_api.py, do not edit."""
 '''
-BODIES = ("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest", "QueuePause")
+BODIES = (
+    *("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest", "QueuePause"),
+    *("BulkCreate", "BulkFilter", "BulkChanges"),
+)
 REMARKS = {"title", "description", "examples", "additionalProperties"}
 
 
@@ -109,13 +112,17 @@ def limits_of(document: dict[str, Any]) -> str:
 
 
 def bounds(schema: dict[str, Any]) -> dict[str, Any]:
-    """Return a schema without remarks; what may be null is of two types."""
+    """Return a schema without remarks.
+
+    What may be null is of two types, and so is a list for which one item may stand.
+    """
     if "$ref" in schema:
         return {"$ref": schema["$ref"].rpartition("/")[2]}
     kept = {key: value for key, value in schema.items() if key not in REMARKS | {"anyOf"}}
     if "anyOf" in schema:
-        (one,) = (bounds(each) for each in schema["anyOf"] if each != {"type": "null"})
-        kept = {**one, "nullable": True, **kept}
+        *item, one = (bounds(each) for each in schema["anyOf"] if each != {"type": "null"})
+        assert item in ([], [one.get("items")]), schema
+        kept = {**one, "nullable": True, **({"or_one": True} if item else {}), **kept}
     if "properties" in schema:
         kept["properties"] = {key: bounds(one) for key, one in schema["properties"].items()}
     if "items" in schema:

@@ -1,8 +1,8 @@
 """Typed clients for the taskq task service.
 
 `TaskqClient` blocks, `AsyncTaskqClient` is awaited; both have the same methods. What they return is
-in `taskq_client.models` and `taskq_client.history`, what they raise is drawn in
-`taskq_client.errors`.
+in `taskq_client.models`, `taskq_client.history` and `taskq_client.bulk`, what they raise is drawn
+in `taskq_client.errors`.
 """
 
 from importlib import import_module
@@ -13,8 +13,11 @@ from taskq_client._version import __version__
 if TYPE_CHECKING:
     from taskq_client._async import AsyncTaskqClient
     from taskq_client._async_handles import AsyncTaskHandle
+    from taskq_client._async_operations import AsyncBulk
     from taskq_client._sync import TaskqClient
     from taskq_client._sync_handles import TaskHandle
+    from taskq_client._sync_operations import Bulk
+    from taskq_client.bulk import BulkCount, BulkOperation, BulkState
     from taskq_client.errors import (
         BadRequest,
         ConfigurationError,
@@ -68,10 +71,15 @@ if TYPE_CHECKING:
     from taskq_client.queues import Queue
 
 __all__ = [
+    "AsyncBulk",
     "AsyncTaskHandle",
     "AsyncTaskqClient",
     "Attempt",
     "BadRequest",
+    "Bulk",
+    "BulkCount",
+    "BulkOperation",
+    "BulkState",
     "Caller",
     "ConfigurationError",
     "Conflict",
@@ -126,8 +134,9 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("models", "history", "queues", "errors"),
-    *("_sync_handles", "_async_handles", "_sync", "_async"),
+    *("models", "history", "queues", "bulk", "errors"),
+    *("_sync_handles", "_async_handles", "_sync_operations", "_async_operations"),
+    *("_sync", "_async"),
 )
 
 

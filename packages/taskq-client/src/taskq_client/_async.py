@@ -9,8 +9,8 @@ from typing import Self, TypeVar, Unpack, overload
 from typing_extensions import TypeForm
 
 from taskq_client._async_handles import AsyncTaskHandle
+from taskq_client._async_operations import AsyncOperations
 from taskq_client._async_queues import AsyncQueues
-from taskq_client._async_service import AsyncService
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._inputs import SecretText, UrlObject, reader
@@ -30,7 +30,7 @@ from taskq_client.retry import RetryPolicy
 T = TypeVar("T")
 
 
-class AsyncTaskqClient(AsyncService):
+class AsyncTaskqClient(AsyncOperations):
     """A client to await; safe to share between tasks, and between event loops.
 
     Use it in an `async with` statement, or await `aclose` when done. Each loop has connections of

@@ -15,6 +15,7 @@ from typing import NoReturn, Self
 
 from taskq_client._bulk import Bulk
 from taskq_client._history import LookBack
+from taskq_client._operations import Operations
 from taskq_client._queues import Queues
 from taskq_client._runs import Runs
 from taskq_client._sender import RetryingSender
@@ -36,12 +37,16 @@ class Core:
         waits: Wait for tasks.
         bulk: Submit tasks in batches.
         runs: Submit a task and take its result.
+        operations: Change all tasks that a filter finds.
         look_back: Read what happened lately.
         queues: List queues, pause and resume them.
         service: Read handlers, tags, numbers of tasks, workers, the caller, and health.
     """
 
-    __slots__ = ("bulk", "look_back", "queues", "runs", "sender", "service", "tasks", "waits")
+    __slots__ = (
+        *("bulk", "look_back", "operations", "queues", "runs", "sender", "service"),
+        *("tasks", "waits"),
+    )
 
     def __init__(self, sender: RetryingSender) -> None:
         self.sender = sender
@@ -49,6 +54,7 @@ class Core:
         self.waits = Waits(sender)
         self.bulk = Bulk(sender, self.waits)
         self.runs = Runs(sender, self.tasks, self.waits)
+        self.operations = Operations(sender)
         self.look_back = LookBack(sender)
         self.queues = Queues(sender)
         self.service = Service(sender)

@@ -73,8 +73,8 @@ class TaskChanges(TypedDict, total=False):
     run_at: datetime | None
 
 
-class ListFilters(TypedDict, total=False):
-    """The filters of a list; None sets no filter."""
+class TaskFilters(TypedDict, total=False):
+    """The filters of a list or of a bulk operation; None sets no filter."""
 
     status: TaskStatus | StatusName | Iterable[TaskStatus | StatusName] | None
     priority: Priority | PriorityName | Iterable[Priority | PriorityName] | None
@@ -89,5 +89,22 @@ class ListFilters(TypedDict, total=False):
     finished_before: datetime | None
     q: str | None
     id: str | None
+
+
+class ListFilters(TaskFilters, total=False):
+    """The filters of a list, and its order; None sets no filter."""
+
     order: Literal["created_at", "-created_at"] | None
     limit: int | None
+
+
+BulkAction = Literal["retry", "cancel", "delete", "update"]
+
+
+class BulkChanges(TypedDict, total=False):
+    """The fields that a bulk update changes in all tasks; an absent key leaves a field."""
+
+    priority: Priority | PriorityName
+    max_retries: int
+    timeout_seconds: Duration
+    run_at: datetime | None

@@ -6,9 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from taskq_client._inputs import seconds, shown, text
+from taskq_client._inputs import count, seconds, shown, text
 from taskq_client._json_problems import json_problem
 from taskq_client._limits import BATCH_ITEMS, KEY_LENGTH
+from taskq_client._options import BulkChanges, TaskFilters
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
@@ -86,6 +87,39 @@ def list_query(filters: ListFilters) -> str:
         for value in (_texts(name, given) if name in SEVERAL else [given])
     ]
     return query(pairs)
+
+
+def bulk_body(
+    action: str,
+    filters: TaskFilters,
+    *,
+    changes: BulkChanges | None = None,
+    limit: int | None = None,
+    dry_run: bool = False,
+) -> bytes:
+    """Encode a bulk operation, without the values that are None."""
+    fields = _fields(filters, TaskFilters.__optional_keys__)
+    given = {
+        name: _texts(name, value) if name in SEVERAL else value
+        for name, value in fields.items()
+        if value is not None
+    }
+    if not given:
+        raise InvalidRequest("a bulk operation needs at least one filter, such as status")
+    body: dict[str, object] = {"action": text("action", action), "filter": given}
+    if changes is not None:
+        body["changes"] = _fields(changes, BulkChanges.__optional_keys__)
+    if limit is not None:
+        body["limit"] = count("limit", limit)
+    return encode({**body, "dry_run": True} if dry_run else body)
+
+
+def operation_path(operation: object, action: str = "") -> str:
+    """Name a bulk operation, or one of its actions, as a path."""
+    given = text("the id of a bulk operation", getattr(operation, "id", operation))
+    if not _TASK_ID.fullmatch(given):
+        raise InvalidRequest(f"{given!r} is not the id of a bulk operation")
+    return f"/bulk/{given.lower()}{action}"
 
 
 def query(pairs: Iterable[tuple[str, str]]) -> str:

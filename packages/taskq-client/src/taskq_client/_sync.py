@@ -15,8 +15,8 @@ from taskq_client._inputs import SecretText, UrlObject, reader
 from taskq_client._sender import RetryingSender
 from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
+from taskq_client._sync_operations import Operations
 from taskq_client._sync_queues import Queues
-from taskq_client._sync_service import Service
 from taskq_client.models import (
     Attempt,
     Duration,
@@ -31,7 +31,7 @@ from taskq_client.retry import RetryPolicy
 T = TypeVar("T")
 
 
-class TaskqClient(Service):
+class TaskqClient(Operations):
     """A client that blocks; safe to share between threads.
 
     Use it in a `with` statement, or call `close` when done.

@@ -12,8 +12,8 @@ import httpx
 
 from taskq_client.testing._problems import Problem, field
 
-READ, WRITE, METRICS, RUN = "tasks:read", "tasks:write", "metrics:read", "tasks:run:"
-OPERATE = "tasks:operate"
+READ, WRITE, OPERATE = "tasks:read", "tasks:write", "tasks:operate"
+METRICS, RUN = "metrics:read", "tasks:run:"
 AUTHORIZATION = "/header/authorization"
 NAMESPACE = "default"
 
@@ -25,6 +25,10 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "delete": (WRITE,),
     "cancel": (WRITE,),
     "retry": (WRITE,),
+    "bulk": (OPERATE,),
+    "bulk_operations": (READ,),
+    "get_bulk": (READ,),
+    "stop_bulk": (OPERATE,),
     "tags": (READ,),
     "stats": (READ, METRICS),
     "workers": (READ, METRICS),
@@ -81,8 +85,13 @@ class Caller:
     def check(self, operation: str) -> None:
         """Raise the problem of the server if the caller may not ask for an operation at all."""
         needed = ACCESS.get(operation, ())
-        if needed and not self.may(*needed):
-            raise _denied({AUTHORIZATION: " or ".join(needed)})
+        if needed:
+            self.check_may(*needed)
+
+    def check_may(self, *any_of: str) -> None:
+        """Raise the problem of the server if the caller has none of some scopes."""
+        if not self.may(*any_of):
+            raise _denied({AUTHORIZATION: " or ".join(any_of)})
 
     def check_may_run(self, handlers: Mapping[str, str]) -> None:
         """Raise the problem of the server if the caller may not submit to all of some handlers.

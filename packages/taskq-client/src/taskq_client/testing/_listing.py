@@ -20,8 +20,8 @@ _FORM = re.compile("[A-Za-z0-9_-]{30}")
 
 def page(tasks: Iterable[dict[str, Any]], query: Mapping[str, Any]) -> dict[str, Any]:
     """Return one page of tasks, which are given in the order of their making."""
-    after = None if query["cursor"] is None else _read(query["cursor"], query)
-    found = [task for task in tasks if _passes(task, query)]
+    after = None if query["cursor"] is None else read_cursor(query["cursor"], query)
+    found = [task for task in tasks if passes(task, query)]
     if query["order"] == "-created_at":
         found.reverse()
         left = [task for task in found if after is None or task["id"] < after]
@@ -30,16 +30,20 @@ def page(tasks: Iterable[dict[str, Any]], query: Mapping[str, Any]) -> dict[str,
     shown = left[: query["limit"]]
     items = [{key: task[key] for key in task if key not in SKIPPED_IN_LISTS} for task in shown]
     is_last = len(shown) == len(left)
-    return {"items": items, "next_cursor": None if is_last else _write(shown[-1]["id"], query)}
+    return {
+        "items": items,
+        "next_cursor": None if is_last else write_cursor(shown[-1]["id"], query),
+    }
 
 
-def link(given: Sequence[tuple[str, str]], cursor: str) -> str:
+def link(given: Sequence[tuple[str, str]], cursor: str, path: str = "/tasks") -> str:
     """Return the header that names the next page."""
     kept = [each for each in given if each[0] != "cursor"]
-    return f'</tasks?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
+    return f'<{path}?{urlencode([*kept, ("cursor", cursor)])}>; rel="next"'
 
 
-def _passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
+def passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
+    """Tell whether a task passes the filters of a list, or of a bulk operation."""
     return (
         all(task[name] in query[name] for name in _ANY_OF if query[name])
         and set(query["tag"]) <= set(task["tags"])
@@ -67,15 +71,17 @@ def _is_within(task: Mapping[str, Any], query: Mapping[str, Any], what: str) -> 
     return (after is None or moment >= after) and (before is None or moment < before)
 
 
-def _write(after: str, query: Mapping[str, Any]) -> str:
+def write_cursor(after: str, query: Mapping[str, Any]) -> str:
+    """Return the cursor of the page that begins after an id."""
     return urlsafe_b64encode(UUID(after).bytes + _bound(query)).decode().rstrip("=")
 
 
-def _read(cursor: str, query: Mapping[str, Any]) -> str:
+def read_cursor(cursor: str, query: Mapping[str, Any]) -> str:
+    """Return the id after which a page begins."""
     if _FORM.fullmatch(cursor) is None:
         raise Problem("invalid-cursor", "the cursor cannot be read")
     after = str(UUID(bytes=urlsafe_b64decode(cursor + "==")[:16]))
-    if _write(after, query) != cursor:
+    if write_cursor(after, query) != cursor:
         detail = "the cursor was made for a list with other filters"
         raise Problem("invalid-cursor", detail)
     return after

@@ -7,23 +7,29 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from taskq_client.testing import _schemas
+from taskq_client.testing import _bulk_operations, _operations, _schemas
 from taskq_client.testing._call import Call
 from taskq_client.testing._headers import entity_tags
 from taskq_client.testing._json import parse
-from taskq_client.testing._operations import OPERATIONS
 from taskq_client.testing._problems import Problem, field
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._rules import SCHEMAS
 from taskq_client.testing._sizes import check_bytes, check_values
 from taskq_client.testing._store import FakeStore
 
+OPERATIONS = {**_operations.OPERATIONS, **_bulk_operations.OPERATIONS}
+"""What serves each operation of the document."""
+
 _KEY = "Idempotency-Key"
 _JSON = "application/json"
 _UTF_8 = ("charset=utf-8", 'charset="utf-8"')
 _TASK_ID = r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
 _PATHS = {
-    name: re.compile(one["path"].replace("{task_id}", _TASK_ID).replace("{name}", "(.*)"))
+    name: re.compile(
+        re.sub(r"\{(task|operation)_id\}", lambda _: _TASK_ID, one["path"]).replace(
+            "{name}", "(.*)"
+        )
+    )
     for name, one in RULES.items()
     if name in OPERATIONS  # keys are made by the methods of the fake
 }

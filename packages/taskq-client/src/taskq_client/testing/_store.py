@@ -10,7 +10,7 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Protocol
 
 from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._keys import Keys
@@ -19,6 +19,19 @@ from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script
 from taskq_client.testing._task import WAITING, FakeTask, moment, wire
 
 DEEPEST = 500
+
+
+class Planned(Protocol):
+    """What makes a transition when it is due."""
+
+    fields: dict[str, Any]
+
+    @property
+    def due(self) -> datetime | None:
+        """When the transition is due."""
+
+    def transition(self) -> bool:
+        """Make the transition; return whether the script of a task is to be called."""
 
 
 class FakeStore:
@@ -41,7 +54,7 @@ class FakeStore:
         self._clock = clock
         self._skipped = timedelta()
         self._keys: dict[tuple[str, int], tuple[str, FakeTask]] = {}
-        self._agenda: list[tuple[datetime, str, int, FakeTask]] = []
+        self._agenda: list[tuple[datetime, str, int, Planned]] = []
         self._planned = 0
         self._inside = threading.local()
         self.lock = threading.RLock()
@@ -55,6 +68,8 @@ class FakeStore:
         self.sources: dict[str, Handlers] = {}
         self.defaults: dict[str, dict[str, Any]] = {}
         self.stored: list[FakeTask] = []
+        self.operations: dict[str, Any] = {}
+        self.operation_keys: dict[str, tuple[str, Any]] = {}
 
     @property
     def now(self) -> datetime:
@@ -125,12 +140,14 @@ class FakeStore:
                 task = self._next(now)
                 if task is None:
                     return
-                if task.is_final:  # it has been kept for as long as it said
+                if (
+                    isinstance(task, FakeTask) and task.is_final
+                ):  # it has been kept for as long as it said
                     self.delete(task)
                     continue
                 is_claimed = task.transition()
                 fields = task.fields
-            if is_claimed:
+            if is_claimed and isinstance(task, FakeTask):
                 self._call(task, copy.deepcopy(fields))
 
     def advance(self, seconds: float) -> None:
@@ -188,18 +205,19 @@ class FakeStore:
         """Whether a task goes on by itself, because it does not wait in a paused queue."""
         return task.status not in WAITING or not self.is_paused(task.fields["queue"])
 
-    def _next(self, until: datetime) -> FakeTask | None:
-        """Return the task whose transition is due next, if it is due by then."""
+    def _next(self, until: datetime) -> Planned | None:
+        """Return what makes the transition that is due next, if it is due by then."""
         while self._agenda and self._agenda[0][0] <= until:
             due, *_, task = self._agenda[0]
             if task.due == due:
-                if self.moves(task):
+                if not isinstance(task, FakeTask) or self.moves(task):
                     return task
                 self._held.append(task)
             heapq.heappop(self._agenda)
         return None
 
-    def _plan(self, task: FakeTask, when: datetime) -> None:
+    def plan(self, task: Planned, when: datetime) -> None:
+        """Plan a transition; it is made if it is still due at that time then."""
         self._planned += 1
         heapq.heappush(self._agenda, (when, task.fields["id"], self._planned, task))
 
@@ -236,7 +254,7 @@ class FakeStore:
         if depth > DEEPEST:
             raise RuntimeError("a handler submits tasks that submit tasks without end")
         script = self.scripts[item["handler"]]
-        task = FakeTask({"id": task_id, **item}, script, now, depth, self._plan)
+        task = FakeTask({"id": task_id, **item}, script, now, depth, self.plan)
         self.tasks[task_id] = task
         self.stored.append(task)
         return task

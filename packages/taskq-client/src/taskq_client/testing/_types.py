@@ -55,6 +55,39 @@ class _NewTask(_Request):
         return self
 
 
+class _Filter(_Request):
+    @model_validator(mode="after")
+    def _any(self) -> "_Filter":
+        if all(value in (None, []) for value in self.__dict__.values()):
+            raise ValueError("give at least one filter")
+        return self
+
+
+class _Changes(_Request):
+    @model_validator(mode="after")
+    def _any(self) -> "_Changes":
+        if not self.model_fields_set:
+            raise ValueError("give at least one change")
+        return self
+
+
+class _Bulk(_Request):
+    @model_validator(mode="after")
+    def _changes_of_an_update(self) -> "_Bulk":
+        given = self.__dict__
+        if (given["action"] == "update") != (given["changes"] is not None):
+            raise ValueError("an update needs changes, and no other action takes any")
+        return self
+
+
+_BASES: Mapping[str, type[_Request]] = {
+    "TaskCreate": _NewTask,
+    "BulkFilter": _Filter,
+    "BulkChanges": _Changes,
+    "BulkCreate": _Bulk,
+}
+
+
 @cache
 def body(name: str) -> TypeAdapter[BaseModel]:
     """Return the type of a body."""
@@ -90,12 +123,14 @@ def _model(name: str) -> type[BaseModel]:
         key: (_type(rule, _in_json), ... if key in required else _default(rule))
         for key, rule in rules["properties"].items()
     }
-    base = _NewTask if name == "TaskCreate" else _Request
+    base = _BASES.get(name, _Request)
     model: type[BaseModel] = create_model(name, __base__=base, **fields)
     return model
 
 
 def _default(rule: Rule) -> Any:
+    if "or_one" in rule:
+        return Field(default_factory=list)
     if "nullable" in rule or "default" in rule:
         return rule.get("default")
     match rule["type"]:
@@ -110,7 +145,7 @@ def _default(rule: Rule) -> Any:
 def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
     """Return the type of a schema; `number` makes the type of a number with bounds."""
     if "$ref" in rule:
-        return _model(rule["$ref"])
+        return _model(rule["$ref"]) | None if "nullable" in rule else _model(rule["$ref"])
     bounds: Any = {_BOUNDS[key]: value for key, value in rule.items() if key in _BOUNDS}
     kind: Any
     match rule:
@@ -124,7 +159,12 @@ def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
             kind = Annotated[str, Field(**bounds)]
         case {"type": "array"}:
             array = cast(type, GenericAlias(list, _type(rule["items"], number)))
+            if "or_one" in rule:  # an empty list is refused before, in other words
+                del bounds["min_length"]
+                return Annotated[array, Field(**bounds), BeforeValidator(_list_of_one)]
             kind = Annotated[array, Field(**bounds)]
+        case {"type": "boolean"}:
+            kind = Annotated[bool, Field(strict=True)]
         case {"type": "object"}:
             kind = dict[str, Any]
         case _:
@@ -144,6 +184,14 @@ def _in_text(name: str, bounds: Any) -> Any:
 
 def _of(kind: type, bounds: Mapping[str, Any]) -> Any:
     return {key: kind(value) for key, value in bounds.items()}
+
+
+def _list_of_one(value: object) -> object:
+    if value == []:
+        raise ValueError("name at least one, or leave it out")
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _rfc_3339(value: object) -> object:

@@ -39,7 +39,8 @@ StateLabel = Literal["running", "succeeded", "stopped"]
 
 
 def _one_or_some(schema: dict[str, Any]) -> None:
-    """Say in the document that one value may stand for a list of one."""
+    """Say in the document that one value may stand for a list of one, and one filter is needed."""
+    schema["minProperties"] = 1
     for name, given in schema["properties"].items():
         if given.get("type") == "array":
             some = {key: value for key, value in given.items() if key not in _REMARKS}
@@ -95,6 +96,8 @@ class BulkChanges(Request):
 
     What is left out stays as it is.
     """
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1})
 
     priority: PriorityLabel = Field("normal", json_schema_extra=_without_default)
     max_retries: MaxRetries = Field(0, json_schema_extra=_without_default)
