@@ -91,6 +91,30 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "cursor": ("", "x", "!" * 30, "A" * 30, "x" * 201),
     "nothing": ("1",),
 }
+FILTERS: dict[str, tuple[Any, ...]] = {
+    "status": ("failed", ["failed", "cancelled", "failed"], ["queued", "retrying"], [], None, "x"),
+    "priority": ("low", ["high", "normal"], None, 3),
+    "tag": ("a", ["a", "b"], ["nobody"], ["a"] * 9, [None]),
+    "handler": ("t.rows", "t.slow", "t.fatal", "taskq.echo", None, "bad name", 5),
+    "queue": ("default", "other", None, ""),
+    "created_after": ("2026-09-01T12:00:00.005Z", "2026-09-01T14:00:00+02:00", "x", None),
+    "created_before": ("2026-09-02T00:00:00Z", "2026-09-01T12:01:00Z", 7),
+    "q": ("t", "a", "", " ", None),
+    "id": ("f", "x", ""),
+    "order": ("created_at",),
+}
+CHANGES: dict[str, tuple[Any, ...]] = {
+    "priority": ("low", "high", None, "x"),
+    "max_retries": (0, 5, 101, None, "3"),
+    "timeout_seconds": (60, 0.5, 0, None),
+    "run_at": (None, "2026-09-01T12:00:00Z", "2027-01-01T00:00:00Z", "x"),
+    "queue": ("other",),
+}
+OF_OPERATIONS = (
+    *(("GET", "/bulk"), ("GET", "/bulk/{operation}"), ("GET", "/bulk/{operation}")),
+    *(("POST", "/bulk/{operation}/stop"), ("HEAD", "/bulk/{operation}"), ("GET", "/bulk/{id}")),
+    *(("GET", "/bulk/x"), ("DELETE", "/bulk/{operation}"), ("GET", "/tasks/bulk")),
+)
 WAITS = ("0", "0.01", "-1", "61", "x", "", "1e-2", "NaN", "0.0", "1_0", "1e999")
 TAGGED = (
     "*",
@@ -164,7 +188,7 @@ class Requests:
         kinds: dict[Callable[[], Asked], int] = {
             self._submit: 24, self._batch: 6, self._wait: 5, self._list: 13, self._get: 12,
             self._update: 12, self._act: 16, self._events: 4, self._odd: 4, self._plain: 4,
-            self._queue: 5,
+            self._queue: 5, self._bulk: 5, self._operation: 4,
         }  # fmt: skip
         (kind,) = draw.choices([*kinds], [*kinds.values()])
         asked = kind()
@@ -294,6 +318,38 @@ class Requests:
                 *draw.choice(([], [("order", "created_at")])),
             ]
             asked.cursor = draw.randint(0, 3) if self._maybe(0.7) else -1
+        return asked
+
+    def _bulk(self) -> Asked:
+        draw = self._draw
+        filters: dict[str, Any] = {}
+        for _ in range(draw.choice((0, 1, 1, 1, 2, 3))):
+            name = draw.choice([*FILTERS])
+            filters[name] = draw.choice(FILTERS[name])
+        body: dict[str, Any] = {
+            "action": draw.choice(("retry", "retry", "cancel", "delete", "update")),
+            "filter": filters,
+        }
+        if (body["action"] == "update") != self._maybe(0.05):
+            names = draw.sample([*CHANGES], k=draw.choice((0, 1, 1, 2)))
+            body["changes"] = {name: draw.choice(CHANGES[name]) for name in names}
+        if self._maybe(0.3):
+            body["dry_run"] = draw.choice((True, True, False, "x", None, 1))
+        if self._maybe(0.3):
+            body["limit"] = draw.choice((1, 2, 3, 1_000_000, 1_000_001, 0, "x", None, 1.0))
+        if self._maybe(0.05):
+            body[draw.choice(("action", "filter", "limit", "order"))] = draw.choice(TEXTS)
+        return self._json("POST", "/tasks/bulk", body, self._headers())
+
+    def _operation(self) -> Asked:
+        draw = self._draw
+        asked = Asked(*draw.choice(OF_OPERATIONS), task=int(draw.expovariate(0.5)))
+        if asked.path == "/bulk" and self._maybe(0.5):
+            asked.query = [("limit", draw.choice(("1", "2", "x")))]
+            asked.cursor = draw.randint(0, 3) if self._maybe(0.5) else -1
+        if asked.path == "/bulk" and self._maybe(0.5):
+            states = ("running", "succeeded", "stopped", "done", "")
+            asked.query += [("state", draw.choice(states)) for _ in range(draw.choice((1, 2)))]
         return asked
 
     def _one(self, method: str, action: str = "") -> Asked:

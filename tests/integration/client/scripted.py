@@ -13,6 +13,7 @@ from sqlalchemy import and_, func, or_, select
 
 from taskq_client import Progress, __version__
 from taskq_client.testing import Step
+from taskq_client.testing._bulk import MOMENT
 from taskq_client.testing._task import WORKER_ID as FAKE_ID
 from taskq_client.testing._task import WORKER_NAME
 from taskq_client.testing._workers import CONCURRENCY
@@ -25,10 +26,11 @@ from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import claims, completions, handlers, queues, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
+from taskq_server.crud.tables import bulk_operations, to_task, whole_task
 from taskq_server.crud.tables import tasks as table
-from taskq_server.crud.tables import to_task, whole_task
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.bulk import State
 from taskq_server.domain.keys import parse
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import WAITING, Status, Task
@@ -85,6 +87,7 @@ class ScriptedWorker:
     """Claims tasks and ends attempts, each when it is due, with the server's own functions."""
 
     def __init__(self, runtime: Runtime, clock: TestClock) -> None:
+        self._bulk = runtime.bulk_work
         self._database = runtime.database
         self._namespace = runtime.settings.namespace
         self._clock = clock
@@ -123,13 +126,20 @@ class ScriptedWorker:
         await self._look_for_pauses()
         while True:
             open_tasks = await self._database.read(lambda c: _open(c, now))
-            coming = [(self._due(task), task.id, task) for task in open_tasks]
-            due, _, task = min(coming, default=(None, None, None), key=lambda one: one[:2])
-            if task is None or due is None or due > now:
+            coming: list[tuple[datetime, UUID, Task | None]] = [
+                (self._due(task), task.id, task) for task in open_tasks
+            ]
+            coming += await self._database.read(_operations)
+            due, of, task = min(coming, default=(FOR_EVER, None, None), key=lambda one: one[:2])
+            if of is None or due > now:
                 self._clock.at = now
                 return
-            self._clock.at = max(due, task.updated_at)
-            await self._database.write(lambda c, task=task: self._step(c, task))
+            self._clock.at = due if task is None else max(due, task.updated_at)
+            if task is None:
+                while await self._bulk.step(of):
+                    pass
+            else:
+                await self._database.write(lambda c, task=task: self._step(c, task))
 
     async def _look_for_pauses(self) -> None:
         """Note the queues that the last request, at the present time, paused or resumed."""
@@ -183,6 +193,15 @@ async def _open(connection: Connection, now: datetime) -> list[Task]:
         or_(table.c.status == Status.RUNNING, and_(table.c.status.in_(WAITING), due))
     )
     return [to_task(row) for row in await connection.execute(statement)]
+
+
+async def _operations(connection: Connection) -> list[tuple[datetime, UUID, None]]:
+    """Return when the fake would work through the bulk operations that run, and their ids."""
+    table = bulk_operations.c
+    rows = await connection.execute(
+        select(table.created_at, table.id).where(table.state == State.RUNNING)
+    )
+    return [(row.created_at + MOMENT, row.id, None) for row in rows]
 
 
 def _step_of(task: Task) -> Step:

@@ -42,6 +42,7 @@ class Side:
     def __init__(self, client: httpx.AsyncClient) -> None:
         self.client = client
         self.ids: list[str] = []
+        self.operations: list[str] = []
         self.times: list[str] = [wire(START)]
         self.cursors: list[tuple[str, list[tuple[str, str]]]] = []
 
@@ -53,6 +54,9 @@ class Side:
         if self.ids:
             chosen = self.ids[-1 - asked.task % min(len(self.ids), 40)]
             path = path.replace("{id}", chosen.upper() if asked.upper else chosen)
+        if self.operations:
+            chosen = self.operations[-1 - asked.task % len(self.operations)]
+            path = path.replace("{operation}", chosen)
         if body is not None:
             body = re.sub(rb"\{id(\d+)\}", self._id, body)
         if asked.cursor >= 0 and self.cursors:
@@ -76,6 +80,9 @@ class Side:
         content = b"" if asked.method == "HEAD" else response.content
         if length is not None and asked.method != "HEAD":
             assert int(length) == len(content)
+        located = headers.get("location", "")
+        if located.startswith("/bulk/") and located[6:] not in self.operations:
+            self.operations.append(located[6:])
         answer = {"status": response.status_code, "headers": headers, "body": _read(content)}
         text = json.dumps(answer, sort_keys=True)
         self.times += _CREATED.findall(text)

@@ -23,6 +23,7 @@ KEYS = (
     ("tasks:read", "metrics:read"),
     ("metrics:read",),
     ("admin", "tasks:operate"),
+    ("tasks:operate", "tasks:read", "tasks:write", "tasks:run:t.r*"),
 )
 NO_KEYS = (
     "", "Bearer", "Bearer ", "Bearer {key0}x", "Bearer {key0} {key1}", "Basic {key0}", "{key0}",

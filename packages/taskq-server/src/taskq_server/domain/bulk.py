@@ -192,7 +192,7 @@ def decide(operation: Operation, edit: Edit | None, task: Task, *, now: datetime
         task: matches the filter under its lock.
         now: aware UTC.
     """
-    if task.finished_at is not None and task.finished_at >= operation.created_at:
+    if task.finished_at is not None and task.finished_at > operation.created_at:
         return Verdict.SKIPPED
     if operation.action.runs and not scopes.may_run(operation.globs, task.handler):
         return Verdict.SKIPPED
