@@ -14,7 +14,9 @@ from tests.support.servers import MissingServerError
 from tests.support.stack import Kind, NewStack, Stack
 from tests.support.valkey import ValkeyServer
 
-pytest.register_assert_rewrite("tests.contract.history", "tests.contract.suite")
+pytest.register_assert_rewrite(
+    "tests.contract.bulk", "tests.contract.history", "tests.contract.suite"
+)
 pytest_plugins = ["pytester", "tests.support.busy", "tests.support.limits"]
 
 _stacks: list[Stack] = []

@@ -5,16 +5,16 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from taskq_client import TaskHandle, TaskqClient
+from taskq_client import Bulk, TaskHandle, TaskqClient
 from taskq_client._sync_queues import Queues
 
-ITERATED = {"list", "stream", "as_completed", "map"}
+ITERATED = {"list", "stream", "as_completed", "map", "bulk_operations"}
 
 
 class Awaited:
     """A blocking client, a handle or a resource of it, whose methods are awaited."""
 
-    def __init__(self, wrapped: TaskqClient | TaskHandle | Queues) -> None:
+    def __init__(self, wrapped: TaskqClient | TaskHandle | Bulk | Queues) -> None:
         self._wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
@@ -31,7 +31,7 @@ def _iterated(method: Callable[..., Iterator[Any]]) -> Callable[..., AsyncIterat
     async def call(*args: Any, **kwargs: Any) -> AsyncIterator[Any]:
         items = method(*args, **kwargs)
         while (item := await asyncio.to_thread(next, items, None)) is not None:
-            yield item
+            yield _wrapped(item)
 
     return call
 
@@ -46,4 +46,4 @@ def _awaited(method: Callable[..., Any]) -> Callable[..., Any]:
 def _wrapped(result: Any) -> Any:
     if isinstance(result, list):
         return [_wrapped(item) for item in result]
-    return Awaited(result) if isinstance(result, TaskHandle) else result
+    return Awaited(result) if isinstance(result, TaskHandle | Bulk) else result

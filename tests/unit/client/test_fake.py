@@ -15,6 +15,7 @@ from taskq_client import (
     Unavailable,
 )
 from taskq_client.testing import FakeTaskq, Step
+from tests.contract.bulk import *  # noqa: F403 - the tests of the contract
 from tests.contract.clients import Awaited
 from tests.contract.history import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from taskq_client.bulk import BulkCount, BulkOperation, BulkState
     from taskq_client.errors import (
         BadRequest,
+        BulkTimeout,
         ConfigurationError,
         Conflict,
         FieldProblem,
@@ -80,6 +81,7 @@ __all__ = [
     "BulkCount",
     "BulkOperation",
     "BulkState",
+    "BulkTimeout",
     "Caller",
     "ConfigurationError",
     "Conflict",

@@ -113,7 +113,7 @@ class AsyncBulk:
                 AsyncTaskqClient takes a coroutine function.
 
         Raises:
-            TaskqTimeout: The time is up; the operation goes on.
+            BulkTimeout: The time is up; the operation goes on.
             NotFound: The operation has ended long ago.
             TaskqError: The server refused.
         """

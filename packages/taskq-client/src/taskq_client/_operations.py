@@ -9,7 +9,7 @@ from taskq_client._channels import Request
 from taskq_client._sender import RetryingSender
 from taskq_client._wait_budget import WaitBudget
 from taskq_client.bulk import BulkChanges, BulkCount, BulkOperation, TaskFilters
-from taskq_client.errors import InvalidRequest, TaskqError, TaskqTimeout
+from taskq_client.errors import BulkTimeout, InvalidRequest, TaskqError
 from taskq_client.models import Duration, Page
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0
@@ -97,7 +97,5 @@ class Operations:
                     if last.final:
                         return last
                 if not budget.left:
-                    raise TaskqTimeout(
-                        f"bulk operation {last.id} goes on: {last.matched} tasks so far"
-                    )
+                    raise BulkTimeout(last)
                 await budget.sleep(pause)

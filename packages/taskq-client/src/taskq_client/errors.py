@@ -25,14 +25,16 @@
     ├── TaskFailed                   `run`: the task ended as failed
     ├── TaskCancelled                `run`: the task ended as cancelled
     ├── UnexpectedResult             `run`: the result is not of the type `returns`
-    └── WaitTimeout                  the wait ended before the task; nothing was cancelled
+    ├── WaitTimeout                  the wait ended before the task; nothing was cancelled
+    └── BulkTimeout                  the wait ended before the bulk operation, which goes on
 
-The last four carry the `task`.
+The last but one and the three before it carry the `task`, the last one the `operation`.
 """
 
 from collections.abc import Mapping
 from typing import NamedTuple
 
+from taskq_client.bulk import BulkOperation
 from taskq_client.models import Task
 
 
@@ -259,6 +261,20 @@ class WaitTimeout(TaskqError):
 
     def __str__(self) -> str:
         return f"task {self.task.id} ({self.task.handler}) is still {self.task.status}"
+
+
+class BulkTimeout(TaskqError):
+    """The wait ended before the bulk operation, which goes on; `operation` is its last snapshot."""
+
+    def __init__(self, operation: BulkOperation) -> None:
+        super().__init__(operation)
+        self.operation = operation
+
+    def __str__(self) -> str:
+        of = self.operation
+        return (
+            f"bulk operation {of.id} ({of.action}) is still {of.state}, {of.matched} tasks so far"
+        )
 
 
 _BY_CODE: Mapping[str, type[TaskqAPIError]] = {
