@@ -9,6 +9,7 @@ from tools.docs.schemas import described, kind
 
 GROUPS = {
     "tasks": "Tasks",
+    "bulk": "Bulk operations",
     "catalog": "Handlers, tags, numbers",
     "queues": "Queues",
     "keys": "Keys",

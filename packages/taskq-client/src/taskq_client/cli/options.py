@@ -4,7 +4,7 @@ import math
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
@@ -98,10 +98,16 @@ class OptionalValueCommand(click.Command):
         return super().parse_args(ctx, words + rest)
 
 
+_AGO = re.compile(r"(\d{1,6})([smhd])")
+_UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
 def moment(
     context: click.Context, parameter: click.Parameter, value: str | None
 ) -> datetime | None:
-    """Read a time with its zone."""
+    """Read a time with its zone, or how long ago it was, as in `2h`."""
+    if value is not None and (ago := _AGO.fullmatch(value)):
+        return datetime.now(UTC) - timedelta(seconds=int(ago[1]) * _UNITS[ago[2]])
     try:
         found = datetime.fromisoformat(value) if value is not None else None
     except ValueError:

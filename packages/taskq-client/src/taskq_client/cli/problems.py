@@ -6,6 +6,7 @@ import re
 import click
 
 from taskq_client.errors import (
+    BulkTimeout,
     ConfigurationError,
     Conflict,
     IdempotencyMismatch,
@@ -44,11 +45,16 @@ class NoSuchId(TaskqError):
     """A value begins the id of no task."""
 
 
+class NoSuchOperation(TaskqError):
+    """A value begins the id of no bulk operation."""
+
+
 # The first class that fits counts, so a class precedes its base.
 _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (TaskFailed, FAILED, "see 'taskq get', and run it again with 'taskq retry'"),
     (TaskCancelled, FAILED, "run it again with 'taskq retry'"),
     (WaitTimeout, TIMED_OUT, "go on waiting with 'taskq wait'"),
+    (BulkTimeout, TIMED_OUT, "go on waiting with 'taskq bulk wait'"),
     (NoTaskId, USAGE, "correct the value, or find the id with 'taskq list'"),
     (AmbiguousId, USAGE, "write more of the id"),
     (InvalidRequest, USAGE, "correct the value"),
@@ -58,6 +64,7 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
     (UnknownPath, AWAY, "correct the path in --url or TASKQ_URL"),
     (Unavailable, AWAY, "try again in a moment"),
     (PermissionDenied, REFUSED, "use a key that may: 'taskq whoami' says what this one may do"),
+    (NoSuchOperation, REFUSED, "find the id with 'taskq bulk list'"),
     (NoSuchId, REFUSED, "find the id with 'taskq list'"),
     (NotFound, REFUSED, "find the id with 'taskq list'"),
     (Conflict, REFUSED, "see where the task stands with 'taskq get'"),
@@ -69,6 +76,10 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
 )
 
 # What has no class of its own.
+_ADVICE_BY_CODE = {
+    "operation-not-found": "find the id with 'taskq bulk list'",
+    "too-many-operations": "see them with 'taskq bulk list --state running'",
+}
 _ADVICE_BY_STATUS = {421: "use a name that the server's TASKQ_ALLOWED_HOSTS has"}
 
 _NAMESPACE = "/header/taskq-namespace"
@@ -126,7 +137,8 @@ def _advice_on(error: TaskqAPIError) -> str:
             belongs = isinstance(error, PermissionDenied)
             return "leave --namespace out" if belongs else "name a namespace with --namespace"
         case _:
-            return _ADVICE_BY_STATUS.get(error.status, "")
+            by_code = _ADVICE_BY_CODE.get(error.code, "")
+            return by_code or _ADVICE_BY_STATUS.get(error.status, "")
 
 
 def _usage_advice(error: click.ClickException) -> str:

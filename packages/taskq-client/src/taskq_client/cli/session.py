@@ -13,6 +13,8 @@ import click
 
 from taskq_client._sync import TaskqClient
 from taskq_client._sync_handles import TaskHandle
+from taskq_client._sync_operations import Bulk
+from taskq_client.bulk import BulkOperation
 from taskq_client.cli.words import plain
 from taskq_client.history import Failures
 from taskq_client.models import Attempt, Caller, Progress, Task, Worker
@@ -135,6 +137,16 @@ class Session:
             found.model_dump(mode="json"),
         )
 
+    def show_operation(self, operation: BulkOperation) -> None:
+        """Show a bulk operation."""
+        if self.for_people:
+            from taskq_client.cli.bulk_view import operation_view
+
+            self.show_lines(lambda width: operation_view(operation, width, clock()))
+            return
+        fields = operation_fields(operation)
+        self.show_rows(fields.items(), fields)
+
     def show_state(self, task: Task) -> None:
         """Show the state of a task in one line."""
         if self.for_people:
@@ -222,6 +234,29 @@ class Session:
 
             return handle.wait(timeout, on_progress=move)
 
+    def watch_operation(
+        self, bulk: Bulk, total: int | None, timeout: float | None
+    ) -> BulkOperation:
+        """Wait for a bulk operation, with a progress bar if there is a terminal to show it on.
+
+        Args:
+            bulk: The operation.
+            total: How many tasks it will find, if that is known.
+            timeout: Seconds to wait; None for as long as it takes.
+        """
+        if not sys.stderr.isatty():
+            return bulk.wait(timeout)
+        from rich.progress import Progress as Bar
+
+        with Bar(console=_console(stderr=True), transient=True) as bar:
+            row = bar.add_task(plain(bulk.action), total=total)
+
+            def move(seen: BulkOperation) -> None:
+                words = f"{plain(seen.action)}: {seen.done:,} done, {seen.skipped:,} skipped"
+                bar.update(row, completed=seen.matched, description=words)
+
+            return bulk.wait(timeout, on_progress=move)
+
 
 def _console(*, stderr: bool = False) -> "Console":
     from rich.console import Console
@@ -234,6 +269,11 @@ def _console(*, stderr: bool = False) -> "Console":
 def fields_of(task: Task) -> dict[str, object]:
     """Take the fields that the server has sent."""
     return task.model_dump(mode="json", exclude_unset=True)
+
+
+def operation_fields(operation: BulkOperation) -> dict[str, object]:
+    """Take the fields that the server has sent."""
+    return operation.model_dump(mode="json", exclude_unset=True)
 
 
 def progress_of(progress: Progress) -> str:

@@ -9,20 +9,19 @@ from typing import TypeVar, Unpack
 import click
 
 from taskq_client._runs import result_of
-from taskq_client.cli.completion import handler_names, queue_names, tag_names, task_ids
+from taskq_client.cli.completion import task_ids
+from taskq_client.cli.filters import task_filters
 from taskq_client.cli.ids import read_id, whole_id
 from taskq_client.cli.options import (
     OptionalValue,
     OptionalValueCommand,
     Seconds,
-    Word,
     json_option,
-    moment,
 )
 from taskq_client.cli.session import Session, fields_of
 from taskq_client.cli.streams import check_reader
 from taskq_client.cli.suggestions import unknown_filters
-from taskq_client.models import ListFilters, Priority, TaskStatus
+from taskq_client.models import ListFilters
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., None])
 
@@ -65,22 +64,7 @@ def attempts(session: Session, task_id: str) -> None:
 
 
 @click.command("list", cls=OptionalValueCommand)
-@click.option("--status", multiple=True, type=Word(TaskStatus), help="Repeat for any of several.")
-@click.option("--priority", multiple=True, type=Word(Priority), help="Repeat for any of several.")
-@click.option("--tag", multiple=True, shell_complete=tag_names, help="Repeat for all of several.")
-@click.option(
-    "--handler", multiple=True, shell_complete=handler_names, help="Repeat for any of several."
-)
-@click.option(
-    "--queue", multiple=True, shell_complete=queue_names, help="Repeat for any of several."
-)
-@click.option("--error-type", help="Failed or retrying because of it, as ValueError.")
-@click.option("--attempt-min", type=click.IntRange(min=1), help="So many attempts, or more.")
-@click.option("--created-after", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
-@click.option("--created-before", callback=moment, help="A time, as 2026-10-01T12:00:00Z.")
-@click.option("--finished-after", callback=moment, help="Final since then, or later.")
-@click.option("--finished-before", callback=moment, help="Final since before then.")
-@click.option("--title-prefix", "--q", "q", metavar="TEXT", help="How the title begins.")
+@task_filters
 @click.option(
     "--order", type=click.Choice(["-created_at", "created_at"]), help="Newest first, or oldest."
 )
