@@ -4,9 +4,11 @@ import asyncio
 import json
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -14,7 +16,11 @@ from click.testing import Result
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
+from taskq_server.crud import bulk
+from taskq_server.domain.bulk import Action, NewOperation, begin
 from taskq_server.domain.errors import TaskqError
+from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.task import Status
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, run_server_command
 from tests.support.waiting import wait_until
@@ -95,6 +101,36 @@ def test_rotating_and_revoking(keys: Keys) -> None:
     refused = keys("rotate", key_id)
     assert refused.stdout == ""
     assert str(refused.exception) == f"the key {key_id} was revoked or has expired"
+
+
+async def _begin_bulk(url: str, key_id: str) -> str:
+    """Store a bulk operation that a key has made, and return its id."""
+    now = datetime.now(UTC)
+    wanted = TaskFilter(statuses=(Status.FAILED,))
+    operation = begin(
+        NewOperation(action=Action.RETRY, wanted=wanted, filter='{"status":["failed"]}', limit=10),
+        operation_id=uuid4(),
+        namespace="default",
+        key_id=key_id,
+        granted=["tasks:run:*"],
+        now=now,
+    )
+    database = Database(url)
+    await database.write(lambda c: bulk.add(c, operation, None, None))
+    await database.close()
+    return str(operation.id)
+
+
+def test_revoking_names_the_bulk_operations_that_go_on(
+    keys: Keys, migrated: dict[str, str]
+) -> None:
+    mine, other = (keys("create", "web", "--scope", "tasks:operate").stdout[3:15] for _ in "ab")
+    operation = asyncio.run(_begin_bulk(migrated["TASKQ_DATABASE_URL"], mine))
+    assert keys("revoke", other).stderr == ""
+    revoked = keys("revoke", mine)
+    assert revoked.stdout.startswith(f"{mine}: revoked at 20")
+    assert f"go on: {operation} (retry in default)." in revoked.stderr
+    assert "`taskq bulk stop ID`" in revoked.stderr
 
 
 def test_what_cannot_be_is_one_sentence(keys: Keys) -> None:

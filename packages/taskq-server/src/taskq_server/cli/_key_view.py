@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from taskq_server.core.log_text import escaped_text
+from taskq_server.domain.bulk import Operation
 from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.keys import ApiKey
 from taskq_server.schemas.key import KeyRead
@@ -60,6 +61,15 @@ def about_rotated(key: ApiKey) -> str:
     if key.previous_until is not None:
         before = f"The secret before opens until {moment(key.previous_until)}."
     return f"Keep this key, because it is shown only now: {key.id} has a new secret. {before}"
+
+
+def about_operations(operations: Sequence[Operation]) -> str:
+    """Return the sentence about the bulk operations that a revoked key has made, and that run."""
+    named = ", ".join(f"{each.id} ({each.action} in {each.namespace})" for each in operations)
+    return (
+        f"Bulk operations that it has made go on: {named}. `taskq bulk stop ID` stops one, with "
+        "another key."
+    )
 
 
 def moment(value: datetime | None) -> str:

@@ -6,7 +6,9 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import api_keys, namespaces
+from taskq_server.crud import api_keys, bulk, namespaces
+from taskq_server.domain import limits
+from taskq_server.domain.bulk import Operation
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
 from taskq_server.domain.errors import (
     FieldError,
@@ -197,6 +199,18 @@ class KeyService:
         revoked = await self._database.write(revoke)
         self._changed()
         return revoked
+
+    async def operations(self, caller: Caller, key_id: str) -> Sequence[Operation]:
+        """Return the bulk operations that a key has made and that run, the newest first.
+
+        They go on when the key is revoked, because their rights were judged when they began.
+
+        Raises:
+            KeyNotFound: there is no key of this id that the caller manages.
+        """
+        await self.get(caller, key_id)
+        most = limits.BULK_RUNNING
+        return await self._database.read(lambda c: bulk.made_by(c, key_id, limit=most))
 
     def _namespace_for(self, caller: Caller, wanted: str | None) -> str:
         if wanted is not None:
