@@ -12,6 +12,7 @@ from taskq_client import (
     ValidationFailed,
     WaitTimeout,
 )
+from tests.contract.suite import NOBODY
 
 pytestmark = pytest.mark.anyio
 

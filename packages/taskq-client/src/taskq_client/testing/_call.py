@@ -8,6 +8,7 @@ from typing import Any
 import httpx
 
 from taskq_client._channels import WAIT_BUDGET
+from taskq_client.testing import _catalog
 from taskq_client.testing._keys import Caller
 from taskq_client.testing._problems import not_found
 from taskq_client.testing._store import FakeStore
@@ -60,6 +61,11 @@ class Call:
         budget = self.request.extensions.get(WAIT_BUDGET, seconds)
         if seconds:
             yield from wait(self.store, list(task_ids), seconds, max(seconds, budget))
+
+
+def published(store: FakeStore, handler: str) -> dict[str, Any]:
+    """Return the entry of a handler in `GET /handlers`."""
+    return _catalog.published(handler, store.sources.get(handler), store.defaults.get(handler, {}))
 
 
 def answer(

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 from taskq_client.testing import _catalog, _listing, _queues, _schemas, _service, _workers
-from taskq_client.testing._call import Answering, Call, answer, dumped
+from taskq_client.testing._call import Answering, Call, answer, dumped, published
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION
@@ -141,7 +141,7 @@ def update(call: Call) -> httpx.Response:
     handler = task.fields["handler"]
     timing = sorted(call.body.keys() & _WHEN_IT_RUNS)
     call.caller.check_may_run({f"/{name}": handler for name in timing})
-    known = _published(call.store, handler)
+    known = published(call.store, handler)
     defaults: dict[str, Any] = {
         "title": handler,
         **{name: known[name] for name in _HANDLERS},
@@ -219,7 +219,7 @@ def _new(
     if handler not in store.scripts:
         raise _catalog.unknown(handler)
     _catalog.check_payload(handler, body["payload"], store.sources.get(handler))
-    defaults = _published(store, handler)
+    defaults = published(store, handler)
     said = {name: defaults[name] if body[name] is None else body[name] for name in _HANDLERS}
     run_at = body["run_at"]
     if body["delay_seconds"] is not None:
@@ -243,10 +243,6 @@ def _new(
         "created_at": wire(now),
         "updated_at": wire(now),
     }
-
-
-def _published(store: FakeStore, handler: str) -> dict[str, Any]:
-    return _catalog.published(handler, store.sources.get(handler), store.defaults.get(handler, {}))
 
 
 def _key(call: Call) -> str | None:

@@ -5,8 +5,8 @@ from typing import Any
 
 import httpx
 
-from taskq_client.testing import _catalog, _history, _workers
-from taskq_client.testing._call import Call, answer
+from taskq_client.testing import _history, _workers
+from taskq_client.testing._call import Call, answer, published
 from taskq_client.testing._keys import METRICS, READ
 from taskq_client.testing._keys import whoami as shown_caller
 from taskq_client.testing._task import wire
@@ -22,9 +22,7 @@ def handlers(call: Call) -> httpx.Response:
     """`GET /handlers`."""
     caller = call.caller
     seen = [one for one in sorted(call.store.scripts) if caller.may(READ) or caller.may_run(one)]
-    return answer(
-        {"items": [_catalog.published(name, call.store.sources.get(name)) for name in seen]}
-    )
+    return answer({"items": [published(call.store, name) for name in seen]})
 
 
 def stats(call: Call) -> httpx.Response:
