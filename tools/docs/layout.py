@@ -22,6 +22,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "deploy.md",
         "keys.md",
         "operate.md",
+        "queues.md",
         "metrics.md",
         "traces.md",
         "settings.md",

@@ -50,6 +50,23 @@ async def test_depth_and_age_are_those_of_the_ledger(
     assert values(page, "taskq_workers") == {(): 1}
 
 
+async def test_paused_queues_are_told_with_and_without_tasks(
+    api: httpx.AsyncClient, submit: Submit, runtime: Runtime
+) -> None:
+    await listen(runtime, "default", "mail", "idle")
+    for name in ("default", "mail"):
+        await submit(queue=name)
+    for name in ("mail", "idle", "nobody's"):
+        await runtime.queues.pause(runtime.caller, name)
+    page = await scrape(api)
+    assert values(page, "taskq_queue_paused", "namespace", "queue") == {
+        ("default", "default"): 0,
+        ("default", "mail"): 1,
+        ("default", "idle"): 1,
+        ("default", "other"): 1,
+    }
+
+
 async def test_three_thousand_queues_are_one_label_and_all_their_tasks_are_counted(
     api: httpx.AsyncClient, worker: ScriptedWorker, runtime: Runtime
 ) -> None:

@@ -48,7 +48,12 @@ def test_each_number_of_a_process_is_documented() -> None:
 def test_each_fact_is_documented() -> None:
     queues = [QueueFacts("default", "default", Counter({Status.QUEUED: 1}), 0.0)]
     facts = FleetFacts(
-        namespaces=["default"], queues=queues, listened=[], workers=1, retention_overdue_seconds=0.0
+        namespaces=["default"],
+        queues=queues,
+        paused=[],
+        listened=[],
+        workers=1,
+        retention_overdue_seconds=0.0,
     )
     text = page("", FleetCollector(facts, Metrics().queues)).body.decode()
     assert documented(FLEET) == exposed(list(text_string_to_metric_families(text)))

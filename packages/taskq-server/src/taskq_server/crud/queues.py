@@ -59,6 +59,12 @@ async def paused(connection: AsyncConnection, names: Collection[str]) -> set[Que
     return {Queue(namespace, name) for namespace, name in found}
 
 
+async def all_paused(connection: AsyncConnection) -> set[Queue]:
+    """Return all queues that are paused."""
+    found = await connection.execute(select(_of.namespace, _of.name).where(_is_paused))
+    return {Queue(namespace, name) for namespace, name in found}
+
+
 async def count_paused(connection: AsyncConnection, namespace: str) -> int:
     """Return how many queues of a namespace are paused."""
     found = await connection.execute(

@@ -4,7 +4,7 @@ Each API process shows the same facts, so a query takes their maximum: `max by (
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from taskq_server.domain import limits
-from taskq_server.domain.task import FINAL, Status
+from taskq_server.domain.task import FINAL, Queue, Status
 from taskq_server.metrics.labels import BoundedNames
 
 _SHOWN = tuple(status for status in Status if status not in FINAL)
@@ -42,6 +42,7 @@ class FleetFacts:
     Attributes:
         namespaces: in the order in which they were made, so that new ones take no label away.
         queues: those with tasks.
+        paused: those that are paused.
         listened: the queues that workers listen to.
         workers: the number of live workers.
         retention_overdue_seconds: for how long the oldest task has been past its retention.
@@ -49,6 +50,7 @@ class FleetFacts:
 
     namespaces: Sequence[str]
     queues: Sequence[QueueFacts]
+    paused: Collection[Queue]
     listened: Sequence[str]
     workers: int
     retention_overdue_seconds: float
@@ -86,12 +88,28 @@ class FleetCollector(Collector):
         for labels, seconds in ages.items():
             age.add_metric(labels, seconds)
         yield age
+        yield self._paused(tasks)
         yield GaugeMetricFamily("taskq_workers", "Live workers", self._facts.workers)
         yield GaugeMetricFamily(
             "taskq_retention_overdue_seconds",
             "Time for which the oldest task has been past its retention",
             self._facts.retention_overdue_seconds,
         )
+
+    def _paused(self, shown: Iterable[tuple[str, str]]) -> Metric:
+        namespaces = _bounded(self._facts.namespaces)
+        paused = {
+            (namespaces.label(each.namespace), self._queues.label(each.name))
+            for each in self._facts.paused
+        }
+        gauge = GaugeMetricFamily(
+            "taskq_queue_paused",
+            "Whether the queue is paused, so that none of its tasks starts",
+            labels=("namespace", "queue"),
+        )
+        for labels in sorted({*shown, *paused}):
+            gauge.add_metric(labels, labels in paused)
+        return gauge
 
     def _by_labels(
         self,

@@ -8,7 +8,7 @@ from math import inf
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import counts, handlers, namespaces, workers
+from taskq_server.crud import counts, handlers, namespaces, queues, workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.retention import Retention
@@ -89,6 +89,7 @@ class Fleet:
         return FleetFacts(
             namespaces=sorted(made, key=lambda name: (made[name], name)),
             queues=await self._queues(connection, now, listened),
+            paused=await queues.all_paused(connection),
             listened=listened,
             workers=len(live),
             retention_overdue_seconds=overdue.total_seconds(),
