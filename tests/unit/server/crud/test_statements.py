@@ -28,6 +28,7 @@ from taskq_server.crud import (
     namespaces,
     oldest,
     pruning,
+    queues,
     retention,
     tables,
     tags,
@@ -41,7 +42,7 @@ from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
-from taskq_server.domain.task import Outcome, Priority, Status
+from taskq_server.domain.task import Outcome, Priority, Queue, Status
 from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.crud.listed_workers import say_statements_of_the_list
 from tests.unit.server.crud.say_history import say_history
@@ -50,7 +51,8 @@ from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
 
-PREPARED = (claims, completions, counts, due, hooks, keeps, tags, tasks)
+PREPARED = (claims, completions, counts, due, hooks, keeps, queues, tags, tasks)
+LOCK_ONE = ("SELECT queues.", "SELECT namespaces.")
 
 
 def prepared_statements() -> Iterator[Recorded]:
@@ -217,6 +219,18 @@ async def say_retention(database: Database) -> None:
         )
 
 
+async def say_queue_statements(database: Database) -> None:
+    queue = Queue("n", "q")
+    await database.write(lambda c: queues.lock(c, queue))
+    await database.read(lambda c: queues.rows(c, "n"))
+    await database.read(lambda c: queues.paused(c, ["q", "a"]))
+    await database.read(queues.all_paused)
+    await database.read(lambda c: queues.count_paused(c, "n"))
+    await database.write(lambda c: queues.write(c, queue, NOW, "why"))
+    await database.read(lambda c: queues.unused(c, limit=5))
+    await database.write(lambda c: queues.forget(c, [queue, Queue("n", "a")]))
+
+
 async def say_list_statements(database: Database) -> None:
     every = Filter(
         namespace="default",
@@ -260,6 +274,7 @@ async def say_everything(database: Database) -> None:
     await say_task_statements(database)
     await say_worker_statements(database)
     await say_lease_statements(database)
+    await say_queue_statements(database)
     await say_list_statements(database)
 
 
@@ -342,9 +357,19 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
-    assert len(locking) == 9
+    whole = [sql for sql in locking if not sql.startswith(LOCK_ONE)]
+    assert len(whole) == 9
     keys = r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name)"
-    assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in locking)
+    assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in whole)
+    assert len(locking) - len(whole) == 3, "a pause locks a row of its queue or namespace"
+
+
+async def test_a_claim_locks_the_row_of_its_queue_shared(said: list[Recorded]) -> None:
+    shared = {one.sql(mysql_8()) for one in said if "SHARE" in one.sql(mysql_8())}
+    (claim,) = (sql for sql in shared if sql.startswith("SELECT tasks."))
+    assert claim.count("LOCK IN SHARE MODE)") == 3
+    assert re.search(r"FROM namespaces WHERE namespaces\.name = tasks\.namespace LOCK", claim)
+    assert len(re.findall(r"AND queues\.name = tasks\.queue LOCK", claim)) == 2
 
 
 async def test_what_takes_locks_names_its_ids_in_order(said: list[Recorded]) -> None:
