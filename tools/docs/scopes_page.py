@@ -18,7 +18,8 @@ SCOPES: Mapping[str, str] = {
     scopes.WRITE: "update, delete, cancel and retry any task of the namespace",
     scopes.RUN: "submit to the handlers whose whole name matches what stands behind the colon; "
     "there `*` stands for any characters, and letters are compared as they are",
-    scopes.OPERATE: "pause and resume queues",
+    scopes.OPERATE: "pause and resume queues, begin and stop bulk operations; to begin one needs "
+    "another scope besides",
     scopes.METRICS: "read the numbers of tasks and workers",
     scopes.ADMIN: "manage the keys of the namespace; only an operator's key gives scopes that it "
     "has not itself",
@@ -53,6 +54,7 @@ class Cell(Enum):
     OUTLINES = "yes, outlines"
     LEFT_OUT = "yes, own tasks"
     WITH_RUN = "with `tasks:run:`"
+    WITH_MORE = "with another"
     HANDLERS = "its handlers"
     NO_HANDLERS = "no handlers"
     OPERATOR = "operator's key"
@@ -65,6 +67,7 @@ LEGEND: Mapping[Cell, str] = {
     "its `result`",
     Cell.LEFT_OUT: "foreign tasks are left out, and so are handlers that its globs do not match",
     Cell.WITH_RUN: f"**{Cell.OUTLINES.value}** for a key that has both scopes, else 403",
+    Cell.WITH_MORE: "for a key that also has the scope that the last column names, else 403",
     Cell.OPERATOR: "a key that belongs to no namespace; any other is answered with 403",
     Cell.HANDLERS: "those whose names its globs match",
 }
@@ -97,8 +100,8 @@ def cell(access: Access, scope: str) -> Cell:
         return Cell.NO
     if access.of_operators:
         return Cell.OPERATOR
-    if access.runs:
-        return Cell.WITH_RUN
+    if access.runs or access.needs_more:
+        return Cell.WITH_RUN if access.runs else Cell.WITH_MORE
     if scope == scopes.READ:
         return Cell.YES
     if access.of_handlers:

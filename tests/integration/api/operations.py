@@ -5,6 +5,8 @@ from typing import Literal, NamedTuple
 
 from tests.integration.api.scoped import ECHO
 
+NONE = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
+
 State = Literal["queued", "retrying", "failed", "succeeded"]
 
 
@@ -54,6 +56,12 @@ OF_NAMESPACES = {
     "openapi": Operation("GET", "/openapi.json"),
 }
 OTHERS = {
+    "bulk": Operation(
+        "POST", "/tasks/bulk", {"action": "delete", "filter": {"status": "failed"}}, status=202
+    ),
+    "bulk_operations": Operation("GET", "/bulk"),
+    "get_bulk": Operation("GET", f"/bulk/{NONE}", status=404),
+    "stop_bulk": Operation("POST", f"/bulk/{NONE}/stop", status=404),
     "create_key": Operation("POST", "/keys", {"name": "k", "scopes": ["admin"]}, status=201),
     "list_keys": Operation("GET", "/keys"),
     "get_key": Operation("GET", "/keys/{id}"),

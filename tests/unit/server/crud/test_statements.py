@@ -358,7 +358,7 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
     whole = [sql for sql in locking if not sql.startswith(LOCK_ONE)]
-    assert len(whole) == 9
+    assert len(whole) == 10
     keys = r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name)"
     assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in whole)
     assert len(locking) - len(whole) == 3, "a pause locks a row of its queue or namespace"

@@ -37,6 +37,7 @@ class Access:
         foreign: what is shown of foreign tasks without `tasks:read`; None where no task is.
         of_handlers: whether only the handlers that its globs match are shown without `tasks:read`.
         runs: whether the caller also needs `tasks:run:` for the handler of the task.
+        needs_more: whether the caller needs another scope besides, which `note` names.
         is_open: whether it needs no key at all.
         of_operators: whether it is about all namespaces, so that a key has to be an operator's.
         in_namespace: whether it is about the tasks of one namespace, which an operator has to name.
@@ -47,6 +48,7 @@ class Access:
     foreign: Foreign | None = None
     of_handlers: bool = False
     runs: bool = False
+    needs_more: bool = False
     is_open: bool = False
     of_operators: bool = False
     in_namespace: bool = True
@@ -98,6 +100,7 @@ ACCESS: Mapping[str, Access] = {
         (scopes.OPERATE,),
         "`tasks:run:` for the handlers of a retry or an update, which skips tasks of others; "
         "`tasks:write` for a cancel or a delete",
+        needs_more=True,
     ),
     "bulk_operations": Access((scopes.READ,)),
     "get_bulk": Access((scopes.READ,)),
