@@ -12,6 +12,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "how-to/one-at-a-time.md",
         "how-to/idempotent-handlers.md",
         "how-to/big-payloads.md",
+        "how-to/many-tasks.md",
         "how-to/testing.md",
         "how-to/fastapi.md",
         "how-to/from-celery.md",

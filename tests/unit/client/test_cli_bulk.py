@@ -15,8 +15,10 @@ from taskq_client.testing import FakeTaskq, Step
 
 
 @pytest.fixture
-def server(taskq: FakeTaskq, monkeypatch: pytest.MonkeyPatch) -> FakeTaskq:
-    """A fake with five failed tasks, which the command calls."""
+def server(monkeypatch: pytest.MonkeyPatch) -> FakeTaskq:
+    """A fake with five failed tasks, which the command calls; time passes while it waits only."""
+    now = datetime.now(UTC)
+    taskq = FakeTaskq(clock=lambda: now)
     taskq.on("reports.build", Step(error=ValueError("no"), fatal=True))
     client = taskq.client()
     for handle in [client.submit("reports.build", tags=["night"]) for _ in range(5)]:

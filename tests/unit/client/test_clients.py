@@ -15,8 +15,10 @@ import respx
 
 import taskq_client
 from taskq_client import (
+    AsyncBulk,
     AsyncTaskHandle,
     AsyncTaskqClient,
+    Bulk,
     ConfigurationError,
     InvalidRequest,
     TaskHandle,
@@ -32,6 +34,7 @@ OPERATIONS = [
     for name, member in inspect.getmembers(TaskqClient, inspect.isfunction)
     if not name.startswith("_") and name != "close"
 ]
+OF_BULKS = [name for name, _ in inspect.getmembers(Bulk, inspect.isfunction) if name[0] != "_"]
 HANDLED = [name for name, _ in inspect.getmembers(TaskHandle, inspect.isfunction) if name[0] != "_"]
 
 
@@ -39,7 +42,7 @@ def without_async(annotated: object) -> str:
     blocking = re.sub(
         r"AsyncGenerator\[([^]]+), None]", r"Generator[\1, None, None]", str(annotated)
     )
-    return re.sub(r"Async(?=TaskHandle|TaskqClient)", "", blocking).replace("_async", "_sync")
+    return re.sub(r"Async(?=TaskHandle|TaskqClient|Bulk)", "", blocking).replace("_async", "_sync")
 
 
 @pytest.mark.parametrize("name", [*OPERATIONS, "__init__"])
@@ -54,9 +57,12 @@ def test_signatures_and_docstrings_are_equal(name: str) -> None:
     assert inspect.getdoc(blocking)
 
 
-@pytest.mark.parametrize("name", HANDLED)
-def test_the_handles_are_equal_too(name: str) -> None:
-    blocking, awaited = getattr(TaskHandle, name), getattr(AsyncTaskHandle, name)
+@pytest.mark.parametrize(
+    ("handle", "name"), [*((0, each) for each in HANDLED), *((1, each) for each in OF_BULKS)]
+)
+def test_the_handles_are_equal_too(handle: int, name: str) -> None:
+    kinds = ((TaskHandle, AsyncTaskHandle), (Bulk, AsyncBulk))[handle]
+    blocking, awaited = (getattr(kind, name) for kind in kinds)
     assert str(inspect.signature(blocking)) == without_async(inspect.signature(awaited))
     assert inspect.getdoc(blocking) == inspect.getdoc(awaited)
     assert inspect.getdoc(blocking)

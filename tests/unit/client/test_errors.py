@@ -7,6 +7,7 @@ import pytest
 
 from taskq_client import errors
 from taskq_client._channels import Answer, finish
+from taskq_client.bulk import BulkOperation
 from taskq_client.errors import (
     BadRequest,
     Conflict,
@@ -227,9 +228,21 @@ def example(kind: type[TaskqError]) -> TaskqError:
         return kind("strange", 200, "r-1")
     if kind in (errors.TaskFailed, errors.TaskCancelled, errors.WaitTimeout):
         return kind(a_task())
+    if kind is errors.BulkTimeout:
+        return kind(BulkOperation.model_validate(BULK))
     if kind is errors.UnexpectedResult:
         return kind(a_task(), "no number at rows")
     return kind("text")
+
+
+BULK = {
+    "id": "b-1",
+    "action": "retry",
+    "limit": 5,
+    "state": "running",
+    "matched": 3,
+    "created_at": "2026-10-01T12:00:00Z",
+}
 
 
 @pytest.mark.parametrize("kind", TREE)
@@ -265,4 +278,6 @@ def test_the_errors_about_a_task_say_which_and_why() -> None:
     )
     assert str(errors.TaskFailed(a_task())).endswith("failed in attempt 0")
     assert str(errors.TaskCancelled(a_task())) == "task 0198c0de (reports.build) was cancelled"
+    late = errors.BulkTimeout(BulkOperation.model_validate(BULK))
+    assert str(late) == "bulk operation b-1 (retry) is still running, 3 tasks so far"
     assert str(errors.WaitTimeout(a_task())) == "task 0198c0de (reports.build) is still queued"

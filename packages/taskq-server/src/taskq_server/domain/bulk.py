@@ -44,7 +44,7 @@ class State(StrEnum):
     STOPPED = "stopped"
 
 
-class Verdict(Enum):
+class Effect(Enum):
     """What happens to a task instead of a change."""
 
     SKIPPED = "skipped"
@@ -181,7 +181,7 @@ def begin(
     )
 
 
-def decide(operation: Operation, edit: Edit | None, task: Task, *, now: datetime) -> Task | Verdict:
+def decide(operation: Operation, edit: Edit | None, task: Task, *, now: datetime) -> Task | Effect:
     """Return what a locked task becomes, or what happens to it instead.
 
     A final task that ended after the operation began is not what its maker has seen: it is skipped.
@@ -193,24 +193,24 @@ def decide(operation: Operation, edit: Edit | None, task: Task, *, now: datetime
         now: aware UTC.
     """
     if task.finished_at is not None and task.finished_at > operation.created_at:
-        return Verdict.SKIPPED
+        return Effect.SKIPPED
     if operation.action.runs and not scopes.may_run(operation.globs, task.handler):
-        return Verdict.SKIPPED
+        return Effect.SKIPPED
     try:
         return _decided(operation.action, edit, task, now)
     except IllegalTransition:
-        return Verdict.SKIPPED
+        return Effect.SKIPPED
 
 
-def _decided(action: Action, edit: Edit | None, task: Task, now: datetime) -> Task | Verdict:
+def _decided(action: Action, edit: Edit | None, task: Task, now: datetime) -> Task | Effect:
     match action:
         case Action.RETRY:
             return lifecycle.retry(task, now=now)
         case Action.CANCEL:
-            return Verdict.SKIPPED if task.status.final else lifecycle.cancel(task, now=now)
+            return Effect.SKIPPED if task.status.final else lifecycle.cancel(task, now=now)
         case Action.DELETE:
             lifecycle.check_deletable(task)
-            return Verdict.DELETED
+            return Effect.DELETED
         case Action.UPDATE:
             assert edit is not None, "an update has changes"
             return lifecycle.edit(task, edit, now=now)

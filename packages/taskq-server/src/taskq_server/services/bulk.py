@@ -30,7 +30,7 @@ _COUNT_SECONDS = 0.7
 
 
 @dataclass(frozen=True, slots=True)
-class Begun:
+class Accepted:
     """An operation, and whether an earlier request with the same key has begun it."""
 
     operation: Operation
@@ -77,7 +77,7 @@ class BulkService:
 
     async def begin(
         self, caller: Caller, new: NewOperation, key: IdempotencyKey | None = None
-    ) -> Begun:
+    ) -> Accepted:
         """Begin an operation, which goes on with the rights that the caller has now.
 
         Args:
@@ -101,7 +101,7 @@ class BulkService:
             now=now,
         )
 
-        async def work(connection: Connection) -> Begun:
+        async def work(connection: Connection) -> Accepted:
             # The row of the namespace is locked first, so that equal keys wait for each other.
             running = await bulk.count_running(connection, caller.namespace)
             earlier = await self._earlier(connection, operation, key)
@@ -114,7 +114,7 @@ class BulkService:
                 )
             hashed, fingerprint = (None, None) if key is None else (key.hash(), key.fingerprint)
             await bulk.add(connection, operation, hashed, fingerprint)
-            return Begun(operation, replayed=False)
+            return Accepted(operation, replayed=False)
 
         return await self._database.write(work)
 
@@ -198,18 +198,18 @@ class BulkService:
 
     async def _earlier(
         self, connection: Connection, operation: Operation, key: IdempotencyKey | None
-    ) -> Begun | None:
+    ) -> Accepted | None:
         """Return what is there already; an earlier try may have been committed, too."""
         of = operation.namespace
         if key is None:
             own = await bulk.get(connection, of, operation.id)
-            return None if own is None else Begun(own, replayed=False)
+            return None if own is None else Accepted(own, replayed=False)
         made = await bulk.of_idempotency_key(connection, of, key.hash())
         if made is None:
             return None
         if made.fingerprint != key.fingerprint:
             raise IdempotencyMismatch("the idempotency key was used before, with another body")
-        return Begun(made.operation, replayed=made.operation.id != operation.id)
+        return Accepted(made.operation, replayed=made.operation.id != operation.id)
 
 
 def _required(found: Operation | None, operation_id: UUID) -> Operation:

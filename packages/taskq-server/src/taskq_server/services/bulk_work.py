@@ -15,7 +15,7 @@ from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import bulk, listing, many_changes, tasks
-from taskq_server.domain.bulk import BATCH, Action, Batch, Operation, Verdict, advance, decide
+from taskq_server.domain.bulk import BATCH, Action, Batch, Effect, Operation, advance, decide
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.lifecycle import Edit
@@ -179,9 +179,9 @@ def _decide(
     failed = 0
     for task in kept:
         after = decide(operation, edit, task, now=now)
-        if after is Verdict.SKIPPED:
+        if after is Effect.SKIPPED:
             skipped += 1
-        elif after is Verdict.DELETED:
+        elif after is Effect.DELETED:
             changes.append((task, None))
         elif isinstance(after, Task):
             begins_to_wait = task.status.final and after.status.waiting
