@@ -145,7 +145,8 @@ async def test_retention_that_is_behind(database: Database, database_url: str) -
     assert await wrong_in(database_url, retention_days=2.9999) == {}  # the janitors are at it
     found = await wrong_in(database_url, retention_days=2)
     assert set(found) == {"retention"}
-    assert "3 days ago" in found["retention"]
+    assert "should have been deleted 1 days ago" in found["retention"]
+    assert await wrong_in(database_url, retention_days=9, retention_days_failed=3) == {}
 
 
 async def test_a_namespace_that_was_never_made(database: Database, database_url: str) -> None:
