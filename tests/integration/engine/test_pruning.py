@@ -129,15 +129,18 @@ async def test_failed_tasks_may_be_kept_for_longer_or_shorter(world: World) -> N
 
 
 async def test_a_range_spares_what_lies_in_it(world: World) -> None:
-    old = [world.task(40, created_at=NOW - 40 * DAY + seconds(n)) for n in range(900)]
-    other = [
-        *(world.task(1, status, created_at=NOW - 40 * DAY + seconds(n), finished_at=finished)
-        for n, (status, finished) in enumerate([
-            (Status.QUEUED, None), (Status.RETRYING, None), (Status.RUNNING, None),
-            (Status.SUCCEEDED, NOW - DAY), (Status.FAILED, NOW - 30 * DAY),
-        ] * 10)),
+    others = [
+        (Status.QUEUED, None), (Status.RETRYING, None), (Status.RUNNING, None),
+        (Status.SUCCEEDED, NOW - DAY), (Status.FAILED, NOW - 30 * DAY),
     ]  # fmt: skip
-    await world.store(sorted([*old, *other], key=lambda one: one.id))
+    old, other = [], []
+    for n in range(900):  # ids are made in the order of time
+        made = NOW - 40 * DAY + seconds(n)
+        old.append(world.task(40, created_at=made))
+        if n % 20 == 0:
+            status, finished = others[n // 20 % len(others)]
+            other.append(world.task(40, status, created_at=made, finished_at=finished))
+    await world.store([*old, *other])
     deletes: list[str] = []
 
     def hear(*said: Any) -> None:
