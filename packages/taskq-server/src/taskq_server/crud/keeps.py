@@ -14,14 +14,6 @@ from taskq_server.crud.tables import IDS, task_keeps, tasks
 _insert = BulkInsert(task_keeps, once=True)
 _COLUMNS = ("task_id", "keep_seconds", "look_at")
 
-seconds_of_task = (
-    select(task_keeps.c.keep_seconds)
-    .where(task_keeps.c.task_id == tasks.c.id)
-    .correlate(tasks)
-    .scalar_subquery()
-)
-"""For how long a task is kept; null if it does not say. It is one look by the primary key."""
-
 _due = select(task_keeps.c.task_id).order_by(task_keeps.c.look_at)
 _first_look = select(func.min(task_keeps.c.look_at))
 _looks = (
