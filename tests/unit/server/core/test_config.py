@@ -85,7 +85,8 @@ def test_queues_may_have_limits(
     settings = Settings.load()
     assert (settings.queue_names, settings.queue_limits) == (names, limits)
     assert settings == Settings(queues=settings.queues)
-    assert Settings(queues=settings.model_dump(mode="json")["queues"]) == settings
+    for mode in ("python", "json"):
+        assert Settings(queues=settings.model_dump(mode=mode)["queues"]) == settings
 
 
 def test_allowed_hosts_are_kept_in_one_spelling(monkeypatch: pytest.MonkeyPatch) -> None:

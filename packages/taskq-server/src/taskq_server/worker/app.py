@@ -62,6 +62,7 @@ async def run_worker(
     if not await start_up(registry, state, stop.asked):
         return False
     settings = runtime.settings
+    _say_what_goes_elsewhere(registry, settings)
     hooks = 1 + len(registry.hooks_for(Hook.SHUTDOWN))
     processes = END_SECONDS if registry.names(Place.PROCESS) else 0.0
     slack = processes + _SLACK_SECONDS
@@ -276,6 +277,16 @@ def _say_what_is_validated_elsewhere(registry: Registry) -> None:
         _log.info(
             "payloads of %s are validated in processes of their own: a union without a "
             "discriminator contains itself", ", ".join(sorted(names)),
+        )  # fmt: skip
+
+
+def _say_what_goes_elsewhere(registry: Registry, settings: Settings) -> None:
+    by_default = {name: one.defaults.queue for name, one in registry.handlers.items()}
+    for queue in sorted({*by_default.values()} - {"default", *settings.queue_names}):
+        names = sorted(name for name, of in by_default.items() if of == queue)
+        _log.info(
+            "tasks of %s go to queue %s unless a submit says otherwise, and this worker does not "
+            "listen to it", ", ".join(names), queue,
         )  # fmt: skip
 
 

@@ -69,5 +69,5 @@ ListenedQueues = Annotated[
     tuple[ListenedQueue, ...],
     NoDecode,
     BeforeValidator(_listened),
-    PlainSerializer(_written, when_used="json"),
+    PlainSerializer(_written),
 ]
