@@ -8,6 +8,7 @@ import pytest
 
 from taskq_client import (
     AsyncTaskqClient,
+    Priority,
     Progress,
     TaskFailed,
     TaskqClient,
@@ -66,6 +67,19 @@ def test_a_function_is_called_with_the_payload(taskq: FakeTaskq) -> None:
     assert client.run("divide", {"a": 6, "b": 3}) == 2
     with pytest.raises(TaskFailed, match="ZeroDivisionError"):
         client.run("divide", {"a": 6, "b": 0}, max_retries=0)
+
+
+def test_a_handler_may_say_what_its_tasks_are(taskq: FakeTaskq) -> None:
+    taskq.on("mails", queue="mails", priority=Priority.LOW, tags=["b", "a", "b"])
+    client = taskq.client()
+    client.submit("mails")
+    client.submit("mails", queue="q", priority="high", tags=[])
+    taskq.on("mails")
+    client.submit("mails")
+    placed = [(task.queue, task.priority, task.tags) for task in taskq.submitted]
+    assert placed == [
+        ("mails", "low", ["a", "b"]), ("q", "high", []), ("default", "normal", []),
+    ]  # fmt: skip
 
 
 def test_what_was_submitted_is_remembered(taskq: FakeTaskq) -> None:
