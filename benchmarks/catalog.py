@@ -16,7 +16,7 @@ from benchmarks.peers.taskq_computing import Processes, Threads
 from benchmarks.peers.taskq_keys import WithKey
 from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
 from benchmarks.peers.taskq_tenants import ManyNamespaces, OneNamespace
-from benchmarks.scenarios import posting, scaling, tenants, working
+from benchmarks.scenarios import operations, posting, scaling, tenants, working
 from benchmarks.scenarios.measure import Numbers
 
 Contestants = Mapping[str, type[Peer]]
@@ -96,5 +96,8 @@ SCENARIOS: Mapping[str, Scenario] = {
         run=tenants.tenants,
         count=100_000,
         default=_named(OneNamespace, ManyNamespaces),
+    ),
+    "P13": Scenario(
+        title="operations", run=operations.operations, count=100_000, default=_named(Taskq)
     ),
 }
