@@ -92,6 +92,40 @@ def test_another_server_whose_clock_is_behind_holds_nothing_up_for_longer_than_t
     assert [one.output().count(MOVED) for one in processes] == [1, 1]
 
 
+@pytest.mark.timeout(240)
+def test_two_servers_whose_clocks_differ_by_more_than_a_lease_cost_no_lease(
+    new_stack: NewStack, server: MariaDBServer
+) -> None:
+    """By the second one's clock all leases are over for long; whoever is killed then is noticed."""
+    settings = {"TASKQ_HANDLERS": HANDLERS, "TASKQ_CONCURRENCY": "10"}
+    stack = new_stack("mariadb", settings=settings, workers=2, mariadb=server)
+    with Calls(stack.api_url) as calls:
+        hold = {"seconds": 3 * LEASE}
+        long = calls.submit_many(20, "bad.hold", hold, tags=["long"], max_retries=0)
+        calls.until_running("long", 20)
+        replace(server, skewed(3 * LEASE))
+        wait_ready(calls)
+        calls.until_quiet(120)
+        histories = [calls.outcomes(task_id) for task_id in long]
+        more = calls.submit_many(20, "bad.hold", hold, tags=["more"], max_retries=0)
+        calls.until_running("more", 20)
+        killed = time.monotonic()
+        stack.kill_worker()
+        wait_until(
+            lambda: any("lost" in calls.outcomes(each) for each in more), 90, "it is noticed", 0.2
+        )
+        took = time.monotonic() - killed
+        calls.until_quiet(180)
+        later = [calls.outcomes(task_id) for task_id in more]
+    print(
+        f"\ndatabase's clock {3 * LEASE:g} s ahead: {len(long)} running tasks kept; those of a "
+        f"killed worker rescued after {took:.1f} s"
+    )
+    assert histories == [["succeeded"]] * 20, "no lease was lost"
+    assert all(one in (["succeeded"], ["lost", "succeeded"]) for one in later)
+    assert took >= LEASE / 2
+
+
 def replace(server: MariaDBServer, variables: dict[str, str]) -> None:
     """End a server, and let one with the same data and another environment take over."""
     server.kill()

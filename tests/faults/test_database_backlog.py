@@ -15,7 +15,7 @@ from taskq_server.broker.sender import Sender
 from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.tracing import Tracing
-from taskq_server.crud import workers
+from taskq_server.crud import beats, workers
 from taskq_server.crud.oldest import oldest
 from taskq_server.domain.retention import Retention
 from taskq_server.domain.task import Priority, Queue
@@ -155,7 +155,9 @@ async def rows_read(url: str) -> dict[str, int]:
             "hooks": lambda: attempts.pending_hooks(
                 namespaces=["default"], before=clock(), handlers=MINE, limit=100
             ),
-            "beat": lambda: database.read(lambda c: workers.held(c, UUID(int=1))),
+            "beat": lambda: database.read(
+                lambda c: beats.look(c, UUID(int=1), all_namespaces=False)
+            ),
             "catalog": lambda: database.read(
                 lambda c: workers.handlers_of_live(c, clock(), ["default"])
             ),
@@ -163,7 +165,7 @@ async def rows_read(url: str) -> dict[str, int]:
             "age, with many handlers": lambda: database.read(lambda c: _ages(c, MANY, clock())),
             "forget": lambda: maintenance.forget_workers(timedelta(seconds=100)),
             "prune": lambda: maintenance.prune(Retention.of_all(month)),
-            "rescue": lambda: maintenance.rescue(["default"]),
+            "rescue": lambda: maintenance.rescue([UUID(int=1)], ["default"]),
         }
         return {name: await _cost(database, work) for name, work in works.items()}
     finally:

@@ -138,7 +138,7 @@ class Mixture:
     async def lose_worker(self) -> None:
         """Rescue what runs: the worker has no lease."""
         if self._dice.random() < 0.3:
-            for ended in await self.maintenance.rescue(["default"]):
+            for ended in await self.maintenance.rescue([], ["default"]):
                 self._note(f"rescue to {ended.task.status}")
 
     async def prune(self) -> None:

@@ -19,6 +19,7 @@ from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.submit import IdempotencyKey
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.janitor import Janitor
+from taskq_server.worker.vanished import Vanished
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
 
@@ -53,6 +54,8 @@ class Time:
         self._janitor = Janitor(
             runtime.settings,
             self.maintenance,
+            vanished=Vanished(self.maintenance, ["default"], 10.0),
+            served=[],
             handlers={},
             namespaces=lambda: ["default"],
             heads=no_heads,

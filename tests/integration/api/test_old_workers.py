@@ -8,6 +8,7 @@ import httpx
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.domain import lifecycle
 from taskq_server.domain.ids import IdSource
+from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.task import Status
 from taskq_server.runtime import Runtime
 from taskq_server.services.leases import Leases
@@ -25,6 +26,11 @@ LONG_AGO = timedelta(days=40)
 def maintenance(runtime: Runtime) -> Maintenance:
     attempts = runtime.attempts(has_failure_hooks=False)
     return Maintenance(runtime.database, runtime.clock, attempts, runtime.dispatcher)
+
+
+async def rescue(runtime: Runtime) -> list[AttemptEnded]:
+    upkeep = maintenance(runtime)
+    return await upkeep.rescue(await upkeep.beats(), ["default"])
 
 
 async def ids_left(runtime: Runtime) -> set[UUID]:
@@ -49,9 +55,9 @@ async def test_tasks_are_taken_at_once_from_a_worker_that_has_stopped(
 ) -> None:
     row = await add_worker(runtime, worker_id=worker.id)
     await worker.claim((await submit())["id"])
-    assert await maintenance(runtime).rescue(["default"]) == []
+    assert await rescue(runtime) == []
     await Leases(runtime.database).unregister(row)
-    (ended,) = await maintenance(runtime).rescue(["default"])
+    (ended,) = await rescue(runtime)
     assert ended.task.status is Status.QUEUED
 
 
@@ -76,7 +82,9 @@ async def test_it_goes_when_no_attempt_names_the_worker_any_more(runtime: Runtim
     assert await ids_left(runtime) == kept
 
     await runtime.change.delete(runtime.caller, late.id)
-    (rescued,) = await maintenance(runtime).rescue(["default"])
+    upkeep = maintenance(runtime)
+    await upkeep.mark_lost({rows["holding"].id: 0})
+    (rescued,) = await rescue(runtime)
     assert rescued.task.id == held.id
     await maintenance(runtime).forget_workers(RETENTION)
     assert await ids_left(runtime) == kept - {rows["failed late"].id}

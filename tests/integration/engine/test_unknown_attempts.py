@@ -7,7 +7,7 @@ import pytest
 
 from taskq_server import migrations
 from taskq_server.core.config import Settings
-from taskq_server.crud import workers
+from taskq_server.crud import beats
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
@@ -43,7 +43,9 @@ async def claim(stage: RunnerHarness, task: Task) -> None:
 
 
 async def beat(stage: RunnerHarness) -> Heartbeat:
-    held = await stage.runtime.database.read(lambda c: workers.held(c, WORKER))
+    held = (
+        await stage.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    ).held
     return Heartbeat(WORKER, held, asyncio.get_running_loop().time())
 
 

@@ -15,6 +15,7 @@ from taskq_server.core.database import Database
 from taskq_server.core.dialects.mysql import MySQL
 from taskq_server.core.dialects.sqlite import SQLite
 from taskq_server.crud import (
+    beats,
     claims,
     completions,
     counts,
@@ -30,6 +31,7 @@ from taskq_server.crud import (
     pruning,
     queues,
     retention,
+    sweeps,
     tables,
     tags,
     tasks,
@@ -68,6 +70,20 @@ def prepared_statements() -> Iterator[Recorded]:
 
 def failed(n: int) -> Failure:
     return Failure(outcome=Outcome.FAILED, type="E", message="m", fatal=n % 2 == 0)
+
+
+async def say_statements_of_sweeps(database: Database) -> None:
+    for kind in ("b", "a"):
+        for seen in (None, 1):
+            await database.write(
+                lambda c, k=kind, s=seen: sweeps.take(c, k, WORKER, seen=s, now=NOW)  # type: ignore[misc]
+            )
+    await database.read(sweeps.all_shares)
+    await database.write(lambda c: sweeps.renew(c, ["b", "a"], WORKER, NOW))
+    await database.write(lambda c: sweeps.release(c, WORKER))
+    await database.write(lambda c: sweeps.forget(c, before=NOW))
+    lost = {OTHER_WORKER: 0, WORKER: 9}
+    await database.write(lambda c: workers.mark_lost(c, lost, lease_until=NOW))
 
 
 async def say_task_statements(database: Database) -> None:
@@ -160,13 +176,14 @@ async def say_lease_statements(database: Database) -> None:
         )
         await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
     await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
-    await database.read(lambda c: workers.held(c, WORKER))
-    await database.read(
-        lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["default"], limit=5)
-    )
-    await database.read(
-        lambda c: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=["*"], limit=5)
-    )
+    await database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    await database.read(lambda c: beats.look(c, WORKER, all_namespaces=True))
+    for serves in ("default", "*"):
+        await database.read(
+            lambda c, s=serves: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=[s], limit=5)  # type: ignore[misc]
+        )
+    await database.read(workers.beats)
+    await say_statements_of_sweeps(database)
     await database.read(lambda c: workers.live_ids(c, NOW))
     await database.read(lambda c: workers.latest(c, limit=5))
     await say_retention(database)

@@ -62,32 +62,27 @@ async def test_tasks_of_a_worker_that_is_gone_are_rescued(
     runtime: Runtime, maintenance: Maintenance
 ) -> None:
     leases = Leases(runtime.database)
-    await leases.register(row(runtime, WORKER, age=60))
-    await leases.register(row(runtime, OTHER_WORKER))
+    await leases.register(row(runtime, WORKER))
+    await leases.register(row(runtime, OTHER_WORKER, age=60))
     lost, safe = running(), running(worker_id=OTHER_WORKER)
     await store(runtime.database, lost, safe)
-    ends = await maintenance.rescue(["default"])
+    assert await maintenance.rescue(await maintenance.beats(), ["default"]) == []
+    await maintenance.mark_lost({WORKER: 0, OTHER_WORKER: 1})
+    ends = await maintenance.rescue(await maintenance.beats(), ["default"])
     assert [(one.task.id, one.task.status) for one in ends] == [(lost.id, Status.QUEUED)]
     assert (await stored(runtime.database, lost.id)).lost_count == 1
     assert await stored(runtime.database, safe.id) == safe
-    assert await maintenance.rescue(["default"]) == []
+    assert await maintenance.rescue(await maintenance.beats(), ["default"]) == []
 
 
-async def test_a_clock_that_does_not_know_yet_that_it_was_set_back_takes_nothing_away(
-    runtime: Runtime,
+async def test_what_a_worker_runs_that_came_meanwhile_is_not_taken_away(
+    runtime: Runtime, maintenance: Maintenance
 ) -> None:
-    """The database's clock was 20 s ahead a moment ago; the worker's beat is of the new time."""
-    ahead = Clock(runtime.clock() + seconds(20))
-    maintenance = Maintenance(
-        runtime.database,
-        ahead.earliest,
-        runtime.attempts(has_failure_hooks=False),
-        runtime.dispatcher,
-    )
-    await Leases(runtime.database).register(row(runtime))
     task = running()
     await store(runtime.database, task)
-    assert await maintenance.rescue(["default"]) == []
+    before = await maintenance.beats()
+    await Leases(runtime.database).register(row(runtime))
+    assert await maintenance.rescue(before, ["default"]) == []
     assert await stored(runtime.database, task.id) == task
 
 
@@ -114,7 +109,8 @@ async def test_before_the_database_has_told_its_time_nothing_is_touched(runtime:
         quarantine_room=lambda: 0,
     )
     for touch in (
-        maintenance.rescue(["default"]),
+        maintenance.rescue([], ["default"]),
+        maintenance.mark_lost({WORKER: 0}),
         maintenance.stage(QUEUE, ["taskq.echo"], head=None, settled=seconds(2)),
         maintenance.due(QUEUE, ["taskq.echo"], 10),
         maintenance.prune(Retention.of_all(timedelta(days=30))),
@@ -133,19 +129,27 @@ async def test_a_beat_renews_the_lease_and_tells_what_is_held(runtime: Runtime) 
     await leases.register(mine)
     task = running(cancel_requested_at=runtime.clock())
     await store(runtime.database, task)
-    assert await leases.beat(mine, LEASE) == [HeldAttempt(task.id, 1, True)]
+    beat = await leases.beat(mine, LEASE)
+    assert beat is not None
+    assert beat.seen.held == [HeldAttempt(task.id, 1, True)]
+    assert beat.asked <= beat.answered
     (found,) = await rows_of(runtime.database, workers_table)
-    assert found["lease_until"] > mine.lease_until
+    assert found["lease_until"] - found["heartbeat_at"] >= 2 * LEASE - seconds(0.1)
+    assert found["beats"] == 1
     await leases.unregister(mine)
     assert await leases.beat(mine, LEASE) is None
 
 
-async def test_a_lease_that_ran_out_stays_lost(runtime: Runtime) -> None:
+async def test_a_late_beat_renews_what_nobody_has_seen_run_out(
+    runtime: Runtime, maintenance: Maintenance
+) -> None:
     leases = Leases(runtime.database)
-    mine = row(runtime, age=10.5)
+    mine = row(runtime, age=99)
     await leases.register(mine)
-    assert await leases.beat(mine, LEASE) is None
-    assert await leases.beat(mine, LEASE) is None
+    assert await leases.beat(mine, LEASE) is not None
+    await maintenance.mark_lost({mine.id: 1})
+    for _ in range(2):
+        assert await leases.beat(mine, LEASE) is None
 
 
 async def test_stage_rings_for_what_lost_its_doorbell(

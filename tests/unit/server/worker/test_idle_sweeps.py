@@ -14,6 +14,7 @@ from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.hooks.runner import Hooks
 from taskq_server.worker.janitor import Janitor
 from taskq_server.worker.paused import PausedQueues
+from taskq_server.worker.vanished import Vanished
 from tests.support.callers import CALLER
 from tests.support.namespaces import make_namespaces
 from tests.unit.server.factories import make_task, seconds, store
@@ -42,6 +43,8 @@ class Sweeps:
         self._janitor = Janitor(
             Settings(namespaces=tuple(serves)),
             maintenance,
+            vanished=Vanished(maintenance, serves, 10.0),
+            served=[],
             handlers=HANDLERS,
             namespaces=lambda: names,
             heads=self._heads,

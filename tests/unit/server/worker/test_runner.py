@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 from taskq_server import Context
-from taskq_server.crud import tasks, workers
+from taskq_server.crud import beats, tasks
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import TaskNotFound
@@ -258,7 +258,9 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(
     for one, worker_id in ((task, WORKER), (other, OTHER_WORKER)):
         await claim_unheard(harness, one, worker_id)
     runner = harness.runner()
-    held = await harness.runtime.database.read(lambda c: workers.held(c, WORKER))
+    held = (
+        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    ).held
     runner.compare(beat(harness, *held))
     runner.compare(beat(harness, *held))
     async with asyncio.timeout(60):
@@ -276,7 +278,9 @@ async def test_a_lost_answer_is_noticed_while_other_claims_are_under_way(
     task = await harness.put("add")
     await claim_unheard(harness, task, WORKER)
     runner = harness.runner()
-    held = await harness.runtime.database.read(lambda c: workers.held(c, WORKER))
+    held = (
+        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    ).held
 
     async def claim_for_ever() -> None:
         while True:
@@ -318,7 +322,9 @@ async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(
     await until(lambda: order == ["start 1"])
     runner.interrupt_all(StopReason.LOST)
     await told.wait()
-    lost = await harness.runtime.database.read(lambda c: workers.held(c, WORKER))
+    lost = (
+        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    ).held
     await harness.attempts.rescue([one.task_id for one in lost], lambda _: True)
     rescued = await stored(harness.runtime.database, task.id)
     trusted = rescued._replace(lost_count=0)

@@ -6,6 +6,7 @@ them, because the two clocks drift apart. A slow answer narrows them little, and
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -63,7 +64,14 @@ class Clock:
         """Whether the database's time is known."""
         return self._bounds is not None
 
-    def sync(self, answer: datetime, asked: float | None = None) -> None:
+    @property
+    def age(self) -> float:
+        """The seconds since the database has last told its time; infinite if it never has."""
+        return math.inf if self._bounds is None else self.monotonic() - self._bounds.at
+
+    def sync(
+        self, answer: datetime, asked: float | None = None, answered: float | None = None
+    ) -> None:
         """Narrow the bounds by an answer of the database.
 
         An answer outside the bounds shows that the clock was set, or that another server answers;
@@ -72,8 +80,9 @@ class Clock:
         Args:
             answer: the database's time, aware UTC.
             asked: when the query was sent, or earlier, by `monotonic`; None if that is now.
+            answered: when the answer came, by `monotonic`; None if that is now.
         """
-        received = self.monotonic()
+        received = self.monotonic() if answered is None else answered
         asked = received if asked is None else asked
         said = answer.timestamp()
         # The database may have read its clock at once, and the clocks have drifted since.

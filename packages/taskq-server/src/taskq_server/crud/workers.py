@@ -1,15 +1,19 @@
 """Workers and their leases."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Column, insert, select, update
+from sqlalchemy import Column, ColumnElement, Update, case, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.tables import is_running, tasks, workers
 from taskq_server.domain.caller import ALL_NAMESPACES
-from taskq_server.domain.worker import HeldAttempt, WorkerRow, served_in
+from taskq_server.domain.worker import WorkerRow, served_in
+
+Moment = datetime | ColumnElement[Any]
+"""A time, aware UTC, or what the database takes for one."""
 
 _NOTHING = "[]"
 
@@ -21,13 +25,13 @@ async def register(connection: AsyncConnection, worker: WorkerRow) -> None:
 
 
 async def renew(
-    connection: AsyncConnection, worker_id: UUID, *, now: datetime, lease_until: datetime
+    connection: AsyncConnection, worker_id: UUID, *, now: Moment, lease_until: Moment
 ) -> bool:
-    """Renew a valid lease; return False if the lease has run out or the worker is unknown."""
+    """Renew a lease; return False if it was marked as lost, or the worker is unknown."""
     result = await connection.execute(
         update(workers)
-        .where(workers.c.id == worker_id, workers.c.lease_until >= now)
-        .values(heartbeat_at=now, lease_until=lease_until)
+        .where(workers.c.id == worker_id, workers.c.ended_at.is_(None))
+        .values(beats=workers.c.beats + 1, heartbeat_at=now, lease_until=lease_until)
     )
     return result.rowcount == 1
 
@@ -39,16 +43,6 @@ async def set_handlers(connection: AsyncConnection, worker_id: UUID, handlers: s
     )
 
 
-async def held(connection: AsyncConnection, worker_id: UUID) -> list[HeldAttempt]:
-    """Return the running attempts of a worker."""
-    rows = await connection.execute(
-        select(tasks.c.id, tasks.c.attempt, tasks.c.cancel_requested_at).where(
-            is_running, tasks.c.worker_id == worker_id
-        )
-    )
-    return [HeldAttempt(row.id, row.attempt, row.cancel_requested_at is not None) for row in rows]
-
-
 async def unregister(
     connection: AsyncConnection, worker_id: UUID, *, lease_until: datetime
 ) -> None:
@@ -56,11 +50,29 @@ async def unregister(
 
     What it could run is of no use any more, and may be long.
     """
-    await connection.execute(
-        update(workers)
-        .where(workers.c.id == worker_id)
-        .values(lease_until=lease_until, handlers=_NOTHING)
+    await connection.execute(_end(lease_until).where(workers.c.id == worker_id))
+
+
+async def beats(connection: AsyncConnection) -> dict[UUID, int]:
+    """Return the workers whose leases nobody has ended, with their counters."""
+    rows = await connection.execute(
+        select(workers.c.id, workers.c.beats).where(workers.c.ended_at.is_(None))
     )
+    return {row.id: row.beats for row in rows}
+
+
+async def mark_lost(
+    connection: AsyncConnection, seen: Mapping[UUID, int], *, lease_until: datetime
+) -> None:
+    """End the leases of workers whose counters are still as they were seen."""
+    for worker_id in sorted(seen):
+        is_as_seen = workers.c.id == worker_id, workers.c.beats == seen[worker_id]
+        await connection.execute(_end(lease_until).where(*is_as_seen, workers.c.ended_at.is_(None)))
+
+
+def _end(at: datetime) -> Update:
+    until = case((workers.c.lease_until < at, workers.c.lease_until), else_=at)
+    return update(workers).values(lease_until=until, ended_at=at, handlers=_NOTHING)
 
 
 async def handlers_of_live(
@@ -121,6 +133,6 @@ async def orphans(
 
 
 async def live_ids(connection: AsyncConnection, now: datetime) -> set[UUID]:
-    """Return the workers with a valid lease."""
+    """Return the workers with a valid lease, for readers."""
     rows = await connection.execute(select(workers.c.id).where(workers.c.lease_until >= now))
     return set(rows.scalars())

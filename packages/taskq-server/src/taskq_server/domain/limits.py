@@ -17,6 +17,7 @@ KEY_ID_LENGTH = 12
 KEY_NAME_LENGTH = 255
 CURSOR_LENGTH = 200
 VERSION_LENGTH = 64
+SWEEP_LENGTH = 64
 
 CONCURRENCY = 10_000
 """Attempts that one worker runs at once."""

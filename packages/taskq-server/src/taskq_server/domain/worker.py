@@ -14,7 +14,8 @@ class WorkerRow:
     """A worker; `queues` and `namespaces` are JSON lists, as is `handlers` before publishing.
 
     `namespaces` is None for a worker of a version that serves all of them, and `version` for one
-    that does not tell its own.
+    that does not tell its own. `beats` counts the renewals of the lease, which is over for good
+    once `ended_at` is set.
     """
 
     id: UUID
@@ -27,6 +28,8 @@ class WorkerRow:
     heartbeat_at: datetime
     lease_until: datetime
     version: str | None = None
+    beats: int = 0
+    ended_at: datetime | None = None
 
     @property
     def served(self) -> frozenset[str]:

@@ -7,6 +7,7 @@ from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
 from taskq_server.models.queue import Queue
+from taskq_server.models.sweep import Sweep
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
 from taskq_server.models.task_attempt import TaskAttempt
@@ -23,6 +24,7 @@ __all__ = [
     "Handler",
     "Namespace",
     "Queue",
+    "Sweep",
     "Tag",
     "Task",
     "TaskAttempt",

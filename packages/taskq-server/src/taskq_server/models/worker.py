@@ -6,7 +6,7 @@ The row of a worker that has ended stays as long as attempts may name the worker
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, String, Text
+from sqlalchemy import BigInteger, Index, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from taskq_server.domain import limits
@@ -20,10 +20,15 @@ class Worker(Base):
     worker's schema and of the schemas that it has replaced. Before the handlers are published, and
     in rows of older workers, `handlers` is a list of names. `namespaces` is a JSON list, too; it is
     null in rows of older workers, which serve all namespaces. `version` is null in theirs, too.
+
+    `beats` counts the renewals of the lease. `ended_at` is null until the worker has given its
+    lease back, or somebody has seen `beats` stand still for a lease; then it is lost for good.
+    `heartbeat_at` and `lease_until` are for readers, and the latter leaves them a lease for the
+    differences of clocks.
     """
 
     __tablename__ = "workers"
-    __table_args__ = options(Index(None, "lease_until"))
+    __table_args__ = options(Index(None, "lease_until"), Index(None, "ended_at"))
 
     id: Mapped[UUID] = mapped_column(TaskId, primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
@@ -35,3 +40,5 @@ class Worker(Base):
     heartbeat_at: Mapped[datetime] = mapped_column(UtcDateTime)
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(ascii_text(limits.VERSION_LENGTH))
+    beats: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

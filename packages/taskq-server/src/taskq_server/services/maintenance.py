@@ -1,12 +1,12 @@
 """The janitor's work: stage, rescue, prune, compact, forget, at the cost of what is missing."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
-from taskq_server.core.database import Connection, Database
-from taskq_server.crud import bulk, counts, due, minutes, old_workers, tags, workers
+from taskq_server.core.database import Database
+from taskq_server.crud import bulk, counts, due, minutes, old_workers, sweeps, tags, workers
 from taskq_server.crud import namespaces as in_namespaces
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.minutes import KEPT, minute_of
@@ -125,28 +125,38 @@ class Maintenance:
             self._on_paused(queue)
         return found or []
 
-    async def rescue(self, namespaces: Sequence[str]) -> list[AttemptEnded]:
-        """Take tasks back from workers whose lease ran out.
+    async def beats(self) -> dict[UUID, int]:
+        """Return the workers whose leases nobody has ended, with their counters."""
+        return await self._database.read(workers.beats)
+
+    async def mark_lost(self, seen: Mapping[UUID, int]) -> None:
+        """End the leases of workers whose counters stood still for a lease.
 
         Args:
+            seen: what the counters said all the time; where one has moved since, nothing happens.
+        """
+        over = self._clock()
+        await self._database.write(lambda c: workers.mark_lost(c, seen, lease_until=over))
+
+    async def rescue(
+        self, live: Collection[UUID], namespaces: Collection[str]
+    ) -> list[AttemptEnded]:
+        """Take tasks back from workers whose leases somebody has ended.
+
+        Args:
+            live: the other workers, as far as known.
             namespaces: whose tasks; `*` among them stands for all.
         """
-        now = self._clock()
-
-        async def look(connection: Connection) -> list[UUID]:
-            live = await workers.live_ids(connection, now)
-            return await workers.orphans(connection, live, namespaces=namespaces, limit=_BATCH)
-
-        candidates = await self._database.read(look)
+        candidates = await self._database.read(
+            lambda c: workers.orphans(c, live, namespaces=namespaces, limit=_BATCH)
+        )
         if not candidates:
             return []
-        # A worker that has come meanwhile may hold some of them. And where the database's clock was
-        # set back a moment ago, this process may not know it yet, and all leases seem to be over.
-        sure = min(now, await self._database.now())
-        live = await self._database.read(lambda c: workers.live_ids(c, sure))
+        # A worker that has come meanwhile may hold some of them.
+        now_live = await self.beats()
 
         def is_orphan(task: Task) -> bool:
-            return task.worker_id not in live
+            return task.worker_id not in now_live
 
         return await self._attempts.rescue(candidates, is_orphan)
 
@@ -205,6 +215,11 @@ class Maintenance:
             )
         except counts.CompactionConflict:
             return False
+
+    async def forget_sweeps(self, older_than: timedelta) -> None:
+        """Delete rows of kinds of sweeps that nobody has taken care of for long."""
+        before = self._clock() - older_than
+        await self._database.write(lambda c: sweeps.forget(c, before=before))
 
     async def forget_minutes(self) -> bool:
         """Delete the oldest minutes that are no longer kept; return whether there may be more."""

@@ -27,6 +27,7 @@ from taskq_server.worker.cancels import Cancels
 from taskq_server.worker.hooks.user_state import shut_down, start_up
 from taskq_server.worker.liveness.blocking import BlockingWatch
 from taskq_server.worker.liveness.health import Health
+from taskq_server.worker.liveness.lease import Heartbeat
 from taskq_server.worker.liveness.supervisor import SupervisorLink
 from taskq_server.worker.quarantine.process import END_SECONDS
 
@@ -102,6 +103,7 @@ class _Worker:
         health: Health,
     ) -> None:
         self._settings = runtime.settings
+        self._clock = runtime.clock
         self._redis = redis_pool(runtime.redis)
         self._unreadable = runtime.unreadable
         self._after_commit = runtime.after_commit
@@ -138,9 +140,9 @@ class _Worker:
                     {
                         "listening for doorbells and cancels": self._listen,
                         "storing progress": parts.runner.report_for_ever,
-                        "the janitor": parts.janitor.run,
+                        "sharing sweeps out": parts.shares.run,
+                        "the janitor": lambda: parts.janitor.run(parts.shares),
                         "publishing handlers": self._keep_published,
-                        "taking up new namespaces": parts.served.follow,
                         "following paused queues": lambda: parts.paused.follow(parts.arq.rung),
                         "ringing for what finds no room here": parts.deps.admission.ring_for_ever,
                         "taking doorbells": parts.arq.async_run,
@@ -161,7 +163,15 @@ class _Worker:
             self._metrics.lease_lost()
             runner.interrupt_all(StopReason.LOST)
 
-        await self._parts.lease.start(on_beat=runner.compare, on_lost=lost)
+        def beat(told: Heartbeat) -> None:
+            if told.time is not None:
+                self._clock.sync(told.time, told.asked, told.answered)
+            runner.compare(told)
+            self._parts.shares.heard(told)
+            self._parts.vanished.heard(told)
+            self._parts.served.heard(told.namespaces)
+
+        await self._parts.lease.start(on_beat=beat, on_lost=lost)
 
     async def _publish(self) -> None:
         """Publish once the lease is there, so that others can see that this version lives.
@@ -181,7 +191,7 @@ class _Worker:
         lease = self._parts.lease
         while True:
             await self._publishing.look_again(
-                lambda: lease.worker_id if lease.is_valid else None,
+                lambda: lease.worker_id if self._parts.shares.holds(self._parts.publish) else None,
                 lambda: asyncio.sleep(self._settings.lease_seconds),
             )
             lease.handlers = self._publishing.row

@@ -1,17 +1,20 @@
 """The parts of one worker, built in the order in which they need each other."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from taskq_server.broker.names import Names
 from taskq_server.core.config import Settings
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.caller import ALL_NAMESPACES
+from taskq_server.domain.sweeps import kind_of
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.queue_meter import QueueMeter
+from taskq_server.services.sweeps import SweepService
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.arq_worker import TaskqWorker, redis_pool
 from taskq_server.worker.attempts.executor import Executor, Limits
@@ -31,6 +34,8 @@ from taskq_server.worker.queue_limits import QueueLimits
 from taskq_server.worker.runner import Runner, RunnerDeps
 from taskq_server.worker.served import ServedNamespaces
 from taskq_server.worker.settings import WorkerSettings
+from taskq_server.worker.shares import Shares
+from taskq_server.worker.vanished import Vanished
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +52,9 @@ class WorkerParts:
         paused: the queues that are paused.
         wake: set to have doorbells looked for now.
         janitor: sweeps.
+        shares: say which sweeps this worker takes care of.
+        vanished: watches workers.
+        publish: the kind of sweep that keeps handlers published.
     """
 
     deps: RunnerDeps
@@ -58,6 +66,9 @@ class WorkerParts:
     paused: PausedQueues
     wake: asyncio.Event
     janitor: Janitor
+    shares: Shares
+    vanished: Vanished
+    publish: str
 
 
 def assemble(
@@ -113,9 +124,22 @@ def assemble(
         on_claimed=wake.set if _is_shared(settings) else _nothing,
     )
     runner = Runner(deps)
-    now = ServedNamespaces(served, runtime.namespaces, settings.beat_seconds / 2)
+    now = ServedNamespaces(served, runtime.namespaces)
+    vanished = Vanished(
+        Maintenance(runtime.database, clock.earliest, attempts, runtime.dispatcher),
+        served,
+        settings.lease_seconds,
+    )
+    able = _served(settings, registry)
     arq, janitor = _sources_of_attempts(
-        runtime, names, deps, runner, lease, hooks, now, paused, wake
+        runtime, names, deps, runner, lease, hooks, now, paused, wake, vanished, able
+    )
+    publish = kind_of("publish", able)
+    shares = Shares(
+        SweepService(runtime.database, clock),
+        [*janitor.kinds, publish],
+        settings.lease_seconds,
+        lambda: lease.worker_id if lease.is_valid else None,
     )
     return WorkerParts(
         deps=deps,
@@ -127,7 +151,24 @@ def assemble(
         paused=paused,
         wake=wake,
         janitor=janitor,
+        shares=shares,
+        vanished=vanished,
+        publish=publish,
     )
+
+
+def _served(settings: Settings, registry: Registry) -> list[str]:
+    """Return all that tells apart what workers can run, with the versions of their schemas."""
+    return [
+        *("namespaces", *sorted(settings.served_namespaces)),
+        *("queues", *sorted(settings.queue_names)),
+        *("handlers", str(registry.has_failure_hooks)),
+        *(
+            f"{place}\0{name}\0{registry.handlers[name].schema}"
+            for place in Place
+            for name in sorted(registry.names(place))
+        ),
+    ]
 
 
 def _sources_of_attempts(
@@ -140,6 +181,8 @@ def _sources_of_attempts(
     served: ServedNamespaces,
     paused: PausedQueues,
     wake: asyncio.Event,
+    vanished: Vanished,
+    able: Sequence[str],
 ) -> tuple[TaskqWorker, Janitor]:
     settings, earliest = runtime.settings, runtime.clock.earliest
     maintenance = Maintenance(
@@ -176,6 +219,8 @@ def _sources_of_attempts(
     janitor = Janitor(
         settings,
         maintenance,
+        vanished=vanished,
+        served=able,
         handlers=names_of,
         namespaces=lambda: served.names,
         heads=arq.heads,

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Container, Mapping, Sequence
 from datetime import timedelta
 from time import monotonic
-from typing import Any
+from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
@@ -13,29 +13,56 @@ from taskq_server.core.config import Settings
 from taskq_server.core.log_context import about_group
 from taskq_server.domain.admission import Gate
 from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.sweeps import kind_of
 from taskq_server.domain.task import Due, Queue
 from taskq_server.handlers.registry import Place
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.worker.arq_worker import Heads
+from taskq_server.worker.shares import Shares
+from taskq_server.worker.vanished import Vanished
 
 _TAGS_ARE_KEPT = timedelta(minutes=10)
+_SWEEPS_ARE_KEPT = timedelta(days=1)
 _SETTLED = timedelta(seconds=2)
 _NOW_AND_THEN_SECONDS = 5.0
 _RARELY_SECONDS = 30.0
 _PRUNING_SECONDS = 20.0
+_SOON_SECONDS = 0.05
+_FOR_OTHERS = 10
 _log = logging.getLogger("taskq.server.janitor")
 
 
-class Janitor:
-    """Sweep once a second, in every worker; two sweeps at once do no harm.
+class Sweep(NamedTuple):
+    """One kind of sweep.
 
-    It stages, rescues and replays hooks for the namespaces of this worker, because it may start
-    only their tasks. It works through bulk operations, compacts, prunes and forgets for all,
-    because a namespace may have no worker any more.
+    Attributes:
+        kind: one worker of the deployment takes care of it.
+        seconds: between two sweeps.
+        what: in words.
+        work: does it.
+        otherwise: is done in its place by a worker that does not take care of it.
+    """
+
+    kind: str
+    seconds: float
+    what: str
+    work: Callable[[], Awaitable[object]]
+    otherwise: Callable[[], Awaitable[object]] | None = None
+
+
+class Janitor:
+    """Sweep, each kind in one worker at a time; two at once do no harm.
+
+    It works through bulk operations, compacts, measures, prunes and forgets for all namespaces,
+    because one may have no worker any more. It rescues for workers of the same namespaces, and
+    stages and replays hooks for those that run the same handlers, too: it may start only their
+    tasks, and knows only their hooks.
 
     Args:
         settings: how often, and how long final tasks are kept.
         maintenance: does the work.
+        vanished: finds workers that are gone, and rescues their tasks.
+        served: all that tells apart what workers can run.
         handlers: what this worker can run, by where it runs; it stages nothing else.
         namespaces: returns whose tasks this worker runs now.
         heads: the lowest scores of some queues in Redis.
@@ -54,6 +81,8 @@ class Janitor:
         settings: Settings,
         maintenance: Maintenance,
         *,
+        vanished: Vanished,
+        served: Sequence[str],
         handlers: Mapping[Place, Sequence[str]],
         namespaces: Callable[[], Sequence[str]],
         heads: Callable[[Sequence[Queue]], Awaitable[dict[Queue, Heads]]],
@@ -69,39 +98,58 @@ class Janitor:
         self._handlers = handlers
         self._namespaces = namespaces
         self._sweeps = 0
+        self._for_others = False
         self._heads = heads
         self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
-        self._bulk = bulk
         self._measure = measure
         self._paused = paused
+        self._vanished = vanished
+        often, sometimes = settings.janitor_seconds, _NOW_AND_THEN_SECONDS
+        stage, hooks = kind_of("stage", served), kind_of("hooks", served)
+        self._all = (
+            Sweep(
+                vanished.kind, often, "rescue tasks of vanished workers", self.rescue,
+                vanished.look_in_doubt,
+            ),
+            Sweep(stage, often, "ring for tasks that lost their doorbell", self.stage),
+            Sweep(hooks, often, "replay hooks", replay_hooks),
+            Sweep("bulk", often, "work through bulk operations", bulk),
+            Sweep("compact", sometimes, "compact the ledger of tasks", self.compact),
+            Sweep("measure", sometimes, "measure the queues", measure),
+            Sweep("prune", sometimes, "prune what is past retention", self.prune),
+            Sweep("tidy", _RARELY_SECONDS, "forget what nothing needs any more", self.tidy),
+        )  # fmt: skip
 
-    async def run(self) -> None:
-        """Sweep for ever."""
-        often = self._settings.janitor_seconds
-        await asyncio.gather(
-            self._every(often, "rescue tasks of vanished workers", self.rescue),
-            self._every(often, "ring for tasks that lost their doorbell", self.stage),
-            self._every(often, "replay hooks", self._replay_hooks),
-            self._every(often, "work through bulk operations", self._bulk),
-            self._every(_NOW_AND_THEN_SECONDS, "compact the ledger of tasks", self.compact),
-            self._every(_NOW_AND_THEN_SECONDS, "measure the queues", self._measure),
-            self._every(_NOW_AND_THEN_SECONDS, "prune what is past retention", self.prune),
-            self._every(_RARELY_SECONDS, "forget what nothing needs any more", self.tidy),
-        )
+    @property
+    def kinds(self) -> list[str]:
+        """The kinds of sweeps that this worker can do."""
+        return [sweep.kind for sweep in self._all]
+
+    async def run(self, shares: Shares) -> None:
+        """Sweep for ever.
+
+        Args:
+            shares: say which sweeps this worker takes care of.
+        """
+        # What lost its doorbell with a deployment that was killed need not wait for its leases.
+        await self._try(self._all[1], self.stage)
+        await asyncio.gather(*(self._every(sweep, shares) for sweep in self._all))
 
     async def rescue(self) -> None:
         """Take tasks back from workers that vanished."""
-        await self._maintenance.rescue(self._settings.served_namespaces)
+        await self._vanished.sweep()
 
     async def stage(self) -> None:
         """Ring for what lost its doorbell, and start it: Redis may not take the bell either.
 
-        Each time another namespace is first.
+        Each time another namespace is first. Now and then it rings also for what finds no room
+        here, because the worker with room may be another one.
         """
         served = self._namespaces()
         self._sweeps += 1
+        self._for_others = self._sweeps % _FOR_OTHERS == 0
         first = self._sweeps % max(1, len(served))
         waiting = await self._maintenance.waiting([*served[first:], *served[:first]])
         queues = [
@@ -118,7 +166,7 @@ class Janitor:
             return
         for queue, head in heads.items():
             names = [*self._handlers[Place.LOOP]]
-            if self._has_room(Gate.PROCESS):
+            if self._for_others or self._has_room(Gate.PROCESS):
                 names += self._handlers[Place.PROCESS]
             await self._stage(queue, names, head.queue)
             # Their doorbells may be here or aside.
@@ -133,7 +181,7 @@ class Janitor:
             handlers,
             head=head,
             settled=_SETTLED,
-            last_chance=self._has_room(Gate.QUARANTINE),
+            last_chance=self._for_others or self._has_room(Gate.QUARANTINE),
         )
         if staged:
             _log.info(
@@ -159,6 +207,7 @@ class Janitor:
     async def tidy(self) -> None:
         """Forget ended workers and operations, minutes past retention, and tags without tasks."""
         longest = self._settings.retention.longest
+        await self._maintenance.forget_sweeps(_SWEEPS_ARE_KEPT)
         await self._maintenance.forget_workers(longest)
         while await self._maintenance.forget_operations(longest):
             pass
@@ -167,18 +216,30 @@ class Janitor:
         while await self._maintenance.forget_minutes():
             pass
 
-    async def _every(self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]) -> None:
-        with about_group(f"the janitor: {what}"):
-            await self._for_ever(seconds, what, work)
+    async def once(self, shares: Shares) -> None:
+        """Do each sweep once that this worker takes care of."""
+        for sweep in self._all:
+            await self._once(sweep, shares)
 
-    async def _for_ever(
-        self, seconds: float, what: str, work: Callable[[], Awaitable[Any]]
-    ) -> None:
+    async def _every(self, sweep: Sweep, shares: Shares) -> None:
         while True:
+            await self._once(sweep, shares)
+            pause = sweep.seconds
+            if sweep.kind == self._vanished.kind:  # as soon as a lease is over
+                pause = max(_SOON_SECONDS, min(pause, self._vanished.next() or pause))
+            await shares.pause(pause)
+
+    async def _once(self, sweep: Sweep, shares: Shares) -> None:
+        if shares.holds(sweep.kind):
+            await self._try(sweep, sweep.work)
+        elif sweep.otherwise is not None:
+            await self._try(sweep, sweep.otherwise)
+
+    async def _try(self, sweep: Sweep, work: Callable[[], Awaitable[object]]) -> None:
+        with about_group(f"the janitor: {sweep.what}"):
             try:
                 await work()
             except DatabaseUnavailable:
-                _log.debug("cannot %s: the database does not answer", what)
+                _log.debug("cannot %s: the database does not answer", sweep.what)
             except Exception:
-                _log.exception("cannot %s; it is tried again in %g s", what, seconds)
-            await asyncio.sleep(seconds)
+                _log.exception("cannot %s; it is tried again in %g s", sweep.what, sweep.seconds)

@@ -1,18 +1,13 @@
 """The namespaces whose tasks a worker runs: some that are named, or all that there are."""
 
-import asyncio
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from taskq_server.domain.caller import ALL_NAMESPACES
-from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.services.namespaces import Namespaces
 
 Listener = Callable[[Sequence[str]], None]
 """Is called with all namespaces when there are new ones."""
-
-_log = logging.getLogger("taskq.server.worker")
 
 
 class ServedNamespaces:
@@ -20,14 +15,12 @@ class ServedNamespaces:
 
     Args:
         named: their names; `*` alone stands for all, those too that are made later.
-        namespaces: know which there are.
-        seconds: time between two looks for new ones.
+        namespaces: know which there are when the worker starts; each beat tells it from then on.
     """
 
-    def __init__(self, named: Sequence[str], namespaces: Namespaces, seconds: float) -> None:
+    def __init__(self, named: Sequence[str], namespaces: Namespaces) -> None:
         self._are_all = ALL_NAMESPACES in named
         self._namespaces = namespaces
-        self._seconds = seconds
         self._listeners: list[Listener] = []
         self.names: Sequence[str] = () if self._are_all else tuple(named)
 
@@ -49,17 +42,13 @@ class ServedNamespaces:
         if self._are_all:
             self._tell(await self._namespaces.names())
 
-    async def follow(self) -> None:
-        """Take up new namespaces, for ever."""
-        while True:
-            await asyncio.sleep(self._seconds)
-            try:
-                await self.start()
-            except DatabaseUnavailable:
-                _log.debug("new namespaces are looked for when the database answers")
+    def heard(self, found: Sequence[str] | None) -> None:
+        """Take up what a beat has told; None if it told nothing."""
+        if self._are_all and found is not None:
+            self._tell(found)
 
     def _tell(self, found: Sequence[str]) -> None:
-        if found != self.names:
+        if tuple(found) != tuple(self.names):
             self.names = found
             for listener in tuple(self._listeners):
                 listener(found)

@@ -6,6 +6,7 @@ the rest: it compiles Core, adapts column types, and detects lost connections (`
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
@@ -101,6 +102,10 @@ class Dialect(ABC):
     def now(self) -> ColumnElement[Any] | None:
         """Return the server's clock, as naive UTC; None stands for the clock of this machine."""
         return None
+
+    def after(self, seconds: float) -> ColumnElement[Any] | datetime:
+        """Return the time in some seconds by the clock of `now`, as a value to write."""
+        return datetime.now(UTC) + timedelta(seconds=seconds)
 
     @abstractmethod
     async def facts(self, connection: AsyncConnection) -> ServerFacts:

@@ -6,9 +6,10 @@ statements bypass it. They fire no events of SQLAlchemy.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import Connection, event, func
+from sqlalchemy import Connection, event, func, literal_column
 from sqlalchemy.dialects import mysql
 from sqlalchemy.engine import URL
 from sqlalchemy.engine import Dialect as AlchemyDialect
@@ -88,6 +89,11 @@ class MySQL(Dialect):
     def now(self) -> ColumnElement[Any] | None:
         """Return UTC_TIMESTAMP, because NOW() is in the time zone of the session."""
         return func.utc_timestamp(6)
+
+    def after(self, seconds: float) -> ColumnElement[Any] | datetime:
+        """Return TIMESTAMPADD, so that the statement needs no other one that asks for the time."""
+        microseconds: ColumnElement[Any] = literal_column("MICROSECOND")
+        return func.timestampadd(microseconds, round(seconds * 1e6), func.utc_timestamp(6))
 
     async def facts(self, connection: AsyncConnection) -> ServerFacts:
         """Ask the server for its variables."""

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Self
 from uuid import UUID, uuid4
 
 from taskq_server import __version__
@@ -21,8 +22,9 @@ from taskq_server.core.config import Settings
 from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.core.processes import end_children
 from taskq_server.domain.errors import DatabaseUnavailable
+from taskq_server.domain.sweeps import Share
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
-from taskq_server.services.leases import Leases, names
+from taskq_server.services.leases import Beat, Leases, names, shown_lease
 from taskq_server.worker.liveness.loop_watch import LoopWatch
 from taskq_server.worker.liveness.supervisor import EXIT_BLOCKED, SupervisorLink
 
@@ -40,19 +42,45 @@ class Heartbeat:
         held: the attempts that it runs according to the database.
         started: when the heartbeat began, on the event loop's clock; an attempt that was claimed
             later cannot be in `held`.
+        shares: who takes care of which sweep.
+        namespaces: all that there are, for a worker that serves all; else None.
+        time: the database's clock, aware UTC; None if it did not say.
+        asked: when it was asked for all of this, by `time.monotonic`.
+        answered: when it answered.
     """
 
     worker_id: UUID
     held: tuple[HeldAttempt, ...]
     started: float
+    shares: tuple[Share, ...] = ()
+    namespaces: tuple[str, ...] | None = None
+    time: datetime | None = None
+    asked: float = 0.0
+    answered: float = 0.0
+
+    @classmethod
+    def of(cls, worker_id: UUID, started: float, beat: Beat) -> Self:
+        """Return what a beat has told."""
+        seen = beat.seen
+        return cls(
+            worker_id,
+            tuple(seen.held),
+            started,
+            tuple(seen.shares),
+            None if seen.namespaces is None else tuple(seen.namespaces),
+            seen.time,
+            beat.asked,
+            beat.answered,
+        )
 
 
 class Lease:
     """This process's row in `workers`, renewed from a thread.
 
-    A lease that ran out is never renewed, because others may have rescued the tasks since: the
-    worker drops what it ran and takes a new id. `handlers` is what its row says, from the next
-    registration on.
+    A lease that others have seen run out is never renewed, because they have rescued the tasks: the
+    worker drops what it ran and takes a new id. Until somebody has, a late renewal does, but
+    nothing new is claimed meanwhile. `handlers` is what its row says, from the next registration
+    on.
 
     Args:
         settings: lease, queues, and where the database is.
@@ -176,20 +204,20 @@ class Lease:
         started = self._loop.time()
         asked = time.monotonic()
         try:
-            held = await leases.beat(self._worker, self._lease)
+            answer = await leases.beat(self._worker, self._lease)
         except DatabaseUnavailable:
             _log.debug("a heartbeat was missed: the database does not answer")
             self._missed = True
             return
         self._missed = False
-        if held is None:
+        if answer is None:
             _log.error("the lease of worker %s ran out; it starts anew", self._worker.id)
             self._valid_until = 0.0
             self._call(on_lost)
             await self._register(leases)
             return
         self._valid_until = asked + self._settings.lease_seconds
-        beat = Heartbeat(self._worker.id, tuple(held), started)
+        beat = Heartbeat.of(self._worker.id, started, answer)
 
         def tell() -> None:
             self._watch.answer()
@@ -233,6 +261,6 @@ class Lease:
             concurrency=self._settings.concurrency,
             started_at=now.astimezone(UTC),
             heartbeat_at=now,
-            lease_until=now + self._lease,
+            lease_until=now + shown_lease(self._lease),
             version=__version__,
         )

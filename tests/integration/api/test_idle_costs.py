@@ -1,0 +1,74 @@
+"""What idle workers ask of the database: two statements a beat, and the sweeps of one of them."""
+
+from collections import Counter
+
+import pytest
+from sqlalchemy import event, text
+
+from taskq_server.core.database import Connection
+from taskq_server.runtime import Runtime
+from tests.integration.api.beating import BEAT, Beating
+
+STATEMENTS = ("Com_select", "Com_update", "Com_insert", "Com_delete")
+SPARE = 12
+"""Statements of a sweep that are sometimes there, such as what measures a new minute."""
+
+
+class Statements:
+    """Counts what a database is asked: MariaDB counts all, and SQLAlchemy what SQLite is asked."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+        self._said = 0
+        event.listen(runtime.database.engine.sync_engine, "before_cursor_execute", self._note)
+
+    def _note(self, *said: object) -> None:
+        self._said += str(said[2]).startswith(("SELECT", "UPDATE", "INSERT", "DELETE"))
+
+    async def read(self) -> Counter[str]:
+        """Return the numbers of now."""
+        if self._runtime.database.dialect.name == "sqlite":
+            return Counter(statements=self._said)
+
+        async def ask(connection: Connection) -> dict[str, int]:
+            rows = await connection.execute(text("SHOW GLOBAL STATUS"))
+            return {name: int(value) for name, value in rows if value.isdigit()}
+
+        status = await self._runtime.database.read(ask)
+        sent = {"sent": status["Bytes_sent"], "received": status["Bytes_received"]}
+        return Counter(statements=sum(status[name] for name in STATEMENTS), **sent)
+
+
+async def asked_by(runtime: Runtime, number: int, beats: int) -> Counter[str]:
+    """What some idle workers ask in a few beats, besides two statements for each beat."""
+    beating = Beating(runtime)
+    await beating.start(number)
+    await beating.passes(BEAT)
+    assert {len(holders) for holders in beating.holders.values()} == {1}
+    statements = Statements(runtime)
+    before = await statements.read()
+    await beating.passes(beats * BEAT)
+    asked = await statements.read() - before
+    asked["statements"] -= 2 * number * beats
+    for one in beating.workers:
+        await one.stop()
+    return asked
+
+
+async def test_all_sweeps_cost_the_same_whatever_the_number_of_workers(runtime: Runtime) -> None:
+    asked = {number: await asked_by(runtime, number, 3) for number in (1, 10, 100)}
+    print({number: dict(one) for number, one in asked.items()})
+    alone = asked[1]["statements"]
+    assert alone > 0
+    for number, one in asked.items():
+        assert one["statements"] <= alone + SPARE, number
+    if asked[100]["sent"]:
+        assert asked[100]["received"] / 100 <= asked[10]["received"] / 10
+
+
+@pytest.mark.timeout(600)
+async def test_a_thousand_workers_cost_their_beats(runtime: Runtime) -> None:
+    alone = await asked_by(runtime, 1, 1)
+    many = await asked_by(runtime, 1_000, 1)
+    print(dict(alone), dict(many))
+    assert many["statements"] <= alone["statements"] + SPARE
