@@ -14,7 +14,7 @@ ID = "0198c0de-0000-7000-8000-000000000001"
 
 def test_a_handler_is_all_that_a_task_needs() -> None:
     new = TaskCreate.model_validate({"handler": "a"})
-    assert (new.payload, new.priority, new.queue, new.tags) == ({}, "normal", "default", [])
+    assert (new.payload, new.priority, new.queue, new.tags) == ({}, None, None, None)
 
 
 @pytest.mark.parametrize(
