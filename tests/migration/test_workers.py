@@ -4,9 +4,13 @@ from sqlalchemy import text
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from tests.migration.tables import insert
 
 LONG = "x" * 70_000
+INSERT = (  # the columns of that revision
+    "INSERT INTO workers (id, name, queues, handlers, concurrency, started_at, heartbeat_at,"
+    " lease_until) VALUES (:id, :name, '[]', :handlers, 0, '2026-01-01 00:00:00',"
+    " '2026-01-01 00:00:00', '2026-01-01 00:00:00')"
+)
 
 
 async def test_a_worker_with_many_handlers_does_not_hold_up_the_way_back(
@@ -14,8 +18,11 @@ async def test_a_worker_with_many_handlers_does_not_hold_up_the_way_back(
 ) -> None:
     database = Database(database_url)
     await migrations.upgrade(database, "0008")
-    await insert(database, "workers", id=f"{1:032x}", name="many", handlers=LONG, queues="[]")
-    await insert(database, "workers", id=f"{2:032x}", name="few", handlers="[]", queues="[]")
+    for number, (name, handlers) in enumerate([("many", LONG), ("few", "[]")]):
+        statement = text(INSERT)
+        async with database.engine.begin() as connection:
+            values = {"id": f"{number:032x}", "name": name, "handlers": handlers}
+            await connection.execute(statement, values)
     having = await migrations.current(database)
     await migrations.downgrade(database, "-1")
     assert await migrations.current(database) != having

@@ -116,7 +116,8 @@ def test_a_draining_worker_finishes_what_it_runs(pair: Stack) -> None:
 
 
 def test_a_thawed_worker_changes_nothing(pair: Stack) -> None:
-    task_id = submit(pair, "taskq.sleep", {"seconds": 4}, max_retries=0)
+    # Longer than the other one takes to start, and to see that the lease is over.
+    task_id = submit(pair, "taskq.sleep", {"seconds": 20}, max_retries=0)
     first = until_status(pair, task_id, "running")
     frozen = pair.workers[0]
     frozen.signal(signal.SIGSTOP)
