@@ -28,7 +28,7 @@ from tests.support.mariadb import MariaDBServer
 from tests.support.processes import run_server_command
 
 ROWS = repeats(40_000, 1_000_000)
-TABLES = ("tasks", "task_attempts", "workers")
+TABLES = ("tasks", "task_attempts", "task_keeps", "workers")
 QUEUE = Queue("default", "default")
 MINE = ["taskq.echo", "taskq.sleep"]
 MANY = [*MINE, *(f"handler.{number}" for number in range(100))]
@@ -85,6 +85,11 @@ SHAPES = {
     ),
     "final, none of them old enough": Shape(ended("1 DAY")),
     "final, all of them past retention": Shape(ended("31 DAY")),
+    "final, all of them kept for longer": Shape(
+        ended("31 DAY") | {"finished_at": "NOW(6) - INTERVAL 31 DAY - INTERVAL seq MICROSECOND"},
+        "INSERT INTO task_keeps (task_id, keep_seconds, look_at)"
+        " SELECT id, 1e8, NOW(6) + INTERVAL 1 YEAR FROM tasks",
+    ),
     "failed, hooks of other workers pending": Shape(
         ended("1 DAY") | {"status": "'failed'", "handler": "'others.build'"},
         f"{PENDING}; {WORKER}, NOW(6) - INTERVAL 2 HOUR FROM seq_0_to_{DEAD}",

@@ -54,7 +54,7 @@ def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -
     result = taskq(
         *("submit", "reports.build", "--payload", '{"month": "2026-10"}', "--title", "October"),
         *("--priority", "high", "--tag", "a", "--tag", "b", "--queue", "q", "--max-retries", "5"),
-        *("--timeout", "60", "--delay", "1.5", "--idempotency-key", "mine"),
+        *("--timeout", "60", "--delay", "1.5", "--keep", "86400", "--idempotency-key", "mine"),
     )
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
@@ -68,6 +68,7 @@ def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -
         "max_retries": 5,
         "timeout_seconds": 60,
         "delay_seconds": 1.5,
+        "keep_seconds": 86_400,
     }
     assert route.calls.last.request.headers["idempotency-key"] == "mine"
 

@@ -66,7 +66,7 @@ def test_a_value_that_looks_like_an_option_stays_a_value() -> None:
     "words",
     [
         *("submit h --wait", "run h --wait", "submit h --timeout", "submit h --delay"),
-        *("submit h --max-retries", "list --watch", "list --limit"),
+        *("submit h --max-retries", "submit h --keep", "list --watch", "list --limit"),
         *(f"wait {ID} --timeout", f"events {ID} --timeout"),
     ],
 )

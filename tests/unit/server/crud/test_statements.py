@@ -223,6 +223,7 @@ async def say_retention(database: Database) -> None:
     ids = [one.id for one in ended]
     await database.read(lambda c: keeps.due(c, now=NOW, limit=5))
     await database.read(keeps.longest_due)
+    await database.read(lambda c: keeps.among(c, ids[::-1]))
     await database.read(lambda c: keeps.looks(c, ids[::-1]))
     await database.write(lambda c: keeps.look_later(c, dict.fromkeys(ids[::-1], NOW)))
     await database.read(lambda c: pruning.tasks_between(c, ids[0], ids[-1], limit=9))

@@ -1,6 +1,6 @@
 """The tasks that say themselves for how long they are kept; most tasks do not, and have no row."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
@@ -12,6 +12,7 @@ from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, task_keeps, tasks
 
 _insert = BulkInsert(task_keeps, once=True)
+_TIMES = 4
 _COLUMNS = ("task_id", "keep_seconds", "look_at")
 
 _due = select(task_keeps.c.task_id).order_by(task_keeps.c.look_at)
@@ -45,6 +46,21 @@ async def longest_due(connection: AsyncConnection) -> datetime | None:
     """Return from when on the task may be looked at that is due for longest; None without any."""
     found: datetime | None = (await connection.execute(_first_look)).scalar_one()
     return found
+
+
+async def among(connection: AsyncConnection, ids: Collection[UUID]) -> set[UUID]:
+    """Return those of some tasks that say for how long they are kept.
+
+    None is returned if very many tasks that were made meanwhile say so, because all of them are
+    read.
+    """
+    if not ids:
+        return set()
+    limit = _TIMES * len(ids)
+    within = task_keeps.c.task_id.between(min(ids), max(ids))
+    rows = await connection.execute(select(task_keeps.c.task_id).where(within).limit(limit))
+    found = set(rows.scalars())
+    return found.intersection(ids) if len(found) < limit else set()
 
 
 async def due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[UUID]:

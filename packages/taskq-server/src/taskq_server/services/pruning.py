@@ -16,7 +16,7 @@ _FEWEST, _FEW, _MOST = 125, 1_000, 2_000
 _QUICK_SECONDS, _SLOW_SECONDS = 0.25, 1.0
 _IN_A_RANGE = 50
 _TOGETHER = 500
-_LOOKS = 20
+_LOOKS = 5
 
 
 class Pruning:
@@ -65,13 +65,15 @@ class Pruning:
         now, limit = self._clock(), self._limit * self._stretch
         windows = self._frontier.windows(kept.before(now))
 
-        async def look(connection: Connection) -> tuple[list[Expired], list[UUID]]:
+        async def look(connection: Connection) -> tuple[list[Expired], set[UUID], list[UUID]]:
             expired = await retention.expired(connection, windows, limit=limit)
-            return expired, await keeps.due(connection, now=now, limit=_TOGETHER)
+            own = await keeps.among(connection, [one.id for one in expired])
+            return expired, own, await keeps.due(connection, now=now, limit=_TOGETHER)
 
-        expired, due = await self._database.read(look)
+        expired, own, due = await self._database.read(look)
         is_full = len(expired) == limit
-        gone = await self._remove({one.id for one in expired} | set(due), kept)
+        # Those that say for how long they are kept go when they are due, and not because of others.
+        gone = await self._remove({one.id for one in expired} - own | set(due), kept)
         if any(one.id not in gone for one in expired):
             moved = self._frontier.advance(expired, is_full=is_full)
             # Any number of tasks may have ended at one moment.
