@@ -15,7 +15,8 @@ from tests.support.stack import Kind, NewStack, Stack
 from tests.support.valkey import ValkeyServer
 
 pytest.register_assert_rewrite(
-    "tests.contract.bulk", "tests.contract.history", "tests.contract.suite"
+    *("tests.contract.bulk", "tests.contract.history", "tests.contract.many"),
+    *("tests.contract.queues", "tests.contract.suite"),
 )
 pytest_plugins = ["pytester", "tests.support.busy", "tests.support.limits"]
 

@@ -9,6 +9,7 @@ from taskq_client import ValidationFailed
 from tests.contract.bulk import *  # noqa: F403 - the tests of the contract
 from tests.contract.history import *  # noqa: F403 - the tests of the contract
 from tests.contract.many import *  # noqa: F403 - the tests of the contract
+from tests.contract.queues import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import until
 

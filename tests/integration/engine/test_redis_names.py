@@ -44,8 +44,8 @@ def channels(client: "redis.Redis") -> set[str]:
 
 def _of_default(names: Names) -> set[str]:
     """The channels of an API and a worker of one namespace and one queue."""
-    ring = names.ring("default", "default")
-    return {ring, names.changed("default"), names.cancel("default")}
+    calls = (names.changed, names.cancel, names.queues)
+    return {names.ring("default", "default"), *(call("default") for call in calls)}
 
 
 def test_a_ring_wakes_the_workers_of_its_queue_only(new_stack: NewStack) -> None:
@@ -106,7 +106,7 @@ def test_every_name_begins_with_the_prefix(new_stack: NewStack, kind: Any, redis
         tag = f"{{shop:2-b:{stack.names.deployment}}}:"
         wait_until(lambda: bool(client.keys("*")), 180, "the doorbell has been rung")
         assert all(name.startswith(tag) for name in cast(list[str], client.keys("*")))
-        own = {f"{tag}default:{name}" for name in ("ring:default", "changed", "cancel")}
+        own = {f"{tag}default:{name}" for name in ("ring:default", "changed", "cancel", "queues")}
         assert channels(client) == {*own, f"{tag}keys"}
 
 
