@@ -1,4 +1,4 @@
-"""Three in the night: 3,000 tasks have failed. Find them, mend what broke, and run them again.
+"""Three in the night: 3,000 tasks have failed. Find, pause, mend, replay, resume.
 
 Start a server in another terminal, then run this script:
 
@@ -24,21 +24,21 @@ with TaskqClient(timeout=60) as client:
     example = client.get(group.example)
     print(group.handler, example.errors[-1].type, example.errors[-1].message)
 
-    # Mend, and try it with one of them first.
-    one = tasks[0]
-    client.retry(one)
-    print("one of them:", client.wait(one, timeout=60).status)
+    # Pause the queue, so that nothing else fails meanwhile. Submits go on, and wait.
+    queue = client.queues.pause(example.queue, note="they fail, somebody mends it")
+    print(queue.name, "is paused:", queue.paused)
 
-    # How many are left? A dry run counts, and does nothing.
-    left = client.bulk("retry", status="failed", tag=NIGHT, dry_run=True)
-    print("left:", left.count, "exactly" if left.exact else "at least")
+    # Mend it: here, a second attempt succeeds. How many are there? A dry run only counts.
+    found = client.bulk("retry", status="failed", tag=NIGHT, dry_run=True)
+    print("to run again:", found.count, "exactly" if found.exact else "at least")
 
-    # Replay the rest. The server goes on by itself, also if this script is killed.
-    bulk = client.bulk("retry", status="failed", tag=NIGHT)
-    ended = bulk.wait(timeout=600)
+    # Replay them. The server goes on by itself, also if this script is killed.
+    ended = client.bulk("retry", status="failed", tag=NIGHT).wait(timeout=600)
     print(ended.state, ended.done, "done,", ended.skipped, "skipped,", ended.failed, "failed")
 
-    # They run like any others.
+    # They wait, because their queue is paused. Resume it, and they run like any others.
+    print("waiting:", sum(task.status == "queued" for task in client.list(tag=NIGHT, limit=200)))
+    client.queues.resume(queue.name)
     again = client.wait_all(tasks, timeout=600)
     print("succeeded:", sum(task.status == "succeeded" for task in again))
 
@@ -49,8 +49,9 @@ with TaskqClient(timeout=60) as client:
 # prints:
 # failed: 3000
 # taskq.flaky RuntimeError attempt 1 of 1 that fail on purpose
-# one of them: succeeded
-# left: 2999 exactly
-# succeeded 2999 done, 0 skipped, 0 failed
+# default is paused: True
+# to run again: 3000 exactly
+# succeeded 3000 done, 0 skipped, 0 failed
+# waiting: 3000
 # succeeded: 3000
 # deleted: 3000 left: 0
