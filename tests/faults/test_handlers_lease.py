@@ -29,7 +29,8 @@ def test_what_a_frozen_worker_says_when_it_thaws_is_refused(
 ) -> None:
     stack = new_stack("mariadb", settings=SETTINGS)
     with Calls(stack.api_url) as calls:
-        payload = {"seconds": 2 * LEASE, "again": LEASE / 2}
+        # Longer than another one takes to start, and to see that the lease is over.
+        payload = {"seconds": 8 * LEASE, "again": LEASE / 2}
         calls.submit_many(TASKS, "bad.hold", payload, tags=["x"], max_retries=0)
         calls.until_running("x", TASKS)
         first = {one["worker_id"] for one in _held(calls)}

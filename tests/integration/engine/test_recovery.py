@@ -1,6 +1,7 @@
 """Nothing is lost: killed workers, an empty Redis, deploys."""
 
 import signal
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,8 @@ from tests.support.stack import NewStack, Stack
 from tests.support.waiting import wait_until
 
 LEASE = {"TASKQ_LEASE_SECONDS": "2", "TASKQ_DRAIN_SECONDS": "3"}
+BUSY_SECONDS = 5.0
+"""What a busy machine may add."""
 
 
 @pytest.fixture(scope="module")
@@ -139,3 +142,22 @@ def test_a_task_that_kills_its_worker_three_times_fails_as_worker_lost(
     assert outcomes(stack, poison) == ["lost", "lost", "lost"]
     assert final["errors"][-1]["type"] == "WorkerLost"
     assert final["current_retry_count"] == 0
+
+
+def test_a_fleet_that_is_restarted_whole_rescues_within_two_leases(new_stack: NewStack) -> None:
+    lease = 6.0
+    stack = new_stack("mariadb", settings={**LEASE, "TASKQ_LEASE_SECONDS": f"{lease:g}"}, workers=2)
+    task_ids = [submit(stack, "taskq.sleep", {"seconds": 300}, max_retries=0) for _ in range(4)]
+    for task_id in task_ids:
+        until_status(stack, task_id, "running")
+    for _ in range(2):
+        stack.kill_worker()
+    new = [stack.start_worker() for _ in range(2)]
+    wait_until(lambda: all("runs " in one.output() for one in new), 180, "they have started")
+    started = time.monotonic()
+    wait_until(
+        lambda: all(outcomes(stack, task_id) == ["lost"] for task_id in task_ids), 180, "rescued"
+    )
+    took = time.monotonic() - started
+    print(f"\nrescued {took:.1f} s after the new workers had started, with a lease of {lease:g} s")
+    assert took <= 2 * lease + BUSY_SECONDS
