@@ -17,6 +17,7 @@ def test_the_form_is_the_one_that_the_readme_shows() -> None:
     assert NAMES.ring("default", "slow") == "{taskq:4f00}:default:ring:slow"
     assert NAMES.changed("default") == "{taskq:4f00}:default:changed"
     assert NAMES.cancel("default") == "{taskq:4f00}:default:cancel"
+    assert NAMES.queues("default") == "{taskq:4f00}:default:queues"
     assert NAMES.keys == "{taskq:4f00}:keys"
     assert NAMES.rates == "{taskq:4f00}::rates"
 

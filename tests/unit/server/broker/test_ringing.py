@@ -14,10 +14,12 @@ from taskq_server.broker.notifier import read_ids
 from taskq_server.broker.sender import Sender
 from taskq_server.core.config import Settings
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, due_of
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.task import Queue, Status, Task, score
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.reports import Report
+from tests.support.callers import CALLER
 from tests.unit.server.factories import WORKER, make_task, seconds, store
 
 PLACES = [("default", "default"), ("default", "slow"), ("theirs", "default")]
@@ -125,6 +127,38 @@ async def test_what_finds_no_thread_is_rung_for_aside(ringing: Runtime, schedule
         bells = await redis_of(ringing).zrange(aside, 0, -1, withscores=True)
     assert bells == [(f"{task.id}:1".encode(), task.score)]
     assert await redis_of(ringing).keys("*") == [aside.encode()]
+
+
+async def test_a_bell_that_a_paused_queue_has_spent_is_rung_again(ringing: Runtime) -> None:
+    task = make_task(queue="slow")
+    await store(ringing.database, task)
+    await ringing.queues.pause(CALLER, "slow")
+    ask = ClaimRequest(
+        task_id=task.id,
+        attempt=1,
+        worker_id=WORKER,
+        namespaces=frozenset({"default"}),
+        handlers=frozenset([task.handler]),
+        quarantine_room=lambda: 0,
+    )
+    key = names_of(ringing).queue("default", "slow")
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(names_of(ringing).ring("default"))
+        answer = await ringing.attempts(has_failure_hooks=False).claim(ask)
+        assert answer == NotNow(Gate.QUEUE, due_of(task))
+        await heard(subscription, 1)
+    bells = await redis_of(ringing).zrange(key, 0, -1, withscores=True)
+    assert bells == [(f"{task.id}:1".encode(), task.score)]
+
+
+async def test_pauses_and_resumes_are_told_to_the_namespace_of_the_queue(ringing: Runtime) -> None:
+    names = names_of(ringing)
+    async with redis_of(ringing).pubsub() as subscription:
+        await subscription.subscribe(names.queues("default"), names.queues("theirs"))
+        await ringing.queues.pause(CALLER, "slow")
+        await ringing.queues.resume(Caller("theirs"), "a/b")
+        told = dict(await heard(subscription, 2))
+    assert told == {names.queues("default"): b"slow", names.queues("theirs"): b"a/b"}
 
 
 async def test_news_go_to_the_namespace_of_the_task(ringing: Runtime) -> None:

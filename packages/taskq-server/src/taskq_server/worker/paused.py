@@ -76,6 +76,8 @@ class PausedQueues:
                 found = await self._read(self._names)
             except DatabaseUnavailable:
                 _log.debug("paused queues are looked up when the database answers")
+            except Exception:
+                _log.exception("paused queues cannot be looked up")
             else:
                 self._learn(found, on_resumed)
             # A flood of messages makes no flood of reads.
