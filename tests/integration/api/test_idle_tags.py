@@ -62,6 +62,7 @@ class Time:
             has_room=lambda _: False,
             start=lambda _: None,
             replay_hooks=nothing,
+            bulk=nothing,
             measure=nothing,
         )
 

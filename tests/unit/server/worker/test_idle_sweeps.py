@@ -51,10 +51,12 @@ class Sweeps:
             has_room=lambda _: True,
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
+            bulk=runtime.bulk_work.sweep,
             measure=hooks.replay,
             paused=self.paused,
         )
         self._replay = hooks.replay
+        self._bulk = runtime.bulk_work.sweep
 
     async def _heads(self, queues: Sequence[Queue]) -> dict[Queue, Heads]:
         self.asked.extend(queues)
@@ -64,6 +66,7 @@ class Sweeps:
         await self._janitor.rescue()
         await self._janitor.stage()
         await self._replay()
+        await self._bulk()
         await self._janitor.tidy()
 
 
