@@ -200,6 +200,16 @@ async def test_what_waits_is_looked_at_rarely_and_goes_when_it_has_ended(world: 
     assert await world.left() == set(waiting[1:])
 
 
+async def test_a_task_of_next_year_that_is_cancelled_goes_soon(world: World) -> None:
+    far = world.task(0, Status.QUEUED, run_at=NOW + 365 * DAY)
+    ids = await world.store([far], seconds(60))
+    ended = {"status": Status.CANCELLED, "score": None, "finished_at": NOW + seconds(5)}
+    change = update(tasks_table).where(tasks_table.c.id == ids[0]).values(ended)
+    await world.database.write(lambda c: c.execute(change))
+    world.now += timedelta(hours=1, minutes=2)
+    assert await world.pruning.batch(MONTH) == 1
+
+
 async def test_many_that_are_kept_for_longer_hide_nothing_and_are_passed_once(
     world: World,
 ) -> None:

@@ -276,8 +276,9 @@ async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
 
 
 def _keep(row: NewRow, seconds: float) -> keeps.Row:
-    due = row.task.due_at
-    return row.task.id, seconds, first_look(due, timedelta(seconds=seconds))
+    task, own = row.task, timedelta(seconds=seconds)
+    look_at = first_look(created_at=task.created_at, due_at=task.due_at, own=own)
+    return task.id, seconds, look_at
 
 
 async def _attempts(connection: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, list[Attempt]]:

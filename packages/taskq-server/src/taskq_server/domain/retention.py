@@ -67,15 +67,18 @@ class Retention:
         return self.failed if status is Status.FAILED else self.ended
 
 
-def first_look(due_at: datetime, own: timedelta) -> datetime:
+def first_look(*, created_at: datetime, due_at: datetime, own: timedelta) -> datetime:
     """Return when to look first at a task that says how long it is kept.
 
     Args:
-        due_at: from when the task may run, aware UTC.
+        created_at: of the task, aware UTC.
+        due_at: from when it may run, aware UTC. Of a task that is due much later, this is no excuse
+            for a late look, because it may be cancelled or moved.
         own: for how long it is kept. For a part of it, at most a minute, the task may wait and run
             until one look finds it past its time.
     """
-    return due_at + own + min(_RUNS, own / _PART)
+    due = min(max(due_at, created_at), created_at + _LONGEST_PAUSE)
+    return due + own + min(_RUNS, own / _PART)
 
 
 def next_look(
