@@ -28,10 +28,7 @@ from taskq_server.crud import (
     listing,
     namespaces,
     oldest,
-    pruning,
     queues,
-    retention,
-    sweeps,
     tables,
     tags,
     tasks,
@@ -39,15 +36,19 @@ from taskq_server.crud import (
 )
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement
-from taskq_server.crud.retention import Window
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
-from taskq_server.domain.task import Outcome, Priority, Queue, Status
+from taskq_server.domain.task import Outcome, Priority, Status
 from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.crud.listed_workers import say_statements_of_the_list
 from tests.unit.server.crud.say_history import say_history
+from tests.unit.server.crud.say_upkeep import (
+    say_queue_statements,
+    say_retention,
+    say_statements_of_sweeps,
+)
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
@@ -70,20 +71,6 @@ def prepared_statements() -> Iterator[Recorded]:
 
 def failed(n: int) -> Failure:
     return Failure(outcome=Outcome.FAILED, type="E", message="m", fatal=n % 2 == 0)
-
-
-async def say_statements_of_sweeps(database: Database) -> None:
-    for kind in ("b", "a"):
-        for seen in (None, 1):
-            await database.write(
-                lambda c, k=kind, s=seen: sweeps.take(c, k, WORKER, seen=s, now=NOW)  # type: ignore[misc]
-            )
-    await database.read(sweeps.all_shares)
-    await database.write(lambda c: sweeps.renew(c, ["b", "a"], WORKER, NOW))
-    await database.write(lambda c: sweeps.release(c, WORKER))
-    await database.write(lambda c: sweeps.forget(c, before=NOW))
-    lost = {OTHER_WORKER: 0, WORKER: 9}
-    await database.write(lambda c: workers.mark_lost(c, lost, lease_until=NOW))
 
 
 async def say_task_statements(database: Database) -> None:
@@ -212,41 +199,6 @@ async def say_lease_statements(database: Database) -> None:
                 c, namespace="n", queues=["q", "r"], handlers=names, now=NOW, listened=["q"]
             )
         )
-
-
-async def say_retention(database: Database) -> None:
-    windows = {status: Window(NOW, NOW) for status in (Status.FAILED, Status.SUCCEEDED)}
-    await database.read(lambda c: retention.expired(c, windows, limit=5))
-    await database.read(lambda c: retention.oldest(c, windows))
-    ended = [make_task(Status.FAILED, finished_at=NOW) for _ in range(4)]
-    await database.write(lambda c: tasks.insert(c, [NewRow(one, keep_seconds=9) for one in ended]))
-    ids = [one.id for one in ended]
-    await database.read(lambda c: keeps.due(c, now=NOW, limit=5))
-    await database.read(keeps.longest_due)
-    await database.read(lambda c: keeps.among(c, ids[::-1]))
-    await database.read(lambda c: keeps.looks(c, ids[::-1]))
-    await database.write(lambda c: keeps.look_later(c, dict.fromkeys(ids[::-1], NOW)))
-    await database.read(lambda c: pruning.tasks_between(c, ids[0], ids[-1], limit=9))
-    for some in (pruning.Some(ids, is_range=True), pruning.Some(ids, is_range=False)):
-        await database.read(lambda c, some=some: pruning.lock(c, some))  # type: ignore[misc]
-        await database.read(lambda c, some=some: pruning.own_keeps(c, some))  # type: ignore[misc]
-        rest = some.without([ids[1], ids[0]])
-        gone = await database.read(lambda c, rest=rest: pruning.lock(c, rest))  # type: ignore[misc]
-        await database.write(
-            lambda c, rest=rest, gone=gone: pruning.remove(c, rest, gone, NOW, any_keep=True)  # type: ignore[misc]
-        )
-
-
-async def say_queue_statements(database: Database) -> None:
-    queue = Queue("n", "q")
-    await database.write(lambda c: queues.lock(c, queue))
-    await database.read(lambda c: queues.rows(c, "n"))
-    await database.read(lambda c: queues.paused(c, ["q", "a"]))
-    await database.read(queues.all_paused)
-    await database.read(lambda c: queues.count_paused(c, "n"))
-    await database.write(lambda c: queues.write(c, queue, NOW, "why"))
-    await database.read(lambda c: queues.unused(c, limit=5))
-    await database.write(lambda c: queues.forget(c, [queue, Queue("n", "a")]))
 
 
 async def say_list_statements(database: Database) -> None:
