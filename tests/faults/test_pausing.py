@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 
 import pytest
@@ -110,12 +111,7 @@ def test_a_pause_between_the_wish_to_claim_and_the_claim(
     ledger: Ledger, client: TaskqClient
 ) -> None:
     """The claim has left its worker, and reaches the database after the pause has answered."""
-    stack = ledger.stack
-    assert stack.mariadb is not None
-    with MySQLProxy(stack.mariadb.port) as database:
-        url = database.through(stack.database_url)
-        worker = stack.start_worker({"TASKQ_DATABASE_URL": url, "TASKQ_QUEUES": "held"})
-        wait_until(lambda: _listeners(client, "held") == 1, 60, "the worker listens", 0.1)
+    with worker_behind_a_proxy(ledger, client) as database:
         held = database.hold(r"(?is)select.*lock in share mode")
         task = ledger.callers.submit("faults.noop", queue="held")
         assert held.wait(60), "no claim was sent"
@@ -127,9 +123,41 @@ def test_a_pause_between_the_wish_to_claim_and_the_claim(
         resumed(client, "held")
         ledger.until_started(task, timeout=60)
         ledger.quiet()
+    report("paused before a claim", pause=f"{seconds:.2f} s")
+
+
+@pytest.mark.timeout(repeats(180, 300))
+def test_a_pause_waits_for_a_claim_that_has_begun(ledger: Ledger, client: TaskqClient) -> None:
+    """Its worker stands still between the lock and the commit."""
+    with worker_behind_a_proxy(ledger, client) as database, ThreadPoolExecutor(1) as threads:
+        held = database.hold(r"(?is)update tasks set.*worker_id")
+        task = ledger.callers.submit("faults.noop", queue="held")
+        assert held.wait(60), "no claim was written"
+        pausing = threads.submit(client.queues.pause, "held")
+        with pytest.raises(TimeoutError):
+            pausing.result(timeout=1)
+        other = ledger.callers.submit("faults.noop")
+        held.release()
+        assert pausing.result(timeout=60).paused
+        assert f"{task.task_id}:1" in started(ledger)
+        ledger.until_started(task, timeout=60)
+        ledger.until_started(other, timeout=60)
+        resumed(client, "held")
+        ledger.quiet()
+
+
+@contextmanager
+def worker_behind_a_proxy(ledger: Ledger, client: TaskqClient) -> Iterator[MySQLProxy]:
+    """Another worker, which alone listens to the queue `held`."""
+    stack = ledger.stack
+    assert stack.mariadb is not None
+    with MySQLProxy(stack.mariadb.port) as database:
+        url = database.through(stack.database_url)
+        worker = stack.start_worker({"TASKQ_DATABASE_URL": url, "TASKQ_QUEUES": "held"})
+        wait_until(lambda: _listeners(client, "held") == 1, 60, "the worker listens", 0.1)
+        yield database
         worker.stop()
         stack.workers.remove(worker)
-    report("paused before a claim", pause=f"{seconds:.2f} s")
 
 
 def _listeners(client: TaskqClient, name: str) -> int:
