@@ -98,7 +98,7 @@ def prune(yes: bool) -> None:
             return
         if not yes:
             _ask(free)
-        for each in await uses.prune({each.key for each in free}):
+        for each in await uses.prune({(each.namespace, each.name) for each in free}):
             click.echo(f"removed {use_view.removed(each)}")
 
     on_database(work)

@@ -1,6 +1,6 @@
 """Whether anybody still uses the handlers that workers have published."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.tables import handlers, is_running, tasks
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.task import Priority
 
 
@@ -18,6 +19,10 @@ class Seen(NamedTuple):
     namespace: str
     name: str
     at: datetime
+
+    def serves(self, namespace: str) -> bool:
+        """Return whether tasks of a namespace may name it."""
+        return self.namespace in (namespace, ALL_NAMESPACES)
 
 
 async def see(
@@ -88,7 +93,7 @@ async def has_waiting(
     return found.first() is not None
 
 
-async def forget(connection: AsyncConnection, which: Collection[Named]) -> None:
+async def forget(connection: AsyncConnection, which: Iterable[Named]) -> None:
     """Delete published handlers."""
     gone = is_one_of(handlers.c.namespace, handlers.c.name, sorted(which))
     await connection.execute(delete(handlers).where(gone))

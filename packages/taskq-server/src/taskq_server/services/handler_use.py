@@ -10,7 +10,6 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, handler_use, workers
 from taskq_server.crud.handler_use import Seen
 from taskq_server.crud.pairs import Named
-from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.counts import by_queue
 from taskq_server.domain.task import WAITING
 
@@ -35,11 +34,6 @@ class HandlerUse:
     seen_at: datetime
     workers: int
     kept_for: str
-
-    @property
-    def key(self) -> Named:
-        """Its namespace and name."""
-        return self.namespace, self.name
 
 
 class HandlerUses:
@@ -69,9 +63,9 @@ class HandlerUses:
 
         async def work(connection: Connection) -> list[HandlerUse]:
             every = await self._all(connection, lock=True)
-            gone = [each for each in every if each.key in asked and not each.kept_for]
+            gone = [each for each in every if _key(each) in asked and not each.kept_for]
             if gone:
-                await handler_use.forget(connection, [each.key for each in gone])
+                await handler_use.forget(connection, map(_key, gone))
             return gone
 
         return await self._database.write(work)
@@ -95,6 +89,10 @@ class HandlerUses:
             )
             for each in every
         ]
+
+
+def _key(use: HandlerUse) -> Named:
+    return use.namespace, use.name
 
 
 async def _reason(
@@ -127,9 +125,7 @@ class _Waiting:
     async def name(self, connection: Connection, handler: Seen) -> bool:
         """Return whether any of them names a handler."""
         asked = self.queues.keys() | {namespace for namespace, _ in self.running}
-        if handler.namespace != ALL_NAMESPACES:
-            asked &= {handler.namespace}
-        for namespace in sorted(asked):
+        for namespace in filter(handler.serves, sorted(asked)):
             queues = self.queues.get(namespace, [])
             if (namespace, handler.name) in self.running or (
                 queues
