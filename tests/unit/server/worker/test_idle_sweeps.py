@@ -1,7 +1,7 @@
 """What a worker asks the database and Redis while nothing happens: 200 namespaces cost as one."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from sqlalchemy import event
 
@@ -26,7 +26,15 @@ HANDLERS = {Place.LOOP: ["taskq.echo"], Place.THREAD: ["b"], Place.PROCESS: []}
 class Sweeps:
     """The sweeps of a worker that serves all namespaces, or some."""
 
-    def __init__(self, runtime: Runtime, serves: Sequence[str], names: Sequence[str]) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        serves: Sequence[str],
+        names: Sequence[str],
+        *,
+        handlers: Mapping[Place, Sequence[str]] = HANDLERS,
+        has_room: bool = True,
+    ) -> None:
         self.asked: list[Queue] = []
         self.started: list[str] = []
         attempts = runtime.attempts(has_failure_hooks=True)
@@ -45,10 +53,10 @@ class Sweeps:
             maintenance,
             vanished=Vanished(maintenance, serves, 10.0),
             served=[],
-            handlers=HANDLERS,
+            handlers=handlers,
             namespaces=lambda: names,
             heads=self._heads,
-            has_room=lambda _: True,
+            has_room=lambda _: has_room,
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
             bulk=runtime.bulk_work.sweep,
@@ -134,3 +142,15 @@ async def test_a_sweep_stages_what_was_paused_once_the_worker_knows_better(
     following.cancel()
     await sweeps.sweep()
     assert sweeps.started == ["default"]
+
+
+async def test_what_finds_no_room_here_is_rung_for_others_now_and_then(runtime: Runtime) -> None:
+    old = runtime.clock() - seconds(60)
+    await store(runtime.database, make_task(handler="taskq.sleep", created_at=old))
+    handlers = {**HANDLERS, Place.PROCESS: ["taskq.sleep"]}
+    full = Sweeps(runtime, ["default"], ["default"], handlers=handlers, has_room=False)
+    for _ in range(9):
+        await full.sweep()
+    assert full.started == []
+    await full.sweep()
+    assert full.started == ["default"]

@@ -67,7 +67,7 @@ class Janitor:
         namespaces: returns whose tasks this worker runs now.
         heads: the lowest scores of some queues in Redis.
         has_room: whether this worker has a process to spare, of those behind a gate. Without one it
-            rings for no task that needs one, because workers that have one ring themselves.
+            rings only now and then for tasks that need one, for workers that have one.
         start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
             may take no bells.
         replay_hooks: runs hooks that should have run by now.
