@@ -86,6 +86,7 @@ class Worker:
             handlers={Place.LOOP: ["taskq.echo"], Place.THREAD: [], Place.PROCESS: []},
             namespaces=lambda: ["default"],
             heads=_empty,
+            takes_bells=_takes_bells,
             has_room=lambda _: True,
             start=lambda _: None,
             replay_hooks=hooks.replay,
@@ -112,6 +113,10 @@ class Worker:
 
 async def _empty(queues: Sequence[Queue]) -> dict[Queue, Heads]:
     return {queue: Heads(None, None) for queue in queues}
+
+
+async def _takes_bells() -> bool:
+    return True
 
 
 class Beating:

@@ -42,6 +42,10 @@ async def no_heads(_: Sequence[Queue]) -> dict[Queue, Heads]:
     return {}
 
 
+async def takes_bells() -> bool:
+    return True
+
+
 class Time:
     """A janitor whose clock the test moves."""
 
@@ -59,6 +63,7 @@ class Time:
             handlers={},
             namespaces=lambda: ["default"],
             heads=no_heads,
+            takes_bells=takes_bells,
             has_room=lambda _: False,
             start=lambda _: None,
             replay_hooks=nothing,

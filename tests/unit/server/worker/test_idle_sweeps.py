@@ -10,10 +10,12 @@ from taskq_server.domain.task import Queue
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
+from taskq_server.services.sweeps import SweepService
 from taskq_server.worker.arq_worker import Heads
 from taskq_server.worker.hooks.runner import Hooks
 from taskq_server.worker.janitor import Janitor
 from taskq_server.worker.paused import PausedQueues
+from taskq_server.worker.shares import Shares
 from taskq_server.worker.vanished import Vanished
 from tests.support.callers import CALLER
 from tests.support.namespaces import make_namespaces
@@ -35,6 +37,8 @@ class Sweeps:
         handlers: Mapping[Place, Sequence[str]] = HANDLERS,
         has_room: bool = True,
     ) -> None:
+        self._runtime = runtime
+        self.is_full = False
         self.asked: list[Queue] = []
         self.started: list[str] = []
         attempts = runtime.attempts(has_failure_hooks=True)
@@ -56,6 +60,7 @@ class Sweeps:
             handlers=handlers,
             namespaces=lambda: names,
             heads=self._heads,
+            takes_bells=self._takes_bells,
             has_room=lambda _: has_room,
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
@@ -69,6 +74,14 @@ class Sweeps:
     async def _heads(self, queues: Sequence[Queue]) -> dict[Queue, Heads]:
         self.asked.extend(queues)
         return {queue: Heads(None, None) for queue in queues}
+
+    async def _takes_bells(self) -> bool:
+        return not self.is_full
+
+    async def sweep_as_one_of_many(self) -> None:
+        """Do what a worker does that takes care of nothing."""
+        service = SweepService(self._runtime.database, self._runtime.clock)
+        await self._janitor.once(Shares(service, [], 10.0, lambda: None))
 
     async def sweep(self) -> None:
         await self._janitor.rescue()
@@ -154,3 +167,13 @@ async def test_what_finds_no_room_here_is_rung_for_others_now_and_then(runtime: 
     assert full.started == []
     await full.sweep()
     assert full.started == ["default"]
+
+
+async def test_while_redis_takes_no_bells_each_worker_stages_for_itself(runtime: Runtime) -> None:
+    await store(runtime.database, make_task(created_at=runtime.clock() - seconds(60)))
+    sweeps = Sweeps(runtime, ["default"], ["default"])
+    await sweeps.sweep_as_one_of_many()
+    assert sweeps.started == []
+    sweeps.is_full = True
+    await sweeps.sweep_as_one_of_many()
+    assert sweeps.started == ["default"]

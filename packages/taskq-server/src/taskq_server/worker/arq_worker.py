@@ -18,7 +18,7 @@ from uuid import UUID
 
 from arq.connections import ArqRedis
 from arq.worker import Function, Worker
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 
 from taskq_server.broker.connection import JOB_FUNCTION, REPLY_SECONDS, OutageLog
 from taskq_server.broker.unreadable import UnreadableMessages
@@ -148,6 +148,21 @@ class TaskqWorker(Worker):
             found = [_score(head) for head in await pipe.execute()]
         pairs = zip(found[::2], found[1::2], strict=True)
         return {queue: Heads(*both) for queue, both in zip(queues, pairs, strict=True)}
+
+    async def takes_bells(self) -> bool:
+        """Return whether Redis takes doorbells; one that is full answers everything else.
+
+        One that is away counts as one that does, because then nobody needs any.
+        """
+        key, _ = self._keys(Queue(DEFAULT_NAMESPACE, self._names[0]))
+        try:
+            async with asyncio.timeout(REPLY_SECONDS):
+                await self.pool.zadd(key, {"": 0}, xx=True)  # changes nothing
+        except ResponseError:
+            return False
+        except (RedisError, OSError, TimeoutError):
+            return True
+        return True
 
     async def _take(self) -> float:
         """Start what is there, and return how long to sleep unless somebody wakes us."""

@@ -224,6 +224,7 @@ def _sources_of_attempts(
         handlers=names_of,
         namespaces=lambda: served.names,
         heads=arq.heads,
+        takes_bells=arq.takes_bells,
         has_room=deps.admission.has_room,
         start=lambda staged: arq.offer(arguments(staged), staged[0].queue),
         replay_hooks=hooks.replay,

@@ -66,6 +66,7 @@ class Janitor:
         handlers: what this worker can run, by where it runs; it stages nothing else.
         namespaces: returns whose tasks this worker runs now.
         heads: the lowest scores of some queues in Redis.
+        takes_bells: whether Redis takes doorbells; while it does not, each worker stages for itself.
         has_room: whether this worker has a process to spare, of those behind a gate. Without one it
             rings only now and then for tasks that need one, for workers that have one.
         start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
@@ -86,6 +87,7 @@ class Janitor:
         handlers: Mapping[Place, Sequence[str]],
         namespaces: Callable[[], Sequence[str]],
         heads: Callable[[Sequence[Queue]], Awaitable[dict[Queue, Heads]]],
+        takes_bells: Callable[[], Awaitable[bool]],
         has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
@@ -100,6 +102,7 @@ class Janitor:
         self._sweeps = 0
         self._for_others = False
         self._heads = heads
+        self._takes_bells = takes_bells
         self._has_room = has_room
         self._start = start
         self._replay_hooks = replay_hooks
@@ -113,7 +116,10 @@ class Janitor:
                 vanished.kind, often, "rescue tasks of vanished workers", self.rescue,
                 vanished.look_in_doubt,
             ),
-            Sweep(stage, often, "ring for tasks that lost their doorbell", self.stage),
+            Sweep(
+                stage, often, "ring for tasks that lost their doorbell", self.stage,
+                self.stage_without_bells,
+            ),
             Sweep(hooks, often, "replay hooks", replay_hooks),
             Sweep("bulk", often, "work through bulk operations", bulk),
             Sweep("compact", sometimes, "compact the ledger of tasks", self.compact),
@@ -172,6 +178,11 @@ class Janitor:
             # Their doorbells may be here or aside.
             known = [one for one in head if one is not None]
             await self._stage(queue, self._handlers[Place.THREAD], min(known, default=None))
+
+    async def stage_without_bells(self) -> None:
+        """Stage while Redis takes no bells, so that not only one worker starts what waits."""
+        if not await self._takes_bells():
+            await self.stage()
 
     async def _stage(self, queue: Queue, handlers: Sequence[str], head: int | None) -> None:
         if not handlers:
