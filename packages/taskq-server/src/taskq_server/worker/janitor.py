@@ -66,7 +66,7 @@ class Janitor:
         handlers: what this worker can run, by where it runs; it stages nothing else.
         namespaces: returns whose tasks this worker runs now.
         heads: the lowest scores of some queues in Redis.
-        takes_bells: whether Redis takes doorbells; while it does not, each worker stages for itself.
+        takes_bells: whether Redis takes doorbells; while it does not, each worker stages itself.
         has_room: whether this worker has a process to spare, of those behind a gate. Without one it
             rings only now and then for tasks that need one, for workers that have one.
         start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
