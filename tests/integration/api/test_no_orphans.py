@@ -8,9 +8,10 @@ from uuid import UUID
 
 from sqlalchemy import Column, event, func, select
 
-from taskq_server.crud.tables import attempts, tags, task_tags, tasks
+from taskq_server.crud.tables import attempts, tags, task_keeps, task_tags, tasks
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound
 from taskq_server.domain.requests import NewTask, TaskChanges
+from taskq_server.domain.retention import Retention
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -46,7 +47,10 @@ class Steps:
                 await step(ids)
 
     async def submit(self, ids: list[UUID]) -> None:
-        new = NewTask(handler="taskq.echo", payload={"value": 1}, tags=self._names())
+        keep = self._random.choice((None, None, 3600.0))
+        new = NewTask(
+            handler="taskq.echo", payload={"value": 1}, tags=self._names(), keep_seconds=keep
+        )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
     async def work(self, ids: list[UUID]) -> None:
@@ -66,7 +70,7 @@ class Steps:
         await self._runtime.change.update(CALLER, task_id, changes)
 
     async def tidy(self, _: list[UUID]) -> None:
-        await self._maintenance.prune(KEPT)
+        await self._maintenance.prune(Retention.of_all(KEPT))
         await self._maintenance.forget_tags(KEPT)
 
     def _names(self) -> tuple[str, ...]:
@@ -93,6 +97,7 @@ async def test_no_orphan_after_a_thousand_random_steps(
             group.create_task(steps.run(ids, STEPS // AT_ONCE))
     for child, parent in (
         (attempts.c.task_id, tasks.c.id),
+        (task_keeps.c.task_id, tasks.c.id),
         (task_tags.c.task_id, tasks.c.id),
         (task_tags.c.tag_id, tags.c.id),
     ):
