@@ -161,6 +161,18 @@ class AsyncOperations(AsyncService):
         **filters: Unpack[TaskFilters],
     ) -> BulkCount: ...
 
+    @overload
+    async def bulk(
+        self,
+        action: BulkAction,
+        *,
+        dry_run: bool,
+        changes: BulkChanges | None = None,
+        limit: int | None = None,
+        idempotency_key: str | None = None,
+        **filters: Unpack[TaskFilters],
+    ) -> AsyncBulk | BulkCount: ...
+
     async def bulk(
         self,
         action: BulkAction,

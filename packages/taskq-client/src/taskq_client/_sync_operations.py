@@ -163,6 +163,18 @@ class Operations(Service):
         **filters: Unpack[TaskFilters],
     ) -> BulkCount: ...
 
+    @overload
+    def bulk(
+        self,
+        action: BulkAction,
+        *,
+        dry_run: bool,
+        changes: BulkChanges | None = None,
+        limit: int | None = None,
+        idempotency_key: str | None = None,
+        **filters: Unpack[TaskFilters],
+    ) -> Bulk | BulkCount: ...
+
     def bulk(
         self,
         action: BulkAction,
