@@ -5,13 +5,17 @@ from uuid import UUID
 
 import httpx
 
+from taskq_server.domain.ids import IdSource
 from taskq_server.domain.task import Status, Task
 from taskq_server.runtime import Runtime
 from tests.integration.api.mixture import counted, told
 from tests.support.callers import CALLER
-from tests.unit.server.factories import make_task, store
+from tests.unit.server.factories import NOW, make_task, store
 
 Answer = dict[str, Any]
+
+_new_id = IdSource()
+"""Of tasks that were there before: other tests may have made some in the future."""
 
 
 async def begin(api: httpx.AsyncClient, action: str = "retry", **wanted: Any) -> Answer:
@@ -52,7 +56,7 @@ def numbers(operation: Answer) -> tuple[int, int, int, int]:
 
 async def stored_many(runtime: Runtime, number: int, status: Status, **given: Any) -> list[UUID]:
     """Store some tasks that have a status since long ago."""
-    made: list[Task] = [make_task(status, **given) for _ in range(number)]
+    made: list[Task] = [make_task(status, id=_new_id(NOW), **given) for _ in range(number)]
     await store(runtime.database, *made)
     return [task.id for task in made]
 
