@@ -46,7 +46,7 @@ async def test_a_retry_queues_what_failed_and_leaves_the_rest(
     ]
     operation = await begin(api, status="failed", handler="taskq.echo")
     assert operation["state"] == "running"
-    assert operation["filter"] == {"status": ["failed"], "handler": "taskq.echo"}
+    assert operation["filter"] == {"status": ["failed"], "handler": ["taskq.echo"]}
     assert numbers(operation) == (0, 0, 0, 0)
     ended = await done(api, runtime, operation)
     assert ended["state"] == "succeeded"

@@ -29,7 +29,7 @@ LAST = UUID(int=7)
 
 
 def operation(action: Action, *granted: str, limit: int = 1_000) -> Operation:
-    wanted = TaskFilter(handler="taskq.echo")
+    wanted = TaskFilter(handlers=("taskq.echo",))
     new = NewOperation(action=action, wanted=wanted, filter="{}", limit=limit)
     scopes = granted or ("tasks:read", "tasks:run:*")
     return begin(

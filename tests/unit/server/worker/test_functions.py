@@ -5,7 +5,6 @@ import contextlib
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -190,6 +189,6 @@ async def test_a_task_that_is_waiting_again_did_not_fail_for_good() -> None:
     heard = Heard()
     ended = failed(fatal=True)
     assert ended.task.status is Status.FAILED
-    retried = replace(ended, task=lifecycle.retry(ended.task, now=NOW))
+    retried = ended._replace(task=lifecycle.retry(ended.task, now=NOW))
     await told(registry([], [heard.hook()]), retried)
     assert [event.attempt for event in heard.events] == [2]

@@ -5,7 +5,6 @@ stays as it is, because a refusal concerns one worker and one moment: others may
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import NamedTuple
@@ -17,8 +16,7 @@ from taskq_server.domain.errors import IllegalTransition
 from taskq_server.domain.task import Due, Task
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClaimRequest:
+class ClaimRequest(NamedTuple):
     """A worker's wish to run one attempt.
 
     Attributes:

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from taskq_server.domain.backoff import Backoff
@@ -44,8 +44,7 @@ TRANSITIONS: dict[Status, frozenset[Status]] = {
 """The statuses that may follow each status; the last two rows are a person's retry."""
 
 
-@dataclass(frozen=True, slots=True)
-class AttemptEnded:
+class AttemptEnded(NamedTuple):
     """The task after an attempt has ended, the record of that attempt, and the task before."""
 
     task: Task

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 from taskq_server.domain import lifecycle
@@ -14,8 +15,7 @@ Decision = Callable[[Task, datetime], AttemptEnded]
 """How a locked task goes on at this moment."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completion:
+class Completion(NamedTuple):
     """The end of an attempt, as its worker reports it.
 
     Attributes:

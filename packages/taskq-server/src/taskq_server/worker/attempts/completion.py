@@ -63,7 +63,7 @@ async def commit(
         except Exception as error:
             failures += 1
             instead = _refused(error)
-            small = replace(completion, decide=decision(instead, backoff))
+            small = completion._replace(decide=decision(instead, backoff))
             if _may_be_its_fault(error, run_result, failures) and await attempts.would_take(small):
                 refusals += 1
             if refusals >= _REFUSALS:

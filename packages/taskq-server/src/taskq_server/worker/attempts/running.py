@@ -53,7 +53,6 @@ class RunningAttempt:
         self.traceparent = task.traceparent
         self.arguments: dict[str, Any] | None = None
         self.cause: StopReason | None = None
-        self.interrupted = asyncio.Event()
         self._pause: asyncio.Future[None] | None = None
         self.submit = submit
         self._report: ProgressReport | None = None
@@ -75,6 +74,11 @@ class RunningAttempt:
             _report=self.note,
             _interrupted=lambda: self.cause is not None,
         )
+
+    @cached_property
+    def interrupted(self) -> asyncio.Event:
+        """Set when the handler is told to stop; made only for who waits for it."""
+        return asyncio.Event()
 
     def interrupt(self, cause: StopReason) -> None:
         """Tell the handler to stop; only the first cause counts."""
