@@ -52,6 +52,9 @@ async def test_the_handlers(api: httpx.AsyncClient, worker: ScriptedWorker) -> N
         "schema": items[0]["schema"],
         "max_retries": 3,
         "timeout_seconds": 300.0,
+        "queue": "default",
+        "priority": "normal",
+        "tags": [],
         "workers": 0,
     }
     assert items[0]["schema"]["required"] == ["value"]

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import event, func, insert, select, update
 
 from taskq_server import migrations
-from taskq_server.core.database import Database
+from taskq_server.core.database import Connection, Database
 from taskq_server.crud import counts, pruning, tasks
 from taskq_server.crud.pruning import RangeChanged, Some
 from taskq_server.crud.tables import attempts, task_keeps, task_tags
@@ -69,8 +69,12 @@ class World:
         ]
         for start in range(0, len(rows), 500):
             some = slice(start, start + 500)
-            await self.database.write(lambda c, some=some: tasks.insert_new(c, rows[some]))  # type: ignore[misc]
-            await self.database.write(lambda c, some=some: c.execute(insert(attempts), ended[some]))  # type: ignore[misc]
+
+            async def work(connection: Connection, some: slice = some) -> None:
+                await tasks.insert_new(connection, rows[some])
+                await connection.execute(insert(attempts), ended[some])
+
+            await self.database.write(work)
         return [one.id for one in stored]
 
     async def prune(self, kept: Retention = MONTH) -> int:
