@@ -91,7 +91,7 @@ def odd_bodies(random: Random) -> Part:
         {**ECHO, "payload": {"value": 2**64}},
         {**ECHO, "payload": {"value": "\ud800"}},
         {**ECHO, "payload": [1]},
-        {**ECHO, "payload": {"value": [[[1]] * 2_000]}},
+        {**ECHO, "payload": {"value": [[[1]] * 4_000]}},
         {**ECHO, "handler": "x" * 129},
         {"payload": {}},
         [],

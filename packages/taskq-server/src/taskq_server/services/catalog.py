@@ -6,7 +6,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import starmap
 from typing import NamedTuple
@@ -190,6 +190,8 @@ class Catalog:
         published, live = await self._database.read(read)
         able = Counter(name for names in live for name in json.loads(names))
         known = self._prepare(caller.namespace, published)
+        if (read_before := self._known.get(caller.namespace)) is not None:
+            self._known[caller.namespace] = replace(read_before, handlers=known)
         return [
             ListedHandler(
                 name=one.name,
