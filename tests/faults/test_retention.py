@@ -27,7 +27,7 @@ def test_only_final_tasks_past_retention_are_pruned(new_stack: NewStack) -> None
         }
         for status, task_id in kept.items():
             calls.until(task_id, status)
-        # A worker tidies when it starts, and twice a minute.
+        # A worker of another retention prunes for itself.
         days = str(2.0 / SECONDS_PER_DAY)
         stack.start_worker({"TASKQ_RETENTION_DAYS": days})
         wait_until(lambda: not calls.items(tag="old", limit=1), 60, "old tasks are pruned", 0.2)

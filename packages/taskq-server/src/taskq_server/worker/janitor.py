@@ -111,6 +111,8 @@ class Janitor:
         self._vanished = vanished
         often, sometimes = settings.janitor_seconds, _NOW_AND_THEN_SECONDS
         stage, hooks = kind_of("stage", served), kind_of("hooks", served)
+        # Workers that are told to keep tasks for another time sweep for themselves.
+        prune, tidy = (kind_of(name, [repr(settings.retention)]) for name in ("prune", "tidy"))
         self._all = (
             Sweep(
                 vanished.kind, often, "rescue tasks of vanished workers", self.rescue,
@@ -124,8 +126,8 @@ class Janitor:
             Sweep("bulk", often, "work through bulk operations", bulk),
             Sweep("compact", sometimes, "compact the ledger of tasks", self.compact),
             Sweep("measure", sometimes, "measure the queues", measure),
-            Sweep("prune", sometimes, "prune what is past retention", self.prune),
-            Sweep("tidy", _RARELY_SECONDS, "forget what nothing needs any more", self.tidy),
+            Sweep(prune, sometimes, "prune what is past retention", self.prune),
+            Sweep(tidy, _RARELY_SECONDS, "forget what nothing needs any more", self.tidy),
         )  # fmt: skip
 
     @property
