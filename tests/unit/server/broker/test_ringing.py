@@ -143,7 +143,7 @@ async def test_a_bell_that_a_paused_queue_has_spent_is_rung_again(ringing: Runti
     )
     key = names_of(ringing).queue("default", "slow")
     async with redis_of(ringing).pubsub() as subscription:
-        await subscription.subscribe(names_of(ringing).ring("default"))
+        await subscription.subscribe(names_of(ringing).ring("default", "slow"))
         answer = await ringing.attempts(has_failure_hooks=False).claim(ask)
         assert answer == NotNow(Gate.QUEUE, due_of(task))
         await heard(subscription, 1)
