@@ -161,7 +161,7 @@ async def rows_read(url: str) -> dict[str, int]:
                 namespaces=["default"], before=clock(), handlers=MINE, limit=100
             ),
             "beat": lambda: database.read(
-                lambda c: beats.look(c, UUID(int=1), all_namespaces=False)
+                lambda c: beats.look(c, UUID(int=1), ["default"], all_namespaces=False)
             ),
             "catalog": lambda: database.read(
                 lambda c: workers.handlers_of_live(c, clock(), ["default"])

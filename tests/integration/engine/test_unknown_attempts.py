@@ -44,7 +44,9 @@ async def claim(stage: RunnerHarness, task: Task) -> None:
 
 async def beat(stage: RunnerHarness) -> Heartbeat:
     held = (
-        await stage.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+        await stage.runtime.database.read(
+            lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False)
+        )
     ).held
     return Heartbeat(WORKER, held, asyncio.get_running_loop().time())
 

@@ -163,8 +163,8 @@ async def say_lease_statements(database: Database) -> None:
         )
         await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
     await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
-    await database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
-    await database.read(lambda c: beats.look(c, WORKER, all_namespaces=True))
+    await database.read(lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False))
+    await database.read(lambda c: beats.look(c, WORKER, ["q", "a"], all_namespaces=True))
     for serves in ("default", "*"):
         await database.read(
             lambda c, s=serves: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=[s], limit=5)  # type: ignore[misc]

@@ -4,10 +4,10 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from taskq_server.core.database import Database
-from taskq_server.crud import beats, namespaces, sweeps, workers
+from taskq_server.crud import beats, namespaces, queues, sweeps, workers
 from taskq_server.crud.tables import workers as workers_table
 from taskq_server.domain.sweeps import Share
-from taskq_server.domain.task import Status
+from taskq_server.domain.task import Queue, Status
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from tests.unit.server.factories import (
     NOW,
@@ -122,12 +122,25 @@ async def test_held_is_what_a_worker_runs_now(database: Database) -> None:
         make_task(),
         make_task(Status.SUCCEEDED, worker_id=WORKER),
     )
-    seen = await database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+    seen = await database.read(lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False))
     found = seen.held
     assert set(found) == {HeldAttempt(one.id, 2, False), HeldAttempt(asked.id, 1, True)}
     assert len(found) == 2
     assert (seen.shares, seen.namespaces) == ([], None)
     assert abs(seen.time - datetime.now(UTC)) < seconds(60)
+
+
+async def test_a_look_tells_which_of_its_queues_are_paused(database: Database) -> None:
+    await database.write(lambda c: namespaces.create(database, c, "größe", NOW))
+    mine, other, going = Queue("größe", "mails"), Queue("größe", "b"), Queue("größe", "a")
+    for queue, paused_at in ((mine, NOW), (other, NOW), (going, None)):
+        await database.write(lambda c, q=queue: queues.lock(c, q))  # type: ignore[misc]
+        await database.write(
+            lambda c, q=queue, at=paused_at: queues.write(c, q, at, None)  # type: ignore[misc]
+        )
+    listened = ["mails", "a"]
+    seen = await database.read(lambda c: beats.look(c, WORKER, listened, all_namespaces=False))
+    assert seen.paused == [mine]
 
 
 async def test_a_look_tells_who_takes_care_of_what_and_all_namespaces(database: Database) -> None:
@@ -139,7 +152,7 @@ async def test_a_look_tells_who_takes_care_of_what_and_all_namespaces(database: 
             lambda c, k=kind, h=holder: sweeps.take(c, k, h, seen=None, now=NOW)  # type: ignore[misc]
         )
     await database.write(lambda c: sweeps.release(c, OTHER_WORKER))
-    seen = await database.read(lambda c: beats.look(c, WORKER, all_namespaces=True))
+    seen = await database.read(lambda c: beats.look(c, WORKER, ["default"], all_namespaces=True))
     assert sorted(seen.shares, key=lambda one: one.kind) == [
         Share("a", WORKER, 1, 1),
         Share("b", None, 2, None),

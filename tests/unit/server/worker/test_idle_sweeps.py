@@ -150,6 +150,7 @@ async def test_a_sweep_stages_what_was_paused_once_the_worker_knows_better(
     await sweeps.sweep()
     await runtime.queues.resume(CALLER, "default")
     resumed = asyncio.Event()
+    sweeps.paused.look(b"default")
     following = asyncio.create_task(sweeps.paused.follow(lambda _: resumed.set()))
     await asyncio.wait_for(resumed.wait(), 60)
     following.cancel()

@@ -52,18 +52,29 @@ async def test_without_a_pause_nobody_asks_the_database(rows: Rows) -> None:
     assert OTHERS not in known, "it is none of this worker's queues"
 
 
-async def test_a_missed_resume_is_noticed_and_then_nobody_asks_any_more(rows: Rows) -> None:
+async def test_a_missed_resume_is_told_by_heartbeats_and_nobody_asks(rows: Rows) -> None:
     known = PausedQueues(["mails"], rows.read)
-    resumed: asyncio.Queue[str] = asyncio.Queue()
-    known.note(MAILS)
+    resumed: list[str] = []
+    following = asyncio.create_task(known.follow(resumed.append))
+    known.heard([MAILS], resumed.append)
     assert MAILS in known
-    following = asyncio.create_task(known.follow(resumed.put_nowait))
-    assert await asyncio.wait_for(resumed.get(), LIMIT) == "default"
+    await asyncio.sleep(0.05)
+    assert rows.reads == 0
+    known.heard([], resumed.append)
     assert MAILS not in known
-    await asyncio.sleep(0.2)
-    assert not following.done()
+    assert resumed == ["default"]
     following.cancel()
-    assert rows.reads == 1
+
+
+async def test_what_was_refused_is_newer_than_the_next_heartbeat(rows: Rows) -> None:
+    known = PausedQueues(["mails"], rows.read)
+    resumed: list[str] = []
+    known.note(MAILS)
+    known.heard([], resumed.append)
+    assert MAILS in known
+    known.heard([], resumed.append)
+    assert MAILS not in known
+    assert resumed == ["default"]
 
 
 async def test_a_message_makes_it_look_at_once_while_the_row_decides(rows: Rows) -> None:
@@ -85,6 +96,7 @@ async def test_while_the_database_is_away_what_is_known_stays(rows: Rows) -> Non
     following = asyncio.create_task(known.follow(lambda _: None))
     await rows.read_again()
     assert MAILS in known
+    known.look(b"mails")
     await rows.read_again()
     assert not following.done()
     following.cancel()

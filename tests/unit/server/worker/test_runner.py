@@ -259,7 +259,9 @@ async def test_what_the_database_says_we_run_but_we_do_not_is_given_back(
         await claim_unheard(harness, one, worker_id)
     runner = harness.runner()
     held = (
-        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+        await harness.runtime.database.read(
+            lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False)
+        )
     ).held
     runner.compare(beat(harness, *held))
     runner.compare(beat(harness, *held))
@@ -279,7 +281,9 @@ async def test_a_lost_answer_is_noticed_while_other_claims_are_under_way(
     await claim_unheard(harness, task, WORKER)
     runner = harness.runner()
     held = (
-        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+        await harness.runtime.database.read(
+            lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False)
+        )
     ).held
 
     async def claim_for_ever() -> None:
@@ -323,7 +327,9 @@ async def test_the_next_attempt_is_reached_while_the_one_before_cleans_up(
     runner.interrupt_all(StopReason.LOST)
     await told.wait()
     lost = (
-        await harness.runtime.database.read(lambda c: beats.look(c, WORKER, all_namespaces=False))
+        await harness.runtime.database.read(
+            lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False)
+        )
     ).held
     await harness.attempts.rescue([one.task_id for one in lost], lambda _: True)
     rescued = await stored(harness.runtime.database, task.id)

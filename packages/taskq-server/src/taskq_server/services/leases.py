@@ -79,6 +79,7 @@ class Leases:
         """
         until = shown_lease(lease).total_seconds()
         is_of_all = ALL_NAMESPACES in worker.served
+        listened = json.loads(worker.queues)
 
         async def work(connection: Connection) -> Beat | None:
             dialect = dialects.of(connection)
@@ -86,7 +87,7 @@ class Leases:
             if not await workers.renew(connection, worker.id, now=now, lease_until=lease_until):
                 return None
             asked = time.monotonic()
-            seen = await beats.look(connection, worker.id, all_namespaces=is_of_all)
+            seen = await beats.look(connection, worker.id, listened, all_namespaces=is_of_all)
             return Beat(seen, asked, time.monotonic())
 
         return await self._database.write(work)

@@ -6,12 +6,10 @@ What it knows saves work and decides nothing: each claim finds out by itself.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
-from contextlib import suppress
 
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Queue
 
-_LOOK_SECONDS = 2.0
 _PAUSE_SECONDS = 0.1
 _log = logging.getLogger("taskq.server.worker")
 
@@ -19,9 +17,9 @@ _log = logging.getLogger("taskq.server.worker")
 class PausedQueues:
     """Know which queues are paused.
 
-    A worker learns of a pause from a refused claim, from a sweep and by message, and that a queue
-    is resumed by message, or within two seconds from the database, which it asks only while it
-    knows of a pause.
+    A worker learns of pauses from each heartbeat, and before from a refused claim, from a sweep and
+    by message; that a queue is resumed, by message or from a heartbeat. So it asks for nothing but
+    what a message tells of.
 
     Args:
         names: of the worker's queues; others are none of its business.
@@ -37,7 +35,6 @@ class PausedQueues:
         self._known: set[Queue] = set()
         self._lately: set[Queue] = set()
         self._asked = asyncio.Event()
-        self._some = asyncio.Event()
 
     def __contains__(self, queue: object) -> bool:
         return queue in self._known
@@ -47,7 +44,6 @@ class PausedQueues:
         if queue.name in self._names:
             self._lately.add(queue)
             self._add(queue)
-            self._some.set()
 
     def look(self, message: bytes) -> None:
         """Ask the database soon, because a message says that a queue was paused or resumed.
@@ -57,25 +53,31 @@ class PausedQueues:
         """
         if message in self._messages:
             self._asked.set()
-            self._some.set()
+
+    def heard(self, paused: Collection[Queue], on_resumed: Callable[[str], None]) -> None:
+        """Note what a heartbeat has told.
+
+        Args:
+            paused: the queues of this worker that are paused.
+            on_resumed: is told the namespace of each queue that goes on.
+        """
+        self._learn(set(paused), on_resumed)
+        self._lately.clear()
 
     async def follow(self, on_resumed: Callable[[str], None]) -> None:
-        """Keep up with the database, for ever.
+        """Look at the database after each message, for ever.
 
         Args:
             on_resumed: is told the namespace of each queue that goes on.
         """
         while True:
-            await self._some.wait()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_LOOK_SECONDS):
-                    await self._asked.wait()
+            await self._asked.wait()
             self._asked.clear()
             self._lately.clear()
             try:
                 found = await self._read(self._names)
             except DatabaseUnavailable:
-                _log.debug("paused queues are looked up when the database answers")
+                _log.debug("paused queues are told by the next heartbeat")
             except Exception:
                 _log.exception("paused queues cannot be looked up")
             else:
@@ -90,8 +92,6 @@ class PausedQueues:
         for queue in sorted(paused):
             self._add(queue)
         self._known = paused
-        if not paused and not self._asked.is_set():
-            self._some.clear()
         for queue in sorted(resumed):
             _log.info("queue %s of namespace %s goes on", queue.name, queue.namespace)
             on_resumed(queue.namespace)

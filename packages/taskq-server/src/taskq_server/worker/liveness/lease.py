@@ -23,6 +23,7 @@ from taskq_server.core.observer import NOBODY, Observer
 from taskq_server.core.processes import end_children
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.sweeps import Share
+from taskq_server.domain.task import Queue
 from taskq_server.domain.worker import HeldAttempt, WorkerRow
 from taskq_server.services.leases import Beat, Leases, names, shown_lease
 from taskq_server.worker.liveness.loop_watch import LoopWatch
@@ -43,6 +44,7 @@ class Heartbeat:
         started: when the heartbeat began, on the event loop's clock; an attempt that was claimed
             later cannot be in `held`.
         shares: who takes care of which sweep.
+        paused: which of this worker's queues are paused.
         namespaces: all that there are, for a worker that serves all; else None.
         time: the database's clock, aware UTC; None if it did not say.
         asked: when it was asked for all of this, by `time.monotonic`.
@@ -57,6 +59,7 @@ class Heartbeat:
     time: datetime | None = None
     asked: float = 0.0
     answered: float = 0.0
+    paused: tuple[Queue, ...] = ()
 
     @classmethod
     def of(cls, worker_id: UUID, started: float, beat: Beat) -> Self:
@@ -71,6 +74,7 @@ class Heartbeat:
             seen.time,
             beat.asked,
             beat.answered,
+            tuple(seen.paused),
         )
 
 
