@@ -1,6 +1,7 @@
 """What idle workers ask of the database: two statements a beat, and the sweeps of one of them."""
 
 from collections import Counter
+from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import event, text
@@ -8,10 +9,18 @@ from sqlalchemy import event, text
 from taskq_server.core.database import Connection
 from taskq_server.runtime import Runtime
 from tests.integration.api.beating import BEAT, Beating
+from tests.support.mariadb import MariaDBServer
 
 STATEMENTS = ("Com_select", "Com_update", "Com_insert", "Com_delete")
 SPARE = 12
 """Statements of a sweep that are sometimes there, such as what measures a new minute."""
+
+
+@pytest.fixture(scope="module")
+def mariadb_server() -> Iterator[MariaDBServer]:
+    """One of its own, because it counts all that it is asked, by whomever."""
+    with MariaDBServer() as server:
+        yield server
 
 
 class Statements:
