@@ -56,11 +56,11 @@ async def test_a_missed_resume_is_told_by_heartbeats_and_nobody_asks(rows: Rows)
     known = PausedQueues(["mails"], rows.read)
     resumed: list[str] = []
     following = asyncio.create_task(known.follow(resumed.append))
-    known.heard([MAILS], resumed.append)
+    known.heard([MAILS], 1.0, resumed.append)
     assert MAILS in known
     await asyncio.sleep(0.05)
     assert rows.reads == 0
-    known.heard([], resumed.append)
+    known.heard([], 2.0, resumed.append)
     assert MAILS not in known
     assert resumed == ["default"]
     following.cancel()
@@ -70,11 +70,25 @@ async def test_what_was_refused_is_newer_than_the_next_heartbeat(rows: Rows) -> 
     known = PausedQueues(["mails"], rows.read)
     resumed: list[str] = []
     known.note(MAILS)
-    known.heard([], resumed.append)
+    known.heard([], 2.0, resumed.append)
     assert MAILS in known
-    known.heard([], resumed.append)
+    known.heard([], 2.0, resumed.append)
     assert MAILS not in known
     assert resumed == ["default"]
+
+
+async def test_a_look_is_newer_than_a_heartbeat_that_asked_before_it(rows: Rows) -> None:
+    known = PausedQueues(["mails"], rows.read, lambda: 5.0)
+    resumed: asyncio.Queue[str] = asyncio.Queue()
+    known.heard([MAILS], 3.0, resumed.put_nowait)
+    following = asyncio.create_task(known.follow(resumed.put_nowait))
+    known.look(b"mails")
+    assert await asyncio.wait_for(resumed.get(), LIMIT) == "default"
+    known.heard([MAILS], 4.0, resumed.put_nowait)
+    assert MAILS not in known
+    known.heard([MAILS], 6.0, resumed.put_nowait)
+    assert MAILS in known
+    following.cancel()
 
 
 async def test_a_message_makes_it_look_at_once_while_the_row_decides(rows: Rows) -> None:

@@ -170,7 +170,7 @@ class _Worker:
             self._parts.shares.heard(told)
             self._parts.vanished.heard(told)
             self._parts.served.heard(told.namespaces)
-            self._parts.paused.heard(told.paused, self._parts.arq.rung)
+            self._parts.paused.heard(told.paused, told.asked, self._parts.arq.rung)
 
         await self._parts.lease.start(on_beat=beat, on_lost=lost)
 

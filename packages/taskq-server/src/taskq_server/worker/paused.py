@@ -6,6 +6,8 @@ What it knows saves work and decides nothing: each claim finds out by itself.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from math import inf
+from time import monotonic
 
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.task import Queue
@@ -24,14 +26,20 @@ class PausedQueues:
     Args:
         names: of the worker's queues; others are none of its business.
         read: returns which queues of some names are paused.
+        clock: monotonic, in seconds.
     """
 
     def __init__(
-        self, names: Collection[str], read: Callable[[Collection[str]], Awaitable[set[Queue]]]
+        self,
+        names: Collection[str],
+        read: Callable[[Collection[str]], Awaitable[set[Queue]]],
+        clock: Callable[[], float] = monotonic,
     ) -> None:
         self._names = frozenset(names)
         self._messages = {name.encode() for name in names}
         self._read = read
+        self._clock = clock
+        self._looked = -inf
         self._known: set[Queue] = set()
         self._lately: set[Queue] = set()
         self._asked = asyncio.Event()
@@ -54,13 +62,18 @@ class PausedQueues:
         if message in self._messages:
             self._asked.set()
 
-    def heard(self, paused: Collection[Queue], on_resumed: Callable[[str], None]) -> None:
-        """Note what a heartbeat has told.
+    def heard(
+        self, paused: Collection[Queue], asked: float, on_resumed: Callable[[str], None]
+    ) -> None:
+        """Note what a heartbeat has told, unless a message has led to a later look meanwhile.
 
         Args:
             paused: the queues of this worker that are paused.
+            asked: when the heartbeat asked, monotonic, in seconds.
             on_resumed: is told the namespace of each queue that goes on.
         """
+        if asked < self._looked:
+            return
         self._learn(set(paused), on_resumed)
         self._lately.clear()
 
@@ -74,6 +87,7 @@ class PausedQueues:
             await self._asked.wait()
             self._asked.clear()
             self._lately.clear()
+            asked = self._clock()
             try:
                 found = await self._read(self._names)
             except DatabaseUnavailable:
@@ -81,6 +95,7 @@ class PausedQueues:
             except Exception:
                 _log.exception("paused queues cannot be looked up")
             else:
+                self._looked = asked
                 self._learn(found, on_resumed)
             # A flood of messages makes no flood of reads.
             await asyncio.sleep(_PAUSE_SECONDS)
