@@ -66,7 +66,7 @@ async def pause(
     responses={**reply(200, "the queue goes on"), **failures(*STORE)},
 )
 async def resume(name: InPath, request: Request, runtime: RuntimeDep) -> Response:
-    """Let a queue go on; its workers take up what is due within about two seconds."""
+    """Let a queue go on; its workers take up what is due at once, or with their next heartbeat."""
     caller = caller_of(request.scope)
     await runtime.queues.resume(caller, name)
     return answers.document(_shown(await runtime.queues.get(caller, name)).model_dump())
