@@ -127,7 +127,7 @@ async def test_a_pause_waits_for_the_claims_that_are_under_way(
 
 
 async def test_claims_of_other_queues_do_not_wait_for_a_pause(mariadb_url: str) -> None:
-    """The first pause of a queue, which makes its row, holds up those without a row."""
+    """Only the first pause of a queue, which makes its row, holds up all of the namespace."""
     await migrate(mariadb_url)
     async with opened(mariadb_url) as runtimes:
         database, service = runtimes[0].database, runtimes[1].attempts(has_failure_hooks=False)
@@ -141,6 +141,35 @@ async def test_claims_of_other_queues_do_not_wait_for_a_pause(mariadb_url: str) 
 
         assert isinstance(await database.write(pausing), Task)
         await service.close()
+
+
+@pytest.mark.parametrize("amount", [1, 3])
+@pytest.mark.parametrize("is_known", [False, True], ids=["a new queue", "a queue with a row"])
+async def test_a_claim_that_waited_for_a_pause_sees_it(
+    mariadb_url: str, is_known: bool, amount: int
+) -> None:
+    await migrate(mariadb_url)
+    async with opened(mariadb_url) as runtimes:
+        database = runtimes[0].database
+        tasks = [make_task(queue="mails") for _ in range(amount)]
+        await store(database, *tasks)
+        if is_known:
+            await database.write(lambda c: queues.lock(c, MAILS))
+        ids = {task.id for task in tasks}
+
+        async def claim() -> set[UUID]:
+            _, paused = await runtimes[1].database.write(lambda c: claims.lock(c, ids))
+            return paused
+
+        async def pause(connection: Connection) -> asyncio.Task[set[UUID]]:
+            await queues.lock(connection, MAILS)
+            claiming = asyncio.create_task(claim())
+            done, _ = await asyncio.wait([claiming], timeout=0.5)
+            assert not done, "it has not waited"
+            await queues.write(connection, MAILS, NOW, None)
+            return claiming
+
+        assert await (await database.write(pause)) == ids
 
 
 async def test_a_pause_is_idempotent_and_keeps_its_note(runtimes: list[Runtime]) -> None:

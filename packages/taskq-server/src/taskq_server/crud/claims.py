@@ -6,16 +6,7 @@ from operator import itemgetter
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import (
-    ColumnElement,
-    ScalarSelect,
-    and_,
-    case,
-    func,
-    literal_column,
-    select,
-    update,
-)
+from sqlalchemy import case, func, literal_column, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.crud import counts
@@ -25,31 +16,24 @@ from taskq_server.crud.versioned import update_by_ids
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Status, Task
 
-
-def _of_its_queue(column: ColumnElement[Any]) -> ScalarSelect[Any]:
-    """Select a column of the row of a task's queue, which is locked shared; null without a row.
-
-    The lock makes the statement see what is committed by now, and not what was when it began, and
-    makes a pause wait for the claim.
-    """
-    is_its = and_(_queue.namespace == tasks.c.namespace, _queue.name == tasks.c.queue)
-    return (
-        select(column).where(is_its).correlate(tasks).with_for_update(read=True).scalar_subquery()
-    )
-
-
 _queue = queues.c
 _state = case((_queue.paused_at.is_(None), literal_column("0")), else_=literal_column("1"))
-# A queue that nobody has paused has no row. Then the row of the namespace is locked shared: who
-# makes the row of a queue locks that one alone. The row may have come before that lock, so it is
-# looked for once more.
-_is_paused = func.coalesce(
-    _of_its_queue(_state),
-    select(_of_its_queue(_state))
+_of_its_queue = (
+    select(_state)
+    .where(_queue.namespace == tasks.c.namespace, _queue.name == tasks.c.queue)
+    .correlate(tasks)
+    .with_for_update(read=True)
+    .scalar_subquery()
+)
+# Shared locks make the statement see what is committed by now, and not what was when it began, and
+# make a pause wait for the claim. A queue that nobody has paused has no row to lock, so the row of
+# its namespace is locked first: who makes the row of a queue locks that one alone.
+_is_paused = (
+    select(func.coalesce(_of_its_queue, literal_column("0")))
     .where(namespaces.c.name == tasks.c.namespace)
     .correlate(tasks)
     .with_for_update(read=True)
-    .scalar_subquery(),
+    .scalar_subquery()
 )
 
 
