@@ -1,7 +1,6 @@
 """New rows, with keys that are new, taken, or taken by the same rows."""
 
 import asyncio
-from dataclasses import replace
 
 import pytest
 from sqlalchemy import event
@@ -84,8 +83,8 @@ async def test_a_tag_that_is_not_there_is_no_taken_key(runtime: Runtime, inserts
     event.listen(runtime.database.engine.sync_engine, "begin", tried.append)
     task = make_task()
     for store in (
-        inserts.one(replace(row(task), tag_ids=(99,))),
-        inserts.batch([replace(row(task), tag_ids=(99,))], KEY),
+        inserts.one(row(task)._replace(tag_ids=(99,))),
+        inserts.batch([row(task)._replace(tag_ids=(99,))], KEY),
     ):
         with pytest.raises(TagGone):
             await store

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from taskq_server.core.spans import Work
 from taskq_server.core.tracing import Tracing
@@ -21,8 +22,7 @@ from taskq_server.services.submission import IdempotencyKey, Made, Submission
 from taskq_server.services.tags import TagIds
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """A submitted task; `replayed` when its idempotency key had submitted it before.
 
     A task that another caller has submitted is an outline, unless this one sees it.

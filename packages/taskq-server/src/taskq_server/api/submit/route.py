@@ -1,7 +1,7 @@
 """The route of `POST /tasks`, and what it has in common with the fast path."""
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope
@@ -84,8 +84,7 @@ async def submit(
         return await respond(runtime, wanted, request.scope, request.receive)
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitRequest:
+class SubmitRequest(NamedTuple):
     """A request to submit, once it has been read."""
 
     new: TaskCreate
@@ -114,5 +113,5 @@ async def respond(
             waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
             details = await while_allowed(Request(scope, receive), waiting)
             has_listener = submitted.has_listener or not details.task.status.waiting
-            submitted = replace(submitted, details=details, has_listener=has_listener)
+            submitted = submitted._replace(details=details, has_listener=has_listener)
     return answers.submitted(submitted, scope, headers)
