@@ -4,12 +4,13 @@ import signal
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
 from tests.faults.outage import wait_ready
 from tests.support.calls import HANDLERS, Calls, Json
-from tests.support.faketime import skewed
+from tests.support.faketime import skewed, skewed_child
 from tests.support.mariadb import MariaDBServer
 from tests.support.stack import NewStack
 from tests.support.waiting import wait_until
@@ -123,6 +124,44 @@ def test_two_servers_whose_clocks_differ_by_more_than_a_lease_cost_no_lease(
     )
     assert histories == [["succeeded"]] * 20, "no lease was lost"
     assert all(one in (["succeeded"], ["lost", "succeeded"]) for one in later)
+    assert took >= LEASE / 2
+
+
+@pytest.mark.timeout(240)
+def test_machines_whose_clocks_differ_by_more_than_a_lease_lose_none(
+    new_stack: NewStack, server: MariaDBServer, tmp_path: Path
+) -> None:
+    """The API has the right time, and its two workers are six leases apart."""
+    settings = {"TASKQ_HANDLERS": HANDLERS, "TASKQ_CONCURRENCY": "10"}
+    stack = new_stack("mariadb", settings=settings, workers=0, mariadb=server)
+    for name, seconds in (("ahead", 3 * LEASE), ("behind", -3 * LEASE)):
+        folder = tmp_path / name
+        folder.mkdir()
+        stack.start_worker(skewed_child(folder, seconds))
+    with Calls(stack.api_url) as calls:
+        stack.wait_for_handlers()
+        hold = {"seconds": 2.5 * LEASE}
+        long = calls.submit_many(20, "bad.hold", hold, tags=["long"], max_retries=0)
+        calls.until_running("long", 20)
+        begun = time.time()
+        soon = submit_timed(calls, [begun + 2, begun + 3, begun + 4])
+        calls.until_quiet(120)
+        histories = [calls.outcomes(task_id) for task_id in [*long, *soon]]
+        rows = [calls.get(task_id) for task_id in soon]
+        more = calls.submit_many(20, "bad.hold", hold, tags=["more"], max_retries=0)
+        calls.until_running("more", 20)
+        killed = time.monotonic()
+        stack.kill_worker()
+        wait_until(
+            lambda: any("lost" in calls.outcomes(each) for each in more), 90, "it is noticed", 0.2
+        )
+        took = time.monotonic() - killed
+    print(
+        f"\nworkers {6 * LEASE:g} s apart: {len(long)} running tasks kept; those of a killed "
+        f"worker rescued after {took:.1f} s"
+    )
+    assert histories == [["succeeded"]] * 23, "no lease was lost"
+    assert all(row["started_at"] >= row["run_at"] for row in rows), "nothing starts early"
     assert took >= LEASE / 2
 
 
