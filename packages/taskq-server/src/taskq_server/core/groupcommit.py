@@ -62,13 +62,17 @@ class GroupCommit(Generic[Item, Answer]):
         self._name = name
         self._observer = observer
         self._workers: set[asyncio.Task[Any]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     async def __call__(self, item: Item) -> Answer:
         """Return the answer to `item` once its batch is committed.
 
         If a caller is cancelled before its batch starts, its item is dropped.
         """
-        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        if self._loop is None or self._loop.is_closed():
+            # Asked for once, because Python 3.11 makes a system call of it each time.
+            self._loop = asyncio.get_running_loop()
+        future: asyncio.Future[Answer] = self._loop.create_future()
         self._waiting.append((item, future))
         if len(self._workers) < self._at_once:
             self._workers.add(asyncio.create_task(self._drain(), context=apart(self._name)))

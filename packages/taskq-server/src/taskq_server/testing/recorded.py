@@ -77,7 +77,7 @@ class RecordedAttempt(RunningAttempt):
     @contextmanager
     def cancelled_after(self, seconds: float | None) -> Iterator[None]:
         """Cancel the task if it still runs after these seconds; None stands for never."""
-        timer = None if seconds is None else self._loop.call_later(seconds, self.cancel)
+        timer = None if seconds is None else self.loop.call_later(seconds, self.cancel)
         try:
             yield
         finally:
@@ -161,10 +161,10 @@ class RecordedAttempt(RunningAttempt):
             self._stop(StopReason.LOST)
 
     def _stop(self, cause: StopReason) -> None:
-        if asyncio._get_running_loop() is self._loop:
+        if asyncio._get_running_loop() is self.loop:
             self._stop_here(cause)
         else:  # a sync handler is to see at once that it is cancelled
-            asyncio.run_coroutine_threadsafe(self._stop_there(cause), self._loop).result()
+            asyncio.run_coroutine_threadsafe(self._stop_there(cause), self.loop).result()
 
     async def _stop_there(self, cause: StopReason) -> None:
         self._stop_here(cause)

@@ -91,7 +91,7 @@ class Executor:
             arguments[handler.signature.context] = running.context
         call = partial(handler.function, **arguments)
         if handler.is_async:
-            job = asyncio.create_task(self._on_loop(call, running))
+            job = running.loop.create_task(self._on_loop(call, running))
             self._on_loop_now[job] = running
             job.add_done_callback(self._on_loop_now.pop)
         elif await self.threads.take(running):

@@ -34,7 +34,8 @@ class RunningAttempt:
     """A claimed attempt. `reported` tells whether its progress was stored, which changes the row.
 
     `arguments` is the validated payload, if another process has validated it. `traceparent` is the
-    trace context of what its handler does.
+    trace context of what its handler does. `loop` is the event loop that it runs on; what works
+    with an attempt asks it, because Python 3.11 makes a system call to find the loop.
 
     Args:
         task: the task as it was claimed.
@@ -45,10 +46,10 @@ class RunningAttempt:
     def __init__(
         self, task: Task, state: State, submit: Callable[[NewTask, str], Awaitable[UUID]]
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._state = state
         self.task = task
-        self.claimed_at = self._loop.time()
+        self.claimed_at = self.loop.time()
         self.reported = False
         self.traceparent = task.traceparent
         self.arguments: dict[str, Any] | None = None
@@ -69,7 +70,7 @@ class RunningAttempt:
             traceparent=self.traceparent,
             state=self._state,
             logger=logging.LoggerAdapter(_log, about),
-            _loop=self._loop,
+            _loop=self.loop,
             _submit=self.submit,
             _report=self.note,
             _interrupted=lambda: self.cause is not None,
@@ -94,8 +95,8 @@ class RunningAttempt:
         """
         if self.cause is not None:
             return
-        self._pause = self._loop.create_future()
-        timer = self._loop.call_later(timeout, self._go_on)
+        self._pause = self.loop.create_future()
+        timer = self.loop.call_later(timeout, self._go_on)
         job.add_done_callback(self._go_on)
         try:
             await self._pause

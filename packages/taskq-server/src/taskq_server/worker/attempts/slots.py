@@ -52,7 +52,7 @@ class Slots:
         if self._free:
             self._free -= 1
             return True
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        turn: asyncio.Future[None] = running.loop.create_future()
         task = running.task
         place = (score(task.due_at, task.priority), next(self._arrivals), turn)
         heappush(self._waiting.setdefault(task.namespace, []), place)
