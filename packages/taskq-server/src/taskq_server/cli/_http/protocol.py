@@ -57,6 +57,7 @@ class HttpProtocol(RefusingProtocol):
         if not self.url.startswith(b"/"):
             self._take_host_of_target()
         super().on_headers_complete()
+        self.cycle.transport = self.answers  # type: ignore[assignment]
         self.stop_waiting()
         self._bytes_beside_body = 0
         self.headers = []  # for the trailer, which is not part of the head (RFC 9110, 6.5.1)

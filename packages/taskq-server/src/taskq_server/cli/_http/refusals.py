@@ -11,6 +11,7 @@ from uvicorn.server import ServerState
 from taskq_server.api import access_log, browsers, problems, request_id
 from taskq_server.api.errors import TooManyConnections
 from taskq_server.cli._http.connections import SLOW_BYTES, Clock, Connections
+from taskq_server.cli._http.joined_writes import JoinedWrites
 from taskq_server.core.log_context import About
 from taskq_server.domain.errors import TaskqError
 
@@ -49,6 +50,7 @@ class RefusingProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Start the clock of the first head."""
         super().connection_made(transport)
+        self.answers = JoinedWrites(transport, self.loop)
         self.wait(self.all.heads)
         if not self.all.make_room(self, self.loop.time()):
             self.refuse(TooManyConnections("as many connections as there may be are at work"))
