@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskq_server.domain.ids import IdSource, first_id_of, ids_with
+from taskq_server.domain.ids import IdSource, Mark, first_id_of, ids_with, is_marked
 from tests.unit.server.factories import NOW, seconds
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -52,6 +52,17 @@ def test_ids_only_grow_whatever_the_clock_does(steps: list[int]) -> None:
     source = IdSource()
     made = [source(NOW + timedelta(milliseconds=step)) for step in steps]
     assert made == sorted(set(made))
+
+
+def test_an_id_says_which_side_tables_may_have_rows_about_its_task() -> None:
+    source = IdSource()
+    kinds = [Mark(0), Mark.SCHEDULED, Mark.UNIQUE, Mark.SCHEDULED | Mark.UNIQUE] * 100
+    made = [source(NOW, marks) for marks in kinds]
+    assert [{mark for mark in Mark if is_marked(one, mark)} for one in made] == [
+        set(marks) for marks in kinds
+    ]
+    assert made == sorted(set(made))
+    assert {one.version for one in made} == {7}
 
 
 def test_later_times_give_later_ids_in_other_processes_too() -> None:
