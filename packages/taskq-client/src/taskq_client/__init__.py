@@ -52,7 +52,6 @@ if TYPE_CHECKING:
     from taskq_client.models import (
         Attempt,
         Caller,
-        FiredBy,
         Handler,
         Health,
         ListFilters,
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
         TaskChanges,
         TaskError,
         TaskOptions,
+        TaskSchedule,
         TaskStatus,
         Worker,
     )
@@ -91,7 +91,6 @@ __all__ = [
     "FailureGroup",
     "Failures",
     "FieldProblem",
-    "FiredBy",
     "Handler",
     "Health",
     "IdempotencyMismatch",
@@ -125,6 +124,7 @@ __all__ = [
     "TaskFailed",
     "TaskHandle",
     "TaskOptions",
+    "TaskSchedule",
     "TaskStatus",
     "TaskqAPIError",
     "TaskqClient",

@@ -76,7 +76,7 @@ class Progress(_Model):
     message: str | None = None
 
 
-class FiredBy(_Model):
+class TaskSchedule(_Model):
     """The schedule that has submitted a task, and the time for which it did, before jitter."""
 
     name: str
@@ -123,7 +123,7 @@ class Task(_Model):
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None
     traceparent: str | None = None
-    schedule: FiredBy | None = None
+    schedule: TaskSchedule | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -175,7 +175,7 @@ class _TaskFields:
     worker_id = _Field[str | None]()
     cancel_requested_at = _Field[datetime | None]()
     traceparent = _Field[str | None]()
-    schedule = _Field[FiredBy | None]()
+    schedule = _Field[TaskSchedule | None]()
     version = _Field[int]()
     created_at = _Field[datetime]()
     updated_at = _Field[datetime]()
