@@ -117,3 +117,18 @@ BULK_TASKS = 1_000_000
 
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
+
+SCHEDULE_LENGTH = 192
+"""The name of a schedule; one from code has `code:` before the name of its handler."""
+
+CRON_LENGTH = 128
+"""The expression that says when a schedule fires."""
+
+TIMEZONE_LENGTH = 64
+"""The name of a time zone, as IANA writes it."""
+
+SCHEDULE_NOTE_LENGTH = 500
+SCHEDULE_ERROR_LENGTH = 500
+
+CATCH_UP_TIMES = 1_000
+"""Times of one schedule that fire together after they passed."""
