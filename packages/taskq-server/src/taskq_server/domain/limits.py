@@ -117,3 +117,12 @@ BULK_TASKS = 1_000_000
 
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
+
+CRON_LENGTH = 128
+"""A cron expression."""
+
+TIMEZONE_LENGTH = 64
+"""The name of a time zone."""
+
+EVERY_SECONDS = 31_622_400
+"""Time from one time of a schedule to the next: 366 days."""
