@@ -118,14 +118,17 @@ BULK_TASKS = 1_000_000
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
 
-SCHEDULE_LENGTH = 192
-"""The name of a schedule; one from code has `code:` before the name of its handler."""
-
 CRON_LENGTH = 128
-"""The expression that says when a schedule fires."""
+"""A cron expression."""
 
 TIMEZONE_LENGTH = 64
-"""The name of a time zone, as IANA writes it."""
+"""The name of a time zone."""
+
+EVERY_SECONDS = 31_622_400
+"""Time from one time of a schedule to the next: 366 days."""
+
+SCHEDULE_LENGTH = 192
+"""The name of a schedule; one from code has `code:` before the name of its handler."""
 
 SCHEDULE_NOTE_LENGTH = 500
 SCHEDULE_ERROR_LENGTH = 500
