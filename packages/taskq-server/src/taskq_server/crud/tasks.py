@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts, keeps
+from taskq_server.crud import counts, keeps, schedules
 from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
@@ -254,6 +254,7 @@ async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetim
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await keeps.forget(connection, wanted["ids"])
+    await schedules.forget_fires(connection, wanted["ids"])
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
     await counts.move(connection, before=map(place, gone))
 

@@ -18,6 +18,7 @@ TaskqError
 ├── TaskNotFound
 ├── KeyNotFound
 ├── OperationNotFound
+├── ScheduleNotFound
 ├── TooManyOperations         as many bulk operations of the namespace run as may
 ├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
@@ -246,6 +247,13 @@ class OperationNotFound(TaskqError):
 
     Check the id. Operations that have ended are deleted after `TASKQ_RETENTION_DAYS`, and those of
     another namespace cannot be seen.
+    """
+
+
+class ScheduleNotFound(TaskqError):
+    """No schedule has this name.
+
+    Check the name: `GET /schedules` lists them, and those of another namespace cannot be seen.
     """
 
 

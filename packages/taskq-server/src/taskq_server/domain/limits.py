@@ -117,3 +117,21 @@ BULK_TASKS = 1_000_000
 
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
+
+CRON_LENGTH = 128
+"""A cron expression."""
+
+TIMEZONE_LENGTH = 64
+"""The name of a time zone."""
+
+EVERY_SECONDS = 31_622_400
+"""Time from one time of a schedule to the next: 366 days."""
+
+SCHEDULE_LENGTH = 192
+"""The name of a schedule; one from code has `code:` before the name of its handler."""
+
+SCHEDULE_NOTE_LENGTH = 500
+SCHEDULE_ERROR_LENGTH = 500
+
+CATCH_UP_TIMES = 1_000
+"""Times of one schedule that fire together after they passed."""
