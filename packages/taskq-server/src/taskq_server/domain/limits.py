@@ -132,3 +132,12 @@ SCHEDULE_ERROR_LENGTH = 500
 
 CATCH_UP_TIMES = 1_000
 """Times of one schedule that fire together after they passed."""
+
+CRON_LENGTH = 128
+"""A cron expression."""
+
+TIMEZONE_LENGTH = 64
+"""The name of a time zone."""
+
+EVERY_SECONDS = 31_622_400
+"""Time from one time of a schedule to the next: 366 days."""
