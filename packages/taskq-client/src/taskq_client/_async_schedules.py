@@ -35,7 +35,8 @@ class AsyncSchedules:
         """Make a schedule, or replace the one of this name, and return it.
 
         It submits a task of the handler at each of its times, which are those of `cron` or of
-        `every_seconds`.
+        `every_seconds`, by the rights that the key of this client has now. One that is so already
+        stays as it is.
 
         Args:
             name: Its name, 1 to 128 letters, digits, dots, underscores and hyphens.
@@ -58,8 +59,8 @@ class AsyncSchedules:
                 jitter_seconds: Spread its times by up to this. Default: 0.
                 starts_at: Its first possible time, a datetime with a zone.
                 ends_at: Its last possible time, a datetime with a zone.
-                paused: Whether it fires at none of its times. Default: False.
-                note: Why, for people, up to 500 characters.
+                paused: Whether it fires at none of its times. Default: as it was, else False.
+                note: Why, for people, up to 500 characters. Default: as it was.
                 unique_key: While a task with this key waits or runs, there is no second one.
                 on_conflict: What the submit does then: `return`, `replace` or `reject`.
 
@@ -83,7 +84,8 @@ class AsyncSchedules:
             name: The name of the schedule.
             if_match: The `version` that it must still have. Default: any.
             **changes: Those of `set`, and `handler` and `payload`; None resets a field, and an
-                absent field stays. Give `cron=None` with `every_seconds`, and the other way round.
+                absent field stays. A new payload is merged into that of before, in which None
+                removes a value. Give `cron=None` with `every_seconds`, and the other way round.
 
         Raises:
             InvalidRequest: A value cannot be sent.

@@ -31,7 +31,7 @@ LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
-_SCHEDULE = re.compile(r"(?:code:)?[A-Za-z0-9._-]{1,128}")
+_SCHEDULE = re.compile(r"code:.+|(?!(?:\.|\.\.|preview)$)[^/]+")
 _PRINTABLE_ASCII = re.compile(r"(?! )[ -~]+(?<! )")  # h11 sends no space at the ends
 
 
@@ -142,8 +142,9 @@ def schedule_body(given: ScheduleChanges | Mapping[str, object]) -> bytes:
 def schedule_path(name: object, action: str = "") -> str:
     """Name a schedule, or one of its actions, as a path."""
     given = text("the name of a schedule", getattr(name, "name", name))
-    if not _SCHEDULE.fullmatch(given) or given in ("preview", ".", ".."):
-        raise InvalidRequest(f"{shown(given)} is not the name of a schedule")
+    if not _SCHEDULE.fullmatch(given):
+        raise InvalidRequest(f"{given!r} is not the name of a schedule")
+    # A slash is written as any other letter, because a path with `..` would lead elsewhere.
     return f"/schedules/{quote(given, safe=':')}{action}"
 
 

@@ -20,7 +20,8 @@ Changes = Mapping[str, tuple[object, object]]
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _COMPARED = {*_requests.OF_A_SCHEDULE, "task"}
-_OF_PEOPLE = ("paused", "note")
+_KEPT = ("paused", "note")
+"""What a schedule keeps when it is set without them."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +86,11 @@ def apply_step(schedules: Schedules, step: Step) -> None:
 
 
 def _step(name: str, given: dict[str, Any], found: Schedule | None) -> Step:
-    if found is not None:  # what people do about a schedule outlives a file that says nothing of it
-        kept = {key: getattr(found, key) for key in _OF_PEOPLE if key not in given}
-        given = {**given, **kept}
-    wanted = _as_stored(name, given)
     if found is None:
+        _as_stored(name, given)  # which raises if a value has the wrong type
         return Step("created", name, given=given)
+    unsaid = {key: getattr(found, key) for key in _KEPT if given.get(key) is None}
+    wanted = _as_stored(name, {**given, **unsaid})
     changes = dict(_differences(_flat(found), _flat(wanted)))
     return Step("changed" if changes else "unchanged", name, changes, given, found.version)
 

@@ -75,8 +75,10 @@ def preview_lines(found: SchedulePreview, timezone: str | None, width: int, now:
     zone = _zone(timezone)
     rows = [(_local(each, zone), when(each, now)) for each in found.times]
     lines = hanging(Text(plain(found.text), "bold"), width, rest="  ") if found.text else []
-    lines += columns(rows, ("", "")) if rows else [Text("never", "dim")]
-    return join(lines)
+    times = columns(rows, ("", "")) if rows else [Text("never", "dim")]
+    if widest(line.plain for line in times) > width:
+        times = [line for row in rows for line in hanging("  ".join(row), width, rest="  ")]
+    return join([*lines, *times])
 
 
 def plan_lines(steps: Sequence[Step], width: int) -> Text:

@@ -322,6 +322,262 @@ SCHEMAS: dict[str, Any] = {
         "type": "object",
         "minProperties": 1,
     },
+    "ScheduleWrite": {
+        "properties": {
+            "cron": {"type": "string", "maxLength": 128, "minLength": 1, "nullable": True},
+            "every_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "timezone": {"type": "string", "maxLength": 64, "minLength": 1, "default": "UTC"},
+            "task": {"$ref": "TaskTemplate"},
+            "overlap": {
+                "type": "string",
+                "enum": ["skip", "queue", "allow", "cancel"],
+                "default": "skip",
+            },
+            "catch_up": {"type": "string", "enum": ["last", "all", "none"], "default": "last"},
+            "catch_up_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 0.0,
+                "default": 86400,
+            },
+            "jitter_seconds": {"type": "number", "maximum": 86400.0, "minimum": 0.0, "default": 0},
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "paused": {"type": "boolean", "nullable": True},
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+        },
+        "type": "object",
+        "required": ["task"],
+    },
+    "TaskTemplate": {
+        "properties": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "payload": {"type": "object"},
+            "title": {
+                "type": "string",
+                "maxLength": 255,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "description": {
+                "type": "string",
+                "maxLength": 10000,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+            "priority": {
+                "type": "string",
+                "enum": ["low", "normal", "high", "urgent"],
+                "nullable": True,
+            },
+            "tags": {
+                "items": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "minLength": 1,
+                    "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                },
+                "type": "array",
+                "maxItems": 32,
+                "nullable": True,
+            },
+            "queue": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "nullable": True,
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "max_retries": {"type": "integer", "maximum": 100.0, "minimum": 0.0, "nullable": True},
+            "backoff_base_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "backoff_max_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "keep_seconds": {
+                "type": "number",
+                "maximum": 3153600000.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+        },
+        "type": "object",
+        "required": ["handler"],
+    },
+    "SchedulePatch": {
+        "properties": {
+            "cron": {"type": "string", "maxLength": 128, "minLength": 1, "nullable": True},
+            "every_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "timezone": {"type": "string", "maxLength": 64, "minLength": 1, "nullable": True},
+            "task": {"$ref": "TemplatePatch", "nullable": True},
+            "overlap": {
+                "type": "string",
+                "enum": ["skip", "queue", "allow", "cancel"],
+                "nullable": True,
+            },
+            "catch_up": {"type": "string", "enum": ["last", "all", "none"], "nullable": True},
+            "catch_up_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 0.0,
+                "nullable": True,
+            },
+            "jitter_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "minimum": 0.0,
+                "nullable": True,
+            },
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "paused": {"type": "boolean", "nullable": True},
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+        },
+        "type": "object",
+    },
+    "TemplatePatch": {
+        "properties": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "payload": {"type": "object"},
+            "title": {
+                "type": "string",
+                "maxLength": 255,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "description": {
+                "type": "string",
+                "maxLength": 10000,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+            "priority": {
+                "type": "string",
+                "enum": ["low", "normal", "high", "urgent"],
+                "nullable": True,
+            },
+            "tags": {
+                "items": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "minLength": 1,
+                    "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                },
+                "type": "array",
+                "maxItems": 32,
+                "nullable": True,
+            },
+            "queue": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "nullable": True,
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "max_retries": {"type": "integer", "maximum": 100.0, "minimum": 0.0, "nullable": True},
+            "backoff_base_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "backoff_max_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "keep_seconds": {
+                "type": "number",
+                "maximum": 3153600000.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+        },
+        "type": "object",
+    },
+    "SchedulePause": {
+        "properties": {
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            }
+        },
+        "type": "object",
+    },
 }
 
 OPERATIONS: dict[str, Any] = {
@@ -807,6 +1063,20 @@ OPERATIONS: dict[str, Any] = {
         "query": {},
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
+    },
+    "fire_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/fire",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (201,),
     },
     "pause_schedule": {
         "method": "POST",
