@@ -206,10 +206,11 @@ class Schedules:
             timezone: As for `set`.
             starts_at: As for `set`.
             ends_at: As for `set`.
-            count: How many times. Default: 10.
+            count: How many times, 1 to 100. Default: 10.
 
         Raises:
             InvalidRequest: A value cannot be sent.
+            PermissionDenied: The key has not `tasks:read`.
             ValidationFailed: The times or the zone are not valid.
             TaskqError: The server refused, failed or could not be reached.
         """

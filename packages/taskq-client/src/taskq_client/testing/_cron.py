@@ -13,9 +13,8 @@ from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from taskq_client.testing._problems import field
+from taskq_client.testing._problems import Problem, field
 
-LONGEST = 366 * 86_400
 ALIASES = {
     "@hourly": "0 * * * *",
     "@daily": "0 0 * * *",
@@ -35,24 +34,41 @@ _STEP = re.compile(r"/0*([0-9]+)")
 _LEAP = datetime(2000, 1, 1, tzinfo=UTC)
 _NEVER = "there is no such day in any year"
 _LONGEST_CRON = 128
+_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 Errors = list[dict[str, str]]
 
 
-def faults(fields: Mapping[str, Any]) -> Errors:
-    """Return what is wrong with the times of a schedule on the wire."""
-    cron, every = fields["cron"], fields["every_seconds"]
+def require(fields: Mapping[str, Any], within: str = "") -> None:
+    """Raise the problem of the server if no schedule can have these times.
+
+    Args:
+        fields: The schedule on the wire.
+        within: What the pointers of errors begin with.
+    """
+    found = _faults(fields["cron"], fields["every_seconds"], fields["timezone"])
+    starts, ends = _moment(fields["starts_at"]), _moment(fields["ends_at"])
+    if starts is not None and ends is not None and ends < starts:
+        found.append(_invalid("/ends_at", "it ends before it starts"))
+    if found:
+        errors = [{**one, "pointer": f"{within}{one['pointer']}"} for one in found]
+        is_zone = all(one["code"] == "unknown-timezone" for one in errors)
+        detail = f"{errors[0]['pointer']}: {errors[0]['detail']}"
+        raise Problem("unknown-timezone" if is_zone else "invalid-schedule", detail, errors)
+
+
+def _faults(cron: str | None, every: float | None, timezone: str) -> Errors:
     found: Errors = []
     if cron is None and every is None:
-        found.append(invalid("/cron", "either cron or every_seconds is needed"))
+        found.append(_invalid("/cron", "either cron or every_seconds is needed"))
     elif cron is not None and every is not None:
-        found.append(invalid("/every_seconds", "cron and every_seconds exclude each other"))
+        found.append(_invalid("/every_seconds", "cron and every_seconds exclude each other"))
     if cron is not None:
         try:
             _rules(cron)
         except ValueError as error:
-            found.append(invalid("/cron", str(error)))
-    if fields["timezone"] not in _zones():
+            found.append(_invalid("/cron", str(error)))
+    if timezone not in _zones():
         what = (
             "must be the name of an IANA time zone as it is written there, such as Europe/Berlin "
             "or UTC"
@@ -86,10 +102,15 @@ def next_after(fields: Mapping[str, Any], after: datetime) -> datetime | None:
 
 def text(fields: Mapping[str, Any]) -> str:
     """Return the times of a schedule in English."""
-    if fields["cron"] is None:
-        return f"Every {fields['every_seconds']:g} seconds"
-    said: str = _rules(fields["cron"]).explain()
-    return said
+    if fields["cron"] is not None:
+        said: str = _rules(fields["cron"]).explain()
+        return said
+    pause = timedelta(seconds=fields["every_seconds"])
+    for unit, seconds in _UNITS.items():
+        number, rest = divmod(pause, timedelta(seconds=seconds))
+        if not rest:
+            return f"Every {unit}" if number == 1 else f"Every {number:,} {unit}s"
+    return f"Every {pause.total_seconds():,.6f}".rstrip("0") + " seconds"
 
 
 def _rules(cron: str) -> Any:
@@ -167,6 +188,5 @@ def _moment(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text)
 
 
-def invalid(pointer: str, detail: str) -> dict[str, str]:
-    """Return the entry for times that no schedule can have."""
+def _invalid(pointer: str, detail: str) -> dict[str, str]:
     return field(pointer, "invalid-schedule", detail)

@@ -45,6 +45,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "pause_schedule": (OPERATE,),
     "resume_schedule": (OPERATE,),
     "fire_schedule": (OPERATE,),
+    "preview_schedule": (READ,),
 }
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 

@@ -13,11 +13,12 @@ from taskq_client.testing import _cron, _listing, _schemas
 from taskq_client.testing._call import Call, answer
 from taskq_client.testing._headers import EntityTags, entity_tag, entity_tags
 from taskq_client.testing._json import canonical
-from taskq_client.testing._keys import NAMESPACE
+from taskq_client.testing._keys import NAMESPACE, RUN
 from taskq_client.testing._problems import Problem, field, pointer
 from taskq_client.testing._schedules import FakeSchedule, Fields, checked
 from taskq_client.testing._task import wire
 
+DECLARED = "code:"
 _BOUND_BYTES = 6
 _WRITTEN = (
     *("cron", "every_seconds", "timezone", "task", "overlap", "catch_up", "catch_up_seconds"),
@@ -28,6 +29,9 @@ _WRITTEN = (
 def put(call: Call) -> httpx.Response:
     """`PUT /schedules/{name}`."""
     store, name = call.store, call.task_id
+    if name.startswith(DECLARED):
+        detail = f"a name that begins with {DECLARED} is for what code declares"
+        raise Problem("declared-in-code", detail)
     wanted = checked(store, call.caller, call.body)
     with store.lock:
         found = store.schedules.get(name)
@@ -44,6 +48,7 @@ def put(call: Call) -> httpx.Response:
 
 def patch(call: Call) -> httpx.Response:
     """`PATCH /schedules/{name}`."""
+    call.caller.check_may(RUN)
     found = _found(call)
     _check_expected(call, found)
     now = {name: found.fields[name] for name in _WRITTEN}
@@ -112,6 +117,7 @@ def resume(call: Call) -> httpx.Response:
 
 def fire(call: Call) -> httpx.Response:
     """`POST /schedules/{name}/fire`."""
+    call.caller.check_may(RUN)
     found = _found(call)
     call.caller.check_may_run({"/task/handler": found.fields["task"]["handler"]})
     with call.store.lock:
@@ -126,10 +132,7 @@ def preview(call: Call) -> httpx.Response:
         name: wire(value) if isinstance(value, datetime) else value
         for name, value in call.query.items()
     }
-    if errors := _cron.faults(given):
-        is_zone = all(one["code"] == "unknown-timezone" for one in errors)
-        detail = f"{errors[0]['pointer']}: {errors[0]['detail']}"
-        raise Problem("unknown-timezone" if is_zone else "invalid-schedule", detail, errors)
+    _cron.require(given, "/query")
     now = call.store.now
     fields = {**given, "created_at": wire(now)}
     times: list[str] = []
