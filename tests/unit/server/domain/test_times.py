@@ -283,3 +283,18 @@ def test_what_can_be_wrong(
 def test_a_zone_that_was_lost_is_said() -> None:
     with pytest.raises(ValueError, match="there is no time zone 'Europe/Nowhere'"):
         next_after(by_clock("@daily", "Europe/Nowhere"), NOW)
+
+
+def test_times_that_clocks_skip_pass_once() -> None:
+    half_hours = by_clock("0,30 2,3 * * *", "Europe/Berlin")
+    first, now = utc("2026-03-28T01:00"), utc("2026-03-29T12:00")
+    found = passed(half_hours, first, now, first, 10)
+    assert found.times[4:] == [utc("2026-03-29T01:00"), utc("2026-03-29T01:30")]
+    assert (len(found.times), found.older) == (6, 0)
+
+
+def test_times_that_clocks_show_again_do_not_pass_again() -> None:
+    quarter = by_clock("45 2 * * *", "Europe/Berlin")
+    announced = utc("2026-10-25T01:30")  # between the second 02:00 and the second 02:45
+    found = passed(quarter, announced, utc("2026-10-27T00:00"), announced, 0)
+    assert (found.older, found.next) == (2, utc("2026-10-27T01:45"))
