@@ -49,6 +49,7 @@ from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.readiness import Readiness
+from taskq_server.services.schedules import ScheduleService
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
@@ -96,6 +97,7 @@ class Runtime:
     change: ChangeService
     bulk: BulkService
     bulk_work: BulkWork
+    schedules: ScheduleService
     wait: WaitService
     tracing: Tracing
     turns: Turns
@@ -206,8 +208,18 @@ def _assemble(
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
+    submission = Submission(settings, catalog, IdSource(), turns)
     submit, change, bulk_work = _writing_services(
-        settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
+        settings,
+        metrics,
+        clock,
+        database,
+        catalog,
+        submission,
+        read,
+        after_commit,
+        tracing,
+        turns,
     )
     return Runtime(
         settings=settings,
@@ -247,6 +259,7 @@ def _assemble(
         change=change,
         bulk=BulkService(database, clock, IdSource()),
         bulk_work=bulk_work,
+        schedules=ScheduleService(database, clock, IdSource(), submission),
         wait=wait,
         tracing=tracing,
         turns=turns,
@@ -270,6 +283,7 @@ def _writing_services(
     clock: Clock,
     database: Database,
     catalog: Catalog,
+    submission: Submission,
     read: ReadService,
     after_commit: AfterCommit,
     tracing: Tracing,
@@ -278,7 +292,7 @@ def _writing_services(
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
     submit = SubmitService(
-        submission=Submission(settings, catalog, IdSource(), turns),
+        submission=submission,
         inserts=Inserts(database, tracing, metrics.submits),
         tag_ids=tag_ids,
         quotas=quotas,

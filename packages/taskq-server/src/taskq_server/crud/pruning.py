@@ -16,7 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
 from taskq_server.crud import counts, tags
-from taskq_server.crud.tables import attempts, task_keeps, task_tags, tasks
+from taskq_server.crud.tables import attempts, schedule_fires, task_keeps, task_tags, tasks
+from taskq_server.domain.ids import Mark, is_marked
 from taskq_server.domain.retention import Kept
 
 _columns = [tasks.c[name] for name in Kept._fields]
@@ -99,7 +100,10 @@ async def remove(
         RangeChanged: there are others in the range by now.
     """
     await tags.mark_idle_where(connection, some.has(task_tags.c.task_id), now)
-    for table in (task_tags, attempts, *([task_keeps] if any_keep else [])):
+    of_few = [task_keeps] if any_keep else []
+    if any(is_marked(one.id, Mark.SCHEDULED) for one in gone):
+        of_few.append(schedule_fires)
+    for table in (task_tags, attempts, *of_few):
         await connection.execute(delete(table).where(some.has(table.c.task_id)))
     deleted = await connection.execute(delete(tasks).where(some.has(tasks.c.id)))
     if deleted.rowcount != len(gone):

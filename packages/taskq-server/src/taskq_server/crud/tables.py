@@ -26,6 +26,8 @@ queues = cast(Table, models.Queue.__table__)
 api_keys = cast(Table, models.ApiKey.__table__)
 namespaces = cast(Table, models.Namespace.__table__)
 bulk_operations = cast(Table, models.BulkOperation.__table__)
+schedules = cast(Table, models.Schedule.__table__)
+schedule_fires = cast(Table, models.ScheduleFire.__table__)
 deployment = cast(Table, models.Deployment.__table__)
 
 TASK_FIELDS = Task._fields

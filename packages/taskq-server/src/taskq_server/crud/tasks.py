@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts, keeps
+from taskq_server.crud import counts, keeps, schedules
 from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
@@ -184,9 +184,17 @@ def _own(task: Task) -> Own:
 
 async def _detailed(connection: AsyncConnection, found: Sequence[_Read]) -> list[TaskDetails]:
     ended = await _attempts(connection, [task.id for task, _ in found if task.attempt])
-    named = await tag_names(connection, [task.id for task, _ in found])
+    ids = [task.id for task, _ in found]
+    named = await tag_names(connection, ids)
+    fires = await schedules.fires_of(connection, ids)
     return [
-        TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ())), keep_seconds)
+        TaskDetails(
+            task,
+            named.get(task.id, ()),
+            tuple(ended.get(task.id, ())),
+            keep_seconds,
+            fires.get(task.id),
+        )
         for task, keep_seconds in found
     ]
 
@@ -254,6 +262,7 @@ async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetim
     await connection.execute(delete(task_tags).where(task_tags.c.task_id.in_(IDS)), wanted)
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await keeps.forget(connection, wanted["ids"])
+    await schedules.forget_fires(connection, wanted["ids"])
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
     await counts.move(connection, before=map(place, gone))
 

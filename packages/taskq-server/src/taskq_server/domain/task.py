@@ -163,17 +163,31 @@ class Attempt(NamedTuple):
     worker_name: str | None = None
 
 
+class Fire(NamedTuple):
+    """The schedule that has fired a task, and for which time.
+
+    Attributes:
+        name: of the schedule, which may be gone by now.
+        fire_at: the time of the schedule, aware UTC; the task may have been stored later.
+    """
+
+    name: str
+    fire_at: datetime
+
+
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
     """A task as callers see it: the row, its tags, its ended attempts, and how long it is kept.
 
-    `keep_seconds` counts from its end; None if the task does not say.
+    `keep_seconds` counts from its end; None if the task does not say. `schedule` is what has fired
+    it; None for a task that was submitted.
     """
 
     task: Task
     tags: tuple[str, ...]
     attempts: tuple[Attempt, ...] = ()
     keep_seconds: float | None = None
+    schedule: Fire | None = None
 
     @property
     def result(self) -> str | None:

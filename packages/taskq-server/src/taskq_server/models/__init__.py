@@ -7,6 +7,7 @@ from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
 from taskq_server.models.queue import Queue
+from taskq_server.models.schedule import Schedule, ScheduleFire
 from taskq_server.models.sweep import Sweep
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
@@ -24,6 +25,8 @@ __all__ = [
     "Handler",
     "Namespace",
     "Queue",
+    "Schedule",
+    "ScheduleFire",
     "Sweep",
     "Tag",
     "Task",
