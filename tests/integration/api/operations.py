@@ -71,6 +71,7 @@ OTHERS = {
     "delete_schedule": Operation("DELETE", "/schedules/none", status=404),
     "pause_schedule": Operation("POST", "/schedules/none/pause", status=404),
     "resume_schedule": Operation("POST", "/schedules/none/resume", status=404),
+    "fire_schedule": Operation("POST", "/schedules/none/fire", status=404),
     "create_key": Operation("POST", "/keys", {"name": "k", "scopes": ["admin"]}, status=201),
     "list_keys": Operation("GET", "/keys"),
     "get_key": Operation("GET", "/keys/{id}"),

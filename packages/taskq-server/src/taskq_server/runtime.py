@@ -37,6 +37,8 @@ from taskq_server.services.change import ChangeService
 from taskq_server.services.clock_sync import keep_in_sync, sync
 from taskq_server.services.exposition import Exposition
 from taskq_server.services.failures import FailureService
+from taskq_server.services.fire_plans import Planner
+from taskq_server.services.firing import Firing
 from taskq_server.services.fleet import Fleet
 from taskq_server.services.history import HistoryService
 from taskq_server.services.inserts import Inserts
@@ -98,6 +100,7 @@ class Runtime:
     bulk: BulkService
     bulk_work: BulkWork
     schedules: ScheduleService
+    firing: Firing
     wait: WaitService
     tracing: Tracing
     turns: Turns
@@ -208,18 +211,8 @@ def _assemble(
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
-    submission = Submission(settings, catalog, IdSource(), turns)
-    submit, change, bulk_work = _writing_services(
-        settings,
-        metrics,
-        clock,
-        database,
-        catalog,
-        submission,
-        read,
-        after_commit,
-        tracing,
-        turns,
+    submit, change, bulk_work, firing, schedules = _writing_services(
+        settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
     )
     return Runtime(
         settings=settings,
@@ -259,7 +252,8 @@ def _assemble(
         change=change,
         bulk=BulkService(database, clock, IdSource()),
         bulk_work=bulk_work,
-        schedules=ScheduleService(database, clock, IdSource(), submission),
+        schedules=schedules,
+        firing=firing,
         wait=wait,
         tracing=tracing,
         turns=turns,
@@ -283,14 +277,15 @@ def _writing_services(
     clock: Clock,
     database: Database,
     catalog: Catalog,
-    submission: Submission,
     read: ReadService,
     after_commit: AfterCommit,
     tracing: Tracing,
     turns: Turns,
-) -> tuple[SubmitService, ChangeService, BulkWork]:
+) -> tuple[SubmitService, ChangeService, BulkWork, Firing, ScheduleService]:
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
+    new_id = IdSource()
+    submission = Submission(settings, catalog, new_id, turns)
     submit = SubmitService(
         submission=submission,
         inserts=Inserts(database, tracing, metrics.submits),
@@ -314,7 +309,20 @@ def _writing_services(
         log=TaskLog.of(settings),
     )
     work = BulkWork(database, clock, quotas, after_commit, log=TaskLog.of(settings))
-    return submit, change, work
+    firing = Firing(
+        database=database,
+        earliest=clock.earliest,
+        planner=Planner(submission, clock),
+        tag_ids=tag_ids,
+        quotas=quotas,
+        after_commit=after_commit,
+        new_id=new_id,
+        turns=turns,
+        metrics=metrics.submits,
+        log=TaskLog.of(settings),
+    )
+    schedules = ScheduleService(database, clock, IdSource(), submission, firing.fire_now)
+    return submit, change, work, firing, schedules
 
 
 async def _store(key: AdminKey) -> None:

@@ -130,6 +130,7 @@ ACCESS: Mapping[str, Access] = {
     "delete_schedule": Access((scopes.OPERATE,)),
     "pause_schedule": Access((scopes.OPERATE,)),
     "resume_schedule": Access((scopes.OPERATE,)),
+    "fire_schedule": _SET,
     "create_key": Access((scopes.ADMIN,), _GIVES, in_namespace=False),
     "list_keys": _ADMIN,
     "get_key": _ADMIN,

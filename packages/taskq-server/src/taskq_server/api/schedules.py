@@ -38,6 +38,7 @@ from taskq_server.schemas.schedule import (
     ScheduleWrite,
     shown,
 )
+from taskq_server.schemas.task import TaskRead
 
 _WITHOUT_NOTE = SchedulePause()
 
@@ -238,6 +239,26 @@ async def pause(
 async def resume(name: InPath, request: Request, runtime: RuntimeDep) -> Response:
     """Let a schedule fire again: the times of the pause are gone, and so is its note."""
     return _answer(await runtime.schedules.resume(caller_of(request.scope), name))
+
+
+@router.post(
+    f"{_ONE}/fire",
+    operation_id="fire_schedule",
+    summary="Fire a schedule now",
+    status_code=201,
+    response_model=TaskRead,
+    responses={
+        **reply(201, "the task", LOCATION, ETAG),
+        **failures(
+            *(*_FINDS, UnknownHandler, UnusableHandler, InvalidPayload, QuotaExceeded),
+        ),
+    },
+)
+async def fire(name: InPath, request: Request, runtime: RuntimeDep) -> Response:
+    """Submit the task of a schedule now, paused or not; its times stay as they are."""
+    details = await runtime.schedules.fire(caller_of(request.scope), name)
+    located = {"Location": prefix.address(request.scope, f"/tasks/{details.task.id}")}
+    return answers.task(details, 201, located)
 
 
 def _answer(

@@ -118,15 +118,6 @@ BULK_TASKS = 1_000_000
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
 
-SCHEDULE_LENGTH = 192
-"""The name of a schedule; one from code has `code:` before the name of its handler."""
-
-SCHEDULE_NOTE_LENGTH = 500
-SCHEDULE_ERROR_LENGTH = 500
-
-CATCH_UP_TIMES = 1_000
-"""Times of one schedule that fire together after they passed."""
-
 CRON_LENGTH = 128
 """A cron expression."""
 
@@ -153,3 +144,12 @@ JITTER_SECONDS = 86_400
 
 KEY_SCHEDULES = 100
 """Schedules that are named of one key."""
+
+SCHEDULE_LENGTH = 192
+"""The name of a schedule; one from code has `code:` before the name of its handler."""
+
+SCHEDULE_NOTE_LENGTH = 500
+SCHEDULE_ERROR_LENGTH = 500
+
+CATCH_UP_TIMES = 1_000
+"""Times of one schedule that fire together after they passed."""

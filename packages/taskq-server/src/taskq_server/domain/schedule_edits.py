@@ -7,7 +7,6 @@ from uuid import UUID
 from taskq_server.domain import times
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.schedule import CatchUp, Overlap, Schedule, globs_of
-from taskq_server.domain.times import Timing
 
 _FIRST_VERSION = 1
 _CALLERS = (
@@ -142,18 +141,6 @@ def resumed(schedule: Schedule, *, now: datetime) -> Schedule:
     return _changed(schedule, replace(schedule, paused_at=None, note=None), now)
 
 
-def timing_of(schedule: Schedule) -> Timing:
-    """Return when a schedule fires."""
-    return Timing(
-        cron=schedule.cron,
-        every_seconds=schedule.every_seconds,
-        timezone=schedule.timezone,
-        starts_at=schedule.starts_at,
-        ends_at=schedule.ends_at,
-        created_at=schedule.created_at,
-    )
-
-
 def _changed(before: Schedule, after: Schedule, now: datetime) -> Schedule:
     after = replace(after, version=before.version + 1, updated_at=now)
     has_new_times = any(getattr(before, name) != getattr(after, name) for name in _TIMES)
@@ -174,10 +161,8 @@ def _planned(schedule: Schedule, now: datetime) -> Schedule:
             queued_fire_at=None,
             skipped=schedule.skipped + given_up,
         )
-    next_at = times.next_after(timing_of(schedule), now)
-    due_at = next_at
-    if next_at is not None:
-        due_at = times.with_jitter(next_at, schedule.jitter_seconds, schedule.id)
+    next_at = times.next_after(schedule.timing, now)
+    due_at = None if next_at is None else schedule.fires_at(next_at)
     if schedule.queued_fire_at is not None:  # it is looked at for the time that waits
         due_at = now if schedule.due_at is None else min(schedule.due_at, due_at or now)
     return replace(schedule, next_fire_at=next_at, due_at=due_at)

@@ -1,6 +1,6 @@
-"""Set, read, pause, resume and delete schedules; janitors fire them."""
+"""Set, read, pause, resume, fire and delete schedules; `services.firing` does what they ask for."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,11 +22,15 @@ from taskq_server.domain.errors import (
 from taskq_server.domain.naming import DECLARED
 from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.schedule_edits import NewSchedule
+from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas.schedule import patched, submit_of
 from taskq_server.services import schedule_cursor as cursors
 from taskq_server.services.submission import Submission
 
 _TRIES = 20
+
+FireNow = Callable[[Caller, Schedule], Awaitable[TaskDetails]]
+"""Submits the task of a schedule."""
 
 Expect = Callable[[Schedule | None], bool]
 """Returns whether a caller means the schedule as it is; None stands for one that is not there."""
@@ -60,6 +64,7 @@ class ScheduleService:
         clock: aware UTC.
         new_id: makes an id for a moment.
         submission: checks tasks as those of submits.
+        fire_now: submits the task of a schedule.
     """
 
     def __init__(
@@ -68,11 +73,13 @@ class ScheduleService:
         clock: Callable[[], datetime],
         new_id: Callable[[datetime], UUID],
         submission: Submission,
+        fire_now: FireNow,
     ) -> None:
         self._database = database
         self._clock = clock
         self._new_id = new_id
         self._submission = submission
+        self._fire_now = fire_now
 
     async def put(self, caller: Caller, name: str, new: NewSchedule, expect: Expect = _any) -> Put:
         """Make a schedule, or replace it; one that is so already stays as it is.
@@ -225,6 +232,19 @@ class ScheduleService:
         return await self._change(
             caller, name, lambda found: schedule_edits.resumed(found, now=self._clock())
         )
+
+    async def fire(self, caller: Caller, name: str) -> TaskDetails:
+        """Submit the task of a schedule now, whatever its times are; return it.
+
+        Raises:
+            ScheduleNotFound: the namespace has none of this name.
+            PermissionDenied: the caller may not run the handler.
+            Rejected: the task cannot be taken.
+        """
+        _check_runs_any(caller)
+        schedule = await self.get(caller, name)
+        caller.check_may_run({"/task/handler": schedule.handler})
+        return await self._fire_now(caller, schedule)
 
     async def _check(self, caller: Caller, new: NewSchedule) -> None:
         """Check what is wanted; what is wrong with the task is told as of a submit."""
