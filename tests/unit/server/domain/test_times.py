@@ -6,7 +6,15 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from taskq_server.domain.times import Timing, check, explain, next_after, passed, with_jitter
+from taskq_server.domain.times import (
+    Timing,
+    check,
+    describe,
+    explain,
+    next_after,
+    passed,
+    with_jitter,
+)
 
 CREATED = datetime(2000, 1, 1, tzinfo=UTC)
 NOW = datetime(2026, 11, 27, 3, tzinfo=UTC)
@@ -298,3 +306,20 @@ def test_times_that_clocks_show_again_do_not_pass_again() -> None:
     announced = utc("2026-10-25T01:30")  # between the second 02:00 and the second 02:45
     found = passed(quarter, announced, utc("2026-10-27T00:00"), announced, 0)
     assert (found.older, found.next) == (2, utc("2026-10-27T01:45"))
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (1, "Every second"),
+        (90, "Every 90 seconds"),
+        (60, "Every minute"),
+        (7_200, "Every 2 hours"),
+        (86_400, "Every day"),
+        (31_622_400, "Every 366 days"),
+        (5_401, "Every 5,401 seconds"),
+        (1.5, "Every 1.5 seconds"),
+    ],
+)
+def test_a_pause_in_words(seconds: float, text: str) -> None:
+    assert describe(by_pause(seconds)) == text

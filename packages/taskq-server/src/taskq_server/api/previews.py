@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from taskq_server.api import answers
 from taskq_server.api.dependencies import RuntimeDep
-from taskq_server.api.openapi.responses import failures, reply
+from taskq_server.api.openapi.responses import STORE, failures, reply
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.domain.errors import InvalidSchedule, UnknownTimezone
 from taskq_server.domain.times import Timing, describe, require, upcoming
@@ -20,7 +20,10 @@ router = APIRouter(route_class=StrictRoute, tags=["schedules"])
     operation_id="preview_schedule",
     summary="Preview a schedule",
     response_model=SchedulePreview,
-    responses={**reply(200, "the next times"), **failures(InvalidSchedule, UnknownTimezone)},
+    responses={
+        **reply(200, "the next times"),
+        **failures(*STORE, InvalidSchedule, UnknownTimezone),
+    },
 )
 async def preview(
     query: Annotated[PreviewQuery, Query()], request: Request, runtime: RuntimeDep

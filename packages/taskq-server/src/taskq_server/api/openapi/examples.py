@@ -291,7 +291,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "ScheduleRead": _SCHEDULE,
     "SchedulePage": {"items": [_SCHEDULE], "next_cursor": None},
     "SchedulePreview": {
-        "times": ["2026-10-24T00:30:00.000000Z", "2026-10-25T00:30:00.000000Z"],
+        "times": ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z"],
         "text": "At 02:30 every day",
     },
     "KeyCreate": _NEW_KEY,
