@@ -960,6 +960,31 @@ OPERATIONS: dict[str, Any] = {
         "optional_body": True,
         "statuses": (200,),
     },
+    "preview_schedule": {
+        "method": "GET",
+        "path": "/schedules/preview",
+        "parts": {},
+        "query": {
+            "cron": {"type": "string", "minLength": 1, "maxLength": 128},
+            "every_seconds": {"type": "number", "maximum": 31622400, "minimum": 1},
+            "timezone": {"type": "string", "minLength": 1, "maxLength": 64, "default": "UTC"},
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "count": {"type": "integer", "maximum": 100, "minimum": 1, "default": 10},
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
     "list_schedules": {
         "method": "GET",
         "path": "/schedules",
