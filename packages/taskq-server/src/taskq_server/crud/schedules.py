@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.pairs import Named
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, schedule_fires, schedules, tasks
 from taskq_server.domain.ids import Mark, is_marked
@@ -111,16 +112,22 @@ async def page(
     return [_to_schedule(row) for row in await connection.execute(statement)]
 
 
+async def count(connection: AsyncConnection, namespace: str) -> int:
+    """Return how many schedules a namespace has."""
+    counted = select(func.count()).select_from(schedules).where(_of.namespace == namespace)
+    return (await connection.execute(counted)).scalar_one()
+
+
 async def made_by(connection: AsyncConnection, key_id: str, *, limit: int) -> list[Schedule]:
     """Return schedules that a key has set, those that were made first before others."""
     statement = _whole.where(_of.key_id == key_id).order_by(_of.id).limit(limit)
     return [_to_schedule(row) for row in await connection.execute(statement)]
 
 
-async def handlers_named(connection: AsyncConnection, namespace: str) -> set[str]:
-    """Return the handlers that schedules of a namespace name."""
-    found = select(_of.handler).distinct().where(_of.namespace == namespace)
-    return set((await connection.execute(found)).scalars())
+async def handlers_named(connection: AsyncConnection) -> set[Named]:
+    """Return the namespaces and handlers of all schedules."""
+    found = await connection.execute(select(_of.namespace, _of.handler).distinct())
+    return {(namespace, handler) for namespace, handler in found}
 
 
 async def due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Schedule]:
