@@ -36,7 +36,7 @@ _TOGETHER = 100
 _TASKS = 1_000
 """Tasks of one transaction, unless a single schedule has more."""
 
-_REST = 0.5
+_REST = 1.0
 """A pause after each transaction, in times of what it took: submits get their turn."""
 
 _log = logging.getLogger("taskq.server.janitor")
