@@ -25,6 +25,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "operate.md",
         "queues.md",
         "schedules.md",
+        "time-zones.md",
         "metrics.md",
         "traces.md",
         "settings.md",
