@@ -9,6 +9,7 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
+│   │   ├── UniqueConflict    another task holds the unique key; carries that task
 │   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
 │   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
@@ -34,6 +35,7 @@ from typing import Any, Self
 
 from taskq_server.domain import scopes
 from taskq_server.domain.rate_limits import RateLimit
+from taskq_server.domain.unique import Holder
 
 AUTHORIZATION = "/header/authorization"
 """The pointer to a caller's key."""
@@ -121,6 +123,32 @@ class InvalidPayload(InvalidFields):
     Correct the values that `errors` points at. `GET /handlers` has the JSON Schema of the
     payload, which is that of the newest version of the handler that a live worker runs.
     """
+
+
+class UniqueConflict(InvalidFields):
+    """Another task with this unique key waits or runs.
+
+    `task` says which, and its status. Wait until it has ended, or cancel it; or submit with
+    `on_conflict` as `return` to get that task, or as `replace` to give it your payload while it
+    waits. A task whose key is taken cannot be retried.
+    """
+
+    def __init__(
+        self, detail: str, errors: Sequence[FieldError], holder: Holder | None = None
+    ) -> None:
+        """Take what the answer says.
+
+        Args:
+            detail: who holds which key.
+            errors: point at the keys that are taken.
+            holder: of the first of them; None if that is a task of the same batch.
+        """
+        super().__init__(detail, errors)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the holder, too."""
+        return type(self), (str(self), self.errors, self.holder)
 
 
 class QuotaExceeded(InvalidFields):
