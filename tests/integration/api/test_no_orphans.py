@@ -31,6 +31,7 @@ from tests.support.schedules import NOON, get, make_schedule, put
 
 SCHEDULES = ["s0", "s1", "s2"]
 NAMES = [f"t{n}" for n in range(40)]
+KEYS = [f"k{n}" for n in range(60)]
 STEPS = 1_000
 AT_ONCE = 5
 KEPT = timedelta(hours=23)
@@ -66,7 +67,7 @@ class Steps:
             payload={"value": 1},
             tags=self._names(),
             keep_seconds=keep,
-            unique_key=self._random.choice((None, None, *"abcdefgh")),
+            unique_key=self._random.choice((None, *KEYS)),
         )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
