@@ -72,6 +72,18 @@ SCHEMAS: dict[str, Any] = {
                 "minimum": 1.0,
                 "nullable": True,
             },
+            "unique_key": {
+                "type": "string",
+                "maxLength": 128,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "on_conflict": {
+                "type": "string",
+                "enum": ["return", "replace", "reject"],
+                "nullable": True,
+            },
             "run_at": {
                 "type": "string",
                 "format": "date-time",
@@ -1230,6 +1242,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "too-many-operations": (409, "Too many bulk operations"),
     "too-many-values": (422, "Too many values"),
     "unauthenticated": (401, "Unauthenticated"),
+    "unique-conflict": (409, "Unique key is taken"),
     "unknown-handler": (422, "Unknown handler"),
     "unknown-timezone": (422, "Unknown time zone"),
     "unsupported-media-type": (415, "Unsupported media type"),
