@@ -35,6 +35,7 @@ class Priority(StrEnum):
 
 StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 PriorityName = Literal["low", "normal", "high", "urgent"]
+OnConflict = Literal["return", "replace", "reject"]
 
 
 class TaskOptions(TypedDict, total=False):
@@ -52,6 +53,8 @@ class TaskOptions(TypedDict, total=False):
     backoff_base_seconds: Duration | None
     backoff_max_seconds: Duration | None
     keep_seconds: Duration | None
+    unique_key: str | None
+    on_conflict: OnConflict | None
 
 
 class NewTask(TaskOptions, total=False):
