@@ -85,6 +85,8 @@ async def submit_many(
     headers = {}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
+    if submitted.has_conflict:
+        headers["Unique-Conflict"] = "true"
     if not submitted.has_listeners:
         headers |= answers.NO_LISTENERS
     if prefer.minimal:
@@ -92,7 +94,7 @@ async def submit_many(
         items = [{"id": each.task.id} for each in submitted.details]
     else:
         items = [wire.whole(each) for each in submitted.details]
-    return answers.document({"items": items}, 200 if submitted.replayed else 201, headers)
+    return answers.document({"items": items}, 201 if submitted.is_new else 200, headers)
 
 
 @waits.post(

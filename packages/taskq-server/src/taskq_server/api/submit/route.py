@@ -118,5 +118,6 @@ async def respond(
             waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
             details = await while_allowed(Request(scope, receive), waiting)
             has_listener = submitted.has_listener or not details.task.status.waiting
+            details = replace(details, is_hidden=submitted.details.is_hidden)
             submitted = replace(submitted, details=details, has_listener=has_listener)
     return answers.submitted(submitted, scope, headers)
