@@ -8,13 +8,22 @@ from uuid import UUID
 
 from sqlalchemy import Column, event, func, select
 
-from taskq_server.crud.tables import attempts, tags, task_keeps, task_tags, tasks
+from taskq_server.crud.tables import (
+    attempts,
+    tags,
+    task_keeps,
+    task_tags,
+    task_unique_keys,
+    tasks,
+    unique_keys,
+)
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.retention import Retention
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.integration.api.unique import check_keys
 from tests.support.callers import CALLER
 
 NAMES = [f"t{n}" for n in range(40)]
@@ -49,7 +58,11 @@ class Steps:
     async def submit(self, ids: list[UUID]) -> None:
         keep = self._random.choice((None, None, 3600.0))
         new = NewTask(
-            handler="taskq.echo", payload={"value": 1}, tags=self._names(), keep_seconds=keep
+            handler="taskq.echo",
+            payload={"value": 1},
+            tags=self._names(),
+            keep_seconds=keep,
+            unique_key=self._random.choice((None, None, *"abcdefgh")),
         )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
@@ -98,9 +111,12 @@ async def test_no_orphan_after_a_thousand_random_steps(
     for child, parent in (
         (attempts.c.task_id, tasks.c.id),
         (task_keeps.c.task_id, tasks.c.id),
+        (task_unique_keys.c.task_id, tasks.c.id),
+        (unique_keys.c.task_id, tasks.c.id),
         (task_tags.c.task_id, tasks.c.id),
         (task_tags.c.tag_id, tags.c.id),
     ):
         assert await orphans(runtime, child, parent) == 0, child
-    for table in ("tasks", "tags"):
+    await check_keys(runtime)
+    for table in ("tasks", "tags", "task_unique_keys", "unique_keys"):
         assert sum(one.startswith(f"DELETE FROM {table}") for one in said) > 5, table
