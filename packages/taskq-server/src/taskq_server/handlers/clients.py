@@ -87,6 +87,10 @@ class _Submitted(Protocol):
     def task(self) -> TaskSnapshot:
         """The task as it was last."""
 
+    @property
+    def conflict(self) -> bool | None:
+        """Whether the submit stored no task, because this one has its unique key."""
+
 
 class SubmittedTask(_Submitted, Protocol[ResultT_co]):
     """A submitted task: the `TaskHandle` of a blocking client, typed by the function's result."""
