@@ -217,6 +217,7 @@ async def test_a_replacement_is_rung_and_told_as_a_change(
     async def again(_: Scene) -> object:
         return await (submit.batch(CALLER, [new]) if is_batch else submit.one(CALLER, new))
 
+    await scene.told(lambda _: asyncio.sleep(0))  # what the first submit says has arrived
     heard: list[TaskChanged] = []
     with scene.runtime.after_commit.listening(heard.extend):
         assert await scene.told(again) == messages

@@ -104,7 +104,7 @@ async def retake(
     return await take(connection, claims) if claims else {}
 
 
-async def holders(connection: AsyncConnection, keys: Iterable[Named]) -> set[Named]:
+async def held_among(connection: AsyncConnection, keys: Iterable[Named]) -> set[Named]:
     """Return those of some keys that are held, by namespace and hash."""
     wanted = set(keys)
     return set(await _read(connection, wanted)) if wanted else set()

@@ -184,7 +184,7 @@ class SubmitService:
         async with (
             quotas.queues.admit(caller, {made.task.queue: "/queue"}),
             quotas.tags.admit(caller, of_tags(made.tags)),
-            quotas.waiting.places(caller, 1, key),
+            quotas.waiting.places(caller, 1, key, made.unique),
         ):
             return await self._store(caller, made, tags, key)
 
