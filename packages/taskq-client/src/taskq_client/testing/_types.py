@@ -119,8 +119,9 @@ def header(operation: str, name: str) -> TypeAdapter[Any]:
 def _model(name: str) -> type[BaseModel]:
     rules = SCHEMAS[name]
     required = rules.get("required", ())
+    number = _in_text if name == "BulkFilter" else _in_json  # its filters are those of a query
     fields: Any = {
-        key: (_type(rule, _in_json), ... if key in required else _default(rule))
+        key: (_type(rule, number), ... if key in required else _default(rule))
         for key, rule in rules["properties"].items()
     }
     base = _BASES.get(name, _Request)
