@@ -6,7 +6,7 @@ from tests.examples.documents import said_output
 from tests.examples.scripts import run_script
 from tests.support.processes import ROOT
 
-TRACES = ROOT / "examples" / "11_traces.py"
+TRACES = ROOT / "examples" / "12_traces.py"
 
 
 def test_the_example_about_traces_prints_what_it_says(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ class Worker:
             has_room=lambda _: True,
             start=lambda _: None,
             replay_hooks=hooks.replay,
+            fire=runtime.firing.sweep,
             bulk=runtime.bulk_work.sweep,
             measure=QueueMeter(runtime.database, runtime.clock.earliest).measure,
         )

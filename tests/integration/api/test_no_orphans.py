@@ -8,16 +8,30 @@ from uuid import UUID
 
 from sqlalchemy import Column, event, func, select
 
-from taskq_server.crud.tables import attempts, tags, task_keeps, task_tags, tasks
+from taskq_server.crud.tables import (
+    attempts,
+    schedule_fires,
+    tags,
+    task_keeps,
+    task_tags,
+    task_unique_keys,
+    tasks,
+    unique_keys,
+)
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.retention import Retention
+from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.integration.api.unique import check_keys
 from tests.support.callers import CALLER
+from tests.support.schedules import NOON, get, make_schedule, put
 
+SCHEDULES = ["s0", "s1", "s2"]
 NAMES = [f"t{n}" for n in range(40)]
+KEYS = [f"k{n}" for n in range(60)]
 STEPS = 1_000
 AT_ONCE = 5
 KEPT = timedelta(hours=23)
@@ -41,7 +55,7 @@ class Steps:
         """Take steps; `ids` are the tasks of all who do."""
         for _ in range(number):
             step = self._random.choice(
-                [self.submit, self.work, self.change, self.change, self.tidy]
+                [self.submit, self.fire, self.work, self.change, self.change, self.tidy]
             )
             with contextlib.suppress(TaskNotFound, IllegalTransition):  # another one was first
                 await step(ids)
@@ -49,14 +63,24 @@ class Steps:
     async def submit(self, ids: list[UUID]) -> None:
         keep = self._random.choice((None, None, 3600.0))
         new = NewTask(
-            handler="taskq.echo", payload={"value": 1}, tags=self._names(), keep_seconds=keep
+            handler="taskq.echo",
+            payload={"value": 1},
+            tags=self._names(),
+            keep_seconds=keep,
+            unique_key=self._random.choice((None, *KEYS)),
         )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
+    async def fire(self, ids: list[UUID]) -> None:
+        schedule = await get(self._runtime, self._random.choice(SCHEDULES))
+        ids.append((await self._runtime.firing.fire_now(CALLER, schedule)).task.id)
+
     async def work(self, ids: list[UUID]) -> None:
-        await self.submit(mine := [])
-        task = await self._worker.claim(str(mine[0]))
+        await self._random.choice([self.submit, self.fire])(mine := [])
+        task = await self._worker.ask(str(mine[0]))
         ids += mine
+        if not isinstance(task, Task):  # it holds the unique key, and another one has claimed it
+            return
         if self._random.random() < 0.5:
             await self._worker.succeed(task, 1)
         else:
@@ -86,6 +110,7 @@ async def orphans(runtime: Runtime, child: Column[object], parent: Column[object
 async def test_no_orphan_after_a_thousand_random_steps(
     runtime: Runtime, worker: ScriptedWorker
 ) -> None:
+    await put(runtime, *(make_schedule(name, paused_at=NOON) for name in SCHEDULES))
     ids: list[UUID] = []
     said: list[str] = []
     engine = runtime.database.engine.sync_engine
@@ -98,9 +123,13 @@ async def test_no_orphan_after_a_thousand_random_steps(
     for child, parent in (
         (attempts.c.task_id, tasks.c.id),
         (task_keeps.c.task_id, tasks.c.id),
+        (schedule_fires.c.task_id, tasks.c.id),
+        (task_unique_keys.c.task_id, tasks.c.id),
+        (unique_keys.c.task_id, tasks.c.id),
         (task_tags.c.task_id, tasks.c.id),
         (task_tags.c.tag_id, tags.c.id),
     ):
         assert await orphans(runtime, child, parent) == 0, child
-    for table in ("tasks", "tags"):
+    await check_keys(runtime)
+    for table in ("tasks", "tags", "schedule_fires", "task_unique_keys", "unique_keys"):
         assert sum(one.startswith(f"DELETE FROM {table}") for one in said) > 5, table

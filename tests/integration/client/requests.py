@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.client.schedule_requests import ScheduleRequests
 from tests.integration.client.values import (
     BAD_JSON,
     CHANGES,
+    CONFLICTS,
     CONTENT_TYPES,
     FILTERS,
     HANDLERS,
@@ -27,6 +29,7 @@ from tests.integration.client.values import (
     TEXTS,
     TIMES,
     TRACE,
+    VALUES,
     WAITS,
 )
 
@@ -55,6 +58,7 @@ class Requests:
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)
+        self._schedules = ScheduleRequests(self._draw)
 
     def next(self) -> Asked:
         """Return another request."""
@@ -62,7 +66,7 @@ class Requests:
         kinds: dict[Callable[[], Asked], int] = {
             self._submit: 24, self._batch: 6, self._wait: 5, self._list: 13, self._get: 12,
             self._update: 12, self._act: 16, self._events: 4, self._odd: 4, self._plain: 4,
-            self._queue: 5, self._bulk: 5, self._operation: 4,
+            self._queue: 5, self._bulk: 5, self._operation: 4, self._schedule: 14,
         }  # fmt: skip
         (kind,) = draw.choices([*kinds], [*kinds.values()])
         asked = kind()
@@ -96,7 +100,7 @@ class Requests:
             "title": TEXTS, "description": TEXTS, "priority": PRIORITIES, "queue": TEXTS,
             "run_at": TIMES, "delay_seconds": NUMBERS, "timeout_seconds": NUMBERS,
             "max_retries": NUMBERS, "backoff_base_seconds": NUMBERS, "backoff_max_seconds": NUMBERS,
-            "keep_seconds": KEEPS, "unknown": (1,),
+            "keep_seconds": KEEPS, "unknown": (1,), "unique_key": TEXTS, "on_conflict": CONFLICTS,
             "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
         }  # fmt: skip
         if handler in good and self._maybe(0.15):
@@ -109,6 +113,7 @@ class Requests:
             new["priority"] = draw.choice(("low", "high"))
         if self._maybe(0.2):
             new["queue"] = draw.choice(("default", "other", "third:x"))
+        new |= self._keys(new["payload"])
         for _ in range(draw.choice((0, 0, 0, 1, 1, 2))):
             name = draw.choice([*optional])
             new[name] = draw.choice(optional[name])
@@ -117,6 +122,17 @@ class Requests:
         if self._maybe(0.02):
             del new["handler"]
         return new
+
+    def _keys(self, payload: Any) -> dict[str, Any]:
+        """Return unique keys, of which few are used, and what some handlers find them in."""
+        draw, said = self._draw, {}
+        if self._maybe(0.25):
+            said["unique_key"] = draw.choice(("one", "two", "three"))
+        if self._maybe(0.2):
+            said["on_conflict"] = draw.choice(CONFLICTS[:3])
+        if self._maybe(0.15) and isinstance(payload, dict):
+            said["payload"] = {**payload, "key": draw.choice(VALUES)}
+        return said
 
     def _headers(self) -> list[tuple[str, str]]:
         draw = self._draw
@@ -301,6 +317,39 @@ class Requests:
             notes = ("why", None, "", 1, "x" * 501, "\x1b", "two\nlines")
             asked = self._json("POST", asked.path, {"note": draw.choice(notes)}, [])
         return asked
+
+    def _schedule(self) -> Asked:
+        draw, of = self._draw, self._schedules
+        (kind,) = draw.choices(
+            ("set", "patch", "get", "list", "preview", "act"), (6, 4, 2, 2, 2, 5)
+        )
+        match kind:
+            case "set":
+                asked = self._json("PUT", of.path(), of.body(), [])
+            case "patch":
+                asked = self._json("PATCH", of.path(), of.patch(), [])
+            case "list":
+                listed = Asked("GET", "/schedules", of.listed())
+                listed.cursor = draw.randint(0, 3) if self._maybe(0.3) else -1
+                return listed
+            case "preview":
+                return Asked("GET", "/schedules/preview", of.previewed())
+            case "act":
+                return self._act_on_schedule()
+            case _:
+                asked = Asked(draw.choice(("GET", "GET", "HEAD", "DELETE")), of.path())
+        if self._maybe(0.2):
+            header = draw.choice(("if-match", "if-none-match"))
+            asked.headers.append((header, of.tags().encode().decode("latin-1")))
+        return asked
+
+    def _act_on_schedule(self) -> Asked:
+        draw, of = self._draw, self._schedules
+        action = draw.choice(("/pause", "/resume", "/resume", "/fire", "/fire"))
+        if action == "/pause" and self._maybe(0.5):
+            notes = ("why", None, "", 1, "x" * 501, "\x1b", "two\nlines")
+            return self._json("POST", of.path(action), {"note": draw.choice(notes)}, [])
+        return Asked("POST", of.path(action))
 
     def _plain(self) -> Asked:
         return Asked(

@@ -26,13 +26,14 @@ from taskq_server.core.config import Settings
 from taskq_server.core.database import Connection, Database
 from taskq_server.crud import claims, completions, handlers, queues, tasks, workers
 from taskq_server.crud.handlers import PublishedHandler
-from taskq_server.crud.tables import bulk_operations, to_task, whole_task
+from taskq_server.crud.tables import bulk_operations, schedules, to_task, whole_task
 from taskq_server.crud.tables import tasks as table
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.bulk import State
 from taskq_server.domain.keys import parse
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.requests import TaskDefaults
 from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.domain.worker import WorkerRow
 from taskq_server.handlers import registry
@@ -66,6 +67,9 @@ STEPS: Mapping[str, Sequence[Any]] = {
 }
 """What the handlers of the test do, attempt after attempt."""
 
+KEYED: Mapping[str, str] = {"t.rows": "/key", "t.slow": "/key", "t.told": "/key/0/~1"}
+"""Where some of them find unique keys."""
+
 
 class TestClock(Clock):
     """A clock that stands still until the test sets it."""
@@ -88,6 +92,7 @@ class ScriptedWorker:
 
     def __init__(self, runtime: Runtime, clock: TestClock) -> None:
         self._bulk = runtime.bulk_work
+        self._firing = runtime.firing
         self._database = runtime.database
         self._namespace = runtime.settings.namespace
         self._clock = clock
@@ -104,7 +109,10 @@ class ScriptedWorker:
             _published(one.name, one.schema, one.description, one.timeout or 300.0)
             for one in built_in
         ]
-        published += [_published(name, '{"type":"object"}') for name in STEPS]
+        published += [
+            replace(_published(name, '{"type":"object"}'), defaults=_defaults(name))
+            for name in STEPS
+        ]
         names = ",".join(f'"{one.name}":{{}}' for one in published)
         row = WorkerRow(
             id=WORKER_ID, name=WORKER_NAME, queues='["default"]', handlers=f"{{{names}}}",
@@ -130,7 +138,12 @@ class ScriptedWorker:
                 (self._due(task), task.id, task) for task in open_tasks
             ]
             coming += await self._database.read(_operations)
+            due_at = await self._database.read(_next_schedule)
             due, of, task = min(coming, default=(FOR_EVER, None, None), key=lambda one: one[:2])
+            if due_at < due and due_at <= now:  # of two at one time the fake lets tasks go first
+                self._clock.at = due_at
+                await self._firing.sweep()
+                continue
             if of is None or due > now:
                 self._clock.at = now
                 return
@@ -174,6 +187,10 @@ class ScriptedWorker:
         await completions.mark_ended(connection, [ended], hook_done_at={task.id: now})
 
 
+def _defaults(name: str) -> TaskDefaults:
+    return TaskDefaults(unique_key=KEYED.get(name))
+
+
 def _published(
     name: str, schema: str, description: str = "", timeout: float = 300.0
 ) -> PublishedHandler:
@@ -202,6 +219,12 @@ async def _operations(connection: Connection) -> list[tuple[datetime, UUID, None
         select(table.created_at, table.id).where(table.state == State.RUNNING)
     )
     return [(row.created_at + MOMENT, row.id, None) for row in rows]
+
+
+async def _next_schedule(connection: Connection) -> datetime:
+    """Return when a schedule fires next."""
+    found = await connection.execute(select(func.min(schedules.c.due_at)))
+    return found.scalar_one() or FOR_EVER
 
 
 def _step_of(task: Task) -> Step:

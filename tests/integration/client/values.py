@@ -20,6 +20,12 @@ TEXTS = (
     "x" * 255, "x" * 256, "a\nb", "a\u2028b", "\U0001f600", "%_", "a/b", "-", "a.b:c/d-e", 5, None,
     True, ["a"], {},
 )  # fmt: skip
+CONFLICTS = ("return", "replace", "reject", None, "wait", "", 1)
+VALUES: tuple[Any, ...] = (
+    1, 1, "1", 1.0, 0, -0.0, 2.5, 1e300, 10**20, True, False, None, "", " a", "a ", "a\nb", "é",
+    "x" * 200, [{"/": "deep"}], [{"/": "deep"}], [{"/": None}], [], {},
+    {"b": 1.0, "a": ["é", None]},
+)  # fmt: skip
 KEEPS = (None, 0.99, 1e9, 3_153_600_001, "9", True)
 NUMBERS = (
     0, 1, 2, 3, 100, 101, -1, 0.0, 0.5, 1.0, 1e-9, 3600, 86_400, 86_401, 31_536_000, 31_536_001,
@@ -66,6 +72,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "finished_before": ("{at}", "2026-09-01T12:01:00.000Z", "1960-01-01T00:00:00Z", "x"),
     "id": ("0", "02", "f", "0199", "", "x", "01A", "01a-0"),
     "q": ("t", "a", "é", "t.s", "", "a\0", "x" * 256, " "),
+    "schedule": ("a", "b", "code:t.rows", "", "é", "x" * 129),
     "order": ("created_at", "-created_at", "title", ""),
     "limit": (
         "1",
@@ -100,6 +107,7 @@ FILTERS: dict[str, tuple[Any, ...]] = {
     "created_after": ("2026-09-01T12:00:00.005Z", "2026-09-01T14:00:00+02:00", "x", None),
     "created_before": ("2026-09-02T00:00:00Z", "2026-09-01T12:01:00Z", 7),
     "q": ("t", "a", "", " ", None),
+    "schedule": ("a", "b", "", None),
     "id": ("f", "x", ""),
     "order": ("created_at",),
 }

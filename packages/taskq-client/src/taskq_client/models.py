@@ -22,6 +22,9 @@ from taskq_client._options import (
     NewTask as NewTask,
 )
 from taskq_client._options import (
+    OnConflict as OnConflict,
+)
+from taskq_client._options import (
     Priority as Priority,
 )
 from taskq_client._options import (
@@ -76,6 +79,13 @@ class Progress(_Model):
     message: str | None = None
 
 
+class TaskSchedule(_Model):
+    """The schedule that has submitted a task, and the time for which it did, before jitter."""
+
+    name: str
+    fire_at: datetime
+
+
 class _Field(Generic[ItemT]):
     """A field of a task, read through its handle."""
 
@@ -90,7 +100,7 @@ class _Field(Generic[ItemT]):
 class Task(_Model):
     """A snapshot of a task. Items of a list leave out what only `get` returns.
 
-    These are `payload`, `result`, `errors` and `keep_seconds`.
+    These are `payload`, `result`, `errors`, `keep_seconds` and `unique_key`.
     """
 
     id: str
@@ -108,6 +118,7 @@ class Task(_Model):
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
     keep_seconds: float | None = None
+    unique_key: str | None = None
     current_retry_count: int
     attempt: int
     errors: list[TaskError] = Field(default_factory=list)
@@ -116,6 +127,7 @@ class Task(_Model):
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None
     traceparent: str | None = None
+    schedule: TaskSchedule | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -160,6 +172,7 @@ class _TaskFields:
     backoff_base_seconds = _Field[float | None]()
     backoff_max_seconds = _Field[float | None]()
     keep_seconds = _Field[float | None]()
+    unique_key = _Field[str | None]()
     current_retry_count = _Field[int]()
     attempt = _Field[int]()
     errors = _Field[list[TaskError]]()
@@ -167,6 +180,7 @@ class _TaskFields:
     worker_id = _Field[str | None]()
     cancel_requested_at = _Field[datetime | None]()
     traceparent = _Field[str | None]()
+    schedule = _Field[TaskSchedule | None]()
     version = _Field[int]()
     created_at = _Field[datetime]()
     updated_at = _Field[datetime]()
@@ -192,7 +206,7 @@ class Handler(_Model):
     """A handler that workers have published; `payload_schema` is the JSON Schema of its payload.
 
     `max_retries`, `timeout_seconds`, `queue`, `priority` and `tags` are those of tasks whose submit
-    leaves them out.
+    leaves them out; `unique_key` is a JSON pointer to the unique key in the payload of such tasks.
     """
 
     name: str
@@ -203,6 +217,7 @@ class Handler(_Model):
     queue: str | None = None
     priority: Priority | None = None
     tags: list[str] = Field(default_factory=list)
+    unique_key: str | None = None
     workers: int = 0
 
     def __hash__(self) -> int:

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from taskq_server.domain.ids import IdSource, first_id_of, ids_with
+from taskq_server.domain.ids import IdSource, Mark, first_id_of, ids_with, is_marked
 from tests.unit.server.factories import NOW, seconds
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -54,6 +54,17 @@ def test_ids_only_grow_whatever_the_clock_does(steps: list[int]) -> None:
     assert made == sorted(set(made))
 
 
+def test_an_id_says_which_side_tables_may_have_rows_about_its_task() -> None:
+    source = IdSource()
+    kinds = [Mark(0), Mark.SCHEDULED, Mark.UNIQUE, Mark.SCHEDULED | Mark.UNIQUE] * 100
+    made = [source(NOW, marks) for marks in kinds]
+    assert [{mark for mark in Mark if is_marked(one, mark)} for one in made] == [
+        set(marks) for marks in kinds
+    ]
+    assert made == sorted(set(made))
+    assert {one.version for one in made} == {7}
+
+
 def test_later_times_give_later_ids_in_other_processes_too() -> None:
     assert IdSource()(NOW) < IdSource()(NOW + seconds(0.001)) < IdSource()(NOW + seconds(60))
 
@@ -73,3 +84,10 @@ def test_the_first_id_of_a_moment_before_1970_is_the_first_of_all() -> None:
     before = datetime(1960, 1, 1, tzinfo=UTC)
     assert first_id_of(before) == first_id_of(EPOCH)
     assert first_id_of(before).version == 7
+
+
+def test_no_id_is_kept() -> None:
+    known = len(Mark._value2member_map_)
+    made = [IdSource()(NOW, marks) for marks in (Mark(0), Mark.SCHEDULED, Mark.UNIQUE) * 10]
+    assert {type(one.int) for one in made} == {int}
+    assert len(Mark._value2member_map_) == known

@@ -24,6 +24,7 @@ from taskq_client.errors import (
     Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
+    UniqueConflict,
     UnknownHandler,
     UnknownPath,
     ValidationFailed,
@@ -78,6 +79,9 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
 # What has no class of its own.
 _ADVICE_BY_CODE = {
     "operation-not-found": "find the id with 'taskq bulk list'",
+    "schedule-not-found": "find the name with 'taskq schedules list'",
+    "declared-in-code": "change the handler's @handler(...), or pause it",
+    "version-mismatch": "it has changed meanwhile, so try again",
     "too-many-operations": "see them with 'taskq bulk list --state running'",
 }
 _ADVICE_BY_STATUS = {421: "use a name that the server's TASKQ_ALLOWED_HOSTS has"}
@@ -129,6 +133,8 @@ def _advice_on(error: TaskqAPIError) -> str:
         case Unauthenticated():
             is_set = os.environ.get("TASKQ_API_KEY", "").strip()
             return "replace the key in TASKQ_API_KEY" if is_set else "put a key into TASKQ_API_KEY"
+        case UniqueConflict(task_id=str(holder)) if holder:
+            return f"wait for its end with 'taskq wait {holder}'"
         case RateLimited(retry_after=float(seconds)):
             return f"try again in {seconds:.0f} s"
         case RateLimited():

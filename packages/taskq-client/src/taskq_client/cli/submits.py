@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args
 
 import click
 
@@ -26,9 +26,9 @@ from taskq_client.cli.streams import say
 from taskq_client.cli.suggestions import hinted
 from taskq_client.cli.words import plain
 from taskq_client.errors import ValidationFailed
-from taskq_client.models import Priority, Task, TaskOptions
+from taskq_client.models import OnConflict, Priority, Task, TaskOptions, TaskStatus
 
-_OPTIONS = (
+OF_A_TASK = (
     click.argument("handler", shell_complete=handler_names),
     click.argument(
         "payload_fields",
@@ -53,13 +53,25 @@ _OPTIONS = (
     click.option("--queue", shell_complete=queue_names, help="The lane of workers to use."),
     click.option("--max-retries", type=click.IntRange(min=0), help="Tries after the first one."),
     click.option("--timeout", "timeout_seconds", type=Seconds(), help="Seconds one try may run."),
-    click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
     click.option(
         "--keep",
         "keep_seconds",
         type=Seconds(least=1, most=KEEP_SECONDS),
         help="Seconds for which it is kept after its end.",
     ),
+    click.option("--unique-key", help="While a task with this key waits or runs, no other does."),
+    click.option(
+        "--on-conflict",
+        type=Word(get_args(OnConflict)),
+        help="What happens if a task has the unique key: it is returned, replaced while it waits, "
+        "or the submit refused.  [default: return]",
+    ),
+)
+"""What a submit and a schedule say about a task."""
+
+_OPTIONS = (
+    *OF_A_TASK,
+    click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
     click.option("--idempotency-key", help="The same submit twice with one key is one task."),
     json_option,
 )
@@ -81,14 +93,17 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
         wait: float | None,
         **options: Unpack[TaskOptions],
     ) -> None:
-        merged = {**(payload or {}), **payload_fields} if payload_fields else payload
+        merged = merged_payload(payload, payload_fields)
 
         def submit(client: TaskqClient) -> TaskHandle:
             client._core.tasks.on_unheard = _say_that_nobody_listens
             try:
-                return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+                handle = client.submit(handler, merged, idempotency_key=idempotency_key, **options)
             except ValidationFailed as error:
                 raise hinted(client, error, handler, merged or {}) from None
+            if handle.conflict:
+                _say_what_has_the_key(handle.task, options["on_conflict"])
+            return handle
 
         command(session, submit, wait)
 
@@ -97,8 +112,23 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
     return call
 
 
+def merged_payload(
+    payload: dict[str, Any] | None, payload_fields: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Put the fields of a command line over its whole payload."""
+    return {**(payload or {}), **payload_fields} if payload_fields else payload
+
+
 def _say_that_nobody_listens(task: Task) -> None:
     say(f"no live worker listens to queue {plain(task.queue)}; the task waits until one does.")
+
+
+def _say_what_has_the_key(task: Task, on_conflict: str | None) -> None:
+    if on_conflict == "replace" and task.status in (TaskStatus.QUEUED, TaskStatus.RETRYING):
+        has = "had the unique key and waited; its payload and start are replaced"
+    else:
+        has = f"has the unique key and is {plain(task.status)}"
+    say(f"task {plain(task.id)} {has}, and no other was submitted.")
 
 
 def _wait_option(

@@ -47,19 +47,6 @@ SCHEMAS: dict[str, Any] = {
                 "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
                 "nullable": True,
             },
-            "run_at": {
-                "type": "string",
-                "format": "date-time",
-                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
-                "formatMinimum": "1970-01-01T00:00:00+00:00",
-                "nullable": True,
-            },
-            "delay_seconds": {
-                "type": "number",
-                "maximum": 31536000.0,
-                "minimum": 0.0,
-                "nullable": True,
-            },
             "timeout_seconds": {
                 "type": "number",
                 "maximum": 86400.0,
@@ -83,6 +70,31 @@ SCHEMAS: dict[str, Any] = {
                 "type": "number",
                 "maximum": 3153600000.0,
                 "minimum": 1.0,
+                "nullable": True,
+            },
+            "unique_key": {
+                "type": "string",
+                "maxLength": 128,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "on_conflict": {
+                "type": "string",
+                "enum": ["return", "replace", "reject"],
+                "nullable": True,
+            },
+            "run_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "delay_seconds": {
+                "type": "number",
+                "maximum": 31536000.0,
+                "minimum": 0.0,
                 "nullable": True,
             },
         },
@@ -296,6 +308,12 @@ SCHEMAS: dict[str, Any] = {
                 "pattern": "^(?:[0-9a-f]{1,8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){0,2}-[0-9a-f]{0,4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12})$",
                 "nullable": True,
             },
+            "schedule": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+                "nullable": True,
+            },
         },
         "type": "object",
         "minProperties": 1,
@@ -315,6 +333,286 @@ SCHEMAS: dict[str, Any] = {
         },
         "type": "object",
         "minProperties": 1,
+    },
+    "ScheduleWrite": {
+        "properties": {
+            "cron": {"type": "string", "maxLength": 128, "minLength": 1, "nullable": True},
+            "every_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "timezone": {"type": "string", "maxLength": 64, "minLength": 1, "default": "UTC"},
+            "task": {"$ref": "TaskTemplate"},
+            "overlap": {
+                "type": "string",
+                "enum": ["skip", "queue", "allow", "cancel"],
+                "default": "skip",
+            },
+            "catch_up": {"type": "string", "enum": ["last", "all", "none"], "default": "last"},
+            "catch_up_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 0.0,
+                "default": 86400,
+            },
+            "jitter_seconds": {"type": "number", "maximum": 86400.0, "minimum": 0.0, "default": 0},
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "paused": {"type": "boolean", "nullable": True},
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+        },
+        "type": "object",
+        "required": ["task"],
+    },
+    "TaskTemplate": {
+        "properties": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "payload": {"type": "object"},
+            "title": {
+                "type": "string",
+                "maxLength": 255,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "description": {
+                "type": "string",
+                "maxLength": 10000,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+            "priority": {
+                "type": "string",
+                "enum": ["low", "normal", "high", "urgent"],
+                "nullable": True,
+            },
+            "tags": {
+                "items": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "minLength": 1,
+                    "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                },
+                "type": "array",
+                "maxItems": 32,
+                "nullable": True,
+            },
+            "queue": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "nullable": True,
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "max_retries": {"type": "integer", "maximum": 100.0, "minimum": 0.0, "nullable": True},
+            "backoff_base_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "backoff_max_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "keep_seconds": {
+                "type": "number",
+                "maximum": 3153600000.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "unique_key": {
+                "type": "string",
+                "maxLength": 128,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "on_conflict": {
+                "type": "string",
+                "enum": ["return", "replace", "reject"],
+                "nullable": True,
+            },
+        },
+        "type": "object",
+        "required": ["handler"],
+    },
+    "SchedulePatch": {
+        "properties": {
+            "cron": {"type": "string", "maxLength": 128, "minLength": 1, "nullable": True},
+            "every_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "timezone": {"type": "string", "maxLength": 64, "minLength": 1, "nullable": True},
+            "task": {"$ref": "TemplatePatch", "nullable": True},
+            "overlap": {
+                "type": "string",
+                "enum": ["skip", "queue", "allow", "cancel"],
+                "nullable": True,
+            },
+            "catch_up": {"type": "string", "enum": ["last", "all", "none"], "nullable": True},
+            "catch_up_seconds": {
+                "type": "number",
+                "maximum": 31622400.0,
+                "minimum": 0.0,
+                "nullable": True,
+            },
+            "jitter_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "minimum": 0.0,
+                "nullable": True,
+            },
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "paused": {"type": "boolean", "nullable": True},
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+        },
+        "type": "object",
+    },
+    "TemplatePatch": {
+        "properties": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "payload": {"type": "object"},
+            "title": {
+                "type": "string",
+                "maxLength": 255,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "description": {
+                "type": "string",
+                "maxLength": 10000,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            },
+            "priority": {
+                "type": "string",
+                "enum": ["low", "normal", "high", "urgent"],
+                "nullable": True,
+            },
+            "tags": {
+                "items": {
+                    "type": "string",
+                    "maxLength": 64,
+                    "minLength": 1,
+                    "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                },
+                "type": "array",
+                "maxItems": 32,
+                "nullable": True,
+            },
+            "queue": {
+                "type": "string",
+                "maxLength": 64,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+                "nullable": True,
+            },
+            "timeout_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "max_retries": {"type": "integer", "maximum": 100.0, "minimum": 0.0, "nullable": True},
+            "backoff_base_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "backoff_max_seconds": {
+                "type": "number",
+                "maximum": 86400.0,
+                "exclusiveMinimum": 0.0,
+                "nullable": True,
+            },
+            "keep_seconds": {
+                "type": "number",
+                "maximum": 3153600000.0,
+                "minimum": 1.0,
+                "nullable": True,
+            },
+            "unique_key": {
+                "type": "string",
+                "maxLength": 128,
+                "minLength": 1,
+                "pattern": "^[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069](?:[^\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*[^\\s\\x00-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069])?$",
+                "nullable": True,
+            },
+            "on_conflict": {
+                "type": "string",
+                "enum": ["return", "replace", "reject"],
+                "nullable": True,
+            },
+        },
+        "type": "object",
+    },
+    "SchedulePause": {
+        "properties": {
+            "note": {
+                "type": "string",
+                "maxLength": 500,
+                "pattern": "^[^\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]*$",
+                "nullable": True,
+            }
+        },
+        "type": "object",
     },
 }
 
@@ -426,6 +724,11 @@ OPERATIONS: dict[str, Any] = {
                 "minLength": 1,
                 "maxLength": 36,
                 "pattern": "^(?:[0-9a-f]{1,8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){0,2}-[0-9a-f]{0,4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12})$",
+            },
+            "schedule": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
             },
             "order": {
                 "enum": ["-created_at", "created_at"],
@@ -693,6 +996,166 @@ OPERATIONS: dict[str, Any] = {
         "optional_body": True,
         "statuses": (200,),
     },
+    "preview_schedule": {
+        "method": "GET",
+        "path": "/schedules/preview",
+        "parts": {},
+        "query": {
+            "cron": {"type": "string", "minLength": 1, "maxLength": 128},
+            "every_seconds": {"type": "number", "maximum": 31622400, "minimum": 1},
+            "timezone": {"type": "string", "minLength": 1, "maxLength": 64, "default": "UTC"},
+            "starts_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "ends_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+            },
+            "count": {"type": "integer", "maximum": 100, "minimum": 1, "default": 10},
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "list_schedules": {
+        "method": "GET",
+        "path": "/schedules",
+        "parts": {},
+        "query": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "paused": {"type": "boolean"},
+            "limit": {"type": "integer", "maximum": 200, "minimum": 1, "default": 50},
+            "cursor": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "set_schedule": {
+        "method": "PUT",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+                "not": {"enum": [".", "..", "preview"]},
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-Match": {"type": "string"},
+            "If-None-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "body": "ScheduleWrite",
+        "media_types": ("application/json",),
+        "optional_body": False,
+        "statuses": (200, 201),
+    },
+    "get_schedule": {
+        "method": "GET",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-None-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "statuses": (200, 304),
+    },
+    "update_schedule": {
+        "method": "PATCH",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "body": "SchedulePatch",
+        "media_types": ("application/json", "application/merge-patch+json"),
+        "optional_body": False,
+        "statuses": (200,),
+    },
+    "delete_schedule": {
+        "method": "DELETE",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (204,),
+    },
+    "resume_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/resume",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "fire_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/fire",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (201,),
+    },
+    "pause_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/pause",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "body": "SchedulePause",
+        "media_types": ("application/json",),
+        "optional_body": True,
+        "statuses": (200,),
+    },
     "create_key": {
         "method": "POST",
         "path": "/keys",
@@ -780,6 +1243,7 @@ OPERATIONS: dict[str, Any] = {
 PROBLEMS: dict[str, tuple[int, str]] = {
     "body-too-large": (413, "Content too large"),
     "database-unavailable": (503, "Database unavailable"),
+    "declared-in-code": (409, "Declared in code"),
     "forbidden": (403, "Permission denied"),
     "idempotency-mismatch": (422, "Idempotency key mismatch"),
     "internal-error": (500, "Internal server error"),
@@ -788,6 +1252,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid-json": (400, "Invalid JSON"),
     "invalid-payload": (422, "Invalid payload"),
     "invalid-request": (422, "Validation failed"),
+    "invalid-schedule": (422, "Invalid schedule"),
     "invalid-transition": (409, "Invalid status transition"),
     "key-ended": (409, "Key has ended"),
     "key-not-found": (404, "Key not found"),
@@ -796,11 +1261,14 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "operation-not-found": (404, "Bulk operation not found"),
     "quota-exceeded": (422, "Quota exceeded"),
     "rate-limited": (429, "Too many requests"),
+    "schedule-not-found": (404, "Schedule not found"),
     "task-not-found": (404, "Task not found"),
     "too-many-operations": (409, "Too many bulk operations"),
     "too-many-values": (422, "Too many values"),
     "unauthenticated": (401, "Unauthenticated"),
+    "unique-conflict": (409, "Unique key is taken"),
     "unknown-handler": (422, "Unknown handler"),
+    "unknown-timezone": (422, "Unknown time zone"),
     "unsupported-media-type": (415, "Unsupported media type"),
     "unusable-handler": (422, "Unusable handler schema"),
     "version-mismatch": (412, "Version mismatch"),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,10 +20,14 @@ from taskq_server.api import errors as api
 from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.body.strict_json import pointer
 from taskq_server.domain import errors as core
+from taskq_server.domain.task import Status
+from taskq_server.domain.unique import Holder
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
 """How many broken rules one answer lists."""
+
+_EXAMPLE = Holder(UUID("019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"), Status.RUNNING)
 
 _log = logging.getLogger("taskq.server.api")
 
@@ -45,11 +50,14 @@ KINDS: Mapping[type[Exception], Kind] = {
     api.NoSuchPath: Kind(404, "not-found", "Not found"),
     core.TaskNotFound: Kind(404, "task-not-found", "Task not found"),
     core.OperationNotFound: Kind(404, "operation-not-found", "Bulk operation not found"),
+    core.ScheduleNotFound: Kind(404, "schedule-not-found", "Schedule not found"),
     core.KeyNotFound: Kind(404, "key-not-found", "Key not found"),
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
     api.SlowRequest: Kind(408, "request-timeout", "Request timeout"),
     core.IllegalTransition: Kind(409, "invalid-transition", "Invalid status transition"),
+    core.UniqueConflict: Kind(409, "unique-conflict", "Unique key is taken"),
     core.TooManyOperations: Kind(409, "too-many-operations", "Too many bulk operations"),
+    core.DeclaredInCode: Kind(409, "declared-in-code", "Declared in code"),
     core.KeyEnded: Kind(409, "key-ended", "Key has ended"),
     core.VersionMismatch: Kind(412, "version-mismatch", "Version mismatch"),
     api.BodyTooLarge: Kind(413, "body-too-large", "Content too large"),
@@ -60,6 +68,8 @@ KINDS: Mapping[type[Exception], Kind] = {
     core.UnusableHandler: Kind(422, "unusable-handler", "Unusable handler schema"),
     core.TooManyValues: Kind(422, "too-many-values", "Too many values"),
     core.InvalidPayload: Kind(422, "invalid-payload", "Invalid payload"),
+    core.InvalidSchedule: Kind(422, "invalid-schedule", "Invalid schedule"),
+    core.UnknownTimezone: Kind(422, "unknown-timezone", "Unknown time zone"),
     core.QuotaExceeded: Kind(422, "quota-exceeded", "Quota exceeded"),
     core.IdempotencyMismatch: Kind(422, "idempotency-mismatch", "Idempotency key mismatch"),
     core.InvalidCursor: Kind(422, "invalid-cursor", "Invalid cursor"),
@@ -80,10 +90,22 @@ def kind_of(error: Exception | type[Exception]) -> Kind:
 
 
 def body(
-    kind: Kind, request_id: str, detail: str = "", errors: Sequence[core.FieldError] = ()
+    kind: Kind,
+    request_id: str,
+    detail: str = "",
+    errors: Sequence[core.FieldError] = (),
+    holder: Holder | None = None,
 ) -> dict[str, Any]:
-    """Return the members of a problem; the title stands in for a missing detail."""
-    return {
+    """Return the members of a problem.
+
+    Args:
+        kind: of the problem.
+        request_id: of the request.
+        detail: what happened this time; the title stands in for a missing one.
+        errors: the broken rules.
+        holder: of a unique key that is taken; it has a member of its own (RFC 9457, section 3.2).
+    """
+    members = {
         "type": f"urn:taskq:problem:{kind.code}",
         "title": kind.title,
         "status": kind.status,
@@ -93,6 +115,15 @@ def body(
         "request_id": request_id,
         "errors": [asdict(each) for each in errors[:MAX_ERRORS]],
     }
+    if kind is KINDS[core.UniqueConflict]:
+        known = holder and {"id": str(holder.task_id), "status": str(holder.status)}
+        members["task"] = known
+    return members
+
+
+def example(kind: Kind) -> dict[str, Any]:
+    """Return a problem of a kind, for documents."""
+    return body(kind, "c0ffee", holder=_EXAMPLE)
 
 
 class _Answer(Response):
@@ -136,7 +167,8 @@ def answer(request_id: str, error: Exception) -> Response:
     kind = kind_of(error)
     detail = "" if kind is KINDS[Exception] else str(error)
     errors = error.errors if isinstance(error, core.InvalidFields) else ()
-    return _Answer(body(kind, request_id, detail, errors), kind, request_id, error)
+    holder = error.holder if isinstance(error, core.UniqueConflict) else None
+    return _Answer(body(kind, request_id, detail, errors, holder), kind, request_id, error)
 
 
 def expected(request_id: str, error: core.TaskqError) -> Response:

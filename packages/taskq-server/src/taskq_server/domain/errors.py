@@ -9,6 +9,9 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
+│   │   ├── InvalidSchedule   no schedule can have these times
+│   │   ├── UnknownTimezone   there is no such time zone
+│   │   ├── UniqueConflict    another task holds the unique key; carries that task
 │   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
 │   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
@@ -18,6 +21,8 @@ TaskqError
 ├── TaskNotFound
 ├── KeyNotFound
 ├── OperationNotFound
+├── ScheduleNotFound
+├── DeclaredInCode            code declares the schedule, which alone changes it
 ├── TooManyOperations         as many bulk operations of the namespace run as may
 ├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
@@ -34,6 +39,7 @@ from typing import Any, Self
 
 from taskq_server.domain import scopes
 from taskq_server.domain.rate_limits import RateLimit
+from taskq_server.domain.unique import Holder
 
 AUTHORIZATION = "/header/authorization"
 """The pointer to a caller's key."""
@@ -123,13 +129,56 @@ class InvalidPayload(InvalidFields):
     """
 
 
+class InvalidSchedule(InvalidFields):
+    """No schedule can have these times.
+
+    Correct what `errors` points at: `cron` has five fields or is an alias such as `@daily`, and
+    `every_seconds` is a pause; a schedule has one of them. `GET /schedules/preview` shows the times
+    of either before anything is stored.
+    """
+
+
+class UnknownTimezone(InvalidFields):
+    """There is no time zone of this name.
+
+    Take a name from IANA's list, such as `Europe/Berlin`, letter by letter; `UTC` is one, too.
+    """
+
+
+class UniqueConflict(InvalidFields):
+    """Another task with this unique key waits or runs.
+
+    `task` says which, and its status. Wait until it has ended, or cancel it; or submit with
+    `on_conflict` as `return` to get that task, or as `replace` to give it your payload while it
+    waits. A task whose key is taken cannot be retried.
+    """
+
+    def __init__(
+        self, detail: str, errors: Sequence[FieldError], holder: Holder | None = None
+    ) -> None:
+        """Take what the answer says.
+
+        Args:
+            detail: who holds which key.
+            errors: point at the keys that are taken.
+            holder: of the first of them; None if that is a task of the same batch.
+        """
+        super().__init__(detail, errors)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the holder, too."""
+        return type(self), (str(self), self.errors, self.holder)
+
+
 class QuotaExceeded(InvalidFields):
     """The namespace has as many of these as it may, or one batch is more than a key may send.
 
     `detail` names the limit. For queues and tags (`TASKQ_MAX_QUEUES`, `TASKQ_MAX_TAGS`), use one
     that is in use already; room comes back as tasks are deleted or their retention ends. For tasks
     that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For queues that
-    are paused, of which there may be 1,000, resume some. For a batch
+    are paused, of which there may be 1,000, resume some. For schedules, of which there may be
+    100,000, delete some. For a batch
     with more tasks than the key's rate limit allows at all, send smaller ones.
     """
 
@@ -249,6 +298,21 @@ class OperationNotFound(TaskqError):
     """
 
 
+class ScheduleNotFound(TaskqError):
+    """No schedule has this name.
+
+    Check the name: `GET /schedules` lists them, and those of another namespace cannot be seen.
+    """
+
+
+class DeclaredInCode(TaskqError):
+    """The code of a handler declares this schedule, and only code changes it.
+
+    Change the decorator of the handler and start workers with it; a schedule ends when no worker
+    declares it any more. Meanwhile it can be paused, resumed and fired as any other.
+    """
+
+
 class TooManyOperations(TaskqError):
     """As many bulk operations of the namespace run as may at a time.
 
@@ -272,9 +336,10 @@ class IllegalTransition(TaskqError):
 
 
 class VersionMismatch(TaskqError):
-    """The caller named an older version of the task.
+    """The caller named an older version of the task or of the schedule.
 
-    Get the task, decide again what to change, and send its new `ETag` in `If-Match`.
+    Get it, decide again what to change, and send its new `ETag` in `If-Match`. A schedule that was
+    to be a new one (`If-None-Match: *`) is there already.
     """
 
 

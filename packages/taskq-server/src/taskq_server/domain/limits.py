@@ -13,6 +13,7 @@ TAG_LENGTH = 64
 TITLE_LENGTH = 255
 DESCRIPTION_LENGTH = 10_000
 IDEMPOTENCY_KEY_LENGTH = 255
+UNIQUE_KEY_LENGTH = 128
 KEY_ID_LENGTH = 12
 KEY_NAME_LENGTH = 255
 CURSOR_LENGTH = 200
@@ -60,6 +61,9 @@ FILTER_NAMES = 20
 
 ERROR_TYPE_LENGTH = 255
 """The name of an error's class."""
+
+POINTER_LENGTH = 255
+"""A JSON pointer to the unique keys of a handler's tasks."""
 
 ATTEMPT = 2**31 - 1
 """The number of an attempt, which only counts up."""
@@ -117,3 +121,39 @@ BULK_TASKS = 1_000_000
 
 BULK_RUNNING = 20
 """Bulk operations of one namespace that run at a time."""
+
+CRON_LENGTH = 128
+"""A cron expression."""
+
+TIMEZONE_LENGTH = 64
+"""The name of a time zone."""
+
+EVERY_SECONDS = 31_622_400
+"""Time from one time of a schedule to the next: 366 days."""
+
+PREVIEW_TIMES = 100
+"""Times of a schedule in one preview."""
+
+SCHEDULES = 100_000
+"""Schedules of one namespace."""
+
+SCHEDULE_NAME_LENGTH = 128
+"""The name of a schedule that a request sets."""
+
+CATCH_UP_SECONDS = 31_622_400
+"""Time for which a missed time of a schedule is worth a task: 366 days."""
+
+JITTER_SECONDS = 86_400
+"""Time over which the tasks of a schedule are spread: a day."""
+
+KEY_SCHEDULES = 100
+"""Schedules that are named of one key."""
+
+SCHEDULE_LENGTH = 192
+"""The name of a schedule; one from code has `code:` before the name of its handler."""
+
+SCHEDULE_NOTE_LENGTH = 500
+SCHEDULE_ERROR_LENGTH = 500
+
+CATCH_UP_TIMES = 1_000
+"""Times of one schedule that fire together after they passed."""

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from taskq_server.domain.task import FAILING, Priority, Status
+from taskq_server.domain.unique import OnConflict
 
 DEFAULT_QUEUE = "default"
 
@@ -17,11 +18,13 @@ class TaskDefaults(NamedTuple):
         queue: the name of a queue.
         priority: decides which of two due tasks goes first.
         tags: names to find the task by.
+        unique_key: a JSON pointer to the unique key in the payload; None for tasks without one.
     """
 
     queue: str = DEFAULT_QUEUE
     priority: Priority = Priority.NORMAL
     tags: tuple[str, ...] = ()
+    unique_key: str | None = None
 
 
 SAYS_NOTHING = TaskDefaults()
@@ -48,6 +51,9 @@ class NewTask(NamedTuple):
         backoff_base_seconds: longest wait before the first retry; None stands for the handler's.
         backoff_max_seconds: longest wait before any retry; None stands for the handler's.
         keep_seconds: for how long the task is kept after its end; None stands for the settings'.
+        unique_key: no other task with this key waits or runs at the same time; None stands for the
+            one that the handler finds in the payload, mostly none.
+        on_conflict: what to do if another task holds the key; None stands for `return`.
     """
 
     handler: str
@@ -64,6 +70,8 @@ class NewTask(NamedTuple):
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
     keep_seconds: float | None = None
+    unique_key: str | None = None
+    on_conflict: OnConflict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +110,7 @@ class TaskFilter:
         finished_before: aware UTC, final since before this time.
         title_prefix: the beginning of the title.
         id_prefix: the beginning of the id, with its hyphens.
+        schedule: the name of the schedule that has fired the task.
         descending: whether the newest task comes first.
     """
 
@@ -118,6 +127,7 @@ class TaskFilter:
     finished_before: datetime | None = None
     title_prefix: str | None = None
     id_prefix: str | None = None
+    schedule: str | None = None
     descending: bool = True
 
     def possible_statuses(self) -> Sequence[Status] | None:

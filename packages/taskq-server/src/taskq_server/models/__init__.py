@@ -7,6 +7,7 @@ from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
 from taskq_server.models.queue import Queue
+from taskq_server.models.schedule import Schedule, ScheduleFire
 from taskq_server.models.sweep import Sweep
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
@@ -14,6 +15,7 @@ from taskq_server.models.task_attempt import TaskAttempt
 from taskq_server.models.task_count import TaskCount
 from taskq_server.models.task_keep import TaskKeep
 from taskq_server.models.task_minute import TaskMinute
+from taskq_server.models.unique_key import TaskUniqueKey, UniqueKey
 from taskq_server.models.worker import Worker
 
 __all__ = [
@@ -24,6 +26,8 @@ __all__ = [
     "Handler",
     "Namespace",
     "Queue",
+    "Schedule",
+    "ScheduleFire",
     "Sweep",
     "Tag",
     "Task",
@@ -32,5 +36,7 @@ __all__ = [
     "TaskKeep",
     "TaskMinute",
     "TaskTag",
+    "TaskUniqueKey",
+    "UniqueKey",
     "Worker",
 ]

@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, PrivateAttr, model_validator
 from taskq_server.domain import limits
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Priority
+from taskq_server.domain.unique import OnConflict
 from taskq_server.schemas.fields import (
     Answer,
     BackoffSeconds,
@@ -20,6 +21,7 @@ from taskq_server.schemas.fields import (
     KeepSeconds,
     MaxRetries,
     Moment,
+    OnConflictLabel,
     PriorityLabel,
     QueueName,
     Request,
@@ -27,11 +29,12 @@ from taskq_server.schemas.fields import (
     Tags,
     TimeoutSeconds,
     Title,
+    UniqueKeyText,
 )
 
 
-class TaskCreate(Request):
-    """A task to store and run; its payload has been parsed, and is not validated once more."""
+class TaskTemplate(Request):
+    """A task but for its time; its payload has been parsed, and is not validated once more."""
 
     handler: HandlerName = Field(description="which handler does the work")
     payload: dict[str, Any] = Field(default_factory=dict, description="its parameters")
@@ -42,10 +45,6 @@ class TaskCreate(Request):
         None, description="names to find the task by; the handler's own when null"
     )
     queue: QueueName | None = Field(None, description="the handler's own when null")
-    run_at: Moment | None = Field(None, description="not before this time; null means now")
-    delay_seconds: DelaySeconds | None = Field(
-        None, description="not before this many seconds from now; instead of `run_at`"
-    )
     timeout_seconds: TimeoutSeconds | None = Field(
         None, description="time limit of one attempt; the handler's own when null"
     )
@@ -61,6 +60,25 @@ class TaskCreate(Request):
     keep_seconds: KeepSeconds | None = Field(
         None,
         description="how long it is kept after its end; as the server's settings say when null",
+    )
+    unique_key: UniqueKeyText | None = Field(
+        None,
+        description="no other task with this key waits or runs at the same time; what the handler "
+        "finds in the payload when null, mostly none",
+    )
+    on_conflict: OnConflictLabel | None = Field(
+        None,
+        description="if another task holds the `unique_key`: `return` it (null means that), "
+        "`replace` its payload and start if it only waits, or `reject` this one",
+    )
+
+
+class TaskCreate(TaskTemplate):
+    """A task to store and run."""
+
+    run_at: Moment | None = Field(None, description="not before this time; null means now")
+    delay_seconds: DelaySeconds | None = Field(
+        None, description="not before this many seconds from now; instead of `run_at`"
     )
 
     @model_validator(mode="after")
@@ -86,6 +104,8 @@ class TaskCreate(Request):
             self.backoff_base_seconds,
             self.backoff_max_seconds,
             self.keep_seconds,
+            self.unique_key,
+            None if self.on_conflict is None else OnConflict(self.on_conflict),
         )
 
 
@@ -179,6 +199,13 @@ class AttemptRead(Answer):
     retry_at: datetime | None
 
 
+class TaskSchedule(Answer):
+    """The schedule that has fired a task."""
+
+    name: str = Field(description="its name; it may be deleted by now")
+    fire_at: datetime = Field(description="the time of the schedule that the task is for")
+
+
 class TaskItem(Answer):
     """A task in a list: everything but payload, result and errors."""
 
@@ -201,6 +228,7 @@ class TaskItem(Answer):
     worker_id: UUID | None
     cancel_requested_at: datetime | None
     traceparent: str | None = Field(description="W3C trace context that the task belongs to")
+    schedule: TaskSchedule | None = Field(description="what has fired it; null: a submit")
     version: int
     created_at: datetime
     updated_at: datetime
@@ -215,8 +243,18 @@ class TaskRead(TaskItem):
     keep_seconds: float | None = Field(
         description="how long it is kept after its end; null: as the server's settings say"
     )
+    unique_key: str | None = Field(
+        description="no other task with this key waits or runs at the same time"
+    )
     errors: list[AttemptRead]
     result: JsonValue
+
+
+class TaskHolder(Answer):
+    """The task that holds a unique key, for callers who may not read it."""
+
+    id: UUID
+    status: StatusLabel
 
 
 class TaskPage(Answer):
@@ -230,6 +268,12 @@ class TaskList(Answer):
     """Tasks in the order they were asked for."""
 
     items: list[TaskRead]
+
+
+class SubmittedList(Answer):
+    """Tasks in the order they were sent; of holders of unique keys that is all one may know."""
+
+    items: list[TaskRead | TaskHolder]
 
 
 class TaskRef(Answer):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, handler_use, workers
+from taskq_server.crud import counts, handler_use, schedules, workers
 from taskq_server.crud.handler_use import Seen
 from taskq_server.crud.pairs import Named
 from taskq_server.domain.counts import by_queue
@@ -77,6 +77,7 @@ class HandlerUses:
         live = await workers.handlers_of_live(connection, now, namespaces)
         able = {each: Counter(n for one in live[each] for n in json.loads(one)) for each in live}
         waiting = await _Waiting.read(connection)
+        scheduled = await schedules.handlers_named(connection)
         return [
             HandlerUse(
                 namespace=each.namespace,
@@ -84,7 +85,7 @@ class HandlerUses:
                 seen_at=now if able[each.namespace][each.name] else each.at,
                 workers=able[each.namespace][each.name],
                 kept_for=await _reason(
-                    connection, each, able[each.namespace][each.name], waiting, now
+                    connection, each, able[each.namespace][each.name], waiting, scheduled, now
                 ),
             )
             for each in every
@@ -96,12 +97,19 @@ def _key(use: HandlerUse) -> Named:
 
 
 async def _reason(
-    connection: Connection, seen: Seen, able: int, waiting: "_Waiting", now: datetime
+    connection: Connection,
+    seen: Seen,
+    able: int,
+    waiting: "_Waiting",
+    scheduled: Collection[Named],
+    now: datetime,
 ) -> str:
     if able:
         return "live workers"
     if now - seen.at < UNSEEN:
         return "recent use"
+    if any(seen.name == name and seen.serves(namespace) for namespace, name in scheduled):
+        return "schedules"
     return "tasks" if await waiting.name(connection, seen) else ""
 
 

@@ -19,6 +19,7 @@ LOCATION = "Location"
 ETAG = "ETag"
 APPLIED = "Preference-Applied"
 REPLAYED = "Idempotency-Replayed"
+UNIQUE_CONFLICT = "Unique-Conflict"
 LISTENERS = "Queue-Listeners"
 LINK = "Link"
 CACHE_CONTROL = "Cache-Control"
@@ -35,9 +36,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     ETAG: {
-        "description": "the task's version, for `If-Match` and `If-None-Match`",
+        "description": "the version, for `If-Match` and `If-None-Match`; of a schedule, also how "
+        "many of its times have passed",
         "required": True,
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+        "schema": {"type": "string", "pattern": '^"[0-9]+(-[0-9]+)?"$'},
     },
     APPLIED: {
         "description": "the preference that was followed (RFC 7240)",
@@ -46,6 +48,11 @@ HEADERS: dict[str, dict[str, Any]] = {
     REPLAYED: {
         "description": "nothing new was stored",
         "required": True,
+        "schema": {"type": "string", "enum": ["true"]},
+    },
+    UNIQUE_CONFLICT: {
+        "description": "another task holds the `unique_key`, and the answer is that task; of a "
+        "batch, for at least one of its items",
         "schema": {"type": "string", "enum": ["true"]},
     },
     LISTENERS: {
@@ -129,7 +136,7 @@ def failures(*errors: type[Exception], is_open: bool = False) -> Responses:
 
 def _failure(status: int, kinds: list[problems.Kind]) -> dict[str, Any]:
     examples = {
-        kind.code: {"summary": kind.title, "value": problems.body(kind, "c0ffee")} for kind in kinds
+        kind.code: {"summary": kind.title, "value": problems.example(kind)} for kind in kinds
     }
     schema = {"$ref": "#/components/schemas/Problem"}
     return {

@@ -5,7 +5,7 @@ a script it plays a web application that has one, too. Both keep their spans in 
 send them to a collector. The script starts a `taskq-server dev` of its own, in a temporary folder,
 which it removes. With opentelemetry-sdk installed, in the folder above:
 
-    python examples/11_traces.py
+    python examples/12_traces.py
 """
 
 import os
@@ -73,7 +73,7 @@ def recorded(where: str) -> list[dict[str, str | None]]:
 @contextmanager
 def server(folder: Path) -> Iterator[str]:
     """Run a server that loads this file, yield its address, and stop it."""
-    words = ("dev", "--port", "0", "--data-dir", str(folder), "--handlers", "examples.11_traces")
+    words = ("dev", "--port", "0", "--data-dir", str(folder), "--handlers", "examples.12_traces")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("TASKQ_")}
     environment = {**kept, "no_proxy": "127.0.0.1"}
     log = (folder / "server.log").open("w+")
