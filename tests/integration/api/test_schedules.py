@@ -442,3 +442,17 @@ async def test_who_sets_one_needs_the_right_to_run_and_leaves_it_there(
         plain = shown(await make_key(runtime, "tasks:operate"))
         assert (await closed.post("/schedules/nightly/pause", headers=plain)).status_code == 200
         assert (await closed.delete("/schedules/nightly", headers=plain)).status_code == 204
+
+
+async def test_one_whose_zone_was_lost_stays_paused(
+    api: httpx.AsyncClient, runtime: Runtime
+) -> None:
+    await made(api, paused=True)
+    await write(runtime, replace(await row(runtime), timezone="Europe/Nowhere"))
+    refused = [("/timezone", "unknown-timezone")]
+    resumed = await api.post("/schedules/nightly/resume")
+    assert problem(resumed) == (422, "unknown-timezone", refused)
+    assert (await seen(api))["paused"]
+    found = await api.patch("/schedules/nightly", json={"timezone": "UTC", "paused": False})
+    assert found.status_code == 200
+    assert found.json()["next_fire_at"] is not None

@@ -60,6 +60,10 @@ def check(new: NewSchedule) -> None:
         UnknownTimezone: there is no such zone.
         InvalidSchedule: the times cannot be used; with pointers.
     """
+    _require(new)
+
+
+def _require(new: NewSchedule | Schedule) -> None:
     times.require(new.cron, new.every_seconds, new.timezone, new.starts_at, new.ends_at)
 
 
@@ -135,9 +139,14 @@ def paused(schedule: Schedule, note: str | None, *, now: datetime) -> Schedule:
 
 
 def resumed(schedule: Schedule, *, now: datetime) -> Schedule:
-    """Return a schedule that fires from its next time on; those of the pause are gone."""
+    """Return a schedule that fires from its next time on; those of the pause are gone.
+
+    Raises:
+        UnknownTimezone: its zone was lost with a change of the time zones, or of the system.
+    """
     if schedule.paused_at is None:
         return schedule
+    _require(schedule)
     return _changed(schedule, replace(schedule, paused_at=None, note=None), now)
 
 
