@@ -20,6 +20,7 @@ from taskq_server.domain.errors import (
     InvalidSchedule,
     QuotaExceeded,
     ScheduleNotFound,
+    UniqueConflict,
     UnknownHandler,
     UnknownTimezone,
     UnusableHandler,
@@ -251,6 +252,7 @@ async def resume(name: InPath, request: Request, runtime: RuntimeDep) -> Respons
         **reply(201, "the task", LOCATION, ETAG),
         **failures(
             *(*_FINDS, UnknownHandler, UnusableHandler, InvalidPayload, QuotaExceeded),
+            UniqueConflict,
         ),
     },
 )
