@@ -24,6 +24,8 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "keys.md",
         "operate.md",
         "queues.md",
+        "schedules.md",
+        "time-zones.md",
         "metrics.md",
         "traces.md",
         "settings.md",
