@@ -63,6 +63,7 @@ def as_json(handler: Handler, settings: Settings) -> dict[str, Any]:
         "queue": handler.defaults.queue,
         "priority": handler.defaults.priority.label,
         "tags": list(handler.defaults.tags),
+        "unique_key": handler.defaults.unique_key,
         "backoff_base_seconds": handler.backoff.base,
         "backoff_cap_seconds": handler.backoff.cap,
         "retry_on": [each.__qualname__ for each in handler.retry_on],
@@ -93,6 +94,8 @@ def _of_tasks(defaults: TaskDefaults) -> Iterator[str]:
     yield f"priority {defaults.priority.label}"
     if defaults.tags:
         yield f"tags {', '.join(defaults.tags)}"
+    if defaults.unique_key is not None:
+        yield f"one task at a time for each {defaults.unique_key or 'payload'}"
 
 
 def _row(handler: Handler, label: int, width: int) -> str:

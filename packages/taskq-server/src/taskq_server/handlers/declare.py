@@ -90,6 +90,7 @@ def handler(
     queue: str | None = None,
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
+    unique_key: str | None = None,
 ) -> Callable[[Callable[P, ResultT]], TypedHandler[P, ResultT]]: ...
 
 
@@ -104,6 +105,7 @@ def handler(
     queue: str | None = None,
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
+    unique_key: str | None = None,
 ) -> Callable[..., Any]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
@@ -124,17 +126,21 @@ def handler(
         queue: the queue of tasks whose submit names none; None means `default`.
         priority: of tasks whose submit names none; None means `normal`.
         tags: of tasks whose submit names none, not even an empty list; at most 32.
+        unique_key: a JSON pointer (RFC 6901) to what makes a task unique in its payload, such as
+            `/customer_id`: while a task for one customer waits or runs, another submit for the same
+            one finds it. `""` stands for the whole payload. A task without a value there, or with
+            null, is not unique, and a unique key that a submit names wins.
 
     Raises:
         ConfigurationError: the function cannot have that name or run in a process, `retry_on` has a
-            value that is not a class of exceptions, or no task can have such a queue, priority or
-            tag.
+            value that is not a class of exceptions, or no task can have such a queue, priority, tag
+            or unique key.
     """
     if name is not None and not isinstance(name, str):
         return handler()(name)
     what = "@handler" if name is None else f"handler {name}"
     errors = _error_classes(what, retry_on)
-    defaults = task_defaults(what, queue, priority, tags)
+    defaults = task_defaults(what, queue, priority, tags, unique_key)
 
     def decorate(function: Function) -> Function:
         own = _own_name(function) if name is None else name

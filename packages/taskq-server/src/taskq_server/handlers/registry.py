@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import logging
 import sys
 import traceback
@@ -32,6 +33,7 @@ from taskq_server.handlers.declare import (
     is_coroutine_function,
     qualified_name,
 )
+from taskq_server.handlers.defaults import check_parameter
 from taskq_server.handlers.published import PublishedSchema
 from taskq_server.schemas.payload_schema import compile_schema
 
@@ -300,12 +302,15 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
             "collect what it yields, and return a list"
         )
     takes = signature.read(function, name)
+    schema, pointer = _schema(takes, name), mark.defaults.unique_key
+    if pointer is not None and not takes.open:
+        check_parameter(f"handler {name}", pointer, json.loads(schema).get("properties", ()))
     return Handler(
         name=name,
         function=function,
         signature=takes,
         description=signature.described(function),
-        schema=_schema(takes, name),
+        schema=schema,
         max_retries=mark.max_retries,
         timeout=mark.timeout,
         backoff=mark.backoff or Backoff(),
