@@ -236,6 +236,8 @@ _SCHEDULE: dict[str, Any] = {
         "backoff_base_seconds": None,
         "backoff_max_seconds": None,
         "keep_seconds": None,
+        "unique_key": None,
+        "on_conflict": None,
     },
     "catch_up": "last",
     "catch_up_seconds": 86_400.0,
