@@ -68,6 +68,7 @@ class Time:
             start=lambda _: None,
             replay_hooks=nothing,
             bulk=nothing,
+            declared=nothing,
             measure=nothing,
         )
 

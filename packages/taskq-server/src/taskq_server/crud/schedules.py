@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, 
 from sqlalchemy import delete as delete_from
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, schedule_fires, schedules, tasks
 from taskq_server.domain.ids import Mark, is_marked
@@ -117,6 +118,19 @@ async def handlers_named(connection: AsyncConnection, namespace: str) -> set[str
     """Return the handlers that schedules of a namespace name."""
     found = select(_of.handler).distinct().where(_of.namespace == namespace)
     return set((await connection.execute(found)).scalars())
+
+
+async def declared(connection: AsyncConnection, which: Collection[Named]) -> dict[Named, str]:
+    """Return the hashes of what code declares, of those of some schedules that it does declare.
+
+    Args:
+        connection: any.
+        which: at least one namespace and name.
+    """
+    asked = is_one_of(_of.namespace, _of.name, which), _of.declaration.is_not(None)
+    found = select(_of.namespace, _of.name, _of.declaration).where(*asked)
+    rows = await connection.execute(found)
+    return {(namespace, name): digest for namespace, name, digest in rows}
 
 
 async def due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Schedule]:

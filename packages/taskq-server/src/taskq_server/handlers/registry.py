@@ -20,6 +20,7 @@ from pydantic_core import to_json
 
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.declarations import HandlerSchedule
 from taskq_server.domain.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.naming import is_name
 from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
@@ -87,6 +88,7 @@ class Handler:
     retry_on: tuple[type[BaseException], ...]
     process: bool = False
     defaults: TaskDefaults = SAYS_NOTHING
+    schedule: HandlerSchedule | None = None
 
     @cached_property
     def is_async(self) -> bool:
@@ -300,6 +302,11 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
             "collect what it yields, and return a list"
         )
     takes = signature.read(function, name)
+    if mark.schedule is not None and takes.required:
+        raise ConfigurationError(
+            f"handler {name}: its schedule submits an empty payload: give "
+            f"{', '.join(takes.required)} a default, or leave the schedule out"
+        )
     return Handler(
         name=name,
         function=function,
@@ -312,6 +319,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         retry_on=mark.retry_on,
         process=mark.process,
         defaults=mark.defaults,
+        schedule=mark.schedule,
     )
 
 

@@ -19,6 +19,7 @@ from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.declared import declared_by
 from taskq_server.services.publishing import Publishing, published_by
 from taskq_server.worker.arq_worker import redis_pool
 from taskq_server.worker.assembly import WorkerParts, assemble
@@ -59,6 +60,7 @@ async def run_worker(
         return False
     names = await runtime.naming.known()
     _say_what_is_validated_elsewhere(registry)
+    publishing = _publishing(runtime, registry)
     state = State()
     if not await start_up(registry, state, stop.asked):
         return False
@@ -74,7 +76,6 @@ async def run_worker(
     try:
         parts = assemble(runtime, names, registry, state, parent)
         health = health or Health(settings.block_seconds)
-        publishing = _publishing(runtime, registry)
         await _Worker(runtime, names, parts, publishing, parent, health).work(stop)
     finally:
         await shut_down(registry, state, settings.hook_seconds, stop.hurried)
@@ -182,7 +183,7 @@ class _Worker:
         """
         lease = self._parts.lease
         await _patiently(lambda: self._publishing.start(lease.worker_id))
-        lease.handlers = self._publishing.row
+        lease.handlers, lease.declarations = self._publishing.row, self._publishing.declarations
 
     async def _learn_namespaces(self) -> None:
         await _patiently(self._parts.served.start)
@@ -309,7 +310,8 @@ async def publish(runtime: Runtime, registry: Registry) -> None:
 def _publishing(runtime: Runtime, registry: Registry) -> Publishing:
     settings = runtime.settings
     own = published_by(registry, settings)
-    return Publishing(runtime.database, runtime.clock, settings.served_namespaces, own)
+    declared = declared_by(registry, settings)
+    return Publishing(runtime.database, runtime.clock, settings.served_namespaces, own, declared)
 
 
 async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:
