@@ -11,6 +11,8 @@ from taskq_server.crud.pairs import Named
 from taskq_server.services.declaring import Change, Declaring
 
 _TOGETHER = 100
+_PAUSE_SECONDS = 15.0
+"""More than the pause of a janitor between two sweeps."""
 
 
 class DeclaredSweep:
@@ -52,7 +54,7 @@ class DeclaredSweep:
 
     def _ripe(self, changes: Sequence[Change]) -> list[Named]:
         now = self._monotonic()
-        if now - self._swept_at > self._lease_seconds:
+        if now - self._swept_at > self._lease_seconds + _PAUSE_SECONDS:
             self._back = {}  # somebody else has swept, or nobody could
         self._swept_at = now
         is_back = [(one.pair, one.known.digest) for one in changes if one.goes_back]
