@@ -91,6 +91,7 @@ class Worker:
             has_room=lambda _: True,
             start=lambda _: None,
             replay_hooks=hooks.replay,
+            fire=runtime.firing.sweep,
             bulk=runtime.bulk_work.sweep,
             declared=DeclaredSweep(runtime.database, runtime.clock, 10).sweep,
             measure=QueueMeter(runtime.database, runtime.clock.earliest).measure,

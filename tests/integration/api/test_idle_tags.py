@@ -67,6 +67,7 @@ class Time:
             has_room=lambda _: False,
             start=lambda _: None,
             replay_hooks=nothing,
+            fire=nothing,
             bulk=nothing,
             declared=nothing,
             measure=nothing,

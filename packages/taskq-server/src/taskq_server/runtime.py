@@ -37,6 +37,8 @@ from taskq_server.services.change import ChangeService
 from taskq_server.services.clock_sync import keep_in_sync, sync
 from taskq_server.services.exposition import Exposition
 from taskq_server.services.failures import FailureService
+from taskq_server.services.fire_plans import Planner
+from taskq_server.services.firing import Firing
 from taskq_server.services.fleet import Fleet
 from taskq_server.services.history import HistoryService
 from taskq_server.services.inserts import Inserts
@@ -96,6 +98,7 @@ class Runtime:
     change: ChangeService
     bulk: BulkService
     bulk_work: BulkWork
+    firing: Firing
     wait: WaitService
     tracing: Tracing
     turns: Turns
@@ -206,7 +209,7 @@ def _assemble(
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
-    submit, change, bulk_work = _writing_services(
+    submit, change, bulk_work, firing = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
     )
     return Runtime(
@@ -247,6 +250,7 @@ def _assemble(
         change=change,
         bulk=BulkService(database, clock, IdSource()),
         bulk_work=bulk_work,
+        firing=firing,
         wait=wait,
         tracing=tracing,
         turns=turns,
@@ -274,11 +278,13 @@ def _writing_services(
     after_commit: AfterCommit,
     tracing: Tracing,
     turns: Turns,
-) -> tuple[SubmitService, ChangeService, BulkWork]:
+) -> tuple[SubmitService, ChangeService, BulkWork, Firing]:
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
+    new_id = IdSource()
+    submission = Submission(settings, catalog, new_id, turns)
     submit = SubmitService(
-        submission=Submission(settings, catalog, IdSource(), turns),
+        submission=submission,
         inserts=Inserts(database, tracing, metrics.submits),
         tag_ids=tag_ids,
         quotas=quotas,
@@ -300,7 +306,19 @@ def _writing_services(
         log=TaskLog.of(settings),
     )
     work = BulkWork(database, clock, quotas, after_commit, log=TaskLog.of(settings))
-    return submit, change, work
+    firing = Firing(
+        database=database,
+        earliest=clock.earliest,
+        planner=Planner(submission, clock),
+        tag_ids=tag_ids,
+        quotas=quotas,
+        after_commit=after_commit,
+        new_id=new_id,
+        turns=turns,
+        metrics=metrics.submits,
+        log=TaskLog.of(settings),
+    )
+    return submit, change, work, firing
 
 
 async def _store(key: AdminKey) -> None:

@@ -65,12 +65,14 @@ class Sweeps:
             has_room=lambda _: has_room,
             start=lambda staged: self.started.extend(one.namespace for one in staged),
             replay_hooks=hooks.replay,
+            fire=runtime.firing.sweep,
             bulk=runtime.bulk_work.sweep,
             declared=DeclaredSweep(runtime.database, runtime.clock, 10).sweep,
             measure=hooks.replay,
             paused=self.paused,
         )
         self._replay = hooks.replay
+        self._fire = runtime.firing.sweep
         self._bulk = runtime.bulk_work.sweep
 
     async def _heads(self, queues: Sequence[Queue]) -> dict[Queue, Heads]:
@@ -89,6 +91,7 @@ class Sweeps:
         await self._janitor.rescue()
         await self._janitor.stage()
         await self._replay()
+        await self._fire()
         await self._bulk()
         await self._janitor.tidy()
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, case, insert, literal, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -28,6 +28,10 @@ _FIRE = ("schedule_id", "fire_at", "task_id", "namespace", "name")
 _whole = select(*(_of[name] for name in _FIELDS))
 _insert_fires = BulkInsert(schedule_fires, once=False)
 _forget_fires = delete_from(schedule_fires).where(schedule_fires.c.task_id.in_(IDS))
+
+
+Time = tuple[UUID, datetime]
+"""The id of a schedule, and one of its times."""
 
 
 class NewFire(NamedTuple):
@@ -169,7 +173,8 @@ async def statuses(connection: AsyncConnection, ids: Collection[UUID]) -> dict[U
     if not ids:
         return {}
     found = select(tasks.c.id, tasks.c.status).where(tasks.c.id.in_(IDS))
-    return dict((await connection.execute(found, {"ids": sorted(ids)})).tuples().all())
+    rows = await connection.execute(found, {"ids": sorted(ids)})
+    return {task_id: status for task_id, status in rows}
 
 
 async def add_fire(connection: AsyncConnection, *fires: NewFire) -> None:
@@ -181,12 +186,14 @@ async def add_fire(connection: AsyncConnection, *fires: NewFire) -> None:
     await _insert_fires(connection, _FIRE, sorted(fires))
 
 
-async def last_fire(connection: AsyncConnection, schedule_id: UUID) -> datetime | None:
-    """Return the newest time of a schedule that has a task; None without any."""
-    newest = select(func.max(schedule_fires.c.fire_at))
-    found = await connection.execute(newest.where(schedule_fires.c.schedule_id == schedule_id))
-    moment: datetime | None = found.scalar_one()
-    return moment
+async def fired(connection: AsyncConnection, times: Collection[Time]) -> set[Time]:
+    """Return those of some times that have their task."""
+    of = schedule_fires.c
+    found = select(of.schedule_id, of.fire_at).where(
+        of.schedule_id.in_(sorted({one for one, _ in times})),
+        of.fire_at.in_(sorted({at for _, at in times})),
+    )
+    return {(one, at) for one, at in await connection.execute(found)}.intersection(times)
 
 
 async def fires_of(connection: AsyncConnection, task_ids: Iterable[UUID]) -> dict[UUID, Fire]:

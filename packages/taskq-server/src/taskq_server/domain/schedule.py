@@ -11,6 +11,7 @@ from enum import StrEnum
 from uuid import UUID
 
 from taskq_server.domain import scopes
+from taskq_server.domain.times import Timing, with_jitter
 
 
 class Overlap(StrEnum):
@@ -107,6 +108,22 @@ class Schedule:
     last_error: str | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def timing(self) -> Timing:
+        """When it fires, as a value of its own."""
+        return Timing(
+            cron=self.cron,
+            every_seconds=self.every_seconds,
+            timezone=self.timezone,
+            starts_at=self.starts_at,
+            ends_at=self.ends_at,
+            created_at=self.created_at,
+        )
+
+    def fires_at(self, fire_at: datetime) -> datetime:
+        """Return when one of its times fires, jitter included."""
+        return with_jitter(fire_at, self.jitter_seconds, self.id)
 
 
 def globs_of(granted: Collection[str]) -> tuple[str, ...]:

@@ -14,7 +14,6 @@ from taskq_server.domain import scopes, times
 from taskq_server.domain.declarations import Declaration, Known, schedule_name
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.schedule import CatchUp, Overlap, Schedule
-from taskq_server.domain.times import Timing
 
 _CATCH_UP_SECONDS = 86_400.0
 _log = logging.getLogger("taskq.server.schedules")
@@ -123,17 +122,8 @@ def _timed(schedule: Schedule, now: datetime) -> Schedule:
     """Return a schedule that was made or changed now with its next time; a paused one has none."""
     if schedule.paused_at is not None:
         return schedule
-    timing = Timing(
-        cron=schedule.cron,
-        every_seconds=schedule.every_seconds,
-        timezone=schedule.timezone,
-        starts_at=schedule.starts_at,
-        ends_at=schedule.ends_at,
-        created_at=schedule.created_at,
-    )
     try:
-        at = times.next_after(timing, now)
+        at = times.next_after(schedule.timing, now)
     except ValueError as error:  # a zone that only the worker knows that declares it
         return replace(schedule, next_fire_at=None, due_at=None, last_error=str(error))
-    due = None if at is None else times.with_jitter(at, schedule.jitter_seconds, schedule.id)
-    return replace(schedule, next_fire_at=at, due_at=due)
+    return replace(schedule, next_fire_at=at, due_at=None if at is None else schedule.fires_at(at))

@@ -65,13 +65,27 @@ class TagIds:
             link: links tasks to the ids, in one transaction. It is called again if it raises
                 `TagGone`, because a tag was deleted meanwhile.
         """
-        wanted = [(caller.namespace, name) for name in names]
+        of = caller.namespace
+        return await self.use_named(
+            [(of, name) for name in names],
+            lambda ids: link({name: ids[of, name] for name in names}),
+        )
+
+    async def use_named(
+        self, names: Collection[Named], link: Callable[[Mapping[Named, int]], Awaitable[T]]
+    ) -> T:
+        """Do the same for tags of several namespaces.
+
+        Args:
+            names: any number of tags.
+            link: links tasks to the ids, as for `use`.
+        """
         for _ in range(_TRIES):
-            ids = await self._ids(wanted)
+            ids = await self._ids(names)
             try:
-                return await link({name: ids[of, name] for of, name in wanted})
+                return await link(ids)
             except tags.TagGone:
-                self._forget(wanted)
+                self._forget(names)
         raise DatabaseUnavailable("tags are deleted as fast as tasks are given them")
 
     async def _ids(self, names: Collection[Named]) -> Mapping[Named, int]:

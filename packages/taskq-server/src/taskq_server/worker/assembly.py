@@ -229,6 +229,7 @@ def _sources_of_attempts(
         has_room=deps.admission.has_room,
         start=lambda staged: arq.offer(arguments(staged), staged[0].queue),
         replay_hooks=hooks.replay,
+        fire=runtime.firing.sweep,
         bulk=runtime.bulk_work.sweep,
         declared=DeclaredSweep(runtime.database, runtime.clock, settings.lease_seconds).sweep,
         measure=QueueMeter(runtime.database, earliest).measure,

@@ -1,4 +1,4 @@
-"""The janitor: stage what lost its doorbell, rescue what lost its worker, replay hooks, tidy."""
+"""The janitor: ring anew, rescue what lost its worker, replay hooks, fire schedules, tidy."""
 
 import asyncio
 import logging
@@ -53,10 +53,10 @@ class Sweep(NamedTuple):
 class Janitor:
     """Sweep, each kind in one worker at a time; two at once do no harm.
 
-    It works through bulk operations, puts declared schedules in force, compacts, measures, prunes
-    and forgets for all namespaces, because one may have no worker any more. It rescues for workers
-    of the same namespaces, and stages and replays hooks for those that run the same handlers, too:
-    it may start only their tasks, and knows only their hooks.
+    It fires schedules, puts declared ones in force, works through bulk operations, compacts,
+    measures, prunes and forgets for all namespaces, because one may have no worker any more. It
+    rescues for workers of the same namespaces, and stages and replays hooks for those that run the
+    same handlers, too: it may start only their tasks, and knows only their hooks.
 
     Args:
         settings: how often, and how long final tasks are kept.
@@ -72,6 +72,7 @@ class Janitor:
         start: starts what had lost its doorbell, all of one queue, as far as there is room: Redis
             may take no bells.
         replay_hooks: runs hooks that should have run by now.
+        fire: fires schedules that are due.
         bulk: works through bulk operations.
         declared: puts in force what handlers declare.
         measure: measures the queues, unless somebody else has done it in this minute.
@@ -92,6 +93,7 @@ class Janitor:
         has_room: Callable[[Gate], bool],
         start: Callable[[Sequence[Due]], None],
         replay_hooks: Callable[[], Awaitable[None]],
+        fire: Callable[[], Awaitable[None]],
         bulk: Callable[[], Awaitable[None]],
         declared: Callable[[], Awaitable[None]],
         measure: Callable[[], Awaitable[object]],
@@ -125,6 +127,7 @@ class Janitor:
                 self.stage_without_bells,
             ),
             Sweep(hooks, often, "replay hooks", replay_hooks),
+            Sweep("schedules", often, "fire schedules", fire),
             Sweep("bulk", often, "work through bulk operations", bulk),
             Sweep("declared", sometimes, "put in force what handlers declare", declared),
             Sweep("compact", sometimes, "compact the ledger of tasks", self.compact),

@@ -1,0 +1,221 @@
+"""Fire schedules: submit their tasks at their times, exactly one for each time.
+
+Any janitor may, in any number of processes. Some schedules that are due are looked at together,
+without a lock. Then one transaction locks those that are still as they were seen, and stores their
+tasks, which task is that of which time, and how far each schedule is: all of it, or nothing.
+"""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import datetime
+
+from taskq_server.core.database import Database
+from taskq_server.core.turns import Turns
+from taskq_server.crud import schedules
+from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import AUTHORIZATION, QuotaExceeded
+from taskq_server.domain.schedule import Schedule
+from taskq_server.domain.task import Fire, Status, Task, TaskDetails
+from taskq_server.metrics.submits import SubmitResult, Submits
+from taskq_server.services import fire_storing
+from taskq_server.services.after_commit import AfterCommit
+from taskq_server.services.fire_plans import Plan, Planner
+from taskq_server.services.fire_storing import Batch, NewId, Stored
+from taskq_server.services.quotas import Quotas, of_tags
+from taskq_server.services.tags import TagIds
+from taskq_server.services.task_log import AS_DEFAULT, TaskLog
+
+_TOGETHER = 100
+"""Schedules of one transaction."""
+
+_TASKS = 1_000
+"""Tasks of one transaction, unless a single schedule has more."""
+
+_REST = 0.5
+"""A pause after each transaction, in times of what it took: submits get their turn."""
+
+_log = logging.getLogger("taskq.server.janitor")
+
+
+class Firing:
+    """Fire schedules, those that are due and those that somebody asks for.
+
+    Args:
+        database: holds the rows.
+        earliest: the earliest time that it may be, aware UTC, because no time fires too early.
+        planner: says what a schedule is to do.
+        tag_ids: finds the ids of tags, or makes them.
+        quotas: say how many names may be in use, and how many tasks may wait.
+        after_commit: tells what has changed.
+        new_id: makes ids of tasks.
+        turns: shares the event loop with others.
+        metrics: count what is submitted.
+        log: tells of tasks that end.
+        monotonic: a monotonic clock, in seconds.
+    """
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        earliest: Callable[[], datetime],
+        planner: Planner,
+        tag_ids: TagIds,
+        quotas: Quotas,
+        after_commit: AfterCommit,
+        new_id: NewId,
+        turns: Turns,
+        metrics: Submits,
+        log: TaskLog = AS_DEFAULT,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._database = database
+        self._earliest = earliest
+        self._planner = planner
+        self._tag_ids = tag_ids
+        self._quotas = quotas
+        self._after_commit = after_commit
+        self._new_id = new_id
+        self._turns = turns
+        self._metrics = metrics
+        self._task_log = log
+        self._monotonic = monotonic
+
+    async def sweep(self) -> None:
+        """Fire until no schedule is left that is due, and that nobody else has locked."""
+        began = self._monotonic()
+        while await self._round():
+            await asyncio.sleep(_REST * (self._monotonic() - began))
+            began = self._monotonic()
+
+    async def fire_now(self, caller: Caller, schedule: Schedule) -> TaskDetails:
+        """Submit the task of a schedule now, whatever its times are; return the task.
+
+        Args:
+            caller: submits the task.
+            schedule: of the caller's namespace.
+
+        Raises:
+            ScheduleNotFound: it has been deleted meanwhile.
+            PermissionDenied: the caller may not run the handler.
+            Rejected: the task cannot be taken.
+        """
+        caller.check_may_run({AUTHORIZATION: schedule.handler})
+        made = fire_storing.marked(await self._planner.task(caller, schedule), self._new_id)
+        tags = tuple(sorted(set(made.tags)))
+        async with (
+            self._quotas.queues.admit(caller, {made.task.queue: "/queue"}),
+            self._quotas.tags.admit(caller, of_tags(made.tags)),
+            self._quotas.waiting.places(caller, 1, None),
+        ):
+            fire_at = await self._tag_ids.use(
+                caller,
+                tags,
+                lambda ids: self._database.write(
+                    lambda c: fire_storing.store_one(c, schedule, made, [*ids.values()])
+                ),
+            )
+        self._tell_of([made.task])
+        fire = Fire(schedule.name, fire_at)
+        return TaskDetails(made.task, tags, keep_seconds=made.keep_seconds, schedule=fire)
+
+    async def _round(self) -> bool:
+        """Fire some schedules that are due; return whether there may be more."""
+        now = self._earliest()
+        seen = await self._database.read(lambda c: schedules.due(c, now=now, limit=_TOGETHER))
+        if not seen:
+            return False
+        plans = await self._plans(seen, now)
+        stored = await self._fire(plans, now)
+        self._tell(stored)
+        # What others have locked, or changed meanwhile, is left to the next sweep.
+        return bool(stored.moved) and (len(seen) == _TOGETHER or len(plans) < len(seen))
+
+    async def _plans(self, seen: Sequence[Schedule], now: datetime) -> list[Plan]:
+        """Return plans for the first ones of some schedules, as many as fit one transaction."""
+        plans: list[Plan] = []
+        wanted = 0
+        pace = self._turns.pace()
+        for schedule in seen:
+            await pace.rest()
+            plan = await self._planner.plan(schedule, now)
+            wanted += plan.tasks
+            if plans and wanted > _TASKS:
+                break
+            plans.append(plan)
+        return plans
+
+    async def _fire(self, plans: Sequence[Plan], now: datetime) -> Stored:
+        async with AsyncExitStack() as stack:
+            admitted = [await self._admitted(stack, plan) for plan in plans]
+            room = await self._room(stack, admitted)
+            tags = {named for plan in admitted for named in plan.tags}
+            return await self._tag_ids.use_named(
+                tags,
+                lambda ids: self._database.write(
+                    lambda c: fire_storing.store(c, Batch(admitted, room, ids, now), self._new_id)
+                ),
+            )
+
+    async def _admitted(self, stack: AsyncExitStack, plan: Plan) -> Plan:
+        """Return the plan, which is refused if a queue or a tag of its task is one too many."""
+        made = plan.made
+        if made is None:
+            return plan
+        queue, tags = {made.task.queue: "/queue"}, of_tags(made.tags)
+        try:
+            await stack.enter_async_context(self._quotas.queues.admit(plan.caller, queue))
+            await stack.enter_async_context(self._quotas.tags.admit(plan.caller, tags))
+        except QuotaExceeded as error:
+            return replace(plan, made=None, refusal=str(error))
+        return plan
+
+    async def _room(self, stack: AsyncExitStack, plans: Sequence[Plan]) -> dict[str, int]:
+        """Return how many tasks of each namespace may begin to wait, where that is limited."""
+        waiting = self._quotas.waiting
+        if not waiting.is_limited:
+            return {}
+        wanted: Counter[str] = Counter()
+        for plan in plans:
+            wanted[plan.schedule.namespace] += plan.tasks
+        return {
+            of: await stack.enter_async_context(waiting.some_places(Caller(of), number))
+            for of, number in wanted.items()
+        }
+
+    def _tell(self, stored: Stored) -> None:
+        self._tell_of(stored.tasks)
+        if stored.cancels:
+            self._after_commit.changed_together(stored.cancels)
+        for before, after in stored.cancels:
+            if after.status is Status.CANCELLED and before.status.waiting:
+                self._task_log.cancelled(after)
+        for seen, moved in stored.moved:
+            _tell_of_misses(seen, moved)
+
+    def _tell_of(self, new: Sequence[Task]) -> None:
+        for (handler, queue), number in Counter((one.handler, one.queue) for one in new).items():
+            self._metrics.count(handler, queue, SubmitResult.CREATED, number)
+        if new:
+            self._after_commit.submitted(new)
+
+
+def _tell_of_misses(before: Schedule, after: Schedule) -> None:
+    number = after.missed - before.missed
+    if after.last_error is not None and (number or after.last_error != before.last_error):
+        _log.warning(
+            "schedule %s of namespace %s: %d times without a task: %s",
+            after.name, after.namespace, number, after.last_error,
+            extra={"namespace": after.namespace},
+        )  # fmt: skip
+    elif number:
+        _log.info(
+            "schedule %s of namespace %s: %d times have passed unseen",
+            after.name, after.namespace, number,
+            extra={"namespace": after.namespace},
+        )  # fmt: skip
