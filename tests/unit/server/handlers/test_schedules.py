@@ -48,14 +48,14 @@ def test_a_handler_may_declare_a_schedule(
 @pytest.mark.parametrize(
     ("said", "sentence"),
     [
-        ({"schedule": "0 6 * *"}, r"^handler one: schedule '0 6 \* \*' "),
-        ({"schedule": "0 25 * * *"}, r"^handler one: schedule '0 25 \* \* \*' "),
-        ({"schedule": ""}, "^handler one: schedule '' "),
-        ({"schedule": timedelta(0)}, "^handler one: schedule 'every 0:00:00' must be 1 to "),
-        ({"schedule": timedelta(days=367)}, "'every 367 days, 0:00:00' must be 1 to "),
+        ({"schedule": "0 6 * *"}, r"^handler one: schedule '0 6 \* \*': "),
+        ({"schedule": "0 25 * * *"}, r"^handler one: schedule '0 25 \* \* \*': "),
+        ({"schedule": ""}, "^handler one: schedule '': "),
+        ({"schedule": timedelta(0)}, "^handler one: schedule 'every 0:00:00': must be 1 to "),
+        ({"schedule": timedelta(days=367)}, "'every 367 days, 0:00:00': must be 1 to "),
         ({"schedule": 60}, "schedule takes a cron expression or a timedelta, not 60"),
-        ({"schedule": "@daily", "timezone": "Berlin"}, "timezone 'Berlin' must be the name of"),
-        ({"schedule": "@daily", "timezone": ""}, "timezone '' must be the name of"),
+        ({"schedule": "@daily", "timezone": "Berlin"}, "timezone 'Berlin': must be the name of"),
+        ({"schedule": "@daily", "timezone": ""}, "timezone '': must be the name of"),
         ({"schedule": "@daily", "timezone": 1}, 'timezone takes a name such as "Europe/Berlin"'),
         ({"schedule": timedelta(hours=1), "timezone": "UTC"}, "timezone is for expressions"),
         ({"timezone": "UTC"}, "timezone says nothing without a schedule"),
@@ -75,8 +75,8 @@ def test_its_payload_is_empty_so_every_parameter_has_a_default() -> None:
     async def needy(context: Context, a: int, b: int = 1, *, c: str, **more: object) -> None: ...
 
     expected = (
-        "^handler needy: its schedule submits an empty payload: give a, c a default, "
-        "or leave the schedule out$"
+        "^handler needy: its schedule submits an empty payload: give each parameter a default "
+        r"\(a, c\), or leave the schedule out$"
     )
     with pytest.raises(ConfigurationError, match=expected):
         registry.read(needy)

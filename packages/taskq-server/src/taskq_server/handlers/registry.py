@@ -304,8 +304,8 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
     takes = signature.read(function, name)
     if mark.schedule is not None and takes.required:
         raise ConfigurationError(
-            f"handler {name}: its schedule submits an empty payload: give "
-            f"{', '.join(takes.required)} a default, or leave the schedule out"
+            f"handler {name}: its schedule submits an empty payload: give each parameter a default "
+            f"({', '.join(takes.required)}), or leave the schedule out"
         )
     return Handler(
         name=name,

@@ -60,5 +60,5 @@ def _checked(what: str, declared: Declaration) -> Declaration:
         name, value = "schedule", given
         if error.pointer == "/timezone":
             name, value = "timezone", declared.timezone
-        raise ConfigurationError(f"{what}: {name} {value!r:.80} {error.detail}")
+        raise ConfigurationError(f"{what}: {name} {value!r:.80}: {error.detail}")
     return declared

@@ -56,7 +56,7 @@ class Publishing:
         self._clock = clock
         self._namespaces = namespaces
         self._own = own
-        self._declared = declared or Declared()
+        self.declared = declared or Declared()
         self._declaring = Declaring(clock)
         self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
         self._told: tuple[UUID, str] | None = None
@@ -75,7 +75,7 @@ class Publishing:
     @property
     def declarations(self) -> str:
         """The JSON about the schedules that the handlers declare, for the worker's row."""
-        return self._declared.row
+        return self.declared.row
 
     async def publish_alone(self) -> None:
         """Publish all handlers before the only worker starts, so that the API accepts tasks."""
@@ -137,8 +137,8 @@ class Publishing:
         for namespace, publish in plan.publish.items():
             await handlers.publish(self._database, connection, namespace, publish, now)
         text = _written(plan.versions)
-        await workers.set_handlers(connection, worker_id, text, self._declared.row)
-        await self._declaring.publish(connection, self._declared, self._namespaces, self.names)
+        await workers.set_handlers(connection, worker_id, text, self.declared.row)
+        await self._declaring.publish(connection, self.declared, self._namespaces, self.names)
         self._versions = plan.versions
         self._told = worker_id, text
 

@@ -14,12 +14,13 @@ from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
 from taskq_server.core.stopping import Stop
+from taskq_server.domain.declarations import schedule_name
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
-from taskq_server.services.declared import declared_by
+from taskq_server.services.declared import Declared, declared_by
 from taskq_server.services.publishing import Publishing, published_by
 from taskq_server.worker.arq_worker import redis_pool
 from taskq_server.worker.assembly import WorkerParts, assemble
@@ -152,6 +153,7 @@ class _Worker:
             )
             stack.enter_context(BlockingWatch(parts.deps.executor))
             _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
+            _say_what_is_declared(self._publishing.declared)
             self._parent.tell_ready()
             with self._health.working(lambda: parts.lease.is_valid):
                 await self._until_recycled(stop.asked)
@@ -281,6 +283,16 @@ def _say_what_runs(worker_id: UUID, handlers: Sequence[str], settings: Settings)
             "no handlers are loaded: name their modules in TASKQ_HANDLERS "
             "(TASKQ_BUILTIN_HANDLERS=true is for trying things out)"
         )
+
+
+def _say_what_is_declared(declared: Declared) -> None:
+    if declared.by_handler:
+        _log.info(
+            "handlers declare schedules: %s", ", ".join(
+                f"{schedule_name(name)} of namespace {where} ({schedule})"
+                for name, (where, schedule) in sorted(declared.by_handler.items())
+            ),
+        )  # fmt: skip
 
 
 def _say_what_is_validated_elsewhere(registry: Registry) -> None:
