@@ -81,4 +81,4 @@ def search(document: str, *options: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "33 selected / 33 total" in done.stdout
+    assert "41 selected / 41 total" in done.stdout

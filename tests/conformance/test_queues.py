@@ -15,6 +15,7 @@ from taskq_server.domain.admission import ClaimRequest, Gate, NotNow
 from taskq_server.domain.errors import QuotaExceeded
 from taskq_server.domain.task import Queue, Status, Task
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services.attempts import Claim
 from tests.conformance.conftest import PATIENCE, migrate
 from tests.support.callers import CALLER
 from tests.unit.server.factories import NOW, WORKER, all_stored, make_task, store
@@ -68,8 +69,8 @@ async def test_nothing_starts_after_a_pause_has_answered(
     services = [each.attempts(has_failure_hooks=False) for each in runtimes]
     asked = dice.sample([*mails, *others], 200)
 
-    async def claim(number: int) -> list[Task | NotNow | None]:
-        answers: list[Task | NotNow | None] = []
+    async def claim(number: int) -> list[Claim | NotNow | None]:
+        answers: list[Claim | NotNow | None] = []
         mine = asked[number::PROCESSES]
         while mine:
             some = [mine.pop() for _ in range(min(len(mine), dice.randint(1, 12)))]
@@ -93,7 +94,7 @@ async def test_nothing_starts_after_a_pause_has_answered(
     await runtimes[1].queues.resume(CALLER, "mails")
     left = [task for task in mails if task.id not in before]
     again = await asyncio.gather(*(services[2].claim(ask(task)) for task in left))
-    assert all(isinstance(one, Task) for one in again)
+    assert all(isinstance(one, Claim) for one in again)
     for service in services:
         await service.close()
 
@@ -135,11 +136,11 @@ async def test_claims_of_other_queues_do_not_wait_for_a_pause(mariadb_url: str) 
         await store(database, task)
         await database.write(lambda c: queues.lock(c, MAILS))
 
-        async def pausing(connection: Connection) -> Task | NotNow | None:
+        async def pausing(connection: Connection) -> Claim | NotNow | None:
             await queues.lock(connection, MAILS)
             return await service.claim(ask(task))
 
-        assert isinstance(await database.write(pausing), Task)
+        assert isinstance(await database.write(pausing), Claim)
         await service.close()
 
 

@@ -12,6 +12,7 @@ GROUPS = {
     "bulk": "Bulk operations",
     "catalog": "Handlers, tags, numbers",
     "queues": "Queues",
+    "schedules": "Schedules",
     "keys": "Keys",
     "health": "Health",
 }

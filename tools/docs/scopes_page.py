@@ -18,8 +18,8 @@ SCOPES: Mapping[str, str] = {
     scopes.WRITE: "update, delete, cancel and retry any task of the namespace",
     scopes.RUN: "submit to the handlers whose whole name matches what stands behind the colon; "
     "there `*` stands for any characters, and letters are compared as they are",
-    scopes.OPERATE: "pause and resume queues, begin and stop bulk operations; to begin one needs "
-    "another scope besides",
+    scopes.OPERATE: "pause and resume queues, begin and stop bulk operations, set and delete "
+    "schedules; to begin an operation or to set a schedule needs another scope besides",
     scopes.METRICS: "read the numbers of tasks and workers",
     scopes.ADMIN: "manage the keys of the namespace; only an operator's key gives scopes that it "
     "has not itself",

@@ -62,6 +62,16 @@ OTHERS = {
     "bulk_operations": Operation("GET", "/bulk"),
     "get_bulk": Operation("GET", f"/bulk/{NONE}", status=404),
     "stop_bulk": Operation("POST", f"/bulk/{NONE}/stop", status=404),
+    "set_schedule": Operation(
+        "PUT", "/schedules/s", {"cron": "0 3 * * *", "task": {"handler": "nobody"}}, status=422
+    ),
+    "update_schedule": Operation("PATCH", "/schedules/none", {"note": "n"}, status=404),
+    "list_schedules": Operation("GET", "/schedules"),
+    "get_schedule": Operation("GET", "/schedules/none", status=404),
+    "delete_schedule": Operation("DELETE", "/schedules/none", status=404),
+    "pause_schedule": Operation("POST", "/schedules/none/pause", status=404),
+    "resume_schedule": Operation("POST", "/schedules/none/resume", status=404),
+    "fire_schedule": Operation("POST", "/schedules/none/fire", status=404),
     "create_key": Operation("POST", "/keys", {"name": "k", "scopes": ["admin"]}, status=201),
     "list_keys": Operation("GET", "/keys"),
     "get_key": Operation("GET", "/keys/{id}"),

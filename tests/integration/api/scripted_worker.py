@@ -14,6 +14,7 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Task
 from taskq_server.handlers import registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.attempts import Claim
 from taskq_server.services.reports import Completion, Decision, Report
 from tests.support.callers import CALLER
 
@@ -48,10 +49,10 @@ class ScriptedWorker:
     async def claim(self, task_id: str) -> Task:
         """Start the next attempt of a task."""
         claimed = await self.ask(task_id)
-        assert isinstance(claimed, Task), claimed
-        return claimed
+        assert isinstance(claimed, Claim), claimed
+        return claimed.task
 
-    async def ask(self, task_id: str) -> Task | NotNow | None:
+    async def ask(self, task_id: str) -> Claim | NotNow | None:
         """Ask for the next attempt of a task, and return the answer."""
         waiting = (await self._runtime.read.get(CALLER, UUID(task_id))).task
         return await self._service.claim(

@@ -19,7 +19,7 @@ from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService
+from taskq_server.services.attempts import AttemptService, Claim
 from taskq_server.services.reports import Completion
 from taskq_server.services.submit import IdempotencyKey
 from tests.integration.api.scripted_worker import ScriptedWorker
@@ -168,7 +168,7 @@ async def claim(
         for task in waiting
     ]
     answers = await asyncio.gather(*map(attempts.claim, asks))
-    return [answer for answer in answers if isinstance(answer, Task)]
+    return [answer.task for answer in answers if isinstance(answer, Claim)]
 
 
 async def end(attempts: AttemptService, running: list[Task]) -> None:

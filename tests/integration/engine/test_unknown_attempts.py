@@ -11,6 +11,7 @@ from taskq_server.crud import beats
 from taskq_server.domain.admission import ClaimRequest
 from taskq_server.domain.task import Outcome, Status, Task
 from taskq_server.runtime import open_runtime
+from taskq_server.services.attempts import Claim
 from taskq_server.worker.attempts.running import StopReason
 from taskq_server.worker.liveness.lease import Heartbeat
 from tests.support.callers import CALLER
@@ -39,7 +40,7 @@ async def claim(stage: RunnerHarness, task: Task) -> None:
         handlers=frozenset({"work"}),
         quarantine_room=lambda: 1,
     )
-    assert isinstance(await stage.attempts.claim(ask), Task)
+    assert isinstance(await stage.attempts.claim(ask), Claim)
 
 
 async def beat(stage: RunnerHarness) -> Heartbeat:

@@ -20,6 +20,7 @@ from taskq_server.api import (
     metrics,
     problems,
     queues,
+    schedules,
     tasks,
     workers,
 )
@@ -42,7 +43,7 @@ from taskq_server.services import admin_key
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
     *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
-    *(keys.router, keys.rotations),
+    *(schedules.router, schedules.pauses, keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router),
 )
 

@@ -51,6 +51,7 @@ from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.readiness import Readiness
+from taskq_server.services.schedules import ScheduleService
 from taskq_server.services.stats import StatsService
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
@@ -98,6 +99,7 @@ class Runtime:
     change: ChangeService
     bulk: BulkService
     bulk_work: BulkWork
+    schedules: ScheduleService
     firing: Firing
     wait: WaitService
     tracing: Tracing
@@ -209,7 +211,7 @@ def _assemble(
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
-    submit, change, bulk_work, firing = _writing_services(
+    submit, change, bulk_work, firing, schedules = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
     )
     return Runtime(
@@ -250,6 +252,7 @@ def _assemble(
         change=change,
         bulk=BulkService(database, clock, IdSource()),
         bulk_work=bulk_work,
+        schedules=schedules,
         firing=firing,
         wait=wait,
         tracing=tracing,
@@ -278,7 +281,7 @@ def _writing_services(
     after_commit: AfterCommit,
     tracing: Tracing,
     turns: Turns,
-) -> tuple[SubmitService, ChangeService, BulkWork, Firing]:
+) -> tuple[SubmitService, ChangeService, BulkWork, Firing, ScheduleService]:
     tag_ids = TagIds(database, clock)
     quotas = Quotas.of(database, settings)
     new_id = IdSource()
@@ -318,7 +321,8 @@ def _writing_services(
         metrics=metrics.submits,
         log=TaskLog.of(settings),
     )
-    return submit, change, work, firing
+    schedules = ScheduleService(database, clock, IdSource(), submission, firing.fire_now)
+    return submit, change, work, firing, schedules
 
 
 async def _store(key: AdminKey) -> None:

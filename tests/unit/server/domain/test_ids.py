@@ -84,3 +84,10 @@ def test_the_first_id_of_a_moment_before_1970_is_the_first_of_all() -> None:
     before = datetime(1960, 1, 1, tzinfo=UTC)
     assert first_id_of(before) == first_id_of(EPOCH)
     assert first_id_of(before).version == 7
+
+
+def test_no_id_is_kept() -> None:
+    known = len(Mark._value2member_map_)
+    made = [IdSource()(NOW, marks) for marks in (Mark(0), Mark.SCHEDULED, Mark.UNIQUE) * 10]
+    assert {type(one.int) for one in made} == {int}
+    assert len(Mark._value2member_map_) == known

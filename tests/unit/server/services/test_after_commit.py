@@ -20,7 +20,7 @@ from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import after_commit
-from taskq_server.services.attempts import AttemptService
+from taskq_server.services.attempts import AttemptService, Claim
 from taskq_server.services.reports import Completion, Report
 from tests.support.callers import CALLER
 from tests.unit.server.factories import NOW, WORKER, make_task, publish, running, store
@@ -111,7 +111,7 @@ async def claim(scene: Scene) -> None:
         handlers=frozenset({"taskq.echo"}),
         quarantine_room=lambda: 1,
     )
-    assert isinstance(await scene.attempts.claim(request), Task)
+    assert isinstance(await scene.attempts.claim(request), Claim)
 
 
 async def report(scene: Scene) -> None:

@@ -16,7 +16,7 @@ from taskq_server.domain.errors import StaleAttempt
 from taskq_server.domain.lifecycle import AttemptEnded, Failure
 from taskq_server.domain.task import Outcome, Priority, Status, Task
 from taskq_server.runtime import Runtime
-from taskq_server.services.attempts import AttemptService
+from taskq_server.services.attempts import AttemptService, Claim
 from taskq_server.services.reports import Completion, Report
 from tests.support.callers import CALLER
 from tests.unit.server.factories import (
@@ -80,8 +80,9 @@ async def test_a_claim_hands_over_the_whole_task(
 ) -> None:
     task = make_task(payload='{"value":"all of it"}')
     await store(runtime.database, task)
-    claimed = await attempts.claim(ask(task))
-    assert isinstance(claimed, Task)
+    claim = await attempts.claim(ask(task))
+    assert isinstance(claim, Claim)
+    claimed = claim.task
     assert claimed.payload == task.payload
     assert (claimed.status, claimed.attempt, claimed.worker_id) == (Status.RUNNING, 1, WORKER)
     assert claimed == await stored(runtime.database, task.id)
@@ -99,7 +100,7 @@ async def test_without_threads_the_last_by_score_stay_as_they_are(
     threads = {"handlers": CAN | {"sync"}, "sync": {"sync"}, "threads": lambda _: 2}
     answers = await asyncio.gather(*(attempts.claim(ask(task, **threads)) for task in waiting))
     refused = [
-        task for task, answer in zip(waiting, answers, strict=True) if not isinstance(answer, Task)
+        task for task, answer in zip(waiting, answers, strict=True) if not isinstance(answer, Claim)
     ]
     assert refused == low[1:], "what needs no thread here is claimed"
     assert answers[1:3] == [NotNow(Gate.THREAD, due_of(task)) for task in refused]
@@ -113,7 +114,7 @@ async def test_of_many_claims_of_one_task_one_wins(
     task = make_task()
     await store(runtime.database, task)
     answers = await asyncio.gather(*(attempts.claim(ask(task)) for _ in range(20)))
-    assert sum(isinstance(answer, Task) for answer in answers) == 1
+    assert sum(isinstance(answer, Claim) for answer in answers) == 1
     assert answers.count(None) == 19
     assert (await stored(runtime.database, task.id)).attempt == 1
 
@@ -129,7 +130,7 @@ async def test_claims_of_two_processes_do_not_meet(runtime: Runtime) -> None:
             for task in made
         )
     )
-    won = [answer for answer in answers if isinstance(answer, Task)]
+    won = [answer.task for answer in answers if isinstance(answer, Claim)]
     assert sorted(task.id for task in won) == [task.id for task in made]
     rows = await all_stored(runtime.database, [task.id for task in made])
     assert rows == {task.id: task for task in won}
@@ -145,7 +146,7 @@ async def test_claims_for_two_worker_ids_in_one_batch_are_written_as_answered(
         attempts.claim(ask(one, worker_id=WORKER)), attempts.claim(ask(two, worker_id=OTHER_WORKER))
     )
     rows = await all_stored(runtime.database, [one.id, two.id])
-    assert (rows[one.id], rows[two.id]) == tuple(answers)
+    assert (Claim(rows[one.id]), Claim(rows[two.id])) == tuple(answers)
 
 
 @pytest.mark.parametrize(
@@ -184,10 +185,10 @@ async def test_a_claim_is_judged_by_the_earliest_time_and_stored_with_the_likely
     likely, due = make_task(run_at=NOW + seconds(4)), make_task(run_at=NOW - seconds(0.001))
     await store(runtime.database, likely, due)
     assert await attempts.claim(ask(likely)) is None
-    claimed = await attempts.claim(ask(due))
-    assert isinstance(claimed, Task)
-    assert claimed.started_at is not None
-    assert abs(claimed.started_at - NOW - seconds(5)) < seconds(2)
+    claim = await attempts.claim(ask(due))
+    assert isinstance(claim, Claim)
+    assert claim.task.started_at is not None
+    assert abs(claim.task.started_at - NOW - seconds(5)) < seconds(2)
 
 
 async def test_a_task_that_does_not_exist_is_refused(attempts: AttemptService) -> None:
@@ -204,7 +205,7 @@ async def test_a_task_that_lost_two_workers_needs_a_process_of_its_own(
     assert await stored(runtime.database, first.id) == first
     asked = [attempts.claim(ask(one, quarantine_room=lambda: 1)) for one in (first, second, other)]
     answers = await asyncio.gather(*asked)
-    assert [isinstance(answer, Task) for answer in answers] == [True, False, True]
+    assert [isinstance(answer, Claim) for answer in answers] == [True, False, True]
     assert answers[1] == NotNow(Gate.QUARANTINE, due_of(second))
 
 

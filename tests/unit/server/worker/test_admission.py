@@ -8,6 +8,7 @@ import pytest
 from taskq_server.domain.admission import Gate, NotNow, due_of
 from taskq_server.domain.deferrals import FIRST_PAUSE_SECONDS
 from taskq_server.domain.task import Due, Task
+from taskq_server.services.attempts import Claim
 from taskq_server.worker.admission import Admission
 from taskq_server.worker.doorbells import Arguments
 from tests.unit.server.factories import make_task, running
@@ -51,7 +52,7 @@ def test_what_was_refused_is_started_once_there_is_room(worker: Worker) -> None:
 def test_room_is_first_of_all_for_what_waits_here(worker: Worker) -> None:
     worker.room = 1
     assert not worker.admission.has_room(Gate.QUARANTINE)
-    worker.admission.answered(TASK.id, 3, running(id=TASK.id, attempt=3))
+    worker.admission.answered(TASK.id, 3, Claim(running(id=TASK.id, attempt=3)))
     assert worker.admission.has_room(Gate.QUARANTINE)
     worker.room = 0
     assert not worker.admission.has_room(Gate.QUARANTINE)

@@ -47,19 +47,6 @@ SCHEMAS: dict[str, Any] = {
                 "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
                 "nullable": True,
             },
-            "run_at": {
-                "type": "string",
-                "format": "date-time",
-                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
-                "formatMinimum": "1970-01-01T00:00:00+00:00",
-                "nullable": True,
-            },
-            "delay_seconds": {
-                "type": "number",
-                "maximum": 31536000.0,
-                "minimum": 0.0,
-                "nullable": True,
-            },
             "timeout_seconds": {
                 "type": "number",
                 "maximum": 86400.0,
@@ -83,6 +70,19 @@ SCHEMAS: dict[str, Any] = {
                 "type": "number",
                 "maximum": 3153600000.0,
                 "minimum": 1.0,
+                "nullable": True,
+            },
+            "run_at": {
+                "type": "string",
+                "format": "date-time",
+                "formatExclusiveMaximum": "9000-01-01T00:00:00+00:00",
+                "formatMinimum": "1970-01-01T00:00:00+00:00",
+                "nullable": True,
+            },
+            "delay_seconds": {
+                "type": "number",
+                "maximum": 31536000.0,
+                "minimum": 0.0,
                 "nullable": True,
             },
         },
@@ -296,6 +296,12 @@ SCHEMAS: dict[str, Any] = {
                 "pattern": "^(?:[0-9a-f]{1,8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){0,2}-[0-9a-f]{0,4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12})$",
                 "nullable": True,
             },
+            "schedule": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+                "nullable": True,
+            },
         },
         "type": "object",
         "minProperties": 1,
@@ -426,6 +432,11 @@ OPERATIONS: dict[str, Any] = {
                 "minLength": 1,
                 "maxLength": 36,
                 "pattern": "^(?:[0-9a-f]{1,8}|[0-9a-f]{8}(?:-[0-9a-f]{4}){0,2}-[0-9a-f]{0,4}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{0,12})$",
+            },
+            "schedule": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
             },
             "order": {
                 "enum": ["-created_at", "created_at"],
@@ -693,6 +704,127 @@ OPERATIONS: dict[str, Any] = {
         "optional_body": True,
         "statuses": (200,),
     },
+    "list_schedules": {
+        "method": "GET",
+        "path": "/schedules",
+        "parts": {},
+        "query": {
+            "handler": {
+                "type": "string",
+                "maxLength": 128,
+                "pattern": "^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$",
+            },
+            "paused": {"type": "boolean"},
+            "limit": {"type": "integer", "maximum": 200, "minimum": 1, "default": 50},
+            "cursor": {"type": "string", "minLength": 1, "maxLength": 200},
+        },
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "set_schedule": {
+        "method": "PUT",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+                "not": {"enum": [".", "..", "preview"]},
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-Match": {"type": "string"},
+            "If-None-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "body": "ScheduleWrite",
+        "media_types": ("application/json",),
+        "optional_body": False,
+        "statuses": (200, 201),
+    },
+    "get_schedule": {
+        "method": "GET",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-None-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "statuses": (200, 304),
+    },
+    "update_schedule": {
+        "method": "PATCH",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {
+            "If-Match": {"type": "string"},
+            "Taskq-Namespace": {"type": "string", "minLength": 1},
+        },
+        "body": "SchedulePatch",
+        "media_types": ("application/json", "application/merge-patch+json"),
+        "optional_body": False,
+        "statuses": (200,),
+    },
+    "delete_schedule": {
+        "method": "DELETE",
+        "path": "/schedules/{name}",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (204,),
+    },
+    "resume_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/resume",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
+    "pause_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/pause",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "body": "SchedulePause",
+        "media_types": ("application/json",),
+        "optional_body": True,
+        "statuses": (200,),
+    },
     "create_key": {
         "method": "POST",
         "path": "/keys",
@@ -780,6 +912,7 @@ OPERATIONS: dict[str, Any] = {
 PROBLEMS: dict[str, tuple[int, str]] = {
     "body-too-large": (413, "Content too large"),
     "database-unavailable": (503, "Database unavailable"),
+    "declared-in-code": (409, "Declared in code"),
     "forbidden": (403, "Permission denied"),
     "idempotency-mismatch": (422, "Idempotency key mismatch"),
     "internal-error": (500, "Internal server error"),
@@ -788,6 +921,7 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "invalid-json": (400, "Invalid JSON"),
     "invalid-payload": (422, "Invalid payload"),
     "invalid-request": (422, "Validation failed"),
+    "invalid-schedule": (422, "Invalid schedule"),
     "invalid-transition": (409, "Invalid status transition"),
     "key-ended": (409, "Key has ended"),
     "key-not-found": (404, "Key not found"),
@@ -796,11 +930,13 @@ PROBLEMS: dict[str, tuple[int, str]] = {
     "operation-not-found": (404, "Bulk operation not found"),
     "quota-exceeded": (422, "Quota exceeded"),
     "rate-limited": (429, "Too many requests"),
+    "schedule-not-found": (404, "Schedule not found"),
     "task-not-found": (404, "Task not found"),
     "too-many-operations": (409, "Too many bulk operations"),
     "too-many-values": (422, "Too many values"),
     "unauthenticated": (401, "Unauthenticated"),
     "unknown-handler": (422, "Unknown handler"),
+    "unknown-timezone": (422, "Unknown time zone"),
     "unsupported-media-type": (415, "Unsupported media type"),
     "unusable-handler": (422, "Unusable handler schema"),
     "version-mismatch": (412, "Version mismatch"),

@@ -75,6 +75,7 @@ class Access:
 
 
 _RUN = "`tasks:run:` for the handler of each task"
+_OF_HANDLER = "`tasks:run:` for the handler of its task"
 _GIVES = "no scope that the caller has not, unless it has an operator's key"
 
 _OPEN = Access(is_open=True, in_namespace=False)
@@ -82,6 +83,7 @@ _ANY = Access(in_namespace=False)
 _ADMIN = Access((scopes.ADMIN,), "an operator's key: of all namespaces", in_namespace=False)
 _OWN = Access(foreign=Foreign.NOTHING)
 _WRITE = Access((scopes.WRITE,), foreign=Foreign.OUTLINES)
+_SET = Access((scopes.OPERATE,), _OF_HANDLER, needs_more=True)
 _SUBMIT = Access((scopes.RUN,), f"{_RUN}; what is foreign is a replay", foreign=Foreign.OUTLINES)
 
 ACCESS: Mapping[str, Access] = {
@@ -120,6 +122,14 @@ ACCESS: Mapping[str, Access] = {
     "queues": Access((scopes.READ,)),
     "pause_queue": Access((scopes.OPERATE,)),
     "resume_queue": Access((scopes.OPERATE,)),
+    "set_schedule": _SET,
+    "update_schedule": _SET,
+    "list_schedules": Access((scopes.READ,)),
+    "get_schedule": Access((scopes.READ,)),
+    "delete_schedule": Access((scopes.OPERATE,)),
+    "pause_schedule": Access((scopes.OPERATE,)),
+    "resume_schedule": Access((scopes.OPERATE,)),
+    "fire_schedule": _SET,
     "create_key": Access((scopes.ADMIN,), _GIVES, in_namespace=False),
     "list_keys": _ADMIN,
     "get_key": _ADMIN,

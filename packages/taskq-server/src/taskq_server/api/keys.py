@@ -21,6 +21,7 @@ from taskq_server.schemas.key import (
     KeyPage,
     KeyQuery,
     KeyRead,
+    KeyRevoked,
     KeyRotate,
 )
 from taskq_server.services.keys import KeyWithSecret
@@ -129,12 +130,24 @@ async def rotate(
     f"{_KEY}/revoke",
     operation_id="revoke_key",
     summary="Revoke a key",
-    response_model=KeyRead,
+    response_model=KeyRevoked,
     responses={**reply(200, "the key is revoked"), **failures(*STORE, KeyNotFound, NoSuchPath)},
 )
 async def revoke(key_id: KeyId, request: Request, runtime: RuntimeDep) -> Response:
-    """Revoke a key for good, with all its secrets; it opens nothing a second later."""
-    return _shown(await runtime.keys.revoke(caller_of(request.scope), key_id))
+    """Revoke a key for good, with all its secrets; it opens nothing a second later.
+
+    What it has made goes on by the rights that it had, and is named: delete those schedules, or set
+    them again with another key, and stop those bulk operations.
+    """
+    caller = caller_of(request.scope)
+    key = await runtime.keys.revoke(caller, key_id)
+    made = await runtime.keys.made_by(caller, key_id)
+    body = {
+        **KeyRead.of(key).model_dump(),
+        "operations": [{"namespace": each.namespace, "id": each.id} for each in made.operations],
+        "schedules": [{"namespace": each.namespace, "name": each.name} for each in made.schedules],
+    }
+    return answers.document(body)
 
 
 def _shown(key: ApiKey) -> Response:

@@ -10,10 +10,11 @@ from typing import Any
 import click
 
 from taskq_server.core.log_text import escaped_text
-from taskq_server.domain.bulk import Operation
 from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.keys import ApiKey
+from taskq_server.domain.limits import KEY_SCHEDULES
 from taskq_server.schemas.key import KeyRead
+from taskq_server.services.keys import Made
 
 _WIDEST = 100
 _INDENT = " " * 4
@@ -63,13 +64,23 @@ def about_rotated(key: ApiKey) -> str:
     return f"Keep this key, because it is shown only now: {key.id} has a new secret. {before}"
 
 
-def about_operations(operations: Sequence[Operation]) -> str:
-    """Return the sentence about the bulk operations that a revoked key has made, and that run."""
-    named = ", ".join(f"{each.id} ({each.action} in {each.namespace})" for each in operations)
-    return (
-        f"Bulk operations that it has made go on: {named}. `taskq bulk stop ID` stops one, with "
-        "another key."
-    )
+def about_made(made: Made) -> Iterator[str]:
+    """Yield sentences about what goes on of what a revoked key has made."""
+    if made.operations:
+        named = ", ".join(
+            f"{each.id} ({each.action} in {each.namespace})" for each in made.operations
+        )
+        yield (
+            f"Bulk operations that it has made go on: {named}. `taskq bulk stop ID` stops one, "
+            "with another key."
+        )
+    if made.schedules:
+        named = ", ".join(f"{each.name} (in {each.namespace})" for each in made.schedules)
+        some = "Some of the schedules" if len(made.schedules) == KEY_SCHEDULES else "Schedules"
+        yield (
+            f"{some} that it has set fire on: {named}. `taskq schedules delete NAME` ends one, "
+            "with another key."
+        )
 
 
 def moment(value: datetime | None) -> str:

@@ -64,8 +64,8 @@ def show(name: str | None, as_json: bool, **given: object) -> None:
 def list_all(as_json: bool) -> None:
     """List the handlers that workers have published, and whether anybody still uses them.
 
-    A handler may be removed when no live worker has it, none has had it for 30 days, and no task
-    that waits or runs names it.
+    A handler may be removed when no live worker has it, none has had it for 30 days, and neither a
+    schedule nor a task that waits or runs names it.
     """
 
     async def work(database: Database) -> None:

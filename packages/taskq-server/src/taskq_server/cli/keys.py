@@ -182,7 +182,7 @@ def rotate(key_id: str, overlap: float, as_json: bool) -> None:
 def revoke(key_id: str, as_json: bool) -> None:
     """Revoke the key with this ID for good, with all its secrets.
 
-    Bulk operations that it has made go on; they are named.
+    Bulk operations and schedules that it has made go on; they are named.
     """
 
     async def work(service: KeyService, _: Database, __: Clock) -> None:
@@ -191,9 +191,9 @@ def revoke(key_id: str, as_json: bool) -> None:
             _print(view.as_json(key))
         else:
             click.echo(f"{key.id}: revoked at {view.moment(key.revoked_at)}")
-        going_on = await service.operations(_OPERATOR, key_id)
-        if going_on:
-            click.echo(view.for_stderr(view.about_operations(going_on)), err=True)
+        made = await service.made_by(_OPERATOR, key_id)
+        for sentence in view.about_made(made):
+            click.echo(view.for_stderr(sentence), err=True)
 
     _manage(work)
 

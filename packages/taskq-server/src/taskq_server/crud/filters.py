@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, exists, func, select
 
-from taskq_server.crud.tables import attempts, task_tags, tasks
+from taskq_server.crud.tables import attempts, schedule_fires, task_tags, tasks
 from taskq_server.domain.ids import first_id_of, ids_with
 from taskq_server.domain.requests import TaskFilter
 
@@ -64,6 +64,10 @@ def conditions(wanted: Filter) -> Conditions:
     conditions = [tasks.c.namespace == wanted.namespace, *indexed(wanted).values()]
     conditions += _has_tags(wanted.tag_ids)
     conditions += _of_row(wanted)
+    if wanted.schedule is not None:
+        fire = schedule_fires.c
+        mine = fire.task_id == tasks.c.id, fire.namespace == wanted.namespace
+        conditions.append(exists().where(*mine, fire.name == wanted.schedule))
     if wanted.id_prefix is not None:
         conditions.append(tasks.c.id.between(*ids_with(wanted.id_prefix)))
     return conditions
@@ -87,8 +91,12 @@ def indexed_values(wanted: Filter) -> Mapping[str, Sequence[object]]:
 
 
 def unindexed(wanted: Filter) -> Conditions:
-    """Return the conditions that no scan of ids applies: those of no index, and further tags."""
-    return [*_has_tags(wanted.tag_ids[1:]), *_of_row(wanted)]
+    """Return the conditions that no scan of ids applies: those of no index, and further tags.
+
+    A scan follows the schedule if one is asked for, or else the first tag.
+    """
+    tag_ids = wanted.tag_ids if wanted.schedule is not None else wanted.tag_ids[1:]
+    return [*_has_tags(tag_ids), *_of_row(wanted)]
 
 
 def id_range(column: ColumnElement[UUID], wanted: Filter) -> Conditions:

@@ -19,7 +19,13 @@ from taskq_server.core.dialects import along_index
 from taskq_server.crud import filters
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.ranges import first
-from taskq_server.crud.tables import task_tags, task_without_payload, tasks, to_task
+from taskq_server.crud.tables import (
+    schedule_fires,
+    task_tags,
+    task_without_payload,
+    tasks,
+    to_task,
+)
 from taskq_server.domain.task import Status, Task
 
 BUDGET = 2_000
@@ -132,14 +138,26 @@ async def _where_the_scan_stopped(
 
 def _plan(wanted: Filter, budget: int) -> _Plan:
     columns = filters.indexed(wanted)
-    driver = None if wanted.tag_ids else next(iter(columns), None)
+    is_aside = wanted.schedule is not None or bool(wanted.tag_ids)
+    driver = None if is_aside else next(iter(columns), None)
     residuals = [condition for name, condition in columns.items() if name != driver]
     residuals += filters.unindexed(wanted)
     values = filters.indexed_values(wanted)[driver] if driver is not None else ()
     budget = min(budget, _MOST_READ // max(1, len(values))) if residuals else wanted.limit + 1
+    if wanted.schedule is not None:
+        return _Plan(_scan_fires(wanted, budget), residuals, budget)
     if wanted.tag_ids:
         return _Plan(_scan_tags(wanted, budget), residuals, budget)
     return _Plan(_scan_tasks(wanted, driver, values, budget), residuals, budget)
+
+
+def _scan_fires(wanted: Filter, budget: int) -> Subquery:
+    fire = schedule_fires.c
+    statement = select(fire.task_id.label("id")).where(
+        fire.namespace == wanted.namespace, fire.name == wanted.schedule
+    )
+    along = along_index(statement, schedule_fires, "ix_schedule_fires_namespace_name_task_id")
+    return _scan([along], fire.task_id, wanted, budget)
 
 
 def _scan_tags(wanted: Filter, budget: int) -> Subquery:

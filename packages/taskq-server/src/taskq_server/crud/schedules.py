@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, case, insert, literal, select, update
+from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, update
 from sqlalchemy import delete as delete_from
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -112,16 +112,23 @@ async def page(
     return [_to_schedule(row) for row in await connection.execute(statement)]
 
 
+async def count(connection: AsyncConnection, namespace: str) -> int:
+    """Return how many schedules a namespace has."""
+    counted = select(func.count()).select_from(schedules).where(_of.namespace == namespace)
+    return (await connection.execute(counted)).scalar_one()
+
+
 async def made_by(connection: AsyncConnection, key_id: str, *, limit: int) -> list[Schedule]:
     """Return schedules that a key has set, those that were made first before others."""
     statement = _whole.where(_of.key_id == key_id).order_by(_of.id).limit(limit)
     return [_to_schedule(row) for row in await connection.execute(statement)]
 
 
-async def handlers_named(connection: AsyncConnection, namespace: str) -> set[str]:
-    """Return the handlers that schedules of a namespace name."""
-    found = select(_of.handler).distinct().where(_of.namespace == namespace)
-    return set((await connection.execute(found)).scalars())
+async def handlers_named(connection: AsyncConnection) -> set[Named]:
+    """Return the namespaces and handlers of all schedules that no code declares."""
+    is_set = _of.declaration.is_(None)
+    found = await connection.execute(select(_of.namespace, _of.handler).where(is_set).distinct())
+    return {(namespace, handler) for namespace, handler in found}
 
 
 async def declared(connection: AsyncConnection, which: Collection[Named]) -> dict[Named, str]:
@@ -135,6 +142,17 @@ async def declared(connection: AsyncConnection, which: Collection[Named]) -> dic
     found = select(_of.namespace, _of.name, _of.declaration).where(*asked)
     rows = await connection.execute(found)
     return {(namespace, name): digest for namespace, name, digest in rows}
+
+
+async def delete_declared(connection: AsyncConnection, which: Collection[Named]) -> None:
+    """Delete schedules that code declared; their tasks stay, and still know their names.
+
+    Args:
+        connection: of a transaction.
+        which: at least one namespace and name.
+    """
+    gone = is_one_of(_of.namespace, _of.name, sorted(which)), _of.declaration.is_not(None)
+    await connection.execute(delete_from(schedules).where(*gone))
 
 
 async def due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Schedule]:

@@ -184,9 +184,17 @@ def _own(task: Task) -> Own:
 
 async def _detailed(connection: AsyncConnection, found: Sequence[_Read]) -> list[TaskDetails]:
     ended = await _attempts(connection, [task.id for task, _ in found if task.attempt])
-    named = await tag_names(connection, [task.id for task, _ in found])
+    ids = [task.id for task, _ in found]
+    named = await tag_names(connection, ids)
+    fires = await schedules.fires_of(connection, ids)
     return [
-        TaskDetails(task, named.get(task.id, ()), tuple(ended.get(task.id, ())), keep_seconds)
+        TaskDetails(
+            task,
+            named.get(task.id, ()),
+            tuple(ended.get(task.id, ())),
+            keep_seconds,
+            fires.get(task.id),
+        )
         for task, keep_seconds in found
     ]
 

@@ -16,13 +16,13 @@ from typing import NamedTuple, Self
 
 from taskq_server.domain import limits
 from taskq_server.domain.caller import ALL_NAMESPACES
+from taskq_server.domain.naming import DECLARED
 from taskq_server.domain.worker import serves
 
 NOTHING = "nothing"
 """The digest of declaring no schedule. It is greater than all others, which are hexadecimal."""
 
 _MOMENT = timedelta(microseconds=1)
-_PREFIX = "code:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,4 +174,4 @@ def news(
 
 def schedule_name(handler: str) -> str:
     """Return the name of the schedule that a handler declares."""
-    return _PREFIX + handler
+    return DECLARED + handler

@@ -9,6 +9,8 @@ TaskqError
 │   │   ├── UnusableHandler   the handler's published schema cannot be used
 │   │   ├── TooManyValues     the body has too many values
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
+│   │   ├── InvalidSchedule   no schedule can have these times
+│   │   ├── UnknownTimezone   there is no such time zone
 │   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
 │   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
@@ -19,6 +21,7 @@ TaskqError
 ├── KeyNotFound
 ├── OperationNotFound
 ├── ScheduleNotFound
+├── DeclaredInCode            code declares the schedule, which alone changes it
 ├── TooManyOperations         as many bulk operations of the namespace run as may
 ├── KeyEnded                  a revoked or expired key gets no new secret
 ├── IllegalTransition         the task's status does not allow this
@@ -124,13 +127,30 @@ class InvalidPayload(InvalidFields):
     """
 
 
+class InvalidSchedule(InvalidFields):
+    """No schedule can have these times.
+
+    Correct what `errors` points at: `cron` has five fields or is an alias such as `@daily`, and
+    `every_seconds` is a pause; a schedule has one of them. `GET /schedules/preview` shows the times
+    of either before anything is stored.
+    """
+
+
+class UnknownTimezone(InvalidFields):
+    """There is no time zone of this name.
+
+    Take a name from IANA's list, such as `Europe/Berlin`, letter by letter; `UTC` is one, too.
+    """
+
+
 class QuotaExceeded(InvalidFields):
     """The namespace has as many of these as it may, or one batch is more than a key may send.
 
     `detail` names the limit. For queues and tags (`TASKQ_MAX_QUEUES`, `TASKQ_MAX_TAGS`), use one
     that is in use already; room comes back as tasks are deleted or their retention ends. For tasks
     that wait (`TASKQ_MAX_WAITING`), let workers run some, or cancel or delete them. For queues that
-    are paused, of which there may be 1,000, resume some. For a batch
+    are paused, of which there may be 1,000, resume some. For schedules, of which there may be
+    100,000, delete some. For a batch
     with more tasks than the key's rate limit allows at all, send smaller ones.
     """
 
@@ -257,6 +277,14 @@ class ScheduleNotFound(TaskqError):
     """
 
 
+class DeclaredInCode(TaskqError):
+    """The code of a handler declares this schedule, and only code changes it.
+
+    Change the decorator of the handler and start workers with it; a schedule ends when no worker
+    declares it any more. Meanwhile it can be paused, resumed and fired as any other.
+    """
+
+
 class TooManyOperations(TaskqError):
     """As many bulk operations of the namespace run as may at a time.
 
@@ -280,9 +308,10 @@ class IllegalTransition(TaskqError):
 
 
 class VersionMismatch(TaskqError):
-    """The caller named an older version of the task.
+    """The caller named an older version of the task or of the schedule.
 
-    Get the task, decide again what to change, and send its new `ETag` in `If-Match`.
+    Get it, decide again what to change, and send its new `ETag` in `If-Match`. A schedule that was
+    to be a new one (`If-None-Match: *`) is there already.
     """
 
 

@@ -24,7 +24,7 @@ _MARKS = int(Mark.SCHEDULED | Mark.UNIQUE)
 
 def is_marked(task_id: UUID, mark: Mark) -> bool:
     """Return whether a side table may have rows about a task."""
-    return bool(task_id.int & mark)
+    return task_id.int & int(mark) != 0
 
 
 class IdSource:
@@ -55,7 +55,8 @@ class IdSource:
         value |= ((ordered >> 30) & 0xFFF) << 64
         value |= 0b10 << 62
         value |= (ordered & 0x3FFFFFFF) << 32
-        value |= (random & 0xFFFFFFFF & ~_MARKS) | marks
+        # As an int, because a flag joined with an int is a flag, which its class keeps for ever.
+        value |= (random & 0xFFFFFFFF & ~_MARKS) | int(marks)
         return UUID(int=value)
 
 

@@ -128,6 +128,21 @@ TIMEZONE_LENGTH = 64
 EVERY_SECONDS = 31_622_400
 """Time from one time of a schedule to the next: 366 days."""
 
+SCHEDULES = 100_000
+"""Schedules of one namespace."""
+
+SCHEDULE_NAME_LENGTH = 128
+"""The name of a schedule that a request sets."""
+
+CATCH_UP_SECONDS = 31_622_400
+"""Time for which a missed time of a schedule is worth a task: 366 days."""
+
+JITTER_SECONDS = 86_400
+"""Time over which the tasks of a schedule are spread: a day."""
+
+KEY_SCHEDULES = 100
+"""Schedules that are named of one key."""
+
 SCHEDULE_LENGTH = 192
 """The name of a schedule; one from code has `code:` before the name of its handler."""
 

@@ -11,6 +11,15 @@ _MOST_NAMED = 10
 
 NAME_PATTERN = r"^[A-Za-z0-9_][A-Za-z0-9_.:/-]*$"
 
+DECLARED = "code:"
+"""How the names of schedules begin that code declares; the name of their handler follows."""
+
+SCHEDULE_PATTERN = (
+    rf"^(?:[A-Za-z0-9._-]{{1,{limits.SCHEDULE_NAME_LENGTH}}}"
+    rf"|{DECLARED}[A-Za-z0-9_][A-Za-z0-9_.:/-]{{0,{limits.HANDLER_LENGTH - 1}}})$"
+)
+"""The names of schedules, those included that code declares."""
+
 
 def is_name(text: str, longest: int) -> bool:
     """Return whether a text is a valid name of at most `longest` characters."""

@@ -102,6 +102,7 @@ class TaskFilter:
         finished_before: aware UTC, final since before this time.
         title_prefix: the beginning of the title.
         id_prefix: the beginning of the id, with its hyphens.
+        schedule: the name of the schedule that has fired the task.
         descending: whether the newest task comes first.
     """
 
@@ -118,6 +119,7 @@ class TaskFilter:
     finished_before: datetime | None = None
     title_prefix: str | None = None
     id_prefix: str | None = None
+    schedule: str | None = None
     descending: bool = True
 
     def possible_statuses(self) -> Sequence[Status] | None:

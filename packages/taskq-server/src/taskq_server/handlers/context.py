@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from taskq_server.domain.errors import FieldError, InvalidFields
 from taskq_server.domain.requests import NewTask
+from taskq_server.domain.task import Fire
 from taskq_server.schemas.task import ChildCreate
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Context(Generic[StateT]):
         attempt: counts the claims of this task, from 1.
         traceparent: the W3C trace context of this attempt, to be sent as that header with requests
             of yours; None if the task belongs to no trace. Children of the task have it already.
+        schedule: the `name` of the schedule that has fired the task, and as `fire_at` the time that
+            it is for, aware UTC; None for a task that was submitted.
         state: the attributes that `@on_startup` hooks set.
         logger: adds task id, handler and attempt to each record.
     """
@@ -68,6 +71,7 @@ class Context(Generic[StateT]):
     handler: str
     attempt: int
     traceparent: str | None
+    schedule: Fire | None
     state: StateT
     logger: logging.LoggerAdapter[logging.Logger]
     _loop: asyncio.AbstractEventLoop

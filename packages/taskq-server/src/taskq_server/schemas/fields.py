@@ -17,7 +17,7 @@ from pydantic import (
 )
 
 from taskq_server.domain import limits
-from taskq_server.domain.naming import NAME_PATTERN
+from taskq_server.domain.naming import NAME_PATTERN, SCHEDULE_PATTERN
 
 PriorityLabel = Literal["low", "normal", "high", "urgent"]
 StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
@@ -45,6 +45,11 @@ PROSE_PATTERN = rf"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f{_DIRECTIONS}]*$"
 HandlerName = Annotated[
     str, StringConstraints(max_length=limits.HANDLER_LENGTH, pattern=NAME_PATTERN)
 ]
+ScheduleName = Annotated[
+    str, StringConstraints(max_length=limits.SCHEDULE_LENGTH, pattern=SCHEDULE_PATTERN)
+]
+"""Any schedule's, those included that are declared in code."""
+
 QueueName = Annotated[str, StringConstraints(max_length=limits.QUEUE_LENGTH, pattern=NAME_PATTERN)]
 TagName = Annotated[
     str, StringConstraints(min_length=1, max_length=limits.TAG_LENGTH, pattern=EDGED_PATTERN)

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 from typing import Annotated, Self
+from uuid import UUID
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -124,6 +125,32 @@ class KeyCreated(KeyRead):
     """A key that was made, or has a new secret: the only answer that has it."""
 
     key: str = Field(description="the whole key; it is shown this once")
+
+
+class MadeOperation(Answer):
+    """A bulk operation that a key has made."""
+
+    namespace: str
+    id: UUID
+
+
+class MadeSchedule(Answer):
+    """A schedule that a key has set."""
+
+    namespace: str
+    name: str
+
+
+class KeyRevoked(KeyRead):
+    """A key that is revoked, and what goes on by the rights that it had."""
+
+    operations: list[MadeOperation] = Field(
+        description="bulk operations that it has begun and that run, the newest first"
+    )
+    schedules: list[MadeSchedule] = Field(
+        description="schedules that it has set: the oldest, if they are more than "
+        f"{limits.KEY_SCHEDULES}"
+    )
 
 
 class KeyPage(Answer):

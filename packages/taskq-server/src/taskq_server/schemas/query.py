@@ -17,6 +17,7 @@ from taskq_server.schemas.fields import (
     PriorityLabel,
     QueueName,
     Request,
+    ScheduleName,
     StatusLabel,
     TagName,
     TitlePrefix,
@@ -49,6 +50,9 @@ class TaskFilters(Request):
     finished_before: Moment | None = Field(None, description="final since before this time")
     q: TitlePrefix | None = Field(None, description="how the title begins")
     id: IdPrefix | None = Field(None, description="how the id begins")
+    schedule: ScheduleName | None = Field(
+        None, description="fired by the schedule of this name, which may be deleted by now"
+    )
 
     def as_filter(self) -> TaskFilter:
         """Return the filters as a plain value."""
@@ -66,6 +70,7 @@ class TaskFilters(Request):
             finished_before=self.finished_before,
             title_prefix=self.q,
             id_prefix=self.id,
+            schedule=self.schedule,
         )
 
 

@@ -30,8 +30,8 @@ from taskq_server.schemas.fields import (
 )
 
 
-class TaskCreate(Request):
-    """A task to store and run; its payload has been parsed, and is not validated once more."""
+class TaskTemplate(Request):
+    """A task but for its time; its payload has been parsed, and is not validated once more."""
 
     handler: HandlerName = Field(description="which handler does the work")
     payload: dict[str, Any] = Field(default_factory=dict, description="its parameters")
@@ -42,10 +42,6 @@ class TaskCreate(Request):
         None, description="names to find the task by; the handler's own when null"
     )
     queue: QueueName | None = Field(None, description="the handler's own when null")
-    run_at: Moment | None = Field(None, description="not before this time; null means now")
-    delay_seconds: DelaySeconds | None = Field(
-        None, description="not before this many seconds from now; instead of `run_at`"
-    )
     timeout_seconds: TimeoutSeconds | None = Field(
         None, description="time limit of one attempt; the handler's own when null"
     )
@@ -61,6 +57,15 @@ class TaskCreate(Request):
     keep_seconds: KeepSeconds | None = Field(
         None,
         description="how long it is kept after its end; as the server's settings say when null",
+    )
+
+
+class TaskCreate(TaskTemplate):
+    """A task to store and run."""
+
+    run_at: Moment | None = Field(None, description="not before this time; null means now")
+    delay_seconds: DelaySeconds | None = Field(
+        None, description="not before this many seconds from now; instead of `run_at`"
     )
 
     @model_validator(mode="after")
@@ -179,6 +184,13 @@ class AttemptRead(Answer):
     retry_at: datetime | None
 
 
+class TaskSchedule(Answer):
+    """The schedule that has fired a task."""
+
+    name: str = Field(description="its name; it may be deleted by now")
+    fire_at: datetime = Field(description="the time of the schedule that the task is for")
+
+
 class TaskItem(Answer):
     """A task in a list: everything but payload, result and errors."""
 
@@ -201,6 +213,7 @@ class TaskItem(Answer):
     worker_id: UUID | None
     cancel_requested_at: datetime | None
     traceparent: str | None = Field(description="W3C trace context that the task belongs to")
+    schedule: TaskSchedule | None = Field(description="what has fired it; null: a submit")
     version: int
     created_at: datetime
     updated_at: datetime

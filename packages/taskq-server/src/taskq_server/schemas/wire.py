@@ -35,6 +35,8 @@ def item(details: TaskDetails) -> dict[str, Any]:
     shown["priority"] = task.priority.label
     shown["progress"] = _fragment(task.progress)
     shown["tags"] = details.tags
+    fire = details.schedule
+    shown["schedule"] = None if fire is None else fire._asdict()
     return shown
 
 

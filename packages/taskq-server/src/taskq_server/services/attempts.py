@@ -1,6 +1,6 @@
 """Claim tasks, store progress, end attempts: a worker's side of the service, in group commits."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, assert_never
 from uuid import UUID
@@ -15,7 +15,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.tracing import Tracing
-from taskq_server.crud import claims, handlers, hooks, tasks
+from taskq_server.crud import claims, handlers, hooks, schedules, tasks
 from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, admit
@@ -23,10 +23,17 @@ from taskq_server.domain.errors import TaskqError
 from taskq_server.domain.events import TaskProgressed
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.skew import pause_after
-from taskq_server.domain.task import Attempt, Due, Status, Task
+from taskq_server.domain.task import Attempt, Due, Fire, Status, Task
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.reports import Completion, Report, decide_ends, is_held
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
+
+
+class Claim(NamedTuple):
+    """A claimed task as it runs now, and what has fired it; None if a submit has."""
+
+    task: Task
+    schedule: Fire | None = None
 
 
 class AttemptService:
@@ -61,7 +68,7 @@ class AttemptService:
         self._tracing = tracing
         self._log = log
         self._has_failure_hooks = has_failure_hooks
-        self._claims: GroupCommit[ClaimRequest, Task | NotNow | None] = GroupCommit(
+        self._claims: GroupCommit[ClaimRequest, Claim | NotNow | None] = GroupCommit(
             self._commit_claims, name="claims", observer=database.observer
         )
         self._ends: GroupCommit[Completion, AttemptEnded] = GroupCommit(
@@ -80,7 +87,7 @@ class AttemptService:
         await self._ends.close()
         await self._reports.close()
 
-    async def claim(self, request: ClaimRequest) -> Task | NotNow | None:
+    async def claim(self, request: ClaimRequest) -> Claim | NotNow | None:
         """Claim an attempt for a worker.
 
         An attempt that found no thread is rung for aside, where other workers may take it at once.
@@ -201,7 +208,7 @@ class AttemptService:
 
     async def _commit_claims(
         self, requests: Sequence[ClaimRequest]
-    ) -> Sequence[Task | NotNow | Exception | None]:
+    ) -> Sequence[Claim | NotNow | Exception | None]:
         async def work(connection: Connection) -> _Claimed:
             now, earliest = self._clock(), self._clock.earliest()
             wanted = [request.task_id for request in requests]
@@ -216,7 +223,9 @@ class AttemptService:
             early = [one for one in locked.values() if _is_early(one, earliest)]
             bells = [*map(doorbell_when_due, early), *_bells_of_refused(answers)]
             starts = [(locked[one.id], one) for one in answers if isinstance(one, Task)]
-            return _Claimed(answers, starts, bells)
+            fires = await schedules.fires_of(connection, [task.id for _, task in starts])
+            told = [_claim(one, fires) if isinstance(one, Task) else one for one in answers]
+            return _Claimed(told, starts, bells)
 
         claimed = await self._database.write(work)
         self._dispatcher.ring(claimed.bells)
@@ -299,7 +308,7 @@ class AttemptService:
 class _Claimed(NamedTuple):
     """The answers to claims, the tasks before and after those that start, and bells to ring."""
 
-    answers: Sequence[Task | NotNow | None]
+    answers: Sequence[Claim | NotNow | None]
     starts: Sequence[tuple[Task, Task]]
     bells: Sequence[Doorbell]
 
@@ -310,6 +319,10 @@ class _Undo(Exception):
     def __init__(self, taken: bool) -> None:
         super().__init__("undone")
         self.taken = taken
+
+
+def _claim(task: Task, fires: Mapping[UUID, Fire]) -> Claim:
+    return Claim(task, fires.get(task.id))
 
 
 def _bells_of_refused(answers: Iterable[Task | NotNow | None]) -> Iterator[Doorbell]:

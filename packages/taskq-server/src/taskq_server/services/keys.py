@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import api_keys, bulk, namespaces
+from taskq_server.crud import api_keys, bulk, namespaces, schedules
 from taskq_server.domain import limits
 from taskq_server.domain.bulk import Operation
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
@@ -19,6 +19,7 @@ from taskq_server.domain.errors import (
 )
 from taskq_server.domain.keys import ApiKey, NewKey, Token, digest, new_token
 from taskq_server.domain.naming import no_such_namespace
+from taskq_server.domain.schedule import Schedule
 from taskq_server.services import key_cursor, key_rights
 
 
@@ -36,6 +37,19 @@ class Page:
 
     items: Sequence[ApiKey]
     next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What a key has made, and what goes on without it, by the rights that it had.
+
+    Attributes:
+        operations: the bulk operations that run, the newest first.
+        schedules: those that were made first, as many as are named at most.
+    """
+
+    operations: Sequence[Operation]
+    schedules: Sequence[Schedule]
 
 
 class KeyService:
@@ -200,17 +214,23 @@ class KeyService:
         self._changed()
         return revoked
 
-    async def operations(self, caller: Caller, key_id: str) -> Sequence[Operation]:
-        """Return the bulk operations that a key has made and that run, the newest first.
+    async def made_by(self, caller: Caller, key_id: str) -> Made:
+        """Return the bulk operations that a key has made and that run, and its schedules.
 
-        They go on when the key is revoked, because their rights were judged when they began.
+        They go on when the key is revoked, because their rights were judged when they were made.
 
         Raises:
             KeyNotFound: there is no key of this id that the caller manages.
         """
         await self.get(caller, key_id)
-        most = limits.BULK_RUNNING
-        return await self._database.read(lambda c: bulk.made_by(c, key_id, limit=most))
+
+        async def read(connection: Connection) -> Made:
+            return Made(
+                await bulk.made_by(connection, key_id, limit=limits.BULK_RUNNING),
+                await schedules.made_by(connection, key_id, limit=limits.KEY_SCHEDULES),
+            )
+
+        return await self._database.read(read)
 
     def _namespace_for(self, caller: Caller, wanted: str | None) -> str:
         if wanted is not None:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
-from taskq_server.crud import listing, tags, tasks
+from taskq_server.crud import listing, schedules, tags, tasks
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.tasks import Own
 from taskq_server.domain import scopes
@@ -101,8 +101,13 @@ class ReadService:
             if filters is None:
                 return Page((), None)
             scanned = await listing.page(connection, filters)
-            tagged = await tasks.tag_names(connection, [task.id for task in scanned.tasks])
-            found = tuple(TaskDetails(task, tagged.get(task.id, ())) for task in scanned.tasks)
+            ids = [task.id for task in scanned.tasks]
+            tagged = await tasks.tag_names(connection, ids)
+            fires = await schedules.fires_of(connection, ids)
+            found = tuple(
+                TaskDetails(task, tagged.get(task.id, ()), schedule=fires.get(task.id))
+                for task in scanned.tasks
+            )
             after = scanned.next_after
             return Page(found, None if after is None else cursors.write(after, wanted))
 

@@ -19,6 +19,7 @@ tests of an application submit to real handlers:
         assert Shop(taskq.client()).bill(7) == "bill 7"
 """
 
+from taskq_server.domain.task import Fire
 from taskq_server.testing.loaded import LoadedHandlers, handlers
 from taskq_server.testing.recorded import RecordedAttempt
 from taskq_server.testing.records import AttemptRecord, Child, HandlerRun, Log
@@ -27,6 +28,7 @@ from taskq_server.testing.runs import run, run_async
 __all__ = [
     "AttemptRecord",
     "Child",
+    "Fire",
     "HandlerRun",
     "LoadedHandlers",
     "Log",

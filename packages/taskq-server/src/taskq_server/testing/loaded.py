@@ -22,7 +22,7 @@ from taskq_server.testing.children import SubmitChild, submit_to
 from taskq_server.testing.recorded import RecordedAttempt
 from taskq_server.testing.records import AttemptRecord
 from taskq_server.testing.runs import longest
-from taskq_server.testing.tasks import DEFAULTS, claimed_task, state_of
+from taskq_server.testing.tasks import DEFAULTS, claimed_task, fire_of, state_of
 from taskq_server.worker.attempts.executor import Executor, Limits
 from taskq_server.worker.calls import Calls
 from taskq_server.worker.functions import event_of, tell
@@ -145,7 +145,8 @@ class LoadedHandlers:
     async def _attempt(self, task: Mapping[str, Any], submit: SubmitChild) -> AttemptRecord:
         handler = self._registry.handlers[task["handler"]]
         claimed = claimed_task(handler, task)
-        attempt = RecordedAttempt(claimed, self._state, submit_to(submit))
+        schedule = fire_of(task)
+        attempt = RecordedAttempt(claimed, self._state, submit_to(submit), schedule=schedule)
         now = claimed.updated_at
         ended, record = await attempt.end(self._executor, handler, longest, now)
         if ended.is_failure:

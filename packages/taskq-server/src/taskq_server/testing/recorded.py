@@ -15,7 +15,7 @@ import orjson
 from taskq_server.domain import lifecycle
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.requests import NewTask
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Fire, Task
 from taskq_server.handlers.context import Context, ProgressReport, State
 from taskq_server.handlers.registry import Handler
 from taskq_server.testing.records import AttemptRecord, Child, Log
@@ -44,6 +44,7 @@ class RecordedAttempt(RunningAttempt):
         state: the `state` of the handler's context.
         submit: submits a child task under an idempotency key.
         watch: called when the handler has done something.
+        schedule: what has fired the task, if a schedule has.
     """
 
     def __init__(
@@ -52,8 +53,9 @@ class RecordedAttempt(RunningAttempt):
         state: object,
         submit: Callable[[NewTask, str], Awaitable[UUID]],
         watch: Watch | None = None,
+        schedule: Fire | None = None,
     ) -> None:
-        super().__init__(task, cast(State, state), self._submit_child)
+        super().__init__(task, cast(State, state), self._submit_child, schedule)
         self._row = task
         self._submit_to = submit
         self._watch = watch

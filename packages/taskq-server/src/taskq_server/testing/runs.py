@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from taskq_server.domain import lifecycle
+from taskq_server.domain.task import Fire
 from taskq_server.handlers import registry
 from taskq_server.testing.recorded import RecordedAttempt, Watch
 from taskq_server.testing.records import AttemptRecord, HandlerRun
@@ -38,6 +39,7 @@ async def run_async(
     watch: Watch | None = None,
     random: Callable[[], float] = longest,
     now: datetime = NEW_YEAR,
+    schedule: Fire | None = None,
 ) -> HandlerRun:
     """Run a handler as a worker does, up to the end of its task; `run` is the same, blocking.
 
@@ -56,6 +58,8 @@ async def run_async(
         random: decides each back-off, as a part of the longest one possible; `random.random` draws
             as a worker does.
         now: when the task starts, aware UTC. Back-offs move this time on; attempts take none of it.
+        schedule: `context.schedule`: the schedule that has fired the task, and for which time; None
+            stands for a task that was submitted.
 
     Raises:
         ConfigurationError: the function is no handler, or cannot work as one.
@@ -70,7 +74,7 @@ async def run_async(
         while not task.status.final:
             now = max(now, task.due_at)
             claimed = lifecycle.claim(task, worker_id=WORKER_ID, now=now)
-            attempt = RecordedAttempt(claimed, state_of(state), submit, watch)
+            attempt = RecordedAttempt(claimed, state_of(state), submit, watch, schedule)
             with attempt.cancelled_after(cancel_after):
                 ended, record = await attempt.end(executor, read, random, now)
             attempts.append(record)
@@ -91,6 +95,7 @@ def run(
     watch: Watch | None = None,
     random: Callable[[], float] = longest,
     now: datetime = NEW_YEAR,
+    schedule: Fire | None = None,
 ) -> HandlerRun:
     """Run a handler as a worker does, on an event loop of its own; arguments as for `run_async`.
 
@@ -110,5 +115,6 @@ def run(
             watch=watch,
             random=random,
             now=now,
+            schedule=schedule,
         )
     )

@@ -10,7 +10,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain import lifecycle, limits
 from taskq_server.domain.ids import IdSource
 from taskq_server.domain.requests import NewTask
-from taskq_server.domain.task import Status, Task, score
+from taskq_server.domain.task import Fire, Status, Task, score
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler
 
@@ -120,6 +120,12 @@ def claimed_task(handler: Handler, fields: Mapping[str, Any]) -> Task:
         traceparent=fields.get("traceparent"),
     )
     return lifecycle.claim(queued, worker_id=WORKER_ID, now=now)
+
+
+def fire_of(fields: Mapping[str, Any]) -> Fire | None:
+    """Return what has fired a task, given the task on the wire; None for one that was submitted."""
+    fire = fields.get("schedule")
+    return None if fire is None else Fire(fire["name"], datetime.fromisoformat(fire["fire_at"]))
 
 
 def json_of(payload: Mapping[str, Any] | None) -> str:

@@ -8,7 +8,8 @@ from uuid import UUID
 
 from taskq_server.domain.admission import Gate, NotNow
 from taskq_server.domain.deferrals import Deferrals
-from taskq_server.domain.task import Due, Queue, Task
+from taskq_server.domain.task import Due, Queue
+from taskq_server.services.attempts import Claim
 from taskq_server.worker.doorbells import Arguments, key_of
 
 _LOOK_SECONDS = 0.25
@@ -68,7 +69,7 @@ class Admission:
             ready += [(str(task_id), attempt) for task_id, attempt in taken]
         return ready
 
-    def answered(self, task_id: UUID, attempt: int, answer: Task | NotNow | None) -> None:
+    def answered(self, task_id: UUID, attempt: int, answer: Claim | NotNow | None) -> None:
         """Keep an attempt that was refused for want of room, and forget any other."""
         if isinstance(answer, NotNow):
             if answer.gate in self._rooms:

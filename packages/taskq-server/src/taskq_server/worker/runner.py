@@ -23,7 +23,7 @@ from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Handler, Place, Registry
-from taskq_server.services.attempts import AttemptService
+from taskq_server.services.attempts import AttemptService, Claim
 from taskq_server.services.reports import Completion, Report
 from taskq_server.services.submission import IdempotencyKey
 from taskq_server.services.submit import SubmitService
@@ -103,10 +103,10 @@ class Runner:
             self._claiming.discard(key)
             self._deps.on_claimed()
             self._deps.admission.answered(task_id, attempt, answer)
-            if isinstance(answer, Task):
-                with about_task(answer):
+            if isinstance(answer, Claim):
+                with about_task(answer.task):
                     await self._perform(answer)
-            return isinstance(answer, Task)
+            return isinstance(answer, Claim)
         finally:
             self._claiming.discard(key)
             self._busy -= 1
@@ -165,7 +165,7 @@ class Runner:
             waiting = [self._report(running) for running in list(self._running.values())]
             await asyncio.gather(*waiting)
 
-    async def _claim(self, task_id: UUID, attempt: int) -> Task | NotNow | None:
+    async def _claim(self, task_id: UUID, attempt: int) -> Claim | NotNow | None:
         try:
             return await self._deps.attempts.claim(
                 ClaimRequest(
@@ -184,8 +184,9 @@ class Runner:
         except DatabaseUnavailable:
             return None
 
-    async def _perform(self, task: Task) -> None:
-        running = RunningAttempt(task, self._deps.state, self._submit_child(task))
+    async def _perform(self, claim: Claim) -> None:
+        task, submit = claim.task, self._submit_child(claim.task)
+        running = RunningAttempt(task, self._deps.state, submit, claim.schedule)
         self._running[task.id, task.attempt] = running
         if self._releasing:
             running.interrupt(StopReason.RELEASE)

@@ -50,6 +50,7 @@ TAGS = [
     {"name": "bulk", "description": "Change all tasks that a filter finds."},
     {"name": "catalog", "description": "What there is: handlers, tags, and how many tasks."},
     {"name": "queues", "description": "See how queues stand, pause and resume them."},
+    {"name": "schedules", "description": "Submit tasks at their times."},
     {"name": "keys", "description": "Who may call, and what for."},
     {"name": "health", "description": "Probes for a balancer and a service manager."},
 ]

@@ -35,6 +35,7 @@ _ITEM: dict[str, Any] = {
     "worker_id": None,
     "cancel_requested_at": None,
     "traceparent": None,
+    "schedule": None,
     "version": 3,
     "created_at": "2026-10-01T08:00:00.000000Z",
     "updated_at": "2026-10-01T08:00:00.020000Z",
@@ -202,6 +203,61 @@ _CALLER: dict[str, Any] = {
 
 _STORED_KEY: dict[str, Any] = {**_CALLER, "revoked_at": None, "previous_until": None}
 
+_REVOKED_KEY: dict[str, Any] = {
+    **_STORED_KEY,
+    "revoked_at": "2026-10-02T09:00:00.000000Z",
+    "operations": [{"namespace": "default", "id": _BULK["id"]}],
+    "schedules": [{"namespace": "default", "name": "nightly-report"}],
+}
+
+_TEMPLATE: dict[str, Any] = {"handler": "taskq.echo", "payload": {"value": "good morning"}}
+
+_NEW_SCHEDULE: dict[str, Any] = {
+    "cron": "30 6 * * 1-5",
+    "timezone": "Europe/Berlin",
+    "task": {**_TEMPLATE, "tags": ["reports"]},
+    "overlap": "skip",
+}
+
+_SCHEDULE: dict[str, Any] = {
+    **_NEW_SCHEDULE,
+    "name": "nightly-report",
+    "every_seconds": None,
+    "task": {
+        **_TEMPLATE,
+        "title": None,
+        "description": None,
+        "priority": None,
+        "tags": ["reports"],
+        "queue": None,
+        "timeout_seconds": None,
+        "max_retries": None,
+        "backoff_base_seconds": None,
+        "backoff_max_seconds": None,
+        "keep_seconds": None,
+    },
+    "catch_up": "last",
+    "catch_up_seconds": 86_400.0,
+    "jitter_seconds": 0.0,
+    "starts_at": None,
+    "ends_at": None,
+    "paused": False,
+    "paused_at": None,
+    "note": None,
+    "declared": False,
+    "next_fire_at": "2026-10-02T04:30:00.000000Z",
+    "last_fire_at": "2026-10-01T04:30:00.000000Z",
+    "last_task_id": _ID,
+    "fired": 12,
+    "skipped": 1,
+    "missed": 0,
+    "last_error": None,
+    "key_id": None,
+    "version": 2,
+    "created_at": "2026-09-14T08:00:00.000000Z",
+    "updated_at": "2026-09-15T08:00:00.000000Z",
+}
+
 EXAMPLES: dict[str, dict[str, Any]] = {
     "TaskCreate": _CREATE,
     "TaskBatch": {"items": [_CREATE, {"handler": "taskq.sleep", "payload": {"seconds": 1}}]},
@@ -229,9 +285,15 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "BulkCount": {"count": 1304, "exact": False, "by_status": _COUNTS},
     "BulkRead": _BULK,
     "BulkPage": {"items": [_BULK], "next_cursor": None},
+    "ScheduleWrite": _NEW_SCHEDULE,
+    "SchedulePatch": {"cron": "0 7 * * 1-5", "task": {"priority": "high"}},
+    "SchedulePause": {"note": "the printer is on fire"},
+    "ScheduleRead": _SCHEDULE,
+    "SchedulePage": {"items": [_SCHEDULE], "next_cursor": None},
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,
+    "KeyRevoked": _REVOKED_KEY,
     "KeyCreated": {**_STORED_KEY, "last_used_at": None, "key": f"tq_{_KEY_ID}_{'x' * 43}"},
     "KeyPage": {"items": [_STORED_KEY], "next_cursor": None},
     "CallerRead": _CALLER,

@@ -35,9 +35,10 @@ HEADERS: dict[str, dict[str, Any]] = {
         "schema": {"type": "string", "format": "uri-reference"},
     },
     ETAG: {
-        "description": "the task's version, for `If-Match` and `If-None-Match`",
+        "description": "the version, for `If-Match` and `If-None-Match`; of a schedule, also how "
+        "many of its times have passed",
         "required": True,
-        "schema": {"type": "string", "pattern": '^"[0-9]+"$'},
+        "schema": {"type": "string", "pattern": '^"[0-9]+(-[0-9]+)?"$'},
     },
     APPLIED: {
         "description": "the preference that was followed (RFC 7240)",

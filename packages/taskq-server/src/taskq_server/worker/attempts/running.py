@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 from taskq_server.domain.requests import NewTask
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Fire, Task
 from taskq_server.handlers.context import Context, ProgressReport, State
 
 _log = logging.getLogger("taskq.server.handler")
@@ -40,14 +40,20 @@ class RunningAttempt:
         task: the task as it was claimed.
         state: the state that start-up hooks prepared.
         submit: submits a child task under an idempotency key.
+        schedule: what has fired the task, if a schedule has.
     """
 
     def __init__(
-        self, task: Task, state: State, submit: Callable[[NewTask, str], Awaitable[UUID]]
+        self,
+        task: Task,
+        state: State,
+        submit: Callable[[NewTask, str], Awaitable[UUID]],
+        schedule: Fire | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._state = state
         self.task = task
+        self.schedule = schedule
         self.claimed_at = self._loop.time()
         self.reported = False
         self.traceparent = task.traceparent
@@ -67,6 +73,7 @@ class RunningAttempt:
             handler=task.handler,
             attempt=task.attempt,
             traceparent=self.traceparent,
+            schedule=self.schedule,
             state=self._state,
             logger=logging.LoggerAdapter(_log, about),
             _loop=self._loop,

@@ -182,7 +182,8 @@ class AttemptChild:
 
     async def _perform_task(self, message: Run) -> None:
         task = message.task
-        running = RunningAttempt(task, self._state, partial(self._submit, task.id))
+        submit = partial(self._submit, task.id)
+        running = RunningAttempt(task, self._state, submit, message.schedule)
         running.arguments = message.arguments
         running.traceparent = message.traceparent or task.traceparent
         self._running[task.id] = running

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from taskq_server.domain.requests import NewTask
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Fire, Task
 from taskq_server.handlers.context import ProgressReport
 from taskq_server.worker.attempts.result import RunResult
 from taskq_server.worker.attempts.running import StopReason
@@ -15,12 +15,14 @@ from taskq_server.worker.attempts.running import StopReason
 class Run:
     """Worker: run this claimed task, with these arguments if its payload is validated already.
 
-    `traceparent` is the context of the attempt, None if there is none.
+    `traceparent` is the context of the attempt, None if there is none, and `schedule` what has
+    fired the task, None for one that was submitted.
     """
 
     task: Task
     arguments: dict[str, Any] | None
     traceparent: str | None
+    schedule: Fire | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,7 +114,7 @@ class AttemptProcess:
                 return cut_short(running.cause, _NOT_STARTED, ran=False)
             if not self._ready.result():
                 return _NOT_STARTED
-            self._send(Run(task, running.arguments, spans.here()))
+            self._send(Run(task, running.arguments, spans.here(), running.schedule))
             if await self._ends(attempt, task.timeout_seconds):
                 return attempt.ended.result()
             _log.error("task %s does not obey: its process ends", task.id)
