@@ -9,7 +9,9 @@ from taskq_server.core.database import Connection, Database
 from taskq_server.crud import schedules
 from taskq_server.crud.schedules import NewFire
 from taskq_server.domain.ids import IdSource, Mark
+from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.task import Status, Task
+from taskq_server.runtime import Runtime
 from tests.unit.server.factories import NOW, make_task, seconds, store
 
 Answer = dict[str, Any]
@@ -69,3 +71,19 @@ async def fired(
 
     await database.write(add)
     return tasks
+
+
+async def row(runtime: Runtime, name: str = "nightly") -> Schedule:
+    """Return the row of a schedule."""
+    found = await runtime.database.read(lambda c: schedules.get(c, "default", name))
+    assert found is not None
+    return found
+
+
+async def write(runtime: Runtime, schedule: Schedule) -> None:
+    """Write the row of a schedule."""
+
+    async def work(connection: Connection) -> None:
+        await schedules.write(connection, schedule)
+
+    await runtime.database.write(work)

@@ -8,14 +8,11 @@ from typing import Any
 import httpx
 import pytest
 
-from taskq_server.core.database import Connection
-from taskq_server.crud import schedules
 from taskq_server.domain import limits
-from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.scopes import EVERYTHING
 from taskq_server.runtime import Runtime
 from tests.integration.api.keys import calling_closed, make_key, shown
-from tests.integration.api.schedules import ECHO, NIGHTLY, fired, made, put, seen
+from tests.integration.api.schedules import ECHO, NIGHTLY, fired, made, put, row, seen, write
 from tests.integration.api.scoped import publish_in
 from tests.integration.api.scripted_worker import ScriptedWorker
 
@@ -26,19 +23,6 @@ def problem(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
     body = response.json()
     found = [(each["pointer"], each["code"]) for each in body["errors"]]
     return response.status_code, body["code"], found
-
-
-async def row(runtime: Runtime, name: str = "nightly") -> Schedule:
-    found = await runtime.database.read(lambda c: schedules.get(c, "default", name))
-    assert found is not None
-    return found
-
-
-async def write(runtime: Runtime, schedule: Schedule) -> None:
-    async def work(connection: Connection) -> None:
-        await schedules.write(connection, schedule)
-
-    await runtime.database.write(work)
 
 
 async def declared(runtime: Runtime, api: httpx.AsyncClient) -> str:

@@ -808,6 +808,20 @@ OPERATIONS: dict[str, Any] = {
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
     },
+    "fire_schedule": {
+        "method": "POST",
+        "path": "/schedules/{name}/fire",
+        "parts": {
+            "name": {
+                "type": "string",
+                "maxLength": 192,
+                "pattern": "^(?:[A-Za-z0-9._-]{1,128}|code:[A-Za-z0-9_][A-Za-z0-9_.:/-]{0,127})$",
+            }
+        },
+        "query": {},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (201,),
+    },
     "pause_schedule": {
         "method": "POST",
         "path": "/schedules/{name}/pause",
