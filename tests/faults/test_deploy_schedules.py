@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 
@@ -84,6 +84,16 @@ class Deploy:
 
         return asyncio.run(read())
 
+    def fired(self) -> list[dict[str, Any]]:
+        """The tasks of the schedule, the newest first."""
+        asked = {"schedule": f"code:{HANDLER}", "limit": 200}
+        answer = self.calls.http.get("/tasks", params=asked).raise_for_status()
+        return list(answer.json()["items"])
+
+    def until_fired(self, number: int) -> None:
+        """Wait until it has fired so often."""
+        wait_until(lambda: len(self.fired()) >= number, 60, f"it fires {number} times", 0.1)
+
     def until_in_force(self, release: str) -> None:
         """Wait until this release's declaration is in force."""
         wait_until(lambda: self.in_force() == release, 60, f"{release} is in force", 0.1)
@@ -141,3 +151,39 @@ def test_workers_of_two_releases_that_start_together_agree(deploy: Deploy) -> No
     for release in ("v2", "v1", "v3"):
         deploy.start(release)
     assert deploy.schedule() == found
+
+
+@pytest.mark.timeout(300)
+def test_its_tasks_have_what_the_handler_says_and_a_pause_survives_deploys(deploy: Deploy) -> None:
+    v3 = deploy.start("v3")
+    path = f"/schedules/code:{HANDLER}"
+    deploy.until_fired(2)
+    newest = deploy.fired()[0]
+    assert (newest["handler"], newest["tags"]) == (HANDLER, ["nightly"])
+    assert newest["schedule"]["name"] == f"code:{HANDLER}"
+    done = deploy.calls.until(deploy.fired()[-1]["id"], "succeeded")
+    assert (done["payload"], done["result"]) == ({}, "v3 7")
+    put = deploy.calls.http.put(path, json={"cron": "@daily", "task": {"handler": HANDLER}})
+    patch = deploy.calls.http.patch(path, json={"cron": "@daily"})
+    for refused in (put, patch, deploy.calls.http.delete(path)):
+        assert (refused.status_code, refused.json()["code"]) == (409, "declared-in-code")
+    paused = deploy.calls.http.post(f"{path}/pause", json={"note": "why"}).raise_for_status()
+    assert paused.json()["declared"] is True
+    before = len(deploy.fired())
+    v2 = deploy.start("v2")
+    deploy.end(v3)
+    v1 = deploy.start("v1")
+    deploy.end(v2)
+    deploy.until_in_force("v1")
+    assert deploy.calls.http.get(path).status_code == 404
+    v3 = deploy.start("v3")
+    deploy.end(v1)
+    deploy.until_in_force("v3")
+    found = deploy.calls.http.get(path).raise_for_status().json()
+    assert (found["paused"], found["note"], found["next_fire_at"]) == (True, "why", None)
+    by_hand = deploy.calls.http.post(f"{path}/fire")
+    assert by_hand.status_code == 201
+    deploy.calls.until(by_hand.json()["id"], "succeeded")
+    assert len(deploy.fired()) == before + 1
+    deploy.calls.http.post(f"{path}/resume").raise_for_status()
+    deploy.until_fired(before + 3)
