@@ -19,6 +19,7 @@ from taskq_server.crud import (
     claims,
     completions,
     counts,
+    declarations,
     due,
     handler_use,
     handlers,
@@ -43,6 +44,7 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
 from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.crud.listed_workers import say_statements_of_the_list
+from tests.unit.server.crud.say_declared import say_declarations
 from tests.unit.server.crud.say_history import say_history
 from tests.unit.server.crud.say_upkeep import (
     say_queue_statements,
@@ -54,7 +56,7 @@ from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
 
-PREPARED = (claims, completions, counts, due, hooks, keeps, queues, tags, tasks)
+PREPARED = (claims, completions, counts, declarations, due, hooks, keeps, queues, tags, tasks)
 LOCK_ONE = ("SELECT queues.", "SELECT namespaces.")
 
 
@@ -244,6 +246,7 @@ async def say_everything(database: Database) -> None:
     await say_task_statements(database)
     await say_worker_statements(database)
     await say_lease_statements(database)
+    await say_declarations(database)
     await say_queue_statements(database)
     await say_list_statements(database)
 
@@ -315,6 +318,9 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "DELETE FROM task_keeps",
         "UPDATE handlers SET",
         "DELETE FROM handlers",
+        "INSERT INTO declarations",
+        "UPDATE declarations SET",
+        "DELETE FROM declarations",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
         "DELETE FROM task_minutes",
@@ -328,8 +334,9 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
     whole = [sql for sql in locking if not sql.startswith(LOCK_ONE)]
-    assert len(whole) == 10
-    keys = r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name)"
+    assert len(whole) == 11
+    declared = r"declarations\.namespace, declarations\.handler, declarations\.digest"
+    keys = rf"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name|{declared})"
     assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in whole)
     assert len(locking) - len(whole) == 3, "a pause locks a row of its queue or namespace"
 

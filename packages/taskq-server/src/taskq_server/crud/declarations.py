@@ -55,7 +55,7 @@ async def of_pairs(
         pairs: at least one namespace and handler.
         lock: whether to lock it until the end of the transaction, so that one at a time judges.
     """
-    asked = _known.where(is_one_of(_of.namespace, _of.handler, pairs))
+    asked = _known.where(is_one_of(_of.namespace, _of.handler, sorted(pairs)))
     if lock:
         asked = asked.with_for_update()
     return [Known(*row) for row in await connection.execute(asked)]

@@ -138,7 +138,7 @@ async def declared(connection: AsyncConnection, which: Collection[Named]) -> dic
         connection: any.
         which: at least one namespace and name.
     """
-    asked = is_one_of(_of.namespace, _of.name, which), _of.declaration.is_not(None)
+    asked = is_one_of(_of.namespace, _of.name, sorted(which)), _of.declaration.is_not(None)
     found = select(_of.namespace, _of.name, _of.declaration).where(*asked)
     rows = await connection.execute(found)
     return {(namespace, name): digest for namespace, name, digest in rows}
