@@ -32,6 +32,7 @@ HEAD_OF_LIMITS = '''\
 BODIES = (
     *("TaskCreate", "TaskBatch", "TaskUpdate", "WaitRequest", "QueuePause"),
     *("BulkCreate", "BulkFilter", "BulkChanges"),
+    *("ScheduleWrite", "TaskTemplate", "SchedulePatch", "TemplatePatch", "SchedulePause"),
 )
 REMARKS = {"title", "description", "examples", "additionalProperties"}
 

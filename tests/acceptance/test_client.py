@@ -10,6 +10,7 @@ from tests.contract.bulk import *  # noqa: F403 - the tests of the contract
 from tests.contract.history import *  # noqa: F403 - the tests of the contract
 from tests.contract.many import *  # noqa: F403 - the tests of the contract
 from tests.contract.queues import *  # noqa: F403 - the tests of the contract
+from tests.contract.schedules import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import until
 

@@ -81,4 +81,4 @@ def search(document: str, *options: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "41 selected / 41 total" in done.stdout
+    assert "42 selected / 42 total" in done.stdout

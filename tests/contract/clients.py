@@ -7,6 +7,7 @@ from typing import Any
 
 from taskq_client import Bulk, TaskHandle, TaskqClient
 from taskq_client._sync_queues import Queues
+from taskq_client._sync_schedules import Schedules
 
 ITERATED = {"list", "stream", "as_completed", "map", "bulk_operations"}
 
@@ -14,12 +15,12 @@ ITERATED = {"list", "stream", "as_completed", "map", "bulk_operations"}
 class Awaited:
     """A blocking client, a handle or a resource of it, whose methods are awaited."""
 
-    def __init__(self, wrapped: TaskqClient | TaskHandle | Bulk | Queues) -> None:
+    def __init__(self, wrapped: TaskqClient | TaskHandle | Bulk | Queues | Schedules) -> None:
         self._wrapped = wrapped
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._wrapped, name)
-        if isinstance(method, Queues):
+        if isinstance(method, Queues | Schedules):
             return Awaited(method)
         if not inspect.ismethod(method):
             return method

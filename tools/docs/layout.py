@@ -24,6 +24,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "keys.md",
         "operate.md",
         "queues.md",
+        "schedules.md",
         "metrics.md",
         "traces.md",
         "settings.md",

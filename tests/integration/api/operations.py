@@ -67,6 +67,7 @@ OTHERS = {
     ),
     "update_schedule": Operation("PATCH", "/schedules/none", {"note": "n"}, status=404),
     "list_schedules": Operation("GET", "/schedules"),
+    "preview_schedule": Operation("GET", "/schedules/preview?cron=@daily"),
     "get_schedule": Operation("GET", "/schedules/none", status=404),
     "delete_schedule": Operation("DELETE", "/schedules/none", status=404),
     "pause_schedule": Operation("POST", "/schedules/none/pause", status=404),

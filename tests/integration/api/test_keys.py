@@ -16,6 +16,8 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from taskq_server.schemas import wire
 from tests.integration.api.keys import calling_closed, make_key, shown
+from tests.integration.api.schedules import put
+from tests.integration.api.scripted_worker import ScriptedWorker
 
 ALL = sorted(EVERYTHING)
 NEW = {"name": "reports-web", "scopes": ["tasks:run:reports.*", "tasks:read"]}
@@ -355,6 +357,30 @@ async def test_revoking_ends_all_secrets_and_again_changes_nothing(
     for key in (first, second):
         assert (await closed.get("/tasks", headers=bearer(key))).status_code == 401
     refusal(await closed.post(f"{path}/rotate", headers=admin), 409, "key-ended")
+
+
+async def test_revoking_tells_what_goes_on(
+    closed: httpx.AsyncClient, admin: Headers, worker: ScriptedWorker
+) -> None:
+    mine = await made(closed, admin, scopes=ALL)
+    other = await made(closed, admin, scopes=ALL)
+    for name, key in (("weekly", mine), ("nightly", mine), ("other", other)):
+        assert (await put(closed, name, headers=bearer(key))).status_code == 201
+    body = {"action": "delete", "filter": {"status": "failed"}}
+    running = await closed.post("/tasks/bulk", json=body, headers=bearer(mine))
+    stopped = await closed.post("/tasks/bulk", json=body, headers=bearer(mine))
+    await closed.post(f"/bulk/{stopped.json()['id']}/stop", headers=admin)
+    revoked = (await closed.post(f"/keys/{mine['id']}/revoke", headers=admin)).json()
+    assert revoked["operations"] == [{"namespace": "default", "id": running.json()["id"]}]
+    assert revoked["schedules"] == [
+        {"namespace": "default", "name": "weekly"},
+        {"namespace": "default", "name": "nightly"},
+    ]
+    nothing = await made(closed, admin)
+    revoked = (await closed.post(f"/keys/{nothing['id']}/revoke", headers=admin)).json()
+    assert (revoked["operations"], revoked["schedules"]) == ([], [])
+    read = (await closed.get(f"/keys/{mine['id']}", headers=admin)).json()
+    assert "schedules" not in read
 
 
 async def test_an_expired_key_gets_no_new_secret(

@@ -8,7 +8,14 @@ from uuid import UUID
 
 from sqlalchemy import Column, event, func, select
 
-from taskq_server.crud.tables import attempts, tags, task_keeps, task_tags, tasks
+from taskq_server.crud.tables import (
+    attempts,
+    schedule_fires,
+    tags,
+    task_keeps,
+    task_tags,
+    tasks,
+)
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.retention import Retention
@@ -16,7 +23,9 @@ from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.callers import CALLER
+from tests.support.schedules import NOON, get, make_schedule, put
 
+SCHEDULES = ["s0", "s1", "s2"]
 NAMES = [f"t{n}" for n in range(40)]
 STEPS = 1_000
 AT_ONCE = 5
@@ -41,7 +50,7 @@ class Steps:
         """Take steps; `ids` are the tasks of all who do."""
         for _ in range(number):
             step = self._random.choice(
-                [self.submit, self.work, self.change, self.change, self.tidy]
+                [self.submit, self.fire, self.work, self.change, self.change, self.tidy]
             )
             with contextlib.suppress(TaskNotFound, IllegalTransition):  # another one was first
                 await step(ids)
@@ -53,8 +62,12 @@ class Steps:
         )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
+    async def fire(self, ids: list[UUID]) -> None:
+        schedule = await get(self._runtime, self._random.choice(SCHEDULES))
+        ids.append((await self._runtime.firing.fire_now(CALLER, schedule)).task.id)
+
     async def work(self, ids: list[UUID]) -> None:
-        await self.submit(mine := [])
+        await self._random.choice([self.submit, self.fire])(mine := [])
         task = await self._worker.claim(str(mine[0]))
         ids += mine
         if self._random.random() < 0.5:
@@ -86,6 +99,7 @@ async def orphans(runtime: Runtime, child: Column[object], parent: Column[object
 async def test_no_orphan_after_a_thousand_random_steps(
     runtime: Runtime, worker: ScriptedWorker
 ) -> None:
+    await put(runtime, *(make_schedule(name, paused_at=NOON) for name in SCHEDULES))
     ids: list[UUID] = []
     said: list[str] = []
     engine = runtime.database.engine.sync_engine
@@ -98,9 +112,10 @@ async def test_no_orphan_after_a_thousand_random_steps(
     for child, parent in (
         (attempts.c.task_id, tasks.c.id),
         (task_keeps.c.task_id, tasks.c.id),
+        (schedule_fires.c.task_id, tasks.c.id),
         (task_tags.c.task_id, tasks.c.id),
         (task_tags.c.tag_id, tags.c.id),
     ):
         assert await orphans(runtime, child, parent) == 0, child
-    for table in ("tasks", "tags"):
+    for table in ("tasks", "tags", "schedule_fires"):
         assert sum(one.startswith(f"DELETE FROM {table}") for one in said) > 5, table

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.integration.client.schedule_requests import ScheduleRequests
 from tests.integration.client.values import (
     BAD_JSON,
     CHANGES,
@@ -55,6 +56,7 @@ class Requests:
 
     def __init__(self, seed: int) -> None:
         self._draw = random.Random(seed)
+        self._schedules = ScheduleRequests(self._draw)
 
     def next(self) -> Asked:
         """Return another request."""
@@ -62,7 +64,7 @@ class Requests:
         kinds: dict[Callable[[], Asked], int] = {
             self._submit: 24, self._batch: 6, self._wait: 5, self._list: 13, self._get: 12,
             self._update: 12, self._act: 16, self._events: 4, self._odd: 4, self._plain: 4,
-            self._queue: 5, self._bulk: 5, self._operation: 4,
+            self._queue: 5, self._bulk: 5, self._operation: 4, self._schedule: 14,
         }  # fmt: skip
         (kind,) = draw.choices([*kinds], [*kinds.values()])
         asked = kind()
@@ -301,6 +303,39 @@ class Requests:
             notes = ("why", None, "", 1, "x" * 501, "\x1b", "two\nlines")
             asked = self._json("POST", asked.path, {"note": draw.choice(notes)}, [])
         return asked
+
+    def _schedule(self) -> Asked:
+        draw, of = self._draw, self._schedules
+        (kind,) = draw.choices(
+            ("set", "patch", "get", "list", "preview", "act"), (6, 4, 2, 2, 2, 5)
+        )
+        match kind:
+            case "set":
+                asked = self._json("PUT", of.path(), of.body(), [])
+            case "patch":
+                asked = self._json("PATCH", of.path(), of.patch(), [])
+            case "list":
+                listed = Asked("GET", "/schedules", of.listed())
+                listed.cursor = draw.randint(0, 3) if self._maybe(0.3) else -1
+                return listed
+            case "preview":
+                return Asked("GET", "/schedules/preview", of.previewed())
+            case "act":
+                return self._act_on_schedule()
+            case _:
+                asked = Asked(draw.choice(("GET", "GET", "HEAD", "DELETE")), of.path())
+        if self._maybe(0.2):
+            header = draw.choice(("if-match", "if-none-match"))
+            asked.headers.append((header, of.tags().encode().decode("latin-1")))
+        return asked
+
+    def _act_on_schedule(self) -> Asked:
+        draw, of = self._draw, self._schedules
+        action = draw.choice(("/pause", "/resume", "/resume", "/fire", "/fire"))
+        if action == "/pause" and self._maybe(0.5):
+            notes = ("why", None, "", 1, "x" * 501, "\x1b", "two\nlines")
+            return self._json("POST", of.path(action), {"note": draw.choice(notes)}, [])
+        return Asked("POST", of.path(action))
 
     def _plain(self) -> Asked:
         return Asked(

@@ -66,6 +66,7 @@ QUERIES: dict[str, tuple[str, ...]] = {
     "finished_before": ("{at}", "2026-09-01T12:01:00.000Z", "1960-01-01T00:00:00Z", "x"),
     "id": ("0", "02", "f", "0199", "", "x", "01A", "01a-0"),
     "q": ("t", "a", "é", "t.s", "", "a\0", "x" * 256, " "),
+    "schedule": ("a", "b", "code:t.rows", "", "é", "x" * 129),
     "order": ("created_at", "-created_at", "title", ""),
     "limit": (
         "1",
@@ -100,6 +101,7 @@ FILTERS: dict[str, tuple[Any, ...]] = {
     "created_after": ("2026-09-01T12:00:00.005Z", "2026-09-01T14:00:00+02:00", "x", None),
     "created_before": ("2026-09-02T00:00:00Z", "2026-09-01T12:01:00Z", 7),
     "q": ("t", "a", "", " ", None),
+    "schedule": ("a", "b", "", None),
     "id": ("f", "x", ""),
     "order": ("created_at",),
 }

@@ -20,6 +20,7 @@ from taskq_server.domain.worker import WorkerRow
 from taskq_server.services.declared import Declared
 from taskq_server.services.handler_use import UNSEEN, HandlerUse, HandlerUses
 from taskq_server.services.publishing import Publishing
+from tests.support.schedules import make_schedule
 from tests.unit.server.factories import (
     ANYTHING,
     NOW,
@@ -118,6 +119,22 @@ async def test_a_task_that_is_not_final_keeps_it(
         ("elsewhere", "a"): "",
     }
     asked = {(namespace, "a"), (namespace, "b")}
+    gone = await HandlerUses(database, lambda: LATER).prune(asked)
+    assert [each.name for each in gone] == ["b"]
+
+
+async def test_a_schedule_keeps_it(database: Database) -> None:
+    await publish(database, "a", "b")
+    await publish(database, "a", namespace="other")
+    await publish(database, "a", namespace="*")
+    await database.write(lambda c: schedules.put(c, make_schedule(handler="a")))
+    assert await reasons(database) == {
+        ("*", "a"): "schedules",
+        ("default", "a"): "schedules",
+        ("default", "b"): "",
+        ("other", "a"): "",
+    }
+    asked = {("default", "a"), ("default", "b")}
     gone = await HandlerUses(database, lambda: LATER).prune(asked)
     assert [each.name for each in gone] == ["b"]
 

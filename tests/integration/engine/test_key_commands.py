@@ -15,14 +15,15 @@ import pytest
 from click.testing import Result
 
 from taskq_server import migrations
-from taskq_server.core.database import Database
-from taskq_server.crud import bulk
+from taskq_server.core.database import Connection, Database
+from taskq_server.crud import bulk, schedules
 from taskq_server.domain.bulk import Action, NewOperation, begin
 from taskq_server.domain.errors import TaskqError
 from taskq_server.domain.requests import TaskFilter
 from taskq_server.domain.task import Status
 from tests.support.ports import free_port
 from tests.support.processes import ApiProcess, run_server_command
+from tests.support.schedules import make_schedule
 from tests.support.waiting import wait_until
 from tests.unit.server.cli.screen_files import shown
 
@@ -103,6 +104,18 @@ def test_rotating_and_revoking(keys: Keys) -> None:
     assert str(refused.exception) == f"the key {key_id} was revoked or has expired"
 
 
+async def _set_schedules(url: str, key_id: str, *names: str) -> None:
+    """Store schedules that a key has set."""
+
+    async def work(connection: Connection) -> None:
+        for name in names:
+            await schedules.put(connection, make_schedule(name, key_id=key_id))
+
+    database = Database(url)
+    await database.write(work)
+    await database.close()
+
+
 async def _begin_bulk(url: str, key_id: str) -> str:
     """Store a bulk operation that a key has made, and return its id."""
     now = datetime.now(UTC)
@@ -131,6 +144,20 @@ def test_revoking_names_the_bulk_operations_that_go_on(
     assert revoked.stdout.startswith(f"{mine}: revoked at 20")
     assert f"go on: {operation} (retry in default)." in revoked.stderr
     assert "`taskq bulk stop ID`" in revoked.stderr
+
+
+def test_revoking_names_the_schedules_that_fire_on(keys: Keys, migrated: dict[str, str]) -> None:
+    mine, other = (keys("create", "web", "--scope", "tasks:operate").stdout[3:15] for _ in "ab")
+    url = migrated["TASKQ_DATABASE_URL"]
+    asyncio.run(_set_schedules(url, mine, "weekly", "nightly"))
+    assert keys("revoke", other).stderr == ""
+    revoked = keys("revoke", mine)
+    assert revoked.stderr == (
+        "Schedules that it has set fire on: weekly (in default), nightly (in default). "
+        "`taskq schedules delete NAME` ends one, with another key.\n"
+    )
+    asyncio.run(_set_schedules(url, mine, *(f"s{number}" for number in range(200))))
+    assert keys("revoke", mine).stderr.startswith("Some of the schedules that it has set fire on: ")
 
 
 def test_what_cannot_be_is_one_sentence(keys: Keys) -> None:

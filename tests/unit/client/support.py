@@ -46,6 +46,7 @@ def wire_task(**changes: Any) -> dict[str, Any]:
         "worker_id": None,
         "cancel_requested_at": None,
         "traceparent": None,
+        "schedule": None,
         "version": 1,
         "created_at": "2026-10-01T12:00:00.123456Z",
         "updated_at": "2026-10-01T12:00:00.123456Z",
@@ -74,6 +75,45 @@ def wire_worker(name: str, **changes: Any) -> dict[str, Any]:
         "started_at": "2026-10-01T12:00:00Z",
         "heartbeat_at": "2026-10-01T12:00:01Z",
         "version": "0.1.0",
+        **changes,
+    }
+
+
+def wire_schedule(**changes: Any) -> dict[str, Any]:
+    """A schedule as the server sends it."""
+    task = dict.fromkeys(
+        (
+            *("title", "description", "priority", "tags", "queue", "timeout_seconds"),
+            *("max_retries", "backoff_base_seconds", "backoff_max_seconds", "keep_seconds"),
+        )
+    )
+    return {
+        "name": "nightly",
+        "cron": "0 6 * * *",
+        "every_seconds": None,
+        "timezone": "Europe/Berlin",
+        "task": {**task, "handler": "reports.build", "payload": {"month": "2026-10"}},
+        "overlap": "skip",
+        "catch_up": "last",
+        "catch_up_seconds": 86_400.0,
+        "jitter_seconds": 0.0,
+        "starts_at": None,
+        "ends_at": None,
+        "paused": False,
+        "paused_at": None,
+        "note": None,
+        "declared": False,
+        "next_fire_at": "2026-10-02T04:00:00Z",
+        "last_fire_at": None,
+        "last_task_id": None,
+        "fired": 0,
+        "skipped": 0,
+        "missed": 0,
+        "last_error": None,
+        "key_id": None,
+        "version": 1,
+        "created_at": "2026-10-01T12:00:00.123456Z",
+        "updated_at": "2026-10-01T12:00:00.123456Z",
         **changes,
     }
 

@@ -214,6 +214,43 @@ QUEUES = [
     },
     {"name": "films", "depth": 0, "running": 0, "throughput_per_minute": 0.0, "workers": 0},
 ]
+SCHEDULES = [
+    support.wire_schedule(
+        name="code:reports.monthly_statements_of_customers",
+        cron="0 6 1 * *",
+        declared=True,
+        last_error="no worker has published a handler called reports.monthly",
+        missed=1,
+        next_fire_at=at(NOW + timedelta(days=31)),
+        task={"handler": "reports.monthly_statements_of_customers", "payload": {}},
+    ),
+    support.wire_schedule(
+        name="mails",
+        cron=None,
+        every_seconds=90.0,
+        timezone="UTC",
+        overlap="queue",
+        catch_up="none",
+        jitter_seconds=30.0,
+        paused=True,
+        paused_at=at(NOW - timedelta(minutes=9)),
+        note="the mail provider is down: see the page of its status before you resume",
+        next_fire_at=None,
+        last_fire_at=at(NOW - timedelta(minutes=10)),
+        last_task_id=RUNNING["id"],
+        fired=1_234_567,
+        skipped=12,
+        ends_at=at(NOW + timedelta(days=90)),
+        task={"handler": "customers.letters.print", "queue": "mails", "tags": ["a", "b c"],
+              "priority": "high", "payload": {"printer": "on the second floor", "pages": 3}},
+    ),
+    support.wire_schedule(),
+]  # fmt: skip
+PREVIEW = {
+    "times": ["2026-10-24T04:00:00Z", "2026-10-25T05:00:00Z", "2026-10-26T05:00:00Z"],
+    "text": "At 06:00 every day",
+}
+PROBLEM = {"content-type": "application/problem+json"}
 TAGS = [{"name": "monthly", "count": 1_234}, {"name": "a b", "count": 1}]
 
 
@@ -229,6 +266,8 @@ class Server:
         if path == "tasks":
             return self._tasks(request)
         if not path.startswith("tasks/"):
+            if path.startswith("schedules"):
+                return self._schedules(request)
             if path.startswith("queues/"):
                 paused = path.endswith("/pause")
                 return httpx.Response(200, json=QUEUES[1 if paused else 0])
@@ -248,6 +287,22 @@ class Server:
             stream = events(QUEUED, {**RUNNING, "version": 2}, {**DONE, "version": 3})
             return httpx.Response(200, headers=stream.headers, content=stream.body)
         return httpx.Response(200, json=task)
+
+    def _schedules(self, request: httpx.Request) -> httpx.Response:
+        _, *rest = request.url.path.removeprefix("/").split("/")
+        if not rest:
+            return httpx.Response(200, json={"items": SCHEDULES, "next_cursor": None})
+        if rest == ["preview"]:
+            return httpx.Response(200, json=PREVIEW)
+        if request.method == "DELETE":
+            return httpx.Response(204)
+        if rest[1:] == ["fire"]:
+            return httpx.Response(201, json=QUEUED)
+        known = {each["name"]: each for each in SCHEDULES}
+        if rest[0] not in known:
+            said = {"code": "schedule-not-found", "detail": f"there is no schedule {rest[0]}"}
+            return httpx.Response(404, json=said, headers=PROBLEM)
+        return httpx.Response(200, json=known[rest[0]])
 
     def _tasks(self, request: httpx.Request) -> httpx.Response:
         if request.method == "POST":
@@ -274,6 +329,7 @@ def use(server: Callable[[httpx.Request], httpx.Response], patch: pytest.MonkeyP
     patch.setattr("taskq_client.cli.session.TaskqClient", make)
     patch.setattr("taskq_client.cli.completion.TaskqClient", make)
     patch.setattr("taskq_client.cli.session.clock", lambda: NOW)
+    patch.setattr("taskq_client.cli.schedules.clock", lambda: NOW)
 
 
 def on_terminal(

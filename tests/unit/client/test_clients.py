@@ -26,7 +26,7 @@ from taskq_client import (
     TaskqConnectionError,
 )
 from taskq_client.errors import TaskqError, TaskqTimeout, UnexpectedAnswer
-from tests.unit.client.support import a_task, wire_task, wire_worker
+from tests.unit.client.support import a_task, wire_schedule, wire_task, wire_worker
 
 URL = "http://127.0.0.1:8000"
 OPERATIONS = [
@@ -165,6 +165,46 @@ CALLS: list[tuple[Callable[[Any], Any], str, str, int, Any]] = [
     (lambda c: c.queues.pause("a/b"), "POST", "/queues/a%2Fb/pause", 200, {"name": "a/b"}),
     (lambda c: c.queues.pause("q", note="n"), "POST", "/queues/q/pause", 200, {"name": "q"}),
     (lambda c: c.queues.resume("q"), "POST", "/queues/q/resume", 200, {"name": "q"}),
+    (
+        lambda c: c.schedules.set("n.1", "h", {"n": 1}, cron="@daily", tags=["a"]),
+        "PUT",
+        "/schedules/n.1",
+        201,
+        wire_schedule(),
+    ),
+    (lambda c: c.schedules.update("n", note=None), "PATCH", "/schedules/n", 200, wire_schedule()),
+    (
+        lambda c: c.schedules.list(handler="h", paused=False),
+        "GET",
+        "/schedules?limit=200&handler=h&paused=false",
+        200,
+        {"items": [wire_schedule()], "next_cursor": None},
+    ),
+    (
+        lambda c: c.schedules.get("code:a/b"),
+        "GET",
+        "/schedules/code:a%2Fb",
+        200,
+        wire_schedule(declared=True),
+    ),
+    (lambda c: c.schedules.pause("n"), "POST", "/schedules/n/pause", 200, wire_schedule()),
+    (
+        lambda c: c.schedules.pause("n", note="x"),
+        "POST",
+        "/schedules/n/pause",
+        200,
+        wire_schedule(),
+    ),
+    (lambda c: c.schedules.resume("n"), "POST", "/schedules/n/resume", 200, wire_schedule()),
+    (lambda c: c.schedules.fire("n"), "POST", "/schedules/n/fire", 201, wire_task()),
+    (lambda c: c.schedules.delete("n"), "DELETE", "/schedules/n", 204, None),
+    (
+        lambda c: c.schedules.preview(cron="0 6 * * *", timezone="Europe/Berlin", count=3),
+        "GET",
+        "/schedules/preview?cron=0+6+%2A+%2A+%2A&timezone=Europe%2FBerlin&count=3",
+        200,
+        {"times": ["2026-10-01T04:00:00Z"], "text": "At 06:00"},
+    ),
     (lambda c: c.health(), "GET", "/readyz", 503, {"detail": "starting"}),
 ]
 

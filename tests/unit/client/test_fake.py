@@ -21,6 +21,7 @@ from tests.contract.clients import Awaited
 from tests.contract.history import *  # noqa: F403 - the tests of the contract
 from tests.contract.many import *  # noqa: F403 - the tests of the contract
 from tests.contract.queues import *  # noqa: F403 - the tests of the contract
+from tests.contract.schedules import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract
 
 STEPS = [Progress(current=n, total=3, message=f"step {n}") for n in (1, 2, 3)]

@@ -4,6 +4,7 @@
 """
 
 import re
+import shlex
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from tests.unit.client.terminal import (
     QUEUED,
     RETRYING,
     RUNNING,
+    SCHEDULES,
     TASKS,
     Server,
     in_pipe,
@@ -25,6 +27,7 @@ from tests.unit.client.terminal import (
 )
 
 FOLDER = Path(__file__).parent / "screens"
+APPLIED = "screens/schedules.yaml"
 COMMANDS = (
     "list",
     "list --handler film.encode --tag montly",
@@ -49,12 +52,27 @@ COMMANDS = (
     "queues pause customers/mails --note down",
     "queues resume default",
     "queues puase",
+    "schedules list",
+    *(f"schedules show {name}" for name in ("mails", "nightly", "nihgtly")),
+    f"schedules show {SCHEDULES[0]['name']}",
+    "schedules set nightly --cron '0 6 * * *' --timezone Europe/Berlin reports.build month=2026-10",
+    "schedules pause mails --note down",
+    "schedules resume nightly",
+    "schedules fire nightly",
+    "schedules delete nightly",
+    "schedules preview --cron '0 6 * * *' --timezone Europe/Berlin --count 3",
+    f"schedules apply {APPLIED} --prune --dry-run",
 )
 JSON = tuple(
     f"{command} --json"
-    for command in ("list --status=running", "tags", "stats", "workers", "queues")
+    for command in (
+        *("list --status=running", "tags", "stats", "workers", "queues"),
+        *("schedules show mails", "schedules delete mails", "schedules preview --every 60"),
+        f"schedules apply {APPLIED} --dry-run",
+    )
 )
-BY_WIDTH = {60: COMMANDS, 80: (*COMMANDS, "--help", "list -h"), 120: COMMANDS}
+HELP = ("--help", "list -h", "schedules -h", "schedules set -h", "schedules apply -h")
+BY_WIDTH = {60: COMMANDS, 80: (*COMMANDS, *HELP), 120: COMMANDS}
 WHOLE_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 
 Show = Callable[[list[str], pytest.MonkeyPatch], str]
@@ -79,7 +97,8 @@ def shown(name: str, patch: pytest.MonkeyPatch) -> str:
     patch.delenv("NO_COLOR", raising=False)
     for variable, value in environment.items():
         patch.setenv(variable, value)
-    return "\n".join(f"$ taskq {each}\n{show(each.split(), patch)}" for each in commands)
+    patch.chdir(FOLDER.parent)
+    return "\n".join(f"$ taskq {each}\n{show(shlex.split(each), patch)}" for each in commands)
 
 
 @pytest.mark.parametrize("name", screens())
@@ -107,8 +126,9 @@ def test_without_colours_there_are_no_escape_sequences(name: str) -> None:
 @pytest.mark.parametrize("width", [1, 10, 37, 50, 300])
 def test_no_width_is_too_small(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
     use(Server(), monkeypatch)
+    monkeypatch.chdir(FOLDER.parent)
     for command in (*COMMANDS, "-h"):
-        shown = on_terminal(command.split(), monkeypatch, columns=width)
+        shown = on_terminal(shlex.split(command), monkeypatch, columns=width)
         assert shown
         assert "a bug in this command" not in " ".join(shown.split())
 

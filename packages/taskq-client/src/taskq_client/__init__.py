@@ -1,8 +1,8 @@
 """Typed clients for the taskq task service.
 
 `TaskqClient` blocks, `AsyncTaskqClient` is awaited; both have the same methods. What they return is
-in `taskq_client.models`, `taskq_client.history` and `taskq_client.bulk`, what they raise is drawn
-in `taskq_client.errors`.
+in `taskq_client.models`, `history`, `bulk`, `queues` and `schedules` beside it, what they raise is
+drawn in `taskq_client.errors`.
 """
 
 from importlib import import_module
@@ -66,10 +66,12 @@ if TYPE_CHECKING:
         TaskChanges,
         TaskError,
         TaskOptions,
+        TaskSchedule,
         TaskStatus,
         Worker,
     )
     from taskq_client.queues import Queue
+    from taskq_client.schedules import CatchUp, Overlap, Schedule, ScheduledTask, SchedulePreview
 
 __all__ = [
     "AsyncBulk",
@@ -83,6 +85,7 @@ __all__ = [
     "BulkState",
     "BulkTimeout",
     "Caller",
+    "CatchUp",
     "ConfigurationError",
     "Conflict",
     "FailureGroup",
@@ -96,6 +99,7 @@ __all__ = [
     "ListFilters",
     "NewTask",
     "NotFound",
+    "Overlap",
     "PayloadTooLarge",
     "PermissionDenied",
     "PreconditionFailed",
@@ -106,6 +110,9 @@ __all__ = [
     "QueueStats",
     "RateLimited",
     "RunningTask",
+    "Schedule",
+    "SchedulePreview",
+    "ScheduledTask",
     "ServerError",
     "Stats",
     "StatsHistory",
@@ -117,6 +124,7 @@ __all__ = [
     "TaskFailed",
     "TaskHandle",
     "TaskOptions",
+    "TaskSchedule",
     "TaskStatus",
     "TaskqAPIError",
     "TaskqClient",
@@ -136,7 +144,7 @@ __all__ = [
 ]
 
 _HOMES = (
-    *("models", "history", "queues", "bulk", "errors"),
+    *("models", "history", "queues", "schedules", "bulk", "errors"),
     *("_sync_handles", "_async_handles", "_sync_operations", "_async_operations"),
     *("_sync", "_async"),
 )

@@ -11,6 +11,7 @@ from typing_extensions import TypeForm
 from taskq_client._async_handles import AsyncTaskHandle
 from taskq_client._async_operations import AsyncOperations
 from taskq_client._async_queues import AsyncQueues
+from taskq_client._async_schedules import AsyncSchedules
 from taskq_client._channels import AsyncChannel
 from taskq_client._core import Core
 from taskq_client._inputs import SecretText, UrlObject, reader
@@ -141,6 +142,11 @@ class AsyncTaskqClient(AsyncOperations):
         """The queues of the server: list, pause and resume them."""
         return AsyncQueues(self._core)
 
+    @property
+    def schedules(self) -> AsyncSchedules:
+        """The schedules of the server: set, read, pause, resume, fire and delete them."""
+        return AsyncSchedules(self._core)
+
     @overload
     async def submit(
         self,
@@ -246,6 +252,7 @@ class AsyncTaskqClient(AsyncOperations):
                 created_before: Created before this time, a datetime with a zone.
                 finished_after: Final since this time or later, a datetime with a zone.
                 finished_before: Final since before this time, a datetime with a zone.
+                schedule: Fired by the schedule of this name.
                 q: The beginning of the title.
                 id: The beginning of the id, in lower case.
                 order: `-created_at`, newest first, which is the default, or `created_at`.

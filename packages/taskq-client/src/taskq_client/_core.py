@@ -18,6 +18,7 @@ from taskq_client._history import LookBack
 from taskq_client._operations import Operations
 from taskq_client._queues import Queues
 from taskq_client._runs import Runs
+from taskq_client._schedules import Schedules
 from taskq_client._sender import RetryingSender
 from taskq_client._service import Service
 from taskq_client._tasks import Tasks
@@ -40,12 +41,13 @@ class Core:
         operations: Change all tasks that a filter finds.
         look_back: Read what happened lately.
         queues: List queues, pause and resume them.
+        schedules: Set, read, pause, resume, fire and delete schedules.
         service: Read handlers, tags, numbers of tasks, workers, the caller, and health.
     """
 
     __slots__ = (
-        *("bulk", "look_back", "operations", "queues", "runs", "sender", "service"),
-        *("tasks", "waits"),
+        *("bulk", "look_back", "operations", "queues", "runs", "schedules", "sender"),
+        *("service", "tasks", "waits"),
     )
 
     def __init__(self, sender: RetryingSender) -> None:
@@ -57,6 +59,7 @@ class Core:
         self.operations = Operations(sender)
         self.look_back = LookBack(sender)
         self.queues = Queues(sender)
+        self.schedules = Schedules(sender)
         self.service = Service(sender)
 
     def with_options(

@@ -33,8 +33,28 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
+class Overlap(StrEnum):
+    """What a schedule does at a time at which its last task has not ended."""
+
+    SKIP = "skip"
+    QUEUE = "queue"
+    ALLOW = "allow"
+    CANCEL = "cancel"
+
+
+class CatchUp(StrEnum):
+    """What a schedule does about the times at which no server or worker was there."""
+
+    LAST = "last"
+    ALL = "all"
+    NONE = "none"
+
+
 StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
 PriorityName = Literal["low", "normal", "high", "urgent"]
+OverlapName = Literal["skip", "queue", "allow", "cancel"]
+CatchUpName = Literal["last", "all", "none"]
+ConflictName = Literal["return", "replace", "reject"]
 
 
 class TaskOptions(TypedDict, total=False):
@@ -58,6 +78,41 @@ class NewTask(TaskOptions, total=False):
     """One task of a `submit_many`."""
 
     handler: Required[str]
+    payload: Mapping[str, object] | None
+
+
+class ScheduleOptions(TypedDict, total=False):
+    """When a schedule fires, and the options of its tasks; None stands for the default."""
+
+    cron: str | None
+    every_seconds: Duration | None
+    timezone: str | None
+    overlap: Overlap | OverlapName | None
+    catch_up: CatchUp | CatchUpName | None
+    catch_up_seconds: Duration | None
+    jitter_seconds: Duration | None
+    starts_at: datetime | None
+    ends_at: datetime | None
+    paused: bool | None
+    note: str | None
+    title: str | None
+    description: str | None
+    priority: Priority | PriorityName | None
+    tags: Iterable[str] | None
+    queue: str | None
+    timeout_seconds: Duration | None
+    max_retries: int | None
+    backoff_base_seconds: Duration | None
+    backoff_max_seconds: Duration | None
+    keep_seconds: Duration | None
+    unique_key: str | None
+    on_conflict: ConflictName | None
+
+
+class ScheduleChanges(ScheduleOptions, total=False):
+    """The fields that an update changes; None resets a field, an absent key leaves it."""
+
+    handler: str
     payload: Mapping[str, object] | None
 
 
@@ -87,6 +142,7 @@ class TaskFilters(TypedDict, total=False):
     created_before: datetime | None
     finished_after: datetime | None
     finished_before: datetime | None
+    schedule: str | None
     q: str | None
     id: str | None
 

@@ -4,25 +4,34 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from taskq_client._inputs import count, seconds, shown, text
 from taskq_client._json_problems import json_problem
 from taskq_client._limits import BATCH_ITEMS, KEY_LENGTH
-from taskq_client._options import BulkChanges, TaskFilters
+from taskq_client._options import BulkChanges, ScheduleChanges, TaskFilters
 from taskq_client.errors import InvalidRequest
 from taskq_client.models import ListFilters, NewTask, TaskChanges, TaskLike
 
 BATCH_BYTES = 8 * 1024 * 1024
 SEVERAL = ("status", "priority", "tag", "handler", "queue")
 TIMES = (
-    "run_at",
+    *("run_at", "starts_at", "ends_at"),
     *("created_after", "created_before", "finished_after", "finished_before"),
 )
+OF_A_SCHEDULE = frozenset(
+    {
+        *("cron", "every_seconds", "timezone", "overlap", "catch_up", "catch_up_seconds"),
+        *("jitter_seconds", "starts_at", "ends_at", "paused", "note"),
+    }
+)
+"""The fields of a schedule itself; the others are those of its task."""
+
 LONGEST_KEY_OF_MANY = 240
 BATCH_START, BATCH_END = b'{"items":[', b"]}"
 
 _TASK_ID = re.compile(r"[0-9A-Za-z_-]{1,100}")
+_SCHEDULE = re.compile(r"code:.+|(?!(?:\.|\.\.|preview)$)[^/]+")
 _PRINTABLE_ASCII = re.compile(r"(?! )[ -~]+(?<! )")  # h11 sends no space at the ends
 
 
@@ -122,6 +131,29 @@ def operation_path(operation: object, action: str = "") -> str:
     return f"/bulk/{given.lower()}{action}"
 
 
+def schedule_body(given: ScheduleChanges | Mapping[str, object]) -> bytes:
+    """Encode a schedule or its changes, with the fields of its task in `task`; None is null."""
+    fields = _fields(given, ScheduleChanges.__optional_keys__)
+    own = {name: value for name, value in fields.items() if name in OF_A_SCHEDULE}
+    task = {name: value for name, value in fields.items() if name not in OF_A_SCHEDULE}
+    return encode({**own, "task": task} if task else own)
+
+
+def schedule_path(name: object, action: str = "") -> str:
+    """Name a schedule, or one of its actions, as a path."""
+    given = text("the name of a schedule", getattr(name, "name", name))
+    if not _SCHEDULE.fullmatch(given):
+        raise InvalidRequest(f"{given!r} is not the name of a schedule")
+    # A slash is written as any other letter, because a path with `..` would lead elsewhere.
+    return f"/schedules/{quote(given, safe=':')}{action}"
+
+
+def preview_query(given: Mapping[str, object]) -> str:
+    """Encode what a schedule would be, without the values that are None."""
+    wired = {name: _wire(name, value) for name, value in given.items() if value is not None}
+    return query((name, text(name, _number_as_text(value))) for name, value in wired.items())
+
+
 def query(pairs: Iterable[tuple[str, str]]) -> str:
     """Encode the query of a path."""
     try:
@@ -204,6 +236,10 @@ def _texts(name: str, value: object) -> list[object]:
     if not isinstance(value, Iterable) or isinstance(value, bytes | Mapping):
         raise InvalidRequest(f"{name}: {shown(value)} is neither a text nor several")
     return list(value)
+
+
+def _number_as_text(value: object) -> object:
+    return f"{value:.15g}" if isinstance(value, float) else value
 
 
 def _batch(items: list[bytes]) -> bytes:

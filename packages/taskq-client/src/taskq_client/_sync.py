@@ -17,6 +17,7 @@ from taskq_client._settings import Secret, positive, read_settings, read_timeout
 from taskq_client._sync_handles import TaskHandle
 from taskq_client._sync_operations import Operations
 from taskq_client._sync_queues import Queues
+from taskq_client._sync_schedules import Schedules
 from taskq_client.models import (
     Attempt,
     Duration,
@@ -137,6 +138,11 @@ class TaskqClient(Operations):
         """The queues of the server: list, pause and resume them."""
         return Queues(self._core)
 
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the server: set, read, pause, resume, fire and delete them."""
+        return Schedules(self._core)
+
     @overload
     def submit(
         self,
@@ -242,6 +248,7 @@ class TaskqClient(Operations):
                 created_before: Created before this time, a datetime with a zone.
                 finished_after: Final since this time or later, a datetime with a zone.
                 finished_before: Final since before this time, a datetime with a zone.
+                schedule: Fired by the schedule of this name.
                 q: The beginning of the title.
                 id: The beginning of the id, in lower case.
                 order: `-created_at`, newest first, which is the default, or `created_at`.

@@ -76,6 +76,13 @@ class Progress(_Model):
     message: str | None = None
 
 
+class TaskSchedule(_Model):
+    """The schedule that has submitted a task, and the time for which it did, before jitter."""
+
+    name: str
+    fire_at: datetime
+
+
 class _Field(Generic[ItemT]):
     """A field of a task, read through its handle."""
 
@@ -116,6 +123,7 @@ class Task(_Model):
     worker_id: str | None = None
     cancel_requested_at: datetime | None = None
     traceparent: str | None = None
+    schedule: TaskSchedule | None = None
     version: int
     created_at: datetime
     updated_at: datetime
@@ -167,6 +175,7 @@ class _TaskFields:
     worker_id = _Field[str | None]()
     cancel_requested_at = _Field[datetime | None]()
     traceparent = _Field[str | None]()
+    schedule = _Field[TaskSchedule | None]()
     version = _Field[int]()
     created_at = _Field[datetime]()
     updated_at = _Field[datetime]()

@@ -18,6 +18,7 @@ from taskq_server.api import (
     history,
     keys,
     metrics,
+    previews,
     problems,
     queues,
     schedules,
@@ -43,7 +44,7 @@ from taskq_server.services import admin_key
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
     *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
-    *(schedules.router, schedules.pauses, keys.router, keys.rotations),
+    *(previews.router, schedules.router, schedules.pauses, keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router),
 )
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 
 from taskq_server import Backoff, Context, Fatal, Retry, State, handler
 from taskq_server.domain.errors import ConfigurationError, InvalidFields
-from taskq_server.testing import Log, RecordedAttempt, run, run_async
+from taskq_server.testing import Fire, Log, RecordedAttempt, run, run_async
 
 
 class Shared(Protocol):
@@ -291,3 +291,14 @@ def test_a_handler_for_a_process_runs_in_a_thread_of_the_test() -> None:
 
     ran = run(computes, {"n": 3})
     assert (ran.result, [one.current for one in ran.progress]) == (os.getpid(), [3])
+
+
+@handler("reports.nightly")
+async def nightly(context: Context) -> str:
+    return "a person" if context.schedule is None else f"{context.schedule.fire_at:%d %B}"
+
+
+def test_a_test_says_which_schedule_has_fired_the_task() -> None:
+    fire = Fire("nightly", datetime(2026, 10, 1, 3, tzinfo=UTC))
+    assert run(nightly, schedule=fire).result == "01 October"
+    assert run(nightly).result == "a person"

@@ -1,7 +1,6 @@
 """The commands on all tasks that filters find."""
 
 import json
-import sys
 from collections.abc import Callable
 from itertools import islice
 from typing import Any, TypeVar
@@ -21,6 +20,7 @@ from taskq_client.cli.filters import task_filters
 from taskq_client.cli.ids import LENGTH, read_id
 from taskq_client.cli.options import Seconds, Word, json_option, moment
 from taskq_client.cli.problems import AmbiguousId, NoSuchOperation, NoTaskId
+from taskq_client.cli.questions import ask
 from taskq_client.cli.session import Session, clock, operation_fields
 from taskq_client.models import Priority
 
@@ -243,15 +243,7 @@ def _show_count(session: Session, action: str, count: BulkCount, limit: int) -> 
 def _ask(action: str, count: BulkCount, limit: int) -> None:
     from taskq_client.cli.bulk_view import question
 
-    try:
-        is_meant = click.confirm(question(action, count, limit).capitalize(), err=True)
-    except click.Abort:
-        if sys.stdin.isatty():
-            raise KeyboardInterrupt from None
-        raise click.UsageError("nobody has answered: add --yes") from None
-    if not is_meant:
-        click.echo("nothing was changed", err=True)
-        raise click.exceptions.Exit(0)
+    ask(question(action, count, limit).capitalize())
 
 
 def _whole_id(client: TaskqClient, given: str) -> str:

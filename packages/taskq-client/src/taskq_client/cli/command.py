@@ -11,7 +11,16 @@ import click
 from click.shell_completion import shell_complete
 
 from taskq_client._version import __version__
-from taskq_client.cli import bulk, catalog, completion, failures, queues, submits, tasks
+from taskq_client.cli import (
+    bulk,
+    catalog,
+    completion,
+    failures,
+    queues,
+    schedules,
+    submits,
+    tasks,
+)
 from taskq_client.cli.exit_codes import INTERRUPTED, TERMINATED, USAGE, code_of
 from taskq_client.cli.groups import SuggestingGroup
 from taskq_client.cli.session import Session
@@ -116,7 +125,7 @@ for command in (
     *(submits.submit, submits.run),
     *(tasks.get, tasks.attempts, tasks.list_, tasks.wait, tasks.events),
     *(tasks.cancel, tasks.retry, tasks.delete, bulk.bulk),
-    queues.queues,
+    *(queues.queues, schedules.schedules),
     *(catalog.handlers, catalog.tags, catalog.stats, catalog.workers),
     *(catalog.whoami, completion.completion),
     failures.failures,

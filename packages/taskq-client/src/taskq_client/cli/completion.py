@@ -56,6 +56,12 @@ def queue_names(client: TaskqClient, context: click.Context, incomplete: str) ->
 
 
 @_completer
+def schedule_names(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
+    """Complete the name of a schedule."""
+    return [(each.name, each.task.handler) for each in client.schedules.list()]
+
+
+@_completer
 def tag_names(client: TaskqClient, context: click.Context, incomplete: str) -> Known:
     """Complete a tag."""
     return [(tag.name, f"{tag.count} tasks") for tag in client.tags()]

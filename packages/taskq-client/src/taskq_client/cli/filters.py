@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import click
 
-from taskq_client.cli.completion import handler_names, queue_names, tag_names
+from taskq_client.cli.completion import handler_names, queue_names, schedule_names, tag_names
 from taskq_client.cli.options import Word, moment
 from taskq_client.models import Priority, TaskStatus
 
@@ -37,6 +37,9 @@ _FILTERS = (
     ),
     click.option("--finished-after", callback=moment, help="Final since then, or later."),
     click.option("--finished-before", callback=moment, help="Final since before then."),
+    click.option(
+        "--schedule", shell_complete=schedule_names, help="Fired by the schedule of this name."
+    ),
     click.option("--title-prefix", "--q", "q", metavar="TEXT", help="How the title begins."),
 )
 

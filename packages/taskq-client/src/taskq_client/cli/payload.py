@@ -46,13 +46,22 @@ def fields(
     return payload
 
 
+def file_or_stdin(
+    context: click.Context, parameter: click.Parameter, value: str
+) -> tuple[str, bytes]:
+    """Read a file, or stdin for -; return its name and what is in it."""
+    if value == "-":
+        return "stdin", _stdin()
+    return value, _file(value)
+
+
 def _stdin() -> bytes:
     try:
         text = sys.stdin.buffer.read()
     except OSError as error:
         raise click.BadParameter(f"cannot read stdin: {error.strerror or error}") from None
     if not text.strip():
-        raise click.BadParameter("stdin is empty, and - reads a JSON object from it")
+        raise click.BadParameter("stdin is empty, and - reads from it")
     return text
 
 

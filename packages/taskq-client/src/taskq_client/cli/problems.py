@@ -78,6 +78,9 @@ _ADVICE: tuple[tuple[type[Exception], int, str], ...] = (
 # What has no class of its own.
 _ADVICE_BY_CODE = {
     "operation-not-found": "find the id with 'taskq bulk list'",
+    "schedule-not-found": "find the name with 'taskq schedules list'",
+    "declared-in-code": "change the handler's @handler(...), or pause it",
+    "version-mismatch": "it has changed meanwhile, so try again",
     "too-many-operations": "see them with 'taskq bulk list --state running'",
 }
 _ADVICE_BY_STATUS = {421: "use a name that the server's TASKQ_ALLOWED_HOSTS has"}

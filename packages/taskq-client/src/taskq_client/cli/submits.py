@@ -28,7 +28,7 @@ from taskq_client.cli.words import plain
 from taskq_client.errors import ValidationFailed
 from taskq_client.models import Priority, Task, TaskOptions
 
-_OPTIONS = (
+OF_A_TASK = (
     click.argument("handler", shell_complete=handler_names),
     click.argument(
         "payload_fields",
@@ -53,13 +53,18 @@ _OPTIONS = (
     click.option("--queue", shell_complete=queue_names, help="The lane of workers to use."),
     click.option("--max-retries", type=click.IntRange(min=0), help="Tries after the first one."),
     click.option("--timeout", "timeout_seconds", type=Seconds(), help="Seconds one try may run."),
-    click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
     click.option(
         "--keep",
         "keep_seconds",
         type=Seconds(least=1, most=KEEP_SECONDS),
         help="Seconds for which it is kept after its end.",
     ),
+)
+"""What a submit and a schedule say about a task."""
+
+_OPTIONS = (
+    *OF_A_TASK,
+    click.option("--delay", "delay_seconds", type=Seconds(), help="Seconds before it may start."),
     click.option("--idempotency-key", help="The same submit twice with one key is one task."),
     json_option,
 )
@@ -81,7 +86,7 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
         wait: float | None,
         **options: Unpack[TaskOptions],
     ) -> None:
-        merged = {**(payload or {}), **payload_fields} if payload_fields else payload
+        merged = merged_payload(payload, payload_fields)
 
         def submit(client: TaskqClient) -> TaskHandle:
             client._core.tasks.on_unheard = _say_that_nobody_listens
@@ -95,6 +100,13 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
     for option in reversed(_OPTIONS):
         call = option(call)
     return call
+
+
+def merged_payload(
+    payload: dict[str, Any] | None, payload_fields: dict[str, Any]
+) -> dict[str, Any] | None:
+    """Put the fields of a command line over its whole payload."""
+    return {**(payload or {}), **payload_fields} if payload_fields else payload
 
 
 def _say_that_nobody_listens(task: Task) -> None:

@@ -37,6 +37,15 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "queues": (READ,),
     "pause_queue": (OPERATE,),
     "resume_queue": (OPERATE,),
+    "set_schedule": (OPERATE,),
+    "update_schedule": (OPERATE,),
+    "list_schedules": (READ,),
+    "get_schedule": (READ,),
+    "delete_schedule": (OPERATE,),
+    "pause_schedule": (OPERATE,),
+    "resume_schedule": (OPERATE,),
+    "fire_schedule": (OPERATE,),
+    "preview_schedule": (READ,),
 }
 """The scopes of which a caller needs one, by operation; for the others any key will do."""
 

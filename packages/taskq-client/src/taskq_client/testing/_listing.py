@@ -49,6 +49,7 @@ def passes(task: Mapping[str, Any], query: Mapping[str, Any]) -> bool:
         and set(query["tag"]) <= set(task["tags"])
         and task["title"].startswith(query["q"] or "")
         and task["id"].startswith(query["id"] or "")
+        and query["schedule"] in (None, (task["schedule"] or {}).get("name"))
         and task["attempt"] >= (query["attempt_min"] or 0)
         and query["error_type"] in (None, _error_type(task))
         and all(_is_within(task, query, name) for name in ("created", "finished"))

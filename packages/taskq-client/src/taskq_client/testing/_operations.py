@@ -29,7 +29,7 @@ def submit(call: Call) -> Answering:
     call.caller.check_may_run({"/handler": call.body["handler"]})
     now, by = store.now, call.caller.key_id
     with store.lock:
-        item = _new(store, call.body, now, traceparent(call.request))
+        item = new_task(store, call.body, now, traceparent(call.request))
         (task,), replayed = store.submit(
             [item], _key(call), canonical(call.document), now, submitted_by=by
         )
@@ -55,7 +55,7 @@ def submit_many(call: Call) -> httpx.Response:
     with store.lock:
         for position, body in enumerate(call.body["items"]):
             try:
-                items.append(_new(store, body, now, traceparent(call.request)))
+                items.append(new_task(store, body, now, traceparent(call.request)))
             except Problem as problem:
                 first = first or problem
                 errors += [
@@ -91,7 +91,7 @@ def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) 
     now = store.now
     with store.lock:
         above = store.tasks.get(parent)
-        item = _new(store, fields, now, None if above is None else above.fields["traceparent"])
+        item = new_task(store, fields, now, None if above is None else above.fields["traceparent"])
         (task,), _ = store.submit([item], key, key, now, above)
     task_id: str = task.fields["id"]
     return task_id
@@ -211,7 +211,7 @@ def events(call: Call) -> Answering:
     return httpx.Response(200, headers=headers, content=f": the states of a task\n\n{text}")
 
 
-def _new(
+def new_task(
     store: FakeStore, body: dict[str, Any], now: datetime, trace: str | None
 ) -> dict[str, Any]:
     """Return a task as it begins, or raise the problem that the server would answer with."""
@@ -238,6 +238,7 @@ def _new(
         "progress": None,
         "result": None,
         "traceparent": trace,
+        "schedule": None,
         **dict.fromkeys(("worker_id", "cancel_requested_at", "started_at", "finished_at")),
         "version": 1,
         "created_at": wire(now),

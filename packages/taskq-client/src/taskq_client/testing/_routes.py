@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import httpx
 
-from taskq_client.testing import _bulk_operations, _operations, _schemas
+from taskq_client.testing import _bulk_operations, _operations, _schedule_operations, _schemas
 from taskq_client.testing._call import Call
 from taskq_client.testing._headers import entity_tags
 from taskq_client.testing._json import parse
@@ -17,20 +17,31 @@ from taskq_client.testing._rules import SCHEMAS
 from taskq_client.testing._sizes import check_bytes, check_values
 from taskq_client.testing._store import FakeStore
 
-OPERATIONS = {**_operations.OPERATIONS, **_bulk_operations.OPERATIONS}
+OPERATIONS = {
+    **_operations.OPERATIONS,
+    **_bulk_operations.OPERATIONS,
+    **_schedule_operations.OPERATIONS,
+}
 """What serves each operation of the document."""
 
 _KEY = "Idempotency-Key"
 _JSON = "application/json"
 _UTF_8 = ("charset=utf-8", 'charset="utf-8"')
 _TASK_ID = r"([0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12})"
+_WITH_TASK = ("/schedules/{name}",)
+"""Where a body has a task one level below its own."""
+_NAMES = {"queues": "(.*)", "schedules": "(code:.+|[^/]+)"}
+
+
+def _pattern(path: str) -> re.Pattern[str]:
+    of_name = _NAMES.get(path.split("/")[1], "")
+    found = re.sub(r"\{(task|operation)_id\}", lambda _: _TASK_ID, path)
+    return re.compile(found.replace("{name}", of_name))
+
+
 _PATHS = {
-    name: re.compile(
-        re.sub(r"\{(task|operation)_id\}", lambda _: _TASK_ID, one["path"]).replace(
-            "{name}", "(.*)"
-        )
-    )
-    for name, one in RULES.items()
+    name: _pattern(RULES[name]["path"])
+    for name in sorted(RULES, key=lambda name: "{" in RULES[name]["path"])
     if name in OPERATIONS  # keys are made by the methods of the fake
 }
 
@@ -99,7 +110,7 @@ def _document(name: str, request: httpx.Request) -> Any:
     check_bytes(raw, is_batch=is_batch)
     if not raw:
         raise Problem("invalid-json", "the body is empty")
-    document = parse(raw, envelope=2 if is_batch else 0)
+    document = parse(raw, envelope=2 if is_batch else int(rules["path"] in _WITH_TASK))
     return check_values(raw, document, is_batch=is_batch)
 
 

@@ -17,6 +17,8 @@ _CODES = {
     "value_error": "invalid-value",
 }
 
+_PATCHES = ("TaskUpdate", "SchedulePatch")
+
 Fault = Mapping[str, Any]
 
 
@@ -26,7 +28,7 @@ def read_body(name: str, document: object) -> tuple[dict[str, Any], list[Fault]]
         found = _types.body(name).validate_python(document, from_attributes=True)
     except ValidationError as error:
         return {}, [{**one, "loc": ("body", *one["loc"])} for one in _errors(error)]
-    return found.model_dump(exclude_unset=name == "TaskUpdate"), []
+    return found.model_dump(exclude_unset=name in _PATCHES), []
 
 
 def read_query(

@@ -10,13 +10,16 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._keys import Keys
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
 from taskq_client.testing._task import WAITING, FakeTask, moment, wire
+
+if TYPE_CHECKING:  # it submits tasks to a store
+    from taskq_client.testing._schedules import FakeSchedule
 
 DEEPEST = 500
 
@@ -43,6 +46,7 @@ class FakeStore:
         defaults: By the name of a handler, what the test says about its tasks.
         born: The time at which it was made.
         activity: Counts the requests that are no waits, and the scripts that have ended.
+        schedules: By name; what is planned of one that was deleted is not due any more.
         queues: By name, since when a queue is paused, and why; None after it was resumed.
         idle_at: The value of `activity` when no other caller had been active for long.
 
@@ -70,6 +74,7 @@ class FakeStore:
         self.stored: list[FakeTask] = []
         self.operations: dict[str, Any] = {}
         self.operation_keys: dict[str, tuple[str, Any]] = {}
+        self.schedules: dict[str, FakeSchedule] = {}
 
     @property
     def now(self) -> datetime:
@@ -137,6 +142,8 @@ class FakeStore:
         while True:
             now = self.now
             with self.lock:
+                for schedule in self.schedules.values():
+                    schedule.submit_queued()
                 task = self._next(now)
                 if task is None:
                     return
@@ -219,7 +226,7 @@ class FakeStore:
     def plan(self, task: Planned, when: datetime) -> None:
         """Plan a transition; it is made if it is still due at that time then."""
         self._planned += 1
-        heapq.heappush(self._agenda, (when, task.fields["id"], self._planned, task))
+        heapq.heappush(self._agenda, (when, task.fields.get("id", "~"), self._planned, task))
 
     def _skip_to(self, when: datetime) -> None:
         skipped = when - self._clock()

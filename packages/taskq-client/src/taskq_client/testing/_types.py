@@ -1,7 +1,7 @@
 """The rules as types of pydantic, so that errors have the words of the server."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from types import GenericAlias
@@ -119,8 +119,9 @@ def header(operation: str, name: str) -> TypeAdapter[Any]:
 def _model(name: str) -> type[BaseModel]:
     rules = SCHEMAS[name]
     required = rules.get("required", ())
+    number = _in_text if name == "BulkFilter" else _in_json  # its fields are those of a query
     fields: Any = {
-        key: (_type(rule, _in_json), ... if key in required else _default(rule))
+        key: (_type(rule, number), ... if key in required else _default(rule))
         for key, rule in rules["properties"].items()
     }
     base = _BASES.get(name, _Request)
@@ -156,7 +157,7 @@ def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
         case {"format": "uuid"}:
             kind = _ID
         case {"type": "string"}:
-            kind = Annotated[str, Field(**bounds)]
+            kind = _text(rule.get("not", {}).get("enum", ()), bounds)
         case {"type": "array"}:
             array = cast(type, GenericAlias(list, _type(rule["items"], number)))
             if "or_one" in rule:  # an empty list is refused before, in other words
@@ -164,7 +165,7 @@ def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
                 return Annotated[array, Field(**bounds), BeforeValidator(_list_of_one)]
             kind = Annotated[array, Field(**bounds)]
         case {"type": "boolean"}:
-            kind = Annotated[bool, Field(strict=True)]
+            kind = bool if number is _in_text else Annotated[bool, Field(strict=True)]
         case {"type": "object"}:
             kind = dict[str, Any]
         case _:
@@ -192,6 +193,16 @@ def _list_of_one(value: object) -> object:
     if value is None:
         return []
     return value if isinstance(value, list) else [value]
+
+
+def _text(no_names: Collection[str], bounds: Any) -> Any:
+    def check(name: str) -> str:
+        if name in no_names:
+            raise ValueError("no schedule can have this name: it means something else in a path")
+        return name
+
+    kind = Annotated[str, Field(**bounds)]
+    return Annotated[kind, AfterValidator(check)] if no_names else kind
 
 
 def _rfc_3339(value: object) -> object:

@@ -125,6 +125,7 @@ ACCESS: Mapping[str, Access] = {
     "set_schedule": _SET,
     "update_schedule": _SET,
     "list_schedules": Access((scopes.READ,)),
+    "preview_schedule": Access((scopes.READ,)),
     "get_schedule": Access((scopes.READ,)),
     "delete_schedule": Access((scopes.OPERATE,)),
     "pause_schedule": Access((scopes.OPERATE,)),

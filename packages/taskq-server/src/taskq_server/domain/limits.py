@@ -128,6 +128,9 @@ TIMEZONE_LENGTH = 64
 EVERY_SECONDS = 31_622_400
 """Time from one time of a schedule to the next: 366 days."""
 
+PREVIEW_TIMES = 100
+"""Times of a schedule in one preview."""
+
 SCHEDULES = 100_000
 """Schedules of one namespace."""
 

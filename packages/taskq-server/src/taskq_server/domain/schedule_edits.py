@@ -6,7 +6,6 @@ from uuid import UUID
 
 from taskq_server.domain import times
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import FieldError, InvalidSchedule, UnknownTimezone
 from taskq_server.domain.schedule import CatchUp, Overlap, Schedule, globs_of
 
 _FIRST_VERSION = 1
@@ -61,14 +60,7 @@ def check(new: NewSchedule) -> None:
         UnknownTimezone: there is no such zone.
         InvalidSchedule: the times cannot be used; with pointers.
     """
-    errors = times.check(new.cron, new.every_seconds, new.timezone)
-    if new.starts_at is not None and new.ends_at is not None and new.ends_at < new.starts_at:
-        detail = "it ends before it starts"
-        errors.append(FieldError("/ends_at", "invalid-schedule", detail))
-    if errors:
-        is_zone = all(each.code == "unknown-timezone" for each in errors)
-        kind = UnknownTimezone if is_zone else InvalidSchedule
-        raise kind(f"{errors[0].pointer}: {errors[0].detail}", errors)
+    times.require(new.cron, new.every_seconds, new.timezone, new.starts_at, new.ends_at)
 
 
 def begin(

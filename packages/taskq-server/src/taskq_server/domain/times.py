@@ -5,7 +5,7 @@ that they show twice fires the first time. A cron expression whose minute or hou
 follows real time: it fires whenever clocks show one of its times, so twice or not at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from uuid import UUID
@@ -13,11 +13,13 @@ from uuid import UUID
 from taskq_server.domain import zones
 from taskq_server.domain.clocks import ByClock, Every
 from taskq_server.domain.cron import parse
-from taskq_server.domain.errors import FieldError
+from taskq_server.domain.errors import FieldError, InvalidSchedule, UnknownTimezone
 from taskq_server.domain.limits import EVERY_SECONDS
 
 COUNTED = timedelta(days=3_660)
 """How far back from now missed times are counted: ten years."""
+
+_UNITS = {"day": 86_400, "hour": 3_600, "minute": 60, "second": 1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,39 @@ def check(cron: str | None, every_seconds: float | None, timezone: str) -> list[
     return errors
 
 
+def require(
+    cron: str | None,
+    every_seconds: float | None,
+    timezone: str,
+    starts_at: datetime | None,
+    ends_at: datetime | None,
+    *,
+    within: str = "",
+) -> None:
+    """Check that a schedule can have these times.
+
+    Args:
+        cron: an expression or alias; or
+        every_seconds: a pause.
+        timezone: the zone of `cron`.
+        starts_at: aware.
+        ends_at: aware.
+        within: what the pointers of errors begin with, such as `/query`.
+
+    Raises:
+        UnknownTimezone: there is no such zone, and nothing else is wrong.
+        InvalidSchedule: the times cannot be used.
+    """
+    errors = check(cron, every_seconds, timezone)
+    if starts_at is not None and ends_at is not None and ends_at < starts_at:
+        errors.append(_invalid("/ends_at", "it ends before it starts"))
+    if errors:
+        errors = [replace(each, pointer=within + each.pointer) for each in errors]
+        is_zone = all(each.code == "unknown-timezone" for each in errors)
+        kind = UnknownTimezone if is_zone else InvalidSchedule
+        raise kind(f"{errors[0].pointer}: {errors[0].detail}", errors)
+
+
 def next_after(timing: Timing, after: datetime) -> datetime | None:
     """Return the first time after an instant, in aware UTC, or None when there is none any more.
 
@@ -103,6 +138,18 @@ def next_after(timing: Timing, after: datetime) -> datetime | None:
         return None
     if found is None or (timing.ends_at is not None and found > timing.ends_at):
         return None
+    return found
+
+
+def upcoming(timing: Timing, after: datetime, most: int) -> list[datetime]:
+    """Return the first times after an instant, at most so many.
+
+    Raises:
+        ValueError: as for `next_after`.
+    """
+    found: list[datetime] = []
+    while len(found) < most and (time := next_after(timing, after)) is not None:
+        found.append(after := time)
     return found
 
 
@@ -152,9 +199,29 @@ def explain(cron: str) -> str:
     return parse(cron).rules.explain()
 
 
+def describe(timing: Timing) -> str:
+    """Return the times in English, without their start and end, such as *Every 90 seconds*.
+
+    Raises:
+        ValueError: as for `next_after`.
+    """
+    if timing.cron is not None:
+        return explain(timing.cron)
+    pause = _pauses(timing).pause
+    for unit, seconds in _UNITS.items():
+        number, rest = divmod(pause, timedelta(seconds=seconds))
+        if not rest:
+            return f"Every {unit}" if number == 1 else f"Every {number:,} {unit}s"
+    return f"Every {pause.total_seconds():,.6f}".rstrip("0") + " seconds"
+
+
 def _source(timing: Timing) -> ByClock | Every:
     if timing.cron is not None:
         return ByClock(parse(timing.cron), zones.find(timing.timezone))
+    return _pauses(timing)
+
+
+def _pauses(timing: Timing) -> Every:
     if timing.every_seconds is None:
         raise ValueError("either cron or every_seconds is needed")
     pause = timedelta(seconds=timing.every_seconds)

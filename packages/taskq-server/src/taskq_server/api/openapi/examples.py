@@ -290,6 +290,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "SchedulePause": {"note": "the printer is on fire"},
     "ScheduleRead": _SCHEDULE,
     "SchedulePage": {"items": [_SCHEDULE], "next_cursor": None},
+    "SchedulePreview": {
+        "times": ["2026-10-24T00:30:00Z", "2026-10-25T00:30:00Z"],
+        "text": "At 02:30 every day",
+    },
     "KeyCreate": _NEW_KEY,
     "KeyRotate": {"overlap_seconds": 3600},
     "KeyRead": _STORED_KEY,
