@@ -25,6 +25,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "operate.md",
         "queues.md",
         "schedules.md",
+        "schedules-in-code.md",
         "metrics.md",
         "traces.md",
         "settings.md",
