@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 from sqlalchemy import insert, select
 
 from taskq_server.core.database import Database
-from taskq_server.crud import filters, listing
+from taskq_server.crud import filters, listing, schedules
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.listing import Scanned
+from taskq_server.crud.schedules import NewFire
 from taskq_server.crud.tables import attempts, tasks
 from taskq_server.domain.ids import IdSource, first_id_of
 from taskq_server.domain.task import Outcome, Priority, Status, Task
@@ -25,6 +26,7 @@ HANDLERS = ("build", "send", "rare")
 QUEUES = ("default", "slow")
 TITLES = ("Report May", "Report June", "report", "100%", "100_x", "Über", "")
 TAGS = ("a", "b", "c")
+SCHEDULES = ("nightly", "Nightly", "code:build")
 ERROR_TYPES = ("ValueError", "valueerror", "OSError", None)
 
 
@@ -36,6 +38,7 @@ class Data:
     tags: dict[UUID, frozenset[int]]
     tag_ids: tuple[int, ...]
     error_types: dict[tuple[UUID, int], str | None]
+    schedules: dict[UUID, str]
 
     def expected(self, wanted: Filter) -> list[Task]:
         found = [task for task in self.tasks if self._fits(task, wanted)]
@@ -57,6 +60,7 @@ class Data:
             and (wanted.created_before is None or task.created_at < wanted.created_before)
             and task.title.startswith(wanted.title_prefix or "")
             and str(task.id).startswith(wanted.id_prefix or "")
+            and wanted.schedule in (None, self.schedules.get(task.id))
         )
 
     def _error_type(self, task: Task) -> str | None:
@@ -113,8 +117,18 @@ async def data(database: Database) -> Data:
         for attempt in range(1, task.attempt + (task.status is not Status.RUNNING))
     }
     await database.write(lambda c: c.execute(insert(attempts), _rows(error_types)))
+    fired = {task.id: choose.choice(SCHEDULES) for task in made if choose.random() < 0.3}
+    await database.write(lambda c: schedules.add_fire(c, *_fires(made, fired)))
     light = tuple(task._replace(payload="") for task in made)
-    return Data(light, links, tuple(ids.values()), error_types)
+    return Data(light, links, tuple(ids.values()), error_types, fired)
+
+
+def _fires(made: Iterable[Task], fired: dict[UUID, str]) -> list[NewFire]:
+    return [
+        NewFire(UUID(int=7), NOW + seconds(place), task.id, task.namespace, fired[task.id])
+        for place, task in enumerate(made)
+        if task.id in fired
+    ]
 
 
 def _rows(error_types: dict[tuple[UUID, int], str | None]) -> list[dict[str, object]]:
@@ -183,6 +197,7 @@ FILTERS: st.SearchStrategy[Callable[[Data], Filter]] = st.builds(
     finished_before=MOMENTS,
     title_prefix=st.none() | st.sampled_from(["R", "Report", "report", "100%", "100_", "Ü", "zz"]),
     id_prefix=st.none() | st.sampled_from(ID_PREFIXES),
+    schedule=st.none() | st.sampled_from([*SCHEDULES, "none"]),
     descending=st.booleans(),
     limit=st.sampled_from([7, 50, 200]),
 )
@@ -241,6 +256,10 @@ def name_of(wanted: Filter) -> str:
         *(replace(BASE, id_prefix=prefix) for prefix in ID_PREFIXES),
         replace(BASE, tag_ids=(1,)),
         replace(BASE, tag_ids=(1, 2, 3)),
+        replace(BASE, schedule="nightly"),
+        replace(BASE, schedule="code:build", tag_ids=(1,)),
+        replace(BASE, schedule="Nightly", statuses=(Status.SUCCEEDED, Status.QUEUED)),
+        replace(BASE, schedule="Nightly", namespace="theirs"),
         replace(BASE, namespace="theirs"),
     ],
     ids=lambda wanted: name_of(wanted),

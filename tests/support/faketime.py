@@ -36,7 +36,7 @@ def skewed(seconds: float) -> dict[str, str]:
     """The environment of a process whose wall clock is wrong and whose monotonic one is right."""
     return {
         "LD_PRELOAD": str(find_faketime()),
-        "FAKETIME": f"{seconds:+g}",
+        "FAKETIME": f"{seconds:+.3f}",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
     }
 

@@ -26,6 +26,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "queues.md",
         "schedules.md",
         "schedules-in-code.md",
+        "time-zones.md",
         "metrics.md",
         "traces.md",
         "settings.md",

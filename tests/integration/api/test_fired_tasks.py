@@ -143,6 +143,20 @@ async def test_one_is_fired_by_hand(
     assert await found(api, schedule="nightly") == [second["id"], first["id"]]
 
 
+async def test_one_whose_unique_key_is_taken_is_not_fired(
+    api: httpx.AsyncClient, worker: ScriptedWorker
+) -> None:
+    task = {"handler": "taskq.echo", "payload": {"value": 1}, "unique_key": "report"}
+    shown = (await made(api, task=task))["task"]
+    assert (shown["unique_key"], shown["on_conflict"]) == ("report", None)
+    first = (await api.post("/schedules/nightly/fire")).json()
+    assert first["unique_key"] == "report"
+    refused = await api.post("/schedules/nightly/fire")
+    assert (refused.status_code, refused.json()["code"]) == (409, "unique-conflict")
+    assert refused.json()["task"] == {"id": first["id"], "status": "queued"}
+    assert (await seen(api))["fired"] == 1
+
+
 async def test_a_time_that_comes_fires_what_was_set(
     api: httpx.AsyncClient, runtime: Runtime, worker: ScriptedWorker
 ) -> None:

@@ -184,3 +184,16 @@ async def test_refusals_leave_the_database_alone_most_of_the_time(
         answers = await asyncio.gather(*(post(api) for _ in range(100)))
         assert {each.status_code for each in answers} == {422}
         assert len(transactions) < 30, "they share their looks at the ledger"
+
+
+async def test_a_submit_whose_unique_key_is_held_needs_no_place(
+    apis: list[httpx.AsyncClient], worker: ScriptedWorker
+) -> None:
+    for key in ("a", "b", "c"):
+        assert (await post(apis[0], unique_key=key)).status_code == 201
+    for api in apis:
+        for how in ("return", "replace"):
+            answer = await post(api, unique_key="a", on_conflict=how)
+            assert (answer.status_code, answer.headers["Unique-Conflict"]) == (200, "true")
+        assert refused(await post(api, unique_key="d")) == ""
+        assert (await post(api, unique_key="a", on_conflict="reject")).status_code == 409

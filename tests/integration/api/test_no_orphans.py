@@ -14,19 +14,24 @@ from taskq_server.crud.tables import (
     tags,
     task_keeps,
     task_tags,
+    task_unique_keys,
     tasks,
+    unique_keys,
 )
 from taskq_server.domain.errors import IllegalTransition, TaskNotFound
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.retention import Retention
+from taskq_server.domain.task import Task
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.maintenance import Maintenance
 from tests.integration.api.scripted_worker import ScriptedWorker
+from tests.integration.api.unique import check_keys
 from tests.support.callers import CALLER
 from tests.support.schedules import NOON, get, make_schedule, put
 
 SCHEDULES = ["s0", "s1", "s2"]
 NAMES = [f"t{n}" for n in range(40)]
+KEYS = [f"k{n}" for n in range(60)]
 STEPS = 1_000
 AT_ONCE = 5
 KEPT = timedelta(hours=23)
@@ -58,7 +63,11 @@ class Steps:
     async def submit(self, ids: list[UUID]) -> None:
         keep = self._random.choice((None, None, 3600.0))
         new = NewTask(
-            handler="taskq.echo", payload={"value": 1}, tags=self._names(), keep_seconds=keep
+            handler="taskq.echo",
+            payload={"value": 1},
+            tags=self._names(),
+            keep_seconds=keep,
+            unique_key=self._random.choice((None, *KEYS)),
         )
         ids.append((await self._runtime.submit.one(CALLER, new)).details.task.id)
 
@@ -68,8 +77,10 @@ class Steps:
 
     async def work(self, ids: list[UUID]) -> None:
         await self._random.choice([self.submit, self.fire])(mine := [])
-        task = await self._worker.claim(str(mine[0]))
+        task = await self._worker.ask(str(mine[0]))
         ids += mine
+        if not isinstance(task, Task):  # it holds the unique key, and another one has claimed it
+            return
         if self._random.random() < 0.5:
             await self._worker.succeed(task, 1)
         else:
@@ -113,9 +124,12 @@ async def test_no_orphan_after_a_thousand_random_steps(
         (attempts.c.task_id, tasks.c.id),
         (task_keeps.c.task_id, tasks.c.id),
         (schedule_fires.c.task_id, tasks.c.id),
+        (task_unique_keys.c.task_id, tasks.c.id),
+        (unique_keys.c.task_id, tasks.c.id),
         (task_tags.c.task_id, tasks.c.id),
         (task_tags.c.tag_id, tags.c.id),
     ):
         assert await orphans(runtime, child, parent) == 0, child
-    for table in ("tasks", "tags", "schedule_fires"):
+    await check_keys(runtime)
+    for table in ("tasks", "tags", "schedule_fires", "task_unique_keys", "unique_keys"):
         assert sum(one.startswith(f"DELETE FROM {table}") for one in said) > 5, table

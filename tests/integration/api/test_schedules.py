@@ -47,6 +47,7 @@ async def test_a_new_one_has_all_defaults(api: httpx.AsyncClient, runtime: Runti
     left_out = (
         *("title", "description", "priority", "tags", "queue", "timeout_seconds", "max_retries"),
         *("backoff_base_seconds", "backoff_max_seconds", "keep_seconds"),
+        *("unique_key", "on_conflict"),
     )
     task = schedule.pop("task")
     assert {name: task[name] for name in left_out} == dict.fromkeys(left_out)
@@ -145,6 +146,11 @@ async def test_a_replacement_keeps_counts_and_what_people_have_paused(
             {"task": {**ECHO, "payload": {"value": "x" * 2_000}}},
             "invalid-request",
             [("/task/payload", "payload-too-large")],
+        ),
+        (
+            {"task": {**ECHO, "on_conflict": "reject"}},
+            "invalid-request",
+            [("/task/on_conflict", "without-unique-key")],
         ),
         ({"task": None}, "invalid-request", [("/task", "not-an-object")]),
         ({"task": {}}, "invalid-request", [("/task/handler", "missing")]),

@@ -41,6 +41,7 @@ FILTERS: dict[str, dict[str, Any]] = {
     "handlers": {"handlers": ("taskq.echo", "nobody")},
     "queue": {"queues": ("default",)},
     "tag": {"tag_ids": (1,)},
+    "schedule": {"schedule": "nightly"},
 }
 
 
@@ -56,12 +57,14 @@ async def database(mariadb_url: str) -> AsyncIterator[Database]:
 
 
 async def fill(database: Database) -> None:
-    """Insert tasks that are alike, with one tag, and let MariaDB look at them."""
+    """Insert tasks that are alike, with one tag and schedule, and let MariaDB look at them."""
     for statement in (
         f"INSERT INTO tasks ({', '.join(COLUMNS)}) SELECT {', '.join(COLUMNS.values())} FROM {SEQ}",
         "INSERT INTO tags (id, namespace, name) VALUES (1, 'default', 'one')",
         "INSERT INTO task_tags (task_id, tag_id) SELECT id, 1 FROM tasks",
-        "ANALYZE TABLE tasks, task_tags",
+        "INSERT INTO schedule_fires (schedule_id, fire_at, task_id, namespace, name)"
+        " SELECT id, NOW(6), id, 'default', 'nightly' FROM tasks",
+        "ANALYZE TABLE tasks, task_tags, schedule_fires",
     ):
         await database.write(lambda c, sql=statement: c.execute(text(sql)))  # type: ignore[misc]
 
@@ -105,6 +108,7 @@ LATER = datetime(2100, 1, 1, tzinfo=UTC)
 RARE: dict[str, dict[str, Any]] = {
     "error_type": {"error_type": "Rare"},
     "error_type of a tag": {"error_type": "Rare", "tag_ids": (1,)},
+    "error_type of a schedule": {"error_type": "Rare", "schedule": "nightly"},
     "error_type of statuses": {"error_type": "Rare", "statuses": (Status.FAILED,)},
     "error_type of handlers": {
         "error_type": "Rare",

@@ -18,6 +18,7 @@ from taskq_server.domain.events import TaskChanged
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Outcome, Priority, Status, Task
+from taskq_server.domain.unique import OnConflict
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import after_commit
 from taskq_server.services.attempts import AttemptService, Claim
@@ -195,6 +196,32 @@ async def test_a_change_is_rung_and_told_as_its_kind_wants(
 def _brief(change: TaskChanged) -> Event:
     before, after, attempt = change
     return before and before.status, after and after.status, attempt and attempt.outcome
+
+
+@pytest.mark.parametrize(
+    ("how", "messages", "events"),
+    [
+        (OnConflict.REPLACE, {"changed": 1, "ring": 1, "bells": 1}, [(QUEUED, QUEUED, None)]),
+        (OnConflict.RETURN, {"bells": 1}, []),
+    ],
+)
+@pytest.mark.parametrize("is_batch", [False, True])
+async def test_a_replacement_is_rung_and_told_as_a_change(
+    scene: Scene, how: OnConflict, messages: dict[str, int], events: list[Event], is_batch: bool
+) -> None:
+    new = NEW._replace(unique_key="one", on_conflict=how)
+    submit = scene.runtime.submit
+    later = new._replace(delay_seconds=3600)
+    scene.task = (await submit.one(CALLER, later)).details.task
+
+    async def again(_: Scene) -> object:
+        return await (submit.batch(CALLER, [new]) if is_batch else submit.one(CALLER, new))
+
+    await scene.told(lambda _: asyncio.sleep(0))  # what the first submit says has arrived
+    heard: list[TaskChanged] = []
+    with scene.runtime.after_commit.listening(heard.extend):
+        assert await scene.told(again) == messages
+    assert [_brief(change) for change in heard] == events
 
 
 async def test_a_cancel_that_is_repeated_is_sent_again(scene: Scene) -> None:

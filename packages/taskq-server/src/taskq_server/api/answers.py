@@ -38,6 +38,8 @@ def submitted(done: Submitted, scope: Scope, headers: Mapping[str, str] | None =
     }
     if done.replayed:
         located["Idempotency-Replayed"] = "true"
+    if done.is_conflict:
+        located["Unique-Conflict"] = "true"
     if not done.has_listener:
         located |= NO_LISTENERS
-    return task(done.details, 200 if done.replayed else 201, located)
+    return task(done.details, 201 if done.is_new else 200, located)

@@ -11,6 +11,7 @@ from taskq_server.api.openapi.responses import (
     LISTENERS,
     REPLAYED,
     STORE,
+    UNIQUE_CONFLICT,
     failures,
     reply,
 )
@@ -21,11 +22,12 @@ from taskq_server.domain.errors import (
     InvalidPayload,
     QuotaExceeded,
     TaskNotFound,
+    UniqueConflict,
     UnknownHandler,
     UnusableHandler,
 )
 from taskq_server.schemas import wire
-from taskq_server.schemas.task import TaskBatch, TaskList, TaskRefs, WaitRequest
+from taskq_server.schemas.task import SubmittedList, TaskBatch, TaskList, TaskRefs, WaitRequest
 
 router = APIRouter(route_class=BatchRoute, tags=["tasks"])
 waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
@@ -36,16 +38,23 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
     operation_id="submit_many",
     summary="Submit many tasks",
     status_code=201,
-    response_model=TaskList | TaskRefs,
+    response_model=SubmittedList | TaskRefs,
     responses={
-        **reply(201, "all tasks are stored, in this order", LISTENERS, APPLIED),
         **reply(
-            200,
-            "the first tasks of this idempotency key",
-            REPLAYED,
+            201,
+            "all tasks are stored, in this order; or the holder of an item's `unique_key`",
+            UNIQUE_CONFLICT,
             LISTENERS,
             APPLIED,
-            model=TaskList | TaskRefs,
+        ),
+        **reply(
+            200,
+            "the first tasks of this idempotency key, or the holders of all unique keys",
+            REPLAYED,
+            UNIQUE_CONFLICT,
+            LISTENERS,
+            APPLIED,
+            model=SubmittedList | TaskRefs,
         ),
         **failures(
             *BODY,
@@ -54,6 +63,7 @@ waits = APIRouter(route_class=StrictRoute, tags=["tasks"])
             UnusableHandler,
             InvalidPayload,
             QuotaExceeded,
+            UniqueConflict,
             IdempotencyMismatch,
         ),
     },
@@ -75,6 +85,8 @@ async def submit_many(
     headers = {}
     if submitted.replayed:
         headers["Idempotency-Replayed"] = "true"
+    if submitted.has_conflict:
+        headers["Unique-Conflict"] = "true"
     if not submitted.has_listeners:
         headers |= answers.NO_LISTENERS
     if prefer.minimal:
@@ -82,7 +94,7 @@ async def submit_many(
         items = [{"id": each.task.id} for each in submitted.details]
     else:
         items = [wire.whole(each) for each in submitted.details]
-    return answers.document({"items": items}, 200 if submitted.replayed else 201, headers)
+    return answers.document({"items": items}, 201 if submitted.is_new else 200, headers)
 
 
 @waits.post(

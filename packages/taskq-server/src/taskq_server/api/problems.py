@@ -19,6 +19,7 @@ from taskq_server.api import errors as api
 from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.body.strict_json import pointer
 from taskq_server.domain import errors as core
+from taskq_server.domain.unique import Holder
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
@@ -50,6 +51,7 @@ KINDS: Mapping[type[Exception], Kind] = {
     api.MethodNotAllowed: Kind(405, "method-not-allowed", "Method not allowed"),
     api.SlowRequest: Kind(408, "request-timeout", "Request timeout"),
     core.IllegalTransition: Kind(409, "invalid-transition", "Invalid status transition"),
+    core.UniqueConflict: Kind(409, "unique-conflict", "Unique key is taken"),
     core.TooManyOperations: Kind(409, "too-many-operations", "Too many bulk operations"),
     core.DeclaredInCode: Kind(409, "declared-in-code", "Declared in code"),
     core.KeyEnded: Kind(409, "key-ended", "Key has ended"),
@@ -84,10 +86,22 @@ def kind_of(error: Exception | type[Exception]) -> Kind:
 
 
 def body(
-    kind: Kind, request_id: str, detail: str = "", errors: Sequence[core.FieldError] = ()
+    kind: Kind,
+    request_id: str,
+    detail: str = "",
+    errors: Sequence[core.FieldError] = (),
+    holder: Holder | None = None,
 ) -> dict[str, Any]:
-    """Return the members of a problem; the title stands in for a missing detail."""
-    return {
+    """Return the members of a problem.
+
+    Args:
+        kind: of the problem.
+        request_id: of the request.
+        detail: what happened this time; the title stands in for a missing one.
+        errors: the broken rules.
+        holder: of a unique key that is taken; it has a member of its own (RFC 9457, section 3.2).
+    """
+    members = {
         "type": f"urn:taskq:problem:{kind.code}",
         "title": kind.title,
         "status": kind.status,
@@ -97,6 +111,10 @@ def body(
         "request_id": request_id,
         "errors": [asdict(each) for each in errors[:MAX_ERRORS]],
     }
+    if kind is KINDS[core.UniqueConflict]:
+        known = holder and {"id": str(holder.task_id), "status": str(holder.status)}
+        members["task"] = known
+    return members
 
 
 class _Answer(Response):
@@ -140,7 +158,8 @@ def answer(request_id: str, error: Exception) -> Response:
     kind = kind_of(error)
     detail = "" if kind is KINDS[Exception] else str(error)
     errors = error.errors if isinstance(error, core.InvalidFields) else ()
-    return _Answer(body(kind, request_id, detail, errors), kind, request_id, error)
+    holder = error.holder if isinstance(error, core.UniqueConflict) else None
+    return _Answer(body(kind, request_id, detail, errors, holder), kind, request_id, error)
 
 
 def expected(request_id: str, error: core.TaskqError) -> Response:

@@ -20,6 +20,7 @@ from taskq_server.domain.errors import (
     InvalidSchedule,
     QuotaExceeded,
     ScheduleNotFound,
+    UniqueConflict,
     UnknownHandler,
     UnknownTimezone,
     UnusableHandler,
@@ -250,7 +251,8 @@ async def resume(name: InPath, request: Request, runtime: RuntimeDep) -> Respons
     responses={
         **reply(201, "the task", LOCATION, ETAG),
         **failures(
-            *(*_FINDS, UnknownHandler, UnusableHandler, InvalidPayload, QuotaExceeded),
+            *(*_FINDS, UniqueConflict, UnknownHandler, UnusableHandler, InvalidPayload),
+            QuotaExceeded,
         ),
     },
 )

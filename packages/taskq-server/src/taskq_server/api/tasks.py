@@ -33,6 +33,7 @@ from taskq_server.domain.errors import (
     InvalidCursor,
     QuotaExceeded,
     TaskNotFound,
+    UniqueConflict,
     UnknownHandler,
     VersionMismatch,
 )
@@ -187,7 +188,7 @@ async def cancel(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Resp
     response_model=TaskRead,
     responses={
         **reply(200, "the task is queued again", ETAG),
-        **failures(*_ONE, IllegalTransition, QuotaExceeded),
+        **failures(*_ONE, IllegalTransition, UniqueConflict, QuotaExceeded),
     },
 )
 async def retry(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:

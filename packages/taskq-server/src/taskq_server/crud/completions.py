@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import ScalarSelect, bindparam, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts
+from taskq_server.crud import counts, unique_keys
 from taskq_server.crud.prepared import BulkInsert, IdListStatement
 from taskq_server.crud.tables import ATTEMPT_FIELDS, attempts, tasks
 from taskq_server.crud.versioned import update_by_ids
@@ -63,6 +63,8 @@ async def mark_ended(
 ) -> None:
     """Write the ends of attempts: one INSERT, and one UPDATE for each outcome.
 
+    Tasks that have ended by that free their unique keys.
+
     Args:
         connection: holds the locks of all tasks but the optimistic ones.
         ends: decided by the lifecycle.
@@ -75,6 +77,8 @@ async def mark_ended(
     """
     # All transactions lock tasks in the order of their ids, so that no two wait for each other.
     ordered = sorted(ends, key=lambda end: end.task.id)
+    # Before the optimistic tasks are locked: whoever locks both locks keys first.
+    await unique_keys.release(connection, [end.task.id for end in ends if end.task.status.final])
     # This UPDATE locks the optimistic ones, as a SELECT has locked all others, before the INSERT.
     await _finish_as_claimed(connection, [end.task for end in ordered if end.task.id in optimistic])
     await _insert_attempts(

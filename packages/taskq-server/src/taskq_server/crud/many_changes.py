@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts
+from taskq_server.crud import counts, unique_keys
 from taskq_server.crud.tables import IDS, TASK_FIELDS, tasks
 from taskq_server.domain.counts import place
 from taskq_server.domain.task import Task
@@ -19,7 +19,8 @@ _WRITTEN = tuple(name for name in TASK_FIELDS if name != "version")
 async def write(connection: AsyncConnection, changes: Sequence[tuple[Task, Task]]) -> None:
     """Write what differs between two states of each of some locked tasks.
 
-    Tasks that get equal values share an UPDATE; every change moves the version by one.
+    Tasks that get equal values share an UPDATE; every change moves the version by one. Those that
+    have ended by that free their unique keys.
 
     Args:
         connection: holds the locks of the tasks.
@@ -38,6 +39,8 @@ async def write(connection: AsyncConnection, changes: Sequence[tuple[Task, Task]
         given = {**dict(zip(names, values, strict=True)), "version": tasks.c.version + 1}
         statement = update(tasks).where(tasks.c.id.in_(IDS)).values(given)
         await connection.execute(statement, {"ids": sorted(ids)})
+    ended = [after.id for before, after in changed if after.status.final > before.status.final]
+    await unique_keys.release(connection, ended)
     await counts.move(
         connection,
         before=[place(before) for before, _ in changed],

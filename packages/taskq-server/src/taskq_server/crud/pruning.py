@@ -16,7 +16,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from taskq_server.core.dialects import along_index
 from taskq_server.crud import counts, tags
-from taskq_server.crud.tables import attempts, schedule_fires, task_keeps, task_tags, tasks
+from taskq_server.crud.tables import (
+    attempts,
+    schedule_fires,
+    task_keeps,
+    task_tags,
+    task_unique_keys,
+    tasks,
+)
 from taskq_server.domain.ids import Mark, is_marked
 from taskq_server.domain.retention import Kept
 
@@ -89,6 +96,8 @@ async def remove(
 ) -> None:
     """Delete locked tasks with all that belongs to them.
 
+    They hold no unique keys, because they have ended.
+
     Args:
         connection: of the transaction that has locked them.
         some: these tasks.
@@ -100,10 +109,11 @@ async def remove(
         RangeChanged: there are others in the range by now.
     """
     await tags.mark_idle_where(connection, some.has(task_tags.c.task_id), now)
-    of_few = [task_keeps] if any_keep else []
-    if any(is_marked(one.id, Mark.SCHEDULED) for one in gone):
-        of_few.append(schedule_fires)
-    for table in (task_tags, attempts, *of_few):
+    few = [task_keeps] if any_keep else []
+    for mark, table in ((Mark.SCHEDULED, schedule_fires), (Mark.UNIQUE, task_unique_keys)):
+        if any(is_marked(one.id, mark) for one in gone):
+            few.append(table)
+    for table in (task_tags, attempts, *few):
         await connection.execute(delete(table).where(some.has(table.c.task_id)))
     deleted = await connection.execute(delete(tasks).where(some.has(tasks.c.id)))
     if deleted.rowcount != len(gone):

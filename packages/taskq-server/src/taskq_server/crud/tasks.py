@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud import counts, keeps, schedules
+from taskq_server.crud import counts, keeps, schedules, unique_keys
 from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, is_one_of_ids
 from taskq_server.crud.tables import (
@@ -30,6 +30,7 @@ from taskq_server.crud.tags import link, mark_idle
 from taskq_server.domain.counts import place
 from taskq_server.domain.retention import first_look
 from taskq_server.domain.task import Address, Attempt, Task, TaskDetails
+from taskq_server.domain.unique import UniqueKey
 
 _Read = tuple[Task, float | None]
 
@@ -72,6 +73,7 @@ _lock_ids = IdListStatement(
     select(tasks.c.id).where(is_one_of_ids(tasks.c.id)).order_by(tasks.c.id).with_for_update(),
     itemgetter(0),
 )
+_existing = IdListStatement(select(tasks.c.id).where(is_one_of_ids(tasks.c.id)), itemgetter(0))
 _insert_new, _insert_once = (BulkInsert(tasks, once=once) for once in (False, True))
 _COLUMNS = (*TASK_FIELDS, "idempotency_hash", "fingerprint")
 
@@ -83,7 +85,8 @@ Own = tuple[Address, str]
 class NewRow:
     """A task to insert, with its tags' ids, the hash of its idempotency key and its fingerprint.
 
-    `keep_seconds` is for how long the task is kept after its end, if it says so.
+    `keep_seconds` is for how long the task is kept after its end, if it says so. Whoever inserts a
+    task with a `unique` key has taken the key for it.
     """
 
     task: Task
@@ -91,6 +94,13 @@ class NewRow:
     idempotency_hash: str | None = None
     fingerprint: str | None = None
     keep_seconds: float | None = None
+    unique: UniqueKey | None = None
+
+    @property
+    def claim(self) -> unique_keys.Claim | None:
+        """The unique key that the task wants to hold, if it has one."""
+        unique, task = self.unique, self.task
+        return None if unique is None else unique_keys.Claim(task.namespace, unique.hash, task.id)
 
     @property
     def key(self) -> Named | None:
@@ -114,6 +124,8 @@ async def insert_new(connection: AsyncConnection, rows: Sequence[NewRow]) -> Non
         Violation: a key is taken.
         TagGone: a tag is gone.
     """
+    if not rows:
+        return
     ordered = _ordered(rows)
     await _insert_new(connection, _COLUMNS, _values(ordered))
     await _enter(connection, ordered)
@@ -132,6 +144,8 @@ async def insert(connection: AsyncConnection, rows: Sequence[NewRow]) -> dict[Na
     Raises:
         TagGone: a tag is gone.
     """
+    if not rows:
+        return {}
     ordered = _ordered(rows)
     # A retry after a commit without an answer finds its rows, and must not count them again.
     there = set(await _lock_ids(connection, [row.task.id for row in rows]))
@@ -187,6 +201,7 @@ async def _detailed(connection: AsyncConnection, found: Sequence[_Read]) -> list
     ids = [task.id for task, _ in found]
     named = await tag_names(connection, ids)
     fires = await schedules.fires_of(connection, ids)
+    unique = await unique_keys.texts(connection, ids)
     return [
         TaskDetails(
             task,
@@ -194,9 +209,15 @@ async def _detailed(connection: AsyncConnection, found: Sequence[_Read]) -> list
             tuple(ended.get(task.id, ())),
             keep_seconds,
             fires.get(task.id),
+            unique.get(task.id),
         )
         for task, keep_seconds in found
     ]
+
+
+async def existing(connection: AsyncConnection, ids: Iterable[UUID]) -> set[UUID]:
+    """Return which of some tasks are stored; this waits for no lock."""
+    return set(await _existing(connection, ids))
 
 
 async def exists(connection: AsyncConnection, namespace: str, task_id: UUID) -> bool:
@@ -231,7 +252,10 @@ async def lock(
 
 
 async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
-    """Write the fields that differ between two states of one locked task."""
+    """Write the fields that differ between two states of one locked task.
+
+    One that has ended by that frees its unique key. Whoever lets one wait again has taken the key.
+    """
     changes = {
         name: getattr(after, name)
         for name in TASK_FIELDS
@@ -240,6 +264,8 @@ async def write(connection: AsyncConnection, before: Task, after: Task) -> None:
     if changes:
         await connection.execute(update(tasks).where(tasks.c.id == before.id).values(changes))
         await counts.move(connection, before=[place(before)], after=[place(after)])
+        if after.status.final and not before.status.final:
+            await unique_keys.release(connection, [after.id])
 
 
 async def set_tags(
@@ -263,6 +289,7 @@ async def remove(connection: AsyncConnection, gone: Sequence[Task], now: datetim
     await connection.execute(delete(attempts).where(attempts.c.task_id.in_(IDS)), wanted)
     await keeps.forget(connection, wanted["ids"])
     await schedules.forget_fires(connection, wanted["ids"])
+    await unique_keys.forget(connection, wanted["ids"])
     await connection.execute(delete(tasks).where(tasks.c.id.in_(IDS)), wanted)
     await counts.move(connection, before=map(place, gone))
 
@@ -280,6 +307,9 @@ async def _enter(connection: AsyncConnection, rows: Sequence[NewRow]) -> None:
     await link(connection, [(row.task.id, tag_id) for row in rows for tag_id in row.tag_ids])
     await keeps.insert(
         connection, [_keep(row, row.keep_seconds) for row in rows if row.keep_seconds]
+    )
+    await unique_keys.insert_texts(
+        connection, [(row.task.id, row.unique.text) for row in rows if row.unique]
     )
     await counts.move(connection, after=(place(row.task) for row in rows))
 

@@ -11,6 +11,7 @@ TaskqError
 │   │   ├── InvalidPayload    the payload does not fit the handler's schema
 │   │   ├── InvalidSchedule   no schedule can have these times
 │   │   ├── UnknownTimezone   there is no such time zone
+│   │   ├── UniqueConflict    another task holds the unique key; carries that task
 │   │   ├── QuotaExceeded     the namespace has no room, or no key may send so much at once
 │   │   └── PermissionDenied  the caller's key has not the scope; carries pointers
 │   ├── IdempotencyMismatch   the key was used before, with another body
@@ -38,6 +39,7 @@ from typing import Any, Self
 
 from taskq_server.domain import scopes
 from taskq_server.domain.rate_limits import RateLimit
+from taskq_server.domain.unique import Holder
 
 AUTHORIZATION = "/header/authorization"
 """The pointer to a caller's key."""
@@ -141,6 +143,32 @@ class UnknownTimezone(InvalidFields):
 
     Take a name from IANA's list, such as `Europe/Berlin`, letter by letter; `UTC` is one, too.
     """
+
+
+class UniqueConflict(InvalidFields):
+    """Another task with this unique key waits or runs.
+
+    `task` says which, and its status. Wait until it has ended, or cancel it; or submit with
+    `on_conflict` as `return` to get that task, or as `replace` to give it your payload while it
+    waits. A task whose key is taken cannot be retried.
+    """
+
+    def __init__(
+        self, detail: str, errors: Sequence[FieldError], holder: Holder | None = None
+    ) -> None:
+        """Take what the answer says.
+
+        Args:
+            detail: who holds which key.
+            errors: point at the keys that are taken.
+            holder: of the first of them; None if that is a task of the same batch.
+        """
+        super().__init__(detail, errors)
+        self.holder = holder
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with the holder, too."""
+        return type(self), (str(self), self.errors, self.holder)
 
 
 class QuotaExceeded(InvalidFields):

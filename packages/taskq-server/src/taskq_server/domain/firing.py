@@ -154,9 +154,30 @@ def settle(
         fired=schedule.fired + len(fire),
         skipped=schedule.skipped + skipped,
         missed=schedule.missed + missed,
-        last_error=error and error[: limits.SCHEDULE_ERROR_LENGTH],
+        last_error=error and _cut(error),
     )
     return Settled(fire, replace(after, due_at=_due_at(after, now)))
+
+
+def has_no_task(settled: Schedule, refusal: str | None) -> Schedule:
+    """Return a schedule of which one time that fires gets no task, because of its unique key.
+
+    Args:
+        settled: says that it fires.
+        refusal: why the key is refused, so that the time is missed; None if the task that holds
+            the key stands for it, so that it is skipped as one that overlaps.
+    """
+    return replace(
+        settled,
+        fired=settled.fired - 1,
+        skipped=settled.skipped + (refusal is None),
+        missed=settled.missed + (refusal is not None),
+        last_error=settled.last_error if refusal is None else _cut(refusal),
+    )
+
+
+def _cut(error: str) -> str:
+    return error[: limits.SCHEDULE_ERROR_LENGTH]
 
 
 def _latest(schedule: Schedule, fire: Sequence[datetime]) -> datetime | None:
@@ -197,7 +218,7 @@ def _due_at(schedule: Schedule, now: datetime) -> datetime | None:
 
 def put_off(schedule: Schedule, error: str, now: datetime) -> Schedule:
     """Return a schedule whose times cannot be computed; it is looked at again in a minute."""
-    return replace(schedule, due_at=now + _AGAIN, last_error=error[: limits.SCHEDULE_ERROR_LENGTH])
+    return replace(schedule, due_at=now + _AGAIN, last_error=_cut(error))
 
 
 def fired_by_hand(schedule: Schedule, fire_at: datetime, task_id: UUID) -> Schedule:

@@ -326,6 +326,22 @@ def edit(task: Task, changes: Edit, *, now: datetime) -> Task:
     return after
 
 
+def replace(task: Task, *, payload: str, run_at: datetime | None, now: datetime) -> Task:
+    """Give a waiting task the payload and the start of a newer submit.
+
+    Args:
+        task: a waiting task.
+        payload: JSON text that fits its handler.
+        run_at: earliest start, aware UTC; None stands for now.
+        now: aware UTC.
+
+    Raises:
+        IllegalTransition: the task does not wait.
+    """
+    start = Edit(given=frozenset({"run_at"}), run_at=run_at)
+    return edit(task, start, now=now)._replace(payload=payload)
+
+
 def check_deletable(task: Task) -> None:
     """Check that the task may be deleted.
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from taskq_server.domain.task import FAILING, Priority, Status
+from taskq_server.domain.unique import OnConflict
 
 DEFAULT_QUEUE = "default"
 
@@ -48,6 +49,8 @@ class NewTask(NamedTuple):
         backoff_base_seconds: longest wait before the first retry; None stands for the handler's.
         backoff_max_seconds: longest wait before any retry; None stands for the handler's.
         keep_seconds: for how long the task is kept after its end; None stands for the settings'.
+        unique_key: no other task with this key waits or runs at the same time; None: it has none.
+        on_conflict: what to do if another task holds the key; None stands for `return`.
     """
 
     handler: str
@@ -64,6 +67,8 @@ class NewTask(NamedTuple):
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
     keep_seconds: float | None = None
+    unique_key: str | None = None
+    on_conflict: OnConflict | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

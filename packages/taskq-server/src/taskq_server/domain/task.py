@@ -177,10 +177,16 @@ class Fire(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class TaskDetails:
-    """A task as callers see it: the row, its tags, its ended attempts, and how long it is kept.
+    """A task as callers see it: the row, its tags, its ended attempts, and what few tasks have.
 
-    `keep_seconds` counts from its end; None if the task does not say. `schedule` is what has fired
-    it; None for a task that was submitted.
+    Attributes:
+        task: the row.
+        tags: sorted by name.
+        attempts: those that have ended, oldest first.
+        keep_seconds: how long it is kept after its end; None if the task does not say.
+        schedule: what has fired it; None for a task that was submitted.
+        unique_key: no other task with this key waits or runs at the same time.
+        is_hidden: whether its caller may know its id and its status, and nothing more.
     """
 
     task: Task
@@ -188,6 +194,8 @@ class TaskDetails:
     attempts: tuple[Attempt, ...] = ()
     keep_seconds: float | None = None
     schedule: Fire | None = None
+    unique_key: str | None = None
+    is_hidden: bool = False
 
     @property
     def result(self) -> str | None:

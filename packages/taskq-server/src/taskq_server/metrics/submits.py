@@ -22,8 +22,10 @@ class SubmitResult(StrEnum):
     CREATED = "created"
     REPLAYED = "replayed"
     """An idempotency key had submitted it before."""
+    CONFLICT = "conflict"
+    """Another task holds its unique key, and is the answer."""
     REFUSED = "refused"
-    """A value, a quota or a scope does not allow it."""
+    """A value, a quota, a scope or a unique key does not allow it."""
     FAILED = "failed"
     """The database is away, or something is wrong."""
 

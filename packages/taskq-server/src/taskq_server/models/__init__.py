@@ -16,6 +16,7 @@ from taskq_server.models.task_attempt import TaskAttempt
 from taskq_server.models.task_count import TaskCount
 from taskq_server.models.task_keep import TaskKeep
 from taskq_server.models.task_minute import TaskMinute
+from taskq_server.models.unique_key import TaskUniqueKey, UniqueKey
 from taskq_server.models.worker import Worker
 
 __all__ = [
@@ -37,5 +38,7 @@ __all__ = [
     "TaskKeep",
     "TaskMinute",
     "TaskTag",
+    "TaskUniqueKey",
+    "UniqueKey",
     "Worker",
 ]

@@ -21,6 +21,7 @@ from taskq_server.domain.naming import NAME_PATTERN, SCHEDULE_PATTERN
 
 PriorityLabel = Literal["low", "normal", "high", "urgent"]
 StatusLabel = Literal["queued", "running", "retrying", "succeeded", "failed", "cancelled"]
+OnConflictLabel = Literal["return", "replace", "reject"]
 
 _DIRECTIONS = r"\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069"
 _CONTROLS = r"\x00-\x1f\x7f-\x9f" + _DIRECTIONS
@@ -66,6 +67,10 @@ IdPrefix = Annotated[
 ErrorTypeName = Annotated[
     str,
     StringConstraints(min_length=1, max_length=limits.ERROR_TYPE_LENGTH, pattern=EDGED_PATTERN),
+]
+UniqueKeyText = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=limits.UNIQUE_KEY_LENGTH, pattern=EDGED_PATTERN),
 ]
 Description = Annotated[
     str, StringConstraints(max_length=limits.DESCRIPTION_LENGTH, pattern=PROSE_PATTERN)

@@ -3,6 +3,7 @@
 from pydantic import Field
 
 from taskq_server.schemas.fields import Answer
+from taskq_server.schemas.task import TaskHolder
 
 
 class ProblemField(Answer):
@@ -26,3 +27,8 @@ class Problem(Answer):
     code: str = Field(description="stable name of the problem, for programs")
     request_id: str = Field(description="also in the header X-Request-Id and in the server's log")
     errors: list[ProblemField] = Field(description="the broken rules, the first 100 of them")
+    task: TaskHolder | None = Field(
+        None,
+        description="of `unique-conflict`: the task that holds the key; null if that is an item of "
+        "the same batch",
+    )

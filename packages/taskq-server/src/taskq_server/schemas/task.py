@@ -10,6 +10,7 @@ from pydantic import Field, JsonValue, PrivateAttr, model_validator
 from taskq_server.domain import limits
 from taskq_server.domain.requests import NewTask, TaskChanges
 from taskq_server.domain.task import Priority
+from taskq_server.domain.unique import OnConflict
 from taskq_server.schemas.fields import (
     Answer,
     BackoffSeconds,
@@ -20,6 +21,7 @@ from taskq_server.schemas.fields import (
     KeepSeconds,
     MaxRetries,
     Moment,
+    OnConflictLabel,
     PriorityLabel,
     QueueName,
     Request,
@@ -27,6 +29,7 @@ from taskq_server.schemas.fields import (
     Tags,
     TimeoutSeconds,
     Title,
+    UniqueKeyText,
 )
 
 
@@ -57,6 +60,14 @@ class TaskTemplate(Request):
     keep_seconds: KeepSeconds | None = Field(
         None,
         description="how long it is kept after its end; as the server's settings say when null",
+    )
+    unique_key: UniqueKeyText | None = Field(
+        None, description="no other task with this key waits or runs at the same time"
+    )
+    on_conflict: OnConflictLabel | None = Field(
+        None,
+        description="if another task holds the `unique_key`: `return` it (null means that), "
+        "`replace` its payload and start if it only waits, or `reject` this one",
     )
 
 
@@ -91,6 +102,8 @@ class TaskCreate(TaskTemplate):
             self.backoff_base_seconds,
             self.backoff_max_seconds,
             self.keep_seconds,
+            self.unique_key,
+            None if self.on_conflict is None else OnConflict(self.on_conflict),
         )
 
 
@@ -228,8 +241,18 @@ class TaskRead(TaskItem):
     keep_seconds: float | None = Field(
         description="how long it is kept after its end; null: as the server's settings say"
     )
+    unique_key: str | None = Field(
+        description="no other task with this key waits or runs at the same time"
+    )
     errors: list[AttemptRead]
     result: JsonValue
+
+
+class TaskHolder(Answer):
+    """The task that holds a unique key, for callers who may not read it."""
+
+    id: UUID
+    status: StatusLabel
 
 
 class TaskPage(Answer):
@@ -243,6 +266,12 @@ class TaskList(Answer):
     """Tasks in the order they were asked for."""
 
     items: list[TaskRead]
+
+
+class SubmittedList(Answer):
+    """Tasks in the order they were sent; of holders of unique keys that is all one may know."""
+
+    items: list[TaskRead | TaskHolder]
 
 
 class TaskRef(Answer):

@@ -41,10 +41,13 @@ def item(details: TaskDetails) -> dict[str, Any]:
 
 
 def whole(details: TaskDetails) -> dict[str, Any]:
-    """Return a task with its payload, result and errors."""
+    """Return a task with its payload, result and errors, or no more of it than may be known."""
+    if details.is_hidden:
+        return {"id": details.task.id, "status": str(details.task.status)}
     shown = item(details)
     shown["payload"] = orjson.Fragment(details.task.payload)
     shown["keep_seconds"] = details.keep_seconds
+    shown["unique_key"] = details.unique_key
     shown["errors"] = attempts(details.errors)
     shown["result"] = _fragment(details.result)
     return shown

@@ -15,7 +15,7 @@ from taskq_server.core.clock import Clock
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.tracing import Tracing
-from taskq_server.crud import claims, handlers, hooks, schedules, tasks
+from taskq_server.crud import claims, handlers, hooks, schedules, tasks, unique_keys
 from taskq_server.crud.completions import StaleRow, mark_ended, put_off
 from taskq_server.domain import lifecycle
 from taskq_server.domain.admission import ClaimRequest, Gate, NotNow, admit
@@ -175,6 +175,7 @@ class AttemptService:
 
         async def work(connection: Connection) -> list[AttemptEnded]:
             now = self._clock()
+            await unique_keys.lock(connection, task_ids)
             locked = await tasks.lock(connection, task_ids, payload=False)
             running = [task for task in locked.values() if task.status is Status.RUNNING]
             ends = [lifecycle.rescue(task, now=now) for task in running if is_orphan(task)]
@@ -266,6 +267,7 @@ class AttemptService:
         as_claimed = frozenset(found)
         read = [completion.task_id for completion in completions if completion.task_id not in found]
         if read:
+            await unique_keys.lock(connection, [one.task_id for one in completions])
             found |= await tasks.lock(connection, read, payload=False)
         answers = decide_ends(completions, found, now)
         ends = [answer for answer in answers if isinstance(answer, AttemptEnded)]

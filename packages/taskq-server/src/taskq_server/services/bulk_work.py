@@ -8,13 +8,13 @@ done, and another janitor goes on.
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import bulk, listing, many_changes, tasks
+from taskq_server.crud import bulk, listing, many_changes, tasks, unique_keys
 from taskq_server.domain.bulk import BATCH, Action, Batch, Effect, Operation, advance, decide
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable
@@ -43,6 +43,14 @@ class _Decided:
     changes: list[Change]
     skipped: int
     failed: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """The tasks that have their unique keys, if any, and those whose keys others hold."""
+
+    taken: frozenset[UUID]
+    lost: frozenset[UUID]
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,13 +152,17 @@ class BulkWork:
         if filters is not None:
             scanned = await listing.page(connection, filters)
             found = [task.id for task in scanned.tasks]
+            keys = await _lock_keys(connection, operation, scanned.tasks, now)
             # What was read may have changed before it was locked.
             locked = await tasks.lock(connection, found, payload=False)
             fitting = await listing.matching(connection, filters, locked)
             kept = [locked[each] for each in found if each in fitting]
-            decided = _decide(operation, kept, len(found) - len(kept), room, now)
+            free = [each for each in kept if each.id not in keys.lost]
+            decided = _decide(operation, free, len(found) - len(free), room, now)
             next_after = scanned.next_after
             await _write(connection, decided.changes, now)
+            changed = {before.id for before, _ in decided.changes}
+            await _give_back(connection, keys.taken - changed, locked)
         batch = Batch(
             done=len(decided.changes),
             skipped=decided.skipped,
@@ -160,6 +172,29 @@ class BulkWork:
         moved = advance(operation, batch, now=now)
         await bulk.move(connection, moved)
         return _Worked(moved, decided.changes)
+
+
+async def _lock_keys(
+    connection: Connection, operation: Operation, scanned: Sequence[Task], now: datetime
+) -> _Keys:
+    """Lock the unique keys of some tasks before the tasks, and take those that a retry needs."""
+    if operation.action is not Action.RETRY:
+        await unique_keys.lock(connection, [task.id for task in scanned])
+        return _Keys(frozenset(), frozenset())
+    wanted = [
+        task.id for task in scanned if isinstance(decide(operation, None, task, now=now), Task)
+    ]
+    lost = await unique_keys.retake(connection, operation.namespace, wanted)
+    return _Keys(frozenset(wanted) - lost.keys(), frozenset(lost))
+
+
+async def _give_back(
+    connection: Connection, ids: Collection[UUID], locked: Mapping[UUID, Task]
+) -> None:
+    """Free the keys of tasks that were not retried after all."""
+    await unique_keys.release(
+        connection, [each for each in ids if each not in locked or locked[each].status.final]
+    )
 
 
 def _decide(

@@ -6,19 +6,22 @@ from datetime import datetime
 from uuid import UUID
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import tasks
+from taskq_server.crud import tasks, unique_keys
 from taskq_server.domain import lifecycle
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import AUTHORIZATION, TaskNotFound, VersionMismatch
+from taskq_server.domain.ids import Mark, is_marked
 from taskq_server.domain.lifecycle import Edit
 from taskq_server.domain.requests import TaskChanges
 from taskq_server.domain.task import Priority, Status, Task, TaskDetails
+from taskq_server.domain.unique import Holder
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.catalog import Catalog
 from taskq_server.services.quotas import Quotas, of_tags
 from taskq_server.services.read import ReadService
 from taskq_server.services.tags import TagIds
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
+from taskq_server.services.unique import taken
 
 _RESET_TO_THE_HANDLERS = {"title", "tags", "priority", "max_retries", "timeout_seconds"}
 _WHEN_IT_RUNS = {"priority", "run_at"}
@@ -140,6 +143,7 @@ class ChangeService:
             TaskNotFound: there is no such task.
             PermissionDenied: the caller may not run its handler.
             IllegalTransition: it is neither failed nor cancelled.
+            UniqueConflict: another task holds its unique key.
             QuotaExceeded: as many tasks of the namespace wait as may.
         """
 
@@ -151,14 +155,22 @@ class ChangeService:
         if waiting.is_limited:  # what forbids it for good is said first
             retry((await self._read.shown(caller, task_id)).task, now=self._clock())
         async with waiting.places(caller, 1, None):
-            return await self._decide(caller, task_id, retry)
+            return await self._decide(caller, task_id, retry, begins_to_wait=True)
 
     async def _decide(
-        self, caller: Caller, task_id: UUID, decision: Callable[..., Task]
+        self,
+        caller: Caller,
+        task_id: UUID,
+        decision: Callable[..., Task],
+        *,
+        begins_to_wait: bool = False,
     ) -> TaskDetails:
         async def work(connection: Connection) -> tuple[Task, Task]:
+            holder = await _retaken(connection, caller, task_id) if begins_to_wait else None
             before = await _locked(connection, caller, task_id)
             after = decision(before, now=self._clock())
+            if holder is not None:
+                raise taken(holder)
             await tasks.write(connection, before, after)
             return before, after
 
@@ -200,11 +212,25 @@ def _edit(changes: TaskChanges) -> Edit:
     )
 
 
+async def _retaken(connection: Connection, caller: Caller, task_id: UUID) -> Holder | None:
+    """Take the unique key of a task again, if it has one; return who else holds it."""
+    if not is_marked(task_id, Mark.UNIQUE):
+        return None
+    await _require(connection, caller, task_id)
+    return (await unique_keys.retake(connection, caller.namespace, [task_id])).get(task_id)
+
+
+async def _require(connection: Connection, caller: Caller, task_id: UUID) -> None:
+    if not await tasks.exists(connection, caller.namespace, task_id):
+        raise TaskNotFound(f"there is no task {task_id}")
+
+
 async def _locked(connection: Connection, caller: Caller, task_id: UUID) -> Task:
     # First without a lock: InnoDB waits for a row that it finds by its id, before it looks at the
     # namespace, so a caller would wait for the locks of others and learn what they have.
-    if await tasks.exists(connection, caller.namespace, task_id):
-        task = (await tasks.lock(connection, [task_id], payload=False)).get(task_id)
-        if task is not None:
-            return task
-    raise TaskNotFound(f"there is no task {task_id}")
+    await _require(connection, caller, task_id)
+    await unique_keys.lock(connection, [task_id])
+    task = (await tasks.lock(connection, [task_id], payload=False)).get(task_id)
+    if task is None:
+        raise TaskNotFound(f"there is no task {task_id}")
+    return task

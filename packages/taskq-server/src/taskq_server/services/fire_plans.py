@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-import orjson
-
 from taskq_server.crud.pairs import Named
 from taskq_server.domain import firing
 from taskq_server.domain.caller import Caller
@@ -17,7 +15,7 @@ from taskq_server.domain.errors import InvalidFields, Rejected, Unavailable
 from taskq_server.domain.firing import Look
 from taskq_server.domain.requests import NewTask
 from taskq_server.domain.schedule import Schedule
-from taskq_server.schemas.task import TaskCreate
+from taskq_server.schemas.schedule import submit_of
 from taskq_server.services.submission import Made, Submission
 
 _UNREADABLE = "this version of taskq cannot read the task of the schedule"
@@ -144,10 +142,8 @@ def _caller(schedule: Schedule) -> Caller:
 
 def _new_task(schedule: Schedule) -> NewTask:
     try:
-        given = orjson.loads(schedule.task)
-        known = {name: given[name] for name in TaskCreate.model_fields if name in given}
-        return TaskCreate.model_validate(known).as_new_task()
-    except (ValueError, TypeError) as error:
+        return submit_of(schedule.task).as_new_task()
+    except ValueError as error:
         raise Rejected(_UNREADABLE) from error
 
 

@@ -1,6 +1,6 @@
 """The transactions that fire schedules: tasks, which one is that of which time, and the schedules.
 
-Schedules are locked before their tasks, in the order of their ids.
+Schedules are locked before unique keys, and those before tasks, each in their order.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,18 +10,22 @@ from typing import Protocol
 from uuid import UUID
 
 from taskq_server.core.database import Connection
-from taskq_server.crud import many_changes, schedules, tasks
+from taskq_server.crud import many_changes, schedules, tasks, unique_keys
 from taskq_server.crud.pairs import Named
 from taskq_server.crud.schedules import NewFire
 from taskq_server.crud.tasks import NewRow
 from taskq_server.domain import firing, lifecycle
-from taskq_server.domain.errors import ScheduleNotFound
+from taskq_server.domain.errors import ScheduleNotFound, UniqueConflict
 from taskq_server.domain.ids import Mark
 from taskq_server.domain.schedule import Overlap, Schedule
 from taskq_server.domain.task import Task
+from taskq_server.services import storing, unique
 from taskq_server.services.fire_plans import Plan
+from taskq_server.services.storing import Answer
 from taskq_server.services.submission import Made
+from taskq_server.services.unique import Conflict
 
+_SCHEDULED, _UNIQUE_TOO = Mark.SCHEDULED, Mark.SCHEDULED | Mark.UNIQUE
 _TICK = timedelta(microseconds=1)
 
 
@@ -54,21 +58,24 @@ class Stored:
     """What a transaction has stored.
 
     Attributes:
-        rows: the new tasks.
-        fires: for which times they are.
-        cancels: tasks before and after their cancellation.
+        tasks: the new tasks.
+        changes: other tasks before and after: last ones that were cancelled, and holders of unique
+            keys that were given another payload.
         moved: schedules before and after.
     """
 
-    rows: list[NewRow] = field(default_factory=list)
-    fires: list[NewFire] = field(default_factory=list)
-    cancels: list[tuple[Task, Task]] = field(default_factory=list)
+    tasks: list[Task] = field(default_factory=list)
+    changes: list[tuple[Task, Task]] = field(default_factory=list)
     moved: list[tuple[Schedule, Schedule]] = field(default_factory=list)
 
-    @property
-    def tasks(self) -> list[Task]:
-        """The new tasks."""
-        return [row.task for row in self.rows]
+
+@dataclass(frozen=True, slots=True)
+class _Decided:
+    """A schedule before and after, and the rows of its tasks, each with its time."""
+
+    before: Schedule
+    after: Schedule
+    rows: Sequence[tuple[datetime, NewRow]] = ()
 
 
 async def store(connection: Connection, batch: Batch, new_id: NewId) -> Stored:
@@ -89,28 +96,43 @@ async def store(connection: Connection, batch: Batch, new_id: NewId) -> Stored:
     plans = await _without_fired(connection, plans)
     busy = await _busy(connection, plans, batch.now, stored)
     room = dict(batch.room)
-    for plan in plans:
-        _settle(plan, busy, room, batch, new_id, stored)
-    if stored.rows:
-        await tasks.insert_new(connection, stored.rows)
-        await schedules.add_fire(connection, *stored.fires)
+    decided = [_settle(plan, busy, room, batch, new_id) for plan in plans]
+    rows = [row for each in decided for _, row in each.rows]
+    answers = await storing.all_new(connection, rows) if rows else ()
+    answer_of = {row.task.id: answer for row, answer in zip(rows, answers, strict=True)}
+    fires = [fire for each in decided for fire in _fires(each, answer_of, stored)]
+    await schedules.add_fire(connection, *fires)
     await schedules.move(connection, [after for _, after in stored.moved])
     return stored
 
 
+def _fires(
+    decided: _Decided, answer_of: Mapping[UUID, Answer | UniqueConflict], stored: Stored
+) -> list[NewFire]:
+    """Return which tasks are those of which times, and note what else has become of them."""
+    after = decided.after
+    fires: list[NewFire] = []
+    for fire_at, row in decided.rows:
+        answer = answer_of[row.task.id]
+        if answer is None:
+            after = replace(after, last_task_id=row.task.id)
+            fires.append(_fire(after, fire_at, row.task.id))
+            stored.tasks.append(row.task)
+            continue
+        refusal = str(answer) if isinstance(answer, UniqueConflict) else None
+        after = firing.has_no_task(after, refusal)
+        if isinstance(answer, Conflict) and answer.before is not None:
+            stored.changes.append((answer.before, answer.details.task))
+    stored.moved.append((decided.before, after))
+    return fires
+
+
 def _settle(
-    plan: Plan,
-    busy: set[UUID],
-    room: dict[str, int],
-    batch: Batch,
-    new_id: NewId,
-    stored: Stored,
-) -> None:
+    plan: Plan, busy: set[UUID], room: dict[str, int], batch: Batch, new_id: NewId
+) -> _Decided:
     schedule, of = plan.schedule, plan.schedule.namespace
     if plan.found is None:
-        put_off = firing.put_off(schedule, plan.refusal or "", batch.now)
-        stored.moved.append((schedule, put_off))
-        return
+        return _Decided(schedule, firing.put_off(schedule, plan.refusal or "", batch.now))
     settled = firing.settle(
         schedule,
         plan.found,
@@ -119,17 +141,13 @@ def _settle(
         refusal=plan.refusal,
         room=room.get(of),
     )
-    after = settled.schedule
-    for fire_at in settled.fire:
-        assert plan.made is not None, "what fires has a task"
-        made = marked(plan.made, new_id)
-        ids = [batch.tag_ids[of, name] for name in sorted(set(made.tags))]
-        stored.rows.append(_row(made, ids))
-        stored.fires.append(_fire(schedule, fire_at, made.task.id))
-        after = replace(after, last_task_id=made.task.id)
     if of in room:
         room[of] -= len(settled.fire)
-    stored.moved.append((schedule, after))
+    if plan.made is None:
+        return _Decided(schedule, settled.schedule)
+    tag_ids = [batch.tag_ids[of, name] for name in sorted(set(plan.made.tags))]
+    rows = [(fire_at, _row(marked(plan.made, new_id), tag_ids)) for fire_at in settled.fire]
+    return _Decided(schedule, settled.schedule, rows)
 
 
 async def _without_fired(connection: Connection, plans: Sequence[Plan]) -> list[Plan]:
@@ -167,15 +185,15 @@ async def _busy(
         and plan.found is not None
         and firing.asks_to_cancel(plan.schedule, plan.found, is_busy=True)
     ]
-    for task in (
-        (await tasks.lock(connection, unwanted, payload=False)).values() if unwanted else ()
-    ):
-        after = task if task.status.final else lifecycle.cancel(task, now=now)
-        if after.status.final:
-            busy.discard(task.id)
-        if not task.status.final:
-            stored.cancels.append((task, after))
-    await many_changes.write(connection, stored.cancels)
+    if unwanted:
+        await unique_keys.lock(connection, unwanted)
+        for task in (await tasks.lock(connection, unwanted, payload=False)).values():
+            after = task if task.status.final else lifecycle.cancel(task, now=now)
+            if after.status.final:
+                busy.discard(task.id)
+            if not task.status.final:
+                stored.changes.append((task, after))
+        await many_changes.write(connection, stored.changes)
     return busy
 
 
@@ -192,6 +210,7 @@ async def store_one(
 
     Raises:
         ScheduleNotFound: the schedule has been deleted.
+        UniqueConflict: another task holds the unique key.
         TagGone: a tag is gone.
     """
     schedule = await schedules.get(connection, seen.namespace, seen.name, lock=True)
@@ -206,7 +225,11 @@ async def store_one(
         fire_at = max(fire_at, schedule.last_fire_at + _TICK)
     if fire_at == schedule.next_fire_at:
         fire_at += _TICK
-    await tasks.insert_new(connection, [_row(made, tag_ids)])
+    row = _row(made, tag_ids)
+    holder = (await unique.take(connection, [row])).get(task_id)
+    if holder is not None:
+        raise unique.taken(holder, pointer="/task/unique_key")
+    await tasks.insert_new(connection, [row])
     await schedules.add_fire(connection, _fire(schedule, fire_at, task_id))
     await schedules.move(connection, [firing.fired_by_hand(schedule, fire_at, task_id)])
     return fire_at
@@ -215,11 +238,12 @@ async def store_one(
 def marked(made: Made, new_id: NewId) -> Made:
     """Return a task with a new id, which says that a schedule has fired it."""
     task = made.task
-    return made._replace(task=task._replace(id=new_id(task.created_at, Mark.SCHEDULED)))
+    marks = _SCHEDULED if made.unique is None else _UNIQUE_TOO
+    return made._replace(task=task._replace(id=new_id(task.created_at, marks)))
 
 
 def _row(made: Made, tag_ids: Sequence[int]) -> NewRow:
-    return NewRow(made.task, tuple(tag_ids), keep_seconds=made.keep_seconds)
+    return NewRow(made.task, tuple(tag_ids), keep_seconds=made.keep_seconds, unique=made.unique)
 
 
 def _fire(schedule: Schedule, fire_at: datetime, task_id: UUID) -> NewFire:

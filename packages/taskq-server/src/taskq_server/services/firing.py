@@ -36,7 +36,7 @@ _TOGETHER = 100
 _TASKS = 1_000
 """Tasks of one transaction, unless a single schedule has more."""
 
-_REST = 0.5
+_REST = 1.0
 """A pause after each transaction, in times of what it took: submits get their turn."""
 
 _log = logging.getLogger("taskq.server.janitor")
@@ -103,7 +103,7 @@ class Firing:
         Raises:
             ScheduleNotFound: it has been deleted meanwhile.
             PermissionDenied: the caller may not run the handler.
-            Rejected: the task cannot be taken.
+            Rejected: the task cannot be taken, or another one holds its unique key.
         """
         caller.check_may_run({AUTHORIZATION: schedule.handler})
         made = fire_storing.marked(await self._planner.task(caller, schedule), self._new_id)
@@ -111,7 +111,7 @@ class Firing:
         async with (
             self._quotas.queues.admit(caller, {made.task.queue: "/queue"}),
             self._quotas.tags.admit(caller, of_tags(made.tags)),
-            self._quotas.waiting.places(caller, 1, None),
+            self._quotas.waiting.places(caller, 1, None, made.unique),
         ):
             fire_at = await self._tag_ids.use(
                 caller,
@@ -122,7 +122,13 @@ class Firing:
             )
         self._tell_of([made.task])
         fire = Fire(schedule.name, fire_at)
-        return TaskDetails(made.task, tags, keep_seconds=made.keep_seconds, schedule=fire)
+        return TaskDetails(
+            made.task,
+            tags,
+            keep_seconds=made.keep_seconds,
+            schedule=fire,
+            unique_key=None if made.unique is None else made.unique.text,
+        )
 
     async def _round(self) -> bool:
         """Fire some schedules that are due; return whether there may be more."""
@@ -190,9 +196,9 @@ class Firing:
 
     def _tell(self, stored: Stored) -> None:
         self._tell_of(stored.tasks)
-        if stored.cancels:
-            self._after_commit.changed_together(stored.cancels)
-        for before, after in stored.cancels:
+        if stored.changes:
+            self._after_commit.changed_together(stored.changes)
+        for before, after in stored.changes:
             if after.status is Status.CANCELLED and before.status.waiting:
                 self._task_log.cancelled(after)
         for seen, moved in stored.moved:

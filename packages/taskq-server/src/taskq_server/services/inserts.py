@@ -1,25 +1,28 @@
-"""Store new tasks, so that concurrent submits with one idempotency key make one task.
+"""Store new tasks: single ones in group commits, and batches.
 
 Nearly always a key is new, so all rows are inserted as new, and nothing is read back. Only when the
-unique index refuses a key, each row is inserted unless the row or its key exists, and the holders
-of the keys are read.
+unique index refuses an idempotency key, the rows are stored once more, with more care.
 """
 
 from collections import Counter as Amounts
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeVar
 
 from taskq_server.core.database import Connection, Database, Violation
 from taskq_server.core.database_errors import is_duplicate
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.tracing import Tracing
-from taskq_server.crud import tasks
-from taskq_server.crud.tasks import KeyHolder, NewRow
-from taskq_server.domain.errors import IdempotencyMismatch
-from taskq_server.domain.task import TaskDetails
+from taskq_server.crud.tasks import NewRow
+from taskq_server.domain.errors import Unavailable
 from taskq_server.metrics.submits import SubmitResult, Submits
+from taskq_server.services import storing
+from taskq_server.services.storing import Answer, StoredBatch
 from taskq_server.services.submission import IdempotencyKey
 
+T = TypeVar("T")
+
 _ROW_BYTES = 1_000
+_TRIES = 10
 
 
 class Inserts:
@@ -35,7 +38,7 @@ class Inserts:
         self._database = database
         self._tracing = tracing
         self._submits = submits
-        self._singles: GroupCommit[NewRow, KeyHolder | None] = GroupCommit(
+        self._singles: GroupCommit[NewRow, Answer] = GroupCommit(
             self._insert,
             weight=lambda row: _ROW_BYTES + len(row.task.payload),
             at_once=3,
@@ -47,86 +50,57 @@ class Inserts:
         """Wait for the transactions under way."""
         await self._singles.close()
 
-    def one(self, row: NewRow) -> Awaitable[KeyHolder | None]:
-        """Insert a row, and return the holder of its key; None if that is the row itself."""
+    def one(self, row: NewRow) -> Awaitable[Answer]:
+        """Insert a row, and return who holds one of its keys; None if it is stored.
+
+        Raises:
+            UniqueConflict: another task holds its unique key, and the row is to be refused then.
+        """
         return self._singles(row)
 
-    async def batch(
-        self, rows: Sequence[NewRow], key: IdempotencyKey | None
-    ) -> list[TaskDetails] | None:
-        """Insert all rows or none; return the tasks that hold their keys if those are others.
+    async def batch(self, rows: Sequence[NewRow], key: IdempotencyKey | None) -> StoredBatch:
+        """Insert all rows or none, but those that are answered with other tasks.
 
         Raises:
             IdempotencyMismatch: the key was used with another body.
+            UniqueConflict: other tasks hold unique keys, and rows are to be refused then.
         """
         try:
-            await self._all_new(rows)
-        except Violation as error:
-            if not is_duplicate(error):
+            stored = await self._database.write(lambda c: storing.all_or_none(c, rows))
+        except (Violation, storing.Known) as error:
+            if isinstance(error, Violation) and not is_duplicate(error):
                 raise
-            replayed = await self._database.write(lambda c: self._replay(c, rows, key))
-            if replayed is not None:
-                there = {details.task.id for details in replayed}
-                self._count([row for row in rows if row.task.id in there])
-                return replayed
-        self._count(rows)
-        return None
+            stored = await self._until_settled(lambda c: storing.replay(c, rows, key))
+        self._count([row for row in rows if stored.has_stored(row.task.id)])
+        return stored
 
-    async def _insert(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
-        answers = await self._some(rows)
+    async def _insert(self, rows: Sequence[NewRow]) -> Sequence[Answer | Exception]:
+        with self._tracing.commit("submits", (row.task.traceparent for row in rows)):
+            answers = await self._some(rows)
         self._count([row for row, answer in zip(rows, answers, strict=True) if answer is None])
         return answers
 
-    async def _some(self, rows: Sequence[NewRow]) -> Sequence[KeyHolder | Exception | None]:
-        with self._tracing.commit("submits", (row.task.traceparent for row in rows)):
-            try:
-                await self._all_new(rows)
-            except Violation as error:
-                if not is_duplicate(error):
-                    raise
-                return await self._database.write(lambda c: self._each_once(c, rows))
-            return [None] * len(rows)
+    async def _some(self, rows: Sequence[NewRow]) -> Sequence[Answer | Exception]:
+        try:
+            return await self._database.write(lambda c: storing.all_new(c, rows))
+        except Violation as error:
+            if not is_duplicate(error):
+                raise
+        if len(rows) > 1:
+            # What fails for the group is tried for each of it alone.
+            return await self._database.write(lambda c: storing.each_once(c, rows))
+        return await self._until_settled(lambda c: storing.each_once(c, rows))
 
-    async def _each_once(
-        self, connection: Connection, rows: Sequence[NewRow]
-    ) -> list[KeyHolder | None]:
-        holders = await tasks.insert(connection, rows)
-        held = [holders[row.key] if row.key else None for row in rows]
-        return [
-            None if holder is None or holder.task_id == row.task.id else holder
-            for row, holder in zip(rows, held, strict=True)
-        ]
+    async def _until_settled(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        for _ in range(_TRIES):
+            try:
+                return await self._database.write(work)
+            except storing.Overtaken:
+                continue
+        raise Unavailable("the keys of this submit change hands all the time")
 
     def _count(self, rows: Sequence[NewRow]) -> None:
         # A batch has few handlers and queues, and a child counts many tasks in the time of one.
         amounts = Amounts([(row.task.handler, row.task.queue) for row in rows])
         for (handler, queue), tasks_of in amounts.items():
             self._submits.count(handler, queue, SubmitResult.CREATED, tasks_of)
-
-    async def _all_new(self, rows: Sequence[NewRow]) -> None:
-        await self._database.write(lambda c: tasks.insert_new(c, rows))
-
-    async def _replay(
-        self, connection: Connection, rows: Sequence[NewRow], key: IdempotencyKey | None
-    ) -> list[TaskDetails] | None:
-        holders = await tasks.insert(connection, rows)
-        if key is None:
-            return None  # the rows were committed before, and the answer to that was lost
-        held = {of: holders[of] for of in (row.key for row in rows) if of}
-        addresses = [(of, holder.task_id) for (of, _), holder in held.items()]
-        if addresses == [(row.task.namespace, row.task.id) for row in rows]:
-            return None  # the earlier holders have been deleted since
-        for holder in held.values():
-            check_fingerprint(holder, key)
-        found = await tasks.details(connection, addresses)
-        return [found[address] for address in addresses]
-
-
-def check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:
-    """Check that a key comes with the same body as before.
-
-    Raises:
-        IdempotencyMismatch: the body is another one.
-    """
-    if holder.fingerprint != key.fingerprint:
-        raise IdempotencyMismatch("this idempotency key was used before, with another body")

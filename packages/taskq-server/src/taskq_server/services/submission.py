@@ -16,11 +16,14 @@ from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
+from taskq_server.domain.ids import Mark
 from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
 from taskq_server.domain.task import Status, Task, score
+from taskq_server.domain.unique import OnConflict, UniqueKey
 from taskq_server.services.catalog import Catalog
 
 _FIRST_VERSION = 1
+_UNMARKED = Mark(0)
 _QUICK_BYTES = 16_384
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 
@@ -54,12 +57,14 @@ class IdempotencyKey:
 class Made(NamedTuple):
     """A task to store, its tags as they were given (names may be repeated), and its own retention.
 
-    `keep_seconds` is None for a task that is kept as long as others.
+    `keep_seconds` is None for a task that is kept as long as others, `unique` for one that may wait
+    and run beside all others.
     """
 
     task: Task
     tags: Sequence[str]
     keep_seconds: float | None = None
+    unique: UniqueKey | None = None
 
 
 class Submission:
@@ -68,7 +73,7 @@ class Submission:
     Args:
         settings: sizes and defaults.
         catalog: the published handlers.
-        new_id: makes an id for a moment.
+        new_id: makes an id for a moment, with marks.
         turns: shares the event loop among checks of large payloads.
     """
 
@@ -76,7 +81,7 @@ class Submission:
         self,
         settings: Settings,
         catalog: Catalog,
-        new_id: Callable[[datetime], UUID],
+        new_id: Callable[[datetime, Mark], UUID],
         turns: Turns,
     ) -> None:
         self._settings = settings
@@ -98,7 +103,7 @@ class Submission:
         Raises:
             UnknownHandler: no worker has published the handler.
             InvalidPayload: the payload does not fit the handler's schema.
-            InvalidFields: the payload is too large.
+            InvalidFields: the payload is too large, or a conflict is decided on that cannot be.
             TooManyValues: the payload has too many values.
         """
         known = await self._catalog.require(caller, new.handler)
@@ -113,11 +118,12 @@ class Submission:
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
+        unique = _unique(new)
         handler, timeout, retries = known.handler, new.timeout_seconds, new.max_retries
         defaults = handler.defaults
         priority = defaults.priority if new.priority is None else new.priority
         task = Task(
-            id=self._new_id(now),
+            id=self._new_id(now, _UNMARKED if unique is None else Mark.UNIQUE),
             namespace=caller.namespace,
             handler=new.handler,
             title=new.title if new.title is not None else new.handler,
@@ -147,7 +153,7 @@ class Submission:
             submitted_by=caller.key_id,
         )
         tags = defaults.tags if new.tags is None else new.tags
-        return Made(task, tags, new.keep_seconds)
+        return Made(task, tags, new.keep_seconds, unique)
 
     def queue_of(self, caller: Caller, new: NewTask) -> str:
         """Return the queue of a task that was not made, as far as it is known without a look."""
@@ -170,3 +176,12 @@ class Submission:
         if len(payload) > limit:
             detail = f"the payload has {len(payload)} bytes of JSON, {limit} are allowed"
             raise InvalidFields(detail, [FieldError("/payload", "payload-too-large", detail)])
+
+
+def _unique(new: NewTask) -> UniqueKey | None:
+    if new.unique_key is not None:
+        return UniqueKey(new.unique_key, new.on_conflict or OnConflict.RETURN)
+    if new.on_conflict is not None:
+        detail = "without a unique_key there is no conflict"
+        raise InvalidFields(detail, [FieldError("/on_conflict", "without-unique-key", detail)])
+    return None

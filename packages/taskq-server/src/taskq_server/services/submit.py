@@ -14,28 +14,38 @@ from taskq_server.domain.requests import NewTask
 from taskq_server.domain.task import Task, TaskDetails
 from taskq_server.metrics.submits import SubmitResult, Submits
 from taskq_server.services.after_commit import AfterCommit
-from taskq_server.services.inserts import Inserts, check_fingerprint
+from taskq_server.services.inserts import Inserts
 from taskq_server.services.quotas import Quotas, of_items, of_tags
 from taskq_server.services.read import ReadService, as_shown
+from taskq_server.services.storing import Answer, StoredBatch, check_fingerprint
 from taskq_server.services.submission import IdempotencyKey, Made, Submission
 from taskq_server.services.tags import TagIds
+from taskq_server.services.unique import Conflict
 
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
     """A submitted task; `replayed` when its idempotency key had submitted it before.
 
-    A task that another caller has submitted is an outline, unless this one sees it.
+    A task that another caller has submitted is an outline, unless this one sees it; of one that
+    holds the unique key it shows no more than its id and its status.
 
     Attributes:
         details: the task.
         replayed: whether it was submitted before.
+        is_conflict: whether it is another task that holds the unique key.
         has_listener: whether a live worker listens to its queue, as far as it waits.
     """
 
     details: TaskDetails
-    replayed: bool
+    replayed: bool = False
+    is_conflict: bool = False
     has_listener: bool = True
+
+    @property
+    def is_new(self) -> bool:
+        """Whether a task was stored."""
+        return not (self.replayed or self.is_conflict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +55,15 @@ class SubmittedBatch:
     Attributes:
         details: the tasks.
         replayed: whether they were submitted before.
+        has_conflict: whether one of them is another task that holds a unique key.
+        is_new: whether a task was stored, and nothing of it before.
         has_listeners: whether a live worker listens to each queue in which one of them waits.
     """
 
     details: tuple[TaskDetails, ...]
     replayed: bool
+    has_conflict: bool
+    is_new: bool
     has_listeners: bool = True
 
 
@@ -121,17 +135,18 @@ class SubmitService:
                 task, tags = made.task, tuple(sorted(set(made.tags)))
                 is_known = self._quotas.know(caller, task.queue, tags)
                 store = self._store if is_known else self._admit_and_store
-                holder = await store(caller, made, tags, key)
-                if key is not None and holder is not None:
-                    return await self._replayed(caller, new, key, holder, work)
+                answer = await store(caller, made, tags, key)
+                if isinstance(answer, Conflict):
+                    return self._conflicting(caller, new, answer, work)
+                if key is not None and answer is not None:
+                    return await self._replayed(caller, new, key, answer, work)
                 work.note_message(task.id)
             self._after_commit.submitted([task])
         except Exception as error:
             self._count_unmade(caller, new, _result_of(error))
             raise
         has_listener = self._submission.has_listener(caller, task)
-        details = TaskDetails(task, tags, keep_seconds=made.keep_seconds)
-        return Submitted(details, False, has_listener)
+        return Submitted(_details(made, tags), has_listener=has_listener)
 
     async def _replayed(
         self, caller: Caller, new: NewTask, key: IdempotencyKey, holder: KeyHolder, work: Work
@@ -140,7 +155,23 @@ class SubmitService:
         work.note_message(holder.task_id, replayed=True)
         self._count_unmade(caller, new, SubmitResult.REPLAYED)
         details = await self._read.shown(caller, holder.task_id)
-        return Submitted(details, True, self._have_listeners(caller, [details.task]))
+        heard = self._have_listeners(caller, [details.task])
+        return Submitted(details, replayed=True, has_listener=heard)
+
+    def _conflicting(
+        self, caller: Caller, new: NewTask, conflict: Conflict, work: Work
+    ) -> Submitted:
+        task = conflict.details.task
+        work.note_message(task.id, replayed=True)
+        self._count_unmade(caller, new, SubmitResult.CONFLICT)
+        self._tell_replaced([conflict])
+        heard = self._have_listeners(caller, [task])
+        return Submitted(conflict.shown_to(caller), is_conflict=True, has_listener=heard)
+
+    def _tell_replaced(self, conflicts: Iterable[Conflict]) -> None:
+        self._after_commit.changed_together(
+            [(each.before, each.details.task) for each in conflicts if each.before is not None]
+        )
 
     async def _admit_and_store(
         self,
@@ -148,12 +179,12 @@ class SubmitService:
         made: Made,
         tags: tuple[str, ...],
         key: IdempotencyKey | None,
-    ) -> KeyHolder | None:
+    ) -> Answer:
         quotas = self._quotas
         async with (
             quotas.queues.admit(caller, {made.task.queue: "/queue"}),
             quotas.tags.admit(caller, of_tags(made.tags)),
-            quotas.waiting.places(caller, 1, key),
+            quotas.waiting.places(caller, 1, key, made.unique),
         ):
             return await self._store(caller, made, tags, key)
 
@@ -171,7 +202,7 @@ class SubmitService:
         made: Made,
         tags: tuple[str, ...],
         key: IdempotencyKey | None,
-    ) -> Awaitable[KeyHolder | None]:
+    ) -> Awaitable[Answer]:
         if not tags:
             return self._inserts.one(_row(made, (), {}, key))
         return self._tag_ids.use(
@@ -217,10 +248,9 @@ class SubmitService:
     async def _store_all(
         self, caller: Caller, made: Sequence[Made], key: IdempotencyKey | None
     ) -> SubmittedBatch:
-        new_tasks = [each.task for each in made]
         tags = [tuple(sorted(set(each.tags))) for each in made]
 
-        async def insert(ids: Mapping[str, int]) -> list[TaskDetails] | None:
+        async def insert(ids: Mapping[str, int]) -> StoredBatch:
             rows = [
                 _row(each, names, ids, key, position)
                 for position, (each, names) in enumerate(zip(made, tags, strict=True))
@@ -232,28 +262,24 @@ class SubmitService:
         async with (
             quotas.queues.admit(caller, queues_at),
             quotas.tags.admit(caller, tags_at),
-            quotas.waiting.places(caller, len(new_tasks), key),
+            quotas.waiting.places(caller, len(made), key),
         ):
-            replayed = await self._tag_ids.use(caller, tags_at, insert)
-        if replayed is not None:
-            found = {details.task.id for details in replayed}
-            # A task of the first batch that was deleted since is stored anew.
-            again = [task for task in new_tasks if task.id in found]
-            self._after_commit.submitted(again)
-            new_ids = {task.id for task in again}
-            for details in replayed:
-                if details.task.id not in new_ids:
-                    task = details.task
-                    self._metrics.count(task.handler, task.queue, SubmitResult.REPLAYED)
-            shown = tuple(as_shown(caller, details) for details in replayed)
-            heard = self._have_listeners(caller, (details.task for details in replayed))
-            return SubmittedBatch(shown, True, heard)
-        self._after_commit.submitted(new_tasks)
-        stored = tuple(
-            TaskDetails(each.task, names, keep_seconds=each.keep_seconds)
-            for each, names in zip(made, tags, strict=True)
+            stored = await self._tag_ids.use(caller, tags_at, insert)
+        self._after_commit.submitted([one.task for one in made if stored.has_stored(one.task.id)])
+        self._tell_replaced(stored.conflicts.values())
+        for replay in stored.replays.values():
+            self._metrics.count(replay.task.handler, replay.task.queue, SubmitResult.REPLAYED)
+        for each in made:
+            if each.task.id in stored.conflicts:
+                self._metrics.count(each.task.handler, each.task.queue, SubmitResult.CONFLICT)
+        shown = _shown(caller, zip(made, tags, strict=True), stored)
+        return SubmittedBatch(
+            shown,
+            replayed=bool(stored.replays),
+            has_conflict=bool(stored.conflicts),
+            is_new=not stored.replays and len(stored.conflicts) < len(made),
+            has_listeners=self._have_listeners(caller, (each.task for each in shown)),
         )
-        return SubmittedBatch(stored, False, self._have_listeners(caller, new_tasks))
 
     async def _batch(
         self, caller: Caller, items: Sequence[NewTask], traceparent: str | None
@@ -283,6 +309,29 @@ def _result_of(error: Exception) -> SubmitResult:
     return SubmitResult.REFUSED if is_refused else SubmitResult.FAILED
 
 
+def _details(made: Made, tags: tuple[str, ...]) -> TaskDetails:
+    unique = None if made.unique is None else made.unique.text
+    return TaskDetails(made.task, tags, keep_seconds=made.keep_seconds, unique_key=unique)
+
+
+def _shown(
+    caller: Caller, made: Iterable[tuple[Made, tuple[str, ...]]], stored: StoredBatch
+) -> tuple[TaskDetails, ...]:
+    """Return the task that answers each item of a batch, as its caller may see it."""
+    replaced = {one.details.task.id: one.details for one in stored.conflicts.values()}
+    shown: list[TaskDetails] = []
+    for each, tags in made:
+        own = each.task.id
+        if own in stored.replays:
+            shown.append(as_shown(caller, stored.replays[own]))
+        elif own in stored.conflicts:
+            shown.append(stored.conflicts[own].shown_to(caller))
+        else:
+            # A later item of the same unique key may have replaced its payload.
+            shown.append(replaced.get(own) or _details(each, tags))
+    return tuple(shown)
+
+
 def _row(
     made: Made,
     tags: Sequence[str],
@@ -296,4 +345,5 @@ def _row(
         key.hash(position) if key else None,
         key.fingerprint if key else None,
         made.keep_seconds,
+        made.unique,
     )

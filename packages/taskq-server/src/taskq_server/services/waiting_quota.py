@@ -13,15 +13,17 @@ from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequen
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from math import inf
+from typing import NamedTuple
 
 from taskq_server.core.database import Connection, Database
 from taskq_server.core.groupcommit import GroupCommit
 from taskq_server.core.log_context import apart
-from taskq_server.crud import counts
+from taskq_server.crud import counts, unique_keys
 from taskq_server.crud.pairs import Named
 from taskq_server.crud.tasks import key_holders
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable, FieldError, QuotaExceeded
+from taskq_server.domain.unique import UniqueKey
 from taskq_server.services.submission import IdempotencyKey
 
 _FRESH_SECONDS = 1.0
@@ -44,9 +46,17 @@ class _Wanted:
 
     namespace: str
     tasks: int
-    key: str | None
+    key: Named | None
+    unique: Named | None
     has_places: bool = False
     has_left: bool = False
+
+
+class _Held(NamedTuple):
+    """The idempotency keys and unique keys, of some, that tasks have."""
+
+    keys: Collection[Named]
+    unique: Collection[Named]
 
 
 class WaitingQuota:
@@ -87,7 +97,11 @@ class WaitingQuota:
 
     @asynccontextmanager
     async def places(
-        self, caller: Caller, tasks: int, key: IdempotencyKey | None
+        self,
+        caller: Caller,
+        tasks: int,
+        key: IdempotencyKey | None,
+        unique: UniqueKey | None = None,
     ) -> AsyncIterator[None]:
         """Take places for tasks that begin to wait while the block runs.
 
@@ -95,6 +109,7 @@ class WaitingQuota:
             caller: of the tasks' namespace.
             tasks: how many; more than one are a batch.
             key: a submit that repeats an earlier one needs no place.
+            unique: the key of one task; if another one holds it, none begins to wait.
 
         Raises:
             QuotaExceeded: there are too few.
@@ -102,7 +117,12 @@ class WaitingQuota:
         if not self.is_limited:
             yield
             return
-        wanted = _Wanted(caller.namespace, tasks, None if key is None else key.hash())
+        wanted = _Wanted(
+            caller.namespace,
+            tasks,
+            None if key is None else (caller.namespace, key.hash()),
+            None if unique is None else (caller.namespace, unique.hash),
+        )
         own = self._own[wanted.namespace]
         try:
             await self._enter(wanted, own)
@@ -160,10 +180,13 @@ class WaitingQuota:
     async def _look(self, asked: Sequence[_Wanted | None]) -> Sequence[QuotaExceeded | None]:
         await asyncio.sleep(max(0.0, self._rest_until - self._monotonic()))
         before = {namespace: own.stored for namespace, own in self._own.items()}
-        keys = {(each.namespace, each.key) for each in asked if each and each.key is not None}
+        keys = {each.key for each in asked if each and each.key is not None}
+        unique = {each.unique for each in asked if each and each.unique is not None}
 
-        async def read(connection: Connection) -> tuple[dict[str, int], Collection[Named]]:
-            return await counts.waiting(connection), await key_holders(connection, keys)
+        async def read(connection: Connection) -> tuple[dict[str, int], _Held]:
+            counted = await counts.waiting(connection)
+            known = await key_holders(connection, keys)
+            return counted, _Held(known, await unique_keys.held_among(connection, unique))
 
         began = self._monotonic()
         self._counted, held = await self._database.read(read)
@@ -174,11 +197,11 @@ class WaitingQuota:
             self._own[namespace].stored -= stored
         return [None if each is None else self._answer(each, held) for each in asked]
 
-    def _answer(self, wanted: _Wanted, held: Collection[Named]) -> QuotaExceeded | None:
+    def _answer(self, wanted: _Wanted, held: _Held) -> QuotaExceeded | None:
         count = self._count(wanted.namespace)
         if count + wanted.tasks > self._most:
-            is_held = wanted.key is not None and (wanted.namespace, wanted.key) in held
-            return None if is_held else self._exceeded(wanted, count)
+            stores_none = wanted.key in held.keys or wanted.unique in held.unique
+            return None if stores_none else self._exceeded(wanted, count)
         if not wanted.has_left:
             self._own[wanted.namespace].storing += wanted.tasks
             wanted.has_places = True

@@ -47,6 +47,7 @@ _TASK: dict[str, Any] = {
     **_ITEM,
     "payload": {"value": "hello"},
     "keep_seconds": None,
+    "unique_key": None,
     "errors": [],
     "result": "hello",
 }
@@ -235,9 +236,11 @@ _SCHEDULE: dict[str, Any] = {
         "backoff_base_seconds": None,
         "backoff_max_seconds": None,
         "keep_seconds": None,
+        "unique_key": None,
+        "on_conflict": None,
     },
     "catch_up": "last",
-    "catch_up_seconds": 86_400.0,
+    "catch_up_seconds": 3_600.0,
     "jitter_seconds": 0.0,
     "starts_at": None,
     "ends_at": None,
@@ -264,8 +267,10 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "TaskUpdate": {"priority": "urgent", "tags": ["monthly", "late"], "run_at": None},
     "WaitRequest": {"ids": [_ID], "timeout_seconds": 20},
     "TaskRead": _TASK,
+    "TaskHolder": {"id": _ID, "status": "running"},
     "TaskPage": {"items": [_ITEM], "next_cursor": "AZqhxk8ufDGNem8KUuO5Ec-oK1m0"},
     "TaskList": {"items": [_TASK]},
+    "SubmittedList": {"items": [_TASK]},
     "TaskRefs": {"items": [{"id": _ID}]},
     "AttemptList": {"items": [_ATTEMPT]},
     "TagList": {"items": [{"name": "monthly", "count": 12}]},
@@ -326,6 +331,6 @@ METRICS: dict[str, dict[str, Any]] = {
 
 OF_NEW_TASKS: dict[str, dict[str, Any]] = {
     "TaskRead": _NEW_TASK,
-    "TaskList": {"items": [_NEW_TASK]},
+    "SubmittedList": {"items": [_NEW_TASK]},
 }
 """Examples for what answers a submit: nothing has run yet."""

@@ -18,6 +18,7 @@ from taskq_server.api.openapi.responses import (
     LOCATION,
     REPLAYED,
     STORE,
+    UNIQUE_CONFLICT,
     failures,
     reply,
 )
@@ -28,11 +29,12 @@ from taskq_server.domain.errors import (
     InvalidPayload,
     QuotaExceeded,
     TaskNotFound,
+    UniqueConflict,
     UnknownHandler,
     UnusableHandler,
 )
 from taskq_server.runtime import Runtime
-from taskq_server.schemas.task import TaskCreate, TaskRead
+from taskq_server.schemas.task import TaskCreate, TaskHolder, TaskRead
 from taskq_server.services.submission import IdempotencyKey
 
 router = APIRouter(route_class=StrictRoute, tags=["tasks"])
@@ -50,13 +52,14 @@ _NO_PREFERENCES = Preferences()
         **reply(201, "the task is stored", LOCATION, ETAG, LISTENERS, APPLIED),
         **reply(
             200,
-            "the first task of this idempotency key",
+            "the first task of this idempotency key, or the holder of the `unique_key`",
             LOCATION,
             ETAG,
             REPLAYED,
+            UNIQUE_CONFLICT,
             LISTENERS,
             APPLIED,
-            model=TaskRead,
+            model=TaskRead | TaskHolder,
         ),
         **failures(
             *BODY,
@@ -65,6 +68,7 @@ _NO_PREFERENCES = Preferences()
             UnusableHandler,
             InvalidPayload,
             QuotaExceeded,
+            UniqueConflict,
             IdempotencyMismatch,
         ),
     },
@@ -114,5 +118,6 @@ async def respond(
             waiting = runtime.wait.submitted(caller, submitted.details.task.id, wait)
             details = await while_allowed(Request(scope, receive), waiting)
             has_listener = submitted.has_listener or not details.task.status.waiting
+            details = replace(details, is_hidden=submitted.details.is_hidden)
             submitted = replace(submitted, details=details, has_listener=has_listener)
     return answers.submitted(submitted, scope, headers)
