@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from taskq_server.api.problems import KINDS, Kind, body
+from taskq_server.api.problems import KINDS, Kind
+from taskq_server.api.problems import example as example_of
 from tools.docs.http_page import anchor, heading
 from tools.docs.markdown import DOCS, json_block, table
-
-REQUEST_ID = "c0ffee"
 
 BUG = """The server met an error that nobody has foreseen, which is a bug of taskq.
 
@@ -55,7 +54,7 @@ def told(error: type[Exception]) -> tuple[str, str]:
 
 
 def _page(kind: Kind, when: str, what_to_do: str, uses: Mapping[str, str]) -> str:
-    example = json_block(body(kind, REQUEST_ID))
+    example = json_block(example_of(kind))
     parts = [
         f"# {kind.code}\n\n{when}\n",
         f'Status {kind.status}, title "{kind.title}", type `urn:taskq:problem:{kind.code}`.\n',

@@ -21,6 +21,7 @@ from taskq_server.runtime import Runtime
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.reports import Completion
 from tests.integration.api.bulk import begin, done, numbers
+from tests.integration.api.limited import limited
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.integration.api.unique import check_keys, held, held_by, post, stored
 
@@ -250,6 +251,19 @@ async def test_a_bulk_retry_skips_tasks_whose_key_is_taken(
     assert await held(runtime) == set(map(UUID, waiting))
     page = (await api.get("/tasks", params={"status": "queued"})).json()
     assert {each["id"] for each in page["items"]} == waiting
+    await check_keys(runtime)
+
+
+async def test_a_bulk_retry_without_a_place_leaves_the_key_free(
+    api: httpx.AsyncClient, runtime: Runtime, worker: ScriptedWorker
+) -> None:
+    for key in ("a", "b", "c"):
+        task = await stored(api, unique_key=key)
+        await worker.fail(await worker.claim(task["id"]), fatal=True)
+    async with limited(runtime, auth="off", max_waiting=1) as (small, opened):
+        ended = await done(small, opened, await begin(small, status="failed"))
+        assert numbers(ended) == (3, 1, 0, 2)
+    assert len(await held(runtime)) == 1
     await check_keys(runtime)
 
 

@@ -1,10 +1,21 @@
 """Say every statement about sweeps, retention and queues."""
 
 from taskq_server.core.database import Database
-from taskq_server.crud import keeps, pruning, queues, retention, sweeps, tasks, workers
+from taskq_server.crud import (
+    keeps,
+    pruning,
+    queues,
+    retention,
+    sweeps,
+    tasks,
+    unique_keys,
+    workers,
+)
 from taskq_server.crud.retention import Window
 from taskq_server.crud.tasks import NewRow
+from taskq_server.domain.ids import IdSource, Mark
 from taskq_server.domain.task import Queue, Status
+from taskq_server.domain.unique import UniqueKey
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task
 
 
@@ -43,6 +54,33 @@ async def say_retention(database: Database) -> None:
         await database.write(
             lambda c, rest=rest, gone=gone: pruning.remove(c, rest, gone, NOW, any_keep=True)  # type: ignore[misc]
         )
+
+
+async def say_unique_statements(database: Database) -> None:
+    new_id = IdSource()
+    new = [
+        NewRow(make_task(id=new_id(NOW, Mark.UNIQUE)), unique=UniqueKey(f"key {number}"))
+        for number in range(4)
+    ]
+    claims = [one.claim for one in new if one.claim]
+    ids = [one.task.id for one in new]
+    await database.write(lambda c: unique_keys.take(c, claims[::-1]))
+    await database.read(lambda c: tasks.existing(c, ids[::-1]))
+    # Nobody has stored the holders: whoever claims their keys next gets them.
+    others = [one._replace(task_id=new_id(NOW, Mark.UNIQUE)) for one in claims]
+    await database.write(lambda c: unique_keys.take(c, others[::-1]))
+    await database.write(lambda c: tasks.insert(c, new))
+    await database.write(lambda c: unique_keys.retake(c, "default", ids[::-1]))
+    await database.read(lambda c: unique_keys.held_among(c, [one.key for one in claims[::-1]]))
+    await database.write(lambda c: unique_keys.lock(c, ids[::-1]))
+    await database.write(lambda c: tasks.remove(c, [one.task for one in new[::-1]], NOW))
+    ended = [
+        make_task(Status.FAILED, id=new_id(NOW, Mark.UNIQUE), finished_at=NOW) for _ in range(2)
+    ]
+    await database.write(lambda c: tasks.insert(c, [NewRow(one) for one in ended]))
+    some = pruning.Some([one.id for one in ended], is_range=True)
+    gone = await database.read(lambda c: pruning.lock(c, some))
+    await database.write(lambda c: pruning.remove(c, some, gone, NOW, any_keep=False))
 
 
 async def say_queue_statements(database: Database) -> None:

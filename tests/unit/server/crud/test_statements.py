@@ -33,6 +33,7 @@ from taskq_server.crud import (
     tables,
     tags,
     tasks,
+    unique_keys,
     workers,
 )
 from taskq_server.crud.filters import Filter
@@ -50,13 +51,16 @@ from tests.unit.server.crud.say_upkeep import (
     say_queue_statements,
     say_retention,
     say_statements_of_sweeps,
+    say_unique_statements,
 )
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
 
-PREPARED = (claims, completions, counts, declarations, due, hooks, keeps, queues, tags, tasks)
+PREPARED = (
+    claims, completions, counts, declarations, due, hooks, keeps, queues, tags, tasks, unique_keys,
+)  # fmt: skip
 LOCK_ONE = ("SELECT queues.", "SELECT namespaces.")
 
 
@@ -248,6 +252,7 @@ async def say_everything(database: Database) -> None:
     await say_lease_statements(database)
     await say_declarations(database)
     await say_queue_statements(database)
+    await say_unique_statements(database)
     await say_list_statements(database)
 
 
@@ -316,6 +321,10 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "INSERT INTO task_keeps",
         "UPDATE task_keeps SET",
         "DELETE FROM task_keeps",
+        "INSERT INTO unique_keys",
+        "DELETE FROM unique_keys",
+        "INSERT INTO task_unique_keys",
+        "DELETE FROM task_unique_keys",
         "UPDATE handlers SET",
         "DELETE FROM handlers",
         "INSERT INTO declarations",
@@ -334,9 +343,12 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
     whole = [sql for sql in locking if not sql.startswith(LOCK_ONE)]
-    assert len(whole) == 11
-    declared = r"declarations\.namespace, declarations\.handler, declarations\.digest"
-    keys = rf"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name|{declared})"
+    assert len(whole) == 13
+    keys = (
+        r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name"
+        r"|declarations\.namespace, declarations\.handler, declarations\.digest"
+        r"|unique_keys\.namespace, unique_keys\.hash)"
+    )
     assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in whole)
     assert len(locking) - len(whole) == 3, "a pause locks a row of its queue or namespace"
 

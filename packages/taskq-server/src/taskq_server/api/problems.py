@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,11 +20,14 @@ from taskq_server.api import errors as api
 from taskq_server.api.body.reading import MERGE_PATCH
 from taskq_server.api.body.strict_json import pointer
 from taskq_server.domain import errors as core
+from taskq_server.domain.task import Status
 from taskq_server.domain.unique import Holder
 
 MEDIA_TYPE = "application/problem+json"
 MAX_ERRORS = 100
 """How many broken rules one answer lists."""
+
+_EXAMPLE = Holder(UUID("019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"), Status.RUNNING)
 
 _log = logging.getLogger("taskq.server.api")
 
@@ -115,6 +119,11 @@ def body(
         known = holder and {"id": str(holder.task_id), "status": str(holder.status)}
         members["task"] = known
     return members
+
+
+def example(kind: Kind) -> dict[str, Any]:
+    """Return a problem of a kind, for documents."""
+    return body(kind, "c0ffee", holder=_EXAMPLE)
 
 
 class _Answer(Response):

@@ -37,7 +37,8 @@ RFC 3339 in UTC, durations are seconds. `HEAD` is served wherever `GET` is.
 
 A key without the scope `tasks:read` sees the tasks that it has submitted itself, and finds no \
 others. Where it changes another task, or submits one that another key has submitted before, the \
-answer has an empty `payload`, no `errors`, and null as `result`.
+answer has an empty `payload`, no `errors`, and null as `result`. Of a task that holds the \
+`unique_key` of its own submit it gets the `id` and the `status`, and nothing else.
 
 Before a request reaches a route, the server may refuse it and close the connection: 400 \
 `malformed-request` (no HTTP, or a transfer coding other than chunked), 408 `request-timeout` (the \

@@ -2,13 +2,10 @@
 
 from collections import defaultdict
 from typing import Any
-from uuid import UUID
 
 from taskq_server.api import errors as api
 from taskq_server.api import problems
 from taskq_server.domain import errors as core
-from taskq_server.domain.task import Status
-from taskq_server.domain.unique import Holder
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -99,8 +96,6 @@ HEADERS: dict[str, dict[str, Any]] = {
 }
 
 
-_HOLDER = Holder(UUID("019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"), Status.RUNNING)
-
 _HEADERS_OF: dict[int, tuple[str, ...]] = {
     401: (WWW_AUTHENTICATE,),
     429: (RETRY_AFTER, RATE_LIMIT, RATE_LIMIT_POLICY),
@@ -141,11 +136,7 @@ def failures(*errors: type[Exception], is_open: bool = False) -> Responses:
 
 def _failure(status: int, kinds: list[problems.Kind]) -> dict[str, Any]:
     examples = {
-        kind.code: {
-            "summary": kind.title,
-            "value": problems.body(kind, "c0ffee", holder=_HOLDER),
-        }
-        for kind in kinds
+        kind.code: {"summary": kind.title, "value": problems.example(kind)} for kind in kinds
     }
     schema = {"$ref": "#/components/schemas/Problem"}
     return {
