@@ -251,8 +251,8 @@ async def resume(name: InPath, request: Request, runtime: RuntimeDep) -> Respons
     responses={
         **reply(201, "the task", LOCATION, ETAG),
         **failures(
-            *(*_FINDS, UnknownHandler, UnusableHandler, InvalidPayload, QuotaExceeded),
-            UniqueConflict,
+            *(*_FINDS, UniqueConflict, UnknownHandler, UnusableHandler, InvalidPayload),
+            QuotaExceeded,
         ),
     },
 )

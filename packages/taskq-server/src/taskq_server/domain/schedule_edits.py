@@ -161,7 +161,13 @@ def _planned(schedule: Schedule, now: datetime) -> Schedule:
             queued_fire_at=None,
             skipped=schedule.skipped + given_up,
         )
-    next_at = times.next_after(schedule.timing, now)
+    try:
+        next_at = times.next_after(schedule.timing, now)
+    except ValueError as error:  # such as a zone that this version of the zones has lost
+        detail = str(error)
+        raise InvalidSchedule(
+            detail, [FieldError("/timezone", "invalid-schedule", detail)]
+        ) from None
     due_at = None if next_at is None else schedule.fires_at(next_at)
     if schedule.queued_fire_at is not None:  # it is looked at for the time that waits
         due_at = now if schedule.due_at is None else min(schedule.due_at, due_at or now)
