@@ -13,6 +13,7 @@ from tests.contract.queues import *  # noqa: F403 - the tests of the contract
 from tests.contract.schedules import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import until
+from tests.contract.unique import *  # noqa: F403 - the tests of the contract
 
 pytestmark = pytest.mark.anyio
 

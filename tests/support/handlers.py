@@ -13,7 +13,7 @@ async def add(a: int, b: int = 1) -> int:
     return a + b
 
 
-@handler("tests.mail", priority="low", tags=["mail"])
+@handler("tests.mail", priority="low", tags=["mail"], unique_key="/to")
 async def mail(to: str = "you") -> str:
     """Say for whom a mail is: what such tasks have besides, the handler says."""
     return to

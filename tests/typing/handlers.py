@@ -95,6 +95,8 @@ def blocking(client: TaskqClient) -> None:
     assert_type(nothing.submit(client).result(), int | None)
     urgent = build.submit.with_options(priority="urgent", tags=["a"], idempotency_key="k")
     assert_type(urgent(client, month="2026-10"), SubmittedTask[Report])
+    one = build.submit.with_options(unique_key="k", on_conflict="replace")
+    assert_type(one(client, month="2026-10").conflict, bool | None)
     if isinstance(task, TaskHandle):
         print(task.task.title)
 

@@ -14,6 +14,7 @@ def mistakes(client: TaskqClient, task: Task) -> None:
     client.list(state="failed")  # error: there is no such filter
     print(number)
     client.submit("h", priority="hgh")  # error: no priority
+    client.submit("h", unique_key="k", on_conflict="wait")  # error: no such answer
     client.update("id", priority="hgh")  # error: no priority
     client.submit_many([NewTask(handler="h", priority="hgh")])  # error: no priority
     client.list(priority="hgh")  # error: no priority
@@ -56,6 +57,7 @@ async def by_function(client: TaskqClient, asynchronous: AsyncTaskqClient) -> No
     build.submit(client, month="x", context=None)  # error: the worker makes the context
     text: str = build.submit(client, month="x").result()  # error: another type
     build.submit.with_options(priority="hgh")(client, month="x")  # error: no priority
+    build.submit.with_options(on_conflict="wait")(client, month="x")  # error: no such answer
     build.submit(asynchronous, month="x").result()  # error: not awaited
     typed: str = client.submit("h", returns=int).result()  # error: another type
     FakeTaskq().load(["jobs"])  # error: no handlers

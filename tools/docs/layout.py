@@ -5,7 +5,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LAYOUT: Mapping[str, tuple[str, ...]] = {
-    "Learn": ("start.md", "handlers.md", "client.md", "compare.md", "not-yet.md"),
+    "Learn": (
+        "start.md",
+        "handlers.md",
+        "client.md",
+        "unique-work.md",
+        "compare.md",
+        "not-yet.md",
+    ),
     "How to": (
         "how-to/cpu-bound.md",
         "how-to/slow-services.md",

@@ -107,7 +107,7 @@ async def test_the_items_of_a_batch_and_children_are_placed_alike(
     ]  # fmt: skip
     child = ChildCreate(handler="mails.send", payload={}).as_new_task()
     details = (await runtime.submit.one(CALLER, child)).details
-    assert (details.task.queue, details.task.priority, details.tags) == SAID
+    assert (details.task.queue, details.task.priority, details.tags) == SAID[:3]
 
 
 async def test_a_key_stands_for_the_body_as_it_was_sent(

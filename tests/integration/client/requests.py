@@ -10,6 +10,7 @@ from tests.integration.client.schedule_requests import ScheduleRequests
 from tests.integration.client.values import (
     BAD_JSON,
     CHANGES,
+    CONFLICTS,
     CONTENT_TYPES,
     FILTERS,
     HANDLERS,
@@ -28,6 +29,7 @@ from tests.integration.client.values import (
     TEXTS,
     TIMES,
     TRACE,
+    VALUES,
     WAITS,
 )
 
@@ -98,7 +100,7 @@ class Requests:
             "title": TEXTS, "description": TEXTS, "priority": PRIORITIES, "queue": TEXTS,
             "run_at": TIMES, "delay_seconds": NUMBERS, "timeout_seconds": NUMBERS,
             "max_retries": NUMBERS, "backoff_base_seconds": NUMBERS, "backoff_max_seconds": NUMBERS,
-            "keep_seconds": KEEPS, "unknown": (1,),
+            "keep_seconds": KEEPS, "unknown": (1,), "unique_key": TEXTS, "on_conflict": CONFLICTS,
             "payload": PAYLOADS, "handler": (*TEXTS, "nobody.has.this"),
         }  # fmt: skip
         if handler in good and self._maybe(0.15):
@@ -111,6 +113,7 @@ class Requests:
             new["priority"] = draw.choice(("low", "high"))
         if self._maybe(0.2):
             new["queue"] = draw.choice(("default", "other", "third:x"))
+        new |= self._keys(new["payload"])
         for _ in range(draw.choice((0, 0, 0, 1, 1, 2))):
             name = draw.choice([*optional])
             new[name] = draw.choice(optional[name])
@@ -119,6 +122,17 @@ class Requests:
         if self._maybe(0.02):
             del new["handler"]
         return new
+
+    def _keys(self, payload: Any) -> dict[str, Any]:
+        """Return unique keys, of which few are used, and what some handlers find them in."""
+        draw, said = self._draw, {}
+        if self._maybe(0.25):
+            said["unique_key"] = draw.choice(("one", "two", "three"))
+        if self._maybe(0.2):
+            said["on_conflict"] = draw.choice(CONFLICTS[:3])
+        if self._maybe(0.15) and isinstance(payload, dict):
+            said["payload"] = {**payload, "key": draw.choice(VALUES)}
+        return said
 
     def _headers(self) -> list[tuple[str, str]]:
         draw = self._draw

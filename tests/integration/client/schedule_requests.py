@@ -41,6 +41,8 @@ OPTIONS: dict[str, tuple[Any, ...]] = {
     "keep_seconds": (60, 0.5, None), "backoff_base_seconds": (1, None),
     "backoff_max_seconds": (5.5, -1, None),
     "run_at": (None, FAR), "delay_seconds": (5,), "more": (1,),
+    "unique_key": ("one", "two", "one", "two", "", None, 5),
+    "on_conflict": ("return", "reject", "x"),
 }  # fmt: skip
 OWN: dict[str, tuple[Any, ...]] = {
     "catch_up": ("last", "all", "none", "some", None),
@@ -167,6 +169,9 @@ class ScheduleRequests:
         if draw.random() < 0.4:
             name = draw.choice([*OPTIONS])
             task[name] = draw.choice(OPTIONS[name])
+        if draw.random() < 0.3:
+            task |= {"unique_key": draw.choice(("one", "two", "three"))}
+            task["on_conflict"] = draw.choice(("return", "replace", "reject", None))
         if draw.random() < 0.1:
             task["payload"] = draw.choice(PAYLOADS)
         if draw.random() < 0.05:

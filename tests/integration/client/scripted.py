@@ -33,6 +33,7 @@ from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.bulk import State
 from taskq_server.domain.keys import parse
 from taskq_server.domain.lifecycle import AttemptEnded
+from taskq_server.domain.requests import TaskDefaults
 from taskq_server.domain.task import WAITING, Status, Task
 from taskq_server.domain.worker import WorkerRow
 from taskq_server.handlers import registry
@@ -65,6 +66,9 @@ STEPS: Mapping[str, Sequence[Any]] = {
     "t.late": (TimeoutError("its own"),),
 }
 """What the handlers of the test do, attempt after attempt."""
+
+KEYED: Mapping[str, str] = {"t.rows": "/key", "t.slow": "/key", "t.told": "/key/0/~1"}
+"""Where some of them find unique keys."""
 
 
 class TestClock(Clock):
@@ -105,7 +109,10 @@ class ScriptedWorker:
             _published(one.name, one.schema, one.description, one.timeout or 300.0)
             for one in built_in
         ]
-        published += [_published(name, '{"type":"object"}') for name in STEPS]
+        published += [
+            replace(_published(name, '{"type":"object"}'), defaults=_defaults(name))
+            for name in STEPS
+        ]
         names = ",".join(f'"{one.name}":{{}}' for one in published)
         row = WorkerRow(
             id=WORKER_ID, name=WORKER_NAME, queues='["default"]', handlers=f"{{{names}}}",
@@ -178,6 +185,10 @@ class ScriptedWorker:
         else:
             ended = self._ends[task.id, task.attempt][1](locked, now)
         await completions.mark_ended(connection, [ended], hook_done_at={task.id: now})
+
+
+def _defaults(name: str) -> TaskDefaults:
+    return TaskDefaults(unique_key=KEYED.get(name))
 
 
 def _published(

@@ -23,7 +23,7 @@ from taskq_client.testing import FakeTaskq
 from taskq_client.testing._task import wire
 from tests.integration.client.large import large_bodies
 from tests.integration.client.requests import Asked, Requests
-from tests.integration.client.scripted import START, STEPS, real_server
+from tests.integration.client.scripted import KEYED, START, STEPS, real_server
 
 SEEDS = [int(seed) for seed in os.environ.get("TASKQ_TEST_SEEDS", "1,2").split(",")]
 MANY = int(os.environ.get("TASKQ_TEST_REQUESTS", "500"))
@@ -146,7 +146,7 @@ async def compare(
     made = {fake.make_key(*scopes): scopes for scopes in keys}
     texts = {f"key{number}": text for number, text in enumerate(made)}
     for handler, steps in STEPS.items():
-        fake.on(handler, *steps)
+        fake.on(handler, *steps, unique_key=KEYED.get(handler))
     told: list[str] = []
     async with (
         real_server(database_url, redis_url, made or None) as (client, worker),

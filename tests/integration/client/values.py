@@ -20,6 +20,12 @@ TEXTS = (
     "x" * 255, "x" * 256, "a\nb", "a\u2028b", "\U0001f600", "%_", "a/b", "-", "a.b:c/d-e", 5, None,
     True, ["a"], {},
 )  # fmt: skip
+CONFLICTS = ("return", "replace", "reject", None, "wait", "", 1)
+VALUES: tuple[Any, ...] = (
+    1, 1, "1", 1.0, 0, -0.0, 2.5, 1e300, 10**20, True, False, None, "", " a", "a ", "a\nb", "é",
+    "x" * 200, [{"/": "deep"}], [{"/": "deep"}], [{"/": None}], [], {},
+    {"b": 1.0, "a": ["é", None]},
+)  # fmt: skip
 KEEPS = (None, 0.99, 1e9, 3_153_600_001, "9", True)
 NUMBERS = (
     0, 1, 2, 3, 100, 101, -1, 0.0, 0.5, 1.0, 1e-9, 3600, 86_400, 86_401, 31_536_000, 31_536_001,

@@ -38,6 +38,7 @@ def wire_task(**changes: Any) -> dict[str, Any]:
         "backoff_base_seconds": None,
         "backoff_max_seconds": None,
         "keep_seconds": None,
+        "unique_key": None,
         "current_retry_count": 0,
         "attempt": 0,
         "errors": [],

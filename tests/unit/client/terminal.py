@@ -85,6 +85,7 @@ RUNNING = wire(
     2.2, 2, status="running", handler="films.encode", priority="normal", tags=[], attempt=1,
     started_at=at(NOW - timedelta(seconds=12)), worker_id=WORKER, payload={"name": "cats"},
     progress={"current": 3, "total": 4, "message": "reel 3"}, queue="films",
+    unique_key="films.encode:cats",
 )  # fmt: skip
 DONE = wire(
     60 * 50, 3, status="succeeded", handler="customers.letters.print", title="十月的信件 für Jörg",
@@ -130,6 +131,7 @@ HANDLERS = [
         "name": "reports.build",
         "description": "Build the report of a month\nfor all customers.\n\nThis is not shown.",
         "schema": SCHEMA,
+        "unique_key": "/month",
         "workers": 2,
     },
     {"name": "films.encode", "schema": {}, "workers": 0},

@@ -27,9 +27,9 @@ def items(count: int) -> list[dict[str, object]]:
 def test_a_list_larger_than_a_batch_is_split_and_keeps_its_order() -> None:
     channel = RecordingChannel([], for_ever=echo)
 
-    tasks = finish(core_over(channel).bulk.submit_many(iter(items(2001)), None))
+    found = finish(core_over(channel).bulk.submit_many(iter(items(2001)), None))
 
-    assert [task.title for task in tasks] == [str(n) for n in range(2001)]
+    assert [one.task.title for one in found] == [str(n) for n in range(2001)]
     assert channel.asked == ["POST /tasks/batch"] * 3
     assert [len(channel.body(n)["items"]) for n in range(3)] == [1000, 1000, 1]
 

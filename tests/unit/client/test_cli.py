@@ -55,6 +55,7 @@ def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -
         *("submit", "reports.build", "--payload", '{"month": "2026-10"}', "--title", "October"),
         *("--priority", "high", "--tag", "a", "--tag", "b", "--queue", "q", "--max-retries", "5"),
         *("--timeout", "60", "--delay", "1.5", "--keep", "86400", "--idempotency-key", "mine"),
+        *("--unique-key", "c-17", "--on-conflict", "replace"),
     )
 
     assert (result.exit_code, result.stdout, result.stderr) == (0, f"{ID}\n", "")
@@ -69,6 +70,8 @@ def test_submit_sends_every_option_and_prints_the_id(server: respx.MockRouter) -
         "timeout_seconds": 60,
         "delay_seconds": 1.5,
         "keep_seconds": 86_400,
+        "unique_key": "c-17",
+        "on_conflict": "replace",
     }
     assert route.calls.last.request.headers["idempotency-key"] == "mine"
 

@@ -90,6 +90,62 @@ def test_a_submit_to_a_queue_without_workers_says_so(
     assert is_waited_for or result.stdout == f"{ID}\n"
 
 
+@pytest.mark.parametrize("command", [("submit",), ("run",), ("submit", "--wait=5")])
+@pytest.mark.parametrize(
+    ("options", "status", "said"),
+    [
+        ((), "queued", "has the unique key and is queued, and"),
+        (("--on-conflict", "return"), "running", "has the unique key and is running, and"),
+        (("--on-conflict", "replace"), "running", "has the unique key and is running, and"),
+        (
+            ("--on-conflict", "replace"), "retrying",
+            "had the unique key and waited; its payload and start are replaced, and",
+        ),
+    ],
+)  # fmt: skip
+def test_a_submit_that_finds_a_task_with_its_unique_key_says_so(
+    server: respx.MockRouter,
+    command: tuple[str, ...],
+    options: tuple[str, ...],
+    status: str,
+    said: str,
+) -> None:
+    server.post("/tasks").respond(
+        200, json=wire_task(status=status), headers={"Unique-Conflict": "true"}
+    )
+    is_waited_for = command != ("submit",)
+    if is_waited_for:
+        server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="succeeded"))
+
+    result = taskq(*command, "h", "--unique-key", "k", *options)
+
+    sentence = f"taskq: task {ID} {said} no other was submitted.\n"
+    assert (result.exit_code, result.stderr) == (0, sentence)
+    assert is_waited_for or result.stdout == f"{ID}\n"
+
+
+@pytest.mark.parametrize("command", [("submit", "h", "--on-conflict", "reject"), ("retry", ID)])
+def test_a_refusal_because_of_a_unique_key_says_what_to_wait_for(
+    server: respx.MockRouter, command: tuple[str, ...]
+) -> None:
+    problem = {
+        "code": "unique-conflict",
+        "detail": f"the task {ID} has this unique key",
+        "task": {"id": ID, "status": "running"},
+    }
+    server.post(url__regex=".*").respond(
+        409, json=problem, headers={"content-type": "application/problem+json"}
+    )
+
+    result = taskq(*command)
+
+    assert result.exit_code == 3
+    assert result.stderr == (
+        f"taskq: the task {ID} has this unique key (409 unique-conflict); "
+        f"wait for its end with 'taskq wait {ID}'.\n"
+    )
+
+
 def test_run_fails_as_its_task_does(server: respx.MockRouter) -> None:
     server.post("/tasks").respond(201, json=wire_task())
     server.get(f"/tasks/{ID}").respond(200, json=wire_task(status="failed"))
@@ -180,6 +236,7 @@ HANDLERS = [
         "queue": "mails",
         "priority": "low",
         "tags": ["monthly"],
+        "unique_key": "/month",
         "workers": 2,
     },
     {"name": "taskq.echo", "workers": 1},

@@ -25,6 +25,7 @@ from taskq_client.errors import (
     Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
+    UniqueConflict,
     UnknownHandler,
     UnknownPath,
     ValidationFailed,
@@ -53,6 +54,7 @@ def error_of(reply: Answer) -> TaskqError:
         (405, "method-not-allowed", TaskqAPIError),
         (408, "", TaskqAPIError),
         (409, "invalid-transition", InvalidTransition),
+        (409, "unique-conflict", UniqueConflict),
         (409, "from-the-future", Conflict),
         (412, "precondition-failed", PreconditionFailed),
         (413, "payload-too-large", PayloadTooLarge),
@@ -96,6 +98,27 @@ def test_an_error_has_all_that_the_problem_document_says() -> None:
         "1 value does not fit the handler "
         "(422 validation-failed; /payload/month: Field required; request r-1)"
     )
+
+
+@pytest.mark.parametrize(
+    ("said", "holder"),
+    [
+        ({"task": {"id": "0198c0de", "status": "running"}}, ("0198c0de", "running")),
+        ({"task": {"id": "0198c0de"}}, ("0198c0de", "")),
+        ({"task": {"id": 1, "status": None}}, ("", "")),
+        ({"task": "0198c0de"}, ("", "")),
+        ({}, ("", "")),
+    ],
+)
+def test_a_taken_key_says_which_task_has_it(
+    said: dict[str, object], holder: tuple[str, str]
+) -> None:
+    error = error_of(problem(409, "unique-conflict", detail="no", **said))
+
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert isinstance(one, UniqueConflict)
+        assert (one.task_id, one.task_status) == holder
+        assert (one.status, one.code, one.detail) == (409, "unique-conflict", "no")
 
 
 def test_an_error_does_not_say_the_same_twice() -> None:

@@ -23,6 +23,7 @@ from tests.contract.many import *  # noqa: F403 - the tests of the contract
 from tests.contract.queues import *  # noqa: F403 - the tests of the contract
 from tests.contract.schedules import *  # noqa: F403 - the tests of the contract
 from tests.contract.suite import *  # noqa: F403 - the tests of the contract
+from tests.contract.unique import *  # noqa: F403 - the tests of the contract
 
 STEPS = [Progress(current=n, total=3, message=f"step {n}") for n in (1, 2, 3)]
 
@@ -32,7 +33,7 @@ async def client(request: pytest.FixtureRequest, anyio_backend: str) -> AsyncIte
     """A client of each kind, of a fake server with the handlers of the tests."""
     fake = FakeTaskq()
     fake.on("tests.add", lambda payload: payload["a"] + payload.get("b", 1))
-    fake.on("tests.mail", priority="low", tags=["mail"])
+    fake.on("tests.mail", priority="low", tags=["mail"], unique_key="/to")
     fake.on("tests.fatal", lambda payload: Step(error=Fatal(payload.get("message")), fatal=True))
     fake.on("tests.progress", Step(3, progress=STEPS))
     if request.param == "sync":

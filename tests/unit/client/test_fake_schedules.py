@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from taskq_client import PermissionDenied, Schedule, TaskqClient
+from taskq_client import PermissionDenied, Schedule, TaskqClient, UniqueConflict
 from taskq_client.testing import FakeTaskq, Step
 
 START = datetime(2026, 10, 24, tzinfo=UTC)
@@ -124,6 +124,24 @@ def test_a_task_that_would_be_refused_is_missed_and_says_why(fake: FakeTaskq) ->
         found = client.schedules.get("s")
     assert (found.fired, found.missed) == (0, 1)
     assert "no worker has published" in str(found.last_error)
+
+
+def test_a_task_that_has_the_unique_key_stands_for_others(fake: FakeTaskq) -> None:
+    with fake.client() as client:
+        hourly(client, overlap="allow", unique_key="one")
+        fake.advance(2.25 * HOUR)
+        assert fired(fake) == ["24 01:00"]
+        found = client.schedules.get("s")
+        assert (found.fired, found.skipped, found.missed) == (1, 1, 0)
+        with pytest.raises(UniqueConflict) as caught:
+            client.schedules.fire("s")
+        assert caught.value.task_id == fake.tasks[0].id
+        client.schedules.update("s", on_conflict="reject")
+        fake.advance(1.5 * HOUR)  # 3:00 fires, because the first task has ended at 2:30
+        fake.advance(HOUR / 2)
+        found = client.schedules.get("s")
+        assert (found.fired, found.skipped, found.missed) == (2, 1, 1)
+        assert "the unique key is held" in str(found.last_error)
 
 
 def test_a_deleted_schedule_fires_no_more(fake: FakeTaskq) -> None:

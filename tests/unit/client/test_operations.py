@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from taskq_client._channels import finish
-from taskq_client.errors import TaskCancelled, TaskFailed
+from taskq_client.errors import TaskCancelled, TaskFailed, UnexpectedAnswer
 from taskq_client.models import Task, TaskStatus
 from tests.unit.client.support import a_task, answer, core, problem, wire_task, wire_worker
 
@@ -14,7 +14,7 @@ from tests.unit.client.support import a_task, answer, core, problem, wire_task, 
 def test_submit_sends_what_was_given_and_nothing_else() -> None:
     client, channel = core(answer(201, wire_task()))
 
-    task = finish(
+    task, conflict = finish(
         client.tasks.submit(
             "reports.build",
             {"month": "2026-10"},
@@ -23,7 +23,7 @@ def test_submit_sends_what_was_given_and_nothing_else() -> None:
         )
     )
 
-    assert task == a_task()
+    assert (task, conflict) == (a_task(), False)
     assert channel.asked == ["POST /tasks"]
     assert channel.body() == {
         "handler": "reports.build",
@@ -42,7 +42,75 @@ def test_submit_sends_what_was_given_and_nothing_else() -> None:
 def test_submit_takes_a_replay_for_the_task_it_is() -> None:
     client, _ = core(answer(200, wire_task(status="succeeded"), idempotency_replayed="true"))
 
-    assert finish(client.tasks.submit("reports.build", None, "mine", {})).status == "succeeded"
+    found = finish(client.tasks.submit("reports.build", None, "mine", {}))
+    assert (found.task.status, found.conflict) == ("succeeded", False)
+
+
+def test_submit_tells_that_another_task_has_the_unique_key() -> None:
+    client, channel = core(answer(200, wire_task(unique_key="c-17"), unique_conflict="true"))
+
+    found = finish(
+        client.tasks.submit("h", None, None, {"unique_key": "c-17", "on_conflict": "replace"})
+    )
+
+    assert (found.task.unique_key, found.conflict) == ("c-17", True)
+    assert channel.body() == {"handler": "h", "unique_key": "c-17", "on_conflict": "replace"}
+
+
+def test_of_a_task_that_may_not_be_read_submit_has_what_is_told() -> None:
+    told = {"id": "0198c0de", "status": "running"}
+    client, _ = core(answer(200, told, unique_conflict="true", queue_listeners="0"))
+    unheard: list[Task] = []
+    client.tasks.on_unheard = unheard.append
+
+    task, conflict = finish(client.tasks.submit("h", None, None, {"unique_key": "c-17"}))
+
+    assert (task.id, task.status, task.final, conflict) == ("0198c0de", "running", False, True)
+    assert (task.handler, task.payload, task.attempt, task.unique_key) == ("", {}, 0, None)
+    assert task.model_dump(mode="json", exclude_unset=True) == told
+    assert unheard == []
+
+
+def test_what_is_told_of_such_a_task_alone_is_no_new_task() -> None:
+    client, _ = core(answer(201, {"id": "0198c0de", "status": "queued"}))
+
+    with pytest.raises(UnexpectedAnswer):
+        finish(client.tasks.submit("h", None, None, {}))
+
+
+KEYED, HELD = {"unique_key": "k"}, {"id": "held", "status": "running"}
+
+
+@pytest.mark.parametrize(
+    ("status", "items", "expected"),
+    [
+        (201, [{}, KEYED, KEYED], [False, None, True]),
+        (201, [{}, {**KEYED, "id": "other"}, KEYED], [False, None, None]),
+        (201, [{}, HELD], [False, True]),
+        (200, [KEYED, {**KEYED, "id": "other"}, HELD], [True, True, True]),
+    ],
+)
+def test_a_batch_tells_as_much_of_its_items_as_the_server_says(
+    status: int, items: list[dict[str, str]], expected: list[bool | None]
+) -> None:
+    wire = [
+        one if one is HELD else wire_task(**{"id": "new" if one else "none", **one})
+        for one in items
+    ]
+    client, _ = core(answer(status, {"items": wire}, unique_conflict="true"))
+
+    found = finish(client.bulk.submit_many([{"handler": "h"}] * len(items), None))
+
+    assert [one.task.id for one in found] == [one["id"] for one in wire]
+    assert [one.conflict for one in found] == expected
+
+
+def test_without_the_header_all_items_of_a_batch_are_new() -> None:
+    client, _ = core(answer(201, {"items": [wire_task(unique_key="k"), wire_task()]}))
+
+    found = finish(client.bulk.submit_many([{"handler": "h"}] * 2, None))
+
+    assert [one.conflict for one in found] == [False, False]
 
 
 def test_times_go_out_in_utc_and_durations_in_seconds() -> None:

@@ -13,6 +13,7 @@ from taskq_client.errors import (
     TaskqError,
     UnexpectedAnswer,
     UnexpectedResult,
+    UniqueConflict,
     error_class,
 )
 from taskq_client.models import Health, Task
@@ -134,7 +135,7 @@ def _api_error(answer: Answer) -> TaskqError:
     code = _text(problem, "code")
     if answer.status == 404 and not code:
         return unexpected(answer, "a problem without a code; is there a taskq server at the url?")
-    return error_class(answer.status, code)(
+    error = error_class(answer.status, code)(
         answer.status,
         code,
         _text(problem, "title"),
@@ -143,6 +144,10 @@ def _api_error(answer: Answer) -> TaskqError:
         _field_problems(problem.get("errors")),
         retry_after(answer.headers),
     )
+    holder = problem.get("task")
+    if isinstance(error, UniqueConflict) and isinstance(holder, dict):
+        error.task_id, error.task_status = _text(holder, "id"), _text(holder, "status")
+    return error
 
 
 def _field_problems(entries: object) -> tuple[FieldProblem, ...]:

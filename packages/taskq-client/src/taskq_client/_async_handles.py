@@ -23,12 +23,25 @@ class AsyncTaskHandle(_TaskFields, Generic[ResultT]):
 
     The fields are those of the last snapshot, `task`, which every method brings up to date. `task`
     is plain data, to pickle or to keep.
+
+    Attributes:
+        conflict: Whether the submit stored no task, because this one has its unique key. If the key
+            of the client may not read it, only `id` and `status` are filled in. None if the server
+            says it only of the batch, and any of several items may be meant.
     """
 
-    def __init__(self, core: Core, task: Task, result_type: TypeAdapter[Any] | None = None) -> None:
+    def __init__(
+        self,
+        core: Core,
+        task: Task,
+        result_type: TypeAdapter[Any] | None = None,
+        *,
+        conflict: bool | None = False,
+    ) -> None:
         self._core = core
         self._result_type = result_type
         self.task = task
+        self.conflict = conflict
 
     async def refresh(self) -> Task:
         """Fetch the task as it is now; raise as `get` does."""

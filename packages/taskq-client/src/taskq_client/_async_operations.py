@@ -69,7 +69,7 @@ class AsyncBulk:
 
     @property
     def skipped(self) -> int:
-        """The tasks that the action no longer fitted, or that its maker may not run."""
+        """The tasks that the action no longer fitted, or whose unique key another task has."""
         return self.operation.skipped
 
     @property

@@ -4,11 +4,12 @@ from collections import deque
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 
-from taskq_client import _answers, _requests, _tracing
+from taskq_client import _answers, _requests, _submitted, _tracing
 from taskq_client._background import Pending
 from taskq_client._callbacks import call_back
 from taskq_client._inputs import several
 from taskq_client._sender import RetryingSender
+from taskq_client._submitted import Submitted
 from taskq_client._wait_budget import WaitBudget
 from taskq_client._waits import Waits
 from taskq_client.errors import TaskqError
@@ -39,7 +40,7 @@ class Bulk:
         key: str | None,
         on_stored: OnStored | None = None,
         traceparent: str | None = None,
-    ) -> list[Task]:
+    ) -> list[Submitted]:
         several("items", items)
         with self._sender.channel.callback("on_stored", on_stored) as checked:
             key = self._sender.new_key() if key is None else _requests.key_of_many(key)
@@ -52,14 +53,14 @@ class Bulk:
         key: str,
         on_stored: OnStored | None,
         headers: Mapping[str, str],
-    ) -> list[Task]:
-        tasks: list[Task] = []
-        pending: deque[Pending[list[Task]]] = deque()
+    ) -> list[Submitted]:
+        found: list[Submitted] = []
+        pending: deque[Pending[list[Submitted]]] = deque()
 
-        async def take(batch: Awaitable[list[Task]]) -> None:
-            tasks.extend(await batch)
+        async def take(batch: Awaitable[list[Submitted]]) -> None:
+            found.extend(await batch)
             if on_stored is not None:
-                await call_back(on_stored, len(tasks))
+                await call_back(on_stored, len(found))
 
         try:
             for number, body in enumerate(_requests.batches(items), 1):
@@ -81,11 +82,12 @@ class Bulk:
         finally:
             for one in pending:
                 one.cancel()
-        return tasks
+        return found
 
-    async def _submit_batch(self, body: bytes, key: str, headers: Mapping[str, str]) -> list[Task]:
-        answer = await self._sender.post("/tasks/batch", body, key, **headers)
-        return _answers.decode(answer, Page[Task]).items
+    async def _submit_batch(
+        self, body: bytes, key: str, headers: Mapping[str, str]
+    ) -> list[Submitted]:
+        return _submitted.many(await self._sender.post("/tasks/batch", body, key, **headers))
 
     async def map(
         self,

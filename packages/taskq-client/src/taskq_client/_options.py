@@ -54,7 +54,7 @@ StatusName = Literal["queued", "running", "retrying", "succeeded", "failed", "ca
 PriorityName = Literal["low", "normal", "high", "urgent"]
 OverlapName = Literal["skip", "queue", "allow", "cancel"]
 CatchUpName = Literal["last", "all", "none"]
-ConflictName = Literal["return", "replace", "reject"]
+OnConflict = Literal["return", "replace", "reject"]
 
 
 class TaskOptions(TypedDict, total=False):
@@ -72,6 +72,8 @@ class TaskOptions(TypedDict, total=False):
     backoff_base_seconds: Duration | None
     backoff_max_seconds: Duration | None
     keep_seconds: Duration | None
+    unique_key: str | None
+    on_conflict: OnConflict | None
 
 
 class NewTask(TaskOptions, total=False):
@@ -106,7 +108,7 @@ class ScheduleOptions(TypedDict, total=False):
     backoff_max_seconds: Duration | None
     keep_seconds: Duration | None
     unique_key: str | None
-    on_conflict: ConflictName | None
+    on_conflict: OnConflict | None
 
 
 class ScheduleChanges(ScheduleOptions, total=False):

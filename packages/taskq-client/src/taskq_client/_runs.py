@@ -44,8 +44,8 @@ class Runs:
         wait_seconds(timeout)
         with self._sender.channel.callback("on_progress", on_progress) as checked:
             result_type = reader("returns", returns)
-            task = await self._tasks.submit(handler, payload, key, options, traceparent)
-            return result_of(await self._waits.wait(task, timeout, checked), result_type)
+            found = await self._tasks.submit(handler, payload, key, options, traceparent)
+            return result_of(await self._waits.wait(found.task, timeout, checked), result_type)
 
 
 def result_of(task: Task, result_type: TypeAdapter[Any] | None = None) -> Any:

@@ -204,19 +204,25 @@ class TaskqClient(Operations):
                 backoff_max_seconds: Bound of every such pause.
                 keep_seconds: Seconds, or a timedelta, for which the task is kept after its end, at
                     least 1; whoever waits has to have read it by then.
+                unique_key: 1 to 128 characters without a space at their ends. While a task with the
+                    same one waits or runs, no other is stored; see `conflict` of the handle.
+                    Default: what the handler finds in the payload, mostly none.
+                on_conflict: What happens then. `return`, the default: that task is returned.
+                    `replace`: it gets this payload and start if it still waits. `reject`: an error.
 
         Raises:
             InvalidRequest: A value cannot be sent.
             UnknownHandler: No worker has published the handler.
             ValidationFailed: The payload does not fit the handler, or an option its bounds.
             IdempotencyMismatch: The key was used for another task.
+            UniqueConflict: Another task has the unique key, and `on_conflict` is `reject`.
             TaskqError: The server refused, failed or could not be reached.
         """
         result_type = reader("returns", returns)
-        task = finish(
+        found = finish(
             self._core.tasks.submit(handler, payload, idempotency_key, options, traceparent)
         )
-        return TaskHandle(self._core, task, result_type)
+        return TaskHandle(self._core, found.task, result_type, conflict=found.conflict)
 
     def get(self, task: TaskLike) -> Task:
         """Fetch a task as it is now.
@@ -233,7 +239,8 @@ class TaskqClient(Operations):
     def list(self, **filters: Unpack[ListFilters]) -> Generator[Task, None, None]:
         """Iterate over the tasks that pass every filter, fetching page after page as needed.
 
-        The items leave out `payload`, `result`, `errors` and `keep_seconds`, which `get` returns.
+        The items leave out `payload`, `result`, `errors`, `keep_seconds` and `unique_key`, which
+        `get` returns.
 
         Args:
             **filters: Any of these; None sets no filter.
@@ -329,6 +336,7 @@ class TaskqClient(Operations):
             NotFound: There is no such task.
             InvalidTransition: The task has not failed and was not cancelled. A second try is also
                 refused, if the answer to the first was lost and the task is queued already.
+            UniqueConflict: Another task has its unique key by now.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(self._core.tasks.retry(task))

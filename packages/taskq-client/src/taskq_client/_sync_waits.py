@@ -108,6 +108,7 @@ class BlockingWaits:
             WaitTimeout: The task has not ended in time and goes on; the error carries a snapshot.
             InvalidRequest: A value cannot be sent.
             ValidationFailed: As for `submit`.
+            UniqueConflict: As for `submit`.
             TaskqError: The server refused, failed or could not be reached.
         """
         return finish(
@@ -189,6 +190,8 @@ class BlockingWaits:
         batches before it are stored, and perhaps the one after it. The same call with the same key
         goes on where the first one stopped and repeats nothing.
 
+        Of items with one unique key the first becomes a task, whose handle stands for all of them.
+
         Args:
             items: Mappings with `handler`, `payload` and the options of `submit`.
             idempotency_key: 1 to 240 printable ASCII characters, from which the keys of batches
@@ -200,10 +203,12 @@ class BlockingWaits:
         Raises:
             InvalidRequest: A value cannot be sent; the batches before its own are stored.
             ValidationFailed: The server refused an item; `errors` points into its batch.
+            UniqueConflict: Another task has the unique key of an item whose `on_conflict` is
+                `reject`; `errors` points into its batch.
             TaskqError: The server refused, failed or could not be reached.
         """
-        tasks = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored, traceparent))
-        return [TaskHandle(self._core, task) for task in tasks]
+        found = finish(self._core.bulk.submit_many(items, idempotency_key, on_stored, traceparent))
+        return [TaskHandle(self._core, one.task, conflict=one.conflict) for one in found]
 
     def map(
         self,
@@ -218,7 +223,8 @@ class BlockingWaits:
         """Run a handler for each of many payloads and iterate over the tasks as they end.
 
         Payloads are taken as needed: up to 1,000 tasks are under way at a time, so memory does not
-        grow with their number. Failed and cancelled tasks come too, so look at the `status`.
+        grow with their number. Failed and cancelled tasks come too, so look at the `status`. Two
+        payloads with one unique key may be one task, which then comes once, or twice.
 
         Args:
             handler: Name of the function that does the work.

@@ -3,10 +3,11 @@
 import builtins
 from collections.abc import AsyncGenerator, Callable, Mapping
 
-from taskq_client import _answers, _requests, _tracing
+from taskq_client import _answers, _requests, _submitted, _tracing
 from taskq_client._channels import Request
 from taskq_client._inputs import count
 from taskq_client._sender import RetryingSender
+from taskq_client._submitted import Submitted
 from taskq_client.errors import NotFound, TaskqError
 from taskq_client.models import (
     Attempt,
@@ -44,16 +45,17 @@ class Tasks:
         key: str | None,
         options: TaskOptions,
         traceparent: str | None = None,
-    ) -> Task:
+    ) -> Submitted:
         body = _requests.new_task({**options, "handler": handler, "payload": payload})
         key = self._sender.new_key() if key is None else key
         with _tracing.submitting(handler, traceparent) as headers:
             answer = await self._sender.post("/tasks", body, key, **headers)
-            task = _answers.decode(answer, Task)
-            _tracing.stored(task.id)
-        if self.on_unheard is not None and answer.headers.get("queue-listeners") == "0":
-            self.on_unheard(task)
-        return task
+            found = _submitted.one(answer)
+            _tracing.stored(found.task.id)
+        is_unheard = found.task.queue and answer.headers.get("queue-listeners") == "0"
+        if self.on_unheard is not None and is_unheard:
+            self.on_unheard(found.task)
+        return found
 
     async def get(self, task: TaskLike) -> Task:
         return _answers.decode(await self._sender.get(_requests.task_path(task)), Task)

@@ -50,7 +50,8 @@ class BulkOperation(Model):
         state: How far it is.
         matched: The tasks found so far: the sum of the other three.
         done: The tasks that were changed or deleted.
-        skipped: The tasks that the action no longer fitted, or that its maker may not run.
+        skipped: The tasks that the action no longer fitted, that its maker may not run, or whose
+            unique key another task has.
         failed: The tasks for which there was no room among those that wait.
         key_id: The key that made it; None where the server asks for none.
         created_at: When it began; it leaves tasks alone that came later.

@@ -13,7 +13,8 @@
     │   ├── NotFound             404  there is no such task
     │   ├── UnknownPath          404  nothing is there: a wrong url, or what is no id
     │   ├── Conflict             409
-    │   │   └── InvalidTransition    the task's status does not allow it
+    │   │   ├── InvalidTransition    the task's status does not allow it
+    │   │   └── UniqueConflict       another task has the unique key: `task_id`, `task_status`
     │   ├── PreconditionFailed   412  the task is no longer the version in `if_match`
     │   ├── PayloadTooLarge      413
     │   ├── ValidationFailed     422  `errors` points at the fields
@@ -176,6 +177,20 @@ class InvalidTransition(Conflict):
     """The task's status does not allow this."""
 
 
+class UniqueConflict(Conflict):
+    """Another task that waits or runs has the unique key.
+
+    A submit with `on_conflict="reject"` is refused so, and a retry of a task whose key is taken.
+
+    Attributes:
+        task_id: The id of the other task, empty if the server did not say.
+        task_status: Its status at that moment, empty if the server did not say.
+    """
+
+    task_id: str = ""
+    task_status: str = ""
+
+
 class PreconditionFailed(TaskqAPIError):
     """The task has changed since the version given as `if_match`."""
 
@@ -280,6 +295,7 @@ class BulkTimeout(TaskqError):
 _BY_CODE: Mapping[str, type[TaskqAPIError]] = {
     "not-found": UnknownPath,
     "invalid-transition": InvalidTransition,
+    "unique-conflict": UniqueConflict,
     "unknown-handler": UnknownHandler,
     "idempotency-mismatch": IdempotencyMismatch,
 }

@@ -22,6 +22,9 @@ from taskq_client._options import (
     NewTask as NewTask,
 )
 from taskq_client._options import (
+    OnConflict as OnConflict,
+)
+from taskq_client._options import (
     Priority as Priority,
 )
 from taskq_client._options import (
@@ -97,7 +100,7 @@ class _Field(Generic[ItemT]):
 class Task(_Model):
     """A snapshot of a task. Items of a list leave out what only `get` returns.
 
-    These are `payload`, `result`, `errors` and `keep_seconds`.
+    These are `payload`, `result`, `errors`, `keep_seconds` and `unique_key`.
     """
 
     id: str
@@ -115,6 +118,7 @@ class Task(_Model):
     backoff_base_seconds: float | None = None
     backoff_max_seconds: float | None = None
     keep_seconds: float | None = None
+    unique_key: str | None = None
     current_retry_count: int
     attempt: int
     errors: list[TaskError] = Field(default_factory=list)
@@ -168,6 +172,7 @@ class _TaskFields:
     backoff_base_seconds = _Field[float | None]()
     backoff_max_seconds = _Field[float | None]()
     keep_seconds = _Field[float | None]()
+    unique_key = _Field[str | None]()
     current_retry_count = _Field[int]()
     attempt = _Field[int]()
     errors = _Field[list[TaskError]]()
@@ -201,7 +206,7 @@ class Handler(_Model):
     """A handler that workers have published; `payload_schema` is the JSON Schema of its payload.
 
     `max_retries`, `timeout_seconds`, `queue`, `priority` and `tags` are those of tasks whose submit
-    leaves them out.
+    leaves them out; `unique_key` is a JSON pointer to the unique key in the payload of such tasks.
     """
 
     name: str
@@ -212,6 +217,7 @@ class Handler(_Model):
     queue: str | None = None
     priority: Priority | None = None
     tags: list[str] = Field(default_factory=list)
+    unique_key: str | None = None
     workers: int = 0
 
     def __hash__(self) -> int:

@@ -23,7 +23,7 @@ class Page:
 
 
 @handler("reports.build", max_retries=5, timeout=90, backoff=Backoff(base=2, cap=60),
-         retry_on=(OSError, TimeoutError))  # fmt: skip
+         retry_on=(OSError, TimeoutError), unique_key="/month")  # fmt: skip
 async def build(
     context: Context,
     month: str,

@@ -1,10 +1,12 @@
 """What a declaration says for the tasks of its handler."""
 
-from typing import Any
+from types import FunctionType
+from typing import Annotated, Any
 
 import pytest
+from pydantic import Field
 
-from taskq_server import handler
+from taskq_server import Context, handler
 from taskq_server.core.config import Settings
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
@@ -35,6 +37,8 @@ def declared(**said: Any) -> TaskDefaults:
         ({"tags": ["b", "a", "b"]}, TaskDefaults(tags=("a", "b"))),
         ({"tags": {"é x"}}, TaskDefaults(tags=("é x",))),
         ({"tags": [*MANY, *MANY]}, TaskDefaults(tags=MANY)),
+        ({"unique_key": None}, SAYS_NOTHING),
+        ({"unique_key": ""}, TaskDefaults(unique_key="")),
     ],
 )  # fmt: skip
 def test_queue_priority_and_tags_are_published(said: dict[str, Any], expected: object) -> None:
@@ -59,6 +63,12 @@ def test_queue_priority_and_tags_are_published(said: dict[str, Any], expected: o
         ({"tags": ["t" * 65]}, "tags have 1 to 64"),
         ({"tags": ["a\n"]}, "no task can have the tag"),
         ({"tags": [str(n) for n in range(33)]}, "a task has at most 32 tags"),
+        ({"unique_key": "customer_id"}, "unique_key='customer_id' does not say where"),
+        ({"unique_key": "customer_id"}, 'begins with /, as in unique_key="/customer_id"'),
+        ({"unique_key": "/a~b"}, "~ is written as ~0"),
+        ({"unique_key": 1}, "a JSON pointer is a text"),
+        ({"unique_key": "/" + "a" * 255}, "at most 255 printable characters"),
+        ({"unique_key": "/a\n"}, "at most 255 printable characters"),
     ],
 )
 def test_what_no_task_can_have_is_refused_at_its_declaration(
@@ -80,3 +90,29 @@ def test_the_server_in_memory_is_told_too() -> None:
         )  # fmt: skip
         other = found.describe("tests.add")
         assert (other["queue"], other["priority"], other["tags"]) == ("default", "normal", [])
+
+
+def keyed(pointer: str, function: Any) -> str | None:
+    return registry.read(handler("one", unique_key=pointer)(function)).defaults.unique_key
+
+
+def test_a_unique_key_names_what_a_payload_may_have() -> None:
+    async def mail(customer: dict[str, Any], to: Annotated[str, Field(alias="for")]) -> None: ...
+
+    async def anything(context: Context, **rest: Any) -> None: ...
+
+    for pointer in ("", "/customer", "/customer/id", "/for"):
+        assert keyed(pointer, copy(mail)) == pointer
+    for pointer in ("/to", "/custmer/id", "/context", "/"):
+        with pytest.raises(ConfigurationError, match=r"because a payload has customer, for$"):
+            keyed(pointer, copy(mail))
+    assert keyed("/whatever", anything) == "/whatever"
+    with pytest.raises(ConfigurationError, match=r"because a payload has no key at all$"):
+        declared(unique_key="/a")
+
+
+def copy(function: Any) -> Any:
+    """Return a function of the same code, because a function is decorated once."""
+    made = FunctionType(function.__code__, {})
+    made.__annotations__ = function.__annotations__
+    return made

@@ -97,6 +97,9 @@ def handler_lines(handlers: Iterable[Handler], width: int) -> Text:
             lines += hanging(described, width, first="  ", rest="  ")
         if parameters := ", ".join(map(plain, parameters_of(handler))):
             lines += hanging(Text(parameters, "cyan"), width, first="  ", rest="    ")
+        if handler.unique_key is not None:
+            unique = f"one task at a time for each {plain(handler.unique_key) or 'payload'}"
+            lines += hanging(unique, width, first="  ", rest="  ")
     return join(lines) if lines else Text("no handlers; start a worker", "dim")
 
 

@@ -24,6 +24,7 @@ from taskq_client.errors import (
     Unauthenticated,
     Unavailable,
     UnexpectedAnswer,
+    UniqueConflict,
     UnknownHandler,
     UnknownPath,
     ValidationFailed,
@@ -132,6 +133,8 @@ def _advice_on(error: TaskqAPIError) -> str:
         case Unauthenticated():
             is_set = os.environ.get("TASKQ_API_KEY", "").strip()
             return "replace the key in TASKQ_API_KEY" if is_set else "put a key into TASKQ_API_KEY"
+        case UniqueConflict(task_id=str(holder)) if holder:
+            return f"wait for its end with 'taskq wait {holder}'"
         case RateLimited(retry_after=float(seconds)):
             return f"try again in {seconds:.0f} s"
         case RateLimited():

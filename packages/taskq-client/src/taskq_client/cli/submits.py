@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from functools import wraps
-from typing import Any, Unpack
+from typing import Any, Unpack, get_args
 
 import click
 
@@ -26,7 +26,7 @@ from taskq_client.cli.streams import say
 from taskq_client.cli.suggestions import hinted
 from taskq_client.cli.words import plain
 from taskq_client.errors import ValidationFailed
-from taskq_client.models import Priority, Task, TaskOptions
+from taskq_client.models import OnConflict, Priority, Task, TaskOptions, TaskStatus
 
 OF_A_TASK = (
     click.argument("handler", shell_complete=handler_names),
@@ -58,6 +58,13 @@ OF_A_TASK = (
         "keep_seconds",
         type=Seconds(least=1, most=KEEP_SECONDS),
         help="Seconds for which it is kept after its end.",
+    ),
+    click.option("--unique-key", help="While a task with this key waits or runs, no other does."),
+    click.option(
+        "--on-conflict",
+        type=Word(get_args(OnConflict)),
+        help="What happens if a task has the unique key: it is returned, replaced while it waits, "
+        "or the submit refused.  [default: return]",
     ),
 )
 """What a submit and a schedule say about a task."""
@@ -91,9 +98,12 @@ def _submitting(command: Callable[[Session, Submit, float | None], None]) -> Cal
         def submit(client: TaskqClient) -> TaskHandle:
             client._core.tasks.on_unheard = _say_that_nobody_listens
             try:
-                return client.submit(handler, merged, idempotency_key=idempotency_key, **options)
+                handle = client.submit(handler, merged, idempotency_key=idempotency_key, **options)
             except ValidationFailed as error:
                 raise hinted(client, error, handler, merged or {}) from None
+            if handle.conflict:
+                _say_what_has_the_key(handle.task, options["on_conflict"])
+            return handle
 
         command(session, submit, wait)
 
@@ -111,6 +121,14 @@ def merged_payload(
 
 def _say_that_nobody_listens(task: Task) -> None:
     say(f"no live worker listens to queue {plain(task.queue)}; the task waits until one does.")
+
+
+def _say_what_has_the_key(task: Task, on_conflict: str | None) -> None:
+    if on_conflict == "replace" and task.status in (TaskStatus.QUEUED, TaskStatus.RETRYING):
+        has = "had the unique key and waited; its payload and start are replaced"
+    else:
+        has = f"has the unique key and is {plain(task.status)}"
+    say(f"task {plain(task.id)} {has}, and no other was submitted.")
 
 
 def _wait_option(

@@ -81,6 +81,7 @@ def _facts(task: Task, now: datetime) -> Iterator[tuple[str, str]]:
     yield "priority", "" if task.priority == Priority.NORMAL else plain(task.priority)
     yield "tags", ", ".join(map(plain, task.tags))
     yield "queue", plain(task.queue)
+    yield "unique key", plain(task.unique_key)
     yield "timeout", duration(task.timeout_seconds)
     yield "worker", plain(task.worker_id)
 

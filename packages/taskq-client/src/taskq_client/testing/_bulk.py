@@ -81,7 +81,7 @@ class FakeOperation:
         try:
             match action:
                 case "retry":
-                    task.retry(now)
+                    self._store.retry(task, now)
                 case "cancel":
                     if task.is_final:
                         return False

@@ -11,7 +11,7 @@ from taskq_client._channels import WAIT_BUDGET
 from taskq_client.testing import _catalog
 from taskq_client.testing._keys import Caller
 from taskq_client.testing._problems import not_found
-from taskq_client.testing._store import FakeStore
+from taskq_client.testing._store import FakeStore, Submitted
 from taskq_client.testing._task import FakeTask
 from taskq_client.testing._waiting import wait
 
@@ -55,6 +55,12 @@ class Call:
             return task.fields
         hidden: dict[str, Any] = {"payload": {}, "result": None, "errors": [], "traceparent": None}
         return {**task.fields, **hidden}
+
+    def stored(self, task: FakeTask, found: Submitted) -> dict[str, Any]:
+        """Return a task of a submit, or the little that its caller may know of one with its key."""
+        if found.conflicts and not self.caller.sees(task.submitted_by):
+            return {name: task.fields[name] for name in ("id", "status")}
+        return self.shown(task)
 
     def wait(self, task_ids: Iterable[str], seconds: float) -> Generator[float, None, None]:
         """Let time pass until one of these tasks is final."""

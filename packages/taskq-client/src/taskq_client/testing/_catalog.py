@@ -71,6 +71,7 @@ def published(
         "queue": "default",
         "priority": "normal",
         "tags": [],
+        "unique_key": None,
         "workers": 1,
         **(_BUILT_IN.get(name, {}) if source is None else _described(name, source)),
         **said,

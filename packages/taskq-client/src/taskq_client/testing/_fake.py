@@ -21,6 +21,7 @@ from taskq_client.testing._operations import submit_child
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._steps import Outcome, Script, scripted
 from taskq_client.testing._store import FakeStore
+from taskq_client.testing._unique import check_pointer
 
 
 def _utc_now() -> datetime:
@@ -53,6 +54,7 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
         queue: str | None = None,
         priority: Priority | PriorityName | None = None,
         tags: Iterable[str] | None = None,
+        unique_key: str | None = None,
     ) -> None:
         """Publish a handler, and say what its attempts do.
 
@@ -66,15 +68,20 @@ class FakeTaskq(httpx.BaseTransport, httpx.AsyncBaseTransport):
                 else `default`.
             priority: Of such tasks. Default: what a loaded handler says, else `normal`.
             tags: Of such tasks. Default: what a loaded handler says, else none.
+            unique_key: A JSON pointer to the unique key in the payload of such tasks, as of
+                `@handler`. Default: what a loaded handler says, else none.
 
         Raises:
             TypeError: An outcome is an async function.
+            ValueError: `unique_key` is no JSON pointer.
         """
+        check_pointer(unique_key)
         self._store.scripts[handler] = scripted(outcomes)
         said = {
             "queue": queue,
             "priority": None if priority is None else str(priority),
             "tags": None if tags is None else sorted(set(tags)),
+            "unique_key": unique_key,
         }
         self._store.defaults[handler] = {
             name: value for name, value in said.items() if value is not None

@@ -11,7 +11,8 @@ class Handlers(Protocol):
     """Handlers for `FakeTaskq.load`; `taskq_server.testing.handlers("jobs")` makes such an object.
 
     One that also has `describe(handler)` says what `GET /handlers` shows: a mapping that may have
-    `description`, `schema`, `max_retries`, `timeout_seconds`, `queue`, `priority` and `tags`.
+    `description`, `schema`, `max_retries`, `timeout_seconds`, `queue`, `priority`, `tags` and
+    `unique_key`.
     """
 
     def names(self) -> Iterable[str]:

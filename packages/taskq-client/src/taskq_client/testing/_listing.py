@@ -12,7 +12,7 @@ from uuid import UUID
 
 from taskq_client.testing._problems import Problem
 
-SKIPPED_IN_LISTS = frozenset({"payload", "result", "errors", "keep_seconds"})
+SKIPPED_IN_LISTS = frozenset({"payload", "result", "errors", "keep_seconds", "unique_key"})
 _ANY_OF = ("status", "priority", "handler", "queue")
 _BOUND_BYTES = 6
 _FORM = re.compile("[A-Za-z0-9_-]{30}")

@@ -6,12 +6,20 @@ from typing import Any
 
 import httpx
 
-from taskq_client.testing import _catalog, _listing, _queues, _schemas, _service, _workers
+from taskq_client.testing import (
+    _catalog,
+    _listing,
+    _queues,
+    _schemas,
+    _service,
+    _unique,
+    _workers,
+)
 from taskq_client.testing._call import Answering, Call, answer, dumped, published
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION
-from taskq_client.testing._problems import Problem
+from taskq_client.testing._problems import Problem, invalid
 from taskq_client.testing._rules import OPERATIONS as RULES
 from taskq_client.testing._store import FakeStore
 from taskq_client.testing._task import FINAL, wire
@@ -30,19 +38,16 @@ def submit(call: Call) -> Answering:
     now, by = store.now, call.caller.key_id
     with store.lock:
         item = new_task(store, call.body, now, traceparent(call.request))
-        (task,), replayed = store.submit(
-            [item], _key(call), canonical(call.document), now, submitted_by=by
-        )
-        fields = call.shown(task)
-    headers = {"location": f"/tasks/{fields['id']}"}
+        found = store.submit([item], _key(call), canonical(call.document), now, submitted_by=by)
+        (task,) = found.tasks
+        fields = call.stored(task, found)
+    headers = {"location": f"/tasks/{fields['id']}", **found.headers}
     if preference.wait is not None:
         headers["preference-applied"] = f"wait={preference.wait}"
         yield from call.wait([fields["id"]], preference.wait)
-        fields = call.shown(task)
-    if replayed:
-        headers["idempotency-replayed"] = "true"
-    headers |= _workers.listeners([fields])
-    return _task(fields, 200 if replayed else 201, headers)
+        fields = call.stored(task, found)
+    headers |= _workers.listeners([task.fields]) | entity_tag(task.fields["version"])
+    return answer(fields, found.status, headers)
 
 
 def submit_many(call: Call) -> httpx.Response:
@@ -65,16 +70,14 @@ def submit_many(call: Call) -> httpx.Response:
         if first:
             detail = "items of the batch cannot be taken; nothing was stored"
             raise Problem(first.code, detail, errors)
-        tasks, replayed = store.submit(
-            items, _key(call), canonical(call.document), now, submitted_by=by
-        )
-        stored: list[dict[str, Any]] = [call.shown(task) for task in tasks]
-    headers = {"idempotency-replayed": "true"} if replayed else {}
-    headers |= _workers.listeners(stored)
+        body = canonical(call.document)
+        found = store.submit(items, _key(call), body, now, submitted_by=by, is_batch=True)
+        stored: list[dict[str, Any]] = [call.stored(task, found) for task in found.tasks]
+    headers = {**found.headers, **_workers.listeners(task.fields for task in found.tasks)}
     if preferences(call.request).minimal:
         headers["preference-applied"] = "return=minimal"
         stored = [{"id": fields["id"]} for fields in stored]
-    return answer({"items": stored}, 200 if replayed else 201, headers)
+    return answer({"items": stored}, found.status, headers)
 
 
 def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) -> str:
@@ -92,7 +95,7 @@ def submit_child(store: FakeStore, parent: str, body: dict[str, Any], key: str) 
     with store.lock:
         above = store.tasks.get(parent)
         item = new_task(store, fields, now, None if above is None else above.fields["traceparent"])
-        (task,), _ = store.submit([item], key, key, now, above)
+        (task,) = store.submit([item], key, key, now, above).tasks
     task_id: str = task.fields["id"]
     return task_id
 
@@ -180,7 +183,7 @@ def retry(call: Call) -> httpx.Response:
     task, now = call.store.task(call.task_id), call.store.now
     call.caller.check_may_run({AUTHORIZATION: task.fields["handler"]})
     with call.store.lock:
-        task.retry(now)
+        call.store.retry(task, now)
         fields = call.shown(task)
     return _task(fields)
 
@@ -225,8 +228,16 @@ def new_task(
     if body["delay_seconds"] is not None:
         run_at = now + timedelta(seconds=body["delay_seconds"])
     given = {name: body[name] for name in body if name not in ("run_at", "delay_seconds")}
+    unique_key = body["unique_key"]
+    if unique_key is None:
+        pointer = defaults["unique_key"]
+        if pointer is None and body["on_conflict"] is not None:
+            detail = "without a unique_key there is no conflict"
+            raise invalid("without-unique-key", detail, "/on_conflict")
+        unique_key = _unique.declared(handler, pointer, body["payload"])
     return {
         **given,
+        "unique_key": unique_key,
         "title": handler if body["title"] is None else body["title"],
         "status": "queued",
         "run_at": None if run_at is None else wire(run_at),

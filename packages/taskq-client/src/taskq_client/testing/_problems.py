@@ -25,6 +25,7 @@ class Problem(Exception):
         errors: The broken rules.
         headers: Of the answer.
         status: Of a problem that is none of the server's.
+        more: Members that only this problem has.
     """
 
     def __init__(
@@ -34,6 +35,7 @@ class Problem(Exception):
         errors: Sequence[Mapping[str, str]] = (),
         headers: Mapping[str, str] | None = None,
         status: int = 0,
+        more: Mapping[str, object] | None = None,
     ) -> None:
         super().__init__(code, detail)
         known = _NO_OPERATION_SAYS | PROBLEMS
@@ -42,6 +44,7 @@ class Problem(Exception):
         self.detail = detail
         self.errors = errors
         self.headers = headers or {}
+        self.more = more or {}
 
     def response(self, request_id: str) -> httpx.Response:
         """Return the answer with the problem document."""
@@ -54,6 +57,7 @@ class Problem(Exception):
             "code": self.code,
             "request_id": request_id,
             "errors": list(self.errors[:MAX_ERRORS]),
+            **self.more,
         }
         content = json.dumps(body, ensure_ascii=False).encode("utf-8", "replace")
         headers = {**self.headers, "content-type": "application/problem+json"}

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from taskq_client.testing import _cron
-from taskq_client.testing._keys import Caller
+from taskq_client.testing._keys import RUN, Caller
 from taskq_client.testing._operations import new_task
 from taskq_client.testing._problems import Problem
 from taskq_client.testing._store import FakeStore
@@ -109,42 +109,51 @@ class FakeSchedule:
         """Submit the task now, for a caller; its next time stays.
 
         Raises:
-            Problem: The server would refuse the submit.
+            Problem: The server would refuse the submit, or another task has its unique key.
         """
-        at, last = self._store.now, moment(self.fields["last_fire_at"])
-        at = at if last is None else max(at, last + datetime.resolution)
+        now, last = self._store.now, moment(self.fields["last_fire_at"])
+        at = now if last is None else max(now, last + datetime.resolution)
         if at == self.due:
             at += datetime.resolution
-        return self._store_task(at, self._store.now, caller)
+        item = self._new(at, now)
+        self._store.unique.check_fire(item["unique_key"])
+        task = self._store.submit([item], None, "", now, submitted_by=caller.key_id).tasks[0]
+        self._count("fired", last_fire_at=wire(at), last_task_id=task.fields["id"], last_error=None)
+        self._last = task
+        return task
 
     def _submit(self, at: datetime, now: datetime) -> None:
+        """Submit the task of a time, or count why there is none."""
         handler = self.fields["task"]["handler"]
+        told: Fields = {}
         try:
             if not self._caller.may_run(handler):
-                raise Problem("forbidden", f"its key may not run {handler}")
-            self._store_task(at, now, self._caller)
+                raise Problem("forbidden", f"this needs a key with the scope {RUN}{handler}")
+            item = self._new(at, now)
+            newest = max(at, moment(self.fields["last_fire_at"]) or at)
+            told = {"last_fire_at": wire(newest), "last_error": None}
+            by = self._caller.key_id
+            found = self._store.submit([item], None, "", now, submitted_by=by)
         except Problem as problem:
-            self._count("missed")
-            self.fields = {**self.fields, "last_error": problem.detail}
+            self._count("missed", **{**told, "last_error": problem.detail})
+            return
+        if found.conflicts:  # the task that has its unique key stands for it
+            self._count("skipped", **told)
+            return
+        self._last = found.tasks[0]
+        self._count("fired", **told, last_task_id=self._last.fields["id"])
 
-    def _store_task(self, at: datetime, now: datetime, caller: Caller) -> FakeTask:
-        store, given = self._store, self.fields["task"]
-        body = {**dict.fromkeys(("run_at", "delay_seconds")), **given}
-        item = new_task(store, {**body, "payload": given["payload"] or {}}, now, None)
-        item["schedule"] = {"name": self.fields["name"], "fire_at": wire(at)}
-        (task,), _ = store.submit([item], None, "", now, submitted_by=caller.key_id)
-        self._last = task
-        self._count("fired")
-        newest = max(at, moment(self.fields["last_fire_at"]) or at)
-        told = {"last_fire_at": wire(newest), "last_task_id": task.fields["id"], "last_error": None}
-        self.fields = {**self.fields, **told}
-        return task
+    def _new(self, at: datetime, now: datetime) -> Fields:
+        """Return the task of a time as it begins."""
+        given = {**self.fields["task"], "run_at": None, "delay_seconds": None}
+        item = new_task(self._store, {**given, "payload": given["payload"] or {}}, now, None)
+        return {**item, "schedule": {"name": self.fields["name"], "fire_at": wire(at)}}
 
     def _has_ended(self, task: FakeTask | None) -> bool:
         return task is None or task.is_final or task.fields["id"] not in self._store.tasks
 
-    def _count(self, what: str) -> None:
-        self.fields = {**self.fields, what: self.fields[what] + 1}
+    def _count(self, what: str, **told: Any) -> None:
+        self.fields = {**self.fields, what: self.fields[what] + 1, **told}
 
     def _change(self, wanted: Fields, *, paused: bool, note: str | None) -> bool:
         """Be what is wanted; return whether anything changes."""

@@ -10,13 +10,14 @@ import math
 import threading
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from taskq_client.testing._handlers import Handlers
 from taskq_client.testing._keys import Keys
 from taskq_client.testing._problems import Problem, not_found
 from taskq_client.testing._steps import BUILT_IN, AttemptResult, Failure, Script, run_script
 from taskq_client.testing._task import WAITING, FakeTask, moment, wire
+from taskq_client.testing._unique import UniqueKeys, leaders, replaced
 
 if TYPE_CHECKING:  # it submits tasks to a store
     from taskq_client.testing._schedules import FakeSchedule
@@ -37,11 +38,37 @@ class Planned(Protocol):
         """Make the transition; return whether the script of a task is to be called."""
 
 
+class Submitted(NamedTuple):
+    """What a submit has stored or found.
+
+    Attributes:
+        tasks: For each item.
+        replayed: Whether its idempotency key had submitted them before.
+        conflicts: How many of them have the unique key of an item, and were there before it.
+    """
+
+    tasks: list[FakeTask]
+    replayed: bool
+    conflicts: int
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that say so."""
+        found = {"idempotency-replayed": self.replayed, "unique-conflict": self.conflicts}
+        return {name: "true" for name, is_so in found.items() if is_so}
+
+    @property
+    def status(self) -> int:
+        """The status of the answer: whether any task is new."""
+        return 200 if self.replayed or self.conflicts == len(self.tasks) else 201
+
+
 class FakeStore:
     """The tasks of the fake, and the clock that makes them due.
 
     Attributes:
         keys: Who may ask for what.
+        unique: Which tasks have which unique keys.
         sources: By the name of a handler, what checks its payloads and describes it.
         defaults: By the name of a handler, what the test says about its tasks.
         born: The time at which it was made.
@@ -64,6 +91,7 @@ class FakeStore:
         self.lock = threading.RLock()
         self.born = self.now
         self.keys = Keys()
+        self.unique = UniqueKeys()
         self.activity, self.idle_at = 0, -1
         self.tasks: dict[str, FakeTask] = {}
         self.queues: dict[str, dict[str, str | None]] = {}
@@ -101,41 +129,67 @@ class FakeStore:
         now: datetime,
         parent: FakeTask | None = None,
         submitted_by: str | None = None,
-    ) -> tuple[list[FakeTask], bool]:
-        """Store tasks, or find the tasks of the key; return them, and whether they were found.
+        *,
+        is_batch: bool = False,
+    ) -> Submitted:
+        """Store tasks, or find those of their keys.
 
         Args:
-            items: The fields of the new tasks, without their ids.
+            items: The fields of the new tasks, without their ids, and `on_conflict` of each.
             key: The idempotency key, if there is one.
             body: The body that the key stands for.
             now: The time of the submit.
             parent: The task whose handler submits; None if this thread knows it.
             submitted_by: The id of the caller's key, if it has one.
+            is_batch: Whether the items came as a batch.
         """
-
-        def store(item: dict[str, Any]) -> FakeTask:
-            task = self._store(item, now, parent)
-            task.submitted_by = submitted_by if parent is None else parent.submitted_by
-            return task
-
-        if key is None:
-            return [store(item) for item in items], False
-        places = [(key, position) for position in range(len(items))]
-        held = [self._keys[place] for place in places if place in self._keys]
-        if any(first != body for first, _ in held):
+        known = [
+            None if key is None else self._keys.get((key, position))
+            for position in range(len(items))
+        ]
+        if any(one is not None and one[0] != body for one in known):
             detail = "this idempotency key was used before, with another body"
             raise Problem("idempotency-mismatch", detail)
-        for place, item in zip(places, items, strict=True):
-            if place not in self._keys:
-                self._keys[place] = (body, store(item))
-        return [self._keys[place][1] for place in places], bool(held)
+        replayed = any(known)
+        # When a batch comes again, the first of equal unique keys speaks for the others.
+        leads = leaders(items) if replayed else list(range(len(items)))
+        new = {n: item for n, item in enumerate(items) if leads[n] == n and known[n] is None}
+        self.unique.check_submit(new, is_batch=is_batch)
+        by = submitted_by if parent is None else parent.submitted_by
+        tasks: list[FakeTask] = []
+        conflicts = 0
+        for position, item in enumerate(items):
+            found, holder = known[leads[position]], self.unique.task(item["unique_key"])
+            if found is not None:
+                tasks.append(found[1])
+            elif leads[position] != position:
+                conflicts += 1
+                tasks.append(tasks[leads[position]])
+            elif holder is not None:
+                conflicts += 1
+                if replaced(holder, item):
+                    holder.replace(item["payload"], item["run_at"], now)
+                tasks.append(holder)
+            else:
+                tasks.append(self._store(item, now, parent, by))
+                if key is not None:
+                    self._keys[key, position] = (body, tasks[-1])
+        return Submitted(tasks, replayed, conflicts)
 
     def delete(self, task: FakeTask) -> None:
-        """Forget a task, with its idempotency key."""
+        """Forget a task, with its keys."""
         task.check_deletable()
+        self.unique.free(task)
         task.due = None
         del self.tasks[task.fields["id"]]
         self._keys = {place: held for place, held in self._keys.items() if held[1] is not task}
+
+    def retry(self, task: FakeTask, now: datetime) -> None:
+        """Queue a final task again, with its unique key."""
+        task.check_retry()
+        self.unique.check_retry(task)
+        task.retry(now)
+        self.unique.take(task)
 
     def run_due(self) -> None:
         """Make all transitions that are due, in their order."""
@@ -252,7 +306,13 @@ class FakeStore:
         inside: list[FakeTask] = self._inside.__dict__.setdefault("tasks", [])
         return inside
 
-    def _store(self, item: dict[str, Any], now: datetime, parent: FakeTask | None) -> FakeTask:
+    def _store(
+        self,
+        item: dict[str, Any],
+        now: datetime,
+        parent: FakeTask | None,
+        submitted_by: str | None,
+    ) -> FakeTask:
         number = len(self.stored) + 1
         task_id = f"{number:08x}-0000-7000-8000-{number:012x}"
         is_due = item["run_at"] is None or item["run_at"] <= wire(now)
@@ -261,7 +321,10 @@ class FakeStore:
         if depth > DEEPEST:
             raise RuntimeError("a handler submits tasks that submit tasks without end")
         script = self.scripts[item["handler"]]
-        task = FakeTask({"id": task_id, **item}, script, now, depth, self.plan)
+        fields = {name: value for name, value in item.items() if name != "on_conflict"}
+        task = FakeTask({"id": task_id, **fields}, script, now, depth, self.plan)
+        task.submitted_by = submitted_by
+        self.unique.take(task)
         self.tasks[task_id] = task
         self.stored.append(task)
         return task

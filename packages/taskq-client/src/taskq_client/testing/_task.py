@@ -145,12 +145,15 @@ class FakeTask:
             ended = {"finished_at": wire(now), "cancel_requested_at": wire(now)}
             self._change(now, status="cancelled", **ended)
 
-    def retry(self, now: datetime) -> None:
-        """Queue the task again."""
+    def check_retry(self) -> None:
+        """Raise unless the task has failed or was cancelled."""
         if not self.is_final:
             raise conflict(f"a {self.status} task cannot be retried")
         if self.status == "succeeded":
             raise conflict("a succeeded task cannot become queued")
+
+    def retry(self, now: datetime) -> None:
+        """Queue the task again."""
         self.due = now
         fresh = dict.fromkeys(("worker_id", "progress", "cancel_requested_at", "finished_at"))
         self._change(now, status="queued", run_at=wire(now), current_retry_count=0, **fresh)
@@ -165,6 +168,12 @@ class FakeTask:
             given["run_at"] = given["run_at"] or wire(now)
             self.due = moment(given["run_at"])
         self._change(now, **given)
+
+    def replace(self, payload: Any, run_at: str | None, now: datetime) -> None:
+        """Give the waiting task the payload and the start of a newer submit."""
+        run_at = run_at or wire(now)
+        self.due = moment(run_at)
+        self._change(now, payload=payload, run_at=run_at)
 
     def check_deletable(self) -> None:
         """Raise if the task is running."""

@@ -119,7 +119,7 @@ def header(operation: str, name: str) -> TypeAdapter[Any]:
 def _model(name: str) -> type[BaseModel]:
     rules = SCHEMAS[name]
     required = rules.get("required", ())
-    number = _in_text if name == "BulkFilter" else _in_json  # its fields are those of a query
+    number = _in_text if name == "BulkFilter" else _in_json  # its filters are those of a query
     fields: Any = {
         key: (_type(rule, number), ... if key in required else _default(rule))
         for key, rule in rules["properties"].items()

@@ -64,6 +64,7 @@ def as_json(handler: Handler, settings: Settings) -> dict[str, Any]:
         "queue": handler.defaults.queue,
         "priority": handler.defaults.priority.label,
         "tags": list(handler.defaults.tags),
+        "unique_key": handler.defaults.unique_key,
         "schedule": _schedule_as_json(handler.schedule),
         "backoff_base_seconds": handler.backoff.base,
         "backoff_cap_seconds": handler.backoff.cap,
@@ -109,6 +110,8 @@ def _of_tasks(defaults: TaskDefaults) -> Iterator[str]:
     yield f"priority {defaults.priority.label}"
     if defaults.tags:
         yield f"tags {', '.join(defaults.tags)}"
+    if defaults.unique_key is not None:
+        yield f"one task at a time for each {defaults.unique_key or 'payload'}"
 
 
 def _of_schedule(schedule: HandlerSchedule) -> str:

@@ -17,6 +17,7 @@ from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
 
 _COLUMNS = (
     "description", "payload_schema", "max_retries", "timeout_seconds", "queue", "priority", "tags",
+    "unique_key",
 )  # fmt: skip
 
 
@@ -122,6 +123,7 @@ def _values(one: PublishedHandler) -> dict[str, object]:
         "queue": one.defaults.queue,
         "priority": one.defaults.priority,
         "tags": json.dumps(one.defaults.tags),
+        "unique_key": one.defaults.unique_key,
     }
 
 
@@ -130,6 +132,7 @@ def _published(row: Row[Any]) -> PublishedHandler:
         "queue": row.queue,
         "priority": row.priority,
         "tags": None if row.tags is None else tuple(json.loads(row.tags)),
+        "unique_key": row.unique_key,
     }
     known = {name: value for name, value in fields.items() if value is not None}
     return PublishedHandler(

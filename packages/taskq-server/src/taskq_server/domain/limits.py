@@ -63,6 +63,9 @@ FILTER_NAMES = 20
 ERROR_TYPE_LENGTH = 255
 """The name of an error's class."""
 
+POINTER_LENGTH = 255
+"""A JSON pointer to the unique keys of a handler's tasks."""
+
 ATTEMPT = 2**31 - 1
 """The number of an attempt, which only counts up."""
 

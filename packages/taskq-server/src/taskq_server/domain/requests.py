@@ -18,11 +18,13 @@ class TaskDefaults(NamedTuple):
         queue: the name of a queue.
         priority: decides which of two due tasks goes first.
         tags: names to find the task by.
+        unique_key: a JSON pointer to the unique key in the payload; None for tasks without one.
     """
 
     queue: str = DEFAULT_QUEUE
     priority: Priority = Priority.NORMAL
     tags: tuple[str, ...] = ()
+    unique_key: str | None = None
 
 
 SAYS_NOTHING = TaskDefaults()
@@ -49,7 +51,8 @@ class NewTask(NamedTuple):
         backoff_base_seconds: longest wait before the first retry; None stands for the handler's.
         backoff_max_seconds: longest wait before any retry; None stands for the handler's.
         keep_seconds: for how long the task is kept after its end; None stands for the settings'.
-        unique_key: no other task with this key waits or runs at the same time; None: it has none.
+        unique_key: no other task with this key waits or runs at the same time; None stands for the
+            one that the handler finds in the payload, mostly none.
         on_conflict: what to do if another task holds the key; None stands for `return`.
     """
 

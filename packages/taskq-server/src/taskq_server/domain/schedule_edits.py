@@ -6,6 +6,7 @@ from uuid import UUID
 
 from taskq_server.domain import times
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import FieldError, InvalidSchedule
 from taskq_server.domain.schedule import CatchUp, Overlap, Schedule, globs_of
 
 _FIRST_VERSION = 1

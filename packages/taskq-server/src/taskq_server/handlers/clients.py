@@ -14,6 +14,7 @@ T = TypeVar("T")
 ResultT_co = TypeVar("ResultT_co", covariant=True)
 
 PriorityName = Literal["low", "normal", "high", "urgent"]
+ConflictName = Literal["return", "replace", "reject"]
 
 
 class SubmitOptions(TypedDict, total=False):
@@ -33,6 +34,8 @@ class SubmitOptions(TypedDict, total=False):
     backoff_base_seconds: float | None
     backoff_max_seconds: float | None
     keep_seconds: float | None
+    unique_key: str | None
+    on_conflict: ConflictName | None
 
 
 class TaskSnapshot(Protocol):
@@ -83,6 +86,10 @@ class _Submitted(Protocol):
     @property
     def task(self) -> TaskSnapshot:
         """The task as it was last."""
+
+    @property
+    def conflict(self) -> bool | None:
+        """Whether the submit stored no task, because this one has its unique key."""
 
 
 class SubmittedTask(_Submitted, Protocol[ResultT_co]):
@@ -163,6 +170,8 @@ class Client(Protocol):
         backoff_base_seconds: float | None = None,
         backoff_max_seconds: float | None = None,
         keep_seconds: float | None = None,
+        unique_key: str | None = None,
+        on_conflict: ConflictName | None = None,
     ) -> SubmittedTask[T]:
         """Submit a task, whose handle reads the result as `returns`."""
 
@@ -190,5 +199,7 @@ class AsyncClient(Protocol):
         backoff_base_seconds: float | None = None,
         backoff_max_seconds: float | None = None,
         keep_seconds: float | None = None,
+        unique_key: str | None = None,
+        on_conflict: ConflictName | None = None,
     ) -> Awaitable[AsyncSubmittedTask[T]]:
         """Submit a task, whose handle reads the result as `returns`."""

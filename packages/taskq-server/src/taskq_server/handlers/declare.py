@@ -94,6 +94,7 @@ def handler(
     queue: str | None = None,
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
+    unique_key: str | None = None,
     schedule: str | timedelta | None = None,
     timezone: str | None = None,
     schedule_namespace: str | None = None,
@@ -111,6 +112,7 @@ def handler(
     queue: str | None = None,
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
+    unique_key: str | None = None,
     schedule: str | timedelta | None = None,
     timezone: str | None = None,
     schedule_namespace: str | None = None,
@@ -134,6 +136,10 @@ def handler(
         queue: the queue of tasks whose submit names none; None means `default`.
         priority: of tasks whose submit names none; None means `normal`.
         tags: of tasks whose submit names none, not even an empty list; at most 32.
+        unique_key: a JSON pointer (RFC 6901) to what makes a task unique in its payload, such as
+            `/customer_id`: while a task for one customer waits or runs, another submit for the same
+            one finds it. `""` stands for the whole payload. A task without a value there, or with
+            null, is not unique, and a unique key that a submit names wins.
         schedule: when a task is submitted without anybody's asking, with an empty payload: a cron
             expression, or a period from a second to 366 days. Without it, none is.
         timezone: the IANA zone of the expression; None means UTC.
@@ -141,14 +147,14 @@ def handler(
 
     Raises:
         ConfigurationError: the function cannot have that name or run in a process, `retry_on` has a
-            value that is not a class of exceptions, no task can have such a queue, priority or tag,
-            or there is no such schedule or zone.
+            value that is not a class of exceptions, no task can have such a queue, priority, tag or
+            unique key, or there is no such schedule or zone.
     """
     if name is not None and not isinstance(name, str):
         return handler()(name)
     what = "@handler" if name is None else f"handler {name}"
     errors = _error_classes(what, retry_on)
-    defaults = task_defaults(what, queue, priority, tags)
+    defaults = task_defaults(what, queue, priority, tags, unique_key)
     declared = handler_schedule(what, schedule, timezone, schedule_namespace)
 
     def decorate(function: Function) -> Function:

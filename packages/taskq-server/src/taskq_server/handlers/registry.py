@@ -2,6 +2,7 @@
 
 import importlib
 import inspect
+import json
 import logging
 import sys
 import traceback
@@ -33,6 +34,7 @@ from taskq_server.handlers.declare import (
     is_coroutine_function,
     qualified_name,
 )
+from taskq_server.handlers.defaults import check_parameter
 from taskq_server.handlers.published import PublishedSchema
 from taskq_server.schemas.payload_schema import compile_schema
 
@@ -307,12 +309,15 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
             f"handler {name}: its schedule submits an empty payload: give each parameter a default "
             f"({', '.join(takes.required)}), or leave the schedule out"
         )
+    schema, pointer = _schema(takes, name), mark.defaults.unique_key
+    if pointer is not None and not takes.open:
+        check_parameter(f"handler {name}", pointer, json.loads(schema).get("properties", ()))
     return Handler(
         name=name,
         function=function,
         signature=takes,
         description=signature.described(function),
-        schema=_schema(takes, name),
+        schema=schema,
         max_retries=mark.max_retries,
         timeout=mark.timeout,
         backoff=mark.backoff or Backoff(),

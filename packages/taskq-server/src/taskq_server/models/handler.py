@@ -21,6 +21,7 @@ class Handler(Base):
     """A handler's name, the JSON Schema of its payload, and its defaults.
 
     `queue`, `priority` and `tags`, a JSON list, are null if the worker knows no such defaults.
+    `unique_key` is a JSON pointer into the payload; it is null if the handler's tasks may be many.
     `seen_at` is when a live worker had it; workers write it once a day. It is null until one does.
     """
 
@@ -36,5 +37,6 @@ class Handler(Base):
     queue: Mapped[str | None] = mapped_column(ascii_text(limits.QUEUE_LENGTH))
     priority: Mapped[Priority | None] = mapped_column(PriorityNumber)
     tags: Mapped[str | None] = mapped_column(Text)
+    unique_key: Mapped[str | None] = mapped_column(String(limits.POINTER_LENGTH))
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

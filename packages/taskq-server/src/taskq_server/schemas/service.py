@@ -31,6 +31,10 @@ class HandlerRead(Answer):
     queue: str = Field(description="of tasks whose submit names none")
     priority: PriorityLabel = Field(description="of tasks whose submit names none")
     tags: list[str] = Field(description="of tasks whose submit names none")
+    unique_key: str | None = Field(
+        description="a JSON pointer to the unique key in the payload of tasks whose submit names "
+        "none; null if they have none"
+    )
     workers: int = Field(description="live workers that can run it")
 
 

@@ -62,7 +62,9 @@ class TaskTemplate(Request):
         description="how long it is kept after its end; as the server's settings say when null",
     )
     unique_key: UniqueKeyText | None = Field(
-        None, description="no other task with this key waits or runs at the same time"
+        None,
+        description="no other task with this key waits or runs at the same time; what the handler "
+        "finds in the payload when null, mostly none",
     )
     on_conflict: OnConflictLabel | None = Field(
         None,

@@ -63,6 +63,7 @@ class ListedHandler:
     queue: str
     priority: str
     tags: list[str]
+    unique_key: str | None
     workers: int
 
 
@@ -202,6 +203,7 @@ class Catalog:
                 queue=one.defaults.queue,
                 priority=one.defaults.priority.label,
                 tags=list(one.defaults.tags),
+                unique_key=one.defaults.unique_key,
                 workers=able[one.name],
             )
             for one in published

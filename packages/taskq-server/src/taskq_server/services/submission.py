@@ -15,6 +15,7 @@ from taskq_server.core.config import Settings
 from taskq_server.core.json_values import count, may_exceed
 from taskq_server.core.turns import Turns
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.declared_keys import unique_key
 from taskq_server.domain.errors import FieldError, InvalidFields, TooManyValues
 from taskq_server.domain.ids import Mark
 from taskq_server.domain.requests import DEFAULT_QUEUE, NewTask
@@ -118,9 +119,9 @@ class Submission:
         run_at = new.run_at
         if new.delay_seconds is not None:
             run_at = now + timedelta(seconds=new.delay_seconds)
-        unique = _unique(new)
         handler, timeout, retries = known.handler, new.timeout_seconds, new.max_retries
         defaults = handler.defaults
+        unique = _unique(new, defaults.unique_key, values)
         priority = defaults.priority if new.priority is None else new.priority
         task = Task(
             id=self._new_id(now, _UNMARKED if unique is None else Mark.UNIQUE),
@@ -178,10 +179,12 @@ class Submission:
             raise InvalidFields(detail, [FieldError("/payload", "payload-too-large", detail)])
 
 
-def _unique(new: NewTask) -> UniqueKey | None:
-    if new.unique_key is not None:
-        return UniqueKey(new.unique_key, new.on_conflict or OnConflict.RETURN)
-    if new.on_conflict is not None:
+def _unique(new: NewTask, pointer: str | None, payload: JsonValue) -> UniqueKey | None:
+    """Return the unique key that a submit names, or its handler finds in the payload."""
+    key = new.unique_key
+    if key is None and pointer is not None:
+        key = unique_key(new.handler, pointer, payload)
+    elif key is None and new.on_conflict is not None:
         detail = "without a unique_key there is no conflict"
         raise InvalidFields(detail, [FieldError("/on_conflict", "without-unique-key", detail)])
-    return None
+    return None if key is None else UniqueKey(key, new.on_conflict or OnConflict.RETURN)

@@ -91,6 +91,7 @@ class LoadedHandlers:
             "queue": known.defaults.queue,
             "priority": known.defaults.priority.label,
             "tags": list(known.defaults.tags),
+            "unique_key": known.defaults.unique_key,
         }
 
     def validate(self, handler: str, payload: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -85,6 +85,7 @@ _HANDLER: dict[str, Any] = {
     "queue": "default",
     "priority": "normal",
     "tags": [],
+    "unique_key": None,
     "workers": 1,
 }
 
