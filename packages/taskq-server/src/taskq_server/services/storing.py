@@ -44,7 +44,7 @@ class Known(Exception):
     """The idempotency key of a batch is taken; the transaction has to be rolled back."""
 
 
-class Overtaken(Exception):
+class KeyTaken(Exception):
     """A row has got its unique key, but its idempotency key was taken meanwhile; roll back."""
 
 
@@ -73,7 +73,7 @@ async def each_once(
         As `all_new`.
 
     Raises:
-        Overtaken: an idempotency key was taken meanwhile, or belongs to several rows.
+        KeyTaken: an idempotency key was taken meanwhile, or belongs to several rows.
     """
     claiming = [row for row in rows if row.claim is not None]
     lost: Lost = {}
@@ -84,7 +84,7 @@ async def each_once(
         lost = await unique.take(connection, claiming)
     holders = await tasks.insert(connection, [row for row in rows if row.task.id not in lost])
     if any(_other(row, holders) for row in claiming if row.task.id not in lost):
-        raise Overtaken
+        raise KeyTaken
     return await _answers(connection, rows, lost, holders)
 
 
@@ -115,7 +115,7 @@ async def replay(
     Raises:
         IdempotencyMismatch: the key was used with another body.
         UniqueConflict: unique keys are taken, and rows are to be refused then.
-        Overtaken: the idempotency key was taken meanwhile.
+        KeyTaken: the idempotency key was taken meanwhile.
     """
     # The first of equal unique keys speaks for the others, which were not stored before, either.
     first: dict[Named | UUID, NewRow] = {}
