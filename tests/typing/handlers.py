@@ -1,6 +1,7 @@
 """Code as users of `taskq_server` write it, where callers and workers share it."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator
+from datetime import timedelta
 from typing import Any, Protocol, assert_type
 
 from pydantic import BaseModel
@@ -39,6 +40,15 @@ async def build(context: Context[Shared], month: str, rows: int = 100) -> Report
 @handler("files.count")
 def count(path: str, *, most: int = 3) -> list[str]:
     return [path] * most
+
+
+@handler("files.tidy", schedule=timedelta(minutes=5), schedule_namespace="team")
+def tidy(days: int = 7) -> int:
+    return days
+
+
+@handler("files.report", schedule="0 6 * * *", timezone="Europe/Berlin")
+async def report() -> None: ...
 
 
 @handler

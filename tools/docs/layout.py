@@ -32,6 +32,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
         "operate.md",
         "queues.md",
         "schedules.md",
+        "schedules-in-code.md",
         "time-zones.md",
         "metrics.md",
         "traces.md",

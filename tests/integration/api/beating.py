@@ -16,6 +16,7 @@ from taskq_server.domain.worker import WorkerRow
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
 from taskq_server.services.attempts import AttemptService
+from taskq_server.services.declared_sweep import DeclaredSweep
 from taskq_server.services.leases import Leases
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.queue_meter import QueueMeter
@@ -92,6 +93,7 @@ class Worker:
             replay_hooks=hooks.replay,
             fire=runtime.firing.sweep,
             bulk=runtime.bulk_work.sweep,
+            declared=DeclaredSweep(runtime.database, runtime.clock, 10).sweep,
             measure=QueueMeter(runtime.database, runtime.clock.earliest).measure,
         )
 

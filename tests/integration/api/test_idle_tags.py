@@ -69,6 +69,7 @@ class Time:
             replay_hooks=nothing,
             fire=nothing,
             bulk=nothing,
+            declared=nothing,
             measure=nothing,
         )
 

@@ -1,19 +1,23 @@
 """A published handler goes when nobody uses it any more, and comes back with its worker."""
 
-from collections.abc import AsyncIterator
+import json
+from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 from sqlalchemy import update
 
 from taskq_server import migrations
 from taskq_server.core.database import Database
-from taskq_server.crud import handler_use, schedules, workers
+from taskq_server.crud import declarations, handler_use, schedules, workers
 from taskq_server.crud import handlers as published
 from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.crud.tables import handlers
+from taskq_server.domain.declarations import Declaration
 from taskq_server.domain.task import Status
 from taskq_server.domain.worker import WorkerRow
+from taskq_server.services.declared import Declared
 from taskq_server.services.handler_use import UNSEEN, HandlerUse, HandlerUses
 from taskq_server.services.publishing import Publishing
 from tests.support.schedules import make_schedule
@@ -45,9 +49,14 @@ def own(name: str) -> PublishedHandler:
     )
 
 
-async def live(database: Database, until: datetime, namespaces: str = '["default"]') -> None:
+async def live(
+    database: Database,
+    until: datetime,
+    namespaces: str = '["default"]',
+    worker_id: UUID = WORKER,
+) -> None:
     row = WorkerRow(
-        id=WORKER,
+        id=worker_id,
         name="n",
         queues="[]",
         handlers='["a"]',
@@ -159,6 +168,46 @@ async def test_a_handler_that_comes_back_is_published_again(database: Database) 
     await publishing.start(WORKER)
     (again,) = await database.read(lambda c: published.published(c, "default"))
     assert again == own("a")
+
+
+async def declare(
+    database: Database, namespaces: Sequence[str], where: str | None, number: int
+) -> None:
+    """Let a worker publish `a`, with a schedule for a namespace or without one, and end."""
+    await live(database, NOW + seconds(9), json.dumps(namespaces), UUID(int=number))
+    said = {} if where is None else {"a": (where, Declaration("@daily", None, "UTC"))}
+    publishing = Publishing(database, lambda: NOW, namespaces, [own("a")], Declared(said))
+    await publishing.start(UUID(int=number))
+    await database.write(
+        lambda c: workers.unregister(c, UUID(int=number), lease_until=NOW - seconds(1))
+    )
+
+
+async def declared_in(database: Database) -> list[str]:
+    """The namespaces in which `a` has a schedule."""
+    names = ("default", "b")
+    found = [await database.read(lambda c, n=n: schedules.get(c, n, "code:a")) for n in names]
+    return [one.namespace for one in found if one is not None]
+
+
+async def test_what_code_declared_goes_with_its_handler(database: Database) -> None:
+    await declare(database, ["*"], "b", 1)
+    await declare(database, ["default"], "default", 2)
+    assert await declared_in(database) == ["default", "b"]
+    assert await reasons(database) == {("default", "a"): "", ("*", "a"): ""}
+    uses = HandlerUses(database, lambda: LATER)
+    await uses.prune({("default", "a")})
+    assert await declared_in(database) == ["default", "b"], "workers of all namespaces have it"
+    await uses.prune({("*", "a")})
+    assert await declared_in(database) == []
+    assert await database.read(lambda c: declarations.known(c, ["a"], None)) == []
+
+
+async def test_only_what_code_declared_of_that_handler_goes(database: Database) -> None:
+    await declare(database, ["default"], "default", 1)
+    await declare(database, ["b"], "b", 2)
+    await HandlerUses(database, lambda: LATER).prune({("default", "a")})
+    assert await declared_in(database) == ["b"]
 
 
 async def test_rows_of_older_versions_were_seen_when_they_were_published(

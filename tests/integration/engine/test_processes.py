@@ -24,6 +24,11 @@ UNUSABLE = {
     "TASKQ_HANDLERS": "tests.support.unusable",
     "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
 }
+OF_NO_NAMESPACE = {
+    "TASKQ_HANDLERS": "tests.faults.nightly_v2",
+    "TASKQ_REDIS_URL": "redis://127.0.0.1:1/0",
+    "TASKQ_NAMESPACES": "*",
+}
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,8 @@ UNUSABLE = {
         (["dev", "--handlers", "no.such.module"], {}, "no.such.module"),
         (["dev", "--handlers", "tests.support.unusable"], {}, "handler unusable.required: "),
         (["worker"], UNUSABLE, "handler unusable.required: "),
+        (["worker"], OF_NO_NAMESPACE, "handler nightly.clean: this worker serves all namespaces"),
+        (["dev"], OF_NO_NAMESPACE, "handler nightly.clean: this worker serves all namespaces"),
         (["db", "downgrade", "nonsense"], {}, "nonsense"),
         (["db", "check"], {}, "taskq-server db upgrade"),
     ],

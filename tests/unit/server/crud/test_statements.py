@@ -19,6 +19,7 @@ from taskq_server.crud import (
     claims,
     completions,
     counts,
+    declarations,
     due,
     handler_use,
     handlers,
@@ -44,6 +45,7 @@ from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
 from taskq_server.domain.worker import WorkerRow
 from tests.unit.server.crud.listed_workers import say_statements_of_the_list
+from tests.unit.server.crud.say_declared import say_declarations
 from tests.unit.server.crud.say_history import say_history
 from tests.unit.server.crud.say_upkeep import (
     say_queue_statements,
@@ -56,7 +58,9 @@ from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
 
-PREPARED = (claims, completions, counts, due, hooks, keeps, queues, tags, tasks, unique_keys)
+PREPARED = (
+    claims, completions, counts, declarations, due, hooks, keeps, queues, tags, tasks, unique_keys,
+)  # fmt: skip
 LOCK_ONE = ("SELECT queues.", "SELECT namespaces.")
 
 
@@ -246,6 +250,7 @@ async def say_everything(database: Database) -> None:
     await say_task_statements(database)
     await say_worker_statements(database)
     await say_lease_statements(database)
+    await say_declarations(database)
     await say_queue_statements(database)
     await say_unique_statements(database)
     await say_list_statements(database)
@@ -322,6 +327,9 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
         "DELETE FROM task_unique_keys",
         "UPDATE handlers SET",
         "DELETE FROM handlers",
+        "INSERT INTO declarations",
+        "UPDATE declarations SET",
+        "DELETE FROM declarations",
         "DELETE FROM workers",
         "DELETE FROM task_counts",
         "DELETE FROM task_minutes",
@@ -335,9 +343,10 @@ async def test_all_of_crud_was_heard(said: list[Recorded]) -> None:
 async def test_rows_are_locked_for_update_in_the_order_of_their_ids(said: list[Recorded]) -> None:
     locking = [one.sql(mysql_8()) for one in said if "FOR UPDATE" in one.sql(mysql_8())]
     whole = [sql for sql in locking if not sql.startswith(LOCK_ONE)]
-    assert len(whole) == 12
+    assert len(whole) == 13
     keys = (
         r"(tasks\.id|tags\.id|handlers\.namespace, handlers\.name"
+        r"|declarations\.namespace, declarations\.handler, declarations\.digest"
         r"|unique_keys\.namespace, unique_keys\.hash)"
     )
     assert all(re.search(rf"ORDER BY {keys} FOR UPDATE$", sql) for sql in whole)

@@ -9,6 +9,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.task import Queue
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.declared_sweep import DeclaredSweep
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.sweeps import SweepService
 from taskq_server.worker.arq_worker import Heads
@@ -66,6 +67,7 @@ class Sweeps:
             replay_hooks=hooks.replay,
             fire=runtime.firing.sweep,
             bulk=runtime.bulk_work.sweep,
+            declared=DeclaredSweep(runtime.database, runtime.clock, 10).sweep,
             measure=hooks.replay,
             paused=self.paused,
         )

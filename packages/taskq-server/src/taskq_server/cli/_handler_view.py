@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 
 from taskq_server.core.config import Settings
 from taskq_server.core.log_text import escaped_text
+from taskq_server.domain.declarations import HandlerSchedule
 from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
 from taskq_server.handlers.declare import qualified_name
 from taskq_server.handlers.registry import Handler
@@ -64,12 +65,25 @@ def as_json(handler: Handler, settings: Settings) -> dict[str, Any]:
         "priority": handler.defaults.priority.label,
         "tags": list(handler.defaults.tags),
         "unique_key": handler.defaults.unique_key,
+        "schedule": _schedule_as_json(handler.schedule),
         "backoff_base_seconds": handler.backoff.base,
         "backoff_cap_seconds": handler.backoff.cap,
         "retry_on": [each.__qualname__ for each in handler.retry_on],
         "function": _name(handler),
         "file": file,
         "line": line,
+    }
+
+
+def _schedule_as_json(schedule: HandlerSchedule | None) -> dict[str, str | float | None] | None:
+    if schedule is None:
+        return None
+    declared = schedule.declaration
+    return {
+        "cron": declared.cron,
+        "every_seconds": declared.every_seconds,
+        "timezone": declared.timezone,
+        "namespace": schedule.namespace,
     }
 
 
@@ -85,6 +99,8 @@ def _facts(handler: Handler, settings: Settings) -> Iterator[tuple[str, list[str
     yield "retries on", [", ".join(each.__qualname__ for each in handler.retry_on) or "nothing"]
     if handler.defaults != SAYS_NOTHING:
         yield "tasks", [", ".join(_of_tasks(handler.defaults))]
+    if handler.schedule is not None:
+        yield "schedule", [_of_schedule(handler.schedule)]
     file, line = _place(handler)
     yield "defined", [_name(handler), f"{file}:{line}" if line else file]
 
@@ -96,6 +112,11 @@ def _of_tasks(defaults: TaskDefaults) -> Iterator[str]:
         yield f"tags {', '.join(defaults.tags)}"
     if defaults.unique_key is not None:
         yield f"one task at a time for each {defaults.unique_key or 'payload'}"
+
+
+def _of_schedule(schedule: HandlerSchedule) -> str:
+    where = "" if schedule.namespace is None else f", of namespace {schedule.namespace}"
+    return f"{schedule.declaration}{where}"
 
 
 def _row(handler: Handler, label: int, width: int) -> str:

@@ -20,6 +20,7 @@ from taskq_server.core.stopping import Stop
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.handlers.registry import Registry, load
 from taskq_server.runtime import open_runtime
+from taskq_server.services.declared import declared_by
 from taskq_server.worker.app import run_worker
 from taskq_server.worker.liveness.health import Health
 from taskq_server.worker.liveness.status_server import StatusServer
@@ -52,12 +53,23 @@ def work(
         status = StatusServer(Health(settings.block_seconds))
         if settings.metrics_address is not None:
             status.start(Address.parse(settings.metrics_address))
-        registry = load(settings.handlers, builtin=settings.builtin_handlers)
+        registry = load_handlers(settings)
         run_until_stopped(stop, lambda: _work(settings, registry, parent, stop, say, status))
     except ConfigurationError:
         parent.refuse()
         raise
     leave(0)
+
+
+def load_handlers(settings: Settings) -> Registry:
+    """Return the handlers of a worker with these settings.
+
+    Raises:
+        ConfigurationError: they cannot be loaded, or one declares a schedule that belongs nowhere.
+    """
+    registry = load(settings.handlers, builtin=settings.builtin_handlers)
+    declared_by(registry, settings)
+    return registry
 
 
 def say_what_runs(settings: Settings, revision: str | None, handlers: Sequence[str]) -> None:

@@ -34,7 +34,6 @@ from taskq_server.core.processes import end_children, keep_from_forks, leave
 from taskq_server.core.stopping import Stop
 from taskq_server.domain.caller import ALL_NAMESPACES, DEFAULT_NAMESPACE
 from taskq_server.domain.errors import ConfigurationError
-from taskq_server.handlers.registry import load
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
@@ -142,7 +141,7 @@ async def _run(settings: Settings, work: Work, listener: socket.socket, stop: St
 
 def _with_handlers(settings: Settings) -> Work:
     """Load the handlers, and return the work of a worker in this process."""
-    registry = load(settings.handlers, builtin=settings.builtin_handlers)
+    registry = working.load_handlers(settings)
 
     async def work(runtime: Runtime, stop: Stop, begin: Begin) -> None:
         if await unless(stop.asked, publish(runtime, registry)):

@@ -87,7 +87,8 @@ def list_all(as_json: bool) -> None:
 def prune(yes: bool) -> None:
     """Remove the published handlers that `list` says may be removed.
 
-    A worker that comes back publishes its handlers again.
+    The schedules that their code declared go with them. A worker that comes back publishes its
+    handlers again.
     """
 
     async def work(database: Database) -> None:

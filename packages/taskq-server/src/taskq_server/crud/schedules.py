@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Row, case, func, insert, literal, select, 
 from sqlalchemy import delete as delete_from
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from taskq_server.crud.pairs import Named
+from taskq_server.crud.pairs import Named, is_one_of
 from taskq_server.crud.prepared import BulkInsert
 from taskq_server.crud.tables import IDS, schedule_fires, schedules, tasks
 from taskq_server.domain.ids import Mark, is_marked
@@ -125,9 +125,34 @@ async def made_by(connection: AsyncConnection, key_id: str, *, limit: int) -> li
 
 
 async def handlers_named(connection: AsyncConnection) -> set[Named]:
-    """Return the namespaces and handlers of all schedules."""
-    found = await connection.execute(select(_of.namespace, _of.handler).distinct())
+    """Return the namespaces and handlers of all schedules that no code declares."""
+    is_set = _of.declaration.is_(None)
+    found = await connection.execute(select(_of.namespace, _of.handler).where(is_set).distinct())
     return {(namespace, handler) for namespace, handler in found}
+
+
+async def declared(connection: AsyncConnection, which: Collection[Named]) -> dict[Named, str]:
+    """Return the hashes of what code declares, of those of some schedules that it does declare.
+
+    Args:
+        connection: any.
+        which: at least one namespace and name.
+    """
+    asked = is_one_of(_of.namespace, _of.name, sorted(which)), _of.declaration.is_not(None)
+    found = select(_of.namespace, _of.name, _of.declaration).where(*asked)
+    rows = await connection.execute(found)
+    return {(namespace, name): digest for namespace, name, digest in rows}
+
+
+async def delete_declared(connection: AsyncConnection, which: Collection[Named]) -> None:
+    """Delete schedules that code declared; their tasks stay, and still know their names.
+
+    Args:
+        connection: of a transaction.
+        which: at least one namespace and name.
+    """
+    gone = is_one_of(_of.namespace, _of.name, sorted(which)), _of.declaration.is_not(None)
+    await connection.execute(delete_from(schedules).where(*gone))
 
 
 async def due(connection: AsyncConnection, *, now: datetime, limit: int) -> list[Schedule]:

@@ -36,10 +36,14 @@ async def renew(
     return result.rowcount == 1
 
 
-async def set_handlers(connection: AsyncConnection, worker_id: UUID, handlers: str) -> None:
-    """Write the handlers of a worker: a JSON object by name."""
+async def set_handlers(
+    connection: AsyncConnection, worker_id: UUID, handlers: str, declarations: str | None = None
+) -> None:
+    """Write the handlers of a worker, and the schedules that they declare: JSON objects by name."""
     await connection.execute(
-        update(workers).where(workers.c.id == worker_id).values(handlers=handlers)
+        update(workers)
+        .where(workers.c.id == worker_id)
+        .values(handlers=handlers, declarations=declarations)
     )
 
 
@@ -72,7 +76,9 @@ async def mark_lost(
 
 def _end(at: datetime) -> Update:
     until = case((workers.c.lease_until < at, workers.c.lease_until), else_=at)
-    return update(workers).values(lease_until=until, ended_at=at, handlers=_NOTHING)
+    return update(workers).values(
+        lease_until=until, ended_at=at, handlers=_NOTHING, declarations=None
+    )
 
 
 async def handlers_of_live(

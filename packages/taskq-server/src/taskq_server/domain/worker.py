@@ -14,8 +14,9 @@ class WorkerRow:
     """A worker; `queues` and `namespaces` are JSON lists, as is `handlers` before publishing.
 
     `namespaces` is None for a worker of a version that serves all of them, and `version` for one
-    that does not tell its own. `beats` counts the renewals of the lease, which is over for good
-    once `ended_at` is set.
+    that does not tell its own. `declarations` is a JSON object; None for one that says nothing of
+    schedules. `beats` counts the renewals of the lease, which is over for good once `ended_at` is
+    set.
     """
 
     id: UUID
@@ -30,6 +31,7 @@ class WorkerRow:
     version: str | None = None
     beats: int = 0
     ended_at: datetime | None = None
+    declarations: str | None = None
 
     @property
     def served(self) -> frozenset[str]:

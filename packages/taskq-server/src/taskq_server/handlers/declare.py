@@ -8,16 +8,19 @@ import inspect
 from collections.abc import Callable, Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from types import FunctionType, UnionType
 from typing import Any, ParamSpec, TypeVar, get_args, overload
 
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.declarations import HandlerSchedule
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
 from taskq_server.handlers.clients import PriorityName
 from taskq_server.handlers.defaults import task_defaults
+from taskq_server.handlers.schedules import handler_schedule
 from taskq_server.handlers.submitting import FunctionSubmit
 from taskq_server.handlers.typed import TypedHandler
 
@@ -63,6 +66,7 @@ class HandlerMark:
     retry_on: tuple[type[BaseException], ...]
     process: bool = False
     defaults: TaskDefaults = SAYS_NOTHING
+    schedule: HandlerSchedule | None = None
 
 
 class Hook(StrEnum):
@@ -91,6 +95,9 @@ def handler(
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
     unique_key: str | None = None,
+    schedule: str | timedelta | None = None,
+    timezone: str | None = None,
+    schedule_namespace: str | None = None,
 ) -> Callable[[Callable[P, ResultT]], TypedHandler[P, ResultT]]: ...
 
 
@@ -106,6 +113,9 @@ def handler(
     priority: PriorityName | None = None,
     tags: Collection[str] = (),
     unique_key: str | None = None,
+    schedule: str | timedelta | None = None,
+    timezone: str | None = None,
+    schedule_namespace: str | None = None,
 ) -> Callable[..., Any]:
     """Make a function, async or sync, the handler of the tasks that name it.
 
@@ -130,22 +140,27 @@ def handler(
             `/customer_id`: while a task for one customer waits or runs, another submit for the same
             one finds it. `""` stands for the whole payload. A task without a value there, or with
             null, is not unique, and a unique key that a submit names wins.
+        schedule: when a task is submitted without anybody's asking, with an empty payload: a cron
+            expression, or a period from a second to 366 days. Without it, none is.
+        timezone: the IANA zone of the expression; None means UTC.
+        schedule_namespace: whose tasks these are, for workers of several namespaces.
 
     Raises:
         ConfigurationError: the function cannot have that name or run in a process, `retry_on` has a
-            value that is not a class of exceptions, or no task can have such a queue, priority, tag
-            or unique key.
+            value that is not a class of exceptions, no task can have such a queue, priority, tag or
+            unique key, or there is no such schedule or zone.
     """
     if name is not None and not isinstance(name, str):
         return handler()(name)
     what = "@handler" if name is None else f"handler {name}"
     errors = _error_classes(what, retry_on)
     defaults = task_defaults(what, queue, priority, tags, unique_key)
+    declared = handler_schedule(what, schedule, timezone, schedule_namespace)
 
     def decorate(function: Function) -> Function:
         own = _own_name(function) if name is None else name
         _check_process(process, function, own)
-        mark = HandlerMark(own, max_retries, timeout, backoff, errors, process, defaults)
+        mark = HandlerMark(own, max_retries, timeout, backoff, errors, process, defaults, declared)
         return _with_submit(_marked(function, mark), own)
 
     return decorate

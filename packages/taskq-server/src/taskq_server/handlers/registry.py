@@ -21,6 +21,7 @@ from pydantic_core import to_json
 
 from taskq_server.domain import limits
 from taskq_server.domain.backoff import Backoff
+from taskq_server.domain.declarations import HandlerSchedule
 from taskq_server.domain.errors import ConfigurationError, UnusableHandler
 from taskq_server.domain.naming import is_name
 from taskq_server.domain.requests import SAYS_NOTHING, TaskDefaults
@@ -89,6 +90,7 @@ class Handler:
     retry_on: tuple[type[BaseException], ...]
     process: bool = False
     defaults: TaskDefaults = SAYS_NOTHING
+    schedule: HandlerSchedule | None = None
 
     @cached_property
     def is_async(self) -> bool:
@@ -302,6 +304,11 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
             "collect what it yields, and return a list"
         )
     takes = signature.read(function, name)
+    if mark.schedule is not None and takes.required:
+        raise ConfigurationError(
+            f"handler {name}: its schedule submits an empty payload: give each parameter a default "
+            f"({', '.join(takes.required)}), or leave the schedule out"
+        )
     schema, pointer = _schema(takes, name), mark.defaults.unique_key
     if pointer is not None and not takes.open:
         check_parameter(f"handler {name}", pointer, json.loads(schema).get("properties", ()))
@@ -317,6 +324,7 @@ def _handler(function: Callable[..., Any], mark: HandlerMark) -> Handler:
         retry_on=mark.retry_on,
         process=mark.process,
         defaults=mark.defaults,
+        schedule=mark.schedule,
     )
 
 

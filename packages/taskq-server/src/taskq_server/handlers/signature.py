@@ -39,6 +39,12 @@ class Signature:
     returns: object = None
     doubles: bool = False
 
+    @property
+    def required(self) -> tuple[str, ...]:
+        """The parameters without a default."""
+        fields = self.model.model_fields
+        return tuple(one for one in self.parameters if fields[_PREFIX + one].is_required())
+
     def arguments(self, payload: str, context: Context[Any] | None) -> dict[str, Any]:
         """Return the keyword arguments for one call.
 

@@ -3,6 +3,7 @@
 from taskq_server.models.api_key import ApiKey
 from taskq_server.models.base import Base
 from taskq_server.models.bulk_operation import BulkOperation
+from taskq_server.models.declaration import Declaration
 from taskq_server.models.deployment import Deployment
 from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
@@ -22,6 +23,7 @@ __all__ = [
     "ApiKey",
     "Base",
     "BulkOperation",
+    "Declaration",
     "Deployment",
     "Handler",
     "Namespace",

@@ -21,6 +21,10 @@ class Worker(Base):
     in rows of older workers, `handlers` is a list of names. `namespaces` is a JSON list, too; it is
     null in rows of older workers, which serve all namespaces. `version` is null in theirs, too.
 
+    `declarations` is a JSON object by handler, with the namespace and the digest of the schedule
+    that it declares; handlers that declare none are left out. It is null in rows of workers that
+    know no such schedules, and before the handlers are published.
+
     `beats` counts the renewals of the lease. `ended_at` is null until the worker has given its
     lease back, or somebody has seen `beats` stand still for a lease; then it is lost for good.
     `heartbeat_at` and `lease_until` are for readers, and the latter leaves them a lease for the
@@ -41,4 +45,5 @@ class Worker(Base):
     lease_until: Mapped[datetime] = mapped_column(UtcDateTime)
     version: Mapped[str | None] = mapped_column(ascii_text(limits.VERSION_LENGTH))
     beats: Mapped[int] = mapped_column(BigInteger, server_default="0")
+    declarations: Mapped[str | None] = mapped_column(LongText)
     ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

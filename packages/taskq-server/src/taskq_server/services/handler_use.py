@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import counts, handler_use, schedules, workers
+from taskq_server.crud import counts, declarations, handler_use, schedules, workers
 from taskq_server.crud.handler_use import Seen
 from taskq_server.crud.pairs import Named
+from taskq_server.domain.caller import ALL_NAMESPACES
 from taskq_server.domain.counts import by_queue
+from taskq_server.domain.declarations import schedule_name
 from taskq_server.domain.task import WAITING
 
 UNSEEN = timedelta(days=30)
@@ -53,7 +55,7 @@ class HandlerUses:
         return await self._database.read(lambda c: self._all(c, lock=False))
 
     async def prune(self, asked: Collection[Named]) -> list[HandlerUse]:
-        """Remove those of some handlers that nobody uses by now; return them.
+        """Remove those of some handlers that nobody uses by now, with their schedules; return them.
 
         A worker that comes back publishes its handlers again.
 
@@ -66,6 +68,7 @@ class HandlerUses:
             gone = [each for each in every if _key(each) in asked and not each.kept_for]
             if gone:
                 await handler_use.forget(connection, map(_key, gone))
+                await _forget_declared(connection, gone, {_key(each) for each in every})
             return gone
 
         return await self._database.write(work)
@@ -94,6 +97,24 @@ class HandlerUses:
 
 def _key(use: HandlerUse) -> Named:
     return use.namespace, use.name
+
+
+async def _forget_declared(
+    connection: Connection, gone: Collection[HandlerUse], there: Collection[Named]
+) -> None:
+    """Forget what code has declared of handlers that no worker publishes any more, by now."""
+    left = {*there}.difference(map(_key, gone))
+    known = await declarations.known(connection, {each.name for each in gone}, None)
+    pairs = {(one.namespace, one.handler) for one in known}
+    ended = {
+        (namespace, name)
+        for namespace, name in pairs
+        if not left & {(namespace, name), (ALL_NAMESPACES, name)}
+    }
+    if ended:
+        await declarations.forget(connection, ended)
+        names = [(namespace, schedule_name(handler)) for namespace, handler in ended]
+        await schedules.delete_declared(connection, names)
 
 
 async def _reason(

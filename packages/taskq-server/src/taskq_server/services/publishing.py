@@ -19,6 +19,8 @@ from taskq_server.crud.handlers import PublishedHandler
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.skew import Version, succession
 from taskq_server.handlers.registry import Handler, Registry
+from taskq_server.services.declared import Declared
+from taskq_server.services.declaring import Declaring
 
 _DIGITS = 12
 _SEEN_AGAIN = timedelta(days=1)
@@ -39,6 +41,7 @@ class Publishing:
         clock: aware UTC.
         namespaces: each of them gets the handlers.
         own: what the worker can run.
+        declared: the schedules of its handlers.
     """
 
     def __init__(
@@ -47,11 +50,14 @@ class Publishing:
         clock: Callable[[], datetime],
         namespaces: Sequence[str],
         own: Sequence[PublishedHandler],
+        declared: Declared | None = None,
     ) -> None:
         self._database = database
         self._clock = clock
         self._namespaces = namespaces
         self._own = own
+        self.declared = declared or Declared()
+        self._declaring = Declaring(clock)
         self._versions = {one.name: Version(_digest(one.payload_schema)) for one in own}
         self._told: tuple[UUID, str] | None = None
         self._seen_at: datetime | None = None
@@ -65,6 +71,11 @@ class Publishing:
     def row(self) -> str:
         """The JSON about the handlers for the worker's row."""
         return _written(self._versions)
+
+    @property
+    def declarations(self) -> str:
+        """The JSON about the schedules that the handlers declare, for the worker's row."""
+        return self.declared.row
 
     async def publish_alone(self) -> None:
         """Publish all handlers before the only worker starts, so that the API accepts tasks."""
@@ -126,7 +137,8 @@ class Publishing:
         for namespace, publish in plan.publish.items():
             await handlers.publish(self._database, connection, namespace, publish, now)
         text = _written(plan.versions)
-        await workers.set_handlers(connection, worker_id, text)
+        await workers.set_handlers(connection, worker_id, text, self.declared.row)
+        await self._declaring.publish(connection, self.declared, self._namespaces, self.names)
         self._versions = plan.versions
         self._told = worker_id, text
 

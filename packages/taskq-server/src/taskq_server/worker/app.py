@@ -14,11 +14,13 @@ from taskq_server.broker.notifier import read_ids
 from taskq_server.core.background import background, unless
 from taskq_server.core.config import Settings
 from taskq_server.core.stopping import Stop
+from taskq_server.domain.declarations import schedule_name
 from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.handlers.context import State
 from taskq_server.handlers.declare import Hook
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.declared import Declared, declared_by
 from taskq_server.services.publishing import Publishing, published_by
 from taskq_server.worker.arq_worker import redis_pool
 from taskq_server.worker.assembly import WorkerParts, assemble
@@ -59,6 +61,7 @@ async def run_worker(
         return False
     names = await runtime.naming.known()
     _say_what_is_validated_elsewhere(registry)
+    publishing = _publishing(runtime, registry)
     state = State()
     if not await start_up(registry, state, stop.asked):
         return False
@@ -74,7 +77,6 @@ async def run_worker(
     try:
         parts = assemble(runtime, names, registry, state, parent)
         health = health or Health(settings.block_seconds)
-        publishing = _publishing(runtime, registry)
         await _Worker(runtime, names, parts, publishing, parent, health).work(stop)
     finally:
         await shut_down(registry, state, settings.hook_seconds, stop.hurried)
@@ -151,6 +153,7 @@ class _Worker:
             )
             stack.enter_context(BlockingWatch(parts.deps.executor))
             _say_what_runs(parts.lease.worker_id, self._publishing.names, self._settings)
+            _say_what_is_declared(self._publishing.declared)
             self._parent.tell_ready()
             with self._health.working(lambda: parts.lease.is_valid):
                 await self._until_recycled(stop.asked)
@@ -182,7 +185,7 @@ class _Worker:
         """
         lease = self._parts.lease
         await _patiently(lambda: self._publishing.start(lease.worker_id))
-        lease.handlers = self._publishing.row
+        lease.handlers, lease.declarations = self._publishing.row, self._publishing.declarations
 
     async def _learn_namespaces(self) -> None:
         await _patiently(self._parts.served.start)
@@ -282,6 +285,16 @@ def _say_what_runs(worker_id: UUID, handlers: Sequence[str], settings: Settings)
         )
 
 
+def _say_what_is_declared(declared: Declared) -> None:
+    if declared.by_handler:
+        _log.info(
+            "handlers declare schedules: %s", ", ".join(
+                f"{schedule_name(name)} of namespace {where} ({schedule})"
+                for name, (where, schedule) in sorted(declared.by_handler.items())
+            ),
+        )  # fmt: skip
+
+
 def _say_what_is_validated_elsewhere(registry: Registry) -> None:
     names = [name for name, one in registry.handlers.items() if one.signature.doubles]
     if names:
@@ -309,7 +322,8 @@ async def publish(runtime: Runtime, registry: Registry) -> None:
 def _publishing(runtime: Runtime, registry: Registry) -> Publishing:
     settings = runtime.settings
     own = published_by(registry, settings)
-    return Publishing(runtime.database, runtime.clock, settings.served_namespaces, own)
+    declared = declared_by(registry, settings)
+    return Publishing(runtime.database, runtime.clock, settings.served_namespaces, own, declared)
 
 
 async def _patiently(publish: Callable[[], Awaitable[None]]) -> None:

@@ -12,6 +12,7 @@ from taskq_server.domain.sweeps import kind_of
 from taskq_server.handlers.context import State
 from taskq_server.handlers.registry import Place, Registry
 from taskq_server.runtime import Runtime
+from taskq_server.services.declared_sweep import DeclaredSweep
 from taskq_server.services.maintenance import Maintenance
 from taskq_server.services.queue_meter import QueueMeter
 from taskq_server.services.sweeps import SweepService
@@ -230,6 +231,7 @@ def _sources_of_attempts(
         replay_hooks=hooks.replay,
         fire=runtime.firing.sweep,
         bulk=runtime.bulk_work.sweep,
+        declared=DeclaredSweep(runtime.database, runtime.clock, settings.lease_seconds).sweep,
         measure=QueueMeter(runtime.database, earliest).measure,
         paused=paused,
     )

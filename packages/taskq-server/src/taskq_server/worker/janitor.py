@@ -53,10 +53,10 @@ class Sweep(NamedTuple):
 class Janitor:
     """Sweep, each kind in one worker at a time; two at once do no harm.
 
-    It fires schedules, works through bulk operations, compacts, measures, prunes and forgets for
-    all namespaces, because one may have no worker any more. It rescues for workers of the same
-    namespaces, and stages and replays hooks for those that run the same handlers, too: it may start
-    only their tasks, and knows only their hooks.
+    It fires schedules, puts declared ones in force, works through bulk operations, compacts,
+    measures, prunes and forgets for all namespaces, because one may have no worker any more. It
+    rescues for workers of the same namespaces, and stages and replays hooks for those that run the
+    same handlers, too: it may start only their tasks, and knows only their hooks.
 
     Args:
         settings: how often, and how long final tasks are kept.
@@ -74,6 +74,7 @@ class Janitor:
         replay_hooks: runs hooks that should have run by now.
         fire: fires schedules that are due.
         bulk: works through bulk operations.
+        declared: puts in force what handlers declare.
         measure: measures the queues, unless somebody else has done it in this minute.
         paused: the queues that are known to be paused; they are not staged.
     """
@@ -94,6 +95,7 @@ class Janitor:
         replay_hooks: Callable[[], Awaitable[None]],
         fire: Callable[[], Awaitable[None]],
         bulk: Callable[[], Awaitable[None]],
+        declared: Callable[[], Awaitable[None]],
         measure: Callable[[], Awaitable[object]],
         paused: Container[Queue] = (),
     ) -> None:
@@ -127,6 +129,7 @@ class Janitor:
             Sweep(hooks, often, "replay hooks", replay_hooks),
             Sweep("schedules", often, "fire schedules", fire),
             Sweep("bulk", often, "work through bulk operations", bulk),
+            Sweep("declared", sometimes, "put in force what handlers declare", declared),
             Sweep("compact", sometimes, "compact the ledger of tasks", self.compact),
             Sweep("measure", sometimes, "measure the queues", measure),
             Sweep(prune, sometimes, "prune what is past retention", self.prune),

@@ -83,8 +83,8 @@ class Lease:
 
     A lease that others have seen run out is never renewed, because they have rescued the tasks: the
     worker drops what it ran and takes a new id. Until somebody has, a late renewal does, but
-    nothing new is claimed meanwhile. `handlers` is what its row says, from the next registration
-    on.
+    nothing new is claimed meanwhile. `handlers` and `declarations` are what its row says, from the
+    next registration on.
 
     Args:
         settings: lease, queues, and where the database is.
@@ -104,6 +104,7 @@ class Lease:
     ) -> None:
         self._settings = settings
         self.handlers = names(handlers)
+        self.declarations: str | None = None
         self._parent = parent
         self._observer = observer
         self._parent_seconds = min(2.0, settings.lease_seconds / 2)
@@ -267,4 +268,5 @@ class Lease:
             heartbeat_at=now,
             lease_until=now + shown_lease(self._lease),
             version=__version__,
+            declarations=self.declarations,
         )
