@@ -79,7 +79,7 @@ class Work:
 
         Args:
             task_id: the task.
-            replayed: whether its idempotency key had submitted it before.
+            replayed: whether it was there before: one of its keys had led to it.
         """
         if self._span is not None:
             self.note({"messaging.message.id": str(task_id), "taskq.replayed": replayed})
