@@ -359,6 +359,18 @@ async def test_a_pause_and_a_resume_are_idempotent(
     assert (await api.post("/schedules/nightly/resume")).json() == resumed
 
 
+async def test_one_whose_zone_is_gone_says_so(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """As a new version of the time zones may do; what can be done about it still can."""
+    await made(api, paused=True)
+    await write(runtime, replace(await row(runtime), timezone="Mars/Base"))
+    refused = await api.post("/schedules/nightly/resume")
+    assert problem(refused) == (422, "invalid-schedule", [("/timezone", "invalid-schedule")])
+    patch = await api.patch("/schedules/nightly", json={"note": "x"})
+    assert problem(patch) == (422, "unknown-timezone", [("/timezone", "unknown-timezone")])
+    body = {"timezone": "UTC", "paused": False}
+    assert (await api.patch("/schedules/nightly", json=body)).status_code == 200
+
+
 async def test_a_deleted_one_is_gone_and_its_tasks_stay(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:
@@ -416,6 +428,35 @@ async def test_there_is_a_bound(
         [("/path/name", "quota-exceeded")],
     )
     assert (await put(api, "two", cron="0 9 * * *")).status_code == 200
+
+
+async def test_who_may_not_read_gets_outlines(runtime: Runtime) -> None:
+    secret = "what nobody else shall read"
+    task = {"handler": "taskq.echo", "payload": {"value": secret}, "priority": "high"}
+    async with calling_closed(runtime) as closed:
+        key = await make_key(runtime, "tasks:operate", "tasks:run:*")
+        own = shown(key)
+        other = shown(await make_key(runtime, "tasks:operate", "tasks:run:taskq.echo"))
+        reader = shown(await make_key(runtime, *EVERYTHING))
+        first = await made(closed, task=task, headers=own)
+        assert first["task"]["payload"] == {"value": secret}
+        for response in (
+            await closed.post("/schedules/nightly/pause", headers=other),
+            await closed.post("/schedules/nightly/resume", headers=other),
+            await closed.patch("/schedules/nightly", json={}, headers=other),
+            await closed.post("/schedules/nightly/fire", headers=other),
+        ):
+            assert response.status_code in (200, 201), response.text
+            assert secret not in response.text
+        assert (await closed.get(response.headers["Location"], headers=other)).status_code == 404
+        fired_task = (await closed.get(response.headers["Location"], headers=own)).json()
+        assert fired_task["payload"] == {"value": secret}, "it is a task of the schedule's key"
+        for answer in (
+            await closed.post("/schedules/nightly/pause", headers=own),
+            await closed.get("/schedules/nightly", headers=reader),
+            await closed.post("/schedules/nightly/fire", headers=reader),
+        ):
+            assert secret in answer.text
 
 
 async def test_who_sets_one_needs_the_right_to_run_and_leaves_it_there(

@@ -4,8 +4,9 @@ A schedule is one row, and so is what is known of its next time. Who fires it lo
 each time is decided about once.
 """
 
+import json
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
@@ -119,6 +120,13 @@ class Schedule:
             starts_at=self.starts_at,
             ends_at=self.ends_at,
             created_at=self.created_at,
+        )
+
+    @property
+    def outline(self) -> "Schedule":
+        """The same schedule without the contents of its task: no payload, and no error of it."""
+        return replace(
+            self, task=json.dumps({**json.loads(self.task), "payload": {}}), last_error=None
         )
 
     def fires_at(self, fire_at: datetime) -> datetime:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from taskq_server.domain import times
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.errors import FieldError, InvalidSchedule
 from taskq_server.domain.schedule import CatchUp, Overlap, Schedule, globs_of
 
 _FIRST_VERSION = 1
@@ -161,7 +162,13 @@ def _planned(schedule: Schedule, now: datetime) -> Schedule:
             queued_fire_at=None,
             skipped=schedule.skipped + given_up,
         )
-    next_at = times.next_after(schedule.timing, now)
+    try:
+        next_at = times.next_after(schedule.timing, now)
+    except ValueError as error:  # such as a zone that this version of the zones has lost
+        detail = str(error)
+        raise InvalidSchedule(
+            detail, [FieldError("/timezone", "invalid-schedule", detail)]
+        ) from None
     due_at = None if next_at is None else schedule.fires_at(next_at)
     if schedule.queued_fire_at is not None:  # it is looked at for the time that waits
         due_at = now if schedule.due_at is None else min(schedule.due_at, due_at or now)

@@ -39,6 +39,9 @@ _TASKS = 1_000
 _REST = 1.0
 """A pause after each transaction, in times of what it took: submits get their turn."""
 
+_MOST_REST_SECONDS = 0.1
+"""A pause at most, because what is due in one second is to be fired in a few."""
+
 _log = logging.getLogger("taskq.server.janitor")
 
 
@@ -90,7 +93,8 @@ class Firing:
         """Fire until no schedule is left that is due, and that nobody else has locked."""
         began = self._monotonic()
         while await self._round():
-            await asyncio.sleep(_REST * (self._monotonic() - began))
+            took = self._monotonic() - began
+            await asyncio.sleep(min(_REST * took, _MOST_REST_SECONDS))
             began = self._monotonic()
 
     async def fire_now(self, caller: Caller, schedule: Schedule) -> TaskDetails:

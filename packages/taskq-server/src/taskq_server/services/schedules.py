@@ -1,7 +1,7 @@
 """Set, read, pause, resume, fire and delete schedules; `services.firing` does what they ask for."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -11,6 +11,7 @@ from taskq_server.crud import schedules
 from taskq_server.domain import limits, schedule_edits, scopes
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import (
+    AUTHORIZATION,
     DeclaredInCode,
     FieldError,
     InvalidFields,
@@ -25,6 +26,7 @@ from taskq_server.domain.schedule_edits import NewSchedule
 from taskq_server.domain.task import TaskDetails
 from taskq_server.schemas.schedule import patched, submit_of
 from taskq_server.services import schedule_cursor as cursors
+from taskq_server.services.read import as_shown
 from taskq_server.services.submission import Submission
 
 _TRIES = 20
@@ -58,6 +60,9 @@ class Put:
 
 class ScheduleService:
     """What a caller may do with the schedules of its namespace.
+
+    A caller that does not see the tasks of a schedule gets its outline, unless it has just said all
+    that there is to see.
 
     Args:
         database: holds the rows.
@@ -141,7 +146,7 @@ class ScheduleService:
         """
         _check_runs_any(caller)
         for _ in range(_TRIES):
-            seen = await self.get(caller, name)
+            seen = await self._seen(caller, name)
             if not expect(seen):
                 raise _mismatch(seen)
             _check_free(seen)
@@ -149,7 +154,7 @@ class ScheduleService:
             await self._check(caller, new)
             changed = await self._replace_seen(caller, seen, new)
             if changed is not None:
-                return changed
+                return _as_shown(caller, changed)
         raise VersionMismatch("others change the schedule again and again: try once more")
 
     async def get(self, caller: Caller, name: str) -> Schedule:
@@ -158,8 +163,7 @@ class ScheduleService:
         Raises:
             ScheduleNotFound: the namespace has none of this name.
         """
-        found = await self._database.read(lambda c: schedules.get(c, caller.namespace, name))
-        return _required(found, name)
+        return _as_shown(caller, await self._seen(caller, name))
 
     async def list(
         self,
@@ -236,15 +240,22 @@ class ScheduleService:
     async def fire(self, caller: Caller, name: str) -> TaskDetails:
         """Submit the task of a schedule now, whatever its times are; return it.
 
+        The task belongs to the key of the schedule, as all of its tasks do.
+
         Raises:
             ScheduleNotFound: the namespace has none of this name.
             PermissionDenied: the caller may not run the handler.
             Rejected: the task cannot be taken.
         """
         _check_runs_any(caller)
-        schedule = await self.get(caller, name)
-        caller.check_may_run({"/task/handler": schedule.handler})
-        return await self._fire_now(caller, schedule)
+        schedule = await self._seen(caller, name)
+        caller.check_may_run({AUTHORIZATION: schedule.handler})
+        for_its_key = replace(caller, key_id=schedule.key_id)
+        return as_shown(caller, await self._fire_now(for_its_key, schedule))
+
+    async def _seen(self, caller: Caller, name: str) -> Schedule:
+        found = await self._database.read(lambda c: schedules.get(c, caller.namespace, name))
+        return _required(found, name)
 
     async def _check(self, caller: Caller, new: NewSchedule) -> None:
         """Check what is wanted; what is wrong with the task is told as of a submit."""
@@ -291,7 +302,7 @@ class ScheduleService:
                 await schedules.write(connection, after)
             return after
 
-        return await self._database.write(work)
+        return _as_shown(caller, await self._database.write(work))
 
 
 async def _locked(connection: Connection, caller: Caller, name: str) -> Schedule:
@@ -314,6 +325,10 @@ def _required(found: Schedule | None, name: str) -> Schedule:
 def _check_runs_any(caller: Caller) -> None:
     if not scopes.runs(caller.scopes):
         raise PermissionDenied.missing(scopes.RUN)
+
+
+def _as_shown(caller: Caller, schedule: Schedule) -> Schedule:
+    return schedule if caller.sees(schedule.key_id) else schedule.outline
 
 
 def _check_free(schedule: Schedule) -> None:
