@@ -87,7 +87,8 @@ class ScheduleWrite(Request):
         "last", description="which of the times that passed unseen get a task"
     )
     catch_up_seconds: _CatchUpSeconds = Field(
-        86_400, description="for how long a time that passed unseen may still get one"
+        limits.CATCH_UP_DEFAULT,
+        description="for how long a time that passed unseen may still get one",
     )
     jitter_seconds: _JitterSeconds = Field(
         0, description="tasks are submitted up to so many seconds after their time"
