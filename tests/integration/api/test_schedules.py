@@ -359,6 +359,18 @@ async def test_a_pause_and_a_resume_are_idempotent(
     assert (await api.post("/schedules/nightly/resume")).json() == resumed
 
 
+async def test_one_whose_zone_is_gone_says_so(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    """As a new version of the time zones may do; what can be done about it still can."""
+    await made(api, paused=True)
+    await write(runtime, replace(await row(runtime), timezone="Mars/Base"))
+    refused = await api.post("/schedules/nightly/resume")
+    assert problem(refused) == (422, "invalid-schedule", [("/timezone", "invalid-schedule")])
+    patch = await api.patch("/schedules/nightly", json={"note": "x"})
+    assert problem(patch) == (422, "unknown-timezone", [("/timezone", "unknown-timezone")])
+    body = {"timezone": "UTC", "paused": False}
+    assert (await api.patch("/schedules/nightly", json=body)).status_code == 200
+
+
 async def test_a_deleted_one_is_gone_and_its_tasks_stay(
     api: httpx.AsyncClient, runtime: Runtime
 ) -> None:

@@ -8,7 +8,7 @@ tasks, which task is that of which time, and how far each schedule is: all of it
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -26,7 +26,8 @@ from taskq_server.services import fire_storing
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.fire_plans import Plan, Planner
 from taskq_server.services.fire_storing import Batch, NewId, Stored
-from taskq_server.services.quotas import Quotas, of_tags
+from taskq_server.services.quotas import Quotas, of_items, of_tags
+from taskq_server.services.submission import Made
 from taskq_server.services.tags import TagIds
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 
@@ -162,7 +163,7 @@ class Firing:
 
     async def _fire(self, plans: Sequence[Plan], now: datetime) -> Stored:
         async with AsyncExitStack() as stack:
-            admitted = [await self._admitted(stack, plan) for plan in plans]
+            admitted = await self._admitted(stack, plans)
             room = await self._room(stack, admitted)
             tags = {named for plan in admitted for named in plan.tags}
             return await self._tag_ids.use_named(
@@ -172,18 +173,34 @@ class Firing:
                 ),
             )
 
-    async def _admitted(self, stack: AsyncExitStack, plan: Plan) -> Plan:
-        """Return the plan, which is refused if a queue or a tag of its task is one too many."""
-        made = plan.made
-        if made is None:
-            return plan
-        queue, tags = {made.task.queue: "/queue"}, of_tags(made.tags)
+    async def _admitted(self, stack: AsyncExitStack, plans: Sequence[Plan]) -> Sequence[Plan]:
+        """Return the plans; one is refused if a queue or a tag of its task is one too many."""
+        names: defaultdict[str, list[Made]] = defaultdict(list)
+        for plan in plans:
+            if plan.made is not None:
+                names[plan.schedule.namespace].append(plan.made)
         try:
-            await stack.enter_async_context(self._quotas.queues.admit(plan.caller, queue))
-            await stack.enter_async_context(self._quotas.tags.admit(plan.caller, tags))
+            async with AsyncExitStack() as together:
+                for of, made in names.items():
+                    await self._admit(together, Caller(of), made)
+                await stack.enter_async_context(together.pop_all())
+        except QuotaExceeded:  # of some; each is asked about alone
+            return [await self._admitted_alone(stack, plan) for plan in plans]
+        return plans
+
+    async def _admitted_alone(self, stack: AsyncExitStack, plan: Plan) -> Plan:
+        if plan.made is None:
+            return plan
+        try:
+            await self._admit(stack, plan.caller, [plan.made])
         except QuotaExceeded as error:
             return replace(plan, made=None, refusal=str(error))
         return plan
+
+    async def _admit(self, stack: AsyncExitStack, caller: Caller, made: Sequence[Made]) -> None:
+        queues, tags = of_items(made)
+        await stack.enter_async_context(self._quotas.queues.admit(caller, queues))
+        await stack.enter_async_context(self._quotas.tags.admit(caller, tags))
 
     async def _room(self, stack: AsyncExitStack, plans: Sequence[Plan]) -> dict[str, int]:
         """Return how many tasks of each namespace may begin to wait, where that is limited."""
