@@ -73,7 +73,7 @@ def test_some_commands_are_checked() -> None:
         tuple(words[:2]) for block in blocks("bash", "ini", "") for words in commands(block.code)
     }
     assert {("taskq-server", name) for name in ("dev", "api", "worker", "db")} <= seen
-    assert {("taskq", name) for name in ("submit", "list")} <= seen
+    assert {("taskq", name) for name in ("schedules", "list")} <= seen
     with pytest.raises(AssertionError):
         check_command(["taskq-server", "worker", "--no-such-option"])
     with pytest.raises(AssertionError):

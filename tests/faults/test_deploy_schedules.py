@@ -99,6 +99,13 @@ class Deploy:
         wait_until(lambda: self.in_force() == release, 60, f"{release} is in force", 0.1)
 
 
+def said(schedule: Schedule | None) -> tuple[object, ...] | None:
+    """What firing leaves as it is."""
+    if schedule is None:
+        return None
+    return schedule.id, schedule.declaration, schedule.version, schedule.updated_at
+
+
 @pytest.fixture
 def stack(new_stack: NewStack) -> Stack:
     settings = {"TASKQ_LEASE_SECONDS": "2", "TASKQ_JANITOR_SECONDS": "0.5"}
@@ -144,13 +151,13 @@ def test_workers_of_two_releases_that_start_together_agree(deploy: Deploy) -> No
     ]
     for each in started:
         wait_until(lambda each=each: WORKS in each.output(), 120, "it works", 0.05)
-    found = deploy.schedule()
+    found = said(deploy.schedule())
     assert deploy.in_force() == deploy.latest()
     for each in started[::2]:  # one of each release is left
         deploy.end(each, kill=True)
     for release in ("v2", "v1", "v3"):
         deploy.start(release)
-    assert deploy.schedule() == found
+    assert said(deploy.schedule()) == found
 
 
 @pytest.mark.timeout(300)
