@@ -56,7 +56,7 @@ with TaskqClient() as client:
     print(sum(1 for _ in client.list(schedule="example.nightly", limit=200)) >= 1)
 
 # prints:
-# At 02:30 ['27 01:30', '28 01:00', '29 00:30']
+# At 02:30 every day ['27 01:30', '28 01:00', '29 00:30']
 # 0 6 * * * 2 skip last
 # invalid-schedule at /cron
 # the report from example.nightly ['reports']

@@ -111,7 +111,7 @@ async def test_times_are_looked_at_before_anything_is_stored(client: Any) -> Non
         cron="30 2 * * *", timezone="Europe/Berlin", starts_at=spring, count=3
     )
     assert [f"{at:%d %H:%M}" for at in found.times] == ["27 01:30", "28 01:00", "29 00:30"]
-    assert found.text == "At 02:30"
+    assert found.text == "At 02:30 every day"
     ends = spring + timedelta(minutes=2)
     every = await client.schedules.preview(every_seconds=60, starts_at=spring, ends_at=ends)
     assert every.times == [spring + timedelta(minutes=number) for number in range(3)]

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import tomllib
 from configparser import ConfigParser
@@ -24,6 +25,7 @@ CHECKED = {"py", "bash", "json", "toml", "yaml", "ini"}
 OF_OTHERS = {"docs/how-to/from-celery.md", "docs/how-to/from-arq.md", "docs/compare.md"}
 MODULES = [b for b in blocks("python") if b.module is not None and not b.has_handlers]
 PAGES = [path for path in DOCUMENTS if any(b.language == "console" for b in blocks_of(path))]
+FILE = re.compile(r"# ([\w-]+\.yaml)\n")
 ID = "019aa1c6-4f2e-7c31-8d7a-6f0a52e3b911"
 OTHER_ID = "019aa1c6-5a10-7d20-9c44-1f0b7d6e2a35"
 
@@ -60,6 +62,8 @@ def test_commands_print_what_a_page_says(
     for block in blocks_of(path):
         if block.language == "console":
             console.run(block)
+        elif block.language == "yaml" and (named := FILE.match(block.code)):
+            (folder / named[1]).write_text(block.code, encoding="utf-8")
 
 
 @pytest.mark.parametrize("block", blocks("py"), ids=str)

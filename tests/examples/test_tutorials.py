@@ -11,13 +11,15 @@ from tests.examples.scripts import run_script
 from tests.support.processes import ROOT
 from tests.support.stack import Stack
 
-TUTORIALS = sorted([*(ROOT / "examples").glob("0[1-8]_*.py"), *(ROOT / "examples").glob("10_*.py")])
+TUTORIALS = sorted(
+    [*(ROOT / "examples").glob("0[1-8]_*.py"), *(ROOT / "examples").glob("1[01]_*.py")]
+)
 KEYS = ROOT / "examples" / "09_keys.py"
 
 
-def test_there_are_ten_tutorials() -> None:
+def test_there_are_eleven_tutorials() -> None:
     found = sorted([*TUTORIALS, KEYS])
-    assert [path.name[:2] for path in found] == [f"{number:02}" for number in range(1, 11)]
+    assert [path.name[:2] for path in found] == [f"{number:02}" for number in range(1, 12)]
 
 
 @pytest.mark.parametrize("path", TUTORIALS, ids=lambda path: path.stem)

@@ -10,6 +10,7 @@ from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.conftest import Submit
 from tests.integration.api.keys import make_key
+from tests.integration.api.schedules import put
 from tests.integration.api.scripted_worker import ScriptedWorker
 
 CHANGING = ("/metrics", "/queues", "/stats")
@@ -47,8 +48,10 @@ async def test_every_path(
     key = await make_key(runtime, "tasks:read")
     wanted = {"action": "cancel", "filter": {"status": "queued"}}
     operation = (await api.post("/tasks/bulk", json=wanted)).json()
+    await put(api, "yearly", cron="@yearly")
     own = path.replace("{task_id:task_id}", task["id"]).replace("{key_id:key_id}", key.id)
     own = own.replace("{operation_id:task_id}", operation["id"])
+    own = own.replace("/preview", "/preview?cron=@yearly").replace("{name:schedule}", "yearly")
     head = await check_same(api, own)
     assert head.status_code == (307 if path == "/" else 200)
 

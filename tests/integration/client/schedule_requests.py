@@ -46,7 +46,8 @@ OWN: dict[str, tuple[Any, ...]] = {
     "catch_up": ("last", "all", "none", "some", None),
     "catch_up_seconds": (0, 60.5, 86_400, -1, 31_622_401, None, "x"),
     "jitter_seconds": (0, 86_401, -1, None, True),
-    "starts_at": TIMES, "ends_at": (*TIMES, FAR), "paused": (True, False, None, "x", 1),
+    "starts_at": (FAR, "8999-12-31T23:59:59Z", "x", 5, "2026-09-01T12:00:00", ""),
+    "ends_at": (*TIMES, FAR), "paused": (True, False, None, "x", 1),
     "note": ("why", None, "", "x" * 501, "two\nlines", "\x1b", 1),
     "timezone": (*ZONES, *ODD_ZONES), "cron": (*CRONS, *ODD_CRONS),
     "every_seconds": (60, 0.5, 31_622_401, None, "60", 1.5), "overlap": ("queue", "none", None),
@@ -88,7 +89,7 @@ class ScheduleRequests:
         if draw.random() < 0.35:
             name = draw.choice([*OWN])
             given[name] = draw.choice(OWN[name])
-            if name in ("cron", "overlap"):
+            if name in ("cron", "overlap", "every_seconds"):
                 given["starts_at"] = FAR
         if draw.random() < 0.03:
             return draw.choice((None, [], 3, {}, {"task": given["task"]}))

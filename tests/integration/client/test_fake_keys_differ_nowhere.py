@@ -16,7 +16,7 @@ from tests.integration.client.test_fake_differs_nowhere import MANY, SEEDS, comp
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(110)]
 
 KEYS = (
-    ("tasks:read", "tasks:write", "tasks:run:*"),
+    ("tasks:read", "tasks:write", "tasks:run:*", "tasks:operate"),
     ("tasks:run:t.*", "tasks:run:taskq.echo"),
     ("tasks:run:t.r*", "tasks:write"),
     ("tasks:write",),
@@ -61,6 +61,16 @@ ON_ONE = (
     ("PATCH", "", {"run_at": None, "priority": "low"}), ("PATCH", "", {"title": None}),
     ("POST", "/cancel", None), ("POST", "/retry", None), ("DELETE", "", None),
 )  # fmt: skip
+LATER = {"cron": "@yearly", "starts_at": "2090-01-01T00:00:00Z"}
+SCHEDULE = {**LATER, "task": {"handler": "t.rows", "payload": {"n": 1}}}
+ON_A_SCHEDULE = (
+    ("GET", "", None), ("GET", "/s", None), ("GET", "/preview?cron=@daily", None),
+    ("PUT", "/s", {**LATER, "task": {"handler": "t.fatal"}}), ("PUT", "/s", SCHEDULE),
+    ("PATCH", "/s", {"note": "n"}), ("PATCH", "/nobody", {"note": "n"}),
+    ("PATCH", "/s", {"task": {"handler": "taskq.echo", "payload": {"value": 1, "n": None}}}),
+    ("POST", "/s/pause", {"note": "why"}), ("POST", "/s/resume", None), ("POST", "/s/fire", None),
+    ("POST", "/nobody/fire", None), ("DELETE", "/nobody", None), ("DELETE", "/s", None),
+)  # fmt: skip
 WITHOUT_A_KEY = ("/livez", "/readyz", "/nothing", "/tags")
 ON_ALL = (
     *("/tasks", "/tags", "/stats", "/handlers", "/workers", "/nothing", "/tasks?nothing=1"),
@@ -90,7 +100,14 @@ def each_key_on_each_operation() -> Iterator[Asked]:
         yield _asked(number, "POST", "/tasks", {"handler": "nobody.has.this"})
         for path in ON_ALL:
             yield _asked(number, "GET", path)
+        yield from _on_a_schedule(number)
     yield from (Asked(method, path) for method in METHODS for path in WITHOUT_A_KEY)
+
+
+def _on_a_schedule(number: int) -> Iterator[Asked]:
+    yield _asked(0, "PUT", "/schedules/s", SCHEDULE)
+    for method, action, body in ON_A_SCHEDULE:
+        yield _asked(number, method, f"/schedules{action}", body)
 
 
 def _asked(key: int, method: str, path: str, body: Any = None, idempotency: str = "") -> Asked:

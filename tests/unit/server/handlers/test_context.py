@@ -14,6 +14,7 @@ import pytest
 from taskq_server import Context
 from taskq_server.domain.errors import InvalidFields
 from taskq_server.domain.task import Priority
+from taskq_server.domain.unique import OnConflict
 from taskq_server.worker.attempts.running import RunningAttempt, StopReason, progress_json
 from tests.unit.server.worker.attempts import Children, attempt_of, run
 
@@ -154,6 +155,17 @@ async def test_a_child_is_submitted_with_its_options() -> None:
     assert (new.handler, new.payload, new.priority) == ("child", {"n": 1}, Priority.HIGH)
     assert (new.delay_seconds, new.tags) == (5, ["t"])
     assert key.startswith("\0"), "no caller's key has one"
+
+
+async def test_a_child_may_be_unique_work() -> None:
+    children = Children()
+    context = attempt_of(children=children).context
+    await context.submit("child", {"n": 1}, unique_key="customer 7", on_conflict="reject")
+    ((new, _),) = children.submitted
+    assert (new.unique_key, new.on_conflict) == ("customer 7", OnConflict.REJECT)
+    with pytest.raises(InvalidFields) as refused:
+        await context.submit("child", unique_key=" customer 7")
+    assert [each.pointer for each in refused.value.errors] == ["/unique_key"]
 
 
 async def test_the_order_of_payload_keys_makes_no_other_child() -> None:

@@ -355,7 +355,7 @@ SCHEMAS: dict[str, Any] = {
                 "type": "number",
                 "maximum": 31622400.0,
                 "minimum": 0.0,
-                "default": 86400.0,
+                "default": 86400,
             },
             "jitter_seconds": {"type": "number", "maximum": 86400.0, "minimum": 0.0, "default": 0},
             "starts_at": {

@@ -140,6 +140,9 @@ SCHEDULE_NAME_LENGTH = 128
 CATCH_UP_SECONDS = 31_622_400
 """Time for which a missed time of a schedule is worth a task: 366 days."""
 
+CATCH_UP_DEFAULT = 86_400
+"""The same, if a schedule does not say it: a day."""
+
 JITTER_SECONDS = 86_400
 """Time over which the tasks of a schedule are spread: a day."""
 

@@ -14,9 +14,6 @@ from uuid import UUID
 from taskq_server.domain import scopes
 from taskq_server.domain.times import Timing, with_jitter
 
-USUAL_CATCH_UP_SECONDS = 86_400.0
-"""For how long a time that passed unseen may still get a task, unless a schedule says: a day."""
-
 
 class Overlap(StrEnum):
     """What happens at a time while the last task is not final."""

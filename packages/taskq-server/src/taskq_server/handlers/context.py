@@ -113,10 +113,12 @@ class Context(Generic[StateT]):
         Args:
             handler: the child's handler.
             payload: the handler's parameters.
-            options: the other fields of `POST /tasks`: title, priority, tags, queue, run_at, …
+            options: the other fields of `POST /tasks`: title, priority, tags, queue, run_at,
+                unique_key, … With a `unique_key` that another task holds, the id is that task's.
 
         Raises:
-            Rejected: the service refuses the task.
+            Rejected: the service refuses the task; `UniqueConflict` if it is told to by
+                `on_conflict="reject"`.
         """
         body = {"handler": handler, "payload": dict(payload or {}), **options}
         digest = sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest()[:32]

@@ -16,7 +16,7 @@ from pydantic import (
 
 from taskq_server.domain import limits
 from taskq_server.domain.errors import FieldError, InvalidFields
-from taskq_server.domain.schedule import USUAL_CATCH_UP_SECONDS, CatchUp, Overlap, Schedule
+from taskq_server.domain.schedule import CatchUp, Overlap, Schedule
 from taskq_server.domain.schedule_edits import NewSchedule
 from taskq_server.schemas.fields import (
     NUMBER_IN_QUERY,
@@ -87,7 +87,7 @@ class ScheduleWrite(Request):
         "last", description="which of the times that passed unseen get a task"
     )
     catch_up_seconds: _CatchUpSeconds = Field(
-        USUAL_CATCH_UP_SECONDS,
+        limits.CATCH_UP_DEFAULT,
         description="for how long a time that passed unseen may still get one",
     )
     jitter_seconds: _JitterSeconds = Field(

@@ -8,7 +8,7 @@ tasks, which task is that of which time, and how far each schedule is: all of it
 import asyncio
 import logging
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
@@ -18,7 +18,7 @@ from taskq_server.core.database import Database
 from taskq_server.core.turns import Turns
 from taskq_server.crud import schedules
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import AUTHORIZATION, QuotaExceeded
+from taskq_server.domain.errors import AUTHORIZATION, QuotaExceeded, Unavailable
 from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.task import Fire, Status, Task, TaskDetails
 from taskq_server.metrics.submits import SubmitResult, Submits
@@ -26,15 +26,16 @@ from taskq_server.services import fire_storing
 from taskq_server.services.after_commit import AfterCommit
 from taskq_server.services.fire_plans import Plan, Planner
 from taskq_server.services.fire_storing import Batch, NewId, Stored
-from taskq_server.services.quotas import Quotas, of_tags
+from taskq_server.services.quotas import Quotas, of_items, of_tags
+from taskq_server.services.submission import Made
 from taskq_server.services.tags import TagIds
 from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 
 _TOGETHER = 100
 """Schedules of one transaction."""
 
-_TASKS = 1_000
-"""Tasks of one transaction, unless a single schedule has more."""
+_BYTES = 4_194_304
+"""Bytes of the tasks of one transaction, about."""
 
 _REST = 1.0
 """A pause after each transaction, in times of what it took: submits get their turn."""
@@ -141,28 +142,45 @@ class Firing:
         if not seen:
             return False
         plans = await self._plans(seen, now)
-        stored = await self._fire(plans, now)
-        self._tell(stored)
+        moved = await self._fire_or_put_off(plans, now)
         # What others have locked, or changed meanwhile, is left to the next sweep.
-        return bool(stored.moved) and (len(seen) == _TOGETHER or len(plans) < len(seen))
+        return moved > 0 and (len(seen) == _TOGETHER or len(plans) < len(seen))
 
     async def _plans(self, seen: Sequence[Schedule], now: datetime) -> list[Plan]:
         """Return plans for the first ones of some schedules, as many as fit one transaction."""
         plans: list[Plan] = []
-        wanted = 0
+        weight = 0
         pace = self._turns.pace()
         for schedule in seen:
             await pace.rest()
-            plan = await self._planner.plan(schedule, now)
-            wanted += plan.tasks
-            if plans and wanted > _TASKS:
+            plan = (await self._planner.plan(schedule, now)).at_most(_BYTES)
+            weight += plan.weight
+            if plans and weight > _BYTES:
                 break
             plans.append(plan)
         return plans
 
+    async def _fire_or_put_off(self, plans: Sequence[Plan], now: datetime) -> int:
+        """Fire schedules; if that fails, each alone, so that one keeps no other from firing.
+
+        Returns:
+            How many have moved on.
+        """
+        try:
+            stored = await self._fire(plans, now)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(plans) > 1:
+                return sum([await self._fire_or_put_off([plan], now) for plan in plans])
+            _log.exception("cannot fire schedule %s", plans[0].schedule.name)
+            stored = await self._fire([plans[0].put_off()], now)
+        self._tell(stored)
+        return len(stored.moved)
+
     async def _fire(self, plans: Sequence[Plan], now: datetime) -> Stored:
         async with AsyncExitStack() as stack:
-            admitted = [await self._admitted(stack, plan) for plan in plans]
+            admitted = await self._admitted(stack, plans)
             room = await self._room(stack, admitted)
             tags = {named for plan in admitted for named in plan.tags}
             return await self._tag_ids.use_named(
@@ -172,18 +190,34 @@ class Firing:
                 ),
             )
 
-    async def _admitted(self, stack: AsyncExitStack, plan: Plan) -> Plan:
-        """Return the plan, which is refused if a queue or a tag of its task is one too many."""
-        made = plan.made
-        if made is None:
-            return plan
-        queue, tags = {made.task.queue: "/queue"}, of_tags(made.tags)
+    async def _admitted(self, stack: AsyncExitStack, plans: Sequence[Plan]) -> Sequence[Plan]:
+        """Return the plans; one is refused if a queue or a tag of its task is one too many."""
+        names: defaultdict[str, list[Made]] = defaultdict(list)
+        for plan in plans:
+            if plan.made is not None:
+                names[plan.schedule.namespace].append(plan.made)
         try:
-            await stack.enter_async_context(self._quotas.queues.admit(plan.caller, queue))
-            await stack.enter_async_context(self._quotas.tags.admit(plan.caller, tags))
+            async with AsyncExitStack() as together:
+                for of, made in names.items():
+                    await self._admit(together, Caller(of), made)
+                await stack.enter_async_context(together.pop_all())
+        except QuotaExceeded:  # of some; each is asked about alone
+            return [await self._admitted_alone(stack, plan) for plan in plans]
+        return plans
+
+    async def _admitted_alone(self, stack: AsyncExitStack, plan: Plan) -> Plan:
+        if plan.made is None:
+            return plan
+        try:
+            await self._admit(stack, plan.caller, [plan.made])
         except QuotaExceeded as error:
             return replace(plan, made=None, refusal=str(error))
         return plan
+
+    async def _admit(self, stack: AsyncExitStack, caller: Caller, made: Sequence[Made]) -> None:
+        queues, tags = of_items(made)
+        await stack.enter_async_context(self._quotas.queues.admit(caller, queues))
+        await stack.enter_async_context(self._quotas.tags.admit(caller, tags))
 
     async def _room(self, stack: AsyncExitStack, plans: Sequence[Plan]) -> dict[str, int]:
         """Return how many tasks of each namespace may begin to wait, where that is limited."""

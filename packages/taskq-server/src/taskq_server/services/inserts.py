@@ -95,7 +95,7 @@ class Inserts:
         for _ in range(_TRIES):
             try:
                 return await self._database.write(work)
-            except storing.Overtaken:
+            except storing.KeyTaken:
                 continue
         raise Unavailable("the keys of this submit change hands all the time")
 

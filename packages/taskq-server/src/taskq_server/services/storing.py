@@ -44,7 +44,7 @@ class Known(Exception):
     """The idempotency key of a batch is taken; the transaction has to be rolled back."""
 
 
-class Overtaken(Exception):
+class KeyTaken(Exception):
     """A row has got its unique key, but its idempotency key was taken meanwhile; roll back."""
 
 
@@ -73,7 +73,7 @@ async def each_once(
         As `all_new`.
 
     Raises:
-        Overtaken: an idempotency key was taken meanwhile, or belongs to several rows.
+        KeyTaken: an idempotency key was taken meanwhile, or belongs to several rows.
     """
     claiming = [row for row in rows if row.claim is not None]
     lost: Lost = {}
@@ -84,7 +84,7 @@ async def each_once(
         lost = await unique.take(connection, claiming)
     holders = await tasks.insert(connection, [row for row in rows if row.task.id not in lost])
     if any(_other(row, holders) for row in claiming if row.task.id not in lost):
-        raise Overtaken
+        raise KeyTaken
     return await _answers(connection, rows, lost, holders)
 
 
@@ -115,7 +115,7 @@ async def replay(
     Raises:
         IdempotencyMismatch: the key was used with another body.
         UniqueConflict: unique keys are taken, and rows are to be refused then.
-        Overtaken: the idempotency key was taken meanwhile.
+        KeyTaken: the idempotency key was taken meanwhile.
     """
     # The first of equal unique keys speaks for the others, which were not stored before, either.
     first: dict[Named | UUID, NewRow] = {}
@@ -127,27 +127,51 @@ async def replay(
     if key is not None:
         for holder in held.values():
             check_fingerprint(holder, key)
-    namespace = rows[0].task.namespace
-    mute = [leader.task.id for leader, row in zip(leaders, rows, strict=True) if leader is not row]
-    asked = [holder.task_id for holder in held.values()] + mute
-    found = await tasks.details(connection, [(namespace, one) for one in asked]) if asked else {}
-    replays = {one: found[namespace, holder.task_id] for one, holder in held.items()}
-    lost = {
+    found = await _details(connection, rows, [holder.task_id for holder in held.values()])
+    conflicts = {
         one: answer
         for one, answer in by_row.items()
         if isinstance(answer, Conflict | UniqueConflict)
     }
-    conflicts = unique.none_refused(rows, lost)
-    for leader, row in zip(leaders, rows, strict=True):
-        own = leader.task.id
-        if leader is row:
-            continue
-        if own in replays:
-            replays[row.task.id] = replays[own]
-        else:
-            known = conflicts[own].details if own in conflicts else found[namespace, own]
-            conflicts[row.task.id] = Conflict(known)
-    return StoredBatch(replays, conflicts)
+    stored = StoredBatch(
+        {one: found[holder.task_id] for one, holder in held.items()},
+        unique.none_refused(rows, conflicts),
+    )
+    followers = [(row.task.id, by.task.id) for row, by in zip(rows, leaders, strict=True)]
+    return await _with_followers(connection, rows, stored, followers)
+
+
+async def _with_followers(
+    connection: Connection,
+    rows: Sequence[NewRow],
+    stored: StoredBatch,
+    followers: Sequence[tuple[UUID, UUID]],
+) -> StoredBatch:
+    """Return what has become of a batch, with each row that is answered as another one is.
+
+    Args:
+        connection: of the transaction.
+        rows: the whole batch.
+        stored: what has become of the rows that lead.
+        followers: the id of each row, and that of the one that leads it, perhaps itself.
+    """
+    led = [(own, leader) for own, leader in followers if own != leader]
+    kept = [leader for _, leader in led if stored.has_stored(leader)]
+    found = await _details(connection, rows, kept)
+    found |= {one: conflict.details for one, conflict in stored.conflicts.items()}
+    replays = {own: stored.replays[leader] for own, leader in led if leader in stored.replays}
+    conflicts = {own: Conflict(found[leader]) for own, leader in led if leader in found}
+    return StoredBatch({**stored.replays, **replays}, {**stored.conflicts, **conflicts})
+
+
+async def _details(
+    connection: Connection, rows: Sequence[NewRow], ids: Sequence[UUID]
+) -> dict[UUID, TaskDetails]:
+    """Return some tasks of the namespace of a batch."""
+    if not ids:
+        return {}
+    addresses = [(rows[0].task.namespace, one) for one in ids]
+    return {one: of for (_, one), of in (await tasks.details(connection, addresses)).items()}
 
 
 def check_fingerprint(holder: KeyHolder, key: IdempotencyKey) -> None:

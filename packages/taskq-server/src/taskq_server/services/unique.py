@@ -41,7 +41,7 @@ Lost = Mapping[UUID, Holder]
 
 async def take(connection: Connection, rows: Sequence[NewRow]) -> Lost:
     """Take the unique keys of new tasks; without any, nothing."""
-    claims = [row.claim for row in rows if row.claim is not None]
+    claims = [claim for row in rows if (claim := row.claim) is not None]
     return await unique_keys.take(connection, claims) if claims else {}
 
 

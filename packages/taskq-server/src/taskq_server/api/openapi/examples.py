@@ -240,7 +240,7 @@ _SCHEDULE: dict[str, Any] = {
         "on_conflict": None,
     },
     "catch_up": "last",
-    "catch_up_seconds": 3600.0,
+    "catch_up_seconds": 3_600.0,
     "jitter_seconds": 0.0,
     "starts_at": None,
     "ends_at": None,
