@@ -48,6 +48,13 @@ async def test_children_of_a_task(client: Any) -> None:
     assert [child.result for child in children] == [0, 1, 2]
 
 
+async def test_a_task_that_submits_its_successor_under_its_own_key_finds_itself(
+    client: Any,
+) -> None:
+    task = await client.submit("tests.again", {"key": uuid4().hex})
+    assert await task.result(timeout=180) == task.id
+
+
 async def test_handlers_tags_and_health(client: Any) -> None:
     handlers = {handler.name: handler for handler in await client.handlers()}
     assert {"taskq.echo", "taskq.sleep", "taskq.flaky", "tests.add"} <= handlers.keys()

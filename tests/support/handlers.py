@@ -51,6 +51,12 @@ def thread(context: Context, seconds: float = 0.01) -> str:
     return "cancelled" if context.cancelled else "done"
 
 
+@handler("tests.again", unique_key="/key")
+async def again(context: Context, key: str) -> str:
+    """Submit the same again, which is not needed while this runs."""
+    return str(await context.submit("tests.again", {"key": key}))
+
+
 @handler("tests.parent")
 async def parent(context: Context, children: int, queue: str = "default") -> list[str]:
     """Submit children and answer their ids."""
