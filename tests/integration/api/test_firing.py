@@ -1,17 +1,21 @@
 """Schedules fire: what is submitted, when, and exactly once for each time."""
 
 import asyncio
-from dataclasses import replace
+import json
+from dataclasses import asdict, replace
 from datetime import timedelta
+from time import monotonic
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import event, func, insert, select
 
 from taskq_server.core.database import Connection
 from taskq_server.crud import schedules
+from taskq_server.crud.schedules import NewFire
 from taskq_server.crud.tables import schedule_fires, task_counts
+from taskq_server.crud.tables import schedules as table
 from taskq_server.domain.errors import PermissionDenied, ScheduleNotFound, UnknownHandler
 from taskq_server.domain.ids import Mark, is_marked
 from taskq_server.domain.schedule import CatchUp, Overlap
@@ -414,3 +418,61 @@ async def test_a_batch_takes_few_statements(runtime: Runtime, firing: Firing, ti
     )
     assert counted.scalar_one() == 100
     assert number <= 25, said
+
+
+async def test_a_thousand_of_ten_thousand_that_are_due_together_fire_in_groups(
+    runtime: Runtime, firing: Firing, time: Time
+) -> None:
+    due = [make_schedule(f"d{number}") for number in range(1_000)]
+    later = [make_schedule(f"l{number}", cron="0 0 1 1 *") for number in range(9_000)]
+    rows = [{**asdict(each), "globs": json.dumps(each.globs)} for each in (*due, *later)]
+    for start in range(0, len(rows), 1_000):
+        some = rows[start : start + 1_000]
+        await runtime.database.write(lambda c, some=some: c.execute(insert(table), some))  # type: ignore[misc]
+    time.passes(minutes=1)
+    said: list[str] = []
+    engine = runtime.database.engine.sync_engine
+    event.listen(engine, "before_cursor_execute", lambda *a: said.append(a[2]))
+    began = monotonic()
+    await firing.sweep()
+    took = monotonic() - began
+    print(f"{took:.1f} s, {len(said)} statements")
+    counted = await runtime.database.read(
+        lambda c: c.execute(select(func.count()).select_from(schedule_fires))
+    )
+    assert counted.scalar_one() == 1_000
+    assert len(said) <= 200
+
+
+async def test_large_tasks_of_many_times_are_stored_in_several_transactions(
+    runtime: Runtime, firing: Firing, time: Time
+) -> None:
+    large = {**ECHO, "payload": {"value": "x" * 1_000}}
+    await put(runtime, make_schedule(every_seconds=60.0, catch_up=CatchUp.ALL, task=large))
+    time.passes(seconds=60_000)
+    await firing.sweep()
+    first = await get(runtime)
+    assert 0 < first.fired < 1_000
+    assert first.missed == 0
+    await firing.sweep()
+    assert (await get(runtime)).fired == 1_000
+    moments = [moment for moment, _ in await fires(runtime)]
+    assert moments == [NOON + timedelta(minutes=n) for n in range(1, 1_001)]
+
+
+async def test_one_that_cannot_be_stored_at_all_keeps_no_other_from_firing(
+    runtime: Runtime, firing: Firing, time: Time, caplog: pytest.LogCaptureFixture
+) -> None:
+    made = [make_schedule(name) for name in ("a", "bad", "c")]
+    await put(runtime, *made)
+    bad = made[1]
+    assert bad.next_fire_at is not None
+    taken = NewFire(bad.id, bad.next_fire_at, UUID(int=1), "default", "another")
+    await runtime.database.write(lambda c: schedules.add_fire(c, taken))
+    time.passes(minutes=1)
+    await firing.sweep()
+    assert [len(await fires(runtime, name)) for name in ("a", "bad", "c")] == [1, 0, 1]
+    after = await get(runtime, "bad")
+    assert after.due_at == NOON + timedelta(minutes=2)
+    assert "log of a worker" in str(after.last_error)
+    assert "cannot fire schedule bad" in caplog.text

@@ -1,7 +1,6 @@
 """New rows, with keys that are new, taken, or taken by the same rows."""
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -45,7 +44,7 @@ def id_of(answer: Answer) -> UUID:
 
 def unique_row(text: str, key: IdempotencyKey | None = None) -> NewRow:
     made = row(make_task(id=_new_id(NOW, Mark.UNIQUE)), key)
-    return replace(made, unique=UniqueKey(text))
+    return made._replace(unique=UniqueKey(text))
 
 
 async def held(runtime: Runtime) -> set[UUID]:
@@ -108,8 +107,8 @@ async def test_a_tag_that_is_not_there_is_no_taken_key(runtime: Runtime, inserts
     event.listen(runtime.database.engine.sync_engine, "begin", tried.append)
     task = make_task()
     for store in (
-        inserts.one(replace(row(task), tag_ids=(99,))),
-        inserts.batch([replace(row(task), tag_ids=(99,))], KEY),
+        inserts.one(row(task)._replace(tag_ids=(99,))),
+        inserts.batch([row(task)._replace(tag_ids=(99,))], KEY),
     ):
         with pytest.raises(TagGone):
             await store
@@ -157,7 +156,7 @@ async def test_in_one_group_a_unique_key_that_is_lost_fails_nobody(
     first = unique_row("a")
     await inserts.one(first)
     rows = [unique_row("a"), unique_row("b"), row(make_task(), None), unique_row("b")]
-    rows[3] = replace(rows[3], unique=UniqueKey("b", OnConflict.REJECT))
+    rows[3] = rows[3]._replace(unique=UniqueKey("b", OnConflict.REJECT))
     answers = await asyncio.gather(*map(inserts.one, rows), return_exceptions=True)
     assert isinstance(answers[0], Conflict)
     assert answers[0].details.task.id == first.task.id

@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import bindparam, delete, select, update
@@ -81,8 +81,7 @@ Own = tuple[Address, str]
 """A task's address, and the id of the key that has submitted it."""
 
 
-@dataclass(frozen=True, slots=True)
-class NewRow:
+class NewRow(NamedTuple):
     """A task to insert, with its tags' ids, the hash of its idempotency key and its fingerprint.
 
     `keep_seconds` is for how long the task is kept after its end, if it says so. Whoever inserts a

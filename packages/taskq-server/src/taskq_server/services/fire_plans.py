@@ -19,6 +19,7 @@ from taskq_server.schemas.schedule import submit_of
 from taskq_server.services.submission import Made, Submission
 
 _UNREADABLE = "this version of taskq cannot read the task of the schedule"
+_ROW_BYTES = 4_000
 _FAULT = "an error of taskq's own, which the log of a worker tells"
 
 _log = logging.getLogger("taskq.server.janitor")
@@ -61,6 +62,31 @@ class Plan:
         """The tags of its task, with their namespace."""
         names = () if self.made is None else self.made.tags
         return [(self.schedule.namespace, name) for name in names]
+
+    @property
+    def weight(self) -> int:
+        """How many bytes a transaction is for it, at most and about."""
+        return _ROW_BYTES + self.tasks * self._task_weight
+
+    @property
+    def _task_weight(self) -> int:
+        return _ROW_BYTES + len(self.schedule.task)
+
+    def at_most(self, weight: int) -> "Plan":
+        """Return the plan with its first times only, and those that fit; the others are due next.
+
+        Args:
+            weight: bytes that a transaction may be for.
+        """
+        most = max(1, weight // self._task_weight)
+        if self.found is None or self.made is None or len(self.found.times) <= most:
+            return self
+        some, following = self.found.times[:most], self.found.times[most]
+        return replace(self, found=replace(self.found, times=some, following=following))
+
+    def put_off(self) -> "Plan":
+        """Return the plan of a schedule that is looked at again later, because of a bug."""
+        return replace(self, found=None, made=None, refusal=_FAULT)
 
     def without(self, fired: Collection[datetime]) -> "Plan":
         """Return the plan without times that have their task already."""

@@ -18,7 +18,7 @@ from taskq_server.core.database import Database
 from taskq_server.core.turns import Turns
 from taskq_server.crud import schedules
 from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import AUTHORIZATION, QuotaExceeded
+from taskq_server.domain.errors import AUTHORIZATION, QuotaExceeded, Unavailable
 from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.task import Fire, Status, Task, TaskDetails
 from taskq_server.metrics.submits import SubmitResult, Submits
@@ -34,8 +34,8 @@ from taskq_server.services.task_log import AS_DEFAULT, TaskLog
 _TOGETHER = 100
 """Schedules of one transaction."""
 
-_TASKS = 1_000
-"""Tasks of one transaction, unless a single schedule has more."""
+_BYTES = 4_194_304
+"""Bytes of the tasks of one transaction, about."""
 
 _REST = 1.0
 """A pause after each transaction, in times of what it took: submits get their turn."""
@@ -142,24 +142,41 @@ class Firing:
         if not seen:
             return False
         plans = await self._plans(seen, now)
-        stored = await self._fire(plans, now)
-        self._tell(stored)
+        moved = await self._fire_or_put_off(plans, now)
         # What others have locked, or changed meanwhile, is left to the next sweep.
-        return bool(stored.moved) and (len(seen) == _TOGETHER or len(plans) < len(seen))
+        return moved > 0 and (len(seen) == _TOGETHER or len(plans) < len(seen))
 
     async def _plans(self, seen: Sequence[Schedule], now: datetime) -> list[Plan]:
         """Return plans for the first ones of some schedules, as many as fit one transaction."""
         plans: list[Plan] = []
-        wanted = 0
+        weight = 0
         pace = self._turns.pace()
         for schedule in seen:
             await pace.rest()
-            plan = await self._planner.plan(schedule, now)
-            wanted += plan.tasks
-            if plans and wanted > _TASKS:
+            plan = (await self._planner.plan(schedule, now)).at_most(_BYTES)
+            weight += plan.weight
+            if plans and weight > _BYTES:
                 break
             plans.append(plan)
         return plans
+
+    async def _fire_or_put_off(self, plans: Sequence[Plan], now: datetime) -> int:
+        """Fire schedules; if that fails, each alone, so that one keeps no other from firing.
+
+        Returns:
+            How many have moved on.
+        """
+        try:
+            stored = await self._fire(plans, now)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(plans) > 1:
+                return sum([await self._fire_or_put_off([plan], now) for plan in plans])
+            _log.exception("cannot fire schedule %s", plans[0].schedule.name)
+            stored = await self._fire([plans[0].put_off()], now)
+        self._tell(stored)
+        return len(stored.moved)
 
     async def _fire(self, plans: Sequence[Plan], now: datetime) -> Stored:
         async with AsyncExitStack() as stack:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from taskq_server.core.spans import Work
 from taskq_server.core.tracing import Tracing
@@ -23,8 +24,7 @@ from taskq_server.services.tags import TagIds
 from taskq_server.services.unique import Conflict
 
 
-@dataclass(frozen=True, slots=True)
-class Submitted:
+class Submitted(NamedTuple):
     """A submitted task; `replayed` when its idempotency key had submitted it before.
 
     A task that another caller has submitted is an outline, unless this one sees it; of one that

@@ -1,7 +1,8 @@
 """The route of `POST /tasks`, and what it has in common with the fast path."""
 
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from starlette.types import Receive, Scope
@@ -88,8 +89,7 @@ async def submit(
         return await respond(runtime, wanted, request.scope, request.receive)
 
 
-@dataclass(frozen=True, slots=True)
-class SubmitRequest:
+class SubmitRequest(NamedTuple):
     """A request to submit, once it has been read."""
 
     new: TaskCreate
@@ -119,5 +119,5 @@ async def respond(
             details = await while_allowed(Request(scope, receive), waiting)
             has_listener = submitted.has_listener or not details.task.status.waiting
             details = replace(details, is_hidden=submitted.details.is_hidden)
-            submitted = replace(submitted, details=details, has_listener=has_listener)
+            submitted = submitted._replace(details=details, has_listener=has_listener)
     return answers.submitted(submitted, scope, headers)
