@@ -41,9 +41,10 @@ def put(call: Call) -> httpx.Response:
             raise _mismatch(found)
         if found is None:
             made = store.schedules[name] = FakeSchedule(store, name, wanted, call.caller)
-            return _shown(made, 201, {"location": f"/schedules/{name}"})
+            headers = {"location": f"/schedules/{name}", **_tag(made)}
+            return answer(made.fields, 201, headers)
         found.replace(wanted, call.caller, has_note="note" in call.document)
-    return _shown(found)
+    return answer(found.fields, headers=_tag(found))
 
 
 def patch(call: Call) -> httpx.Response:
@@ -61,7 +62,7 @@ def patch(call: Call) -> httpx.Response:
     wanted = checked(call.store, call.caller, merged)
     with call.store.lock:
         found.replace(wanted, call.caller, has_note=True)
-    return _shown(found)
+    return _as_seen(call, found)
 
 
 def list_schedules(call: Call) -> httpx.Response:
@@ -86,8 +87,8 @@ def get(call: Call) -> httpx.Response:
     """`GET /schedules/{name}`."""
     seen, found = entity_tags(call.request, "If-None-Match"), _found(call)
     if seen is not None and _is_known(found, seen):
-        return httpx.Response(304, headers={"etag": f'"{found.state}"'})
-    return _shown(found)
+        return httpx.Response(304, headers=_tag(found))
+    return _as_seen(call, found)
 
 
 def delete(call: Call) -> httpx.Response:
@@ -104,7 +105,7 @@ def pause(call: Call) -> httpx.Response:
     found = _found(call)
     with call.store.lock:
         found.pause(call.body.get("note"))
-    return _shown(found)
+    return _as_seen(call, found)
 
 
 def resume(call: Call) -> httpx.Response:
@@ -112,7 +113,7 @@ def resume(call: Call) -> httpx.Response:
     found = _found(call)
     with call.store.lock:
         found.resume()
-    return _shown(found)
+    return _as_seen(call, found)
 
 
 def fire(call: Call) -> httpx.Response:
@@ -173,10 +174,16 @@ def _is_known(schedule: FakeSchedule, tags: EntityTags) -> bool:
     return tags.any or schedule.state in tags.strong | tags.weak
 
 
-def _shown(
-    schedule: FakeSchedule, status: int = 200, headers: Mapping[str, str] | None = None
-) -> httpx.Response:
-    return answer(schedule.fields, status, {"etag": f'"{schedule.state}"', **(headers or {})})
+def _as_seen(call: Call, schedule: FakeSchedule) -> httpx.Response:
+    """Return a schedule, without the contents of its task if the caller does not see them."""
+    fields = schedule.fields
+    if not call.caller.sees(fields["key_id"]):
+        fields = {**fields, "task": {**fields["task"], "payload": {}}, "last_error": None}
+    return answer(fields, headers=_tag(schedule))
+
+
+def _tag(schedule: FakeSchedule) -> dict[str, str]:
+    return {"etag": f'"{schedule.state}"'}
 
 
 def _merged(target: Mapping[str, Any], patch: Mapping[str, Any]) -> Fields:

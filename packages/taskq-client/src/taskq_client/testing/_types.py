@@ -165,7 +165,8 @@ def _type(rule: Rule, number: Callable[[str, Any], Any]) -> Any:
                 return Annotated[array, Field(**bounds), BeforeValidator(_list_of_one)]
             kind = Annotated[array, Field(**bounds)]
         case {"type": "boolean"}:
-            kind = bool if number is _in_text else Annotated[bool, Field(strict=True)]
+            in_text = Annotated[bool, BeforeValidator(_as_json_bool)]
+            kind = in_text if number is _in_text else Annotated[bool, Field(strict=True)]
         case {"type": "object"}:
             kind = dict[str, Any]
         case _:
@@ -215,6 +216,12 @@ def _hyphenated(value: object) -> object:
     if isinstance(value, str) and _UUID.fullmatch(value):
         return value
     raise ValueError("must be a UUID with hyphens")
+
+
+def _as_json_bool(value: object) -> object:
+    if value not in ("true", "false"):
+        raise ValueError("must be true or false")
+    return value
 
 
 def _as_json_number(value: object) -> object:
