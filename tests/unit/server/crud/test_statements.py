@@ -15,7 +15,6 @@ from taskq_server.core.database import Database
 from taskq_server.core.dialects.mysql import MySQL
 from taskq_server.core.dialects.sqlite import SQLite
 from taskq_server.crud import (
-    beats,
     claims,
     completions,
     counts,
@@ -27,14 +26,11 @@ from taskq_server.crud import (
     in_use,
     keeps,
     listing,
-    namespaces,
-    oldest,
     queues,
     tables,
     tags,
     tasks,
     unique_keys,
-    workers,
 )
 from taskq_server.crud.filters import Filter
 from taskq_server.crud.prepared import BulkInsert, IdListStatement, UnionStatement
@@ -43,17 +39,14 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.lifecycle import Failure
 from taskq_server.domain.task import Outcome, Priority, Status
-from taskq_server.domain.worker import WorkerRow
-from tests.unit.server.crud.listed_workers import say_statements_of_the_list
 from tests.unit.server.crud.say_declared import say_declarations
 from tests.unit.server.crud.say_history import say_history
+from tests.unit.server.crud.say_leases import say_lease_statements
 from tests.unit.server.crud.say_upkeep import (
     say_queue_statements,
-    say_retention,
-    say_statements_of_sweeps,
     say_unique_statements,
 )
-from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, running, seconds
+from tests.unit.server.factories import NOW, WORKER, make_task, running, seconds
 from tests.unit.server.factories import publish as publish_handlers
 from tests.unit.server.recorded import Listener, Recorded
 from tests.unit.server.rows import end_all
@@ -152,59 +145,6 @@ async def say_worker_statements(database: Database) -> None:
         )
     keys = [(task.id, 1) for task in held[3::-1]]
     await database.write(lambda c: hooks.mark_hooks_done(c, keys, NOW))
-
-
-async def say_lease_statements(database: Database) -> None:
-    for worker_id in (WORKER, OTHER_WORKER):
-        row = WorkerRow(
-            id=worker_id,
-            name="n",
-            queues="[]",
-            handlers="[]",
-            namespaces='["default"]',
-            concurrency=1,
-            started_at=NOW,
-            heartbeat_at=NOW,
-            lease_until=NOW,
-        )
-        await database.write(lambda c, row=row: workers.register(c, row))  # type: ignore[misc]
-    await database.write(lambda c: workers.renew(c, WORKER, now=NOW, lease_until=NOW))
-    await database.read(lambda c: beats.look(c, WORKER, ["default"], all_namespaces=False))
-    await database.read(lambda c: beats.look(c, WORKER, ["q", "a"], all_namespaces=True))
-    for serves in ("default", "*"):
-        await database.read(
-            lambda c, s=serves: workers.orphans(c, {WORKER, OTHER_WORKER}, namespaces=[s], limit=5)  # type: ignore[misc]
-        )
-    await database.read(workers.beats)
-    await say_statements_of_sweeps(database)
-    await database.read(lambda c: workers.live_ids(c, NOW))
-    await database.read(lambda c: workers.latest(c, limit=5))
-    await say_retention(database)
-    await database.write(lambda c: namespaces.create(database, c, "n", NOW))
-    await database.read(namespaces.made)
-    await database.read(lambda c: namespaces.waiting(c, ["default", "n"]))
-    await database.read(lambda c: workers.handlers_of_live(c, NOW, ["n"]))
-    await say_statements_of_the_list(database)
-    await database.read(
-        lambda c: due.due(
-            c,
-            namespace="n",
-            queue="q",
-            handlers=["h", "i"],
-            now=NOW,
-            limit=5,
-            last_chance=False,
-            below=1,
-            untouched_since=NOW,
-        )
-    )
-    await database.read(lambda c: workers.queues_of_live(c, NOW, ["n"]))
-    for handlers_that_are in (["h", "i"], [f"h{n}" for n in range(100)]):
-        await database.read(
-            lambda c, names=handlers_that_are: oldest.oldest(  # type: ignore[misc]
-                c, namespace="n", queues=["q", "r"], handlers=names, now=NOW, listened=["q"]
-            )
-        )
 
 
 async def say_list_statements(database: Database) -> None:

@@ -18,8 +18,7 @@ from taskq_server.domain.bulk import (
     decide,
     stop,
 )
-from taskq_server.domain.lifecycle import Edit
-from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.requests import Edit, TaskFilter
 from taskq_server.domain.task import Priority, Status, Task
 from tests.unit.server.factories import NOW, make_task
 

@@ -6,7 +6,7 @@ import pytest
 
 from taskq_server.domain import lifecycle
 from taskq_server.domain.errors import IllegalTransition
-from taskq_server.domain.lifecycle import Edit
+from taskq_server.domain.requests import Edit
 from taskq_server.domain.task import Priority, Status, score
 from tests.unit.server.factories import NOW, make_task, seconds
 

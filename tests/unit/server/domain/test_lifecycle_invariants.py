@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from taskq_server.domain import lifecycle
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import IllegalTransition, StaleAttempt
-from taskq_server.domain.lifecycle import TRANSITIONS, AttemptEnded, Edit, Failure
+from taskq_server.domain.lifecycle import TRANSITIONS, AttemptEnded, Failure
+from taskq_server.domain.requests import Edit
 from taskq_server.domain.task import MAX_LOST, Outcome, Priority, Status, Task, score
 from tests.unit.server.factories import NOW, OTHER_WORKER, WORKER, make_task, seconds
 

@@ -14,8 +14,7 @@ from uuid import UUID
 
 from taskq_server.domain import lifecycle, scopes
 from taskq_server.domain.errors import IllegalTransition
-from taskq_server.domain.lifecycle import Edit
-from taskq_server.domain.requests import TaskFilter
+from taskq_server.domain.requests import Edit, TaskFilter
 from taskq_server.domain.task import Task
 
 BATCH = 200

@@ -22,12 +22,12 @@ from uuid import UUID
 
 from taskq_server.domain.backoff import Backoff
 from taskq_server.domain.errors import IllegalTransition, StaleAttempt
+from taskq_server.domain.requests import Edit
 from taskq_server.domain.task import (
     FAILING,
     MAX_LOST,
     Attempt,
     Outcome,
-    Priority,
     Status,
     Task,
     score,
@@ -289,19 +289,6 @@ def retry(task: Task, *, now: datetime) -> Task:
         cancel_requested_at=None,
         finished_at=None,
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Edit:
-    """A person's changes to a task; `given` names the fields to change."""
-
-    given: frozenset[str]
-    title: str = ""
-    description: str | None = None
-    priority: Priority = Priority.NORMAL
-    max_retries: int = 0
-    timeout_seconds: float = 0.0
-    run_at: datetime | None = None
 
 
 def edit(task: Task, changes: Edit, *, now: datetime) -> Task:

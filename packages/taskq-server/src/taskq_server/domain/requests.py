@@ -146,3 +146,16 @@ class TaskFilter:
             for one in dict.fromkeys(asked)
             if (self.error_type is None or one in FAILING) and (one.final or not is_final_wanted)
         ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edit:
+    """A person's changes to a task; `given` names the fields to change."""
+
+    given: frozenset[str]
+    title: str = ""
+    description: str | None = None
+    priority: Priority = Priority.NORMAL
+    max_retries: int = 0
+    timeout_seconds: float = 0.0
+    run_at: datetime | None = None

@@ -17,7 +17,7 @@ from pydantic import (
 
 from taskq_server.domain import limits
 from taskq_server.domain.bulk import Action, NewOperation, Operation, State
-from taskq_server.domain.lifecycle import Edit
+from taskq_server.domain.requests import Edit
 from taskq_server.domain.task import Priority
 from taskq_server.schemas.fields import (
     NUMBER_IN_QUERY,

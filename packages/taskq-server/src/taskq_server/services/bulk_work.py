@@ -18,7 +18,7 @@ from taskq_server.crud import bulk, listing, many_changes, tasks, unique_keys
 from taskq_server.domain.bulk import BATCH, Action, Batch, Effect, Operation, advance, decide
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import DatabaseUnavailable
-from taskq_server.domain.lifecycle import Edit
+from taskq_server.domain.requests import Edit
 from taskq_server.domain.task import Status, Task
 from taskq_server.schemas.bulk import BulkChanges, BulkFilter
 from taskq_server.services.after_commit import AfterCommit

@@ -11,8 +11,7 @@ from taskq_server.domain import lifecycle
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import AUTHORIZATION, TaskNotFound, VersionMismatch
 from taskq_server.domain.ids import Mark, is_marked
-from taskq_server.domain.lifecycle import Edit
-from taskq_server.domain.requests import TaskChanges
+from taskq_server.domain.requests import Edit, TaskChanges
 from taskq_server.domain.task import Priority, Status, Task, TaskDetails
 from taskq_server.domain.unique import Holder
 from taskq_server.services.after_commit import AfterCommit
