@@ -23,8 +23,11 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
-UNIT_TOOLS = ("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff")
-CHECKERS = ("schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "pyyaml", "nox")
+UNIT_TOOLS = (
+    *("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff"),
+    "pyyaml",
+)
+CHECKERS = ("schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "nox")
 TEST_TOOLS = (*UNIT_TOOLS, *CHECKERS, "opentelemetry-sdk")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too

@@ -106,6 +106,8 @@ def each_key_on_each_operation() -> Iterator[Asked]:
 
 def _on_a_schedule(number: int) -> Iterator[Asked]:
     yield _asked(0, "PUT", "/schedules/s", SCHEDULE)
+    yield _asked(0, "PUT", "/schedules/f", {**LATER, "task": {"handler": "t.fatal"}})
+    yield _asked(number, "POST", "/schedules/f/fire")
     for method, action, body in ON_A_SCHEDULE:
         yield _asked(number, method, f"/schedules{action}", body)
 

@@ -13,7 +13,7 @@ from taskq_client.testing import _cron, _listing, _schemas
 from taskq_client.testing._call import Call, answer
 from taskq_client.testing._headers import EntityTags, entity_tag, entity_tags
 from taskq_client.testing._json import canonical
-from taskq_client.testing._keys import NAMESPACE, RUN
+from taskq_client.testing._keys import AUTHORIZATION, NAMESPACE, RUN
 from taskq_client.testing._problems import Problem, field, pointer
 from taskq_client.testing._schedules import FakeSchedule, Fields, checked
 from taskq_client.testing._task import wire
@@ -120,9 +120,9 @@ def fire(call: Call) -> httpx.Response:
     """`POST /schedules/{name}/fire`."""
     call.caller.check_may(RUN)
     found = _found(call)
-    call.caller.check_may_run({"/task/handler": found.fields["task"]["handler"]})
+    call.caller.check_may_run({AUTHORIZATION: found.fields["task"]["handler"]})
     with call.store.lock:
-        fields = call.shown(found.fire(call.caller))
+        fields = call.shown(found.fire())
     headers = {"location": f"/tasks/{fields['id']}", **entity_tag(fields["version"])}
     return answer(fields, 201, headers)
 

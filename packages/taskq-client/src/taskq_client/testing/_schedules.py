@@ -105,8 +105,8 @@ class FakeSchedule:
             ended = None if self._last is None else moment(self._last.fields["finished_at"])
             self._submit(at, max(at, ended or self._store.now))
 
-    def fire(self, caller: Caller) -> FakeTask:
-        """Submit the task now, for a caller; its next time stays.
+    def fire(self) -> FakeTask:
+        """Submit the task now; its next time stays. It belongs to the key of the schedule.
 
         Raises:
             Problem: The server would refuse the submit, or another task has its unique key.
@@ -117,7 +117,8 @@ class FakeSchedule:
             at += datetime.resolution
         item = self._new(at, now)
         self._store.unique.check_fire(item["unique_key"])
-        task = self._store.submit([item], None, "", now, submitted_by=caller.key_id).tasks[0]
+        by = self._caller.key_id
+        task = self._store.submit([item], None, "", now, submitted_by=by).tasks[0]
         self._count("fired", last_fire_at=wire(at), last_task_id=task.fields["id"], last_error=None)
         self._last = task
         return task
