@@ -172,6 +172,7 @@ async def test_who_may_not_read_the_holder_gets_its_id_and_its_status(
             for how in ("return", "replace"):
                 found = await post(client, {**shown(second), **prefer}, on_conflict=how)
                 assert held_by(found, task) == task
+                assert "ETag" not in found.headers, "it tells how often the task has changed"
         refused = await post(client, shown(second), on_conflict="reject")
         assert refused.json()["task"] == task
         assert "secret" not in refused.text

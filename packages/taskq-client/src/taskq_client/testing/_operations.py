@@ -46,7 +46,9 @@ def submit(call: Call) -> Answering:
         headers["preference-applied"] = f"wait={preference.wait}"
         yield from call.wait([fields["id"]], preference.wait)
         fields = call.stored(task, found)
-    headers |= _workers.listeners([task.fields]) | entity_tag(task.fields["version"])
+    headers |= _workers.listeners([task.fields])
+    if "version" in fields:  # there is none of a task of which no more than the status may be known
+        headers |= entity_tag(task.fields["version"])
     return answer(fields, found.status, headers)
 
 

@@ -25,9 +25,9 @@ def document(value: Any, status: int = 200, headers: Mapping[str, str] | None = 
 def task(
     details: TaskDetails, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return a whole task with its `ETag`."""
-    tagged = {"ETag": entity_tag(details.task.version), **(headers or {})}
-    return document(wire.whole(details), status, tagged)
+    """Return a whole task with its `ETag`, or without one if no more of it may be known."""
+    tag = {} if details.is_hidden else {"ETag": entity_tag(details.task.version)}
+    return document(wire.whole(details), status, {**tag, **(headers or {})})
 
 
 def submitted(done: Submitted, scope: Scope, headers: Mapping[str, str] | None = None) -> Response:
