@@ -149,8 +149,21 @@ def test_what_differs_is_named_and_what_people_did_is_kept(client: TaskqClient, 
     assert names(client) == ["nightly", "pulse"]
 
 
-def test_a_refused_step_says_how_far_it_came(client: TaskqClient, file: Path) -> None:
+def test_times_that_cannot_be_are_refused_before_anything_changes(
+    client: TaskqClient, file: Path
+) -> None:
     file.write_text(FILE.replace("every_seconds: 300", 'cron: "61 * * * *"'))
+    for how in ("--dry-run", "--yes"):
+        result = run("apply", file, how)
+        assert result.exit_code == 3
+        assert "pulse: cannot be; nothing is changed" in result.stderr
+        assert "/cron" in result.stderr
+    assert names(client) == []
+
+
+def test_a_refused_step_says_how_far_it_came(client: TaskqClient, file: Path) -> None:
+    head, pulse, tail = FILE.partition("pulse:")
+    file.write_text(head + pulse + tail.replace("taskq.echo", "nobody.has.this"))
     result = run("apply", file, "--yes")
     assert result.exit_code == 3
     assert "pulse: refused; 1 of 2 changes are made" in result.stderr

@@ -190,5 +190,5 @@ def test_a_digest_tells_every_part_apart() -> None:
     assert all(one.digest < NOTHING for one in several), "an index finds them by that"
     assert [Declaration.read(one.text) for one in several] == several
     assert [str(one) for one in several[1:4]] == [
-        "0 6 * * * in Europe/Berlin", "0 7 * * * in UTC", "every 0:01:00",
+        "0 6 * * * in Europe/Berlin", "0 7 * * * in UTC", "every 60 s",
     ]  # fmt: skip

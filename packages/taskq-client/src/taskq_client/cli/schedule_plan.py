@@ -20,6 +20,7 @@ Changes = Mapping[str, tuple[object, object]]
 
 _ANY_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 _COMPARED = {*_requests.OF_A_SCHEDULE, "task"}
+_TIMES = ("cron", "every_seconds", "timezone", "starts_at", "ends_at")
 _KEPT = ("paused", "note")
 """What a schedule keeps when it is set without them."""
 
@@ -66,6 +67,17 @@ def plan_of(schedules: Schedules, wanted: Wanted, *, prune: bool) -> list[Step]:
     if prune:
         steps += [Step("deleted", name) for name in found if name not in wanted]
     return sorted(steps, key=lambda step: step.name)
+
+
+def check_times(schedules: Schedules, step: Step) -> None:
+    """Ask the server whether a schedule can have the times of a step; nothing is stored.
+
+    Raises:
+        TaskqError: It cannot, or the server failed or could not be reached.
+    """
+    if step.action in ("created", "changed"):
+        times: Any = {name: step.given[name] for name in _TIMES if name in step.given}
+        schedules.preview(**times, count=1)
 
 
 def apply_step(schedules: Schedules, step: Step) -> None:

@@ -12,7 +12,7 @@ from taskq_client.cli.groups import SuggestingGroup
 from taskq_client.cli.options import Seconds, Word, json_option, moment
 from taskq_client.cli.payload import file_or_stdin
 from taskq_client.cli.questions import ask
-from taskq_client.cli.schedule_plan import Step, apply_step, plan_of
+from taskq_client.cli.schedule_plan import Step, apply_step, check_times, plan_of
 from taskq_client.cli.session import Session, clock
 from taskq_client.cli.streams import say
 from taskq_client.cli.submits import OF_A_TASK, merged_payload
@@ -239,6 +239,12 @@ def apply(session: Session, file: tuple[str, bytes], prune: bool, dry_run: bool,
         steps = plan_of(client.schedules, wanted, prune=prune)
         _show_plan(session, steps)
         changes = [step for step in steps if step.action != "unchanged"]
+        for step in changes:
+            try:
+                check_times(client.schedules, step)
+            except TaskqError:
+                say(f"{step.name}: cannot be; nothing is changed.")
+                raise
         if dry_run or not changes:
             return
         if not yes:

@@ -57,7 +57,7 @@ class Declaration:
     def __str__(self) -> str:
         """Return it in words."""
         if self.cron is None:
-            return f"every {timedelta(seconds=self.every_seconds or 0)}"
+            return f"every {self.every_seconds or 0:.6f}".rstrip("0").rstrip(".") + " s"
         return f"{self.cron} in {self.timezone}"
 
 
