@@ -14,8 +14,11 @@ from taskq_server.core.database import Database
 from taskq_server.main import create_app
 from taskq_server.models import Base, Deployment, Namespace
 from taskq_server.runtime import Runtime, open_runtime
+from taskq_server.services.firing import Firing
+from tests.integration.api.keys import ALL, Headers, calling_closed, make_key, shown
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.databases import DATABASES
+from tests.support.schedules import Time, fleet
 
 _WRITTEN_BY_MIGRATIONS = {Deployment.__tablename__, Namespace.__tablename__}
 
@@ -88,3 +91,28 @@ def submit(api: httpx.AsyncClient, worker: ScriptedWorker) -> Submit:
         return task
 
     return post
+
+
+@pytest.fixture
+def time(worker: ScriptedWorker) -> Time:
+    """The clock of the schedules, which a test moves."""
+    return Time()
+
+
+@pytest.fixture
+def firing(runtime: Runtime, time: Time) -> Firing:
+    """What one process fires schedules with, on that clock."""
+    return fleet(runtime, time)
+
+
+@pytest.fixture
+async def closed(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
+    """An API that asks for keys."""
+    async with calling_closed(runtime) as client:
+        yield client
+
+
+@pytest.fixture
+async def admin(runtime: Runtime) -> Headers:
+    """A namespace's key that may do everything there."""
+    return shown(await make_key(runtime, *ALL))

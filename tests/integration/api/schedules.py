@@ -44,6 +44,12 @@ async def seen(api: httpx.AsyncClient, name: str = "nightly") -> Answer:
     return schedule
 
 
+def problem(response: httpx.Response) -> tuple[int, str, list[tuple[str, str]]]:
+    body = response.json()
+    found = [(each["pointer"], each["code"]) for each in body["errors"]]
+    return response.status_code, body["code"], found
+
+
 async def fired(
     database: Database,
     name: str,

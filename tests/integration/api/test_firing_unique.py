@@ -20,23 +20,12 @@ from tests.support.schedules import (
     at,
     fired_tasks,
     fires,
-    fleet,
     get,
     make_schedule,
     put,
 )
 
 UNIQUE = {"handler": "taskq.echo", "payload": {"value": 2}, "unique_key": "k"}
-
-
-@pytest.fixture
-def time(worker: ScriptedWorker) -> Time:
-    return Time()
-
-
-@pytest.fixture
-def firing(runtime: Runtime, time: Time) -> Firing:
-    return fleet(runtime, time)
 
 
 @pytest.fixture

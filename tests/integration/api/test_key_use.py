@@ -1,7 +1,7 @@
 """When a key was last used is stored in the background, and other processes hear of changes."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from taskq_server.domain.caller import Caller
 from taskq_server.domain.keys import ApiKey, NewKey, Token
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services.keys import KeyService
-from tests.integration.api.keys import calling_closed, make_key, shown
+from tests.integration.api.keys import make_key, shown
 from tests.support.waiting import eventually
 
 T = TypeVar("T")
@@ -26,13 +26,6 @@ REFUSING = {
     "mysql": "CREATE TRIGGER refused BEFORE UPDATE ON api_keys FOR EACH ROW "
     "SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'refused'",
 }
-
-
-@pytest.fixture
-async def closed(runtime: Runtime) -> AsyncIterator[httpx.AsyncClient]:
-    """An API that asks for keys."""
-    async with calling_closed(runtime) as client:
-        yield client
 
 
 async def row(runtime: Runtime, token: Token) -> ApiKey:

@@ -1,6 +1,11 @@
 """Fixtures of the client's tests."""
 
+from collections.abc import Iterator
+
 import pytest
+import respx
+
+from tests.unit.client.support import URL
 
 
 @pytest.fixture
@@ -14,3 +19,10 @@ def slept(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     monkeypatch.setattr("time.sleep", seconds.append)
     monkeypatch.setattr("asyncio.sleep", record)
     return seconds
+
+
+@pytest.fixture
+def server() -> Iterator[respx.MockRouter]:
+    """A server at the usual place, whose answers a test scripts."""
+    with respx.mock(base_url=URL) as router:
+        yield router

@@ -19,6 +19,9 @@ from taskq_client.retry import RetryPolicy
 T = TypeVar("T")
 Reply = Answer | Exception | Callable[[Request], Answer]
 
+URL = "http://127.0.0.1:8000"
+"""Where a client looks for the API unless it is told."""
+
 
 def wire_task(**changes: Any) -> dict[str, Any]:
     """A task as the server sends it."""

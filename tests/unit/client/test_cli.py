@@ -1,7 +1,6 @@
 """The command `taskq`: what it sends, what it prints, how it ends."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,32 +11,11 @@ from click.testing import CliRunner, Result
 
 from taskq_client.cli import main
 from taskq_client.cli.session import Session
-from tests.unit.client import support
+from tests.unit.client.commands import ID, taskq, wire_task
 from tests.unit.client.support import a_task
 
-URL = "http://127.0.0.1:8000"
-ID = "0198c0de-0000-7000-8000-000000000001"
 PROBLEM = {"content-type": "application/problem+json"}
-
-
-def wire_task(**changes: Any) -> dict[str, Any]:
-    """A task as the server sends it, with an id as the server makes them."""
-    return support.wire_task(**{"id": ID, **changes})
-
-
 LIST_ITEM = {k: v for k, v in wire_task().items() if k not in ("payload", "result", "errors")}
-
-
-@pytest.fixture
-def server() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=URL) as router:
-        yield router
-
-
-def taskq(*arguments: str, stdin: str | None = None) -> Result:
-    result = CliRunner().invoke(main, arguments, input=stdin, prog_name="taskq")
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    return result
 
 
 def refusal(result: Result) -> tuple[int, str]:

@@ -4,7 +4,7 @@ import asyncio
 import json
 import logging
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -166,12 +166,6 @@ def test_a_refusal_shows_no_key(
     assert len(ours) > 4
     texts = [*ours, repr(client), repr(caught.value), str(vars(caught.value)), caplog.text]
     assert not [text for text in texts if KEY in text or KEY[-20:] in text]
-
-
-@pytest.fixture
-def server() -> Iterator[respx.MockRouter]:
-    with respx.mock(base_url=URL) as router:
-        yield router
 
 
 def taskq(*words: str, **variables: str) -> tuple[int, str, str]:
