@@ -102,4 +102,8 @@ BARS: Mapping[str, tuple[Bar, ...]] = {
         ),
         Bar(measure="flooded / empty", ours=_MANY, must=2, at_most=True),
     ),
+    "P14": (
+        Bar(measure="seconds", ours="taskq", must=5, at_most=True),
+        Bar(measure="beside / alone", ours="taskq", must=2, at_most=True),
+    ),
 }

@@ -16,7 +16,7 @@ from benchmarks.peers.taskq_computing import Processes, Threads
 from benchmarks.peers.taskq_keys import WithKey
 from benchmarks.peers.taskq_sized import Few, Many, OneEach, Roomy, TwoThree
 from benchmarks.peers.taskq_tenants import ManyNamespaces, OneNamespace
-from benchmarks.scenarios import operations, posting, scaling, tenants, working
+from benchmarks.scenarios import operations, posting, scaling, schedules, tenants, working
 from benchmarks.scenarios.measure import Numbers
 
 Contestants = Mapping[str, type[Peer]]
@@ -99,5 +99,8 @@ SCENARIOS: Mapping[str, Scenario] = {
     ),
     "P13": Scenario(
         title="operations", run=operations.operations, count=100_000, default=_named(Taskq)
+    ),
+    "P14": Scenario(
+        title="schedules", run=schedules.schedules, count=10_000, default=_named(Taskq)
     ),
 }

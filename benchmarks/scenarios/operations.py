@@ -9,13 +9,11 @@ import time
 import httpx
 
 from benchmarks import seed
-from benchmarks.load import request, send
 from benchmarks.peers.base import Peer
 from benchmarks.peers.taskq import Taskq
 from benchmarks.scenarios.measure import Numbers, percentile
-from benchmarks.scenarios.posting import warm_up
+from benchmarks.scenarios.posting import submits_of_few, warm_up
 
-_CALLERS = 4
 _TOGETHER = 200
 _ALONE = 2_000
 _HANDLER = "nobody.has.this"
@@ -33,13 +31,13 @@ def operations(peer: Peer, count: int) -> Numbers:
         f"UPDATE tasks SET status = 'failed', score = NULL, handler = '{_HANDLER}',"
         f" finished_at = created_at WHERE handler = 'bench.noop' AND title LIKE 'task %'"
     )
-    alone = _submits(peer, _ALONE)
+    alone = submits_of_few(peer, _ALONE)
     beside: list[float] = []
     with httpx.Client(base_url=f"http://127.0.0.1:{peer.port}", trust_env=False) as client:
         start = time.perf_counter()
         operation = client.post("/tasks/bulk", json=_BODY).raise_for_status().json()
         while operation["state"] == "running":
-            beside += _submits(peer, _TOGETHER)
+            beside += submits_of_few(peer, _TOGETHER)
             operation = client.get(f"/bulk/{operation['id']}").raise_for_status().json()
         seconds = time.perf_counter() - start
     assert operation["done"] == count, operation
@@ -51,8 +49,3 @@ def operations(peer: Peer, count: int) -> Numbers:
         "beside / alone": during / before,
         "req/s": len(beside) / seconds,
     }
-
-
-def _submits(peer: Taskq, number: int) -> list[float]:
-    requests = [request("POST", peer.target, peer.body(n), peer.headers) for n in range(number)]
-    return send(peer.port, requests, connections=_CALLERS).latencies

@@ -8,6 +8,7 @@ from benchmarks.scenarios.measure import Numbers, percentile
 
 CONNECTIONS = 32
 WARM_UP = 300
+FEW = 4
 
 
 def post(peer: Peer, count: int) -> Numbers:
@@ -41,6 +42,12 @@ def warm_up(peer: Web) -> None:
     queue = peer
     _post(peer, WARM_UP)
     peer.wait(lambda: queue.done() == WARM_UP, 60, "warm")
+
+
+def submits_of_few(peer: Web, number: int) -> list[float]:
+    """Return the seconds that submits take of a few callers who wait for each answer."""
+    requests = [request("POST", peer.target, peer.body(n), peer.headers) for n in range(number)]
+    return send(peer.port, requests, connections=FEW).latencies
 
 
 def _post(peer: Web, count: int) -> Load:
