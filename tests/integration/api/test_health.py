@@ -55,6 +55,7 @@ async def test_the_handlers(api: httpx.AsyncClient, worker: ScriptedWorker) -> N
         "queue": "default",
         "priority": "normal",
         "tags": [],
+        "unique_key": None,
         "workers": 0,
     }
     assert items[0]["schema"]["required"] == ["value"]
