@@ -91,6 +91,7 @@ async def test_a_count_goes_on_part_by_part(
     api: httpx.AsyncClient, runtime: Runtime, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     monkeypatch.setattr(bulk_service, "_PART_ROWS", 5)
+    monkeypatch.setattr(bulk_service, "_COUNT_SECONDS", 600)
     await stored_many(runtime, number, Status.FAILED)
     await stored_many(runtime, 4, Status.FAILED, handler="other")
     for action in ("retry", "delete"):
