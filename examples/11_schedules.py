@@ -39,6 +39,7 @@ with TaskqClient() as client:
 
     # Fire it now: its task is one like any other, and knows where it comes from.
     task = client.schedules.fire("example.nightly")
+    assert task.schedule is not None
     print(task.result(timeout=60), "from", task.schedule.name, task.tags)
 
     # This one fires every second. A task that is not over in time skips the next one.
@@ -46,7 +47,8 @@ with TaskqClient() as client:
     while client.schedules.get("example.pulse").fired < 3:
         time.sleep(0.2)
     paused = client.schedules.pause("example.pulse", note="that is enough")
-    fired = [task.schedule.fire_at for task in client.list(schedule="example.pulse")]
+    tasks = client.list(schedule="example.pulse")
+    fired = [each.schedule.fire_at for each in tasks if each.schedule is not None]
     print(len(fired) == paused.fired, len(set(fired)) == len(fired), paused.note)
 
     # Find them, and tidy up. Their tasks stay, and still know their names.
