@@ -1,7 +1,8 @@
 """Schedules as they are stored, and fleets whose clock a test moves."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -91,20 +92,26 @@ def aimed(schedule: Schedule, now: datetime) -> Schedule:
     return schedule
 
 
-def fleet(runtime: Runtime, time: Time) -> Firing:
+@asynccontextmanager
+async def fleet(runtime: Runtime, time: Time) -> AsyncIterator[Firing]:
     """What one process fires with: nothing of it is shared with others but the database."""
     clock, new_id, settings = time, IdSource(), runtime.settings
-    return Firing(
-        database=runtime.database,
-        earliest=clock,
-        planner=Planner(Submission(settings, runtime.catalog, new_id, runtime.turns), clock),
-        tag_ids=TagIds(runtime.database, clock),
-        quotas=Quotas.of(runtime.database, settings),
-        after_commit=runtime.after_commit,
-        new_id=new_id,
-        turns=runtime.turns,
-        metrics=runtime.metrics.submits,
-    )
+    tag_ids, quotas = TagIds(runtime.database, clock), Quotas.of(runtime.database, settings)
+    try:
+        yield Firing(
+            database=runtime.database,
+            earliest=clock,
+            planner=Planner(Submission(settings, runtime.catalog, new_id, runtime.turns), clock),
+            tag_ids=tag_ids,
+            quotas=quotas,
+            after_commit=runtime.after_commit,
+            new_id=new_id,
+            turns=runtime.turns,
+            metrics=runtime.metrics.submits,
+        )
+    finally:
+        await quotas.close()
+        await tag_ids.close()
 
 
 async def put(runtime: Runtime, *made: Schedule) -> None:

@@ -100,9 +100,10 @@ def time(worker: ScriptedWorker) -> Time:
 
 
 @pytest.fixture
-def firing(runtime: Runtime, time: Time) -> Firing:
+async def firing(runtime: Runtime, time: Time) -> AsyncIterator[Firing]:
     """What one process fires schedules with, on that clock."""
-    return fleet(runtime, time)
+    async with fleet(runtime, time) as one:
+        yield one
 
 
 @pytest.fixture

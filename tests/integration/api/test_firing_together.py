@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 from dataclasses import asdict, replace
 from datetime import timedelta
 from time import monotonic
@@ -38,9 +39,10 @@ async def test_two_fleets_racing_for_an_hour_give_each_time_one_task(
 ) -> None:
     names = [f"s{number}" for number in range(5)]
     await put(runtime, *(make_schedule(name, every_seconds=20.0) for name in names))
-    async with open_runtime(runtime.settings) as other:
-        ours, theirs = Time(), Time(NOON + timedelta(seconds=3))
-        janitors = [fleet(runtime, ours), fleet(runtime, ours), fleet(other, theirs)]
+    ours, theirs = Time(), Time(NOON + timedelta(seconds=3))
+    async with open_runtime(runtime.settings) as other, AsyncExitStack() as stack:
+        fleets = fleet(runtime, ours), fleet(runtime, ours), fleet(other, theirs)
+        janitors = [await stack.enter_async_context(each) for each in fleets]
         for _ in range(3600 // 20):
             ours.passes(seconds=20)
             theirs.passes(seconds=20)
@@ -106,9 +108,12 @@ async def test_quotas_refuse_tasks_of_schedules_as_those_of_submits(
     runtime: Runtime, worker: ScriptedWorker
 ) -> None:
     settings = runtime.settings.model_copy(update={"max_waiting": 3, "max_queues": 2})
-    async with open_runtime(settings) as limited:
-        time = Time()
-        firing = fleet(limited, time)
+    time = Time()
+    async with (
+        open_runtime(settings) as limited,
+        fleet(limited, time) as firing,
+        fleet(limited, time) as later,
+    ):
         many = make_schedule("many", every_seconds=10.0, catch_up=CatchUp.ALL)
         queues = [make_schedule(q, task={**ECHO, "queue": q}, cron="0 13 * * *") for q in "abc"]
         await put(limited, many, *queues)
@@ -123,7 +128,7 @@ async def test_quotas_refuse_tasks_of_schedules_as_those_of_submits(
             *(limited.change.cancel(CALLER, one) for _, one in await fires(limited, "many"))
         )
         time.now = NOON + timedelta(hours=1)
-        await fleet(limited, time).sweep()
+        await later.sweep()
         refused = [each for q in "abc" if (each := await get(limited, q)).missed]
         assert len(refused) == 2, "the default queue has tasks, and two may be in use"
         assert all("TASKQ_MAX_QUEUES" in str(each.last_error) for each in refused)

@@ -310,10 +310,11 @@ async def real_server(
         async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
             yield client, worker
     finally:
-        await runtime.catalog.close()
-        await runtime.stats.close()
-        await runtime.read.close()
-        await runtime.submit.close()
+        for service in (
+            *(runtime.submit, runtime.read, runtime.fleet, runtime.stats, runtime.catalog),
+            *(runtime.namespaces, runtime.authentication, runtime.key_use),
+        ):
+            await service.close()
         await send.close()
         await redis.aclose(close_connection_pool=True)
         await database.close()
