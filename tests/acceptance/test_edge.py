@@ -110,6 +110,15 @@ def test_many_requests_on_one_connection(port: int) -> None:
         assert read(opened).status == 200
 
 
+def test_an_answer_comes_in_one_piece(port: int) -> None:
+    with connection(port) as opened:
+        for _ in range(500):
+            opened.sendall(GET + b"\r\n")
+            head, _, body = opened.recv(65_536).partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 200")
+            assert body, "the head came alone"
+
+
 def test_a_trailer_is_no_part_of_the_head(port: int) -> None:
     trailer = b"0\r\nIdempotency-Key: a\r\nHost: evil.example\r\nPrefer: wait=1\r\n\r\n"
     first, second = (ask(port, CHUNKED + b"\r\n" + CHUNK + trailer) for _ in range(2))
