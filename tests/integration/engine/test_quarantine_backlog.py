@@ -102,7 +102,8 @@ def test_a_backlog_that_waits_for_a_process_costs_no_statements(
     url = f"{backlog.stack.api_url}/tasks/{echo}"
     answer = httpx.get(url, params={"wait": 30}, timeout=180).json()
     assert answer["status"] == "succeeded", "others need not wait behind it"
-    assert settled(backlog, idle + 20)
+    # A sweep that rings again for what is overdue may come just now; what it costs, it costs once.
+    wait_until(lambda: settled(backlog, idle + 20), 180, "it costs no more beside others either")
     backlog.let_go(held)
     # Its process is free a moment before its end is stored, so the next one may start meanwhile.
     wait_until(lambda: held not in backlog.running(), 180, "its end is stored")
