@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from taskq_server.core import environment
 from taskq_server.core.settings.access import AccessSettings
 from taskq_server.core.settings.api import ApiSettings
+from taskq_server.core.settings.dashboard import DashboardSettings
 from taskq_server.core.settings.database import DatabaseSettings
 from taskq_server.core.settings.logs import LogSettings
 from taskq_server.core.settings.process import ProcessSettings
@@ -23,6 +24,7 @@ class Settings(  # pydantic lists the fields of the last base first
     LogSettings,
     ProcessSettings,
     AccessSettings,
+    DashboardSettings,
     ApiSettings,
     TaskSettings,
     WorkSettings,

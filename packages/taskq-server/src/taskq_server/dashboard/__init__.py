@@ -1,0 +1,1 @@
+"""The dashboard: pages that show the work, and forms that steer it."""
