@@ -1,6 +1,6 @@
 """All routes of the dashboard."""
 
-from taskq_server.dashboard import assets, keys, language_switch, queues
+from taskq_server.dashboard import assets, keys, language_switch, queues, schedule_edits, schedules
 
 ROUTERS = (
     assets.router,
@@ -9,4 +9,8 @@ ROUTERS = (
     keys.actions,
     queues.router,
     queues.actions,
+    schedule_edits.router,
+    schedule_edits.actions,
+    schedules.router,
+    schedules.actions,
 )
