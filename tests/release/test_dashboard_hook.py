@@ -13,6 +13,7 @@ from types import ModuleType
 
 import pytest
 
+from taskq_server.dashboard import assets
 from tests.support.processes import ROOT
 
 SERVER = ROOT / "packages" / "taskq-server"
@@ -235,6 +236,10 @@ def test_npm_is_found_in_the_wheel_of_node(monkeypatch: pytest.MonkeyPatch) -> N
     assert command[0] == sys.executable
     done = subprocess.run([*command, "--version"], capture_output=True, timeout=120, check=True)
     assert int(done.stdout.split(b".")[0]) >= 10
+
+
+def test_it_brings_what_pages_need() -> None:
+    assert set(HOOK.FILES) == set(assets.VENDORED)
 
 
 def test_the_lock_pins_packages_and_names_no_registry() -> None:

@@ -22,10 +22,10 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
 
 def test_a_file_is_found_under_its_path(folders: tuple[Path, Path]) -> None:
     files = AssetFiles(*folders)
-    version, _, name = files.path("page.js").partition("/")
-    assert (len(version), name) == (12, "page.js")
-    assert int(version, 16)
-    found = files.find(version, name)
+    digest, _, name = files.path("page.js").partition("/")
+    assert (len(digest), name) == (12, "page.js")
+    assert int(digest, 16)
+    found = files.find(digest, name)
     assert found is not None
     assert found.content == b"import './part.js';"
     assert gzip.decompress(found.gzipped) == found.content
@@ -47,24 +47,24 @@ def test_a_file_has_its_type(folders: tuple[Path, Path], name: str, media_type: 
     assert found.media_type == media_type
 
 
-def test_neighbours_share_a_version_that_changes_with_any_of_them(
+def test_neighbours_share_a_digest_that_changes_with_any_of_them(
     folders: tuple[Path, Path],
 ) -> None:
     before = AssetFiles(*folders)
-    version = before.path("page.js").partition("/")[0]
-    assert before.path("part.js") == f"{version}/part.js", "./part.js leads there"
+    digest = before.path("page.js").partition("/")[0]
+    assert before.path("part.js") == f"{digest}/part.js", "./part.js leads there"
     (folders[1] / "part.js").write_text("export let x;")
     after = AssetFiles(*folders)
     assert after.path("page.js") != before.path("page.js")
     assert after.path("library.js") == before.path("library.js"), "it stays in caches"
-    assert after.find(version, "page.js") is None, "an old page gets no newer script"
+    assert after.find(digest, "page.js") is None, "an old page gets no newer script"
 
 
 @pytest.mark.parametrize("name", ["LICENSES.txt", "none.js", "", "../source/page.js"])
 def test_nothing_else_is_served(folders: tuple[Path, Path], name: str) -> None:
     files = AssetFiles(*folders)
-    version = files.path("library.js").partition("/")[0]
-    assert files.find(version, name) is None
+    digest = files.path("library.js").partition("/")[0]
+    assert files.find(digest, name) is None
     assert name not in files
     with pytest.raises(LookupError):
         files.path(name)

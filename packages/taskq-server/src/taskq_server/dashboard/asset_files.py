@@ -12,7 +12,7 @@ _TYPES = {
     ".js": "text/javascript; charset=utf-8",
     ".svg": "image/svg+xml",
 }
-_VERSION_LENGTH = 12
+_DIGEST_LENGTH = 12
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class AssetFile:
 class AssetFiles:
     """The scripts, styles and images of some folders, which are read at the first use.
 
-    The files of a folder share one version, so that a module finds its neighbours by relative
+    The files of a folder share one digest, so that a module finds its neighbours by relative
     addresses, and what has not changed stays in the caches of browsers.
 
     Args:
@@ -47,16 +47,16 @@ class AssetFiles:
         self._folders = folders
 
     def path(self, name: str) -> str:
-        """Return the version of a file and its name, with a slash between them.
+        """Return the digest of a file and its name, with a slash between them.
 
         Raises:
             LookupError: there is no file of this name.
         """
         return self._paths[name]
 
-    def find(self, version: str, name: str) -> AssetFile | None:
-        """Return a file, or None where none has this version and name."""
-        return self._files.get(f"{version}/{name}")
+    def find(self, digest: str, name: str) -> AssetFile | None:
+        """Return a file, or None where none has this digest and name."""
+        return self._files.get(f"{digest}/{name}")
 
     def __contains__(self, name: str) -> bool:
         return name in self._paths
@@ -73,9 +73,9 @@ class AssetFiles:
 def _read(folder: Path) -> Iterator[tuple[str, AssetFile]]:
     found = {path.name: path for path in folder.glob("*") if path.suffix in _TYPES}
     contents = {name: found[name].read_bytes() for name in sorted(found)}
-    digest = hashlib.sha256()
+    whole = hashlib.sha256()
     for name, content in contents.items():
-        digest.update(f"{name} {len(content)} ".encode() + content)
-    version = digest.hexdigest()[:_VERSION_LENGTH]
+        whole.update(f"{name} {len(content)} ".encode() + content)
+    digest = whole.hexdigest()[:_DIGEST_LENGTH]
     for name, content in contents.items():
-        yield f"{version}/{name}", AssetFile(content, _TYPES[found[name].suffix])
+        yield f"{digest}/{name}", AssetFile(content, _TYPES[found[name].suffix])
