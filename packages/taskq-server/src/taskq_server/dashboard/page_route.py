@@ -9,7 +9,7 @@ from fastapi.exceptions import RequestValidationError
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.strict_route import StrictRoute
-from taskq_server.dashboard import error_page
+from taskq_server.dashboard import assets, error_page
 from taskq_server.domain.errors import PermissionDenied, TaskqError
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,6 +34,8 @@ class PageRoute(StrictRoute):
         handle = super().get_route_handler()
 
         async def page(request: Request) -> Response:
+            if assets.missing():
+                return assets.absent()
             try:
                 self._check(request)
                 return await handle(request)
