@@ -28,6 +28,7 @@ from taskq_server.api import (
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
+from taskq_server.api.dashboard_path import DashboardPath
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
@@ -38,6 +39,7 @@ from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
+from taskq_server.dashboard import routes as dashboard
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
 
@@ -45,7 +47,7 @@ _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
     *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
     *(previews.router, schedules.router, schedules.pauses, keys.router, keys.rotations),
-    *(health.router, metrics.router, openapi.router),
+    *(health.router, metrics.router, openapi.router, *dashboard.ROUTERS),
 )
 
 
@@ -155,6 +157,7 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
             metrics=lambda: None if app.runtime is None else app.runtime.metrics,
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
+        Middleware(DashboardPath, settings=lambda: runtime_of(app).settings),
         Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
