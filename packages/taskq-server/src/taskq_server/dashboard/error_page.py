@@ -23,10 +23,12 @@ def of(request: Request, error: TaskqError | RequestValidationError) -> Response
         raise error
     problems.tell(request_id, f"{request.method} {request.url.path}", kind)
     is_known = known_caller(request.scope) is not None
-    return rendering.page(
+    answer = rendering.page(
         request,
         "error.html",
         viewer=viewer_of(request) if is_known else stranger(request),
         status=kind.status,
         problem=problems.members(request_id, error),
     )
+    answer.headers.update(problems.headers(error))
+    return answer
