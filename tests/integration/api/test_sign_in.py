@@ -206,7 +206,7 @@ NEXT = {
             "/dashboard/\\..\\..\\x",
             "/dashboard/%5c..%5c..",
             " /dashboard",
-            "/dashboard/" + "x" * 3_000,
+            "/dashboard/" + "x" * 5_000,
         ),
         *("%2Fdashboard", "/%64ashboard", "tasks", "", "\0", "/dashboard/ä"),
     ],

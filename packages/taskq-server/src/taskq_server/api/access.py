@@ -151,6 +151,7 @@ ACCESS: Mapping[str, Access] = {
     "redoc": _ANY,
     "/docs/assets": _ANY,
     "asset": _OPEN,
+    "language": _OPEN,
     "sign_in": _OPEN,
     "sign_out": _OPEN,
     "choose_namespace": replace(_ANY, of_operators=True),

@@ -5,8 +5,8 @@ from fastapi.responses import RedirectResponse
 from starlette.types import Scope
 
 from taskq_server.api import problems
-from taskq_server.dashboard import error_page, next_page
-from taskq_server.dashboard.viewer import stranger
+from taskq_server.dashboard import error_page, local_address
+from taskq_server.dashboard.viewer import Viewer, stranger
 from taskq_server.domain.errors import TaskqError, Unauthenticated
 
 _STREAM = "text/event-stream"
@@ -26,9 +26,14 @@ def of_page(scope: Scope, error: TaskqError) -> Response:
         return problems.expected(request.state.request_id, error)
     if isinstance(error, Unauthenticated) and request.method in ("GET", "HEAD"):
         viewer = stranger(request)
-        there = viewer.path("/sign-in", [("next", next_page.here(request))])
+        there = viewer.path("/sign-in", [("next", _unless_first(viewer))])
         return RedirectResponse(there, 303, {"Cache-Control": "no-store"})
     return error_page.of(request, error)
+
+
+def _unless_first(viewer: Viewer) -> str | None:
+    there = local_address.asked_for(viewer)
+    return None if there == viewer.path() else there
 
 
 def _is_of_script(request: Request) -> bool:

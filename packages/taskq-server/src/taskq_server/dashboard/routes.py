@@ -1,5 +1,13 @@
 """All routes of the dashboard."""
 
-from taskq_server.dashboard import assets, queues, sign_in
+from taskq_server.dashboard import assets, keys, language_switch, queues, sign_in
 
-ROUTERS = (assets.router, sign_in.router, queues.router, queues.actions)
+ROUTERS = (
+    assets.router,
+    language_switch.router,
+    sign_in.router,
+    keys.router,
+    keys.actions,
+    queues.router,
+    queues.actions,
+)

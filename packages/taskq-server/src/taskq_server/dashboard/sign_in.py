@@ -9,9 +9,9 @@ from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.api.rate_limits import count_failure
 from taskq_server.api.sessions import session_of
-from taskq_server.dashboard import forms, next_page
+from taskq_server.dashboard import forms, local_address
 from taskq_server.dashboard.page_route import PageRoute
-from taskq_server.dashboard.rendering import page, translated
+from taskq_server.dashboard.rendering import page
 from taskq_server.dashboard.viewer import stranger, viewer_of
 from taskq_server.domain.errors import (
     DatabaseUnavailable,
@@ -23,17 +23,13 @@ from taskq_server.domain.errors import (
 
 router = APIRouter(route_class=PageRoute)
 
-_WRONG = (
-    "This key opens nothing: it is unknown, wrong, expired or revoked. The server's log says which."
-)
-
 
 @router.get(f"{ROOT}/sign-in", operation_id="sign_in")
 async def sign_in_page(request: Request, runtime: RuntimeDep, next: str = "") -> Response:
     """Ask for a key, unless whoever asks is known already."""
-    there = next_page.followed(request, next)
+    there = local_address.below(stranger(request), next)
     if session_of(request.scope) is not None:
-        return _lead(next_page.or_first(request, there))
+        return _lead(there)
     is_possible = sessions.cookie_name(request.scope, runtime.settings) is not None
     return _form(request, there, is_possible=is_possible)
 
@@ -42,7 +38,7 @@ async def sign_in_page(request: Request, runtime: RuntimeDep, next: str = "") ->
 async def sign_in(request: Request, runtime: RuntimeDep) -> Response:
     """Begin a session with a key; one that the browser has had before ends."""
     form = await forms.read(request)
-    there = next_page.followed(request, form.get(next_page.NEXT))
+    there = local_address.below(stranger(request), form.get("next"))
     name = sessions.cookie_name(request.scope, runtime.settings)
     if name is None or known_caller(request.scope) == runtime.caller:
         return _form(request, there, is_possible=name is not None)
@@ -50,7 +46,7 @@ async def sign_in(request: Request, runtime: RuntimeDep) -> Response:
         token = await _begin(request, runtime, (form.get("key") or "").strip())
     except (Unauthenticated, RateLimited, DatabaseUnavailable) as error:
         return _form(request, there, error)
-    answer = _lead(next_page.or_first(request, there))
+    answer = _lead(there)
     sessions.give(answer, name, token, runtime.settings.session_hours * 3_600)
     return answer
 
@@ -123,23 +119,18 @@ def _check_operator(request: Request) -> None:
 
 
 def _form(
-    request: Request,
-    there: str | None,
-    error: TaskqError | None = None,
-    *,
-    is_possible: bool = True,
+    request: Request, there: str, error: TaskqError | None = None, *, is_possible: bool = True
 ) -> Response:
-    caller = known_caller(request.scope)
-    wrong = isinstance(error, Unauthenticated)
     status = 200 if is_possible else 403
     answer = page(
         request,
         "sign_in.html",
-        viewer=stranger(request) if caller is None else viewer_of(request),
+        viewer=stranger(request) if known_caller(request.scope) is None else viewer_of(request),
         status=status if error is None else problems.kind_of(error).status,
         there=there,
         is_possible=is_possible,
-        error=translated(request, _WRONG) if wrong else str(error or ""),
+        is_wrong=isinstance(error, Unauthenticated),
+        error=error,
     )
     if error is not None:
         answer.headers.update(problems.headers(error))
