@@ -39,6 +39,7 @@ from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
+from taskq_server.dashboard import refusal
 from taskq_server.dashboard import routes as dashboard
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
@@ -162,7 +163,9 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         Middleware(dashboard_path.DashboardPath, settings=lambda: runtime_of(app).settings),
-        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(
+            Guard, runtime=lambda: runtime_of(app), hosts=hosts, refuse_page=refusal.of_page
+        ),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

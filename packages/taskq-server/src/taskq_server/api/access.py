@@ -152,6 +152,9 @@ ACCESS: Mapping[str, Access] = {
     "/docs/assets": _ANY,
     "asset": _OPEN,
     "language": _OPEN,
+    "sign_in": _OPEN,
+    "sign_out": _OPEN,
+    "choose_namespace": replace(_ANY, of_operators=True),
     "livez": _OPEN,
     "readyz": _OPEN,
 }
