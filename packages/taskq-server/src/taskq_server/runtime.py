@@ -55,6 +55,7 @@ from taskq_server.services.readiness import Readiness
 from taskq_server.services.schedules import ScheduleService
 from taskq_server.services.sessions import Sessions
 from taskq_server.services.stats import StatsService
+from taskq_server.services.stats_feed import StatsFeed
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
@@ -90,6 +91,7 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    stats_feed: StatsFeed
     queues: QueueService
     fleet: Fleet
     exposition: Exposition
@@ -108,6 +110,11 @@ class Runtime:
     tracing: Tracing
     turns: Turns
     caller: Caller
+
+    def drain(self) -> None:
+        """Answer all who wait and end all streams now, because this process is stopping."""
+        self.wait.drain()
+        self.stats_feed.drain()
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -165,6 +172,7 @@ async def open_runtime(
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
+        stack.push_async_callback(runtime.stats_feed.close)
         stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
@@ -252,6 +260,7 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=stats,
+        stats_feed=StatsFeed(database, clock),
         queues=QueueService(database, clock, stats, notifier),
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
