@@ -40,8 +40,8 @@ def test_each_route_and_mount_is_in_the_matrix() -> None:
 def test_a_new_one_is_found() -> None:
     app = create_app(Settings())
     app.router.routes.append(StrictRoute("/new", lambda: None, name="new"))
-    app.mount("/dashboard", FastAPI())
-    assert unlisted(app.routes) == ["new", "/dashboard"]
+    app.mount("/mounted", FastAPI())
+    assert unlisted(app.routes) == ["new", "/mounted"]
     app.add_route("/metrics", lambda _: None)
     with pytest.raises(AssertionError, match="checks no scope"):
         unlisted(app.routes)
@@ -55,6 +55,7 @@ async def test_each_is_closed_unless_the_matrix_opens_it(runtime: Runtime) -> No
             path = path.replace("{operation_id:task_id}", ANY_ID)
             path = path.replace("{key_id:key_id}", "A" * 12).replace("{name:path}", "mails/1")
             path = path.replace("{name:schedule}", "nightly")
+            path = path.replace("{digest}/{name}", "0/taskq.css")
             assert "{" not in path
             is_open = access.ACCESS[operation(route)].is_open
             for method in METHODS:

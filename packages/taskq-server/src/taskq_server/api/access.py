@@ -70,6 +70,14 @@ class Access:
             where = FieldError("/header/taskq-namespace", "missing", detail)
             raise InvalidFields(detail, [where])
 
+    def allows(self, caller: Caller) -> bool:
+        """Return whether a caller may ask for this at all."""
+        try:
+            self.check(caller)
+        except (PermissionDenied, InvalidFields):
+            return False
+        return True
+
     def _runs(self, caller: Caller) -> bool:
         return scopes.RUN in self.any_of and scopes.runs(caller.scopes)
 
@@ -142,6 +150,8 @@ ACCESS: Mapping[str, Access] = {
     "docs": _ANY,
     "redoc": _ANY,
     "/docs/assets": _ANY,
+    "asset": _OPEN,
+    "language": _OPEN,
     "livez": _OPEN,
     "readyz": _OPEN,
 }
