@@ -1,5 +1,5 @@
 """All routes of the dashboard."""
 
-from taskq_server.dashboard import assets, queues
+from taskq_server.dashboard import assets, overview, queues
 
-ROUTERS = (assets.router, queues.router, queues.actions)
+ROUTERS = (assets.router, overview.router, queues.router, queues.actions)
