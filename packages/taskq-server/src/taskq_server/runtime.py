@@ -54,6 +54,7 @@ from taskq_server.services.read import ReadService
 from taskq_server.services.readiness import Readiness
 from taskq_server.services.schedules import ScheduleService
 from taskq_server.services.stats import StatsService
+from taskq_server.services.stats_feed import StatsFeed
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
@@ -88,6 +89,7 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    stats_feed: StatsFeed
     queues: QueueService
     fleet: Fleet
     exposition: Exposition
@@ -107,6 +109,11 @@ class Runtime:
     tracing: Tracing
     turns: Turns
     caller: Caller
+
+    def drain(self) -> None:
+        """Answer all who wait and end all streams now, because this process is stopping."""
+        self.wait.drain()
+        self.stats_feed.drain()
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -163,6 +170,7 @@ async def open_runtime(
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
+        stack.push_async_callback(runtime.stats_feed.close)
         stack.push_async_callback(runtime.overview.close)
         stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
@@ -243,6 +251,7 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=stats,
+        stats_feed=StatsFeed(database, clock),
         queues=queues,
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
