@@ -38,6 +38,7 @@ function options(plot, figure, times, lines) {
   return {
     width: Math.max(plot.clientWidth, 120),
     height: HEIGHT,
+    padding: [10, 10, 0, 0],
     legend: { show: false },
     cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: { key: "hour" } },
     scales: { y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
