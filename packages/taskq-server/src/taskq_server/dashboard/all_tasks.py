@@ -4,7 +4,7 @@ from typing import Annotated
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dashboard_path import ROOT
@@ -65,15 +65,16 @@ async def begin(
     """Begin the operation, and lead to its page; the same form sent again leads there, too."""
     form = await forms.read(request)
     confirmed = forms.parsed(_Confirmed, form.given("key", "expected"))
-    changes = form.given("priority") if action is Action.UPDATE else None
     body: dict[str, JsonValue] = {
         "action": action.value,
         "filter": task_filters.as_words(asked.bulk_filter()),
-        "changes": changes,
         "limit": limits.BULK_TASKS,
     }
+    priority = form.get("priority") if action is Action.UPDATE else None
+    if priority is not None:
+        body["changes"] = {"priority": priority}
     wanted = forms.parsed(BulkCreate, body)
-    key = IdempotencyKey.of(f"dashboard {confirmed.key} {changes}", body)
+    key = IdempotencyKey.of(f"dashboard {confirmed.key} {priority}", body)
     begun = await runtime.bulk.begin(caller_of(request.scope), wanted.as_new_operation(), key)
     of = f"?of={confirmed.expected}" if confirmed.expected else ""
     return see_other(request, f"/bulk/{begun.operation.id}{of}")

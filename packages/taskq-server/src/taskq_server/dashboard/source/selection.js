@@ -18,7 +18,7 @@ function offerPicker(sent) {
   }
   const shown = document.createElement("input");
   shown.type = "datetime-local";
-  shown.step = "1";
+  shown.step = "any";
   shown.value = localText(sent.value);
   sent.type = "hidden";
   sent.before(shown);
