@@ -7,13 +7,17 @@ from taskq_server.dashboard import (
     keys,
     language_switch,
     queues,
+    schedule_edits,
+    schedules,
     selection,
+    sign_in,
     task_list,
 )
 
 ROUTERS = (
     assets.router,
     language_switch.router,
+    sign_in.router,
     keys.router,
     keys.actions,
     queues.router,
@@ -24,4 +28,8 @@ ROUTERS = (
     selection.actions,
     bulk.router,
     bulk.actions,
+    schedule_edits.router,
+    schedule_edits.actions,
+    schedules.router,
+    schedules.actions,
 )
