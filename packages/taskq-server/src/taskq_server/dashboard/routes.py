@@ -1,13 +1,17 @@
 """All routes of the dashboard."""
 
 from taskq_server.dashboard import (
+    all_tasks,
     assets,
+    bulk,
     keys,
     language_switch,
     queues,
     schedule_edits,
     schedules,
+    selection,
     sign_in,
+    task_list,
 )
 
 ROUTERS = (
@@ -18,6 +22,12 @@ ROUTERS = (
     keys.actions,
     queues.router,
     queues.actions,
+    task_list.router,
+    all_tasks.router,
+    all_tasks.actions,
+    selection.actions,
+    bulk.router,
+    bulk.actions,
     schedule_edits.router,
     schedule_edits.actions,
     schedules.router,
