@@ -119,6 +119,7 @@ ACCESS: Mapping[str, Access] = {
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
     "stats_history": Access((scopes.READ, scopes.METRICS)),
+    "stats_events": Access((scopes.READ,)),
     "failures": Access((scopes.READ,)),
     "metrics": Access((scopes.METRICS,), of_operators=True, in_namespace=False),
     "workers": Access(
@@ -151,6 +152,10 @@ ACCESS: Mapping[str, Access] = {
     "redoc": _ANY,
     "/docs/assets": _ANY,
     "asset": _OPEN,
+    "language": _OPEN,
+    "sign_in": _OPEN,
+    "sign_out": _OPEN,
+    "choose_namespace": replace(_ANY, of_operators=True),
     "livez": _OPEN,
     "readyz": _OPEN,
 }
