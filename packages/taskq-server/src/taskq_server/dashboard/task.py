@@ -1,16 +1,16 @@
 """The page of one task: what it is, how its attempts went, what it was given and has returned."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 
-from taskq_server.api import problems
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep, TaskId
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.strict_route import TASK_ID
+from taskq_server.dashboard import error_page
 from taskq_server.dashboard.page_route import PageRoute
 from taskq_server.dashboard.rendering import HEADERS, fragment, page
 from taskq_server.dashboard.task_view import TaskView
@@ -89,23 +89,16 @@ def page_of(
         error: why what the viewer asked for was not done.
     """
     view = TaskView.of(details, caller_of(request.scope), since)
-    status, problem = (status, None) if error is None else told(request, error)
+    problem = None if error is None else error_page.problem(request, error)
     return page(
         request,
         "task.html",
-        status=status,
+        status=problem["status"] if problem else status,
         view=view,
         expanded=view.attempts[0].ended.attempt if view.attempts else None,
         said=said,
         problem=problem,
     )
-
-
-def told(request: Request, error: TaskqError) -> tuple[int, dict[str, Any]]:
-    """Return the status and the members of an error that a page shows, and log it."""
-    kind, request_id = problems.kind_of(error), request.state.request_id
-    problems.tell(request_id, f"{request.method} {request.url.path}", kind)
-    return kind.status, problems.members(request_id, error)
 
 
 def _file(name: str, document: str) -> Response:

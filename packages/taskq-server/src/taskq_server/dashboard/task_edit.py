@@ -13,11 +13,10 @@ from taskq_server.api.caller import caller_of
 from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep, TaskId
 from taskq_server.api.strict_route import TASK_ID
-from taskq_server.dashboard import forms
+from taskq_server.dashboard import error_page, forms
 from taskq_server.dashboard.forms import Form
 from taskq_server.dashboard.page_route import ActionRoute
 from taskq_server.dashboard.rendering import page, see_other, translated
-from taskq_server.dashboard.task import told
 from taskq_server.dashboard.viewer import viewer_of
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import (
@@ -94,12 +93,12 @@ async def _update(runtime: Runtime, caller: Caller, task_id: UUID, sent: Form) -
 def _form(
     request: Request, details: TaskDetails, values: Values, error: TaskqError | None = None
 ) -> Response:
-    status, problem = (200, None) if error is None else told(request, error)
+    problem = None if error is None else error_page.problem(request, error)
     now = _values(details)
     return page(
         request,
         "task_edit.html",
-        status=status,
+        status=problem["status"] if problem else 200,
         task=details.task,
         values=values,
         now=now,
