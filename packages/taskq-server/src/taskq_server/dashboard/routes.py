@@ -11,6 +11,10 @@ from taskq_server.dashboard import (
     schedules,
     selection,
     sign_in,
+    task,
+    task_actions,
+    task_edit,
+    task_events,
     task_list,
 )
 
@@ -32,4 +36,8 @@ ROUTERS = (
     schedule_edits.actions,
     schedules.router,
     schedules.actions,
+    task.router,
+    task_events.router,
+    task_actions.actions,
+    task_edit.actions,
 )
