@@ -13,6 +13,7 @@ from taskq_server.api import (
     batch,
     bulk,
     catalog,
+    dashboard_path,
     events,
     health,
     history,
@@ -28,7 +29,6 @@ from taskq_server.api import (
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
-from taskq_server.api.dashboard_path import DashboardPath
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
@@ -119,6 +119,7 @@ def create_app(
             yield
             return
         found = settings or Settings.load()
+        dashboard_path.check(found, app.routes)
         async with open_runtime(found, admin=admin_key.of(found)) as opened:
             app.runtime = opened
             try:
@@ -136,6 +137,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.runtime = runtime
+    known = settings if runtime is None else runtime.settings
+    if known is not None:
+        dashboard_path.check(known, app.routes)
     app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.user_middleware = _around(app, allowed_hosts)
     problems.install(app)
@@ -157,7 +161,7 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
             metrics=lambda: None if app.runtime is None else app.runtime.metrics,
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
-        Middleware(DashboardPath, settings=lambda: runtime_of(app).settings),
+        Middleware(dashboard_path.DashboardPath, settings=lambda: runtime_of(app).settings),
         Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),

@@ -151,6 +151,7 @@ ACCESS: Mapping[str, Access] = {
     "redoc": _ANY,
     "/docs/assets": _ANY,
     "asset": _OPEN,
+    "language": _OPEN,
     "livez": _OPEN,
     "readyz": _OPEN,
 }

@@ -1,5 +1,12 @@
 """All routes of the dashboard."""
 
-from taskq_server.dashboard import assets, queues
+from taskq_server.dashboard import assets, keys, language_switch, queues
 
-ROUTERS = (assets.router, queues.router, queues.actions)
+ROUTERS = (
+    assets.router,
+    language_switch.router,
+    keys.router,
+    keys.actions,
+    queues.router,
+    queues.actions,
+)
