@@ -1,6 +1,15 @@
 """All routes of the dashboard."""
 
-from taskq_server.dashboard import assets, keys, language_switch, queues
+from taskq_server.dashboard import (
+    assets,
+    handlers,
+    keys,
+    language_switch,
+    queues,
+    submit,
+    tags,
+    workers,
+)
 
 ROUTERS = (
     assets.router,
@@ -9,4 +18,9 @@ ROUTERS = (
     keys.actions,
     queues.router,
     queues.actions,
+    submit.router,
+    submit.actions,
+    handlers.router,
+    workers.router,
+    tags.router,
 )
