@@ -4,6 +4,7 @@ from taskq_server.dashboard import (
     all_tasks,
     assets,
     bulk,
+    handlers,
     keys,
     language_switch,
     queues,
@@ -11,11 +12,14 @@ from taskq_server.dashboard import (
     schedules,
     selection,
     sign_in,
+    submit,
+    tags,
     task,
     task_actions,
     task_edit,
     task_events,
     task_list,
+    workers,
 )
 
 ROUTERS = (
@@ -40,4 +44,9 @@ ROUTERS = (
     task_events.router,
     task_actions.actions,
     task_edit.actions,
+    submit.router,
+    submit.actions,
+    handlers.router,
+    workers.router,
+    tags.router,
 )
