@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 from taskq_server.api.access import ACCESS, Access, Foreign
 from taskq_server.api.strict_route import StrictRoute
+from taskq_server.dashboard.page_route import PageRoute
 from taskq_server.domain import scopes
 from taskq_server.main import create_app
 from tools.docs.http_page import anchor, heading
@@ -128,7 +129,7 @@ def _rows() -> Iterator[tuple[str, ...]]:
     routes = {
         route.operation_id or route.name: route
         for route in create_app().routes
-        if isinstance(route, StrictRoute)
+        if isinstance(route, StrictRoute) and not isinstance(route, PageRoute)
     }
     titles = _titles()
     for name, access in ACCESS.items():

@@ -13,6 +13,7 @@ from taskq_server.api import (
     batch,
     bulk,
     catalog,
+    dashboard_path,
     events,
     health,
     history,
@@ -39,6 +40,8 @@ from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
+from taskq_server.dashboard import refusal
+from taskq_server.dashboard import routes as dashboard
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
 
@@ -47,7 +50,7 @@ _ROUTERS = (
     *(catalog.router, history.router, stats_events.router, workers.router),
     *(queues.router, queues.pauses),
     *(previews.router, schedules.router, schedules.pauses, keys.router, keys.rotations),
-    *(health.router, metrics.router, openapi.router),
+    *(health.router, metrics.router, openapi.router, *dashboard.ROUTERS),
 )
 
 
@@ -119,6 +122,7 @@ def create_app(
             yield
             return
         found = settings or Settings.load()
+        dashboard_path.check(found, app.routes)
         async with open_runtime(found, admin=admin_key.of(found)) as opened:
             app.runtime = opened
             try:
@@ -136,6 +140,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.runtime = runtime
+    known = settings if runtime is None else runtime.settings
+    if known is not None:
+        dashboard_path.check(known, app.routes)
     app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.user_middleware = _around(app, allowed_hosts)
     problems.install(app)
@@ -157,7 +164,10 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
             metrics=lambda: None if app.runtime is None else app.runtime.metrics,
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
-        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(dashboard_path.DashboardPath, settings=lambda: runtime_of(app).settings),
+        Middleware(
+            Guard, runtime=lambda: runtime_of(app), hosts=hosts, refuse_page=refusal.of_page
+        ),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

@@ -70,6 +70,14 @@ class Access:
             where = FieldError("/header/taskq-namespace", "missing", detail)
             raise InvalidFields(detail, [where])
 
+    def allows(self, caller: Caller) -> bool:
+        """Return whether a caller may ask for this at all."""
+        try:
+            self.check(caller)
+        except (PermissionDenied, InvalidFields):
+            return False
+        return True
+
     def _runs(self, caller: Caller) -> bool:
         return scopes.RUN in self.any_of and scopes.runs(caller.scopes)
 
@@ -149,7 +157,16 @@ ACCESS: Mapping[str, Access] = {
 """By operation id; a route that the document leaves out has the name of its function, and a mount
 its path."""
 
+OF_PAGES: Mapping[str, Access] = {
+    "asset": _OPEN,
+    "language": _OPEN,
+    "sign_in": _OPEN,
+    "sign_out": _OPEN,
+    "choose_namespace": replace(_ANY, of_operators=True),
+}
+"""The same of what only the dashboard has; its other routes are named as operations of the API."""
+
 
 def of(operation_id: str) -> Access:
     """Return what an operation asks of its caller: any key, for one that an application adds."""
-    return ACCESS.get(operation_id, _ANY)
+    return ACCESS.get(operation_id) or OF_PAGES.get(operation_id, _ANY)

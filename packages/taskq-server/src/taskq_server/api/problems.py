@@ -134,7 +134,7 @@ class _Answer(Response):
     ) -> None:
         # A lone surrogate, wherever it came from, must not break the answer.
         content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
-        super().__init__(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
+        super().__init__(content, kind.status, dict(headers(error)), MEDIA_TYPE)
         self._kind = kind
         self._request_id = request_id
         self._error = error
@@ -164,11 +164,16 @@ def tell(request_id: str, what: str, kind: Kind, error: Exception | None = None)
 
 def answer(request_id: str, error: Exception) -> Response:
     """Return the problem that says `error`; of a bug, it says nothing but that there is one."""
+    return _Answer(members(request_id, error), kind_of(error), request_id, error)
+
+
+def members(request_id: str, error: Exception) -> dict[str, Any]:
+    """Return the members of the problem that says `error`; see `answer`."""
     kind = kind_of(error)
     detail = "" if kind is KINDS[Exception] else str(error)
     errors = error.errors if isinstance(error, core.InvalidFields) else ()
     holder = error.holder if isinstance(error, core.UniqueConflict) else None
-    return _Answer(body(kind, request_id, detail, errors, holder), kind, request_id, error)
+    return body(kind, request_id, detail, errors, holder)
 
 
 def expected(request_id: str, error: core.TaskqError) -> Response:
@@ -186,7 +191,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _hung_up)
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
+def headers(error: Exception) -> Mapping[str, str]:
+    """Return the headers that go with an error."""
     match error:
         case core.Unavailable():
             return {"Retry-After": str(error.retry_after)}
@@ -223,10 +229,15 @@ async def _taskq_error(request: Request, error: Exception) -> Response:
 
 async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    broken = [_field_error(each) for each in error.errors()[:MAX_ERRORS]]
+    return answer(request.state.request_id, invalid_fields(error.errors()))
+
+
+def invalid_fields(errors: Sequence[Mapping[str, Any]]) -> core.InvalidFields:
+    """Return the error that says what pydantic has found; `errors` has at least one item."""
+    broken = [_field_error(each) for each in errors[:MAX_ERRORS]]
     more = f"; and {len(broken) - 1} more" if len(broken) > 1 else ""
     detail = f"{broken[0].pointer or 'the body'}: {broken[0].detail}{more}"
-    return answer(request.state.request_id, core.InvalidFields(detail, broken))
+    return core.InvalidFields(detail, broken)
 
 
 _CODES = {
