@@ -13,6 +13,7 @@ from taskq_server.api import (
     batch,
     bulk,
     catalog,
+    dashboard_path,
     events,
     health,
     history,
@@ -29,7 +30,6 @@ from taskq_server.api import (
 from taskq_server.api.access_log import AccessLog
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.browsers import Browsers, OwnPages
-from taskq_server.api.dashboard_path import DashboardPath
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.guard import Guard
 from taskq_server.api.openapi import document as openapi
@@ -40,6 +40,7 @@ from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
+from taskq_server.dashboard import refusal
 from taskq_server.dashboard import routes as dashboard
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
@@ -121,6 +122,7 @@ def create_app(
             yield
             return
         found = settings or Settings.load()
+        dashboard_path.check(found, app.routes)
         async with open_runtime(found, admin=admin_key.of(found)) as opened:
             app.runtime = opened
             try:
@@ -138,6 +140,9 @@ def create_app(
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
     app.runtime = runtime
+    known = settings if runtime is None else runtime.settings
+    if known is not None:
+        dashboard_path.check(known, app.routes)
     app.mount(openapi.ASSETS_PATH, openapi.assets)
     app.user_middleware = _around(app, allowed_hosts)
     problems.install(app)
@@ -159,8 +164,10 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
             metrics=lambda: None if app.runtime is None else app.runtime.metrics,
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
-        Middleware(DashboardPath, settings=lambda: runtime_of(app).settings),
-        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(dashboard_path.DashboardPath, settings=lambda: runtime_of(app).settings),
+        Middleware(
+            Guard, runtime=lambda: runtime_of(app), hosts=hosts, refuse_page=refusal.of_page
+        ),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

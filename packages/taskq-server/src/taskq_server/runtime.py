@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
@@ -53,6 +54,7 @@ from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.readiness import Readiness
 from taskq_server.services.schedules import ScheduleService
+from taskq_server.services.sessions import Sessions
 from taskq_server.services.stats import StatsService
 from taskq_server.services.stats_feed import StatsFeed
 from taskq_server.services.submission import Submission
@@ -83,6 +85,7 @@ class Runtime:
     authentication: Authentication
     key_use: KeyUse
     keys: KeyService
+    sessions: Sessions
     namespaces: Namespaces
     auth_failures: AuthFailures
     rate_limits: RateLimits
@@ -167,6 +170,7 @@ async def open_runtime(
         runtime = _assemble(settings, metrics, clock, database, redis, naming, send, admin)
         stack.push_async_callback(runtime.key_use.close)
         stack.push_async_callback(runtime.authentication.close)
+        stack.push_async_callback(runtime.sessions.close)
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
@@ -218,6 +222,7 @@ def _assemble(
     after_commit = AfterCommit(dispatcher, notifier, metrics)
     key_use = KeyUse(database, clock)
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
+    namespaces = Namespaces(database)
     read = ReadService(database)
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
@@ -243,7 +248,16 @@ def _assemble(
         keys=KeyService(
             database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
         ),
-        namespaces=Namespaces(database),
+        sessions=Sessions(
+            database,
+            clock,
+            authentication,
+            namespaces,
+            lasts=timedelta(hours=settings.session_hours),
+            usual_namespace=settings.namespace,
+            changed=notifier.sessions_changed,
+        ),
+        namespaces=namespaces,
         auth_failures=AuthFailures(settings.max_auth_failures, clock.monotonic),
         rate_limits=RateLimits(
             RateCounter(redis, naming, skipped=metrics.limiter_skipped), settings.rate_limit
@@ -377,5 +391,8 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
         names,
         runtime.settings.namespace,
         runtime.unreadable,
-        {names.keys: lambda _: runtime.authentication.forget()},
+        {
+            names.keys: lambda _: runtime.authentication.forget(),
+            names.sessions: lambda _: runtime.sessions.forget(),
+        },
     )

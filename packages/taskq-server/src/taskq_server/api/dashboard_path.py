@@ -1,15 +1,23 @@
 """The path of the dashboard: routes know one, and the settings say another, or none."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
+from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.prefix import path_within
 from taskq_server.core.config import Settings
+from taskq_server.domain.errors import ConfigurationError
 
 ROOT = "/dashboard"
 """The path under which the application has the routes of the dashboard."""
+
+ASSETS = f"{ROOT}/assets/"
+"""The beginning of the paths of its scripts and styles, which everybody may read."""
+
+STRANGERS = frozenset(f"{ROOT}/{name}" for name in ("sign-in", "sign-out", "language"))
+"""The paths of what serves those who have not signed in, too."""
 
 
 class DashboardPath:
@@ -45,6 +53,21 @@ class DashboardPath:
         if _is_below(path, ROOT):
             raise NoSuchPath("nothing is served under this path")
         return scope
+
+
+def check(settings: Settings, routes: Iterable[BaseRoute]) -> None:
+    """Check that the settings' path of the dashboard is none of the API's.
+
+    Raises:
+        ConfigurationError: it is.
+    """
+    place = settings.dashboard_path
+    first = f"/{place.split('/')[1]}"
+    served = {f"/{each.path.split('/')[1]}" for each in routes if isinstance(each, Route)}
+    if first in served - {ROOT}:
+        raise ConfigurationError(
+            f"TASKQ_DASHBOARD_PATH: {first} is a path of the API: choose another one than {place}"
+        )
 
 
 def is_of_dashboard(scope: Scope) -> bool:

@@ -66,8 +66,11 @@ class PathPrefix:
         if f"{root}/".startswith(f"{prefix}/"):
             return scope  # the application is mounted under the prefix
         behind = path.removeprefix(f"{prefix}/")
-        is_kept = behind != path and behind.partition("/")[0] in self._served
+        is_kept = behind != path and self._is_served(behind.partition("/")[0])
         return {**scope, "root_path": prefix + root, "path": path if is_kept else prefix + path}
+
+    def _is_served(self, name: str) -> bool:
+        return name in self._served or name == self._settings().dashboard_path.split("/")[1]
 
 
 def path_within(scope: Scope) -> str:

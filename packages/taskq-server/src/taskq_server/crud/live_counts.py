@@ -50,7 +50,7 @@ async def read(
     for namespace, queue, status, amount, served in await connection.execute(statement):
         if status is None:
             for each in _served(served, namespaces):
-                alive[each] += amount
+                alive[each] += int(amount)  # sums and counts come as decimals from some databases
         elif namespace in counted:
             tasks_there, place = counted[namespace], (queue, status)
             tasks_there[place] = tasks_there.get(place, 0) + int(amount)

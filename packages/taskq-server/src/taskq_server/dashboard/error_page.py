@@ -1,5 +1,7 @@
 """Errors as pages: the API's sentences, and a way back."""
 
+from typing import Any
+
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
@@ -18,15 +20,27 @@ def of(request: Request, error: TaskqError | RequestValidationError) -> Response
     """
     if isinstance(error, RequestValidationError):
         error = problems.invalid_fields(error.errors())
+    said = problem(request, error)
+    is_known = known_caller(request.scope) is not None
+    answer = rendering.page(
+        request,
+        "error.html",
+        viewer=viewer_of(request) if is_known else stranger(request),
+        status=said["status"],
+        problem=said,
+    )
+    answer.headers.update(problems.headers(error))
+    return answer
+
+
+def problem(request: Request, error: TaskqError) -> dict[str, Any]:
+    """Return the members of the API's problem, for a page that says it beside its form.
+
+    Raises:
+        TaskqError: nobody expects this error: a bug.
+    """
     kind, request_id = problems.kind_of(error), request.state.request_id
     if kind is problems.KINDS[Exception]:
         raise error
     problems.tell(request_id, f"{request.method} {request.url.path}", kind)
-    is_known = known_caller(request.scope) is not None
-    return rendering.page(
-        request,
-        "error.html",
-        viewer=viewer_of(request) if is_known else stranger(request),
-        status=kind.status,
-        problem=problems.members(request_id, error),
-    )
+    return problems.members(request_id, error)

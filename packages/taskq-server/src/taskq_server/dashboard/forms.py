@@ -1,5 +1,6 @@
 """Read the bodies of forms."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
@@ -14,6 +15,7 @@ from taskq_server.domain.errors import FieldError, InvalidFields
 
 _MEDIA_TYPE = "application/x-www-form-urlencoded"
 _MOST_FIELDS = 2_000
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?(?:[eE][+-]?[0-9]{1,2})?")
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -78,4 +80,17 @@ def parsed(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise problems.invalid_fields(error.errors()) from None
+        # FastAPI says of each error that it is in the body, which those of a whole model need.
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise problems.invalid_fields(errors) from None
+
+
+def with_numbers(values: Mapping[str, str]) -> dict[str, Any]:
+    """Return values of a form as the numbers that they are; other texts stay as they are."""
+    return {name: _number(value) for name, value in values.items()}
+
+
+def _number(text: str) -> int | float | str:
+    if _NUMBER.fullmatch(text) is None:
+        return text
+    return float(text) if set(text) & set(".eE") else int(text)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 from typing import Final
 
 from fastapi import Request
@@ -47,7 +48,13 @@ def translations(language: str) -> Mapping[str, str]:
         return {}
     found: dict[str, str] = {}
     for file in sorted(folder.iterdir(), key=lambda each: each.name):
-        found |= json.loads(file.read_text(encoding="utf-8"))
+        found |= read(file)
+    return found
+
+
+def read(file: Traversable) -> dict[str, str]:
+    """Return the translations in one file."""
+    found: dict[str, str] = json.loads(file.read_text(encoding="utf-8"))
     return found
 
 

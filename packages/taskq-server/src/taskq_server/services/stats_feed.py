@@ -115,6 +115,11 @@ class StatsFeed:
         """Whether this process is stopping."""
         return self._draining
 
+    @property
+    def viewers(self) -> int:
+        """How many look on, in all namespaces."""
+        return sum(board.viewers for board in self._boards.values())
+
     def drain(self) -> None:
         """Let all viewers go, because this process is stopping."""
         self._draining = True

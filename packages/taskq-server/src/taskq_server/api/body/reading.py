@@ -84,7 +84,7 @@ def refusal(
         accepted: media types that the route takes.
         max_bytes: longest body that it takes.
     """
-    if media_type != JSON and not _is_accepted(media_type, accepted):
+    if media_type not in accepted and not _is_accepted(media_type, accepted):
         detail = f"send the body as {' or '.join(accepted)} in UTF-8"
         return UnsupportedMediaType(detail, accepted)
     if coding.strip().lower() != "identity":

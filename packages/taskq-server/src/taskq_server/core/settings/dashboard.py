@@ -26,7 +26,7 @@ class DashboardSettings(Group):
 
     @field_validator("dashboard_path")
     @classmethod
-    def _plain_path(cls, value: str) -> str:
+    def _path_of_dashboard(cls, value: str) -> str:
         path = proxies.path_prefix(value)
         if not path:
             raise ValueError("must be a path below the root, such as `/dashboard`")
