@@ -7,6 +7,7 @@ from taskq_server.dashboard import (
     handlers,
     keys,
     language_switch,
+    overview,
     queues,
     schedule_edits,
     schedules,
@@ -19,6 +20,7 @@ from taskq_server.dashboard import (
     task_edit,
     task_events,
     task_list,
+    unknown_path,
     workers,
 )
 
@@ -26,6 +28,7 @@ ROUTERS = (
     assets.router,
     language_switch.router,
     sign_in.router,
+    overview.router,
     keys.router,
     keys.actions,
     queues.router,
@@ -49,4 +52,5 @@ ROUTERS = (
     handlers.router,
     workers.router,
     tags.router,
+    unknown_path.router,  # the last, because it takes all paths
 )
