@@ -80,7 +80,8 @@ def parsed(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise problems.invalid_fields(error.errors()) from None
+        broken = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise problems.invalid_fields(broken) from None
 
 
 def with_numbers(values: Mapping[str, str]) -> dict[str, Any]:
