@@ -109,10 +109,10 @@ async def events(
         beat_seconds=BEAT_SECONDS,
     )
     allowed = each_while_allowed(request.scope, states)
-    return _Stream(encoded(allowed), headers=HEADERS, media_type=MEDIA_TYPE)
+    return Stream(encoded(allowed), headers=HEADERS, media_type=MEDIA_TYPE)
 
 
-class _Stream(StreamingResponse):
+class Stream(StreamingResponse):
     """A stream that takes its place when it is sent, so that it gives it back whatever happens."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from taskq_server.dashboard.plain_text import visible
+
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 
@@ -74,5 +76,6 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "moment": moment,
     "instant": instant,
     "readable_json": readable_json,
+    "visible": visible,
 }
 """By the name that templates use."""
