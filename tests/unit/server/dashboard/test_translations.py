@@ -10,7 +10,7 @@ from jinja2 import Environment
 
 import taskq_server.dashboard
 from taskq_server.dashboard import language
-from taskq_server.domain.task import Status
+from taskq_server.domain.task import Outcome, Priority, Status
 
 FOLDER = Path(taskq_server.dashboard.__file__).parent
 VALUES = re.compile(r"%\((\w+)\)s")
@@ -42,7 +42,8 @@ def of_modules() -> Iterator[str]:
 
 
 def test_every_text_has_a_translation_and_none_is_left_over() -> None:
-    texts = {*of_templates(), *of_modules(), *map(str, Status)}
+    labels = {*map(str, Status), *map(str, Outcome), *(each.label for each in Priority)}
+    texts = {*of_templates(), *of_modules(), *labels}
     assert len(texts) > 50
     known = language.translations(language.CHINESE).keys()
     assert sorted(texts - known) == [], "not translated"
