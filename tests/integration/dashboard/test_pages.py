@@ -1,8 +1,5 @@
 """What all pages have in common: where they are, who may do what, and how errors look."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -12,16 +9,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-
-FROM_PAGE = {"Sec-Fetch-Site": "same-origin"}
-
-
-@asynccontextmanager
-async def browsing(runtime: Runtime, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    changed = replace(runtime, settings=runtime.settings.model_copy(update=settings))
-    transport = httpx.ASGITransport(create_app(runtime=changed))
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
-        yield client
+from tests.integration.dashboard.browsing import FROM_PAGE, browsing
 
 
 async def test_a_page_may_load_nothing_but_its_own_files(api: httpx.AsyncClient) -> None:

@@ -23,6 +23,7 @@ from taskq_server.api import (
     problems,
     queues,
     schedules,
+    stats_events,
     tasks,
     workers,
 )
@@ -39,13 +40,15 @@ from taskq_server.api.strict_route import StrictRoute
 from taskq_server.api.submit import route as submit
 from taskq_server.api.submit.fast_path import SubmitFastPath
 from taskq_server.core.config import Settings
+from taskq_server.dashboard import refusal
 from taskq_server.dashboard import routes as dashboard
 from taskq_server.runtime import Runtime, open_runtime
 from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
-    *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
+    *(catalog.router, history.router, stats_events.router, workers.router),
+    *(queues.router, queues.pauses),
     *(previews.router, schedules.router, schedules.pauses, keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router, *dashboard.ROUTERS),
 )
@@ -162,7 +165,9 @@ def _around(app: Api, allowed_hosts: Collection[str] | None) -> list[Middleware]
         ),
         Middleware(PathPrefix, settings=lambda: runtime_of(app).settings, routes=app.routes),
         Middleware(dashboard_path.DashboardPath, settings=lambda: runtime_of(app).settings),
-        Middleware(Guard, runtime=lambda: runtime_of(app), hosts=hosts),
+        Middleware(
+            Guard, runtime=lambda: runtime_of(app), hosts=hosts, refuse_page=refusal.of_page
+        ),
         Middleware(OwnPages, hosts=hosts),
         Middleware(SubmitFastPath, routes=app.routes),
     ]

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from taskq_server.broker.connection import Redis, connect
 from taskq_server.broker.dispatcher import Dispatcher
@@ -46,13 +47,16 @@ from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
+from taskq_server.services.overview import OverviewService
 from taskq_server.services.queues import QueueService
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
 from taskq_server.services.read import ReadService
 from taskq_server.services.readiness import Readiness
 from taskq_server.services.schedules import ScheduleService
+from taskq_server.services.sessions import Sessions
 from taskq_server.services.stats import StatsService
+from taskq_server.services.stats_feed import StatsFeed
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
@@ -81,12 +85,14 @@ class Runtime:
     authentication: Authentication
     key_use: KeyUse
     keys: KeyService
+    sessions: Sessions
     namespaces: Namespaces
     auth_failures: AuthFailures
     rate_limits: RateLimits
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    stats_feed: StatsFeed
     queues: QueueService
     fleet: Fleet
     exposition: Exposition
@@ -94,6 +100,7 @@ class Runtime:
     workers: WorkerService
     history: HistoryService
     failures: FailureService
+    overview: OverviewService
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -105,6 +112,11 @@ class Runtime:
     tracing: Tracing
     turns: Turns
     caller: Caller
+
+    def drain(self) -> None:
+        """Answer all who wait and end all streams now, because this process is stopping."""
+        self.wait.drain()
+        self.stats_feed.drain()
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -158,9 +170,12 @@ async def open_runtime(
         runtime = _assemble(settings, metrics, clock, database, redis, naming, send, admin)
         stack.push_async_callback(runtime.key_use.close)
         stack.push_async_callback(runtime.authentication.close)
+        stack.push_async_callback(runtime.sessions.close)
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
+        stack.push_async_callback(runtime.stats_feed.close)
+        stack.push_async_callback(runtime.overview.close)
         stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
@@ -207,9 +222,12 @@ def _assemble(
     after_commit = AfterCommit(dispatcher, notifier, metrics)
     key_use = KeyUse(database, clock)
     authentication = Authentication(database, clock, admin=admin, used=key_use.note)
+    namespaces = Namespaces(database)
     read = ReadService(database)
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
+    queues = QueueService(database, clock, stats, notifier)
+    history, failures = HistoryService(database, clock), FailureService(database, clock, turns)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change, bulk_work, firing, schedules = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
@@ -230,7 +248,16 @@ def _assemble(
         keys=KeyService(
             database, clock, settings.namespace, _tell_of_keys(authentication, notifier)
         ),
-        namespaces=Namespaces(database),
+        sessions=Sessions(
+            database,
+            clock,
+            authentication,
+            namespaces,
+            lasts=timedelta(hours=settings.session_hours),
+            usual_namespace=settings.namespace,
+            changed=notifier.sessions_changed,
+        ),
+        namespaces=namespaces,
         auth_failures=AuthFailures(settings.max_auth_failures, clock.monotonic),
         rate_limits=RateLimits(
             RateCounter(redis, naming, skipped=metrics.limiter_skipped), settings.rate_limit
@@ -238,15 +265,17 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=stats,
-        queues=QueueService(database, clock, stats, notifier),
+        stats_feed=StatsFeed(database, clock),
+        queues=queues,
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
         readiness=Readiness(
             database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
         ),
         workers=WorkerService(database, clock),
-        history=HistoryService(database, clock),
-        failures=FailureService(database, clock, turns),
+        history=history,
+        failures=failures,
+        overview=OverviewService(queues, stats, history, failures, clock, database.observer),
         submit=submit,
         read=read,
         change=change,
@@ -362,5 +391,8 @@ async def _listen(runtime: Runtime, redis: Redis) -> None:
         names,
         runtime.settings.namespace,
         runtime.unreadable,
-        {names.keys: lambda _: runtime.authentication.forget()},
+        {
+            names.keys: lambda _: runtime.authentication.forget(),
+            names.sessions: lambda _: runtime.sessions.forget(),
+        },
     )

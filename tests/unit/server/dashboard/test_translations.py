@@ -16,7 +16,8 @@ FOLDER = Path(taskq_server.dashboard.__file__).parent
 VALUES = re.compile(r"%\((\w+)\)s")
 IN_PYTHON = ("translated", "N_")
 CHINESE = re.compile("[\u4e00-\u9fff]")
-WITHOUT_CHINESE = {"Id"}
+AS_THEY_ARE = {"Id", "of %(most)s"}
+"""Texts whose translation has no Chinese word."""
 
 
 def of_templates() -> Iterator[str]:
@@ -60,7 +61,7 @@ def test_no_text_is_translated_twice() -> None:
 def test_translations_have_the_same_values() -> None:
     for text, translated in language.translations(language.CHINESE).items():
         assert set(VALUES.findall(text)) == set(VALUES.findall(translated)), text
-        assert CHINESE.search(translated) or text in WITHOUT_CHINESE, text
+        assert CHINESE.search(translated) or text in AS_THEY_ARE, text
 
 
 @pytest.mark.parametrize(

@@ -54,9 +54,9 @@ def test_no_repr_has_a_secret_or_a_hash() -> None:
 
 
 def test_the_secret_opens_and_no_other_does() -> None:
-    assert check(KEY, TOKEN.secret, NOW) is None
-    assert check(KEY, new_token().secret, NOW) is Rejection.WRONG
-    assert check(None, TOKEN.secret, NOW) is Rejection.UNKNOWN
+    assert check(KEY, digest(TOKEN.secret), NOW) is None
+    assert check(KEY, digest(new_token().secret), NOW) is Rejection.WRONG
+    assert check(None, digest(TOKEN.secret), NOW) is Rejection.UNKNOWN
 
 
 def test_the_old_secret_opens_until_its_time_is_over() -> None:
@@ -67,22 +67,22 @@ def test_the_old_secret_opens_until_its_time_is_over() -> None:
         previous_hash=KEY.secret_hash,
         previous_until=NOW + SECOND,
     )
-    assert check(rotated, new.secret, NOW) is None
-    assert check(rotated, TOKEN.secret, NOW) is None
-    assert check(rotated, TOKEN.secret, NOW + SECOND) is Rejection.WRONG
-    assert check(rotated, new.secret, NOW + SECOND) is None
+    assert check(rotated, digest(new.secret), NOW) is None
+    assert check(rotated, digest(TOKEN.secret), NOW) is None
+    assert check(rotated, digest(TOKEN.secret), NOW + SECOND) is Rejection.WRONG
+    assert check(rotated, digest(new.secret), NOW + SECOND) is None
 
 
 def test_what_is_over_opens_nothing() -> None:
     expiring = replace(KEY, expires_at=NOW + SECOND)
-    assert check(expiring, TOKEN.secret, NOW) is None
-    assert check(expiring, TOKEN.secret, NOW + SECOND) is Rejection.EXPIRED
-    assert check(replace(KEY, revoked_at=NOW), TOKEN.secret, NOW) is Rejection.REVOKED
+    assert check(expiring, digest(TOKEN.secret), NOW) is None
+    assert check(expiring, digest(TOKEN.secret), NOW + SECOND) is Rejection.EXPIRED
+    assert check(replace(KEY, revoked_at=NOW), digest(TOKEN.secret), NOW) is Rejection.REVOKED
     # Who does not know the secret does not learn that.
-    assert check(replace(KEY, revoked_at=NOW), "x" * 43, NOW) is Rejection.WRONG
+    assert check(replace(KEY, revoked_at=NOW), digest("x" * 43), NOW) is Rejection.WRONG
 
 
 def test_zeros_open_nothing() -> None:
     """They stand for the hash that is not there."""
-    assert check(None, "\0" * 32, NOW) is Rejection.UNKNOWN
-    assert check(KEY, "", NOW) is Rejection.WRONG
+    assert check(None, digest("\0" * 32), NOW) is Rejection.UNKNOWN
+    assert check(KEY, digest(""), NOW) is Rejection.WRONG

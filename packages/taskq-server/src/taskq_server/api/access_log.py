@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 from starlette.types import Scope
 
-from taskq_server.core import proxies
+from taskq_server.api.connections import caller_address
 from taskq_server.core.config import Settings
 
-_FORWARDED = b"x-forwarded-for"
 _log = logging.getLogger("taskq.server.access")
 
 
@@ -42,14 +41,7 @@ class AccessLog:
 
     def _client(self, scope: Scope) -> str:
         settings = self._settings()
-        peer = scope.get("client")
-        address = peer[0] if peer else ""
-        if settings is None or not settings.trusted_proxies:
-            return address
-        forwarded = [
-            value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED
-        ]
-        return proxies.caller_address(settings.trusted_proxies, address, forwarded)
+        return caller_address(scope, () if settings is None else settings.trusted_proxies)
 
 
 def tell_refusal(status: int, client: str) -> None:

@@ -50,6 +50,12 @@ class AllowedHosts:
             raise MisdirectedRequest(objection)
 
 
+def names_this_machine(scope: Scope) -> bool:
+    """Return whether a request is meant for a name of loopback, in exactly one Host."""
+    hosts = [value for name, value in scope["headers"] if name == b"host"]
+    return len(hosts) == 1 and _is_allowed(_LOCAL, hosts[0].strip())
+
+
 def _looked_at(scope: Scope) -> Fields:
     return tuple([(name, value) for name, value in scope["headers"] if name in _LOOKED_AT])
 

@@ -10,8 +10,10 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from taskq_server.api import own_pages
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.body.reading import JSON
+from taskq_server.api.dashboard_path import is_of_dashboard
 from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.openapi.responses import HEADERS as OF_ANSWERS
 
@@ -43,7 +45,6 @@ _PREFLIGHT = {
 _VARY: Fields = ((b"vary", b"Origin"),)
 _EXPOSE = (b"access-control-expose-headers", ", ".join(EXPOSED_HEADERS).encode())
 _OF_PAGES = frozenset({b"origin", b"sec-fetch-site"})
-_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 class Browsers:
@@ -51,7 +52,7 @@ class Browsers:
 
     A page that is let in is one that may do whatever its key may, so what is inside sees a request
     that no page has sent. Its preflights are answered here. Cookies and other credentials that a
-    browser adds by itself are not let in.
+    browser adds by itself are not let in. The server's own pages stay what they are, listed or not.
 
     Args:
         app: serves the requests.
@@ -70,7 +71,7 @@ class Browsers:
         more: Fields = ()
         if listed:
             origin = _only(scope, b"origin")
-            is_listed = origin.decode("latin-1") in listed
+            is_listed = origin.decode("latin-1") in listed and not _is_own(scope)
             more = (*_VARY, (b"access-control-allow-origin", origin)) if is_listed else _VARY
             if is_listed and _is_preflight(scope):
                 app = Response(status_code=204, headers=_PREFLIGHT)
@@ -92,7 +93,8 @@ class OwnPages:
     """Refuse each POST that a page of another site can send without a preflight.
 
     That is one without a JSON body, such as that which cancels a task, and without a key. Basic
-    authentication does not make up for the key, because a browser sends it by itself.
+    authentication does not make up for the key, because a browser sends it by itself. Of forms of
+    the dashboard the guard has asked for more.
 
     Args:
         app: serves the requests.
@@ -110,7 +112,12 @@ class OwnPages:
         Raises:
             MisdirectedRequest: it comes from a page of another site.
         """
-        if scope["type"] == "http" and scope["method"] == "POST" and _is_of_page(scope):
+        if (
+            scope["type"] == "http"
+            and scope["method"] == "POST"
+            and _is_of_page(scope)
+            and not is_of_dashboard(scope)
+        ):
             headers = Headers(scope=scope)
             if not _needs_preflight(headers):
                 self._check(scope, headers)
@@ -119,7 +126,7 @@ class OwnPages:
     def _check(self, scope: Scope, headers: Headers) -> None:
         if self._hosts is not None:
             self._hosts.check(scope)
-        elif not _is_own(headers):
+        elif not own_pages.may_be_own(headers):
             raise MisdirectedRequest(
                 "the request comes from a page of another site: send a key, or have the origin "
                 "listed in TASKQ_CORS_ORIGINS"
@@ -141,6 +148,10 @@ def _is_of_page(scope: Scope) -> bool:
     return not _OF_PAGES.isdisjoint(dict(scope["headers"]))
 
 
+def _is_own(scope: Scope) -> bool:
+    return own_pages.is_own(Headers(scope=scope))
+
+
 def _without_page(scope: Scope) -> Scope:
     fields = [field for field in scope["headers"] if field[0] not in _OF_PAGES]
     return {**scope, "headers": fields}
@@ -153,19 +164,3 @@ def _needs_preflight(headers: Headers) -> bool:
     has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
     types = [value.partition(";")[0].strip().lower() for value in headers.getlist("content-type")]
     return has_body and types == [JSON]
-
-
-def _is_own(headers: Headers) -> bool:
-    """Return whether a page of the very host that a request is meant for has sent it."""
-    if any("cross-site" in value.lower() for value in headers.getlist("sec-fetch-site")):
-        return False
-    origins, hosts = headers.getlist("origin"), headers.getlist("host")
-    if not origins:
-        return True
-    scheme, _, host = origins[0].lower().partition("://")
-    default = _DEFAULT_PORTS.get(scheme, "")
-    return (
-        len(origins) == len(hosts) == 1
-        and bool(host)
-        and host.removesuffix(default) == hosts[0].lower().removesuffix(default)
-    )

@@ -13,6 +13,12 @@ from taskq_server.domain.errors import ConfigurationError
 ROOT = "/dashboard"
 """The path under which the application has the routes of the dashboard."""
 
+ASSETS = f"{ROOT}/assets/"
+"""The beginning of the paths of its scripts and styles, which everybody may read."""
+
+STRANGERS = frozenset(f"{ROOT}/{name}" for name in ("sign-in", "sign-out", "language"))
+"""The paths of what serves those who have not signed in, too."""
+
 
 class DashboardPath:
     """Serve the dashboard under the path of the settings, and nothing of it where that says so.

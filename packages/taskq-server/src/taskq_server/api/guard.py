@@ -1,24 +1,30 @@
 """The guard: who sends a request is known before anything of it is read.
 
 It puts the caller into the state of the scope, where the fast path and the routes find it. What the
-caller may do is the routes' business (`api.access`).
+caller may do is the routes' business (`api.access`). A key counts everywhere; a session does where
+`api.sessions` says so, if no key is shown.
 """
 
 import asyncio
 import logging
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 
+from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from taskq_server.api import problems
+from taskq_server.api import own_pages, problems, sessions
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller, set_caller_of_probe
+from taskq_server.api.dashboard_path import ASSETS, STRANGERS, is_of_dashboard
+from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
 from taskq_server.api.rate_limits import admitted
-from taskq_server.domain.caller import Caller
-from taskq_server.domain.errors import DatabaseUnavailable, TaskqError
+from taskq_server.domain.caller import ALL_NAMESPACES, Caller
+from taskq_server.domain.errors import DatabaseUnavailable, TaskqError, Unauthenticated
 from taskq_server.runtime import Runtime
 from taskq_server.services.authentication import FRESH_SECONDS, RECENT_SECONDS
 
@@ -26,8 +32,16 @@ _PROBES = frozenset({"/livez", "/readyz"})
 _METRICS = "/metrics"
 _BEARER = b"bearer"
 _MOST_BYTES = 200
+_SAFE = frozenset({"GET", "HEAD"})
+_NOT_OWN = (
+    "the dashboard takes only what its own pages send: open it, and use its forms and buttons. A "
+    "proxy that changes the Host of requests hides from older browsers where that is"
+)
 _PROBE_SECONDS = 1.5
 _NOT_ALLOWED = 1008  # "policy violation" (RFC 6455, section 7.4.1)
+
+RefusePage = Callable[[Scope, TaskqError], Response]
+"""Returns the answer to a request for the dashboard that is refused."""
 
 _log = logging.getLogger("taskq.server.keys")
 
@@ -40,14 +54,20 @@ class Guard:
         runtime: returns what the application works with; raises an error before it has started.
         hosts: whom requests without a key may be meant for, where only this machine reaches the
             port; None where others may reach it.
+        refuse_page: answers for people in place of programs.
     """
 
     def __init__(
-        self, app: ASGIApp, runtime: Callable[[], Runtime], hosts: AllowedHosts | None
+        self,
+        app: ASGIApp,
+        runtime: Callable[[], Runtime],
+        hosts: AllowedHosts | None,
+        refuse_page: RefusePage,
     ) -> None:
         self._app = app
         self._runtime = runtime
         self._hosts = hosts
+        self._refuse_page = refuse_page
         self._has_said = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -58,6 +78,11 @@ class Guard:
         path = path_within(scope) if scope["type"] == "http" else ""
         if path in _PROBES:  # they have no key and call a server by its address
             set_caller_of_probe(scope, self.caller_of_probe)
+        elif scope["type"] == "http" and is_of_dashboard(scope):
+            refusal = await self._refusal_of_page(scope, path)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
         elif scope["type"] == "http":
             find = self.caller_of_scrape if path == _METRICS else self.caller
             try:
@@ -68,6 +93,20 @@ class Guard:
                 await refusal(scope, receive, send)
                 return
         await self._app(scope, receive, send)
+
+    async def _refusal_of_page(self, scope: Scope, path: str) -> Response | None:
+        """Find the caller of a request for the dashboard; return the answer if it is refused."""
+        try:
+            if scope["method"] not in _SAFE and not own_pages.is_own(Headers(scope=scope)):
+                raise MisdirectedRequest(_NOT_OWN)
+            if not path.startswith(ASSETS):
+                caller = await admitted(self._runtime(), scope, self.caller)
+                set_caller(scope, caller, self.caller_by_now)
+        except Unauthenticated as error:
+            return None if path in STRANGERS else self._refuse_page(scope, error)
+        except TaskqError as error:
+            return self._refuse_page(scope, error)
+        return None
 
     async def caller(self, scope: Scope, *, within: float = FRESH_SECONDS) -> Caller:
         """Return the caller of a request.
@@ -92,9 +131,23 @@ class Guard:
                 self._say_that_keys_mean_nothing(runtime.settings.asks_for_keys)
             return await named(scope, runtime.caller, runtime.namespaces)
         text = _token(shown)
-        found = runtime.authentication.known(text, within)
+        found = None if shown else await self._by_session(runtime, scope, within)
+        found = found or runtime.authentication.known(text, within)
         found = found or await runtime.authentication.caller(text)
-        return await named(scope, found, runtime.namespaces)
+        caller = await named(scope, found, runtime.namespaces)
+        if caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
+            return replace(caller, namespace=runtime.settings.namespace)
+        return caller
+
+    async def _by_session(self, runtime: Runtime, scope: Scope, within: float) -> Caller | None:
+        if runtime.settings.dashboard == "off" or not sessions.is_opened(scope):
+            return None
+        token = sessions.token_of(scope, runtime.settings)
+        if token is None:
+            return None
+        opened = await runtime.sessions.opened(token, within)
+        sessions.set_session(scope, opened.session)
+        return opened.caller
 
     async def caller_by_now(self, scope: Scope) -> Caller:
         """Return the caller of a request that takes long; see `caller`."""

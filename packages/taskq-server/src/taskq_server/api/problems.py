@@ -134,7 +134,7 @@ class _Answer(Response):
     ) -> None:
         # A lone surrogate, wherever it came from, must not break the answer.
         content = json.dumps(problem, ensure_ascii=False).encode("utf-8", "replace")
-        super().__init__(content, kind.status, dict(_headers(error)), MEDIA_TYPE)
+        super().__init__(content, kind.status, dict(headers(error)), MEDIA_TYPE)
         self._kind = kind
         self._request_id = request_id
         self._error = error
@@ -191,7 +191,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(ClientDisconnect, _hung_up)
 
 
-def _headers(error: Exception) -> Mapping[str, str]:
+def headers(error: Exception) -> Mapping[str, str]:
+    """Return the headers that go with an error."""
     match error:
         case core.Unavailable():
             return {"Retry-After": str(error.retry_after)}

@@ -3,12 +3,11 @@
 from starlette.types import Scope
 
 from taskq_server.api.caller import FindCaller
+from taskq_server.api.connections import caller_address
 from taskq_server.core import proxies
 from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import Unauthenticated
 from taskq_server.runtime import Runtime
-
-_FORWARDED = b"x-forwarded-for"
 
 
 async def admitted(runtime: Runtime, scope: Scope, find: FindCaller) -> Caller:
@@ -25,15 +24,20 @@ async def admitted(runtime: Runtime, scope: Scope, find: FindCaller) -> Caller:
         caller = await find(scope)
     except Unauthenticated:
         if any(name == b"authorization" for name, _ in scope["headers"]):
-            runtime.auth_failures.count(_neighbourhood(runtime, scope))
+            count_failure(runtime, scope)
         raise
     await runtime.rate_limits.take(caller)
     return caller
 
 
+def count_failure(runtime: Runtime, scope: Scope) -> None:
+    """Count a request with a key that opens nothing.
+
+    Raises:
+        RateLimited: its address has sent too many.
+    """
+    runtime.auth_failures.count(_neighbourhood(runtime, scope))
+
+
 def _neighbourhood(runtime: Runtime, scope: Scope) -> str:
-    peer = scope.get("client")
-    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == _FORWARDED]
-    return proxies.neighbourhood(
-        proxies.caller_address(runtime.settings.trusted_proxies, peer[0] if peer else "", forwarded)
-    )
+    return proxies.neighbourhood(caller_address(scope, runtime.settings.trusted_proxies))

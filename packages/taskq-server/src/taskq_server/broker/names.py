@@ -54,6 +54,11 @@ class Names:
         return f"{{{self.prefix}:{self.deployment}}}:keys"
 
     @property
+    def sessions(self) -> str:
+        """The channel that tells of changed sessions of browsers, of all namespaces."""
+        return f"{{{self.prefix}:{self.deployment}}}:sessions"
+
+    @property
     def rates(self) -> str:
         """The beginning of the keys that count requests; no namespace has an empty name."""
         return f"{self._of('')}:rates"

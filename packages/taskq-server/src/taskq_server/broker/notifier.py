@@ -92,6 +92,10 @@ class Notifier:
         """Tell all processes that API keys have changed."""
         self._send(_publish_keys, [None])
 
+    def sessions_changed(self) -> None:
+        """Tell all processes that sessions of browsers have changed."""
+        self._send(_publish_sessions, [None])
+
     @contextmanager
     def subscribe(self, namespace: str, task_ids: Sequence[UUID]) -> Iterator[Subscription]:
         """Subscribe to changes of tasks of a namespace.
@@ -228,6 +232,10 @@ def _publish_queues(pipe: Pipeline, names: Names, queues: Iterable[Queue]) -> No
 
 def _publish_keys(pipe: Pipeline, names: Names, _: Iterable[None]) -> None:
     pipe.publish(names.keys, b"")
+
+
+def _publish_sessions(pipe: Pipeline, names: Names, _: Iterable[None]) -> None:
+    pipe.publish(names.sessions, b"")
 
 
 def _publish_cancel(pipe: Pipeline, names: Names, tasks: Iterable[Address]) -> None:

@@ -5,6 +5,10 @@ import re
 from collections.abc import Collection, Iterable
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Networks = Collection[Network]
+
+LOOPBACK: Networks = (ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1"))
+"""The addresses that nobody but this machine has."""
 
 _LONGEST = 255
 _HOP = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]{1,5})?|([0-9.]+):[0-9]{1,5}|[0-9A-Fa-f:.]+")
@@ -40,7 +44,7 @@ def network(text: str) -> Network:
         ) from None
 
 
-def is_in(networks: Collection[Network], host: str) -> bool:
+def is_in(networks: Networks, host: str) -> bool:
     """Return whether one of the networks contains the address `host`.
 
     A dual-stack socket shows an IPv4 address as an IPv6 address (RFC 4291, 2.5.5.2).
@@ -53,7 +57,7 @@ def is_in(networks: Collection[Network], host: str) -> bool:
     return any(address in each or (mapped is not None and mapped in each) for each in networks)
 
 
-def caller_address(networks: Collection[Network], peer: str, forwarded: Iterable[str]) -> str:
+def caller_address(networks: Networks, peer: str, forwarded: Iterable[str]) -> str:
     """Return the address of a caller: the last one of its way that is no trusted proxy.
 
     Args:

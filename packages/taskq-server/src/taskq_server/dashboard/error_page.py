@@ -22,13 +22,15 @@ def of(request: Request, error: TaskqError | RequestValidationError) -> Response
         error = problems.invalid_fields(error.errors())
     said = problem(request, error)
     is_known = known_caller(request.scope) is not None
-    return rendering.page(
+    answer = rendering.page(
         request,
         "error.html",
         viewer=viewer_of(request) if is_known else stranger(request),
         status=said["status"],
         problem=said,
     )
+    answer.headers.update(problems.headers(error))
+    return answer
 
 
 def problem(request: Request, error: TaskqError) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The route classes of pages: errors become pages, and forms come from pages of this server."""
+"""The route classes of pages: errors become pages. The guard has seen where forms come from."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -7,9 +7,8 @@ from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 
 from taskq_server.api.dependencies import runtime_of
-from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.strict_route import StrictRoute
-from taskq_server.dashboard import error_page
+from taskq_server.dashboard import assets, error_page
 from taskq_server.domain.errors import PermissionDenied, TaskqError
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
@@ -34,6 +33,8 @@ class PageRoute(StrictRoute):
         handle = super().get_route_handler()
 
         async def page(request: Request) -> Response:
+            if assets.missing():
+                return assets.absent()
             try:
                 self._check(request)
                 return await handle(request)
@@ -45,8 +46,6 @@ class PageRoute(StrictRoute):
     def _check(self, request: Request) -> None:
         if request.method != "POST":
             return
-        if not _is_from_own_page(request):
-            raise MisdirectedRequest("the form comes from a page of another site, or from none")
         if self.changes_work and runtime_of(request.app).settings.dashboard == "read-only":
             raise PermissionDenied(_READ_ONLY, [])
 
@@ -55,8 +54,3 @@ class ActionRoute(PageRoute):
     """A route of a form that changes tasks, queues, schedules or keys."""
 
     changes_work = True
-
-
-def _is_from_own_page(request: Request) -> bool:
-    sites = request.headers.getlist("sec-fetch-site")
-    return sites == ["same-origin"]

@@ -10,9 +10,11 @@ from fastapi import Request
 from taskq_server.api import access, prefix
 from taskq_server.api.caller import caller_of
 from taskq_server.api.dependencies import runtime_of
+from taskq_server.api.sessions import session_of
 from taskq_server.core.config import Settings
 from taskq_server.dashboard import language
 from taskq_server.domain.caller import Caller
+from taskq_server.domain.sessions import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Viewer:
         here = self.here.partition("?")[0]
         there = self.path(path)
         return here == there or (path != "" and here.startswith(f"{there}/"))
+
+    @property
+    def session(self) -> Session | None:
+        """The viewer's session; None where no sign-in was necessary."""
+        return session_of(self.request.scope)
 
     @property
     def here(self) -> str:

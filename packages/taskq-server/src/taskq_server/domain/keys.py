@@ -156,7 +156,7 @@ class ApiKey:
         return f"ApiKey({self.id}, {self.name!r}, {self.namespace!r}, {', '.join(self.scopes)})"
 
 
-def check(key: ApiKey | None, secret: str, now: datetime) -> Rejection | None:
+def check(key: ApiKey | None, shown: bytes, now: datetime) -> Rejection | None:
     """Return why a secret opens nothing; None if it opens what the key opens.
 
     The comparisons are the same ones, whether or not there is such a key and whichever its secrets
@@ -164,10 +164,9 @@ def check(key: ApiKey | None, secret: str, now: datetime) -> Rejection | None:
 
     Args:
         key: the key of the id that was shown; None if there is none.
-        secret: the secret that was shown.
+        shown: SHA-256 of the secret that was shown.
         now: aware UTC.
     """
-    shown = digest(secret)
     current, previous = (_NO_DIGEST, _NO_DIGEST) if key is None else _hashes(key, now)
     is_current, is_previous = compare_digest(shown, current), compare_digest(shown, previous)
     if key is None:

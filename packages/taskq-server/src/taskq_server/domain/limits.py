@@ -42,6 +42,9 @@ KEY_SCOPES = 100
 KEY_OVERLAP_SECONDS = 2_592_000
 """Time for which the secret before a rotation still opens: thirty days."""
 
+KEY_SESSIONS = 100
+"""Sessions of one key; the next sign-in ends the oldest one."""
+
 TAGS = 32
 """Tags of one task."""
 

@@ -9,6 +9,7 @@ from taskq_server.models.handler import Handler
 from taskq_server.models.namespace import Namespace
 from taskq_server.models.queue import Queue
 from taskq_server.models.schedule import Schedule, ScheduleFire
+from taskq_server.models.session import Session
 from taskq_server.models.sweep import Sweep
 from taskq_server.models.tag import Tag, TaskTag
 from taskq_server.models.task import Task
@@ -30,6 +31,7 @@ __all__ = [
     "Queue",
     "Schedule",
     "ScheduleFire",
+    "Session",
     "Sweep",
     "Tag",
     "Task",

@@ -89,7 +89,7 @@ class AdminKey:
         return True
 
     def _warn(self, stored: ApiKey, now: datetime) -> None:
-        rejection = keys.check(stored, self._token.secret, now)
+        rejection = keys.check(stored, keys.digest(self._token.secret), now)
         if rejection is not None and not self._has_said:
             self._has_said = True
             _log.warning(

@@ -136,12 +136,11 @@ class Authentication:
         if opened is not None and self._counts(opened.at, until):
             return opened.caller
         token = self._token(text)
-        found = self._keys.get(token.id) or self._unknown.get(token.id)
-        if found is None or not self._counts(found.at, within):
+        found = self._recent(token.id, within)
+        if found is None:
             return None
-        caller = self._checked(found, token)
-        if self._age(found.at) > RECENT_SECONDS:
-            self._ahead(self._reads, [token.id])
+        caller = self._opened_by(token, found)
+        self._read_ahead(token.id, found)
         return caller
 
     async def caller(self, text: str | None) -> Caller:
@@ -155,10 +154,50 @@ class Authentication:
             DatabaseUnavailable: nobody knows whether it does.
         """
         token = self._token(text)
+        return self._opened_by(token, await self._found_now(token.id))
+
+    def known_by_hash(
+        self, key_id: str, secret_hash: bytes, within: float = FRESH_SECONDS
+    ) -> Caller | None:
+        """Return the caller of a key as `known` does, to whom has kept the hash of its secret.
+
+        Args:
+            key_id: of the key.
+            secret_hash: SHA-256 of the secret.
+            within: see `known`.
+
+        Raises:
+            Unauthenticated: the key opens nothing, or this secret does not any more.
+        """
+        found = self._recent(key_id, within)
+        if found is None:
+            return None
+        caller = self._checked(found, key_id, secret_hash)
+        self._read_ahead(key_id, found)
+        return caller
+
+    async def caller_by_hash(self, key_id: str, secret_hash: bytes) -> Caller:
+        """Return the caller of a key as the database has it; see `known_by_hash`.
+
+        Raises:
+            Unauthenticated: the key opens nothing, or this secret does not any more.
+            DatabaseUnavailable: nobody knows whether it does.
+        """
+        return self._checked(await self._found_now(key_id), key_id, secret_hash)
+
+    def _recent(self, key_id: str, within: float) -> _Found | None:
+        found = self._keys.get(key_id) or self._unknown.get(key_id)
+        return found if found is not None and self._counts(found.at, within) else None
+
+    def _read_ahead(self, key_id: str, found: _Found) -> None:
+        if self._age(found.at) > RECENT_SECONDS:
+            self._ahead(self._reads, [key_id])
+
+    async def _found_now(self, key_id: str) -> _Found:
         for _ in range(_READS):
-            found = (await self._reads([token.id]))[token.id]
+            found = (await self._reads([key_id]))[key_id]
             if self._age(found.at) <= _OLDEST_SECONDS:
-                return self._checked(found, token)
+                return found
         raise _too_slow()
 
     def _token(self, text: str | None) -> keys.Token:
@@ -167,17 +206,21 @@ class Authentication:
             raise self._refused(None, Rejection.ABSENT if text is None else Rejection.MALFORMED)
         return token
 
-    def _checked(self, found: _Found, token: keys.Token) -> Caller:
+    def _checked(self, found: _Found, key_id: str, secret_hash: bytes) -> Caller:
         key = found.key if found.exists else None
-        rejection = keys.check(key, token.secret, self._clock())
+        rejection = keys.check(key, secret_hash, self._clock())
         if rejection is not None:
-            raise self._refused(token.id, rejection)
-        self._in_use.add(token.id)
-        self._used(token.id)
+            raise self._refused(key_id, rejection)
+        self._in_use.add(key_id)
+        self._used(key_id)
+        return found.caller
+
+    def _opened_by(self, token: keys.Token, found: _Found) -> Caller:
+        caller = self._checked(found, token.id, keys.digest(token.secret))
         if len(self._opened) >= _MOST_CACHED:
             self._opened.clear()
         self._opened[keys.digest(token.text)] = found
-        return found.caller
+        return caller
 
     def _refused(self, key_id: str | None, why: Rejection) -> Unauthenticated:
         self._refusals.tell(key_id, why)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import NoReturn
 
 from taskq_server.core.database import Connection, Database
-from taskq_server.crud import api_keys, bulk, namespaces, schedules
+from taskq_server.crud import api_keys, bulk, namespaces, schedules, sessions
 from taskq_server.domain import limits
 from taskq_server.domain.bulk import Operation
 from taskq_server.domain.caller import ALL_NAMESPACES, Caller
@@ -198,7 +198,7 @@ class KeyService:
         return KeyWithSecret(key, token)
 
     async def revoke(self, caller: Caller, key_id: str) -> ApiKey:
-        """Revoke a key for good; to revoke it again changes nothing.
+        """Revoke a key for good, and end its sessions; to revoke it again changes nothing.
 
         Raises:
             KeyNotFound: there is none of this id that the caller manages.
@@ -208,6 +208,7 @@ class KeyService:
 
         async def revoke(connection: Connection) -> ApiKey:
             await api_keys.revoke(connection, key_id, now)
+            await sessions.remove_of_key(connection, key_id)
             return (await api_keys.by_id(connection, [key_id]))[key_id]
 
         revoked = await self._database.write(revoke)

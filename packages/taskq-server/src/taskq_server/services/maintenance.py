@@ -6,7 +6,17 @@ from uuid import UUID
 
 from taskq_server.broker.dispatcher import Dispatcher, doorbell_of
 from taskq_server.core.database import Database
-from taskq_server.crud import bulk, counts, due, minutes, old_workers, sweeps, tags, workers
+from taskq_server.crud import (
+    bulk,
+    counts,
+    due,
+    minutes,
+    old_workers,
+    sessions,
+    sweeps,
+    tags,
+    workers,
+)
 from taskq_server.crud import namespaces as in_namespaces
 from taskq_server.domain.lifecycle import AttemptEnded
 from taskq_server.domain.minutes import KEPT, minute_of
@@ -20,6 +30,7 @@ _TAG_BATCH = 200
 _OPERATION_BATCH = 500
 _COMPACT_BATCH = 5_000
 _WORKER_BATCH = 1_000
+_SESSION_BATCH = 1_000
 _PRUNED = timedelta(hours=1)
 """The time within which tasks past retention are pruned, and clocks agree."""
 
@@ -220,6 +231,14 @@ class Maintenance:
         """Delete rows of kinds of sweeps that nobody has taken care of for long."""
         before = self._clock() - older_than
         await self._database.write(lambda c: sweeps.forget(c, before=before))
+
+    async def forget_sessions(self) -> bool:
+        """Delete a small batch of sessions that are over; return whether there may be more."""
+        before = self._clock()
+        gone = await self._database.write(
+            lambda c: sessions.forget(c, before=before, limit=_SESSION_BATCH)
+        )
+        return gone == _SESSION_BATCH
 
     async def forget_minutes(self) -> bool:
         """Delete the oldest minutes that are no longer kept; return whether there may be more."""

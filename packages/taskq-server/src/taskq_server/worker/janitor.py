@@ -224,13 +224,15 @@ class Janitor:
             pass
 
     async def tidy(self) -> None:
-        """Forget ended workers and operations, minutes past retention, and tags without tasks."""
+        """Forget ended workers, operations and sessions, old minutes, and tags without tasks."""
         longest = self._settings.retention.longest
         await self._maintenance.forget_sweeps(_SWEEPS_ARE_KEPT)
         await self._maintenance.forget_workers(longest)
         while await self._maintenance.forget_operations(longest):
             pass
         while await self._maintenance.forget_tags(_TAGS_ARE_KEPT):
+            pass
+        while await self._maintenance.forget_sessions():
             pass
         while await self._maintenance.forget_minutes():
             pass

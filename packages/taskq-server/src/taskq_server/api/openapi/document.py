@@ -24,6 +24,7 @@ from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.domain.errors import Unavailable
 from taskq_server.schemas.problem import Problem
+from taskq_server.schemas.service import StatsEvent
 
 TITLE = "taskq"
 DESCRIPTION = """\
@@ -92,8 +93,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     components: dict[str, Any] = document["components"]
     components["headers"] = HEADERS
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    for model in (Problem, StatsEvent):  # no route has them as the model of its answer
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name, defined in {**schema.pop("$defs"), model.__name__: schema}.items():
+            components["schemas"].setdefault(name, defined)
     components.setdefault("securitySchemes", {})[_KEY] = _SCHEME
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
