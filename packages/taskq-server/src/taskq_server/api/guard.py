@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from taskq_server.api import own_pages, problems, sessions
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller, set_caller_of_probe
-from taskq_server.api.dashboard_path import ASSETS, STRANGERS, is_of_dashboard
+from taskq_server.api.dashboard_path import ASSETS, ROOT, STRANGERS, is_of_dashboard
 from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
@@ -78,7 +78,7 @@ class Guard:
         path = path_within(scope) if scope["type"] == "http" else ""
         if path in _PROBES:  # they have no key and call a server by its address
             set_caller_of_probe(scope, self.caller_of_probe)
-        elif scope["type"] == "http" and is_of_dashboard(scope):
+        elif path.startswith(ROOT) and is_of_dashboard(scope):
             refusal = await self._refusal_of_page(scope, path)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -135,7 +135,7 @@ class Guard:
         found = found or runtime.authentication.known(text, within)
         found = found or await runtime.authentication.caller(text)
         caller = await named(scope, found, runtime.namespaces)
-        if caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
+        if caller.is_operator and caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
             return replace(caller, namespace=runtime.settings.namespace)
         return caller
 
