@@ -126,7 +126,7 @@ class Guard:
         shown = _shown(scope)
         if await self._is_open(runtime):
             if self._hosts is not None:
-                self._hosts.check(scope)
+                self._check_host(self._hosts, scope)
             if shown:
                 self._say_that_keys_mean_nothing(runtime.settings.asks_for_keys)
             return await named(scope, runtime.caller, runtime.namespaces)
@@ -138,6 +138,14 @@ class Guard:
         if caller.is_operator and caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
             return replace(caller, namespace=runtime.settings.namespace)
         return caller
+
+    def _check_host(self, hosts: AllowedHosts, scope: Scope) -> None:
+        try:
+            hosts.check(scope)
+        except MisdirectedRequest:  # or somebody has followed a link
+            if not (is_of_dashboard(scope) and _is_visit(scope)):
+                raise
+            hosts.check_host(scope)
 
     async def _by_session(self, runtime: Runtime, scope: Scope, within: float) -> Caller | None:
         if runtime.settings.dashboard == "off" or not sessions.is_opened(scope):
@@ -215,6 +223,16 @@ class Guard:
 
     def _asks_once_there_is_a_key(self, runtime: Runtime) -> bool:
         return runtime.settings.asks_for_keys == "auto" and self._hosts is not None
+
+
+def _is_visit(scope: Scope) -> bool:
+    """Return whether a browser asks for a page to show it, wherever the link to it was.
+
+    No page of another site sees what it gets, nor has it in a frame.
+    """
+    fields = Headers(scope=scope)
+    asked = (fields.get("sec-fetch-mode"), fields.get("sec-fetch-dest"))
+    return scope["method"] in _SAFE and asked == ("navigate", "document")
 
 
 def _shown(scope: Scope) -> list[bytes]:
