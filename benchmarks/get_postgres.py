@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.postgres import programs
-from tests.support.get_programs import provide
+from tests.support.debian import provide
 from tests.support.servers import MissingServerError
 
 if __name__ == "__main__":

@@ -3,13 +3,14 @@
 import os
 import signal
 from collections.abc import Generator, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.support.databases import DATABASES
 from tests.support.mariadb import MariaDBServer
+from tests.support.open_stacks import open_stack, open_stacks
 from tests.support.servers import MissingServerError
 from tests.support.stack import Kind, NewStack, Stack
 from tests.support.valkey import ValkeyServer
@@ -19,8 +20,6 @@ pytest.register_assert_rewrite(
     *("tests.contract.queues", "tests.contract.suite"),
 )
 pytest_plugins = ["pytester", "tests.support.busy", "tests.support.limits"]
-
-_stacks: list[Stack] = []
 
 
 def pytest_configure() -> None:
@@ -37,7 +36,7 @@ def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.Tes
     """Show what the processes of the stacks printed below each failed test."""
     report = yield
     if report.failed:
-        for stack in _stacks:
+        for stack in open_stacks:
             report.sections += stack.logs()
     return report
 
@@ -99,7 +98,7 @@ def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.fixture(scope="session", params=["sqlite", "mariadb"])
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """A running taskq of each kind, shared: leave its processes alone."""
-    with _open(request, request.param) as opened:
+    with open_stack(request, request.param) as opened:
         yield opened
 
 
@@ -125,26 +124,7 @@ def _starter(request: pytest.FixtureRequest) -> Iterator[NewStack]:
             workers: int = 1,
             mariadb: MariaDBServer | None = None,
         ) -> Stack:
-            opening = _open(request, kind, settings=settings, workers=workers, mariadb=mariadb)
+            opening = open_stack(request, kind, settings=settings, workers=workers, mariadb=mariadb)
             return cleanup.enter_context(opening)
 
         yield start
-
-
-@contextmanager
-def _open(
-    request: pytest.FixtureRequest,
-    kind: Kind,
-    *,
-    settings: Mapping[str, str] | None = None,
-    workers: int = 1,
-    mariadb: MariaDBServer | None = None,
-) -> Iterator[Stack]:
-    if kind == "mariadb" and mariadb is None:
-        mariadb = request.getfixturevalue("mariadb_server")
-    with Stack(kind, mariadb=mariadb, settings=settings, workers=workers) as stack:
-        _stacks.append(stack)
-        try:
-            yield stack
-        finally:
-            _stacks.remove(stack)

@@ -3,8 +3,9 @@
     python tools/build_packages.py FOLDER [TAG]    # FOLDER/taskq-client/, FOLDER/taskq-server/
 
 * A build of a copy elsewhere, with other times and modes of its files, is the same byte for byte.
-* The sdist builds the same wheel.
+* The sdist builds the same wheel, without npm.
 * A wheel has the files below `src`, an sdist these and its own papers, and none names this machine.
+* The server has its dashboard.
 * The text of the licence is in both, and the README is the description, with no relative link.
 * The tag is the version, and the README of what has a tag does not say that it is unpublished.
 """
@@ -26,7 +27,11 @@ PACKAGES = (ROOT / "packages" / "taskq-client", ROOT / "packages" / "taskq-serve
 IGNORED = ROOT / ".gitignore"
 HATCHLING_ADDS = {"PKG-INFO", IGNORED.name}
 PAPERS = {"CHANGELOG.md", "LICENSE", "README.md", "pyproject.toml", *HATCHLING_ADDS}
-MADE_BY_PYTHON = shutil.ignore_patterns("__pycache__", "*.py[co]", "*.egg-info")
+OF_DASHBOARD = ("hatch_build.py", "dashboard/package.json", "dashboard/package-lock.json")
+STATIC = PurePosixPath("taskq_server/dashboard/static")
+NOT_IN_A_CLONE = shutil.ignore_patterns(
+    *("__pycache__", "*.py[co]", "*.egg-info"), *(STATIC.name, "node_modules")
+)
 EPOCH = "1580601600"  # 2 February 2020: no archive has an older or a newer file
 OTHER_TIME = 1_000_000_000
 UNPUBLISHED = "not published yet"
@@ -69,15 +74,22 @@ def build_and_check(package: Path, folder: Path, tag: str | None = None) -> tupl
     with TemporaryDirectory() as name:
         elsewhere = Path(name)
         build(copied(package, elsewhere / "copy" / package.name), elsewhere / "again")
-        build(unpacked(sdist, elsewhere / "sdist"), elsewhere / "from-sdist", "wheel")
+        path = with_broken_npm(elsewhere / "programs")
+        build(unpacked(sdist, elsewhere / "sdist"), elsewhere / "from-sdist", "wheel", PATH=path)
         for file, other in ((sdist, "again"), (wheel, "again"), (wheel, "from-sdist")):
             require_equal(file, elsewhere / other / file.name)
     check_contents(package, dict(files_of_wheel(wheel)), dict(files_of_sdist(sdist)), tag)
     return sdist, wheel
 
 
-def build(package: Path, folder: Path, *targets: str) -> None:
+def build(package: Path, folder: Path, *targets: str, **variables: str) -> None:
     """Build the targets, or both of them, with the hatchling of this environment.
+
+    Args:
+        package: The folder of the distribution.
+        folder: Where the files come to.
+        targets: Names of hatchling's.
+        variables: Of the environment, beside those of this process.
 
     Raises:
         Refusal: It cannot be built; the message has what hatchling says.
@@ -86,7 +98,7 @@ def build(package: Path, folder: Path, *targets: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-d", str(folder), *words],
         cwd=package,
-        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH},
+        env={**os.environ, "SOURCE_DATE_EPOCH": EPOCH, **variables},
         capture_output=True,
         text=True,
         check=False,
@@ -97,12 +109,21 @@ def build(package: Path, folder: Path, *targets: str) -> None:
 
 def copied(package: Path, folder: Path) -> Path:
     """Copy a package as another machine may have it, and return the copy."""
-    shutil.copytree(package, folder, ignore=MADE_BY_PYTHON)
+    shutil.copytree(package, folder, ignore=NOT_IN_A_CLONE)
     shutil.copy(IGNORED, folder.parent)
     for path in folder.rglob("*"):
         path.chmod(0o700 if path.is_dir() else 0o600)
         os.utime(path, (OTHER_TIME, OTHER_TIME))
     return folder
+
+
+def with_broken_npm(folder: Path) -> str:
+    """Return the PATH with an npm in front that fails, so that who needs it cannot build."""
+    folder.mkdir()
+    npm = folder / "npm"
+    npm.write_text("#!/bin/sh\necho 'this build needs npm' >&2\nexit 1\n")
+    npm.chmod(0o755)
+    return os.pathsep.join((str(folder), *os.get_exec_path()))
 
 
 def unpacked(sdist: Path, folder: Path) -> Path:
@@ -143,7 +164,9 @@ def check_contents(package: Path, wheel: Files, sdist: Files, tag: str | None) -
     source = set(sources(package))
     about = {path for path in wheel if path.parts[0].endswith(".dist-info")}
     require_same(f"the wheel of {package.name}", set(wheel) - about, source)
-    whole = {PurePosixPath("src", path) for path in source} | set(map(PurePosixPath, PAPERS))
+    if (package / "dashboard").is_dir() and not any(STATIC in path.parents for path in wheel):
+        raise Refusal(f"the wheel of {package.name} is without its dashboard: npm brings the files")
+    whole = {PurePosixPath("src", path) for path in source} | set(papers(package))
     require_same(f"the sdist of {package.name}", set(sdist), whole)
     for name, files in (("wheel", wheel), ("sdist", sdist)):
         if (ROOT / "LICENSE").read_bytes() not in files.values():
@@ -153,6 +176,12 @@ def check_contents(package: Path, wheel: Files, sdist: Files, tag: str | None) -
                 raise Refusal(f"{path} of {package.name} ({name}) names a folder of this machine")
     (metadata,) = (wheel[path].decode() for path in about if path.name == "METADATA")
     check_metadata(package, metadata, tag)
+
+
+def papers(package: Path) -> Iterator[PurePosixPath]:
+    """Yield what an sdist has beside the sources."""
+    yield from map(PurePosixPath, PAPERS)
+    yield from (PurePosixPath(name) for name in OF_DASHBOARD if (package / name).exists())
 
 
 def sources(package: Path) -> Iterator[PurePosixPath]:

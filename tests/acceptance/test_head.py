@@ -26,7 +26,7 @@ def test_the_head_is_all_that_comes(stack: Stack) -> None:
                 "/tasks",
                 task,
             ),
-            *(f"{task}/attempts", f"{task}/events", "/tasks?x=1", "/nowhere"),
+            *(f"{task}/attempts", f"{task}/events", "/stats/events", "/tasks?x=1", "/nowhere"),
             *("/", "/openapi.json", "/docs", "/redoc", "/docs/assets/swagger-ui.css"),
         ):
             opened.request("HEAD", path)

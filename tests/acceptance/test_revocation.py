@@ -91,9 +91,17 @@ def stream(client: httpx.Client, task: str) -> End:
     return End(client.get("/tasks").status_code, at)
 
 
+def counts(client: httpx.Client, _: str) -> End:
+    """Follow the counts, up to an end that has no status, as `stream` does."""
+    with client.stream("GET", "/stats/events") as events:
+        assert [line for line in events.iter_lines() if line.startswith("data:")]
+    at = time.monotonic()
+    return End(client.get("/tasks").status_code, at)
+
+
 @pytest.mark.parametrize("change", CHANGES)
 def test_it_acts_within_a_second(without_redis: Closed, change: str) -> None:
-    ways = (kept_alive, get, wait, prefer, stream)
+    ways = (kept_alive, get, wait, prefer, stream, counts)
     tokens = [without_redis.keys.make(*SCOPES) for _ in ways]
     clients = [without_redis.client(each) for each in tokens]
     task = clients[0].post("/tasks", json=LATER).json()["id"]

@@ -90,6 +90,12 @@ def test_no_module_is_missing(wheel: Archive, sdist: Archive) -> None:
     refused(wheel, sdist, f"the wheel of taskq-client: files that are missing: {MODULE}")
 
 
+def test_the_server_has_its_dashboard(wheel: Archive, sdist: Archive, package: Path) -> None:
+    (package / "dashboard").mkdir()
+    with pytest.raises(Refusal, match="the wheel of taskq-client is without its dashboard: npm"):
+        check_contents(package, wheel, sdist, None)
+
+
 def test_the_description_is_the_readme(wheel: Archive, sdist: Archive) -> None:
     metadata = named(wheel, "METADATA")
     refused({**wheel, metadata: wheel[metadata] + b"more"}, sdist, "is not its README")

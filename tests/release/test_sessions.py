@@ -19,6 +19,7 @@ from tests.support.processes import ROOT
         ("docs", ["served"], "`serve` or nothing"),
         ("smoke(lowest)", ["-x"], "no arguments"),
         ("image", ["-x"], "no arguments"),
+        ("screenshots", ["-x"], "no arguments"),
         ("public_api", ["-x"], "no arguments"),
     ],
 )

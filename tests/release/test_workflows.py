@@ -55,6 +55,16 @@ def test_each_push_runs_all_that_is_checked() -> None:
     assert named >= {*default_sessions(), "floors", "smoke", "image", "coverage", "public_api"}
 
 
+def test_pictures_of_pages_are_kept_of_failures_too() -> None:
+    (job,) = jobs("ci.yml")
+    *_, last = job["steps"]
+    assert "browser" in job["strategy"]["matrix"]["sessions"]
+    assert last["uses"].startswith("actions/upload-artifact@")
+    assert last["if"] == "${{ !cancelled() && matrix.sessions == 'browser' }}"
+    assert last["with"]["path"] == ".nox/screenshots/"
+    assert last["with"]["include-hidden-files"]
+
+
 def test_a_release_is_checked_before_it_is_published() -> None:
     build = workflow("release.yml")["jobs"]["build"]
     *checks, last = (line for line in commands(build) if line)

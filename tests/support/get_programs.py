@@ -1,92 +1,82 @@
-"""Get MariaDB and libfaketime for the tests: `python -m tests.support.get_programs FOLDER`.
+"""Get programs for the tests: `python -m tests.support.get_programs FOLDER [--browser]`.
 
-Nothing happens where they are installed. On Debian and Ubuntu root installs it, and anybody else
-unpacks the packages into FOLDER, with a package list of their own. Standard library only.
+They are MariaDB and libfaketime, and with `--browser` Chromium, too, with fonts for its pictures.
+Nothing happens where they are installed. On Debian and Ubuntu root installs what is missing, and
+anybody else unpacks the packages into FOLDER, with a package list of their own. Standard library
+only.
 """
 
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.chromium import Chromium, find_font
+from tests.support.debian import provide
 from tests.support.faketime import find_faketime
 from tests.support.mariadb import Programs
 from tests.support.servers import MissingServerError
 
-PACKAGES = ("mariadb-server-core", "mariadb-client-core", "libfaketime")
+
+@dataclass(frozen=True)
+class Wanted:
+    """Something the tests need, and the packages that have it.
+
+    Attributes:
+        find: Says where it is, given an unpacked tree or "" for the system alone; raises
+            `MissingServerError`, whose message says what to install.
+        optional: Whether the tests do without it where there is no apt-get.
+    """
+
+    packages: tuple[str, ...]
+    find: Callable[[str], object]
+    optional: bool = False
+
+    def is_in(self, root: str) -> bool:
+        """Whether it is in the system or in this tree."""
+        try:
+            self.find(root)
+        except MissingServerError:
+            return False
+        return True
 
 
-def get_programs(folder: Path) -> str:
+SERVERS = (
+    Wanted(("mariadb-server-core", "mariadb-client-core"), lambda root: Programs(root).server),
+    Wanted(("libfaketime",), find_faketime),
+)
+BROWSER = (
+    Wanted(("chromium",), lambda root: Chromium(root).program),
+    Wanted(("fonts-dejavu-core",), lambda root: find_font("latin", root), optional=True),
+    Wanted(("fonts-wqy-microhei",), lambda root: find_font("chinese", root), optional=True),
+)
+
+
+def get_programs(folder: Path, wanted: Sequence[Wanted] = SERVERS) -> str:
     """Make the programs available and say where they are.
 
     Raises:
         MissingServerError: That is not possible; the message says what to install.
     """
-    try:
-        return _find(folder)
-    except MissingServerError:
-        if shutil.which("apt-get") is None:
-            raise
-    try:
-        provide(PACKAGES, folder)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise MissingServerError(f"{' '.join(PACKAGES)} cannot be installed: {error}") from error
-    return _find(folder)
-
-
-def _find(folder: Path) -> str:
-    """Where they are: in the system, or in `folder`."""
-    for root in ("", str(folder)):
+    tree = str(folder)
+    if not all(each.is_in(tree) for each in wanted) and shutil.which("apt-get"):
+        # All that the system lacks, because a tree is unpacked as a whole.
+        packages = [name for each in wanted if not each.is_in("") for name in each.packages]
         try:
-            return f"here: {Programs(root).server}, {find_faketime(root)}"
-        except MissingServerError as error:
-            missing = error
-    raise missing
-
-
-def provide(packages: Sequence[str], folder: Path) -> None:
-    """Install packages as root, or unpack them and what the system lacks into `folder`.
-
-    Raises:
-        OSError, subprocess.CalledProcessError: That is not possible.
-    """
-    _install(packages) if os.geteuid() == 0 else _unpack(packages, folder)
-
-
-def _install(packages: Sequence[str]) -> None:
-    os.environ["DEBIAN_FRONTEND"] = "noninteractive"
-    wait = "DPkg::Lock::Timeout=120"
-    _run(["apt-get", "-o", wait, "-q", "update"])
-    _run(["apt-get", "-o", wait, "-qy", "install", "--no-install-recommends", *packages])
-
-
-def _unpack(packages: Sequence[str], folder: Path) -> None:
-    """Download what the system lacks and unpack it; a half-unpacked tree is never left."""
-    state, cache, tree = (folder.with_name(f"{folder.name}-{part}") for part in "sct")
-    (state / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-    (cache / "archives" / "partial").mkdir(parents=True, exist_ok=True)
-    status = "/var/lib/dpkg/status"
-    options = [f"Dir::State={state}", f"Dir::State::status={status}", f"Dir::Cache={cache}"]
-    apt = ["apt-get", "-q", "-o", "Debug::NoLocking=1"]
-    apt += [word for option in options for word in ("-o", option)]
-    _run([*apt, "update"])
-    _run([*apt, "-y", "install", "--download-only", "--no-install-recommends", *packages])
-    for package in sorted((cache / "archives").glob("*.deb")):
-        _run(["dpkg", "-x", str(package), str(tree)])
-    shutil.rmtree(folder, ignore_errors=True)
-    tree.rename(folder)
-    for rest in (state, cache):
-        shutil.rmtree(rest)
-
-
-def _run(command: Sequence[str]) -> None:
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+            provide(packages, folder)
+        except (OSError, subprocess.CalledProcessError) as error:
+            words = " ".join(packages)
+            raise MissingServerError(f"{words} cannot be installed: {error}") from error
+    found = [each.find(tree) for each in wanted if not each.optional or each.is_in(tree)]
+    return f"here: {', '.join(map(str, found))}"
 
 
 if __name__ == "__main__":
+    place, *options = sys.argv[1:]
     try:
-        print(get_programs(Path(sys.argv[1]).absolute()))
+        everything = SERVERS + BROWSER if options == ["--browser"] else SERVERS
+        print(get_programs(Path(place).absolute(), everything))
     except MissingServerError as error:
         sys.exit(str(error))

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from tests.support.debian import libraries
 from tests.support.ports import free_port
 from tests.support.servers import MissingServerError, Server
 
@@ -153,8 +154,7 @@ class Programs:
         root = root or os.environ.get(ROOT_VARIABLE, "")
         self.env: dict[str, str] = dict(os.environ)
         if root:
-            libraries = [str(path) for path in Path(root, "usr", "lib").glob("*-linux-*")]
-            self.env["LD_LIBRARY_PATH"] = os.pathsep.join(libraries)
+            self.env["LD_LIBRARY_PATH"] = libraries(root)
             folders = [f"{root}/usr/sbin", f"{root}/usr/bin"]
             self.env["PATH"] = os.pathsep.join([*folders, os.environ.get("PATH", os.defpath)])
         self._path = os.pathsep.join([self.env.get("PATH", os.defpath), *SYSTEM_FOLDERS])

@@ -49,6 +49,7 @@ OF_NAMESPACES = {
     "stats": Operation("GET", "/stats"),
     "workers": Operation("GET", "/workers"),
     "stats_history": Operation("GET", "/stats/history"),
+    "stats_events": Operation("GET", "/stats/events?timeout_seconds=0"),
     "failures": Operation("GET", "/failures"),
     "queues": Operation("GET", "/queues"),
     "pause_queue": Operation("POST", "/queues/default/pause"),

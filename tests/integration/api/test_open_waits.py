@@ -76,12 +76,14 @@ async def some_wait(api: Api, kind: str) -> httpx.Response:
         case "stream":
             url = f"{api.task}/events?timeout_seconds=0"
             return await api.http.get(url, headers=api.headers)
+        case "counts":
+            return await api.http.get("/stats/events?timeout_seconds=0", headers=api.headers)
         case _:
             headers = {**api.headers, "Prefer": "wait=1"}
             return await api.http.post("/tasks", json=TASK, headers=headers)
 
 
-@pytest.mark.parametrize("kind", ["wait", "preferred", "any", "stream", "submit"])
+@pytest.mark.parametrize("kind", ["wait", "preferred", "any", "stream", "counts", "submit"])
 async def test_one_more_is_refused_until_a_place_is_free(api: Api, kind: str) -> None:
     with api.runtime.open_waits.place(await the_caller(api)):
         before = (await api.runtime.stats.read(api.runtime.caller)).tasks.total()
@@ -101,7 +103,7 @@ async def the_caller(api: Api) -> Any:
     return await api.runtime.authentication.caller(api.key.text)
 
 
-@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events"])
+@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events", "/stats/events"])
 async def test_a_caller_that_hangs_up_frees_its_place(api: Api, path: str) -> None:
     caller, served = api.caller(path.format(task=api.task))
     await asyncio.wait_for(caller.waits.wait(), 60)
@@ -111,7 +113,7 @@ async def test_a_caller_that_hangs_up_frees_its_place(api: Api, path: str) -> No
     assert (await api.wait()).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events"])
+@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events", "/stats/events"])
 async def test_a_key_that_is_revoked_frees_its_place(api: Api, path: str) -> None:
     caller, served = api.caller(path.format(task=api.task))
     await asyncio.wait_for(caller.waits.wait(), 60)
@@ -133,7 +135,7 @@ async def test_an_end_of_the_task_frees_its_place(api: Api, path: str) -> None:
     assert api.open == 0
 
 
-@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events"])
+@pytest.mark.parametrize("path", ["{task}?wait=60", "{task}/events", "/stats/events"])
 async def test_a_request_that_is_cancelled_frees_its_place(api: Api, path: str) -> None:
     caller, served = api.caller(path.format(task=api.task))
     await asyncio.wait_for(caller.waits.wait(), 60)
@@ -143,7 +145,10 @@ async def test_a_request_that_is_cancelled_frees_its_place(api: Api, path: str) 
     assert api.open == 0
 
 
-async def test_a_stream_whose_caller_is_gone_before_it_begins_frees_its_place(api: Api) -> None:
+@pytest.mark.parametrize("path", ["{task}/events", "/stats/events"])
+async def test_a_stream_whose_caller_is_gone_before_it_begins_frees_its_place(
+    api: Api, path: str
+) -> None:
     class Gone(Caller):
         async def send(self, message: Any) -> None:
             raise OSError("the connection is closed")
@@ -151,7 +156,7 @@ async def test_a_stream_whose_caller_is_gone_before_it_begins_frees_its_place(ap
     caller = Gone()
     served = caller.get(
         create_app(runtime=api.runtime),
-        f"{api.task}/events",
+        path.format(task=api.task),
         authorization=api.headers["Authorization"],
     )
     await asyncio.gather(served, return_exceptions=True)

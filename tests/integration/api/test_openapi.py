@@ -36,6 +36,7 @@ OPERATIONS = {
     "stats": ("get", "/stats"),
     "workers": ("get", "/workers"),
     "stats_history": ("get", "/stats/history"),
+    "stats_events": ("get", "/stats/events"),
     "failures": ("get", "/failures"),
     "queues": ("get", "/queues"),
     "pause_queue": ("post", "/queues/{name}/pause"),
@@ -80,6 +81,7 @@ STATUSES = {
     "stats": "200 401 403 421 422 500 503",
     "workers": "200 401 403 421 422 500 503",
     "stats_history": "200 401 403 421 422 500 503",
+    "stats_events": "200 401 403 421 422 500 503",
     "failures": "200 401 403 421 422 500 503",
     "queues": "200 401 403 421 422 500 503",
     "pause_queue": "200 400 401 403 413 415 421 422 500 503",
@@ -246,8 +248,9 @@ def test_every_body_has_examples_that_fit(document: dict[str, Any]) -> None:
             validator.validate(example["value"])
 
 
-def test_the_example_of_a_stream_is_an_event_with_a_task(document: dict[str, Any]) -> None:
-    response = operation(document, "events")["responses"]["200"]
+@pytest.mark.parametrize("name", ["events", "stats_events"])
+def test_the_example_of_a_stream_is_an_event(document: dict[str, Any], name: str) -> None:
+    response = operation(document, name)["responses"]["200"]
     ((media_type, content),) = response["content"].items()
     assert media_type == "text/event-stream"
     (example,) = content["examples"].values()

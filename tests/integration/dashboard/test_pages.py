@@ -1,7 +1,5 @@
 """What all pages have in common: where they are, who may do what, and how errors look."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -12,16 +10,7 @@ from taskq_server.core.config import Settings
 from taskq_server.domain.errors import ConfigurationError
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
-
-FROM_PAGE = {"Sec-Fetch-Site": "same-origin"}
-
-
-@asynccontextmanager
-async def browsing(runtime: Runtime, **settings: Any) -> AsyncIterator[httpx.AsyncClient]:
-    changed = replace(runtime, settings=runtime.settings.model_copy(update=settings))
-    transport = httpx.ASGITransport(create_app(runtime=changed))
-    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
-        yield client
+from tests.integration.dashboard.browsing import FROM_PAGE, browsing
 
 
 async def test_a_page_may_load_nothing_but_its_own_files(api: httpx.AsyncClient) -> None:
@@ -158,3 +147,19 @@ async def test_errors_are_pages_with_the_sentences_of_the_api(api: httpx.AsyncCl
     assert problem["code"] in page.text
     assert page.headers["x-request-id"] in page.text
     assert 'role="alert"' in page.text
+
+
+async def test_a_bug_is_a_page_that_says_nothing_of_itself(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = replace(runtime, queues=None)
+    app = create_app(runtime=broken)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://taskq"
+    ) as client:
+        page = await client.get("/dashboard/queues")
+    assert page.status_code == 500
+    assert "<h1>Internal server error</h1>" in page.text
+    assert page.headers["x-request-id"] in page.text
+    assert "NoneType" not in page.text
+    assert "NoneType" in caplog.text

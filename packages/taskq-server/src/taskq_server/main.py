@@ -23,6 +23,7 @@ from taskq_server.api import (
     problems,
     queues,
     schedules,
+    stats_events,
     tasks,
     workers,
 )
@@ -46,7 +47,8 @@ from taskq_server.services import admin_key
 
 _ROUTERS = (
     *(submit.router, tasks.router, events.router, batch.router, batch.waits, bulk.router),
-    *(catalog.router, history.router, workers.router, queues.router, queues.pauses),
+    *(catalog.router, history.router, stats_events.router, workers.router),
+    *(queues.router, queues.pauses),
     *(previews.router, schedules.router, schedules.pauses, keys.router, keys.rotations),
     *(health.router, metrics.router, openapi.router, *dashboard.ROUTERS),
 )

@@ -47,6 +47,7 @@ from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
+from taskq_server.services.overview import OverviewService
 from taskq_server.services.queues import QueueService
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
@@ -55,6 +56,7 @@ from taskq_server.services.readiness import Readiness
 from taskq_server.services.schedules import ScheduleService
 from taskq_server.services.sessions import Sessions
 from taskq_server.services.stats import StatsService
+from taskq_server.services.stats_feed import StatsFeed
 from taskq_server.services.submission import Submission
 from taskq_server.services.submit import SubmitService
 from taskq_server.services.tags import TagIds
@@ -90,6 +92,7 @@ class Runtime:
     open_waits: OpenWaits
     catalog: Catalog
     stats: StatsService
+    stats_feed: StatsFeed
     queues: QueueService
     fleet: Fleet
     exposition: Exposition
@@ -97,6 +100,7 @@ class Runtime:
     workers: WorkerService
     history: HistoryService
     failures: FailureService
+    overview: OverviewService
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -108,6 +112,11 @@ class Runtime:
     tracing: Tracing
     turns: Turns
     caller: Caller
+
+    def drain(self) -> None:
+        """Answer all who wait and end all streams now, because this process is stopping."""
+        self.wait.drain()
+        self.stats_feed.drain()
 
     def attempts(self, *, has_failure_hooks: bool) -> AttemptService:
         """Return the worker's side of the service."""
@@ -165,6 +174,8 @@ async def open_runtime(
         stack.push_async_callback(runtime.namespaces.close)
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
+        stack.push_async_callback(runtime.stats_feed.close)
+        stack.push_async_callback(runtime.overview.close)
         stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
@@ -215,6 +226,8 @@ def _assemble(
     read = ReadService(database)
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
+    queues = QueueService(database, clock, stats, notifier)
+    history, failures = HistoryService(database, clock), FailureService(database, clock, turns)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change, bulk_work, firing, schedules = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
@@ -252,15 +265,17 @@ def _assemble(
         open_waits=OpenWaits(settings.max_waits_per_key),
         catalog=catalog,
         stats=stats,
-        queues=QueueService(database, clock, stats, notifier),
+        stats_feed=StatsFeed(database, clock),
+        queues=queues,
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
         readiness=Readiness(
             database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
         ),
         workers=WorkerService(database, clock),
-        history=HistoryService(database, clock),
-        failures=FailureService(database, clock, turns),
+        history=history,
+        failures=failures,
+        overview=OverviewService(queues, stats, history, failures, clock, database.observer),
         submit=submit,
         read=read,
         change=change,

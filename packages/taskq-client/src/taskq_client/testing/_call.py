@@ -82,6 +82,16 @@ def answer(
     return httpx.Response(status, headers=typed, content=dumped(value).encode())
 
 
+def stream(text: str) -> httpx.Response:
+    """Return an answer whose body is a whole stream of events."""
+    headers = {
+        "content-type": "text/event-stream; charset=utf-8",
+        "cache-control": "no-store",
+        "x-accel-buffering": "no",
+    }
+    return httpx.Response(200, headers=headers, content=text)
+
+
 def dumped(value: Any) -> str:
     """Return JSON text without blanks."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

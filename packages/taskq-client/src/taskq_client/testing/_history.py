@@ -35,6 +35,13 @@ def stats(store: FakeStore) -> dict[str, Any]:
     return {"tasks": _statuses(all_fields), "queues": items, "workers": 1}
 
 
+def counts(store: FakeStore) -> dict[str, Any]:
+    """Return what an event of `GET /stats/events` has: no ages and no rates."""
+    found = stats(store)
+    names = ("name", "tasks", "depth")
+    return {**found, "queues": [{name: one[name] for name in names} for one in found["queues"]]}
+
+
 def _statuses(tasks: Iterable[Mapping[str, Any]]) -> dict[str, int]:
     found = Counter(fields["status"] for fields in tasks)
     return {status: found[status] for status in TaskStatus}

@@ -33,6 +33,7 @@ ACCESS: Mapping[str, tuple[str, ...]] = {
     "stats": (READ, METRICS),
     "workers": (READ, METRICS),
     "stats_history": (READ, METRICS),
+    "stats_events": (READ,),
     "failures": (READ,),
     "queues": (READ,),
     "pause_queue": (OPERATE,),

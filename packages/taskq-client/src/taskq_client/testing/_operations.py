@@ -15,7 +15,7 @@ from taskq_client.testing import (
     _unique,
     _workers,
 )
-from taskq_client.testing._call import Answering, Call, answer, dumped, published
+from taskq_client.testing._call import Answering, Call, answer, dumped, published, stream
 from taskq_client.testing._headers import entity_tag, entity_tags, preferences, traceparent
 from taskq_client.testing._json import canonical
 from taskq_client.testing._keys import AUTHORIZATION
@@ -208,12 +208,7 @@ def events(call: Call) -> Answering:
         yield from call.wait([call.task_id], LONGEST if seconds is None else seconds)
     states = [one for one in task.states if one["version"] >= version and one["version"] != seen]
     text = "".join(f"id: {one['version']}\ndata: {dumped(one)}\n\n" for one in states)
-    headers = {
-        "content-type": "text/event-stream; charset=utf-8",
-        "cache-control": "no-store",
-        "x-accel-buffering": "no",
-    }
-    return httpx.Response(200, headers=headers, content=f": the states of a task\n\n{text}")
+    return stream(f": the states of a task\n\n{text}")
 
 
 def new_task(
@@ -287,6 +282,7 @@ OPERATIONS: Mapping[str, Callable[[Call], httpx.Response | Answering]] = {
     "stats": _service.stats,
     "workers": _service.workers,
     "stats_history": _service.stats_history,
+    "stats_events": _service.stats_events,
     "failures": _service.failures,
     "queues": _queues.queues,
     "pause_queue": _queues.pause,

@@ -946,6 +946,14 @@ OPERATIONS: dict[str, Any] = {
         "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
         "statuses": (200,),
     },
+    "stats_events": {
+        "method": "GET",
+        "path": "/stats/events",
+        "parts": {},
+        "query": {"timeout_seconds": {"type": "number", "maximum": 86400, "minimum": 0}},
+        "headers": {"Taskq-Namespace": {"type": "string", "minLength": 1}},
+        "statuses": (200,),
+    },
     "workers": {
         "method": "GET",
         "path": "/workers",

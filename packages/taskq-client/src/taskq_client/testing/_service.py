@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 
 from taskq_client.testing import _history, _workers
-from taskq_client.testing._call import Call, answer, published
+from taskq_client.testing._call import Call, answer, dumped, published, stream
 from taskq_client.testing._keys import METRICS, READ
 from taskq_client.testing._keys import whoami as shown_caller
 from taskq_client.testing._task import wire
@@ -33,6 +33,12 @@ def stats(call: Call) -> httpx.Response:
 def stats_history(call: Call) -> httpx.Response:
     """`GET /stats/history`."""
     return answer(_history.history(call.store, **call.query))
+
+
+def stats_events(call: Call) -> httpx.Response:
+    """`GET /stats/events`: the counts of now, and no more, because time does not pass meanwhile."""
+    call.store.run_due()
+    return stream(f"retry: 2000\nevent: stats\ndata: {dumped(_history.counts(call.store))}\n\n")
 
 
 def failures(call: Call) -> httpx.Response:

@@ -119,6 +119,7 @@ ACCESS: Mapping[str, Access] = {
     "handlers": Access(of_handlers=True),
     "stats": Access((scopes.READ, scopes.METRICS)),
     "stats_history": Access((scopes.READ, scopes.METRICS)),
+    "stats_events": Access((scopes.READ,)),
     "failures": Access((scopes.READ,)),
     "metrics": Access((scopes.METRICS,), of_operators=True, in_namespace=False),
     "workers": Access(

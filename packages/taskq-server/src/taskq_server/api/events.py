@@ -32,7 +32,7 @@ from taskq_server.schemas.fields import NUMBER_IN_QUERY
 BEAT_SECONDS = 15.0
 _VERSION = re.compile("[0-9]{1,18}")
 MEDIA_TYPE = "text/event-stream"
-_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 router = APIRouter(route_class=StrictRoute, tags=["tasks"])
 _log = logging.getLogger("taskq.server.api")
@@ -109,10 +109,10 @@ async def events(
         beat_seconds=BEAT_SECONDS,
     )
     allowed = each_while_allowed(request.scope, states)
-    return _Stream(encoded(allowed), headers=_HEADERS, media_type=MEDIA_TYPE)
+    return Stream(encoded(allowed), headers=HEADERS, media_type=MEDIA_TYPE)
 
 
-class _Stream(StreamingResponse):
+class Stream(StreamingResponse):
     """A stream that takes its place when it is sent, so that it gives it back whatever happens."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

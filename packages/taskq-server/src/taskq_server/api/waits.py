@@ -34,7 +34,7 @@ def place_to_wait(scope: Scope) -> Iterator[None]:
 
 @contextmanager
 def place_to_follow(scope: Scope) -> Iterator[None]:
-    """Return a block in which a request may follow a task.
+    """Return a block in which a request may follow a task, or the counts.
 
     Raises:
         RateLimited: the caller's key has too many waits and streams open.

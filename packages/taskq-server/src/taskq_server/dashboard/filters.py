@@ -7,6 +7,8 @@ from typing import Any
 
 from markupsafe import Markup
 
+from taskq_server.dashboard.plain_text import visible
+
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
 
@@ -58,6 +60,11 @@ def moment(value: datetime | None, style: str = "time") -> str:
     )
 
 
+def instant(text: str) -> str:
+    """Return a time of the wire, as `moment` shows it."""
+    return moment(datetime.fromisoformat(text))
+
+
 def readable_json(value: Any) -> str:
     """Return JSON with a line for each member, as people read it."""
     return json.dumps(value, ensure_ascii=False, indent=2)
@@ -67,6 +74,8 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "duration": duration,
     "moment": moment,
+    "instant": instant,
     "readable_json": readable_json,
+    "visible": visible,
 }
 """By the name that templates use."""

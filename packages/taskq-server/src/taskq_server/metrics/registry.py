@@ -38,7 +38,7 @@ class Metrics:
         queues: the labels of queues: those that workers listen to.
         submits: submits of tasks.
         waiters: requests that wait for tasks now.
-        sse_streams: requests that follow a task now.
+        sse_streams: requests that follow a task or the counts now.
         quarantine_processes: quarantine processes that run now.
     """
 
@@ -80,7 +80,7 @@ class Metrics:
             "status",
         )
         self.waiters = make.gauge("waiters", "Requests that wait for tasks")
-        self.sse_streams = make.gauge("sse_streams", "Requests that follow a task")
+        self.sse_streams = make.gauge("sse_streams", "Requests that follow a task or the counts")
         self._limiter_skipped = make.counter(
             "limiter_skipped", "Requests let through because their limit could not be checked"
         )

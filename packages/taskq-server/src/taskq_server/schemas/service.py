@@ -55,12 +55,17 @@ class StatusCounts(Answer):
     cancelled: int = Field(ge=0)
 
 
-class QueueRead(Answer):
+class QueueCounts(Answer):
     """A queue and its task counts."""
 
     name: str
     tasks: StatusCounts
     depth: int = Field(ge=0, description="waiting tasks: queued or retrying, due or not")
+
+
+class QueueRead(QueueCounts):
+    """A queue, its task counts, and how it has moved."""
+
     oldest_age_seconds: float | None = Field(
         ge=0,
         description="for how long the oldest due task has been due; null if no task is due. Where "
@@ -82,6 +87,14 @@ class StatsRead(Answer):
 
     tasks: StatusCounts
     queues: list[QueueRead]
+    workers: int = Field(ge=0, description="live workers")
+
+
+class StatsEvent(Answer):
+    """What `StatsRead` has that changes only when something happens: no ages and no rates."""
+
+    tasks: StatusCounts
+    queues: list[QueueCounts]
     workers: int = Field(ge=0, description="live workers")
 
 

@@ -4,14 +4,15 @@ The models in `task.py` describe the same form and name the columns of a task th
 test compares the two.
 """
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Any
 
 import orjson
 
-from taskq_server.domain.task import Attempt, Task, TaskDetails
+from taskq_server.domain.task import WAITING, Attempt, Status, Task, TaskDetails
 from taskq_server.schemas.task import TaskItem
 
 _OPTIONS = orjson.OPT_UTC_Z
@@ -70,6 +71,31 @@ def attempts(ended: Iterable[Attempt]) -> list[dict[str, Any]]:
         }
         for one in ended
     ]
+
+
+def counts(queues: Mapping[str, Counter[Status]], workers: int) -> bytes:
+    """Return the tasks of queues by status as JSON, with the number of live workers.
+
+    `StatsEvent` describes the form.
+    """
+    return dump(
+        {
+            "tasks": _by_status(sum(queues.values(), Counter())),
+            "queues": [
+                {
+                    "name": name,
+                    "tasks": _by_status(tasks),
+                    "depth": sum(tasks[status] for status in WAITING),
+                }
+                for name, tasks in queues.items()
+            ],
+            "workers": workers,
+        }
+    )
+
+
+def _by_status(tasks: Counter[Status]) -> dict[str, int]:
+    return {status.value: tasks[status] for status in Status}
 
 
 def moment(value: datetime) -> str:

@@ -16,7 +16,7 @@ from taskq_server import __version__
 from taskq_server.api import access, namespace_header
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
-from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.dependencies import CatalogDep, runtime_of
 from taskq_server.api.openapi.assets import Assets
 from taskq_server.api.openapi.examples import EXAMPLES, OF_NEW_TASKS
 from taskq_server.api.openapi.responses import HEADERS
@@ -24,6 +24,7 @@ from taskq_server.api.prefix import address
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.domain.errors import Unavailable
 from taskq_server.schemas.problem import Problem
+from taskq_server.schemas.service import StatsEvent
 
 TITLE = "taskq"
 DESCRIPTION = """\
@@ -92,8 +93,10 @@ def describe(app: FastAPI) -> dict[str, Any]:
     )
     components: dict[str, Any] = document["components"]
     components["headers"] = HEADERS
-    problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
-    components["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
+    for model in (Problem, StatsEvent):  # no route has them as the model of its answer
+        schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        for name, defined in {**schema.pop("$defs"), model.__name__: schema}.items():
+            components["schemas"].setdefault(name, defined)
     components.setdefault("securitySchemes", {})[_KEY] = _SCHEME
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -145,8 +148,10 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
 
 @router.get("/")
 async def root(request: Request) -> RedirectResponse:
-    """Lead whoever opens the bare address to the page that shows the document."""
-    return RedirectResponse(address(request.scope, "/docs"))
+    """Lead whoever opens the bare address to the dashboard, or else to the document's page."""
+    settings = runtime_of(request.app).settings
+    page = "/docs" if settings.dashboard == "off" else settings.dashboard_path
+    return RedirectResponse(address(request.scope, page))
 
 
 @router.get("/docs")

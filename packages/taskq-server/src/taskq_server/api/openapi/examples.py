@@ -315,7 +315,20 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 EVENTS: dict[str, Any] = {
     "final": {"summary": "a final state", "value": f"id: 3\ndata: {json.dumps(_TASK)}\n\n"}
 }
-"""A stream of events."""
+"""A stream of the events of a task."""
+
+_STATS_EVENT: dict[str, Any] = {
+    "tasks": _COUNTS,
+    "queues": [{name: _QUEUE[name] for name in ("name", "tasks", "depth")}],
+    "workers": 2,
+}
+STATS_EVENTS: dict[str, Any] = {
+    "counts": {
+        "summary": "the counts of a moment",
+        "value": f"event: stats\ndata: {json.dumps(_STATS_EVENT)}\n\n",
+    }
+}
+"""A stream of the events of a namespace."""
 
 _METRICS = """\
 # HELP taskq_queue_depth Tasks that are not final; those queued and retrying wait

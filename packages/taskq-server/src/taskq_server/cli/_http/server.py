@@ -116,7 +116,7 @@ async def serve(
         http.should_exit = True
         runtime: Runtime | None = getattr(app, "runtime", None)
         if runtime is not None:  # start-up may not have come that far
-            runtime.wait.drain()
+            runtime.drain()
 
     waiting = asyncio.create_task(end())
     file = Path(listener.getsockname()) if listener.family == socket.AF_UNIX else None
