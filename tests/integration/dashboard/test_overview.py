@@ -53,8 +53,7 @@ async def lived(runtime: Runtime, queues: int, minutes: int = 60) -> datetime:
     """Store minutes in which the nth queue ended n attempts, n of which failed; return the last."""
     now = runtime.clock()
     there = range(minute_of(now) - minutes, minute_of(now))
-    everything = {"namespace": "", "queue": "", "depth": 0, "running": 0}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "namespace": "default",
             "queue": f"q{n:03}",
@@ -68,9 +67,9 @@ async def lived(runtime: Runtime, queues: int, minutes: int = 60) -> datetime:
         for n in range(queues)
         for minute in there
     ]
-    measured = [{**everything, "minute": minute} for minute in there]
-    for some in (rows, measured):
-        await runtime.database.write(lambda c, some=some: c.execute(task_minutes.insert(), some))
+    nothing = dict.fromkeys(("succeeded", "failed", "run_milliseconds", "depth", "running"), 0)
+    rows += [{"namespace": "", "queue": "", "minute": minute, **nothing} for minute in there]
+    await runtime.database.write(lambda c: c.execute(task_minutes.insert(), rows))
     return now
 
 

@@ -15,7 +15,7 @@ def queue(
     failed: Sequence[int] = (0, 0, 0),
     depth: Sequence[int | None] = (None, None, None),
 ) -> QueueHistory:
-    nothing = [None] * 3
+    nothing: list[float | None] = [None] * 3
     return QueueHistory([*succeeded], [*failed], nothing, [*depth], [*depth], nothing)
 
 
