@@ -32,6 +32,10 @@ class Deep(BaseModel):
     address: Address
 
 
+class Deeper(BaseModel):
+    deep: Deep
+
+
 class Tree(BaseModel):
     name: str
     children: list["Tree"] = []
@@ -155,9 +159,10 @@ def test_members_of_a_group() -> None:
     assert found.description == "Where it goes."
 
 
-def test_only_one_level_of_groups() -> None:
-    (inner,) = field(Deep).members
-    assert inner.kind is Kind.JSON
+def test_two_levels_of_groups() -> None:
+    (deeper,) = field(Deeper).members
+    (deep,) = deeper.members
+    assert (deeper.kind, deep.kind) == (Kind.GROUP, Kind.JSON)
 
 
 def test_a_reference_in_all_of_as_older_workers_write_it() -> None:

@@ -11,7 +11,7 @@ from jinja2 import Environment
 import taskq_server.dashboard
 from taskq_server.dashboard import language
 from taskq_server.domain.bulk import State
-from taskq_server.domain.task import Priority, Status
+from taskq_server.domain.task import Outcome, Priority, Status
 
 FOLDER = Path(taskq_server.dashboard.__file__).parent
 VALUES = re.compile(r"%\((\w+)\)s")
@@ -45,6 +45,7 @@ def of_modules() -> Iterator[str]:
 
 def of_closed_sets() -> Iterator[str]:
     yield from map(str, Status)
+    yield from map(str, Outcome)
     yield from map(str, State)
     yield from (priority.label for priority in Priority)
 

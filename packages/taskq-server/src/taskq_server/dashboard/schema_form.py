@@ -19,6 +19,9 @@ PAYLOAD = "/payload"
 
 _MOST_FIELDS = 100
 _MOST_CHOICES = 100
+_LEVELS = 2
+"""Levels of groups: the model that a handler takes alone is one, and has some inside."""
+
 _MOST_HOPS = 8
 _MOST_BRANCHES = 8
 _LONGEST_NAME = 255
@@ -52,7 +55,7 @@ def fields_of(schema: Mapping[str, Any], within: str = PAYLOAD) -> tuple[Field, 
     if not isinstance(node.get("properties"), dict):
         return None
     try:
-        return tuple(maker.members(node, within, is_inside=False))
+        return tuple(maker.members(node, within, levels=_LEVELS))
     except _NoForm:
         return None
 
@@ -62,7 +65,7 @@ class _Maker:
         self._root = schema
         self._left = _MOST_FIELDS
 
-    def members(self, node: Mapping[str, Any], within: str, *, is_inside: bool) -> Iterator[Field]:
+    def members(self, node: Mapping[str, Any], within: str, *, levels: int) -> Iterator[Field]:
         required = node.get("required")
         needed = {one for one in required if isinstance(one, str)} if _is_list(required) else ()
         for name, schema in node["properties"].items():
@@ -70,7 +73,7 @@ class _Maker:
             if self._left < 0 or len(name) > _LONGEST_NAME or not (name.isprintable() or not name):
                 raise _NoForm
             pointer = f"{within}/{name.replace('~', '~0').replace('/', '~1')}"
-            yield self._field(name, schema, pointer, name in needed, is_inside)
+            yield self._field(name, schema, pointer, name in needed, levels)
 
     def resolved(self, node: object) -> dict[str, Any]:
         """Return a schema in place of one that only refers to it; `{}` where none is found."""
@@ -103,11 +106,11 @@ class _Maker:
         return node
 
     def _field(
-        self, name: str, schema: object, pointer: str, is_required: bool, is_inside: bool
+        self, name: str, schema: object, pointer: str, is_required: bool, levels: int
     ) -> Field:
         own = schema if isinstance(schema, dict) else {}
         node, is_nullable = self._without_null(self.resolved(own))
-        kind, choices = self._kind(node, is_inside)
+        kind, choices = self._kind(node, levels)
         if is_nullable and kind is Kind.CHOICE and "null" not in choices:
             choices = (*choices, "null")
         is_group = kind is Kind.GROUP
@@ -120,7 +123,7 @@ class _Maker:
             default=shown(own["default"]) if "default" in own else None,
             rules={rule: _rule(node[rule]) for rule in _RULES if rule in node},
             choices=choices,
-            members=tuple(self.members(node, pointer, is_inside=True)) if is_group else (),
+            members=tuple(self.members(node, pointer, levels=levels - 1)) if is_group else (),
             is_required=is_required,
             empties=_empties(kind, node, is_required, is_nullable),
         )
@@ -141,7 +144,7 @@ class _Maker:
                 return {**_only(others), **around}, len(others) < len(each)
         return node, False
 
-    def _kind(self, node: Mapping[str, Any], is_inside: bool) -> tuple[Kind, tuple[str, ...]]:
+    def _kind(self, node: Mapping[str, Any], levels: int) -> tuple[Kind, tuple[str, ...]]:
         values = [node["const"]] if "const" in node else node.get("enum")
         if values is not None:
             return _choice(values)
@@ -154,7 +157,7 @@ class _Maker:
                 return (Kind.DATE if node.get("format") == "date" else Kind.TEXT), ()
             case "array" if "prefixItems" not in node:
                 return self._kind_of_list(node.get("items")), ()
-            case "object" if not is_inside and isinstance(node.get("properties"), dict):
+            case "object" if levels and isinstance(node.get("properties"), dict):
                 return Kind.GROUP, ()
             case _:
                 return Kind.JSON, ()

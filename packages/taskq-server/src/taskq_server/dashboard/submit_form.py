@@ -121,8 +121,7 @@ class SubmitForm:
             while where and where not in fields and (self.payload is not None or where != PAYLOAD):
                 where = where.rpartition("/")[0]
             inner = error.pointer.removeprefix(where)
-            is_inner = inner and inner != error.pointer
-            sentence = f"{inner}: {error.detail}" if is_inner else error.detail
+            sentence = f"{inner}: {error.detail}" if inner else error.detail
             found.setdefault(where, []).append(sentence)
         return found
 
@@ -179,7 +178,7 @@ def own_fields() -> tuple[Field, ...]:
 def _every(fields: Iterable[Field]) -> Iterable[Field]:
     for one in fields:
         yield one
-        yield from one.members
+        yield from _every(one.members)
 
 
 def _missing(error: FieldError, fields: Mapping[str, Field]) -> str | None:
