@@ -111,9 +111,16 @@ def test_what_happens_is_seen_within_two_seconds(new_stack: NewStack, kind: Kind
         client.wait(later)
         at = time.monotonic()
         assert page.until(has(queued=0, succeeded=1)) - at < 2
-        since = len(page.seen)
+        assert page.streams == 1
+
+
+def test_a_worker_that_starts_again_counts(new_stack: NewStack) -> None:
+    stack = new_stack("mariadb")
+    with viewer(stack) as page:
+        page.until(works(1))
         assert stack.stop_worker() == 0
-        page.until(works(0), since)
+        page.until(works(0))
+        since = len(page.seen)
         stack.start_worker()
         page.until(works(1), since)
         assert page.streams == 1
@@ -131,7 +138,7 @@ def test_whoever_looks_on_sees_the_truth_after_a_restart(new_stack: NewStack) ->
         page.until(has(succeeded=0), since)
         client.run("taskq.echo", {"value": 1})
         page.until(has(succeeded=1), since)
-        assert page.streams == 2
+        assert page.streams >= 2
 
 
 @pytest.mark.parametrize("has_keys", [False, True], ids=["open", "with a key"])

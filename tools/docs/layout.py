@@ -29,6 +29,7 @@ LAYOUT: Mapping[str, tuple[str, ...]] = {
     "Operate": (
         "deploy.md",
         "keys.md",
+        "dashboard.md",
         "operate.md",
         "queues.md",
         "schedules.md",

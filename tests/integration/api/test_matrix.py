@@ -1,5 +1,6 @@
 """All that the application serves is in the matrix, and closed unless that opens it."""
 
+import re
 from collections.abc import Sequence
 
 import pytest
@@ -7,12 +8,14 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute, Mount, Route
 
 from taskq_server.api import access
+from taskq_server.api.dashboard_path import ASSETS, ROOT, STRANGERS
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.keys import calling_closed
 
+LISTED = {**access.ACCESS, **access.OF_PAGES}
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "QUERY"}
 ANY_ID = "0190aaaa-bbbb-7ccc-8ddd-eeeeeeeeeeee"
 
@@ -28,13 +31,13 @@ def operation(route: BaseRoute) -> str:
 
 
 def unlisted(served: Sequence[BaseRoute]) -> list[str]:
-    return [name for name in map(operation, served) if name not in access.ACCESS]
+    return [name for name in map(operation, served) if name not in LISTED]
 
 
 def test_each_route_and_mount_is_in_the_matrix() -> None:
     served = create_app(Settings()).routes
     assert unlisted(served) == []
-    assert set(map(operation, served)) == set(access.ACCESS)
+    assert set(map(operation, served)) == set(LISTED)
 
 
 def test_a_new_one_is_found() -> None:
@@ -51,14 +54,41 @@ async def test_each_is_closed_unless_the_matrix_opens_it(runtime: Runtime) -> No
     async with calling_closed(runtime) as client:
         for route in create_app(runtime=runtime).routes:
             assert isinstance(route, Route | Mount)
+            if route.path.startswith(ROOT):
+                continue
             path = route.path.replace("{task_id:task_id}", ANY_ID)
             path = path.replace("{operation_id:task_id}", ANY_ID)
             path = path.replace("{key_id:key_id}", "A" * 12).replace("{name:path}", "mails/1")
             path = path.replace("{name:schedule}", "nightly")
-            path = path.replace("{digest}/{name}", "0/taskq.css")
             assert "{" not in path
             is_open = access.ACCESS[operation(route)].is_open
             for method in METHODS:
                 status = (await client.request(method, path)).status_code
                 expected = (200 if method in ("GET", "HEAD") else 405) if is_open else 401
                 assert status == expected, f"{method} {path}"
+
+
+async def test_so_is_each_page(runtime: Runtime) -> None:
+    own = {"Sec-Fetch-Site": "same-origin"}
+    async with calling_closed(runtime) as client:
+        for route in create_app(runtime=runtime).routes:
+            assert isinstance(route, Route | Mount)
+            if not route.path.startswith(ROOT) or LISTED[operation(route)].is_open:
+                continue
+            path = re.sub(r"\{[^}]*\}", ANY_ID, route.path)
+            for method in METHODS:
+                where = f"{method} {path}"
+                answer = await client.request(method, path, headers=own)
+                is_asked = method in ("GET", "HEAD")
+                assert answer.status_code == (303 if is_asked else 401), where
+                if not is_asked:
+                    assert (await client.request(method, path)).status_code == 421, where
+                part = await client.request(method, path, headers={**own, "HX-Request": "true"})
+                assert part.status_code == 401, where
+
+
+async def test_what_everybody_may_ask_of_the_dashboard(runtime: Runtime) -> None:
+    served = create_app(runtime=runtime).routes
+    pages = [each for each in served if isinstance(each, Route) and each.path.startswith(ROOT)]
+    is_open = {each.path for each in pages if LISTED[operation(each)].is_open}
+    assert is_open == {*STRANGERS, f"{ASSETS}{{digest}}/{{name}}"}

@@ -1,5 +1,6 @@
 """What all pages have in common: where they are, who may do what, and how errors look."""
 
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -146,3 +147,19 @@ async def test_errors_are_pages_with_the_sentences_of_the_api(api: httpx.AsyncCl
     assert problem["code"] in page.text
     assert page.headers["x-request-id"] in page.text
     assert 'role="alert"' in page.text
+
+
+async def test_a_bug_is_a_page_that_says_nothing_of_itself(
+    runtime: Runtime, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = replace(runtime, queues=None)
+    app = create_app(runtime=broken)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://taskq"
+    ) as client:
+        page = await client.get("/dashboard/queues")
+    assert page.status_code == 500
+    assert "<h1>Internal server error</h1>" in page.text
+    assert page.headers["x-request-id"] in page.text
+    assert "NoneType" not in page.text
+    assert "NoneType" in caplog.text

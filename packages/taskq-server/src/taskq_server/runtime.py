@@ -47,6 +47,7 @@ from taskq_server.services.key_use import KeyUse
 from taskq_server.services.keys import KeyService
 from taskq_server.services.namespaces import Namespaces
 from taskq_server.services.open_waits import OpenWaits
+from taskq_server.services.overview import OverviewService
 from taskq_server.services.queues import QueueService
 from taskq_server.services.quotas import Quotas
 from taskq_server.services.rate_limits import RateLimits
@@ -99,6 +100,7 @@ class Runtime:
     workers: WorkerService
     history: HistoryService
     failures: FailureService
+    overview: OverviewService
     submit: SubmitService
     read: ReadService
     change: ChangeService
@@ -173,6 +175,7 @@ async def open_runtime(
         stack.push_async_callback(runtime.catalog.close)
         stack.push_async_callback(runtime.stats.close)
         stack.push_async_callback(runtime.stats_feed.close)
+        stack.push_async_callback(runtime.overview.close)
         stack.push_async_callback(runtime.fleet.close)
         stack.push_async_callback(runtime.read.close)
         stack.push_async_callback(runtime.submit.close)
@@ -223,6 +226,8 @@ def _assemble(
     read = ReadService(database)
     fleet = Fleet(database, clock, settings.retention)
     stats = StatsService(database, clock)
+    queues = QueueService(database, clock, stats, notifier)
+    history, failures = HistoryService(database, clock), FailureService(database, clock, turns)
     wait = WaitService(read, notifier, settings.wait_poll_seconds)
     submit, change, bulk_work, firing, schedules = _writing_services(
         settings, metrics, clock, database, catalog, read, after_commit, tracing, turns
@@ -261,15 +266,16 @@ def _assemble(
         catalog=catalog,
         stats=stats,
         stats_feed=StatsFeed(database, clock),
-        queues=QueueService(database, clock, stats, notifier),
+        queues=queues,
         fleet=fleet,
         exposition=Exposition(metrics, fleet),
         readiness=Readiness(
             database, clock, redis, naming, settings.namespace, lambda: wait.is_draining
         ),
         workers=WorkerService(database, clock),
-        history=HistoryService(database, clock),
-        failures=FailureService(database, clock, turns),
+        history=history,
+        failures=failures,
+        overview=OverviewService(queues, stats, history, failures, clock, database.observer),
         submit=submit,
         read=read,
         change=change,

@@ -151,18 +151,22 @@ ACCESS: Mapping[str, Access] = {
     "docs": _ANY,
     "redoc": _ANY,
     "/docs/assets": _ANY,
-    "asset": _OPEN,
-    "language": _OPEN,
-    "sign_in": _OPEN,
-    "sign_out": _OPEN,
-    "choose_namespace": replace(_ANY, of_operators=True),
     "livez": _OPEN,
     "readyz": _OPEN,
 }
 """By operation id; a route that the document leaves out has the name of its function, and a mount
 its path."""
 
+OF_PAGES: Mapping[str, Access] = {
+    "asset": _OPEN,
+    "language": _OPEN,
+    "sign_in": _OPEN,
+    "sign_out": _OPEN,
+    "choose_namespace": replace(_ANY, of_operators=True),
+}
+"""The same of what only the dashboard has; its other routes are named as operations of the API."""
+
 
 def of(operation_id: str) -> Access:
     """Return what an operation asks of its caller: any key, for one that an application adds."""
-    return ACCESS.get(operation_id, _ANY)
+    return ACCESS.get(operation_id) or OF_PAGES.get(operation_id, _ANY)

@@ -12,15 +12,11 @@ from taskq_server.dashboard.viewer import stranger, viewer_of
 from taskq_server.domain.errors import TaskqError
 
 
-def of(request: Request, error: TaskqError | RequestValidationError) -> Response:
-    """Return the page that says what is wrong.
-
-    Raises:
-        TaskqError: nobody expects this error: a bug.
-    """
+def of(request: Request, error: Exception) -> Response:
+    """Return the page that says what is wrong; of a bug, it says nothing but that there is one."""
     if isinstance(error, RequestValidationError):
         error = problems.invalid_fields(error.errors())
-    said = problem(request, error)
+    said = _told(request, error)
     is_known = known_caller(request.scope) is not None
     answer = rendering.page(
         request,
@@ -39,8 +35,13 @@ def problem(request: Request, error: TaskqError) -> dict[str, Any]:
     Raises:
         TaskqError: nobody expects this error: a bug.
     """
-    kind, request_id = problems.kind_of(error), request.state.request_id
-    if kind is problems.KINDS[Exception]:
+    if problems.kind_of(error) is problems.KINDS[Exception]:
         raise error
-    problems.tell(request_id, f"{request.method} {request.url.path}", kind)
+    return _told(request, error)
+
+
+def _told(request: Request, error: Exception) -> dict[str, Any]:
+    kind, request_id = problems.kind_of(error), request.state.request_id
+    bug = error if kind is problems.KINDS[Exception] else None
+    problems.tell(request_id, f"{request.method} {request.url.path}", kind, bug)
     return problems.members(request_id, error)

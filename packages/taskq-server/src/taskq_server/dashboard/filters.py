@@ -60,6 +60,11 @@ def moment(value: datetime | None, style: str = "time") -> str:
     )
 
 
+def instant(text: str) -> str:
+    """Return a time of the wire, as `moment` shows it."""
+    return moment(datetime.fromisoformat(text))
+
+
 def readable_json(value: Any) -> str:
     """Return JSON with a line for each member, as people read it."""
     return json.dumps(value, ensure_ascii=False, indent=2)
@@ -69,6 +74,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "number": number,
     "duration": duration,
     "moment": moment,
+    "instant": instant,
     "readable_json": readable_json,
     "visible": visible,
 }

@@ -80,7 +80,9 @@ def parsed(model: type[Model], values: Mapping[str, Any]) -> Model:
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise problems.invalid_fields(error.errors()) from None
+        # FastAPI says of each error that it is in the body, which those of a whole model need.
+        errors = [{**each, "loc": ("body", *each["loc"])} for each in error.errors()]
+        raise problems.invalid_fields(errors) from None
 
 
 def with_numbers(values: Mapping[str, str]) -> dict[str, Any]:

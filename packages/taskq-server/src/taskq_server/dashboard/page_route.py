@@ -4,12 +4,13 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from fastapi import Request, Response
-from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from taskq_server.api.dependencies import runtime_of
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.dashboard import assets, error_page
-from taskq_server.domain.errors import PermissionDenied, TaskqError
+from taskq_server.domain.errors import PermissionDenied
 
 Handle = Callable[[Request], Coroutine[Any, Any, Response]]
 
@@ -38,7 +39,9 @@ class PageRoute(StrictRoute):
             try:
                 self._check(request)
                 return await handle(request)
-            except (TaskqError, RequestValidationError) as error:
+            except (HTTPException, ClientDisconnect):
+                raise  # of a dependency of the application's owner, or to nobody
+            except Exception as error:
                 return error_page.of(request, error)
 
         return page

@@ -15,7 +15,7 @@ from uuid import UUID
 from taskq_server.domain import lifecycle, scopes
 from taskq_server.domain.errors import IllegalTransition
 from taskq_server.domain.requests import Edit, TaskFilter
-from taskq_server.domain.task import Task
+from taskq_server.domain.task import Status, Task
 
 BATCH = 200
 """Tasks that one transaction of an operation changes."""
@@ -33,6 +33,22 @@ class Action(StrEnum):
     def runs(self) -> bool:
         """Whether it decides when tasks run, which needs the right to run their handlers."""
         return self in (Action.RETRY, Action.UPDATE)
+
+    def fits(self, status: Status) -> bool:
+        """Return whether a task in a status can be changed so, as far as its status says.
+
+        Args:
+            status: of the task; an update also has rules of its own for `run_at`.
+        """
+        match self:
+            case Action.RETRY:
+                return status in (Status.FAILED, Status.CANCELLED)
+            case Action.CANCEL | Action.UPDATE:
+                return not status.final
+            case Action.DELETE:
+                return status is not Status.RUNNING
+            case _:
+                assert_never(self)
 
 
 class State(StrEnum):

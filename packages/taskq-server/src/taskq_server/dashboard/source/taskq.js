@@ -33,10 +33,11 @@ function tick() {
   }
 }
 
-// The path in a name like "queues.default.queued" leads through the members of the event's JSON.
+// A path like ["queues", "default", "depth"] leads through the event's JSON; lists have named members.
 function showCounts(counts) {
   for (const element of document.querySelectorAll("[data-count]")) {
-    const value = JSON.parse(element.dataset.count).reduce((at, name) => at?.[name], counts);
+    const value = JSON.parse(element.dataset.count)
+      .reduce((at, name) => Array.isArray(at) ? at.find((each) => each.name === name) : at?.[name], counts);
     element.textContent = new Intl.NumberFormat("en").format(value ?? 0);
   }
 }
