@@ -3,8 +3,9 @@
     python -m tools.browse_offline WHEEL    # of taskq-server
 
 It is installed in an environment of its own. There `taskq-server dev` runs, in a network of nothing
-but loopback where the system allows that, and each page is got in both languages, with each file
-that it loads. A page that names another origin, or weighs too much, is refused as well.
+but loopback where the system allows that. An operator signs in and gets each page in both
+languages, with each file that it loads. A page that names another origin, or weighs too much, is
+refused as well.
 """
 
 import fcntl
@@ -16,21 +17,25 @@ import socket
 import struct
 import subprocess
 import sys
+import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
+from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from urllib.parse import quote
 
 from tools.browser import Browser, Refusal
-from tools.smoke_test import SECONDS, dev
+from tools.smoke_test import SECONDS, dev, run
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ("en", "zh")
 MOST_BYTES = 100_000
 PARAMETER = re.compile(r"\{[^}]*\}")
 HANDLER = "taskq.echo"
+SCOPES = ("tasks:read", "tasks:write", "tasks:operate", "tasks:run:*", "metrics:read", "admin")
 
 
 def main() -> None:
@@ -99,7 +104,10 @@ def browse() -> str:
         with dev() as url:
             shown = things(url)
             paths = [filled(path, shown) for path in page_paths()]
+            key = operators_key(url)
             for browser in map(Browser, LANGUAGES):
+                browser.see(f"{url}/dashboard/sign-in")
+                browser.send(f"{url}/dashboard/sign-in", key=key, next=paths[0])
                 weights = {path: browser.see(f"{url}{path}") for path in paths}
                 require_light(weights)
         os.chdir(ROOT)
@@ -136,12 +144,29 @@ def things(url: str) -> Mapping[str, str]:
     }
 
 
-def call(url: str, method: str, path: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def operators_key(url: str) -> str:
+    """Make a key that opens everything, and wait until the server asks for one."""
+    database = {"TASKQ_DATABASE_URL": "sqlite+aiosqlite:///tasks/taskq.db"}
+    scopes = [word for scope in SCOPES for word in ("--scope", scope)]
+    words = ["keys", "create", "operator", "--namespace", "*", *scopes, "--json"]
+    key: str = json.loads(run("taskq-server", *words, **database))["key"]
+    end = time.monotonic() + SECONDS
+    while time.monotonic() < end:
+        try:
+            call(url, "GET", "/stats")
+        except urllib.error.HTTPError as error:
+            if error.code == HTTPStatus.UNAUTHORIZED:
+                return key
+            raise
+        time.sleep(0.1)
+    raise Refusal(f"the server asked for no key within {SECONDS} s after there was one")
+
+
+def call(url: str, method: str, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """Send JSON to the API, wait for the end of a task, and return the answer."""
     headers = {"Content-Type": "application/json", "Prefer": "wait=60"}
-    request = urllib.request.Request(
-        f"{url}{path}", json.dumps(body).encode(), headers, method=method
-    )
+    content = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(f"{url}{path}", content, headers, method=method)
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(request, timeout=SECONDS) as answer:
         found: dict[str, Any] = json.load(answer)

@@ -1,12 +1,13 @@
 """Get pages with all that they load, as a browser does, and refuse what is not as it should be."""
 
 import gzip
+import http.cookiejar
 import re
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
 from html.parser import HTMLParser
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 SECONDS = 120
 HTML, STYLE, SCRIPT, STREAM = "text/html", "text/css", "text/javascript", "text/event-stream"
@@ -73,15 +74,21 @@ class Addresses(HTMLParser):
 
 
 class Browser:
-    """What a reader has, who prefers one language; it keeps no files between pages.
+    """What a reader has, who prefers one language; it keeps cookies, and no files.
 
     Args:
         language: for `Accept-Language`.
+
+    Attributes:
+        cookies: that servers have set.
     """
 
     def __init__(self, language: str) -> None:
         self._language = language
-        self._opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        self.cookies = http.cookiejar.CookieJar()
+        self._opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPCookieProcessor(self.cookies)
+        )
 
     def see(self, url: str) -> int:
         """Get a page with all that it loads.
@@ -109,12 +116,20 @@ class Browser:
                 waiting += [urljoin(address, each) for each in loaded]
         return page.weight + sum(file.weight for file in files.values())
 
-    def _get(self, url: str) -> Answer:
+    def send(self, url: str, **fields: str) -> None:
+        """Send a form, as a page of the same server does.
+
+        Raises:
+            Refusal: It is not taken.
+        """
+        self._get(url, urlencode(fields).encode())
+
+    def _get(self, url: str, form: bytes | None = None) -> Answer:
         headers = {"Accept-Encoding": "gzip", "Accept-Language": self._language, "Accept": HTML}
+        own = {} if form is None else {"Sec-Fetch-Site": "same-origin"}
+        request = urllib.request.Request(url, form, {**headers, **own})
         try:
-            with self._opener.open(
-                urllib.request.Request(url, headers=headers), timeout=SECONDS
-            ) as answer:
+            with self._opener.open(request, timeout=SECONDS) as answer:
                 if is_foreign(answer.url, url):
                     raise Refusal(f"{url} leads to {answer.url}")
                 media_type = answer.headers.get_content_type()
@@ -122,7 +137,7 @@ class Browser:
                 return Answer(media_type, body, answer.headers["Content-Encoding"] == "gzip")
         except urllib.error.HTTPError as error:
             said = error.read().decode(errors="replace")
-            raise Refusal(f"{url} answers {error.code}: {said[:500]}") from None
+            raise Refusal(f"{error.url} answers {error.code}: {said[:500]}") from None
         except OSError as error:
             raise Refusal(f"{url} cannot be got: {error}") from None
 

@@ -57,6 +57,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"])).decode()
+        self.server.asked.append(f"{self.headers['Sec-Fetch-Site']} {body}")
+        self.send_response(303)
+        self.send_header("Location", "/page")
+        self.send_header("Set-Cookie", "taskq-session=1; Path=/; HttpOnly; SameSite=Lax")
+        self.end_headers()
+
     def log_message(self, format: str, *args: object) -> None:
         pass
 
@@ -117,6 +125,13 @@ def test_a_page_may_lead_to_another_one_of_this_server(server: Server) -> None:
     server.site["/"] = (server.url.replace("127.0.0.1", "localhost") + "/page", "")
     with pytest.raises(Refusal, match=f"{server.url}/ leads to http://localhost"):
         Browser("en").see(f"{server.url}/")
+
+
+def test_a_form_comes_from_the_same_origin_and_its_cookie_is_kept(server: Server) -> None:
+    browser = Browser("en")
+    browser.send(f"{server.url}/sign-in", key="tq_&")
+    assert server.asked == ["same-origin key=tq_%26", "/page"]
+    assert [cookie.name for cookie in browser.cookies] == ["taskq-session"]
 
 
 def test_a_page_that_is_none_is_refused(server: Server) -> None:

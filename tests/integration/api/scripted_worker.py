@@ -82,13 +82,21 @@ class ScriptedWorker:
         text = json.dumps(result)
         await self._end(task, lambda row, now: lifecycle.succeed(row, result=text, now=now))
 
-    async def fail(self, task: Task, *, fatal: bool = False) -> None:
+    async def fail(
+        self,
+        task: Task,
+        *,
+        fatal: bool = False,
+        type: str = "RuntimeError",
+        message: str = "no luck",
+        traceback: str = "Traceback: …",
+    ) -> None:
         """End a running attempt with an error; the next try is due in an hour."""
         failure = Failure(
             outcome=Outcome.FAILED,
-            type="RuntimeError",
-            message="no luck",
-            traceback="Traceback: …",
+            type=type,
+            message=message,
+            traceback=traceback,
             fatal=fatal,
             retry_after=3600,
         )

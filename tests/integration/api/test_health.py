@@ -2,6 +2,7 @@
 
 import re
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -10,7 +11,7 @@ import pytest
 from taskq_server import migrations
 from taskq_server.core.config import Settings
 from taskq_server.main import create_app
-from taskq_server.runtime import open_runtime
+from taskq_server.runtime import Runtime, open_runtime
 from tests.integration.api.conftest import Submit
 from tests.integration.api.scripted_worker import ScriptedWorker
 from tests.support.mariadb import MariaDBServer
@@ -137,9 +138,22 @@ async def test_pages_for_people(api: httpx.AsyncClient, path: str) -> None:
 async def test_the_bare_address_leads_to_the_page_for_people(api: httpx.AsyncClient) -> None:
     for method in ("GET", "HEAD"):
         response = await api.request(method, "/")
-        assert (response.status_code, response.headers["location"]) == (307, "/docs")
+        assert (response.status_code, response.headers["location"]) == (307, "/dashboard")
         assert response.content == b""
     assert "/" not in (await api.get("/openapi.json")).json()["paths"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "page"), [({"dashboard": "off"}, "/docs"), ({"dashboard_path": "/ops"}, "/ops")]
+)
+async def test_the_bare_address_leads_to_what_is_served(
+    runtime: Runtime, changed: dict[str, str], page: str
+) -> None:
+    other = replace(runtime, settings=runtime.settings.model_copy(update=changed))
+    transport = httpx.ASGITransport(create_app(runtime=other))
+    async with httpx.AsyncClient(transport=transport, base_url="http://taskq") as client:
+        assert (await client.get("/")).headers["location"] == page
+        assert (await client.get(page)).status_code == 200
 
 
 @pytest.mark.parametrize("path", ["/docs", "/redoc"])

@@ -91,7 +91,7 @@ async def check_addresses(
         assert answer.status_code == status, path
     for method in ("GET", "HEAD"):
         answer = await http.request(method, f"{kept}/", headers=ours)
-        assert (answer.status_code, answer.headers["location"]) == (307, f"{prefix}/docs")
+        assert (answer.status_code, answer.headers["location"]) == (307, f"{prefix}/dashboard")
 
 
 # What begins like a path of ours must be told from it.

@@ -10,7 +10,8 @@ from jinja2 import Environment
 
 import taskq_server.dashboard
 from taskq_server.dashboard import language
-from taskq_server.domain.task import Status
+from taskq_server.domain.bulk import State
+from taskq_server.domain.task import Outcome, Priority, Status
 
 FOLDER = Path(taskq_server.dashboard.__file__).parent
 VALUES = re.compile(r"%\((\w+)\)s")
@@ -42,8 +43,15 @@ def of_modules() -> Iterator[str]:
                     pass
 
 
+def of_closed_sets() -> Iterator[str]:
+    yield from map(str, Status)
+    yield from map(str, Outcome)
+    yield from map(str, State)
+    yield from (priority.label for priority in Priority)
+
+
 def test_every_text_has_a_translation_and_none_is_left_over() -> None:
-    texts = {*of_templates(), *of_modules(), *map(str, Status)}
+    texts = {*of_templates(), *of_modules(), *of_closed_sets()}
     assert len(texts) > 50
     known = language.translations(language.CHINESE).keys()
     assert sorted(texts - known) == [], "not translated"

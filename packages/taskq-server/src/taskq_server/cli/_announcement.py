@@ -82,10 +82,16 @@ def of_api(settings: Settings, url: str, revision: str | None) -> Facts:
     """Return the facts about an API."""
     return {
         "version": __version__,
-        **({"docs": f"{url}/docs"} if settings.uds is None else {}),
+        **({} if settings.uds else pages(settings, url)),
         **_of_stores(settings, revision),
         "namespace": settings.namespace,
     }
+
+
+def pages(settings: Settings, url: str) -> Mapping[str, str]:
+    """Return the addresses that an API at `url` has for people."""
+    dashboard = {"dashboard": f"{url}{settings.dashboard_path}"}
+    return {**({} if settings.dashboard == "off" else dashboard), "docs": f"{url}/docs"}
 
 
 def of_worker(settings: Settings, handlers: Sequence[str]) -> Facts:

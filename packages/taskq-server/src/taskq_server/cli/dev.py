@@ -187,7 +187,9 @@ def _say_what_runs(settings: Settings, url: str, access: str, handlers: Sequence
     what = f"taskq is running: {url}"
     if not sys.stdout.isatty():
         with contextlib.suppress(OSError):  # the reader of stdout is gone
-            click.echo(f"{what}  (docs: {url}/docs)" if settings.uds is None else what)
+            named = announcement.pages(settings, url).items()
+            where = ", ".join(f"{name}: {address}" for name, address in named)
+            click.echo(f"{what}  ({where})" if settings.uds is None else what)
     facts = announcement.of_api(settings, url, migrations.head())
     facts = {**facts, "auth": settings.asks_for_keys, "access": access}
     if settings.served_namespaces != (settings.namespace,):

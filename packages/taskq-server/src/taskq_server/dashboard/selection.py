@@ -26,9 +26,9 @@ from taskq_server.domain.errors import TaskNotFound, TaskqError, Unavailable
 from taskq_server.domain.requests import TaskChanges
 from taskq_server.domain.task import Priority, TaskDetails
 from taskq_server.runtime import Runtime
+from taskq_server.schemas.bulk import BulkChanges
 from taskq_server.schemas.fields import Id
 from taskq_server.schemas.fields import Request as Body
-from taskq_server.schemas.task import TaskUpdate
 
 _AT_ONCE = 8
 
@@ -98,7 +98,9 @@ async def _act(
 ) -> _Outcome:
     changes = None
     if action is Action.UPDATE:
-        changes = forms.parsed(TaskUpdate, {"priority": form.get("priority")}).as_changes()
+        wanted = forms.parsed(BulkChanges, form.given("priority"))
+        priority = Priority.from_label(wanted.priority)
+        changes = TaskChanges(given=frozenset({"priority"}), priority=priority)
     outcome = _Outcome()
 
     async def one(task_id: UUID) -> None:

@@ -16,7 +16,7 @@ from taskq_server import __version__
 from taskq_server.api import access, namespace_header
 from taskq_server.api.body.reading import JSON
 from taskq_server.api.caller import caller_of
-from taskq_server.api.dependencies import CatalogDep
+from taskq_server.api.dependencies import CatalogDep, runtime_of
 from taskq_server.api.openapi.assets import Assets
 from taskq_server.api.openapi.examples import EXAMPLES, OF_NEW_TASKS
 from taskq_server.api.openapi.responses import HEADERS
@@ -148,8 +148,10 @@ async def openapi(request: Request, catalog: CatalogDep) -> Response:
 
 @router.get("/")
 async def root(request: Request) -> RedirectResponse:
-    """Lead whoever opens the bare address to the page that shows the document."""
-    return RedirectResponse(address(request.scope, "/docs"))
+    """Lead whoever opens the bare address to the dashboard, or else to the document's page."""
+    settings = runtime_of(request.app).settings
+    page = "/docs" if settings.dashboard == "off" else settings.dashboard_path
+    return RedirectResponse(address(request.scope, page))
 
 
 @router.get("/docs")
