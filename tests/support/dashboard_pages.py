@@ -8,7 +8,7 @@ import httpx
 from playwright.sync_api import Page
 from starlette.routing import Route
 
-from taskq_server.dashboard import routes, unknown_path
+from taskq_server.dashboard import routes
 from taskq_server.dashboard.page_route import PageRoute
 from tests.support.stack import Stack
 from tests.support.waiting import wait_until
@@ -22,6 +22,8 @@ _TASKS: tuple[dict[str, Any], ...] = (
     {"handler": "tests.progress", "payload": {"steps": 3}, "description": _LONG},
     {"handler": "taskq.echo", "payload": {"value": 1}, "delay_seconds": 86_400, "queue": "mail"},
 )
+# What a page needs to be told besides.
+_QUERIES = {"/dashboard/tasks/all/{action}": "?status=failed"}
 _ALL_SCOPES = ("tasks:read", "tasks:write", "tasks:run:*", "tasks:operate", "admin")
 _SCHEDULE = {
     "cron": "30 4 * * *",
@@ -31,16 +33,16 @@ _SCHEDULE = {
 
 
 def page_paths() -> list[str]:
-    """The paths of all GET routes of pages, and of the parts that pages fetch anew."""
-    pages = [each for each in routes.ROUTERS if each is not unknown_path.router]
-    found = [each for router in pages for each in router.routes]
-    return sorted(
-        {
-            each.path
-            for each in found
-            if isinstance(each, PageRoute) and "GET" in (each.methods or ())
-        }
-    )
+    """The paths of all GET routes of pages, and of the parts that pages fetch anew.
+
+    That of all paths where nothing is, and those of files, are none.
+    """
+    found = [each for router in routes.ROUTERS for each in router.routes]
+    pages = [
+        each for each in found if isinstance(each, PageRoute) and "GET" in (each.methods or ())
+    ]
+    paths = {each.path for each in pages if "rest" not in each.param_convertors}
+    return sorted(path for path in paths if not path.endswith(".json"))
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Visited:
             return None
         if missing:
             raise LookupError(f"{path}: say in {__name__} what stands for {missing}")
-        address = route.path_format.format(**self.values)
+        address = route.path_format.format(**self.values) + _QUERIES.get(path, "")
         return address if self._is_page(address) else None
 
     def _is_page(self, address: str) -> bool:
@@ -110,8 +112,12 @@ def visit_filled(stack: Stack) -> Visited:
             return all(_json(client.get(f"/tasks/{one}"))["finished_at"] for one in ids[:3])
 
         wait_until(ended, 120, "tasks ended", 0.1)
-    values = {"task_id": ids[1], "name": "nightly", "handler": "tests.add", "operation_id": bulk}
-    return Visited(stack.api_url, sign_in(stack, key), values)
+    tasks = {"task_id": ids[1], "operation_id": bulk, "action": "retry"}
+    return Visited(
+        stack.api_url,
+        sign_in(stack, key),
+        {**tasks, "name": "nightly", "handler": "tests.add"},
+    )
 
 
 def sign_in(stack: Stack, key: str) -> dict[str, str]:
