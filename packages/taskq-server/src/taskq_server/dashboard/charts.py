@@ -124,7 +124,9 @@ _VALUES: dict[Kind, Callable[[QueueHistory], Values]] = {
 
 
 def _work(queue: QueueHistory) -> int:
-    there = (max((value or 0 for value in each), default=0) for each in (queue.depth, queue.running))
+    there = (
+        max((value or 0 for value in each), default=0) for each in (queue.depth, queue.running)
+    )
     return sum(_ended(queue)) + sum(there)
 
 
