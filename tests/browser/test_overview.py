@@ -1,5 +1,6 @@
 """The overview is live: numbers, charts and failures follow the work without a reload."""
 
+import re
 from collections.abc import Iterator
 
 import httpx
@@ -49,7 +50,7 @@ def opened(page: Page) -> Page:
 
 def test_a_newcomer_sees_the_first_task_come(new_page: NewPage, own: Stack) -> None:
     page = opened(new_page(own.api_url))
-    expect(page.get_by_role("link", name="Fill in a form")).to_be_visible()
+    expect(page.get_by_text("Fill in a form")).to_be_visible()
     submit(own, ECHO)
     expect(number(page, "Succeeded")).to_have_text("1", timeout=PATIENCE)
     expect(page.locator("[data-chart] canvas")).to_have_count(4)
@@ -73,13 +74,13 @@ def test_failures_and_what_needs_attention_come_by_themselves(
     lonely = page.locator("#overview-queues tr", has_text="lonely")
     expect(lonely).to_contain_text("no worker listens", timeout=PATIENCE)
     row.locator("td a").first.click()
-    expect(page).to_have_url(lambda url: "status=failed&handler=tests.fatal" in url)
+    expect(page).to_have_url(re.compile("status=failed&handler=tests.fatal&error_type=Fatal"))
 
 
 def test_all_is_right_again_after_the_server_was_away(
     new_page: NewPage, own: Stack, watch: PageWatch
 ) -> None:
-    watch.allow("ERR_CONNECTION_REFUSED|ERR_INCOMPLETE_CHUNKED|ERR_CONNECTION_RESET|ERR_EMPTY")
+    watch.allow("net::ERR_|Failed to fetch")
     submit(own, ECHO)
     page = opened(new_page(own.api_url))
     expect(number(page, "Succeeded")).to_have_text("1", timeout=PATIENCE)
@@ -120,7 +121,6 @@ def test_charts_follow_the_window_the_scheme_and_the_cursor(new_page: NewPage, o
     expect(plots.locator("canvas")).to_have_count(4)
     for width in (360, 1600):
         page.set_viewport_size({"width": width, "height": 800})
-        expect(plots.first.locator("canvas")).to_be_in_viewport()
         page.wait_for_function(
             "() => [...document.querySelectorAll('[data-chart]')].every((plot) =>"
             " Math.abs(plot.querySelector('.uplot').clientWidth - plot.clientWidth) < 2)"
