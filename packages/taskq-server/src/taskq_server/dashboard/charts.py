@@ -91,6 +91,11 @@ class Hour:
     others: int
     exact: bool
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any queue had tasks."""
+        return any(chart.lines for chart in self.charts)
+
 
 def hour(history: History) -> Hour:
     """Return the charts of a history whose last minute is not over yet."""
@@ -124,7 +129,9 @@ _VALUES: dict[Kind, Callable[[QueueHistory], Values]] = {
 
 
 def _work(queue: QueueHistory) -> int:
-    there = (max((value or 0 for value in each), default=0) for each in (queue.depth, queue.running))
+    there = (
+        max((value or 0 for value in each), default=0) for each in (queue.depth, queue.running)
+    )
     return sum(_ended(queue)) + sum(there)
 
 

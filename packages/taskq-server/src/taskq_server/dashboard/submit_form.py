@@ -120,7 +120,7 @@ class SubmitForm:
             where = _missing(error, fields) or error.pointer
             while where and where not in fields and (self.payload is not None or where != PAYLOAD):
                 where = where.rpartition("/")[0]
-            inner = error.pointer.removeprefix(where)
+            inner = error.pointer[len(where) :]  # empty of a member that is missing
             sentence = f"{inner}: {error.detail}" if inner else error.detail
             found.setdefault(where, []).append(sentence)
         return found
