@@ -22,8 +22,9 @@ _TASKS: tuple[dict[str, Any], ...] = (
     {"handler": "tests.progress", "payload": {"steps": 3}, "description": _LONG},
     {"handler": "taskq.echo", "payload": {"value": 1}, "delay_seconds": 86_400, "queue": "mail"},
 )
-# What a page needs to be told besides.
-_QUERIES = {"/dashboard/tasks/all/{action}": "?status=failed"}
+_QUERIES = {"/dashboard/tasks/all/{action}": "?status=queued"}
+"""Of pages that there are not without one."""
+
 _ALL_SCOPES = ("tasks:read", "tasks:write", "tasks:run:*", "tasks:operate", "admin")
 _SCHEDULE = {
     "cron": "30 4 * * *",
@@ -33,16 +34,15 @@ _SCHEDULE = {
 
 
 def page_paths() -> list[str]:
-    """The paths of all GET routes of pages, and of the parts that pages fetch anew.
-
-    That of all paths where nothing is, and those of files, are none.
-    """
+    """The paths of all GET routes of pages, and of the parts that pages fetch anew."""
     found = [each for router in routes.ROUTERS for each in router.routes]
-    pages = [
-        each for each in found if isinstance(each, PageRoute) and "GET" in (each.methods or ())
-    ]
-    paths = {each.path for each in pages if "rest" not in each.param_convertors}
-    return sorted(path for path in paths if not path.endswith(".json"))
+    return sorted(
+        {
+            each.path
+            for each in found
+            if isinstance(each, PageRoute) and "GET" in (each.methods or ())
+        }
+    )
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,14 @@ def visit_filled(stack: Stack) -> Visited:
             return all(_json(client.get(f"/tasks/{one}"))["finished_at"] for one in ids[:3])
 
         wait_until(ended, 120, "tasks ended", 0.1)
-    tasks = {"task_id": ids[1], "operation_id": bulk, "action": "retry"}
-    return Visited(
-        stack.api_url,
-        sign_in(stack, key),
-        {**tasks, "name": "nightly", "handler": "tests.add"},
-    )
+    values = {
+        "task_id": ids[1],
+        "name": "nightly",
+        "handler": "tests.add",
+        "operation_id": bulk,
+        "action": "cancel",
+    }
+    return Visited(stack.api_url, sign_in(stack, key), values)
 
 
 def sign_in(stack: Stack, key: str) -> dict[str, str]:

@@ -54,6 +54,14 @@ async def test_all_of_a_handler(api: httpx.AsyncClient, runtime: Runtime) -> Non
     assert "/dashboard/workers" in found
 
 
+async def test_a_very_long_schema_is_cut(api: httpx.AsyncClient, runtime: Runtime) -> None:
+    await publish(runtime, "long", json.dumps({"description": "x" * 100_000}))
+    page = await api.get(PATH)
+    assert len(page.text) < 40_000
+    assert "Cut: all of it is in GET /handlers" in text_of(page.text)
+    assert "Cut: all of it" in text_of((await api.get("/dashboard/submit/long")).text)
+
+
 async def test_halves_of_surrogate_pairs(api: httpx.AsyncClient, runtime: Runtime) -> None:
     await publish(runtime, "half", '{"title": "\\ud800"}', "x")
     assert (await api.get(PATH)).status_code == 200

@@ -165,6 +165,18 @@ def test_two_levels_of_groups() -> None:
     assert (deeper.kind, deep.kind) == (Kind.GROUP, Kind.JSON)
 
 
+def test_what_each_line_of_a_list_has_to_be() -> None:
+    item = {"type": "string", "format": "uuid", "maxLength": 40}
+    assert field_of({"type": "array", "items": item, "maxItems": 3}).rules == {
+        "format": "uuid",
+        "maxLength": "40",
+        "maxItems": "3",
+    }
+    found = field(list[Colour])
+    assert (found.kind, [text for _, text in found.options]) == (Kind.LINES, ["red", "blue"])
+    assert found.as_json.choices == ()
+
+
 def test_a_reference_in_all_of_as_older_workers_write_it() -> None:
     schema = {"allOf": [{"$ref": "#/$defs/Colour"}], "default": "red"}
     found = field_of(schema, **{"$defs": {"Colour": {"enum": ["red"]}}})

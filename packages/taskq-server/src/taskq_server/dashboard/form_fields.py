@@ -45,7 +45,7 @@ class Field:
         description: for people; empty if there is none.
         default: what its absence means, as JSON text; None if the schema does not say it.
         rules: keywords of the schema that a person should know, with their values as text.
-        choices: of a `CHOICE`.
+        choices: of a `CHOICE`, and of each line of `LINES` if there are only these.
         members: of a `GROUP`.
         is_required: whether a payload without it does not fit.
         empties: what it may mean when it is left empty, the usual meaning first.

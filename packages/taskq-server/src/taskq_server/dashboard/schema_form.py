@@ -121,7 +121,7 @@ class _Maker:
             title=_text(own.get("title"), _LONGEST_TITLE) or name[:_LONGEST_TITLE],
             description=_text(node.get("description"), _LONGEST_DESCRIPTION),
             default=shown(own["default"]) if "default" in own else None,
-            rules={rule: _rule(node[rule]) for rule in _RULES if rule in node},
+            rules=self._rules(node, kind),
             choices=choices,
             members=tuple(self.members(node, pointer, levels=levels - 1)) if is_group else (),
             is_required=is_required,
@@ -156,22 +156,34 @@ class _Maker:
             case "string":
                 return (Kind.DATE if node.get("format") == "date" else Kind.TEXT), ()
             case "array" if "prefixItems" not in node:
-                return self._kind_of_list(node.get("items")), ()
+                return self._kind_of_list(node.get("items"))
             case "object" if levels and isinstance(node.get("properties"), dict):
                 return Kind.GROUP, ()
             case _:
                 return Kind.JSON, ()
 
-    def _kind_of_list(self, items: object) -> Kind:
+    def _kind_of_list(self, items: object) -> tuple[Kind, tuple[str, ...]]:
         item = self.resolved(items)
-        if "const" not in item and "enum" not in item:
-            item, is_nullable = self._without_null(item)
-            if item.get("type") in ("integer", "number") and not is_nullable:
-                return Kind.NUMBERS
-            return Kind.LINES if item.get("type") == "string" and not is_nullable else Kind.JSON
-        values = item.get("enum", [item.get("const")])
-        are_texts = _is_list(values) and all(isinstance(one, str) for one in values)
-        return Kind.LINES if are_texts else Kind.JSON
+        if "const" in item or "enum" in item:
+            values = item.get("enum", [item.get("const")])
+            if not _is_list(values) or not all(isinstance(one, str) for one in values):
+                return Kind.JSON, ()
+            kind, choices = _choice(values)
+            return (Kind.LINES, choices) if kind is not Kind.JSON else (kind, ())
+        item, is_nullable = self._without_null(item)
+        match item.get("type"):
+            case "integer" | "number" if not is_nullable:
+                return Kind.NUMBERS, ()
+            case "string" if not is_nullable:
+                return Kind.LINES, ()
+            case _:
+                return Kind.JSON, ()
+
+    def _rules(self, node: dict[str, Any], kind: Kind) -> dict[str, str]:
+        """Return what a person should know, of a list with what each line has to be."""
+        if kind in (Kind.LINES, Kind.NUMBERS):
+            node = {**self._without_null(self.resolved(node.get("items")))[0], **node}
+        return {rule: _rule(node[rule]) for rule in _RULES if rule in node}
 
 
 def _only(branches: list[dict[str, Any]]) -> dict[str, Any]:
