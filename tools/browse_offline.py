@@ -20,7 +20,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -33,8 +33,9 @@ from tools.smoke_test import SECONDS, dev, run
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ("en", "zh")
 MOST_BYTES = 100_000
-PARAMETER = re.compile(r"\{[^}]*\}")
+PARAMETER = re.compile(r"\{(\w+)[^}]*\}")
 HANDLER = "taskq.echo"
+QUERIES = {"/dashboard/tasks/all/{action}": f"?handler={HANDLER}"}
 SCOPES = ("tasks:read", "tasks:write", "tasks:operate", "tasks:run:*", "metrics:read", "admin")
 
 
@@ -103,12 +104,12 @@ def browse() -> str:
         os.chdir(folder)
         with dev() as url:
             shown = things(url)
-            paths = [filled(path, shown) for path in page_paths()]
+            paths = [filled(path, shown) + QUERIES.get(path, "") for path in page_paths()]
             key = operators_key(url)
             for browser in map(Browser, LANGUAGES):
                 browser.see(f"{url}/dashboard/sign-in")
                 browser.send(f"{url}/dashboard/sign-in", key=key, next=paths[0])
-                weights = {path: browser.see(f"{url}{path}") for path in paths}
+                weights = see_all(browser, url, paths)
                 require_light(weights)
         os.chdir(ROOT)
     heaviest = max(weights.values()) / 1000
@@ -116,7 +117,7 @@ def browse() -> str:
 
 
 def page_paths() -> Iterator[str]:
-    """Yield the path of each page and fragment that the dashboard has."""
+    """Yield the path of each page and fragment that the dashboard has, but for unknown ones."""
     from taskq_server.api.dashboard_path import ROOT as DASHBOARD
     from taskq_server.dashboard.page_route import PageRoute
     from taskq_server.main import create_app
@@ -124,23 +125,22 @@ def page_paths() -> Iterator[str]:
     for route in create_app().routes:
         if isinstance(route, PageRoute) and "GET" in (route.methods or ()):
             assert route.path.startswith(DASHBOARD), route.path
-            yield route.path
+            if not route.path.startswith(f"{DASHBOARD}/{{"):
+                yield route.path
 
 
 def things(url: str) -> Mapping[str, str]:
-    """Make what pages show, and return the names of it by the subject of the pages."""
+    """Make what pages show, and return it by the parameters of their paths."""
     task = {"handler": HANDLER, "payload": {"value": "<b>&</b>"}, "tags": ["monthly"]}
     schedule = {"cron": "30 6 * * 1-5", "task": {"handler": HANDLER, "payload": {"value": 1}}}
     bulk = {"action": "cancel", "filter": {"handler": HANDLER}}
     call(url, "PUT", "/schedules/nightly", schedule)
     return {
-        "tasks": call(url, "POST", "/tasks", task)["id"],
-        "bulk": call(url, "POST", "/tasks/bulk", bulk)["id"],
-        "schedules": "nightly",
-        "handlers": HANDLER,
-        "submit": HANDLER,
-        "queues": "default",
-        "tags": "monthly",
+        "action": "retry",
+        "handler": HANDLER,
+        "name": "nightly",
+        "operation_id": call(url, "POST", "/tasks/bulk", bulk)["id"],
+        "task_id": call(url, "POST", "/tasks", task)["id"],
     }
 
 
@@ -174,15 +174,28 @@ def call(url: str, method: str, path: str, body: Mapping[str, Any] | None = None
 
 
 def filled(path: str, shown: Mapping[str, str]) -> str:
-    """Return the path of a page with a name in place of its parameter.
+    """Return the path of a page with a value in place of each parameter.
 
     Raises:
-        Refusal: Nothing stands for the parameter.
+        Refusal: Nothing stands for one of them.
     """
-    subject = path.split("/")[2] if PARAMETER.search(path) else ""
-    if subject and subject not in shown:
-        raise Refusal(f"say in tools/browse_offline.py what {path} is to show")
-    return PARAMETER.sub(lambda _: quote(shown[subject], safe=""), path)
+    for name in PARAMETER.findall(path):
+        if name not in shown:
+            raise Refusal(f"say in tools/browse_offline.py what {{{name}}} of {path} is to show")
+    return PARAMETER.sub(lambda found: quote(shown[found[1]], safe=""), path)
+
+
+def see_all(browser: Browser, url: str, paths: Sequence[str]) -> Mapping[str, int]:
+    """Return what each page weighs, or raise a `Refusal` that has those of all pages."""
+    weights, refusals = {}, []
+    for path in paths:
+        try:
+            weights[path] = browser.see(f"{url}{path}")
+        except Refusal as refusal:
+            refusals.append(str(refusal))
+    if refusals:
+        raise Refusal("\n".join(refusals))
+    return weights
 
 
 def require_light(weights: Mapping[str, int]) -> None:

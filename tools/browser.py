@@ -10,7 +10,8 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode, urljoin, urlsplit
 
 SECONDS = 120
-HTML, STYLE, SCRIPT, STREAM = "text/html", "text/css", "text/javascript", "text/event-stream"
+HTML, STYLE, SCRIPT = "text/html", "text/css", "text/javascript"
+STREAM, JSON = "text/event-stream", "application/json"
 
 _LOADS = {("link", "href"), ("script", "src"), ("img", "src"), ("use", "href"), ("iframe", "src")}
 _NAMES = {"href", "src", "action", "formaction", "poster", "data"} | {
@@ -91,16 +92,16 @@ class Browser:
         )
 
     def see(self, url: str) -> int:
-        """Get a page with all that it loads.
+        """Get a page with all that it loads; events and JSON, which pages get, count nothing.
 
         Returns:
-            The bytes of all that, compressed; of a stream, none.
+            The bytes of all that, compressed.
 
         Raises:
             Refusal: Something of it is missing, or is of another origin.
         """
         page = self._get(url)
-        if page.media_type == STREAM:
+        if page.media_type in (STREAM, JSON):
             return 0
         if page.media_type != HTML:
             raise Refusal(f"{url} is {page.media_type}")
@@ -136,8 +137,8 @@ class Browser:
                 body = b"" if media_type == STREAM else answer.read()
                 return Answer(media_type, body, answer.headers["Content-Encoding"] == "gzip")
         except urllib.error.HTTPError as error:
-            said = error.read().decode(errors="replace")
-            raise Refusal(f"{error.url} answers {error.code}: {said[:500]}") from None
+            said = re.sub(r"<[^>]*>|\s+", " ", error.read().decode(errors="replace"))
+            raise Refusal(f"{error.url} answers {error.code}: {' '.join(said.split())}") from None
         except OSError as error:
             raise Refusal(f"{url} cannot be got: {error}") from None
 

@@ -27,6 +27,7 @@ import pytest
 from playwright.sync_api import Error
 from tests.support import browser as browser_module, screenshots
 from tests.support.accessibility import check_axe
+from tests.support.looking import tab_through, too_wide
 
 POLICY = "default-src 'none'; img-src 'self' data:; " + "; ".join(
     f"{kind}-src 'self'" for kind in ("script", "style", "connect"))
@@ -168,6 +169,26 @@ def test_dark_only(go):
 """)
     done.assert_outcomes(failed=2)
     done.stdout.fnmatch_lines(["*light: label: *", "*dark: color-contrast: *"])
+
+
+def test_what_is_too_wide_and_where_no_focus_is_seen(run: Run) -> None:
+    done = run("""
+def test_wide(go):
+    assert not too_wide(go(GOOD + "<canvas width='3000'></canvas>"))
+
+def test_fits(go):
+    assert not too_wide(go(GOOD + "<canvas width='300'></canvas>"))
+
+def test_focus(go):
+    rule = "b:focus { outline: none } i:focus { outline: 3px solid }"
+    script = f"const sheet = new CSSStyleSheet(); sheet.replaceSync('{rule}');"
+    body = GOOD + "<b tabindex='0'>unseen</b><i tabindex='0'>seen</i>"
+    texts, unseen = tab_through(go(body, script + "document.adoptedStyleSheets = [sheet]"))
+    assert texts == ["unseen", "seen"]
+    assert [each[:2] for each in unseen] == ["<b"]
+""")
+    done.assert_outcomes(failed=1, passed=2)
+    done.stdout.fnmatch_lines(["*assert not *canvas*"])
 
 
 def test_pictures_are_kept_of_all_tests(run: Run) -> None:

@@ -87,8 +87,10 @@ def test_a_page_weighs_what_it_and_its_files_have_compressed(server: Server) -> 
     assert sorted(server.asked) == sorted(path for path in SITE if path != "/events")
 
 
-def test_a_stream_weighs_nothing(server: Server) -> None:
-    assert Browser("en").see(f"{server.url}/events") == 0
+def test_what_a_page_gets_later_weighs_nothing(server: Server) -> None:
+    server.site["/payload.json"] = ("application/json", "{}")
+    for path in ("/events", "/payload.json"):
+        assert Browser("en").see(f"{server.url}{path}") == 0
 
 
 @pytest.mark.parametrize("path", [path for path in SITE if path != "/events"])
@@ -147,12 +149,11 @@ def test_a_heavy_page_is_refused() -> None:
 
 
 def test_each_parameter_of_a_path_is_filled() -> None:
-    shown = {"tasks": "1", "tags": "a b/c"}
+    shown = {"task_id": "1", "handler": "a b/c"}
     assert filled("/dashboard", shown) == "/dashboard"
-    assert filled("/dashboard/new", shown) == "/dashboard/new"
     assert filled("/dashboard/tasks/{task_id:task_id}/events", shown) == "/dashboard/tasks/1/events"
-    assert filled("/dashboard/tags/{tag:path}", shown) == "/dashboard/tags/a%20b%2Fc"
-    with pytest.raises(Refusal, match=re.escape("what /dashboard/new/{x} is to show")):
+    assert filled("/dashboard/submit/{handler:path}", shown) == "/dashboard/submit/a%20b%2Fc"
+    with pytest.raises(Refusal, match=re.escape("what {x} of /dashboard/new/{x} is to show")):
         filled("/dashboard/new/{x}", shown)
 
 

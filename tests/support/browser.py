@@ -124,5 +124,6 @@ class RealBrowser:
 
 
 def _kill(pid: int) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
+    if pid:  # 0, where none was started, would be our own group
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)

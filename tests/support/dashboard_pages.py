@@ -22,6 +22,9 @@ _TASKS: tuple[dict[str, Any], ...] = (
     {"handler": "tests.progress", "payload": {"steps": 3}, "description": _LONG},
     {"handler": "taskq.echo", "payload": {"value": 1}, "delay_seconds": 86_400, "queue": "mail"},
 )
+_QUERIES = {"/dashboard/tasks/all/{action}": "?status=queued"}
+"""Of pages that there are not without one."""
+
 _ALL_SCOPES = ("tasks:read", "tasks:write", "tasks:run:*", "tasks:operate", "admin")
 _SCHEDULE = {
     "cron": "30 4 * * *",
@@ -69,7 +72,7 @@ class Visited:
             return None
         if missing:
             raise LookupError(f"{path}: say in {__name__} what stands for {missing}")
-        address = route.path_format.format(**self.values)
+        address = route.path_format.format(**self.values) + _QUERIES.get(path, "")
         return address if self._is_page(address) else None
 
     def _is_page(self, address: str) -> bool:
@@ -109,7 +112,13 @@ def visit_filled(stack: Stack) -> Visited:
             return all(_json(client.get(f"/tasks/{one}"))["finished_at"] for one in ids[:3])
 
         wait_until(ended, 120, "tasks ended", 0.1)
-    values = {"task_id": ids[1], "name": "nightly", "handler": "tests.add", "operation_id": bulk}
+    values = {
+        "task_id": ids[1],
+        "name": "nightly",
+        "handler": "tests.add",
+        "operation_id": bulk,
+        "action": "cancel",
+    }
     return Visited(stack.api_url, sign_in(stack, key), values)
 
 

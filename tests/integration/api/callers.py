@@ -41,6 +41,7 @@ class Caller:
         """Send a GET request; the task ends when it is served."""
         scope = {
             "type": "http",
+            "client": ("127.0.0.1", 123),
             "method": "GET",
             "path": path.partition("?")[0],
             "query_string": path.partition("?")[2].encode(),

@@ -71,9 +71,10 @@ async def test_nobody_else_gets_it_compressed(api: httpx.AsyncClient, accepted: 
     ],
 )
 async def test_nothing_else_is(api: httpx.AsyncClient, path: str) -> None:
-    response = await api.get(path)
-    assert response.status_code == 404
-    assert "immutable" not in response.headers.get("cache-control", "")
+    for method in ("GET", "POST"):
+        response = await api.request(method, path, headers={"Sec-Fetch-Site": "same-origin"})
+        assert response.status_code == 404
+        assert "immutable" not in response.headers.get("cache-control", "")
 
 
 async def test_where_files_are_missing_a_page_says_which_and_how_to_get_them(

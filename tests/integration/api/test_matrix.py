@@ -91,4 +91,4 @@ async def test_what_everybody_may_ask_of_the_dashboard(runtime: Runtime) -> None
     served = create_app(runtime=runtime).routes
     pages = [each for each in served if isinstance(each, Route) and each.path.startswith(ROOT)]
     is_open = {each.path for each in pages if LISTED[operation(each)].is_open}
-    assert is_open == {*STRANGERS, f"{ASSETS}{{digest}}/{{name}}"}
+    assert is_open == {*STRANGERS, f"{ASSETS}{{digest}}/{{name}}", f"{ASSETS}{{rest:path}}"}

@@ -170,6 +170,30 @@ async def test_where_no_key_is_asked_for_nobody_signs_in(
             assert (await browser.get(path, headers=foreign)).status_code == 421
 
 
+VISIT = {
+    "Sec-Fetch-Site": "cross-site",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "document",
+}
+
+
+async def test_links_of_other_sites_lead_here_and_do_nothing_else(runtime: Runtime) -> None:
+    async with browsing(runtime, hosts=[], auth="auto") as browser:
+        page = "/dashboard/queues"
+        assert (await browser.get(page, headers=VISIT)).status_code == 200
+        for changed in (
+            {"Sec-Fetch-Dest": "iframe"},
+            {"Sec-Fetch-Mode": "no-cors"},
+            {"Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"},
+            {"Host": "rebound.example"},
+        ):
+            answer = await browser.get(page, headers={**VISIT, **changed})
+            assert answer.status_code == 421, changed
+        assert (await browser.get("/tasks", headers=VISIT)).status_code == 421
+        pause = f"{page}/mail/pause"
+        assert (await browser.post(pause, headers=VISIT)).status_code == 421
+
+
 async def test_each_sign_in_is_a_session_of_its_own(runtime: Runtime) -> None:
     """A session that somebody has planted is not the one that a key opens, and ends."""
     planter, victim = [await make_key(runtime, *ALL) for _ in range(2)]

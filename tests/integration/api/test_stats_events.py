@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message
 from taskq_server.api import stats_events
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
+from tests.integration.api.browsing import OWN, browsing, sign_in
 from tests.integration.api.callers import Caller
 from tests.integration.api.conftest import Submit
 from tests.integration.api.keys import asking_for_keys, make_key, shown
@@ -172,6 +173,26 @@ async def test_a_stream_ends_with_what_its_key_opens(runtime: Runtime, change: s
         await connection.exec_driver_sql(change)
     assert await counts(caller) is None
     await served
+
+
+@pytest.mark.parametrize("end", ["sign out", "key"])
+async def test_a_stream_of_a_session_ends_with_it(runtime: Runtime, end: str) -> None:
+    key = await make_key(runtime, "tasks:read")
+    async with browsing(runtime) as browser:
+        await sign_in(browser, key)
+        ((name, token),) = browser.cookies.items()
+        caller = Caller()
+        app = create_app(runtime=asking_for_keys(runtime))
+        served = caller.get(app, PATH, cookie=f"{name}={token}", host="localhost")
+        assert await counts(caller) is not None
+        if end == "key":
+            async with runtime.database.engine.begin() as connection:
+                await connection.exec_driver_sql("DELETE FROM api_keys")
+        else:
+            await browser.post("/dashboard/sign-out", headers=OWN)
+        async with asyncio.timeout(5):
+            assert await counts(caller) is None
+        await served
 
 
 async def test_a_stream_ends_when_the_process_stops(app: ASGIApp, runtime: Runtime) -> None:

@@ -1,3 +1,9 @@
 """Fixtures of the API, for its pages."""
 
-from tests.integration.api.conftest import api, migrated_url, runtime, worker  # noqa: F401
+from tests.integration.api.conftest import (  # noqa: F401
+    api,
+    migrated_url,
+    runtime,
+    submit,
+    worker,
+)

@@ -45,7 +45,18 @@ class AllowedHosts:
         Raises:
             MisdirectedRequest: the request is meant for another host, or comes from its pages.
         """
-        objection = self._objection(_looked_at(scope))
+        self._check(_looked_at(scope))
+
+    def check_host(self, scope: Scope) -> None:
+        """Check whom a request is meant for, wherever it comes from.
+
+        Raises:
+            MisdirectedRequest: the request is meant for another host.
+        """
+        self._check(tuple(field for field in _looked_at(scope) if field[0] == b"host"))
+
+    def _check(self, fields: Fields) -> None:
+        objection = self._objection(fields)
         if objection:
             raise MisdirectedRequest(objection)
 

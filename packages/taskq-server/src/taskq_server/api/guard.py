@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from taskq_server.api import own_pages, problems, sessions
 from taskq_server.api.allowed_hosts import AllowedHosts
 from taskq_server.api.caller import set_caller, set_caller_of_probe
-from taskq_server.api.dashboard_path import ASSETS, STRANGERS, is_of_dashboard
+from taskq_server.api.dashboard_path import ASSETS, ROOT, STRANGERS, is_of_dashboard
 from taskq_server.api.errors import MisdirectedRequest
 from taskq_server.api.namespace_header import named
 from taskq_server.api.prefix import path_within
@@ -78,7 +78,7 @@ class Guard:
         path = path_within(scope) if scope["type"] == "http" else ""
         if path in _PROBES:  # they have no key and call a server by its address
             set_caller_of_probe(scope, self.caller_of_probe)
-        elif scope["type"] == "http" and is_of_dashboard(scope):
+        elif path.startswith(ROOT) and is_of_dashboard(scope):
             refusal = await self._refusal_of_page(scope, path)
             if refusal is not None:
                 await refusal(scope, receive, send)
@@ -126,7 +126,7 @@ class Guard:
         shown = _shown(scope)
         if await self._is_open(runtime):
             if self._hosts is not None:
-                self._hosts.check(scope)
+                self._check_host(self._hosts, scope)
             if shown:
                 self._say_that_keys_mean_nothing(runtime.settings.asks_for_keys)
             return await named(scope, runtime.caller, runtime.namespaces)
@@ -135,9 +135,17 @@ class Guard:
         found = found or runtime.authentication.known(text, within)
         found = found or await runtime.authentication.caller(text)
         caller = await named(scope, found, runtime.namespaces)
-        if caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
+        if caller.is_operator and caller.is_in(ALL_NAMESPACES) and is_of_dashboard(scope):
             return replace(caller, namespace=runtime.settings.namespace)
         return caller
+
+    def _check_host(self, hosts: AllowedHosts, scope: Scope) -> None:
+        try:
+            hosts.check(scope)
+        except MisdirectedRequest:  # or somebody has followed a link
+            if not (is_of_dashboard(scope) and _is_visit(scope)):
+                raise
+            hosts.check_host(scope)
 
     async def _by_session(self, runtime: Runtime, scope: Scope, within: float) -> Caller | None:
         if runtime.settings.dashboard == "off" or not sessions.is_opened(scope):
@@ -215,6 +223,16 @@ class Guard:
 
     def _asks_once_there_is_a_key(self, runtime: Runtime) -> bool:
         return runtime.settings.asks_for_keys == "auto" and self._hosts is not None
+
+
+def _is_visit(scope: Scope) -> bool:
+    """Return whether a browser asks for a page to show it, wherever the link to it was.
+
+    No page of another site sees what it gets, nor has it in a frame.
+    """
+    fields = Headers(scope=scope)
+    asked = (fields.get("sec-fetch-mode"), fields.get("sec-fetch-dest"))
+    return scope["method"] in _SAFE and asked == ("navigate", "document")
 
 
 def _shown(scope: Scope) -> list[bytes]:

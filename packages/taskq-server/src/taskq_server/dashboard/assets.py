@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Response
 from fastapi.responses import PlainTextResponse
 
-from taskq_server.api.dashboard_path import ROOT
+from taskq_server.api.dashboard_path import ASSETS
 from taskq_server.api.errors import NoSuchPath
 from taskq_server.api.strict_route import StrictRoute
 from taskq_server.dashboard.asset_files import AssetFiles
@@ -62,7 +62,7 @@ def absent() -> Response:
     return PlainTextResponse(text, 404, {"Cache-Control": "no-store"})
 
 
-@router.get(f"{ROOT}/assets/{{digest}}/{{name}}")
+@router.get(f"{ASSETS}{{digest}}/{{name}}")
 async def asset(digest: str, name: str, accept_encoding: Annotated[str, Header()] = "") -> Response:
     """Return a file to whoever asks: it is the same for all, and public anyway.
 
@@ -76,6 +76,16 @@ async def asset(digest: str, name: str, accept_encoding: Annotated[str, Header()
         return Response(file.content, headers=_HEADERS, media_type=file.media_type)
     headers = {**_HEADERS, "Content-Encoding": "gzip"}
     return Response(file.gzipped, headers=headers, media_type=file.media_type)
+
+
+@router.api_route(f"{ASSETS}{{rest:path}}", methods=["GET", "POST"], operation_id="asset")
+async def no_asset(rest: str) -> Response:
+    """Say that there is no such file; the page that does so elsewhere asks who wants to know.
+
+    Raises:
+        NoSuchPath: always.
+    """
+    raise NoSuchPath("nothing is served under this path")
 
 
 def accepts_gzip(accepted: str) -> bool:

@@ -91,6 +91,11 @@ class Hour:
     others: int
     exact: bool
 
+    @property
+    def is_known(self) -> bool:
+        """Whether any queue had tasks."""
+        return any(chart.lines for chart in self.charts)
+
 
 def hour(history: History) -> Hour:
     """Return the charts of a history whose last minute is not over yet."""

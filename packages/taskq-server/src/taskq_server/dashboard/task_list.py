@@ -1,5 +1,6 @@
 """The list of tasks: filters in the address, and page after page."""
 
+import asyncio
 from collections import Counter
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from taskq_server.dashboard.rendering import page, see_other
 from taskq_server.dashboard.steering import offered_for_all, offered_for_each
 from taskq_server.dashboard.task_filters import Asked
 from taskq_server.dashboard.viewer import viewer_of
+from taskq_server.domain.caller import Caller
 from taskq_server.domain.errors import Rejected
 from taskq_server.domain.task import Priority, Status
 from taskq_server.runtime import Runtime
@@ -22,6 +24,9 @@ from taskq_server.services.stats import Stats
 
 _COUNTED = {"status", "queue"}
 """Filters whose tasks the counts of the queues tell."""
+
+_COMMON = {"status", "handler", "queue", "tag", "error_type", "q"}
+"""Filters whose fields are always in sight."""
 
 router = APIRouter(route_class=PageRoute)
 
@@ -33,17 +38,12 @@ async def tasks(
     """Show the tasks that the filters in the address find."""
     if asked.has_empty:
         return see_other(request, asked.path())
-    caller = caller_of(request.scope)
-    stats = await runtime.stats.read(caller)
-    found, problem = Page((), None), None
-    try:
-        query = asked.query()
-        found = await runtime.read.list(
-            caller, query.as_filter(), limit=query.limit, cursor=query.cursor
-        )
-    except Rejected as error:
-        problem = error_page.problem(request, error)
-    viewer = viewer_of(request)
+    caller, viewer = caller_of(request.scope), viewer_of(request)
+    (found, error), stats, handlers = await asyncio.gather(
+        _found(runtime, caller, asked), runtime.stats.read(caller), runtime.catalog.names(caller)
+    )
+    problem = None if error is None else error_page.problem(request, error)
+    refused = {each["pointer"].split("/")[1] for each in problem["errors"]} if problem else set()
     return page(
         request,
         "tasks.html",
@@ -54,12 +54,26 @@ async def tasks(
         next_cursor=found.next_cursor,
         for_each=offered_for_each(viewer),
         for_all=offered_for_all(viewer) if asked.filters and not problem else [],
-        **await _known(request, runtime, asked, stats),
+        handlers=handlers,
+        rare={name: asked.all(name) for name in asked.filters if name not in _COMMON},
+        is_rare_refused=bool(refused - _COMMON),
+        **_counted(asked, stats),
     )
 
 
-async def _known(request: Request, runtime: Runtime, asked: Asked, stats: Stats) -> dict[str, Any]:
-    """Return what the form offers, and what the page was made from."""
+async def _found(runtime: Runtime, caller: Caller, asked: Asked) -> tuple[Page, Rejected | None]:
+    """Return a page of tasks, or none and why the API refuses what is asked."""
+    try:
+        query = asked.query()
+        wanted = query.as_filter()
+        page = await runtime.read.list(caller, wanted, limit=query.limit, cursor=query.cursor)
+    except Rejected as error:
+        return Page((), None), error
+    return page, None
+
+
+def _counted(asked: Asked, stats: Stats) -> dict[str, Any]:
+    """Return what the form offers of the counts, and from which ones the page was made."""
     queues = {each.name: each.tasks for each in stats.queues}
     chosen = asked.all("queue") or list(queues)
     is_counted = _COUNTED.issuperset(asked.filters)
@@ -67,7 +81,6 @@ async def _known(request: Request, runtime: Runtime, asked: Asked, stats: Stats)
     return {
         "statuses": [status.value for status in Status],
         "priorities": [priority.label for priority in reversed(Priority)],
-        "handlers": await runtime.catalog.names(caller_of(request.scope)),
         "queues": sorted(queues),
         "is_empty": not any(tasks.total() for tasks in queues.values()),
         "by_status": by_status if is_counted else None,

@@ -9,7 +9,7 @@ from taskq_server.dashboard.page_route import PageRoute
 router = APIRouter(route_class=PageRoute)
 
 
-@router.api_route(f"{ROOT}/{{rest:path}}", methods=["GET", "POST"])
+@router.api_route(f"{ROOT}/{{rest:path}}", methods=["GET", "POST"], operation_id="root")
 async def unknown_page(rest: str, request: Request) -> Response:
     """Say that there is no such page; the last of all routes, because it takes all paths.
 

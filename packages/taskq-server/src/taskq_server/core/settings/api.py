@@ -41,7 +41,8 @@ class ApiSettings(Group):
     trusted_proxies: Networks = Field(
         (),
         description="addresses and networks of proxies whose `X-Forwarded-Prefix` names the "
-        "prefix and whose `X-Forwarded-For` names callers, separated by commas",
+        "prefix, whose `X-Forwarded-For` names callers and whose `X-Forwarded-Proto` says whether "
+        "they came over https, separated by commas",
     )
     max_body_bytes: int = Field(1_048_576, ge=1_024, description="largest request body")
     max_batch_bytes: int = Field(8_388_608, ge=1_024, description="largest body of a batch")

@@ -1,6 +1,7 @@
 // Lists of tasks: filters, the selection, rows by keys, and a hint when tasks have changed.
 
 const CHORD_MILLISECONDS = 1_500;
+const HINT_MILLISECONDS = 2_000;
 
 // An address holds times as UTC; the field shows them in the reader's zone.
 function localText(text) {
@@ -102,14 +103,22 @@ function summary(queues, source) {
     .sort().join("\n");
 }
 
+let hintTimer = 0;
+
+// The first event may be older than the page by what the server keeps of a read, so it is given time.
 function hintAtChanges(event) {
   const source = event.target.closest?.("[data-seen]");
   if (!source) {
     return;
   }
-  const counts = JSON.parse(event.detail.data);
-  const seen = summary(JSON.parse(source.dataset.seen), source);
-  document.querySelector(".changes a").hidden = summary(counts.queues, source) === seen;
+  const hint = document.querySelector(".changes a");
+  const now = summary(JSON.parse(event.detail.data).queues, source);
+  clearTimeout(hintTimer);
+  if (now === summary(JSON.parse(source.dataset.seen), source)) {
+    hint.hidden = true;
+  } else {
+    hintTimer = setTimeout(() => { hint.hidden = false; }, HINT_MILLISECONDS);
+  }
 }
 
 // A hidden tab asks for nothing; the next beat after it is shown again does.
