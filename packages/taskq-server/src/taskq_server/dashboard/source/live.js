@@ -147,8 +147,9 @@ for (const name of ["pointermove", "keydown"]) {
   document.addEventListener(name, () => { usedAt = Date.now(); }, { passive: true });
 }
 document.addEventListener("htmx:before:swap", rememberUnfolded);
-// The new region is there, and nobody has seen it yet; "htmx:after:swap" comes a frame later.
+// Both come before anybody sees the new region, or what htmx then sets back in it.
 document.addEventListener("htmx:before:settle", unfold);
+document.addEventListener("htmx:after:settle", unfold);
 allRegions().forEach(stateOf);
 document.addEventListener("visibilitychange", catchUp);
 setInterval(check, CHECK_MILLISECONDS);
