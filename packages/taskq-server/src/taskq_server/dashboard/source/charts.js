@@ -100,5 +100,6 @@ const sizes = new ResizeObserver((entries) => {
 });
 
 drawAll();
-document.addEventListener("htmx:after:swap", drawAll);
+// The new region is there, and nobody has seen it yet; "htmx:after:swap" comes a frame later.
+document.addEventListener("htmx:before:settle", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => [...drawn.keys()].forEach(draw));
