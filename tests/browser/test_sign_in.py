@@ -106,8 +106,9 @@ def other(closed: Stack) -> Iterator[str]:
                 .then(() => ask("/queues/default/pause", post)).then(() => tell("done"));
             </script>""",
     }
-    with other_site(pages) as url:
-        yield url
+    with other_site() as site:
+        site.pages.update(pages)
+        yield site.same_site
 
 
 def test_no_other_site_changes_or_reads_anything(
