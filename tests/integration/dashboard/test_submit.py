@@ -402,6 +402,7 @@ HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>"
     [
         {"properties": {HOSTILE: {"title": HOSTILE, "description": HOSTILE, "default": HOSTILE}}},
         {"properties": {"a": {"enum": [HOSTILE, "\ud800"]}}},
+        {"properties": {"a": {"enum": [10**400]}, "b": {"default": 10**400}}},
         {"properties": {"a": {"type": "string", "pattern": HOSTILE}}},
         {"properties": {"a": {"type": "string", "format": HOSTILE, "title": "\ud800"}}},
         {"properties": {f"n{number}": {"type": "string"} for number in range(1_000)}},
