@@ -68,7 +68,11 @@ def test_signing_in_leads_on_and_signing_out_ends_it(
     page.get_by_label("API key").press("Enter")
     expect(page).to_have_url(f"{guarded.url}/dashboard/tasks?status=failed&status=retrying")
     (cookie,) = page.context.cookies()
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("taskq-session", True, "Lax")
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (
+        "taskq-session",
+        True,
+        "Lax",
+    )
     assert page.evaluate("document.cookie") == ""
     button(page, "Sign out").click()
     expect(page).to_have_url(f"{guarded.url}/dashboard/sign-in")
