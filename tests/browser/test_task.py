@@ -62,6 +62,8 @@ def is_same(page: Page) -> bool:
 
 
 def test_progress_and_the_end_come_by_themselves(page: Page, stack: Stack) -> None:
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
     task_id = submit(stack, "tests.progress", {"steps": 6, "seconds": 1})
     open_task(page, task_id)
     expect(page.locator("#progress")).to_contain_text("step 2", timeout=PATIENCE)
@@ -71,6 +73,8 @@ def test_progress_and_the_end_come_by_themselves(page: Page, stack: Stack) -> No
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(page.locator("#attempt-1")).to_be_visible()
     assert is_same(page)
+    assert sum("/parts" in each for each in asked) <= 3, "progress comes with the stream"
+    assert sum("/events" in each for each in asked) == 1
 
 
 def test_nothing_moves_while_one_reads(page: Page, stack: Stack) -> None:
@@ -103,8 +107,6 @@ def test_a_hidden_page_pauses_and_is_right_again_when_it_is_seen(page: Page, sta
     task_id = submit(stack, "tests.progress", {"steps": 500, "seconds": 0.5})
     open_task(page, task_id)
     expect(page.locator("#progress")).to_contain_text("step", timeout=PATIENCE)
-    with page.expect_event("requestfinished", lambda each: each.url.endswith("/progress")):
-        pass
     page.evaluate(_HIDE, True)
     asked: list[str] = []
     page.on("request", lambda each: asked.append(each.url))

@@ -7,7 +7,7 @@ to write a payload: whether it fits is for the validator to say.
 
 import json
 from collections.abc import Iterator, Mapping
-from math import isfinite
+from sys import float_info
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
@@ -255,7 +255,8 @@ def _text(value: object, longest: int) -> str:
 def _is_short(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= _LONGEST_VALUE
-    return value is None or (isinstance(value, int | float) and isfinite(value))
+    # Python's integers may be larger than any float, and then cannot be turned into one.
+    return value is None or (isinstance(value, int | float) and abs(value) <= float_info.max)
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

@@ -35,7 +35,7 @@ function show(id, isShown) {
 // A part that did not come is asked for again, and so is a stream that did not begin.
 function again(event) {
   const asking = event.target;
-  if (asking === follow || asking.matches?.("#task, #progress")) {
+  if (asking === follow || asking.id === "task") {
     show("stale", true);
     setTimeout(() => asking.isConnected && htmx.trigger(asking, "again"), AGAIN_MILLISECONDS);
   }
