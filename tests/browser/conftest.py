@@ -13,6 +13,7 @@ from tests.support.browser_fixtures import (
     pytest_runtest_call,
     watch,
 )
+from tests.support.guarded import OTHER, Guarded, guard
 from tests.support.open_stacks import open_stack
 from tests.support.stack import Stack
 
@@ -33,3 +34,11 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 def page(new_page: NewPage, stack: Stack) -> Page:
     """An empty page for the shared taskq: `page.goto("/dashboard")`."""
     return new_page(stack.api_url)
+
+
+@pytest.fixture(scope="package")
+def guarded(request: pytest.FixtureRequest) -> Iterator[Guarded]:
+    """A running taskq that asks for keys, shared: each test makes the keys that it ends."""
+    settings = {"TASKQ_NAMESPACES": f"default,{OTHER}"}
+    with open_stack(request, "sqlite", settings=settings) as opened:
+        yield guard(opened)

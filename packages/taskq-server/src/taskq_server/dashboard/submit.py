@@ -16,6 +16,7 @@ from taskq_server.dashboard import error_page, forms
 from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.form_values import is_day
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
+from taskq_server.dashboard.plain_text import readable_json
 from taskq_server.dashboard.rendering import page, see_other, translated
 from taskq_server.dashboard.schema_form import fields_of
 from taskq_server.dashboard.submit_form import SubmitForm
@@ -119,7 +120,7 @@ def _form(
         request,
         "submit_form.html",
         status=status,
-        schema=known.shown,
+        schema=readable_json(json.dumps(known.shown, ensure_ascii=False)),
         is_day=is_day,
         is_own_open=not shown.is_plain or any(one.pointer in errors for one in shown.own),
         handler=known.handler,
