@@ -13,7 +13,7 @@ from tests.support.browser_fixtures import (
     pytest_runtest_call,
     watch,
 )
-from tests.support.guarded import Guarded, guard
+from tests.support.guarded import OTHER, Guarded, guard
 from tests.support.open_stacks import open_stack
 from tests.support.stack import Stack
 
@@ -39,5 +39,6 @@ def page(new_page: NewPage, stack: Stack) -> Page:
 @pytest.fixture(scope="package")
 def guarded(request: pytest.FixtureRequest) -> Iterator[Guarded]:
     """A running taskq that asks for keys, shared: each test makes the keys that it ends."""
-    with open_stack(request, "sqlite") as opened:
+    settings = {"TASKQ_NAMESPACES": f"default,{OTHER}"}
+    with open_stack(request, "sqlite", settings=settings) as opened:
         yield guard(opened)

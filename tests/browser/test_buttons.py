@@ -68,7 +68,11 @@ def test_signing_in_leads_on_and_signing_out_ends_it(
     page.get_by_label("API key").press("Enter")
     expect(page).to_have_url(f"{guarded.url}/dashboard/tasks?status=failed&status=retrying")
     (cookie,) = page.context.cookies()
-    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == ("taskq-session", True, "Lax")
+    assert (cookie["name"], cookie["httpOnly"], cookie["sameSite"]) == (
+        "taskq-session",
+        True,
+        "Lax",
+    )
     assert page.evaluate("document.cookie") == ""
     button(page, "Sign out").click()
     expect(page).to_have_url(f"{guarded.url}/dashboard/sign-in")
@@ -128,8 +132,10 @@ def test_a_schedule_from_its_first_to_its_last_day(operator: Page, guarded: Guar
     expect(button(page, "Resume")).to_have_count(0)
     assert schedule()["paused_at"] is None
     press_and_confirm(page, "Fire now")
-    expect(page.get_by_role("link", name="task", exact=True)).to_be_visible()
+    expect(page).to_have_url(re.compile("/dashboard/tasks/"))
     assert schedule()["fired"] == 1
+    assert page.url.endswith(schedule()["last_task_id"])
+    page.goto("/dashboard/schedules/reports")
     press_and_confirm(page, "Delete")
     expect(page).to_have_url(f"{guarded.url}/dashboard/schedules")
     assert guarded.ask("GET", "/schedules")["items"] == []
@@ -138,8 +144,9 @@ def test_a_schedule_from_its_first_to_its_last_day(operator: Page, guarded: Guar
 def test_a_key_from_its_first_to_its_last_day(operator: Page, guarded: Guarded) -> None:
     page = operator
     page.goto("/dashboard/keys")
-    page.locator("summary", has_text="Make a key").click()
-    page.get_by_label("Name").fill("robot")
+    expect(page.get_by_text("There is no key in this namespace.")).to_be_visible()
+    expect(page.get_by_text("may do everything")).to_have_count(0)  # for there is an operator's
+    page.get_by_label("Name", exact=True).fill("robot")
     page.get_by_label("tasks:read").check()
     page.get_by_label("Ends after days").fill("7")
     button(page, "Make a key").click()
@@ -165,6 +172,8 @@ def test_a_key_from_its_first_to_its_last_day(operator: Page, guarded: Guarded) 
     page.goto("/dashboard/keys")
     expect(row).to_contain_text("revoked")
     expect(row.get_by_role("button")).to_have_count(0)
+    page.get_by_role("link", name="Keys of operators").click()
+    expect(page.get_by_role("row", name="operator")).to_be_visible()
 
 
 def test_a_task_from_its_first_to_its_last_day(operator: Page, guarded: Guarded) -> None:

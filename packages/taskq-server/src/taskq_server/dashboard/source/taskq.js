@@ -60,6 +60,7 @@ function askFirst(event) {
     if (confirmation.returnValue === "yes") {
       form.dataset.confirmed = "yes";
       form.requestSubmit(event.submitter);
+      delete form.dataset.confirmed; // a browser that goes back may show this very page
     }
   }, { once: true });
   confirmation.showModal();
