@@ -10,7 +10,6 @@ import pytest
 from fastapi import Request
 
 from taskq_server.api.caller import check_again
-from taskq_server.domain.errors import DatabaseUnavailable
 from taskq_server.domain.keys import new_token
 from taskq_server.domain.sessions import new_token as new_session
 from taskq_server.main import create_app
@@ -361,31 +360,3 @@ async def test_a_request_that_takes_long_asks_again(runtime: Runtime) -> None:
         await browser.post("/dashboard/sign-out", headers=OWN)
         goes_on.set()
         assert (await asyncio.wait_for(following, 60)).status_code == 401
-
-
-async def test_while_the_database_is_away(runtime: Runtime) -> None:
-    key = await make_key(runtime, *ALL)
-
-    async def away(work: object) -> None:
-        raise DatabaseUnavailable("the database is away")
-
-    async with browsing(runtime) as browser:
-        await sign_in(browser, key)
-        name, _ = kept(browser)
-        with pytest.MonkeyPatch.context() as patch:
-            for what in ("read", "write"):
-                patch.setattr(runtime.database, what, away)
-            runtime.sessions.forget()
-            answers = [
-                await browser.get(QUEUES),
-                await browser.get("/docs"),
-                await browser.get(QUEUES, headers={"Cookie": f"{name}={new_session()}"}),
-                await sign_in(browser, new_token()),
-                await browser.post("/dashboard/sign-out", headers=OWN),
-                await browser.post("/dashboard/namespace", data={"namespace": "x"}, headers=OWN),
-            ]
-        for answer in answers:
-            assert answer.status_code == 503
-            assert int(answer.headers["Retry-After"]) >= 1
-            assert "set-cookie" not in answer.headers
-        assert (await browser.get(QUEUES)).status_code == 200
