@@ -13,6 +13,7 @@ from taskq_server.api.caller import caller_of
 from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.dashboard import error_page, forms
+from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.form_values import is_day
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
 from taskq_server.dashboard.plain_text import readable_json
@@ -170,7 +171,8 @@ def _done(request: Request, handler: str, submitted: Submitted) -> Response:
         more = translated(request, "No live worker listens to its queue.")
         said = f"{said} {more}"
     is_shown = not submitted.details.is_hidden
-    return see_other(request, f"/tasks/{task.id}" if is_shown else f"/submit/{handler}", said)
+    there = f"/tasks/{task.id}" if is_shown else f"/submit/{in_path(handler)}"
+    return see_other(request, there, said)
 
 
 def _own(
