@@ -12,10 +12,8 @@ const BUSY_MILLISECONDS = 4_000;
 const ASLEEP_MILLISECONDS = 20_000;
 // What the server keeps of a read for its viewers may be older than a change, so it is asked twice.
 const KEPT_MILLISECONDS = 6_000;
-const UNAUTHENTICATED = 401;
 
 const source = document.getElementById("live");
-const loadedAt = Date.now();
 const regions = new WeakMap();
 let counts = null;
 let connection = null;
@@ -89,12 +87,6 @@ function check() {
   }
 }
 
-function signInAgain(status) {
-  if (status === UNAUTHENTICATED && Date.now() - loadedAt > CONNECT_AGAIN_MILLISECONDS) {
-    location.reload();
-  }
-}
-
 function catchUp() {
   if (!document.hidden) {
     setTimeout(() => connection?.delayCanceller?.());
@@ -130,15 +122,11 @@ if (source) {
     }
     connection = event.detail.connection;
   });
-  source.addEventListener("htmx:sse:error", (event) => {
-    say("lost");
-    signInAgain(event.detail.status);
-  });
+  source.addEventListener("htmx:sse:error", () => say("lost"));
   source.addEventListener("htmx:sse:close", () => say("lost"));
   for (const name of ["htmx:error", "htmx:response:error"]) {
-    source.addEventListener(name, (event) => {
+    source.addEventListener(name, () => {
       say("lost");
-      signInAgain(event.detail.ctx?.response?.status);
       setTimeout(() => htmx.trigger(source, "connect"), CONNECT_AGAIN_MILLISECONDS);
     });
   }

@@ -1,4 +1,4 @@
-// What all pages do: times in the reader's zone, live counts, confirmations, and keys.
+// What all pages do: times in the reader's zone, live counts, confirmations, keys, and the way to the sign-in.
 
 const absolute = new Intl.DateTimeFormat(document.documentElement.lang, {
   dateStyle: "medium",
@@ -9,6 +9,8 @@ const number = new Intl.NumberFormat("en");
 const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 const TICK_MILLISECONDS = 1_000;
 const CHORD_MILLISECONDS = 1_500;
+const SETTLED_MILLISECONDS = 5_000;
+const UNAUTHENTICATED = 401;
 
 function age(moment) {
   const seconds = (moment - Date.now()) / 1_000;
@@ -89,6 +91,14 @@ function press(event) {
   }
 }
 
+// Who has signed out elsewhere, or whose key has ended, sees nothing more; never in a loop of reloads.
+function signInAgain({ detail }) {
+  const status = detail.status ?? detail.ctx?.response?.status;
+  if (status === UNAUTHENTICATED && performance.now() > SETTLED_MILLISECONDS) {
+    location.reload();
+  }
+}
+
 showTimes(document);
 setInterval(tick, TICK_MILLISECONDS);
 document.addEventListener("htmx:after:swap", () => {
@@ -107,3 +117,6 @@ for (const name of ["unavailable", "htmx:sse:error"]) {
 }
 document.addEventListener("submit", askFirst);
 document.addEventListener("keydown", press);
+for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
+  document.addEventListener(name, signInAgain);
+}
