@@ -131,3 +131,31 @@ def test_no_other_site_changes_or_reads_anything(
     page.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Queues")).to_be_visible()
     expect(page.get_by_text("paused")).to_have_count(0)
+
+
+def test_a_form_is_not_lost_with_the_session(
+    new_page: NewPage, closed: Stack, watch: PageWatch
+) -> None:
+    watch.allow("status of 401")
+    key = make_key(closed, "default")
+    page = new_page(closed.api_url)
+    sign_in(page, key)
+    page.goto("/dashboard/keys")
+    page.get_by_text("Make a key").first.click()
+    page.get_by_label("Name").fill("typed with care")
+    page.get_by_label("tasks:read").check()
+    out = page.context.request.post(
+        "/dashboard/sign-out", headers={"Sec-Fetch-Site": "same-origin"}, max_redirects=0
+    )
+    assert out.status == 303
+    page.get_by_role("button", name="Make a key").click()
+    expect(page.get_by_role("heading", name="Unauthenticated")).to_be_visible()
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Sign in again").click()
+    other = opened.value
+    other.get_by_label("API key").fill(key)
+    other.get_by_role("button", name="Sign in").click()
+    expect(other.get_by_role("heading", name="Overview")).to_be_visible()
+    other.close()
+    page.reload()
+    expect(page.get_by_role("heading", name="typed with care")).to_be_visible()

@@ -285,3 +285,12 @@ async def test_an_address_that_takes_forms_alone_is_no_page_for_strangers(
         assert answer.headers["Location"].startswith("/dashboard/sign-in")
         refused = await browser.put(path, headers=OWN)
         assert refused.status_code == 401
+
+
+async def test_a_form_after_the_session_has_ended_is_not_lost(runtime: Runtime) -> None:
+    await make_key(runtime, *ALL)
+    async with browsing(runtime) as browser:
+        answer = await browser.post("/dashboard/queues/default/pause", headers=OWN)
+        assert answer.status_code == 401
+        assert "sign in in another tab, then load this page again" in answer.text
+        assert '<a href="/dashboard/sign-in" target="_blank">' in answer.text

@@ -91,10 +91,17 @@ function press(event) {
   }
 }
 
+// What was typed into a form is worth more than a page that is up to date.
+let hasTyped = false;
+
+function noteTyping({ target }) {
+  hasTyped ||= target.closest('main form[method="post"]') !== null;
+}
+
 // Who has signed out elsewhere, or whose key has ended, sees nothing more; never in a loop of reloads.
 function signInAgain({ detail }) {
   const status = detail.status ?? detail.ctx?.response?.status;
-  if (status === UNAUTHENTICATED && performance.now() > SETTLED_MILLISECONDS) {
+  if (status === UNAUTHENTICATED && !hasTyped && performance.now() > SETTLED_MILLISECONDS) {
     location.reload();
   }
 }
@@ -115,6 +122,7 @@ document.addEventListener("stats", (event) => {
 for (const name of ["unavailable", "htmx:sse:error"]) {
   document.addEventListener(name, () => { latest = null; });
 }
+document.addEventListener("input", noteTyping);
 document.addEventListener("submit", askFirst);
 document.addEventListener("keydown", press);
 for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
