@@ -71,6 +71,7 @@ async def test_one_that_is_read_only_shows_and_changes_nothing(runtime: Runtime)
         refused = await client.post("/dashboard/queues/mail/resume", headers=FROM_PAGE)
         assert refused.status_code == 403
         assert "TASKQ_DASHBOARD is read-only" in refused.text
+        assert (await client.get("/dashboard/new-schedule")).status_code == 403
         assert (await client.get("/queues")).json()["items"][0]["paused"] is True
 
 
@@ -88,6 +89,16 @@ async def test_the_language_is_the_browsers_until_one_is_chosen(api: httpx.Async
     assert chosen.status_code == 303
     assert chosen.headers["location"] == "/dashboard/queues?"
     assert "<h1>Queues</h1>" in (await api.get("/dashboard/queues", headers=wish)).text
+
+
+async def test_a_key_that_is_shown_once_is_not_lost_by_a_choice_of_language(
+    api: httpx.AsyncClient,
+) -> None:
+    sent = {"name": "ci", "scopes": "tasks:read"}
+    made = await api.post("/dashboard/keys", data=sent, headers=FROM_PAGE)
+    assert "tq_" in made.text
+    assert "/dashboard/language" not in made.text
+    assert "/dashboard/language" in (await api.get("/dashboard/keys")).text
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
 from taskq_server.dashboard.rendering import fragment, page, see_other, translated
 from taskq_server.dashboard.schedules import ONE, show
-from taskq_server.domain.errors import FieldError, InvalidFields, TaskqError
+from taskq_server.dashboard.viewer import viewer_of
+from taskq_server.domain.errors import FieldError, InvalidFields, PermissionDenied, TaskqError
 from taskq_server.domain.schedule import Schedule
 from taskq_server.domain.times import Timing, describe, require, upcoming
 from taskq_server.schemas.fields import Request as Body
@@ -34,6 +35,8 @@ class _Named(Body):
 @router.get(f"{ROOT}/new-schedule", operation_id="set_schedule")
 async def new(request: Request, handler: Text = "") -> Response:
     """Show the form of a schedule that is yet to be made."""
+    if not viewer_of(request).may("set_schedule"):
+        raise PermissionDenied("this dashboard changes nothing", [])
     fields = [*schedule_form.NEW.fields, ("handler", handler)]
     return page(request, "schedule_new.html", form=forms.Form(fields), problem=None)
 
