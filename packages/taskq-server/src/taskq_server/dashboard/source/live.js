@@ -87,6 +87,21 @@ function check() {
   }
 }
 
+let read;
+
+// What lies in the middle of the window is what one reads: it stays there when the page grows above.
+function remember() {
+  const element = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("main section");
+  read = element && { element, top: element.getBoundingClientRect().top };
+}
+
+function keepInPlace() {
+  const { element, top } = read ?? {};
+  if (element?.isConnected) {
+    requestAnimationFrame(() => scrollBy(0, element.getBoundingClientRect().top - top));
+  }
+}
+
 function catchUp() {
   if (!document.hidden) {
     setTimeout(() => connection?.delayCanceller?.());
@@ -122,5 +137,7 @@ for (const name of ["pointermove", "keydown"]) {
   document.addEventListener(name, () => { usedAt = Date.now(); }, { passive: true });
 }
 allRegions().forEach(stateOf);
+document.addEventListener("htmx:before:swap", remember);
+document.addEventListener("htmx:after:swap", keepInPlace);
 document.addEventListener("visibilitychange", catchUp);
 setInterval(check, CHECK_MILLISECONDS);
