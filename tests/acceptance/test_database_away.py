@@ -50,3 +50,34 @@ def test_no_request_is_served_without_a_database(mariadb: MariaDBServer) -> None
             while client.get(f"{stack.api_url}/docs", headers=shown(key)).status_code != 200:
                 assert time.monotonic() < deadline
             assert client.get(late_url + "/docs").status_code == 401
+
+
+def test_no_session_opens_and_none_begins_without_a_database(mariadb: MariaDBServer) -> None:
+    own = {"Sec-Fetch-Site": "same-origin"}
+    page, sign_in = "/dashboard/queues", "/dashboard/sign-in"
+    with Stack("mariadb", mariadb=mariadb, settings=QUICK, workers=0) as stack:
+        key = KeyStore(stack.database_url).make("tasks:read")
+        wait_until_closed(stack.api_url)
+        with httpx.Client(base_url=stack.api_url, timeout=60, trust_env=False) as client:
+            form = {"key": key.text}
+            assert client.post(sign_in, data=form, headers=own).status_code == 303
+            assert client.get(page).status_code == 200
+            kept = dict(client.cookies)
+            mariadb.kill()
+            killed = time.monotonic()
+            while client.get("/docs").status_code == 200:
+                assert time.monotonic() - killed < SECONDS
+            answers = [
+                client.get(page),
+                client.get("/docs"),
+                client.post("/dashboard/sign-out", headers=own),
+                client.post("/dashboard/namespace", data={"namespace": "x"}, headers=own),
+                client.post(sign_in, data={"key": new_token().text}, headers=own),
+            ]
+            for answer in answers:
+                assert (answer.status_code, answer.headers["Retry-After"]) == (503, "1")
+            assert dict(client.cookies) == kept
+            mariadb.start()
+            deadline = time.monotonic() + 60
+            while client.get(page).status_code != 200:
+                assert time.monotonic() < deadline

@@ -7,6 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.support.browser import Look
 from tests.support.browser_fixtures import NewPage
 from tests.support.looking import too_wide
 from tests.support.page_watch import PageWatch
@@ -44,10 +45,10 @@ def submit(stack: Stack, handler: str, payload: dict[str, Any], **more: Any) -> 
     return task_id
 
 
-def status_of(stack: Stack, task_id: str) -> str:
+def task_of(stack: Stack, task_id: str) -> dict[str, Any]:
     answer = httpx.get(f"{stack.api_url}/tasks/{task_id}", trust_env=False, timeout=60)
-    status: str = answer.json()["status"]
-    return status
+    task: dict[str, Any] = answer.json()
+    return task
 
 
 def open_task(page: Page, task_id: str) -> None:
@@ -61,6 +62,8 @@ def is_same(page: Page) -> bool:
 
 
 def test_progress_and_the_end_come_by_themselves(page: Page, stack: Stack) -> None:
+    asked: list[str] = []
+    page.on("request", lambda each: asked.append(each.url))
     task_id = submit(stack, "tests.progress", {"steps": 6, "seconds": 1})
     open_task(page, task_id)
     expect(page.locator("#progress")).to_contain_text("step 2", timeout=PATIENCE)
@@ -70,6 +73,8 @@ def test_progress_and_the_end_come_by_themselves(page: Page, stack: Stack) -> No
     expect(page.get_by_role("button", name="Cancel")).to_have_count(0)
     expect(page.locator("#attempt-1")).to_be_visible()
     assert is_same(page)
+    assert sum("/parts" in each for each in asked) <= 3, "progress comes with the stream"
+    assert sum("/events" in each for each in asked) == 1
 
 
 def test_nothing_moves_while_one_reads(page: Page, stack: Stack) -> None:
@@ -102,13 +107,13 @@ def test_a_hidden_page_pauses_and_is_right_again_when_it_is_seen(page: Page, sta
     task_id = submit(stack, "tests.progress", {"steps": 500, "seconds": 0.5})
     open_task(page, task_id)
     expect(page.locator("#progress")).to_contain_text("step", timeout=PATIENCE)
-    with page.expect_event("requestfinished", lambda each: each.url.endswith("/progress")):
-        pass
     page.evaluate(_HIDE, True)
     asked: list[str] = []
     page.on("request", lambda each: asked.append(each.url))
     httpx.post(f"{stack.api_url}/tasks/{task_id}/cancel", trust_env=False, timeout=60)
-    wait_until(lambda: status_of(stack, task_id) == "cancelled", 60, "the task cancelled", 0.1)
+    wait_until(
+        lambda: task_of(stack, task_id)["status"] == "cancelled", 60, "the task cancelled", 0.1
+    )
     asked.clear()
     page.wait_for_timeout(1_000)  # in which a page that goes on would ask
     assert asked == []
@@ -164,6 +169,33 @@ def test_its_buttons_do_what_they_say(page: Page, stack: Stack) -> None:
     page.get_by_role("button", name="Yes").click()
     expect(page.get_by_text("The task is deleted.")).to_be_visible()
     assert httpx.get(f"{stack.api_url}/tasks/{task_id}", trust_env=False).status_code == 404
+
+
+def test_a_start_is_typed_in_the_zone_of_the_reader(new_page: NewPage, stack: Stack) -> None:
+    page = new_page(stack.api_url, Look(timezone="Asia/Kolkata"))
+    task_id = submit(stack, "taskq.echo", {"value": 1}, run_at="2090-01-01T20:00:00Z")
+    page.goto(f"/dashboard/tasks/{task_id}/edit")
+    start = page.get_by_label("Not before")
+    expect(start).to_have_value("2090-01-02T01:30")
+    expect(page.get_by_text("Asia/Kolkata").or_(page.get_by_text("Asia/Calcutta"))).to_be_visible()
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The task is changed.")).to_be_visible()
+    assert task_of(stack, task_id)["version"] == 1
+    page.goto(f"/dashboard/tasks/{task_id}/edit")
+    start.fill("2090-01-02T05:30")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("The task is changed.")).to_be_visible()
+    assert task_of(stack, task_id)["run_at"] == "2090-01-02T00:00:00Z"
+
+
+def test_a_page_that_has_slept_connects_anew(page: Page, stack: Stack) -> None:
+    task_id = submit(stack, "taskq.echo", {"value": 1}, delay_seconds=3600)
+    page.clock.install()
+    open_task(page, task_id)
+    expect(page.locator("h1")).to_contain_text("queued")
+    with page.expect_response("**/events?*"):
+        page.clock.fast_forward("10:00")
+    assert is_same(page)
 
 
 def test_its_id_can_be_copied(page: Page, stack: Stack) -> None:

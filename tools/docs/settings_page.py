@@ -11,6 +11,7 @@ from taskq_client._settings import DEFAULT_TIMEOUT, DEFAULT_URL
 from taskq_server import Settings
 from taskq_server.core.settings.access import AccessSettings
 from taskq_server.core.settings.api import ApiSettings
+from taskq_server.core.settings.dashboard import DashboardSettings
 from taskq_server.core.settings.database import DatabaseSettings
 from taskq_server.core.settings.group import Group
 from taskq_server.core.settings.logs import LogSettings
@@ -23,7 +24,7 @@ from tools.docs.markdown import table
 SECTIONS: dict[str, tuple[type[Group], ...]] = {
     "Database": (DatabaseSettings,),
     "Redis": (RedisSettings,),
-    "API": (ApiSettings, AccessSettings),
+    "API": (ApiSettings, AccessSettings, DashboardSettings),
     "Worker": (WorkSettings,),
     "Tasks": (TaskSettings,),
     "Process": (ProcessSettings, LogSettings),

@@ -272,3 +272,16 @@ async def test_a_key_in_the_header_needs_no_sign_in(runtime: Runtime) -> None:
         assert "Sign out" not in page.text
         wrong = await browser.get("/dashboard/queues", headers=shown(new_token()))
         assert wrong.status_code == 303
+
+
+@pytest.mark.parametrize("path", ["/dashboard/sign-out", "/dashboard/language"])
+async def test_an_address_that_takes_forms_alone_is_no_page_for_strangers(
+    runtime: Runtime, path: str
+) -> None:
+    await make_key(runtime, *ALL)
+    async with browsing(runtime) as browser:
+        answer = await browser.get(path)
+        assert answer.status_code == 303
+        assert answer.headers["Location"].startswith("/dashboard/sign-in")
+        refused = await browser.put(path, headers=OWN)
+        assert refused.status_code == 401

@@ -305,6 +305,23 @@ async def test_json_text_that_does_not_fit(
     assert Form(answer.text).marked == ["json:/payload"]
 
 
+async def test_values_nest_as_deep_as_those_of_the_api(api: httpx.AsyncClient, shop: None) -> None:
+    statuses = []
+    for levels in range(27, 33):
+        extra = {"deep": json.loads("[" * levels + "]" * levels)}
+        payload = {"to": "Ada", "size": 1, "extra": extra}
+        body = {"handler": "shop.order", "payload": payload}
+        expected = (await api.post("/tasks", json=body)).status_code
+        key = Form((await api.get(PATH)).text).values["key"]
+        answer = await post(api, {"key": key, "json:/payload": json.dumps(payload)})
+        assert answer.status_code == (303 if expected == 201 else expected), levels
+        fields = {"key": key[::-1], "/payload/to": "Ada", "/payload/size": "1"}
+        answer = await post(api, {**fields, "json:/payload/extra": json.dumps(extra)})
+        assert answer.status_code == (303 if expected == 201 else expected), levels
+        statuses.append(expected)
+    assert {201, 422} == {*statuses}
+
+
 async def test_json_text_for_which_there_are_no_fields(api: httpx.AsyncClient, form: Form) -> None:
     sent = {"key": form.values["key"], "json:/payload": '{"stranger": 1}', "switch": "fields"}
     answer = await post(api, sent)
@@ -385,6 +402,7 @@ HOSTILE = "</title><script>alert(1)</script><img src=x onerror=alert(1)>"
     [
         {"properties": {HOSTILE: {"title": HOSTILE, "description": HOSTILE, "default": HOSTILE}}},
         {"properties": {"a": {"enum": [HOSTILE, "\ud800"]}}},
+        {"properties": {"a": {"enum": [10**400]}, "b": {"default": 10**400}}},
         {"properties": {"a": {"type": "string", "pattern": HOSTILE}}},
         {"properties": {"a": {"type": "string", "format": HOSTILE, "title": "\ud800"}}},
         {"properties": {f"n{number}": {"type": "string"} for number in range(1_000)}},

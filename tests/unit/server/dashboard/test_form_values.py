@@ -171,6 +171,12 @@ def test_what_is_typed_into_a_group_is_never_lost(meaning: str) -> None:
     assert form_values.read(FIELDS, sent).members["group"] == {"name": "", "size": 5}
 
 
+def test_what_is_chosen_inside_a_group_is_never_lost() -> None:
+    sent = {"/payload/group/kind": '"group"', "empty:/payload/group/size": "null"}
+    expected = {"name": "", "kind": "group", "size": None}
+    assert form_values.read(FIELDS, sent).members["group"] == expected
+
+
 def test_a_member_that_no_field_is_for() -> None:
     assert form_values.fill(FIELDS, {"text": "", "stranger": 1}) is None
 

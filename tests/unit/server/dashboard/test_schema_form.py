@@ -252,7 +252,14 @@ def test_long_texts_are_cut_and_halves_of_pairs_replaced() -> None:
     schema = {"title": "t" * 9_999, "description": "\ud800" * 9_999, "default": ["d" * 99] * 9_999}
     found = field_of({**schema, "pattern": "p" * 9_999})
     assert max(map(len, (found.title, found.default or "", found.rules["pattern"]))) == 201
-    assert found.description == "?" * 2_000 + "…"
+    assert found.description == r"\ud800" * 2_000 + "…"
+
+
+def test_many_choices_weigh_as_much_as_fields() -> None:
+    enum = [f"{number:0200}" for number in range(100)]
+    members = {f"m{number}": {"enum": enum} for number in range(20)}
+    assert fields_of({"properties": members}) is None
+    assert fields_of({"properties": {**members, **{f"m{number}": {} for number in range(12)}}})
 
 
 def test_a_hostile_schema_costs_little() -> None:

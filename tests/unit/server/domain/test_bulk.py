@@ -51,6 +51,7 @@ def test_what_an_action_does_not_fit_is_skipped(
 ) -> None:
     decided = decide(operation(action), HIGH, make_task(status), now=LATER)
     assert (decided is not Effect.SKIPPED) is (status in fitting)
+    assert action.fits(status) is (status in fitting)
 
 
 def test_tasks_become_what_a_single_change_makes_of_them() -> None:

@@ -16,8 +16,13 @@ ROOT = "/dashboard"
 ASSETS = f"{ROOT}/assets/"
 """The beginning of the paths of its scripts and styles, which everybody may read."""
 
-STRANGERS = frozenset(f"{ROOT}/{name}" for name in ("sign-in", "sign-out", "language"))
-"""The paths of what serves those who have not signed in, too."""
+STRANGERS = frozenset(
+    {
+        *((method, f"{ROOT}/sign-in") for method in ("GET", "HEAD", "POST")),
+        *(("POST", f"{ROOT}/{name}") for name in ("sign-out", "language")),
+    }
+)
+"""The methods and paths of what serves those who have not signed in, too."""
 
 
 class DashboardPath:

@@ -103,7 +103,8 @@ class Guard:
                 caller = await admitted(self._runtime(), scope, self.caller)
                 set_caller(scope, caller, self.caller_by_now)
         except Unauthenticated as error:
-            return None if path in STRANGERS else self._refuse_page(scope, error)
+            is_served = (scope["method"], path) in STRANGERS
+            return None if is_served else self._refuse_page(scope, error)
         except TaskqError as error:
             return self._refuse_page(scope, error)
         return None

@@ -116,7 +116,7 @@ def hour(history: History) -> Hour:
     return Hour([chart(kind) for kind in Kind], len(others), history.exact)
 
 
-def _ended(queue: QueueHistory) -> Values:
+def _ended(queue: QueueHistory) -> list[int]:
     return [sum(both) for both in zip(queue.succeeded, queue.failed, strict=True)]
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 from markupsafe import Markup
 
@@ -11,6 +12,8 @@ from taskq_server.dashboard.plain_text import visible
 
 NOTHING = "\N{EN DASH}"
 """Stands where there is no value."""
+
+_SHORTENED = frozenset({"", ".", ".."})
 
 
 def number(value: float | None) -> str:
@@ -65,6 +68,16 @@ def instant(text: str) -> str:
     return moment(datetime.fromisoformat(text))
 
 
+def in_path(name: str) -> str:
+    """Return a name as it stands in the path of an address.
+
+    Browsers shorten `a/../b` to `b`, and some proxies `a//b` to `a/b`: another name, whose owner
+    does not expect what the button does. Other slashes stay, because some proxies take no `%2F`.
+    """
+    is_shortened = not _SHORTENED.isdisjoint(name.split("/"))
+    return quote(name, safe=":" if is_shortened else "/:")
+
+
 def readable_json(value: Any) -> str:
     """Return JSON with a line for each member, as people read it."""
     return json.dumps(value, ensure_ascii=False, indent=2)
@@ -75,6 +88,7 @@ FILTERS: Mapping[str, Callable[..., Any]] = {
     "duration": duration,
     "moment": moment,
     "instant": instant,
+    "in_path": in_path,
     "readable_json": readable_json,
     "visible": visible,
 }

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Self
 
+from taskq_server.dashboard.plain_text import visible
+
 
 class Kind(StrEnum):
     """What is typed into a field, and what is read from it."""
@@ -77,7 +79,7 @@ class Field:
     def options(self) -> list[tuple[str, str]]:
         """Its choices, each with its text for people."""
         values = [json.loads(one) for one in self.choices]
-        texts = [whole(one) if isinstance(one, str) else json.dumps(one) for one in values]
+        texts = [visible(one) if isinstance(one, str) else json.dumps(one) for one in values]
         are_distinct = len(set(texts)) == len(texts)
         return list(zip(self.choices, texts if are_distinct else self.choices, strict=True))
 
@@ -86,11 +88,6 @@ class Field:
         """The same field for a value that only JSON text can say."""
         empties = tuple(one for one in self.empties if one is not Empty.EMPTY) or (Empty.ABSENT,)
         return replace(self, kind=Kind.JSON, choices=(), members=(), empties=empties)
-
-
-def whole(text: str) -> str:
-    """Return a text without halves of surrogate pairs, which no page can show."""
-    return text.encode("utf-8", "replace").decode()
 
 
 def as_json_input(pointer: str) -> str:

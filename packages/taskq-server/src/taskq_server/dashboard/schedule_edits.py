@@ -9,6 +9,7 @@ from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.api.schedules import InPath
 from taskq_server.dashboard import error_page, forms, schedule_form
+from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
 from taskq_server.dashboard.rendering import fragment, page, see_other, translated
 from taskq_server.dashboard.schedules import ONE, show
@@ -81,7 +82,7 @@ async def make(request: Request, runtime: RuntimeDep) -> Response:
         status = problem["status"]
         return page(request, "schedule_new.html", status=status, form=form, problem=problem)
     said = translated(request, "The schedule is there.")
-    return see_other(request, f"/schedules/{name}", said)
+    return see_other(request, f"/schedules/{in_path(name)}", said)
 
 
 @actions.post(f"{ONE}/edit", operation_id="set_schedule")
@@ -96,7 +97,7 @@ async def edit(name: InPath, request: Request, runtime: RuntimeDep) -> Response:
         found = await runtime.schedules.get(caller, name)
         return show(request, runtime, found, form=form, problem=problem)
     said = translated(request, "The schedule is changed.")
-    return see_other(request, f"/schedules/{name}", said)
+    return see_other(request, f"/schedules/{in_path(name)}", said)
 
 
 def _nothing(name: str) -> Expect:

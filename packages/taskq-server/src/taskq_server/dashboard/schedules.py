@@ -9,6 +9,7 @@ from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.api.schedules import InPath
 from taskq_server.dashboard import forms, schedule_form
+from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
 from taskq_server.dashboard.rendering import page, see_other, translated
 from taskq_server.domain.schedule import Schedule
@@ -127,4 +128,4 @@ def times(schedule: Schedule, runtime: Runtime, most: int) -> tuple[list[Any], s
 
 
 def _back(request: Request, name: str, said: str) -> Response:
-    return see_other(request, f"/schedules/{name}", said)
+    return see_other(request, f"/schedules/{in_path(name)}", said)

@@ -7,11 +7,12 @@ to write a payload: whether it fits is for the validator to say.
 
 import json
 from collections.abc import Iterator, Mapping
-from math import isfinite
+from sys import float_info
 from typing import Any, TypeGuard
 from urllib.parse import unquote
 
-from taskq_server.dashboard.form_fields import Empty, Field, Kind, whole
+from taskq_server.dashboard.form_fields import Empty, Field, Kind
+from taskq_server.dashboard.plain_text import visible
 from taskq_server.domain.pointers import steps
 
 PAYLOAD = "/payload"
@@ -19,6 +20,9 @@ PAYLOAD = "/payload"
 
 _MOST_FIELDS = 100
 _MOST_CHOICES = 100
+_CHOICES_OF_A_FIELD = 10
+"""So many choices weigh as much as one field more."""
+
 _LEVELS = 2
 """Levels of groups: the model that a handler takes alone is one, and has some inside."""
 
@@ -31,6 +35,12 @@ _LONGEST_VALUE = 200
 _RULES = (
     *("format", "pattern", "minLength", "maxLength", "minItems", "maxItems", "uniqueItems"),
     *("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"),
+)
+_KEYWORDS = frozenset(
+    {
+        *("$ref", "allOf", "anyOf", "oneOf", "type", "const", "enum", "description"),
+        *("items", "prefixItems", "properties", "required", *_RULES),
+    }
 )
 _MAY_BE_EMPTY = {None, "binary", "password", "base64", "base64-text", "base64url-text", "base64url"}
 """Formats that an empty text has."""
@@ -81,7 +91,7 @@ class _Maker:
         for _ in range(_MOST_HOPS):
             if not isinstance(node, Mapping):
                 return {}
-            found = {**node, **found}
+            found |= {one: node[one] for one in _KEYWORDS & node.keys() if one not in found}
             reference, parts = found.pop("$ref", None), found.get("allOf")
             if isinstance(reference, str):
                 node = self._target(reference)
@@ -111,6 +121,7 @@ class _Maker:
         own = schema if isinstance(schema, dict) else {}
         node, is_nullable = self._without_null(self.resolved(own))
         kind, choices = self._kind(node, levels)
+        self._left -= len(choices) // _CHOICES_OF_A_FIELD
         if is_nullable and kind is Kind.CHOICE and "null" not in choices:
             choices = (*choices, "null")
         is_group = kind is Kind.GROUP
@@ -227,8 +238,8 @@ def shown(value: object) -> str:
     for piece in json.JSONEncoder(ensure_ascii=False).iterencode(value):
         text += piece
         if len(text) > _LONGEST_VALUE:
-            return whole(f"{text[:_LONGEST_VALUE]}…")
-    return whole(text)
+            return visible(f"{text[:_LONGEST_VALUE]}…")
+    return visible(text)
 
 
 def _rule(value: object) -> str:
@@ -238,13 +249,14 @@ def _rule(value: object) -> str:
 def _text(value: object, longest: int) -> str:
     if not isinstance(value, str):
         return ""
-    return whole(value if len(value) <= longest else f"{value[:longest]}…")
+    return visible(value if len(value) <= longest else f"{value[:longest]}…")
 
 
 def _is_short(value: object) -> bool:
     if isinstance(value, str):
         return len(value) <= _LONGEST_VALUE
-    return value is None or (isinstance(value, int | float) and isfinite(value))
+    # Python's integers may be larger than any float, and then cannot be turned into one.
+    return value is None or (isinstance(value, int | float) and abs(value) <= float_info.max)
 
 
 def _is_list(value: object) -> TypeGuard[list[Any]]:

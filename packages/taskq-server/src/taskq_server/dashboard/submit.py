@@ -13,8 +13,10 @@ from taskq_server.api.caller import caller_of
 from taskq_server.api.dashboard_path import ROOT
 from taskq_server.api.dependencies import RuntimeDep
 from taskq_server.dashboard import error_page, forms
+from taskq_server.dashboard.filters import in_path
 from taskq_server.dashboard.form_values import is_day
 from taskq_server.dashboard.page_route import ActionRoute, PageRoute
+from taskq_server.dashboard.plain_text import readable_json
 from taskq_server.dashboard.rendering import page, see_other, translated
 from taskq_server.dashboard.schema_form import fields_of
 from taskq_server.dashboard.submit_form import SubmitForm
@@ -118,7 +120,7 @@ def _form(
         request,
         "submit_form.html",
         status=status,
-        schema=known.shown,
+        schema=readable_json(json.dumps(known.shown, ensure_ascii=False)),
         is_day=is_day,
         is_own_open=not shown.is_plain or any(one.pointer in errors for one in shown.own),
         handler=known.handler,
@@ -169,7 +171,8 @@ def _done(request: Request, handler: str, submitted: Submitted) -> Response:
         more = translated(request, "No live worker listens to its queue.")
         said = f"{said} {more}"
     is_shown = not submitted.details.is_hidden
-    return see_other(request, f"/tasks/{task.id}" if is_shown else f"/submit/{handler}", said)
+    there = f"/tasks/{task.id}" if is_shown else f"/submit/{in_path(handler)}"
+    return see_other(request, there, said)
 
 
 def _own(

@@ -44,14 +44,6 @@ async def parts(
     return fragment(request, "task_parts.html", view=view, expanded=None)
 
 
-@router.get(f"{ROOT}/tasks/{TASK_ID}/progress", operation_id="get")
-async def progress(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
-    """Show how far a task is, for a page that follows it."""
-    caller = caller_of(request.scope)
-    view = TaskView.of(await runtime.read.get(caller, task_id), caller)
-    return fragment(request, "task_progress.html", view=view)
-
-
 @router.get(f"{ROOT}/tasks/{TASK_ID}/payload.json", operation_id="get")
 async def payload(task_id: TaskId, request: Request, runtime: RuntimeDep) -> Response:
     """Return the whole payload as a file."""

@@ -1,7 +1,8 @@
 """The stream of events that the page of a task follows.
 
-Each event only says that something has changed: the page then asks for its parts, which are made
-for its viewer's language and key.
+An event says that the task has changed: the page then asks for its parts anew. Of progress, which
+a handler may report twice a second, the event has the part itself, so that a page that follows it
+takes one request of its viewer's rate.
 """
 
 import logging
@@ -20,6 +21,8 @@ from taskq_server.api.events import BEAT_SECONDS, HEADERS, MEDIA_TYPE, LastEvent
 from taskq_server.api.strict_route import TASK_ID
 from taskq_server.api.waits import each_while_allowed
 from taskq_server.dashboard.page_route import PageRoute
+from taskq_server.dashboard.rendering import fragment
+from taskq_server.dashboard.task_view import TaskView
 from taskq_server.domain.errors import (
     PermissionDenied,
     TaskNotFound,
@@ -66,14 +69,16 @@ async def events(
         beat_seconds=BEAT_SECONDS,
     )
     allowed = each_while_allowed(request.scope, states)
-    return Stream(_changes(allowed), headers=HEADERS, media_type=MEDIA_TYPE)
+    return Stream(_changes(request, allowed), headers=HEADERS, media_type=MEDIA_TYPE)
 
 
 def _whole(content: bytes) -> Response:
     return Response(content, 200, HEADERS, MEDIA_TYPE)
 
 
-async def _changes(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[bytes]:
+async def _changes(
+    request: Request, states: AsyncIterator[TaskDetails | None]
+) -> AsyncIterator[bytes]:
     """Write each change as an event, and None as a comment; the page comes again if it ends early.
 
     What ends it early is the answer to the page's next request.
@@ -85,7 +90,10 @@ async def _changes(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[b
             if state is None:
                 yield b": alive\n\n"
                 continue
-            yield _event(before, state)
+            if before is not None and _is_progress(before, state):
+                yield _progress(request, state)
+            else:
+                yield _change(state)
             before = state
             if state.task.status.final:
                 yield _END
@@ -97,10 +105,16 @@ async def _changes(states: AsyncIterator[TaskDetails | None]) -> AsyncIterator[b
         _log.log(level, "a page's stream ends early, as with %d %s", kind.status, kind.code)
 
 
-def _event(before: TaskDetails | None, after: TaskDetails) -> bytes:
-    name = b"task-progress" if before and _is_progress(before, after) else b"task-change"
-    status = after.task.status.encode()
-    return b"id: %d\nevent: %b\ndata: %b\n\n" % (after.task.version, name, status)
+def _change(details: TaskDetails) -> bytes:
+    task = details.task
+    return b"id: %d\nevent: task-change\ndata: %b\n\n" % (task.version, task.status.encode())
+
+
+def _progress(request: Request, details: TaskDetails) -> bytes:
+    view = TaskView.of(details, caller_of(request.scope))
+    part = bytes(fragment(request, "task_progress.html", view=view).body)
+    data = b"".join(b"data: %b\n" % line for line in part.splitlines())
+    return b"id: %d\n%b\n" % (details.task.version, data)
 
 
 def _is_progress(before: TaskDetails, after: TaskDetails) -> bool:

@@ -25,6 +25,12 @@ from taskq_server.services.stats import Stats
 _COUNTED = {"status", "queue"}
 """Filters whose tasks the counts of the queues tell."""
 
+_MOST_SUGGESTED = 500
+"""Names that a field of the form suggests."""
+
+_MOST_FOLLOWED = 200
+"""Queues whose counts a page has, to say when its tasks have changed."""
+
 _COMMON = {"status", "handler", "queue", "tag", "error_type", "q"}
 """Filters whose fields are always in sight."""
 
@@ -54,7 +60,7 @@ async def tasks(
         next_cursor=found.next_cursor,
         for_each=offered_for_each(viewer),
         for_all=offered_for_all(viewer) if asked.filters and not problem else [],
-        handlers=handlers,
+        handlers=handlers[:_MOST_SUGGESTED],
         rare={name: asked.all(name) for name in asked.filters if name not in _COMMON},
         is_rare_refused=bool(refused - _COMMON),
         **_counted(asked, stats),
@@ -77,15 +83,18 @@ def _counted(asked: Asked, stats: Stats) -> dict[str, Any]:
     queues = {each.name: each.tasks for each in stats.queues}
     chosen = asked.all("queue") or list(queues)
     is_counted = _COUNTED.issuperset(asked.filters)
-    by_status = sum((queues[name] for name in chosen if name in queues), Counter[Status]())
+    followed = {name: queues[name] for name in chosen if name in queues}
+    by_status = sum(followed.values(), Counter[Status]())
     return {
         "statuses": [status.value for status in Status],
         "priorities": [priority.label for priority in reversed(Priority)],
-        "queues": sorted(queues),
+        "queues": sorted(queues)[:_MOST_SUGGESTED],
         "is_empty": not any(tasks.total() for tasks in queues.values()),
         "by_status": by_status if is_counted else None,
-        "seen": [
+        "seen": None
+        if len(followed) > _MOST_FOLLOWED
+        else [
             {"name": name, "tasks": {status.value: n for status, n in tasks.items()}}
-            for name, tasks in queues.items()
+            for name, tasks in followed.items()
         ],
     }

@@ -44,7 +44,7 @@ function options(plot, figure, times, lines) {
     scales: { y: { range: (u, low, high) => [0, Math.max(high ?? 0, 1) * 1.08] } },
     axes: [
       { ...axis, space: 70, size: 26, values: (u, splits) => splits.map((split) => clock.format(split * 1_000)) },
-      { ...axis, size: 42, space: 34, incrs: [1, 2, 5].flatMap((n) => [...Array(10).keys()].map((e) => n * 10 ** e)).sort((a, b) => a - b), values: (u, splits) => splits.map((split) => short.format(split)) },
+      { ...axis, size: 42, space: 26, incrs: [1, 2, 5].flatMap((n) => [...Array(10).keys()].map((e) => n * 10 ** e)).sort((a, b) => a - b), values: (u, splits) => splits.map((split) => short.format(split)) },
     ],
     series: [{}, ...keys.map(({ stroke, dash }, i) => ({
       stroke,
@@ -100,5 +100,6 @@ const sizes = new ResizeObserver((entries) => {
 });
 
 drawAll();
-document.addEventListener("htmx:after:swap", drawAll);
+// The new region is there, and nobody has seen it yet; "htmx:after:swap" comes a frame later.
+document.addEventListener("htmx:before:settle", drawAll);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => [...drawn.keys()].forEach(draw));

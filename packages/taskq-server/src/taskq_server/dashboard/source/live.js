@@ -109,6 +109,19 @@ function catchUp() {
   }
 }
 
+// What a reader has unfolded stays so when the region around it is new.
+let unfolded = [];
+
+function rememberUnfolded() {
+  unfolded = [...document.querySelectorAll("main details[id][open]")].map((each) => each.id);
+}
+
+function unfold() {
+  for (const id of unfolded) {
+    document.getElementById(id)?.setAttribute("open", "");
+  }
+}
+
 if (source) {
   document.addEventListener("stats", (event) => {
     counts = JSON.parse(event.detail.data);
@@ -136,6 +149,10 @@ if (source) {
 for (const name of ["pointermove", "keydown"]) {
   document.addEventListener(name, () => { usedAt = Date.now(); }, { passive: true });
 }
+document.addEventListener("htmx:before:swap", rememberUnfolded);
+// Both come before anybody sees the new region, or what htmx then sets back in it.
+document.addEventListener("htmx:before:settle", unfold);
+document.addEventListener("htmx:after:settle", unfold);
 allRegions().forEach(stateOf);
 document.addEventListener("htmx:before:swap", remember);
 document.addEventListener("htmx:after:swap", keepInPlace);

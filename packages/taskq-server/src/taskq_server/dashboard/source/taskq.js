@@ -5,6 +5,7 @@ const absolute = new Intl.DateTimeFormat(document.documentElement.lang, {
   timeStyle: "medium",
 });
 const relative = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "always", style: "short" });
+const number = new Intl.NumberFormat("en");
 const UNITS = [["day", 86_400], ["hour", 3_600], ["minute", 60], ["second", 1]];
 const TICK_MILLISECONDS = 1_000;
 const CHORD_MILLISECONDS = 1_500;
@@ -35,12 +36,14 @@ function tick() {
   }
 }
 
+let latest = null;
+
 // A path like ["queues", "default", "depth"] leads through the event's JSON; lists have named members.
 function showCounts(counts) {
   for (const element of document.querySelectorAll("[data-count]")) {
     const value = JSON.parse(element.dataset.count)
       .reduce((at, name) => Array.isArray(at) ? at.find((each) => each.name === name) : at?.[name], counts);
-    element.textContent = new Intl.NumberFormat("en").format(value ?? 0);
+    element.textContent = number.format(value ?? 0);
   }
 }
 
@@ -98,9 +101,20 @@ function signInAgain({ detail }) {
 
 showTimes(document);
 setInterval(tick, TICK_MILLISECONDS);
-document.addEventListener("htmx:after:swap", () => showTimes(document));
+document.addEventListener("htmx:after:swap", () => {
+  showTimes(document);
+  if (latest) {
+    showCounts(latest); // a part of a page may have been read a moment before
+  }
+});
 document.addEventListener("visibilitychange", tick);
-document.addEventListener("stats", (event) => showCounts(JSON.parse(event.detail.data)));
+document.addEventListener("stats", (event) => {
+  latest = JSON.parse(event.detail.data);
+  showCounts(latest);
+});
+for (const name of ["unavailable", "htmx:sse:error"]) {
+  document.addEventListener(name, () => { latest = null; });
+}
 document.addEventListener("submit", askFirst);
 document.addEventListener("keydown", press);
 for (const name of ["htmx:sse:error", "htmx:error", "htmx:response:error"]) {
