@@ -128,18 +128,19 @@ def test_the_overview_leaves_focus_and_place_to_the_reader(new_page: NewPage, ow
     expect(page.locator("#live")).to_have_attribute("data-live", "live")
     link = page.locator(".failures tbody tr", has_text="first").locator("td a").last
     link.focus()
-    queues = page.locator("#queues-title")
-    queues.scroll_into_view_if_needed()
     fail("first")
     expect(page.locator(".failures tbody tr").first.locator("td").first).to_have_text("2")
     expect(link).to_be_focused()
-    queues.evaluate("(each) => scrollBy(0, each.getBoundingClientRect().top - 40)")
-    before = queues.bounding_box()
+    page.set_viewport_size({"width": 1000, "height": 360})
+    title = page.locator("#failures-title")
+    title.evaluate("(each) => scrollBy(0, each.getBoundingClientRect().top - 100)")
+    before = title.bounding_box()
     for number in range(3):
         ask(own, "POST", "/tasks", {**LATER, "queue": f"other-{number}"})
     fail("second")
     expect(page.locator(".failures tbody")).to_contain_text("second")
-    after = queues.bounding_box()
+    expect(page.locator(".attention")).to_contain_text("No worker listens to other-")
+    after = title.bounding_box()
     assert before
     assert after
     assert abs(after["y"] - before["y"]) < 5

@@ -84,7 +84,8 @@ def test_all_is_right_again_after_the_server_was_away(
     submit(own, ECHO)
     page = opened(new_page(own.api_url))
     expect(number(page, "Succeeded")).to_have_text("1", timeout=PATIENCE)
-    own.stop_api()
+    with page.expect_event("requestfailed", timeout=PATIENCE):  # of its next try
+        own.stop_api()
     expect(page.locator("#live")).to_have_text("not live", use_inner_text=True, timeout=PATIENCE)
     own.start_api()
     submit(own, ECHO, ECHO)

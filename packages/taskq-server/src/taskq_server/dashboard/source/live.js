@@ -87,6 +87,21 @@ function check() {
   }
 }
 
+let read;
+
+// What lies in the middle of the window is what one reads: it stays there when the page grows above.
+function remember() {
+  const element = document.elementFromPoint(innerWidth / 2, innerHeight / 2)?.closest("main section");
+  read = element && { element, top: element.getBoundingClientRect().top };
+}
+
+function keepInPlace() {
+  const { element, top } = read ?? {};
+  if (element?.isConnected) {
+    requestAnimationFrame(() => scrollBy(0, element.getBoundingClientRect().top - top));
+  }
+}
+
 function catchUp() {
   if (!document.hidden) {
     setTimeout(() => connection?.delayCanceller?.());
@@ -139,5 +154,7 @@ document.addEventListener("htmx:before:swap", rememberUnfolded);
 document.addEventListener("htmx:before:settle", unfold);
 document.addEventListener("htmx:after:settle", unfold);
 allRegions().forEach(stateOf);
+document.addEventListener("htmx:before:swap", remember);
+document.addEventListener("htmx:after:swap", keepInPlace);
 document.addEventListener("visibilitychange", catchUp);
 setInterval(check, CHECK_MILLISECONDS);
