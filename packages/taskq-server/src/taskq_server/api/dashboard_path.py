@@ -44,20 +44,10 @@ class DashboardPath:
             NoSuchPath: nothing of the dashboard is served there.
         """
         if scope["type"] == "http":
-            scope = self._placed(scope)
+            settings, path = self._settings(), scope["path"]
+            if ROOT in path or settings.dashboard_path in path:  # few paths of the API have it
+                scope = _placed(scope, settings)
         return self._app(scope, receive, send)
-
-    def _placed(self, scope: Scope) -> Scope:
-        path, settings = path_within(scope), self._settings()
-        place = settings.dashboard_path
-        if settings.dashboard != "off" and _is_below(path, place):
-            if place == ROOT:
-                return scope
-            before = scope["path"].removesuffix(path)
-            return {**scope, "path": f"{before}{ROOT}{path.removeprefix(place)}"}
-        if _is_below(path, ROOT):
-            raise NoSuchPath("nothing is served under this path")
-        return scope
 
 
 def check(settings: Settings, routes: Iterable[BaseRoute]) -> None:
@@ -82,3 +72,15 @@ def is_of_dashboard(scope: Scope) -> bool:
 
 def _is_below(path: str, root: str) -> bool:
     return path == root or path.startswith(f"{root}/")
+
+
+def _placed(scope: Scope, settings: Settings) -> Scope:
+    path, place = path_within(scope), settings.dashboard_path
+    if settings.dashboard != "off" and _is_below(path, place):
+        if place == ROOT:
+            return scope
+        before = scope["path"].removesuffix(path)
+        return {**scope, "path": f"{before}{ROOT}{path.removeprefix(place)}"}
+    if _is_below(path, ROOT):
+        raise NoSuchPath("nothing is served under this path")
+    return scope
