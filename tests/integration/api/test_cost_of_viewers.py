@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack, asynccontextmanager
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import event
 
-from taskq_server.core.database import Connection
 from taskq_server.domain.caller import Caller as Of
 from taskq_server.main import create_app
 from taskq_server.runtime import Runtime
 from tests.integration.api.callers import Caller
 from tests.integration.api.scoped import publish_in, task_of
+from tests.integration.api.statements import Statements
 from tests.support.mariadb import MariaDBServer
 
 SECONDS = 5
@@ -28,34 +28,14 @@ def mariadb_server() -> Iterator[MariaDBServer]:
         yield server
 
 
-class Statements:
-    """Counts what a database is asked: MariaDB counts all, and SQLAlchemy what SQLite is asked."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._said = 0
-        event.listen(runtime.database.engine.sync_engine, "before_cursor_execute", self._note)
-
-    def _note(self, *said: object) -> None:
-        self._said += str(said[2]).startswith("SELECT")
-
-    async def in_a_while(self) -> int:
-        """Return how many there are in some seconds."""
-        before, began = await self._read(), time.monotonic()
-        await asyncio.sleep(SECONDS)
-        asked = await self._read() - before
-        assert time.monotonic() - began < 2 * SECONDS, "the machine is too busy to measure"
-        return asked
-
-    async def _read(self) -> int:
-        if self._runtime.database.dialect.name == "sqlite":
-            return self._said
-
-        async def ask(connection: Connection) -> int:
-            status = await connection.execute(text("SHOW GLOBAL STATUS LIKE 'Com_select'"))
-            return int(status.one()[1])
-
-        return await self._runtime.database.read(ask)
+async def asked_in_a_while(runtime: Runtime) -> int:
+    """Return how many statements there are in some seconds."""
+    statements = Statements(runtime, "SELECT")
+    before, began = await statements.read(), time.monotonic()
+    await asyncio.sleep(SECONDS)
+    asked = await statements.read() - before
+    assert time.monotonic() - began < 2 * SECONDS, "the machine is too busy to measure"
+    return asked["statements"]
 
 
 @asynccontextmanager
@@ -76,13 +56,12 @@ async def viewers(runtime: Runtime, number: int) -> AsyncIterator[None]:
 async def test_they_share_one_statement_a_second(runtime: Runtime) -> None:
     await publish_in(runtime, "default")
     await task_of(runtime, None)
-    statements = Statements(runtime)
     asked = {}
     for number in (1, 20):
         async with viewers(runtime, number):
-            asked[number] = await statements.in_a_while()
+            asked[number] = await asked_in_a_while(runtime)
     await asyncio.sleep(1.5)  # the last counts are kept for a second
-    asked[0] = await statements.in_a_while()
+    asked[0] = await asked_in_a_while(runtime)
     print(asked)
     for number in (1, 20):
         assert SECONDS - 2 <= asked[number] <= SECONDS + SPARE, asked
@@ -90,12 +69,11 @@ async def test_they_share_one_statement_a_second(runtime: Runtime) -> None:
 
 
 async def test_all_namespaces_are_read_together(runtime: Runtime) -> None:
-    statements = Statements(runtime)
     with ExitStack() as stack:
         callers = [Of(f"n{number}") for number in range(10)]
         views = [stack.enter_context(runtime.stats_feed.view(each)) for each in callers]
         await asyncio.gather(*(view.first() for view in views))
-        asked = await statements.in_a_while()
+        asked = await asked_in_a_while(runtime)
     assert SECONDS - 2 <= asked <= SECONDS + SPARE
 
 

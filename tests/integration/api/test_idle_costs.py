@@ -4,14 +4,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import event, text
 
-from taskq_server.core.database import Connection
 from taskq_server.runtime import Runtime
 from tests.integration.api.beating import BEAT, Beating
+from tests.integration.api.statements import Statements
 from tests.support.mariadb import MariaDBServer
 
-STATEMENTS = ("Com_select", "Com_update", "Com_insert", "Com_delete")
+KINDS = ("SELECT", "UPDATE", "INSERT", "DELETE")
 SPARE = 12
 """Statements of a sweep that are sometimes there, such as what measures a new minute."""
 
@@ -23,38 +22,13 @@ def mariadb_server() -> Iterator[MariaDBServer]:
         yield server
 
 
-class Statements:
-    """Counts what a database is asked: MariaDB counts all, and SQLAlchemy what SQLite is asked."""
-
-    def __init__(self, runtime: Runtime) -> None:
-        self._runtime = runtime
-        self._said = 0
-        event.listen(runtime.database.engine.sync_engine, "before_cursor_execute", self._note)
-
-    def _note(self, *said: object) -> None:
-        self._said += str(said[2]).startswith(("SELECT", "UPDATE", "INSERT", "DELETE"))
-
-    async def read(self) -> Counter[str]:
-        """Return the numbers of now."""
-        if self._runtime.database.dialect.name == "sqlite":
-            return Counter(statements=self._said)
-
-        async def ask(connection: Connection) -> dict[str, int]:
-            rows = await connection.execute(text("SHOW GLOBAL STATUS"))
-            return {name: int(value) for name, value in rows if value.isdigit()}
-
-        status = await self._runtime.database.read(ask)
-        sent = {"sent": status["Bytes_sent"], "received": status["Bytes_received"]}
-        return Counter(statements=sum(status[name] for name in STATEMENTS), **sent)
-
-
 async def asked_by(runtime: Runtime, number: int, beats: int) -> Counter[str]:
     """What some idle workers ask in a few beats, besides two statements for each beat."""
     beating = Beating(runtime)
     await beating.start(number)
     await beating.passes(BEAT)
     assert {len(holders) for holders in beating.holders.values()} == {1}
-    statements = Statements(runtime)
+    statements = Statements(runtime, *KINDS)
     before = await statements.read()
     await beating.passes(beats * BEAT)
     asked = await statements.read() - before
