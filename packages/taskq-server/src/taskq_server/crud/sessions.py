@@ -34,9 +34,9 @@ async def add(connection: AsyncConnection, session: Session, *, most: int) -> No
     row = {name: getattr(session, name) for name in _FIELDS}
     row["secret_hash"] = session.secret_hash.hex()
     await connection.execute(dialects.of(connection).insert_once(sessions).values(row))
-    newest = select(_of.hash).where(_of.key_id == session.key_id)
-    newest = newest.order_by(_of.created_at.desc(), _of.hash.desc())
-    old = (await connection.execute(newest.offset(most).limit(most))).scalars().all()
+    others = select(_of.hash).where(_of.key_id == session.key_id, _of.hash != session.hash)
+    newest = others.order_by(_of.created_at.desc(), _of.hash.desc())
+    old = (await connection.execute(newest.offset(most - 1).limit(most))).scalars().all()
     if old:
         await connection.execute(delete(sessions).where(_of.hash.in_(sorted(old))))
 
