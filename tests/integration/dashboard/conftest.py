@@ -7,3 +7,4 @@ from tests.integration.api.conftest import (  # noqa: F401
     submit,
     worker,
 )
+from tests.integration.dashboard.shop import form, shop  # noqa: F401
