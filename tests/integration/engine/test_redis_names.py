@@ -107,7 +107,7 @@ def test_every_name_begins_with_the_prefix(new_stack: NewStack, kind: Any, redis
         wait_until(lambda: bool(client.keys("*")), 180, "the doorbell has been rung")
         assert all(name.startswith(tag) for name in cast(list[str], client.keys("*")))
         own = {f"{tag}default:{name}" for name in ("ring:default", "changed", "cancel", "queues")}
-        assert channels(client) == {*own, f"{tag}keys"}
+        assert channels(client) == {*own, f"{tag}keys", f"{tag}sessions"}
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "mariadb"])
@@ -136,7 +136,7 @@ def test_a_new_deployment_gets_new_names(new_stack: NewStack, kind: Any, redis_u
     assert get(stack, submit(stack, "taskq.echo", {"value": 1}), wait=60)["status"] == "succeeded"
     with client_of(stack) as client:
         own = _of_default(new)
-        assert channels(client) == {*own, new.keys}
+        assert channels(client) == {*own, new.keys, new.sessions}
 
 
 async def test_a_schema_without_deployment_is_asked_until_there_is_one(
@@ -158,7 +158,7 @@ async def test_a_schema_without_deployment_is_asked_until_there_is_one(
             await migrations.upgrade(database)
             async with asyncio.timeout(60):
                 names = await runtime.naming.known()
-            heard = {names.changed("default"), names.keys}
+            heard = {names.changed("default"), names.keys, names.sessions}
             await asyncio.to_thread(wait_until, lambda: channels(client) == heard, 5, "it listens")
     await database.close()
 
@@ -188,7 +188,7 @@ def test_processes_start_while_the_database_is_away(tmp_path: Path) -> None:
                 mariadb.start()
                 api.wait_ready()
                 own = _of_default(names)
-                heard = {*own, names.keys}
+                heard = {*own, names.keys, names.sessions}
                 wait_until(lambda: channels(client) == heard, 180, "both listen")
                 task_id = submit(stack, "taskq.echo", {"value": 1})
                 assert get(stack, task_id, wait=60)["status"] == "succeeded"
