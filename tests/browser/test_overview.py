@@ -80,7 +80,7 @@ def test_failures_and_what_needs_attention_come_by_themselves(
 def test_all_is_right_again_after_the_server_was_away(
     new_page: NewPage, own: Stack, watch: PageWatch
 ) -> None:
-    watch.allow("net::ERR_|Failed to fetch")
+    watch.tolerate("net::ERR_|Failed to fetch|htmx")
     submit(own, ECHO)
     page = opened(new_page(own.api_url))
     expect(number(page, "Succeeded")).to_have_text("1", timeout=PATIENCE)

@@ -40,7 +40,9 @@ def page_paths() -> list[str]:
         {
             each.path
             for each in found
-            if isinstance(each, PageRoute) and "GET" in (each.methods or ())
+            if isinstance(each, PageRoute)
+            and "GET" in (each.methods or ())
+            and "{rest" not in each.path  # what takes all paths has none of its own
         }
     )
 

@@ -33,6 +33,7 @@ class PageWatch:
         self._contexts: list[BrowserContext] = []
         self._noted: list[str] = []
         self._allowed: list[str] = []
+        self._tolerated: list[str] = []
 
     @property
     def noted(self) -> list[str]:
@@ -64,6 +65,10 @@ class PageWatch:
         """
         self._allowed += patterns
 
+    def tolerate(self, *patterns: str) -> None:
+        """Say what may come, as for `allow`, or may not: what depends on the moment."""
+        self._tolerated += patterns
+
     def complaints(self) -> list[str]:
         """What the pages did so far that nobody allowed, and what was allowed and did not come."""
         for page in self.pages:
@@ -72,7 +77,9 @@ class PageWatch:
         if not all(each.browser and each.browser.is_connected() for each in self._contexts):
             self._noted.append("the browser ended")
         odd = [
-            line for line in self.noted if not any(re.search(one, line) for one in self._allowed)
+            line
+            for line in self.noted
+            if not any(re.search(one, line) for one in (*self._allowed, *self._tolerated))
         ]
         missing = [
             one for one in self._allowed if not any(re.search(one, line) for line in self.noted)
