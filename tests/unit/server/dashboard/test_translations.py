@@ -15,7 +15,6 @@ from taskq_server.domain.task import Outcome, Priority, Status
 
 FOLDER = Path(taskq_server.dashboard.__file__).parent
 VALUES = re.compile(r"%\((\w+)\)s")
-IN_PYTHON = ("translated", "N_")
 CHINESE = re.compile("[\u4e00-\u9fff]")
 AS_THEY_ARE = {"Id", "of %(most)s"}
 """Texts whose translation has no Chinese word."""
@@ -36,7 +35,7 @@ def of_modules() -> Iterator[str]:
     for file in sorted(FOLDER.rglob("*.py")):
         for node in ast.walk(ast.parse(file.read_text("utf-8"))):
             match node:
-                case ast.Call(func=ast.Name(id=name), args=given) if name in IN_PYTHON:
+                case ast.Call(func=ast.Name(id="translated"), args=given):
                     constants = [each for each in given if isinstance(each, ast.Constant)]
                     yield from (each.value for each in constants if isinstance(each.value, str))
                 case _:
